@@ -1,1 +1,63 @@
-fn main() {}
+//! `datadiet`: which of my training examples matter?
+
+mod commands;
+mod home;
+mod interrupt;
+mod output;
+mod progress;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use home::HomeArgs;
+
+/// Find out which training examples matter.
+///
+/// Trains small replicas of a network, scores every training example early in training (EL2N,
+/// forgetting events and their kin; Paul, Ganguli, Dziugaite 2021), and writes the scores as a
+/// Parquet table with definitions, standard errors and reliability.
+#[derive(Parser)]
+#[command(version, max_term_width = 100, after_help = EXAMPLES)]
+struct Cli {
+    #[command(flatten)]
+    home: HomeArgs,
+    #[command(subcommand)]
+    command: Command,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  datadiet data fetch cifar10
+  datadiet score --data cifar10 --model resnet8 --replicas 4 --epochs 4 --at 0,1,2,4
+  datadiet scores head scores/cifar10-resnet8-… --by el2n@4
+  datadiet data import birds ./birds          # a folder of images, one folder a class";
+
+#[derive(Subcommand)]
+enum Command {
+    /// Fetch, import, list and inspect data sets.
+    #[command(subcommand)]
+    Data(commands::data::DataCommand),
+    /// Score every training example.
+    Score(Box<commands::score::ScoreArgs>),
+    /// Read a table of scores: show, head, correlate, export.
+    #[command(subcommand)]
+    Scores(commands::scores::ScoresCommand),
+    /// Train one run folder (what `score` starts for every replica).
+    #[command(hide = true)]
+    Worker(commands::worker::WorkerArgs),
+}
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let result = match cli.command {
+        Command::Data(command) => commands::data::run(&cli.home, command),
+        Command::Score(args) => commands::score::run(&cli.home, *args),
+        Command::Scores(command) => commands::scores::run(command),
+        Command::Worker(args) => commands::worker::run(args),
+    };
+    result.unwrap_or_else(|error| {
+        eprintln!("error: {error:#}");
+        ExitCode::FAILURE
+    })
+}

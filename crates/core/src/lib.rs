@@ -1,3 +1,63 @@
 //! The mathematics of datadiet: scores of training examples, trackers of training dynamics and
 //! the statistics that judge them. Slices in, values out: no I/O, no global state, no tensor
 //! library.
+//!
+//! Bring logits from any framework:
+//!
+//! ```
+//! use datadiet_core::{LogitScores, ScoreKind};
+//!
+//! // Two examples, three classes, row-major.
+//! let logits = [2.0, 0.0, 0.0, /**/ 0.0, 1.0, 3.0];
+//! let scores = LogitScores::from_logits(&logits, 3, &[0, 1])?;
+//! let el2n = scores.column(ScoreKind::El2n).expect("EL2N comes from logits");
+//! assert!(el2n[0] < el2n[1], "the second example is predicted wrongly, so it is harder");
+//! # Ok::<(), datadiet_core::ScoreError>(())
+//! ```
+//!
+//! Each file holds one idea and opens with its formula, its source and what it leaves out.
+//! Conventions that hold throughout: matrices are row-major `n × K`; labels are class indices in
+//! `0..K`; logarithms are natural; a row is computed in `f64` and given as `f32`; `NaN` marks an
+//! example without a value (never seen), and nothing else.
+
+pub mod argmax;
+pub mod aum;
+pub mod cartography;
+mod checks;
+pub mod el2n;
+pub mod entropy;
+pub mod example_id;
+pub mod forgetting;
+pub mod forgetting_key;
+pub mod l1;
+pub mod logit_scores;
+pub mod loss;
+pub mod margin;
+pub mod score_error;
+pub mod score_kind;
+pub mod softmax;
+pub mod stats;
+pub mod streams;
+pub mod training_dynamics;
+
+pub use argmax::argmax;
+pub use aum::Aum;
+pub use cartography::Cartography;
+pub use el2n::el2n;
+pub use entropy::entropy;
+pub use example_id::ExampleId;
+pub use forgetting::Forgetting;
+pub use forgetting_key::forgetting_key;
+pub use l1::l1;
+pub use logit_scores::LogitScores;
+pub use loss::loss;
+pub use margin::{max_margin, sum_margin};
+pub use score_error::ScoreError;
+pub use score_kind::{Definition, Direction, ParseScoreKindError, ScoreKind, Source};
+pub use softmax::softmax;
+pub use stats::{
+    Reliability, StatsError, average_ranks, mean_and_standard_error, order, reliability,
+    replicas_for, spearman,
+};
+pub use streams::{Stream, permutation, rng};
+pub use training_dynamics::TrainingDynamics;

@@ -1,1 +1,26 @@
-//! placeholder
+//! Networks, training and per-example gradients on libtorch. The only crate that links it.
+//!
+//! Networks are trees of layers with a written-out backward pass ([`network`]). That gives every
+//! layer's input and output gradient to whoever asks, which is what training, gradient norms of
+//! single examples and kernels of logit Jacobians are made of, and lets batch norm, ReLU and
+//! residual sums run as one kernel on the processor ([`kernels`]).
+
+pub mod aten;
+pub mod augment;
+mod checkpoint;
+mod device;
+mod error;
+pub mod evaluation;
+pub mod gradients;
+pub mod images;
+pub mod kernels;
+pub mod layers;
+mod memory;
+pub mod network;
+pub mod networks;
+pub mod parameters;
+mod recorder;
+pub mod session;
+pub mod trainer;
+
+pub use error::EngineError;

@@ -1,1 +1,35 @@
-//! placeholder
+//! What datadiet keeps on disk: run specifications, run folders and score tables.
+//!
+//! A *run* is one training, described completely by a [`RunSpec`]; its [`RunId`] is a hash of the
+//! specification, so the same specification never trains twice. Everything is written aside,
+//! synced and renamed, and the completion marker goes last: a reader never sees half a file, and a
+//! killed run is recognised as unfinished.
+//!
+//! ```text
+//! <store>/STORE                          layout version
+//! <store>/runs/<run id>/spec.json        the resolved specification, saved before the first step
+//!                      /lock             held while a worker trains; names the holder
+//!                      /checkpoint.safetensors   newest state to resume from
+//!                      /scores/<step>.parquet    scores of every example after <step> steps
+//!                      /result.json      accuracies, counts, seconds: written last, marks completion
+//!                      /failure.json     why a run failed (its loss became NaN, say)
+//! ```
+
+mod atomic;
+mod error;
+mod run_folder;
+mod run_id;
+mod spec;
+mod store;
+mod table;
+
+pub use atomic::write_atomically;
+pub use error::StoreError;
+pub use run_folder::{RunFailure, RunFolder, RunLock, RunResult, RunStatus, TimedAccuracy};
+pub use run_id::RunId;
+pub use spec::{
+    Augmentation, DataRef, DeviceKind, Labels, LearningRate, NetworkSpec, Precision, Recording,
+    RunSpec, Schedule, Subset,
+};
+pub use store::Store;
+pub use table::{Column, Table};

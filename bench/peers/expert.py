@@ -1,0 +1,345 @@
+"""Scores CIFAR-10 as well as plain PyTorch can on a CPU.
+
+Everything is in memory and vectorised over the batch: the images lie padded and normalised in the
+training precision, a batch is one gather of crops, activations are channels-last, convolutions run
+in bf16, the optimiser is fused, and evaluation runs without batch-norm (folded into the
+convolutions). With `--processes`, replicas are shared out to single-thread processes, which is the
+faster way on a small machine.
+"""
+
+import time
+
+STARTED = time.perf_counter()
+
+import copy
+import json
+import multiprocessing
+import os
+import sys
+
+import common
+
+# Freed memory is kept for the next step and not handed back to the kernel.
+TUNED_MALLOC = {
+    "MALLOC_MMAP_THRESHOLD_": str(1 << 30),
+    "MALLOC_TRIM_THRESHOLD_": str(4 << 30),
+    "MALLOC_TOP_PAD_": str(64 << 20),
+}
+
+
+def arguments():
+    flags = common.parser(__doc__.splitlines()[0])
+    flags.add_argument("--precision", choices=("bf16", "f32"), default="bf16")
+    flags.add_argument("--processes", type=int, default=1, help="processes that share the replicas")
+    flags.add_argument("--eval-batch", type=int, default=250)
+    flags.add_argument("--compile", action="store_true", help="use torch.compile")
+    flags.add_argument("--malloc", choices=("default", "tuned"), default="default")
+    args = flags.parse_args()
+    if args.threads is None:
+        args.threads = 2 if args.processes == 1 else 1
+    return args
+
+
+ARGS = arguments()
+if ARGS.malloc == "tuned" and any(os.environ.get(name) != value for name, value in TUNED_MALLOC.items()):
+    os.environ.update(TUNED_MALLOC)
+    os.execv(sys.executable, [sys.executable, *sys.argv])
+
+import numpy as np
+import torch
+from safetensors import safe_open
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.nn.utils.fusion import fuse_conv_bn_eval
+
+LOADED = time.perf_counter()
+PAD = 4
+
+
+class Data:
+    """The images in the training precision, NHWC, normalised; those of the training set reflect-padded."""
+
+    def __init__(self, args):
+        with safe_open(args.data, framework="pt") as file:
+            metadata = file.metadata()
+            images = file.get_slice("train.images")[: args.limit]
+            self.labels = file.get_slice("train.labels")[: args.limit].to(torch.int64)
+            test_images = file.get_tensor("test.images")
+            self.test_labels = file.get_tensor("test.labels").to(torch.int64)
+        self.dtype = torch.bfloat16 if args.precision == "bf16" else torch.float32
+        self.mean = torch.tensor(json.loads(metadata["mean"]))
+        self.scale = 1 / torch.tensor(json.loads(metadata["std"]))
+        self.classes = int(self.labels.max()) + 1
+        self.test = self.normalised(test_images)
+        count, self.height, self.width, self.channels = images.shape
+
+        # Reflect-pad by gathering rows and columns: no detour over NCHW.
+        rows = self.mirrored(self.height)
+        columns = self.mirrored(self.width)
+        self.padded = torch.empty(
+            count, self.height + 2 * PAD, self.width + 2 * PAD, self.channels, dtype=self.dtype
+        )
+        for start in range(0, count, 4096):
+            part = self.normalised(images[start : start + 4096])
+            self.padded[start : start + 4096] = part[:, rows][:, :, columns]
+
+        # [image, top, left] is then a whole crop, in rows of contiguous pixels: a view, not a copy.
+        image, row, pixel, _ = self.padded.stride()
+        self.crops = self.padded.as_strided(
+            (count, 2 * PAD + 1, 2 * PAD + 1, self.height, self.width * self.channels),
+            (image, row, pixel, row, 1),
+        )
+
+    @staticmethod
+    def mirrored(size: int) -> Tensor:
+        position = torch.arange(-PAD, size + PAD).abs()
+        return torch.where(position < size, position, 2 * size - 2 - position)
+
+    def normalised(self, images: Tensor) -> Tensor:
+        out = torch.empty(images.shape, dtype=self.dtype)
+        for start in range(0, len(images), 4096):
+            part = images[start : start + 4096].to(torch.float32)
+            out[start : start + 4096] = part.mul_(1 / 255).sub_(self.mean).mul_(self.scale)
+        return out
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def augmented(self, ids: Tensor, random: torch.Generator) -> Tensor:
+        """Random crops and flips of these images: NCHW in shape, channels-last in memory."""
+        top, left = torch.randint(0, 2 * PAD + 1, (2, len(ids)), generator=random)
+        flip = torch.rand(len(ids), generator=random) < 0.5
+        images = self.crops[ids, top, left]
+        images = images.view(-1, self.height, self.width, self.channels)
+        images[flip] = images[flip].flip(2)
+        return images.permute(0, 3, 1, 2)
+
+    def plain(self, part: slice) -> Tensor:
+        images = self.padded[part, PAD : PAD + self.height, PAD : PAD + self.width]
+        return images.contiguous().permute(0, 3, 1, 2)
+
+
+def folded(network: nn.Module, dtype: torch.dtype) -> nn.Module:
+    """A copy for evaluation with every batch-norm folded into its convolution."""
+    network = copy.deepcopy(network).eval()
+    for parent in list(network.modules()):
+        names = [name for name, _ in parent.named_children()]
+        for name, following in zip(names, names[1:]):
+            first, second = getattr(parent, name), getattr(parent, following)
+            if isinstance(first, nn.Conv2d) and isinstance(second, nn.BatchNorm2d):
+                setattr(parent, name, fuse_conv_bn_eval(first, second))
+                setattr(parent, following, nn.Identity())
+    return network.to(dtype).to(memory_format=torch.channels_last)
+
+
+def scores(logits: Tensor, labels: Tensor) -> Tensor:
+    """[score, example] in the order of common.SCORES."""
+    log_p = F.log_softmax(logits.float(), dim=1)
+    p = log_p.exp()
+    truth = labels[:, None]
+    p_true = p.gather(1, truth).squeeze(1)
+    errors = p.scatter_add(1, truth, p.new_full((), -1.0).expand(truth.shape))
+    wrong = p.scatter(1, truth, -1.0).amax(1)
+    return torch.stack(
+        (
+            errors.norm(dim=1),
+            errors.abs().sum(1),
+            -log_p.gather(1, truth).squeeze(1),
+            -(p * log_p).sum(1),
+            wrong - p_true,
+            (p - p_true[:, None]).sum(1),
+            (logits.argmax(1) == labels).float(),
+        )
+    )
+
+
+class Trackers:
+    """What the training minibatches tell of each example."""
+
+    def __init__(self, count: int):
+        self.seen = torch.zeros(count)
+        self.was_correct = torch.zeros(count, dtype=torch.bool)
+        self.forgetting = torch.zeros(count)
+        self.correct = torch.zeros(count)
+        self.margin = torch.zeros(count)
+        self.p = torch.zeros(count)
+        self.p_squared = torch.zeros(count)
+
+    @torch.no_grad()
+    def update(self, ids: Tensor, logits: Tensor, labels: Tensor) -> None:
+        logits = logits.float()
+        truth = labels[:, None]
+        true = logits.gather(1, truth).squeeze(1)
+        margin = true - logits.scatter(1, truth, -torch.inf).amax(1)
+        p = (true - logits.logsumexp(1)).exp()
+        correct = margin > 0
+        # An id is at most once in a batch, so plain indexing is enough.
+        self.forgetting[ids] += (self.was_correct[ids] & ~correct).float()
+        self.was_correct[ids] = correct
+        self.correct[ids] += correct.float()
+        self.seen[ids] += 1
+        self.margin[ids] += margin
+        self.p[ids] += p
+        self.p_squared[ids] += p * p
+
+    def columns(self) -> Tensor:
+        """[tracker, example] in the order of common.TRACKERS."""
+        seen = self.seen.clamp(min=1)
+        mean = self.p / seen
+        return torch.stack(
+            (
+                self.forgetting,
+                (self.correct == 0).float(),
+                self.margin / seen,
+                mean,
+                (self.p_squared / seen - mean * mean).clamp(min=0).sqrt(),
+                self.correct / seen,
+            )
+        )
+
+
+class Job:
+    def __init__(self, args):
+        self.args = args
+        self.data = Data(args)
+        # Compiled code belongs to a module, so one of each serves every replica of a process.
+        self.network = common.ResNet8(args.width, self.data.classes)
+        self.network.to(memory_format=torch.channels_last)
+        self.folded = folded(self.network, self.data.dtype)
+        self.forward, self.evaluate = self.network, self.folded
+        if args.compile:
+            self.forward = torch.compile(self.network, dynamic=False)
+            self.evaluate = torch.compile(self.folded, dynamic=False)
+
+    def replica(self, replica: int) -> dict:
+        """Train one replica, scoring on the way."""
+        args, data = self.args, self.data
+        torch.set_num_threads(args.threads)
+        torch.manual_seed(replica)
+        random = torch.Generator().manual_seed(1_000_003 * (replica + 1))
+        network = self.network
+        network.load_state_dict(common.ResNet8(args.width, data.classes).state_dict())
+        optimiser = torch.optim.SGD(
+            network.parameters(),
+            lr=args.lr,
+            momentum=args.momentum,
+            weight_decay=args.weight_decay,
+            nesterov=True,
+            fused=True,
+        )
+        (group,) = optimiser.param_groups
+        bf16 = args.precision == "bf16"
+        steps_per_epoch = len(data) // args.batch
+        steps = args.epochs * steps_per_epoch
+        at = common.times(args)
+        trackers = Trackers(len(data))
+        table = torch.empty(len(at), len(common.SCORES), len(data))
+        step = 0
+        seconds_train = 0.0
+
+        for epoch in range(args.epochs + 1):
+            if epoch in at:
+                self.score(table[at.index(epoch)])
+            if epoch == args.epochs:
+                break
+            began = time.perf_counter()
+            network.train()
+            order = torch.randperm(len(data), generator=random)
+            for ids in order[: steps_per_epoch * args.batch].split(args.batch):
+                labels = data.labels[ids]
+                group["lr"] = common.learning_rate(step, steps, args.lr, args.warmup)
+                with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
+                    logits = self.forward(data.augmented(ids, random))
+                loss = F.cross_entropy(logits.float(), labels)
+                optimiser.zero_grad(set_to_none=True)
+                loss.backward()
+                optimiser.step()
+                trackers.update(ids, logits, labels)
+                step += 1
+            seconds_train += time.perf_counter() - began
+
+        return {
+            "table": table.numpy(),
+            "trackers": trackers.columns().numpy(),
+            "accuracy": self.accuracy(),
+            "seconds_train": seconds_train,
+            "images_trained": steps * args.batch,
+            "images_scored": len(at) * len(data),
+            "peak_rss_mb": common.peak_rss_mb(),
+        }
+
+    def fold(self) -> None:
+        """Bring the folded network up to date."""
+        with torch.no_grad():
+            self.folded.load_state_dict(folded(self.network, self.data.dtype).state_dict())
+
+    @torch.inference_mode()
+    def score(self, out: Tensor) -> None:
+        data, size = self.data, self.args.eval_batch
+        self.fold()
+        for start in range(0, len(data), size):
+            part = slice(start, start + size)
+            out[:, part] = scores(self.evaluate(data.plain(part)), data.labels[part])
+
+    @torch.inference_mode()
+    def accuracy(self) -> float:
+        data, size = self.data, self.args.eval_batch
+        self.fold()
+        right = sum(
+            (self.evaluate(images.permute(0, 3, 1, 2)).argmax(1) == labels).sum()
+            for images, labels in zip(data.test.split(size), data.test_labels.split(size))
+        )
+        return int(right) / len(data.test_labels)
+
+
+def replica_of_job(replica: int) -> dict:
+    return JOB.replica(replica)
+
+
+def main(args) -> None:
+    # Forked processes inherit the job and its pages. Handed over as an argument, its tensors would
+    # become shared memory, and the processes would train one and the same network.
+    global JOB
+    # A process that forks must not have started threads.
+    torch.set_num_threads(args.threads if args.processes == 1 else 1)
+    JOB = Job(args)
+    replicas = range(args.replica_offset, args.replica_offset + args.replicas)
+    if args.processes == 1:
+        results = [JOB.replica(replica) for replica in replicas]
+        peak = common.peak_rss_mb()
+    else:
+        with multiprocessing.get_context("fork").Pool(args.processes) as pool:
+            results = pool.map(replica_of_job, replicas, chunksize=1)
+        peak = common.peak_rss_mb() + args.processes * max(r["peak_rss_mb"] for r in results)
+
+    at = common.times(args)
+    if args.out:
+        columns = {}
+        for index, epoch in enumerate(at):
+            for number, name in enumerate(common.SCORES):
+                columns[f"{name}@{epoch}"] = np.stack([r["table"][index, number] for r in results])
+        for number, name in enumerate(common.TRACKERS):
+            columns[name] = np.stack([r["trackers"][number] for r in results])
+        np.savez(args.out, **columns)
+
+    ended = time.perf_counter()
+    seconds = ended - STARTED
+    trained = sum(r["images_trained"] for r in results)
+    common.report(
+        args,
+        {
+            "images_trained": trained,
+            "images_scored": sum(r["images_scored"] for r in results),
+            "seconds_total": seconds,
+            "seconds_start_excluded": ended - LOADED,
+            "seconds_train": sum(r["seconds_train"] for r in results) / args.processes,
+            "images_per_second": trained / seconds,
+            "accuracies": [r["accuracy"] for r in results],
+            "accuracy_mean": float(np.mean([r["accuracy"] for r in results])),
+            "peak_rss_mb": peak,
+        },
+    )
+
+
+if __name__ == "__main__":
+    main(ARGS)

@@ -1,0 +1,266 @@
+"""Runs the same scoring job with datadiet and with its PyTorch peers, side by side.
+
+The job: train R replicas of resnet8 on CIFAR-10 for E epochs and score every training image on the
+way. The programs run in turn, round after round, so that a machine that grows slower is slow for
+all of them. The table goes to standard output and into README.md beside this file.
+
+    python score_job.py --datadiet ../target/release/datadiet --data dataset.safetensors --home HOME
+"""
+
+import argparse
+import datetime
+import json
+import os
+import platform
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+BEGIN, END = "<!-- score-job:begin -->", "<!-- score-job:end -->"
+
+# Name, label, script, flags: in the order of a round. datadiet goes first.
+PEERS = {
+    "expert": ("expert, bf16, 2 threads", "expert.py", []),
+    "expert-2p": ("expert, bf16, 2 processes of 1 thread", "expert.py", ["--processes", "2"]),
+    "expert-2p-malloc": (
+        "expert, bf16, 2 processes of 1 thread, tuned malloc",
+        "expert.py",
+        ["--processes", "2", "--malloc", "tuned"],
+    ),
+    "expert-compile": ("expert, bf16, 2 threads, torch.compile", "expert.py", ["--compile"]),
+    "expert-2p-compile": (
+        "expert, bf16, 2 processes of 1 thread, torch.compile",
+        "expert.py",
+        ["--processes", "2", "--compile"],
+    ),
+    "expert-f32": ("expert, f32, 2 threads", "expert.py", ["--precision", "f32"]),
+    "usual": ("usual, f32, default threads", "usual.py", []),
+}
+OURS = "datadiet"
+OURS_LABEL = "datadiet, bf16"
+
+
+def arguments() -> argparse.Namespace:
+    flags = argparse.ArgumentParser(
+        description=__doc__.splitlines()[0], formatter_class=argparse.ArgumentDefaultsHelpFormatter
+    )
+    flags.add_argument("--datadiet", type=Path, help="the binary; without it only the peers run")
+    flags.add_argument("--home", type=Path, help="a datadiet home that holds the data set")
+    flags.add_argument("--data", type=Path, required=True, help="the same data, for the peers")
+    flags.add_argument("--python", default=sys.executable, help="the Python of the peers")
+    flags.add_argument("--rounds", type=int, default=3)
+    flags.add_argument("--replicas", type=int, default=2)
+    flags.add_argument("--epochs", type=int, default=4)
+    flags.add_argument("--at", default="0,1,2,4")
+    flags.add_argument("--limit", type=int, help="first LIMIT training images (peers only: a trial)")
+    flags.add_argument(
+        "--slow-replicas", type=int, default=1, help="replicas of the f32 programs, which are slow"
+    )
+    flags.add_argument(
+        "--peers",
+        default="expert,expert-2p,expert-2p-malloc,expert-f32,usual",
+        help=f"comma-separated, of {', '.join(PEERS)}",
+    )
+    flags.add_argument("--readme", type=Path, default=HERE / "README.md")
+    args = flags.parse_args()
+    args.peers = [name for name in args.peers.split(",") if name]
+    unknown = set(args.peers) - set(PEERS)
+    if unknown:
+        flags.error(f"unknown peers: {', '.join(sorted(unknown))}")
+    if args.datadiet and args.limit:
+        flags.error("--limit is for trials of the peers: leave --datadiet out")
+    if args.datadiet and not args.home:
+        flags.error("--datadiet needs --home")
+    return args
+
+
+def run(command: list[str], env: dict[str, str]) -> tuple[str, float]:
+    """Standard output and wall seconds of a command."""
+    began = time.perf_counter()
+    done = subprocess.run(command, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    seconds = time.perf_counter() - began
+    if done.returncode:
+        sys.exit(f"{' '.join(command)}\nended with {done.returncode}:\n{done.stderr[-4000:]}")
+    return done.stdout, seconds
+
+
+def ours_command(args: argparse.Namespace, binary: str, out: str) -> list[str]:
+    command = [binary, "score", "--data", "cifar10", "--model", "resnet8"]
+    command += ["--replicas", str(args.replicas), "--epochs", str(args.epochs), "--at", args.at]
+    return command + ["--precision", "bf16", "--out", out, "--json"]
+
+
+def run_ours(args: argparse.Namespace) -> dict:
+    """One run of datadiet in a fresh store: nothing is left from an earlier round."""
+    with tempfile.TemporaryDirectory() as folder:
+        home = Path(folder) / "home"
+        home.mkdir()
+        # The data set is linked, not the store: every run trains anew.
+        (home / "data").symlink_to((args.home / "data").resolve(), target_is_directory=True)
+        command = ours_command(args, str(args.datadiet.resolve()), str(Path(folder) / "out"))
+        stdout, seconds = run(command, os.environ | {"DATADIET_HOME": str(home)})
+    figures = json.loads(stdout)
+    return {
+        "wall": seconds,
+        "inside": figures["cost"]["wall_seconds"],
+        "trained": figures["cost"]["images_trained"],
+        "accuracy": figures["test_accuracy"]["mean"],
+        "peak_rss_mb": figures["cost"].get("peak_rss_mb"),
+    }
+
+
+def peer_command(args: argparse.Namespace, name: str, python: str, data: str, out: str) -> list[str]:
+    _, script, flags = PEERS[name]
+    replicas = args.slow_replicas if name in ("expert-f32", "usual") else args.replicas
+    command = [python, str(HERE / "peers" / script), "--data", data]
+    command += ["--replicas", str(replicas), "--epochs", str(args.epochs), "--at", args.at]
+    if args.limit:
+        command += ["--limit", str(args.limit)]
+    return command + flags + ["--out", out]
+
+
+def run_peer(args: argparse.Namespace, name: str) -> dict:
+    with tempfile.TemporaryDirectory() as folder:
+        data, out = str(args.data.resolve()), str(Path(folder) / "scores.npz")
+        env = os.environ | {"PYTHONDONTWRITEBYTECODE": "1"}
+        if "--compile" in PEERS[name][2]:
+            # A fresh compiler cache: compiling is part of the job.
+            env |= {"TORCHINDUCTOR_CACHE_DIR": str(Path(folder) / "inductor")}
+        stdout, seconds = run(peer_command(args, name, args.python, data, out), env)
+    figures = json.loads(stdout)
+    return {
+        "wall": seconds,
+        "inside": figures["seconds_start_excluded"],
+        "trained": figures["images_trained"],
+        "accuracy": figures["accuracy_mean"],
+        "peak_rss_mb": figures["peak_rss_mb"],
+    }
+
+
+def cpu_model() -> str:
+    try:
+        for line in Path("/proc/cpuinfo").read_text().splitlines():
+            if line.startswith("model name"):
+                return line.split(":", 1)[1].strip()
+    except OSError:
+        pass
+    return platform.processor() or platform.machine()
+
+
+def cpu_flags() -> str:
+    try:
+        words = Path("/proc/cpuinfo").read_text().split()
+    except OSError:
+        return ""
+    known = ("avx2", "avx512f", "avx512_bf16", "amx_tile", "amx_bf16")
+    return ", ".join(word for word in known if word in words)
+
+
+def table(args: argparse.Namespace, results: dict[str, list[dict]]) -> str:
+    def median(name: str, measure) -> float:
+        return statistics.median(measure(result) for result in results[name])
+
+    def rate(result: dict) -> float:
+        return result["trained"] / result["wall"]
+
+    def rate_inside(result: dict) -> float:
+        return result["trained"] / result["inside"]
+
+    first = next(iter(results))
+    base = median(first, rate)
+    lines = [
+        "| program | images trained a run | median wall seconds | images/s, whole program | lowest to highest"
+        " | images/s without start-up | relative | peak memory, MB | test accuracy |",
+        "|---|---:|---:|---:|---:|---:|---:|---:|---:|",
+    ]
+    for name, rows in results.items():
+        label = OURS_LABEL if name == OURS else PEERS[name][0]
+        memory = [row["peak_rss_mb"] for row in rows if row["peak_rss_mb"]]
+        lines.append(
+            f"| {label} | {rows[0]['trained']:,} | {median(name, lambda r: r['wall']):.1f}"
+            f" | {median(name, rate):,.0f} | {min(map(rate, rows)):,.0f} to {max(map(rate, rows)):,.0f}"
+            f" | {median(name, rate_inside):,.0f} | {median(name, rate) / base:.2f}"
+            f" | {f'{statistics.median(memory):,.0f}' if memory else ''}"
+            f" | {100 * median(name, lambda r: r['accuracy']):.2f} % |"
+        )
+    return "\n".join(lines)
+
+
+def section(args: argparse.Namespace, results: dict[str, list[dict]]) -> str:
+    """Everything between the markers: the job, the table, the machine, the commands."""
+    limit = f", the first {args.limit:,} images only" if args.limit else ""
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    commands = []
+    for name in results:
+        if name == OURS:
+            commands.append(" ".join(ours_command(args, "datadiet", "OUT")))
+        else:
+            command = peer_command(args, name, "python", "dataset.safetensors", "OUT.npz")
+            command[1] = f"bench/peers/{PEERS[name][1]}"
+            commands.append(" ".join(command))
+    first = OURS_LABEL if OURS in results else PEERS[next(iter(results))][0]
+    versions = subprocess.run(
+        [args.python, "-c", "import torch; print(torch.__version__)"], stdout=subprocess.PIPE, text=True
+    ).stdout.strip()
+    return "\n".join(
+        [
+            f"The job: replicas of resnet8 on CIFAR-10{limit}, {args.epochs} epochs each, every training"
+            f" image scored at epochs {args.at.replace(',', ', ')}, then tested. {args.replicas} replicas"
+            f" ({args.slow_replicas} of the f32 programs).",
+            "",
+            table(args, results),
+            "",
+            f"Images/s: training images of all replicas over the wall seconds of the whole program, scoring,"
+            f" testing and start-up included; without start-up, from when the program has loaded its"
+            f" libraries. Medians of {args.rounds} rounds, the programs in turn. Relative: to {first}."
+            " The memory of programs with several processes is the sum, shared pages counted in each.",
+            "",
+            f"Machine: {cpu_model()}, {os.cpu_count()} cores ({cpu_flags()}), {memory:.0f} GiB;"
+            f" {platform.system()}; Python {platform.python_version()},"
+            f" PyTorch {versions}; {datetime.date.today().isoformat()}.",
+            "",
+            "```",
+            *commands,
+            "```",
+        ]
+    )
+
+
+def write(readme: Path, text: str) -> None:
+    """Put the text between the markers, which are added where they are missing."""
+    old = readme.read_text(encoding="utf-8") if readme.exists() else "# Benchmarks\n\n"
+    if BEGIN not in old:
+        old = f"{old.rstrip()}\n\n## The scoring job\n\n{BEGIN}\n{END}\n"
+    before, rest = old.split(BEGIN, 1)
+    _, after = rest.split(END, 1)
+    new = f"{before}{BEGIN}\n{text}\n{END}{after}"
+    aside = readme.with_suffix(".new")
+    aside.write_text(new, encoding="utf-8")
+    aside.replace(readme)
+
+
+def main() -> None:
+    args = arguments()
+    names = ([OURS] if args.datadiet else []) + args.peers
+    results: dict[str, list[dict]] = {name: [] for name in names}
+    for number in range(args.rounds):
+        for name in names:
+            result = run_ours(args) if name == OURS else run_peer(args, name)
+            results[name].append(result)
+            rate = result["trained"] / result["wall"]
+            print(
+                f"round {number + 1}: {name}: {result['wall']:.1f} s, {rate:,.0f} images/s",
+                file=sys.stderr,
+                flush=True,
+            )
+    text = section(args, results)
+    print(text)
+    write(args.readme, text)
+
+
+if __name__ == "__main__":
+    main()

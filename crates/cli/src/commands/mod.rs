@@ -1,0 +1,6 @@
+//! One file a command.
+
+pub mod data;
+pub mod score;
+pub mod scores;
+pub mod worker;

@@ -1,0 +1,77 @@
+//! `datadiet worker`: trains one run folder, tells about it on standard output as JSON lines.
+
+use std::io::{Read, Write};
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use anyhow::Result;
+use clap::Args;
+use datadiet_data::DataHome;
+use datadiet_engine::session::{self, Ending, Progress, Surroundings};
+use datadiet_lab::{EXIT_STOPPED, WorkerEvent};
+use datadiet_store::RunFolder;
+
+/// Arguments of a worker.
+#[derive(Args)]
+pub struct WorkerArgs {
+    /// The run folder, with its spec.json.
+    folder: PathBuf,
+    /// Folder of the data sets.
+    #[arg(long, value_name = "DIR")]
+    data_home: PathBuf,
+    /// Index of the GPU, for a run that wants one.
+    #[arg(long, default_value_t = 0)]
+    gpu: usize,
+}
+
+static STOP: AtomicBool = AtomicBool::new(false);
+
+/// Trains the run to its end or until standard input closes.
+pub fn run(args: WorkerArgs) -> Result<ExitCode> {
+    // Ctrl-C in a terminal reaches the whole group; the parent decides, by closing our input.
+    ctrlc::set_handler(|| {})?;
+    std::thread::spawn(|| {
+        let _ = std::io::stdin().read_to_end(&mut Vec::new());
+        STOP.store(true, Ordering::Relaxed);
+    });
+    let (folder, spec) = RunFolder::open(&args.folder)?;
+    let _lock = folder.lock()?;
+    let data = DataHome::new(args.data_home);
+    let surroundings = Surroundings { data: &data, gpu: args.gpu, stop: &STOP };
+    let ending = session::run(&folder, &spec, &surroundings, &mut Lines::default())?;
+    Ok(match ending {
+        Ending::Complete(_) => ExitCode::SUCCESS,
+        Ending::Stopped { .. } => ExitCode::from(EXIT_STOPPED),
+    })
+}
+
+/// Writes events, a few a second.
+#[derive(Default)]
+struct Lines {
+    last: Option<Instant>,
+}
+
+impl Lines {
+    fn tell(&self, event: &WorkerEvent) {
+        let mut out = std::io::stdout().lock();
+        // A parent that is gone also closed our input; nothing more to do about it here.
+        let _ = serde_json::to_writer(&mut out, event).map(|()| out.write_all(b"\n"));
+        let _ = out.flush();
+    }
+}
+
+impl Progress for Lines {
+    fn step(&mut self, step: u64, total: u64, loss: f64) {
+        let due = self.last.is_none_or(|last| last.elapsed() > Duration::from_millis(250));
+        if due || step == total {
+            self.last = Some(Instant::now());
+            self.tell(&WorkerEvent::Step { step, total, loss });
+        }
+    }
+
+    fn recording(&mut self, step: u64) {
+        self.tell(&WorkerEvent::Recording { step });
+    }
+}

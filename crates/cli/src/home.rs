@@ -1,0 +1,45 @@
+//! Where data sets and runs are kept.
+
+use std::path::PathBuf;
+
+use anyhow::{Context, Result};
+use clap::Args;
+use datadiet_data::DataHome;
+use datadiet_store::Store;
+use etcetera::BaseStrategy;
+
+/// Folders shared by all commands.
+#[derive(Args)]
+pub struct HomeArgs {
+    /// Folder of data sets and runs [default: datadiet in the user's data folder].
+    #[arg(long, global = true, env = "DATADIET_HOME", value_name = "DIR", hide_env_values = true)]
+    home: Option<PathBuf>,
+    /// Folder of runs, when it is to be elsewhere.
+    #[arg(long, global = true, value_name = "DIR")]
+    store: Option<PathBuf>,
+}
+
+impl HomeArgs {
+    fn root(&self) -> Result<PathBuf> {
+        if let Some(home) = &self.home {
+            return Ok(std::path::absolute(home)?);
+        }
+        let strategy = etcetera::choose_base_strategy()
+            .context("the user has no home folder; give --home DIR or set DATADIET_HOME")?;
+        Ok(strategy.data_dir().join("datadiet"))
+    }
+
+    /// Where data sets are.
+    pub fn data(&self) -> Result<DataHome> {
+        Ok(DataHome::new(self.root()?.join("data")))
+    }
+
+    /// The store of runs, made when it does not exist.
+    pub fn store(&self) -> Result<Store> {
+        let root = match &self.store {
+            Some(store) => std::path::absolute(store)?,
+            None => self.root()?.join("store"),
+        };
+        Ok(Store::open(root)?)
+    }
+}

@@ -1,0 +1,66 @@
+//! Results go to standard output, as text or as one JSON object; everything else to standard error.
+
+use std::io::Write;
+use std::path::Path;
+
+use anyhow::Result;
+use clap::Args;
+use comfy_table::{CellAlignment, Table, presets};
+use datadiet_store::write_atomically;
+use serde::Serialize;
+
+/// How a command answers.
+#[derive(Args, Clone, Copy)]
+pub struct OutputArgs {
+    /// Answer with one JSON object on standard output.
+    #[arg(long)]
+    pub json: bool,
+}
+
+impl OutputArgs {
+    /// Prints `value` as JSON, or what `text` makes.
+    pub fn answer(self, value: &impl Serialize, text: impl FnOnce() -> String) -> Result<()> {
+        let mut out = std::io::stdout().lock();
+        let text = if self.json { serde_json::to_string_pretty(value)? } else { text() };
+        match writeln!(out, "{}", text.trim_end()) {
+            // `datadiet … | head` closes the pipe early; that is no error.
+            Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
+            other => Ok(other?),
+        }
+    }
+}
+
+/// A table without lines; columns after the first `text_columns` are numbers, set to the right.
+pub fn table(header: &[&str], rows: Vec<Vec<String>>, text_columns: usize) -> String {
+    let mut table = Table::new();
+    table.load_preset(presets::NOTHING);
+    table.set_header(header.iter().copied());
+    table.add_rows(rows);
+    for index in text_columns..header.len() {
+        if let Some(column) = table.column_mut(index) {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+    }
+    table.trim_fmt()
+}
+
+/// 1234567 as 1,234,567.
+pub fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::new();
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// Writes `value` as JSON, atomically.
+pub fn write_json(path: &Path, value: &impl Serialize) -> Result<()> {
+    Ok(write_atomically(path, |file| {
+        serde_json::to_writer_pretty(&mut *file, value)?;
+        file.write_all(b"\n")
+    })?)
+}

@@ -1,0 +1,120 @@
+//! What can be wrong with the arrays that a score is asked of. Each message ends with the next
+//! thing to do.
+
+use thiserror::Error;
+
+/// How far the probabilities of one row may sum from 1: wide enough for probabilities that were
+/// rounded to half precision, narrow enough to catch logits and percentages.
+pub const PROBABILITY_TOLERANCE: f64 = 1e-3;
+
+/// An array that no score can be computed from.
+#[derive(Clone, Debug, PartialEq, Error)]
+#[non_exhaustive]
+pub enum ScoreError {
+    /// An array has another length than its companions ask for.
+    #[error(
+        "{what}: expected {expected} values, found {found}; pass a row-major n × K matrix and one label (and one id) for each row"
+    )]
+    ShapeMismatch {
+        /// Which array.
+        what: &'static str,
+        /// Length that the other arguments ask for.
+        expected: usize,
+        /// Length that was passed.
+        found: usize,
+    },
+
+    /// Fewer than two classes: every score would be constant.
+    #[error(
+        "{classes} class(es): a score needs at least 2; for a binary problem with one logit z pass the two columns [0, z]"
+    )]
+    TooFewClasses {
+        /// The number passed.
+        classes: usize,
+    },
+
+    /// A label is not a class index.
+    #[error("row {row} has label {label}, but there are {classes} classes (0 to {}); map the labels to 0..K, or pass the right number of classes", .classes - 1)]
+    LabelOutOfRange {
+        /// Row of the arrays passed.
+        row: usize,
+        /// Its label.
+        label: u32,
+        /// Number of classes K.
+        classes: usize,
+    },
+
+    /// NaN or infinite entries.
+    #[error(
+        "{what}: {total} row(s) hold NaN or infinity, first rows {rows:?}; training has probably diverged: lower the learning rate or score an earlier checkpoint"
+    )]
+    NonFinite {
+        /// Which array.
+        what: &'static str,
+        /// The first few rows concerned.
+        rows: Vec<usize>,
+        /// How many rows are concerned.
+        total: usize,
+    },
+
+    /// A row of probabilities does not sum to one.
+    #[error(
+        "row {row} of the probabilities sums to {sum}, further than {tolerance} from 1; apply softmax first, or pass logits to `from_logits`"
+    )]
+    NotNormalised {
+        /// Row of the matrix.
+        row: usize,
+        /// Sum of its entries.
+        sum: f64,
+        /// Distance from 1 that is allowed, [`PROBABILITY_TOLERANCE`].
+        tolerance: f64,
+    },
+
+    /// A probability below zero.
+    #[error(
+        "row {row}, class {class}: {value} is no probability; pass logits to `from_logits` instead"
+    )]
+    NegativeProbability {
+        /// Row of the matrix.
+        row: usize,
+        /// Column of the matrix.
+        class: usize,
+        /// The entry.
+        value: f32,
+    },
+
+    /// An example id beyond the training set.
+    #[error(
+        "row {row} has example id {id}, but the tracker was made for {examples} examples; make it with the size of the full training set, not of the subset"
+    )]
+    IdOutOfRange {
+        /// Row of the minibatch.
+        row: usize,
+        /// Its id.
+        id: u32,
+        /// Number of examples tracked.
+        examples: usize,
+    },
+
+    /// A saved tracker lacks a column.
+    #[error(
+        "the saved tracker has no column `{column}`; it was written by another version: start the run again"
+    )]
+    MissingState {
+        /// Name of the column.
+        column: &'static str,
+    },
+
+    /// A saved tracker holds a value that no tracker writes.
+    #[error(
+        "column `{column}` of the saved tracker holds {value} for example {example}, which no tracker writes; the checkpoint is damaged: resume from an earlier one"
+    )]
+    CorruptState {
+        /// Name of the column.
+        column: &'static str,
+        /// Index of the example.
+        example: usize,
+        /// The value found.
+        value: f64,
+    },
+}

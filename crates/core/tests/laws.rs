@@ -1,0 +1,250 @@
+//! Laws that hold for all inputs.
+
+use datadiet_core::{
+    ExampleId, LogitScores, ScoreKind, StatsError, Stream, TrainingDynamics, average_ranks,
+    forgetting_key, mean_and_standard_error, order, permutation, reliability, replicas_for, rng,
+    softmax, spearman,
+};
+use proptest::{collection::vec, prelude::*};
+
+const CLASSES: usize = 5;
+
+fn logits(rows: usize) -> impl Strategy<Value = Vec<f32>> {
+    vec(-20.0_f32..20.0, rows * CLASSES)
+}
+
+fn labels(rows: usize) -> impl Strategy<Value = Vec<u32>> {
+    vec(0..CLASSES as u32, rows)
+}
+
+/// Few distinct values, so that ties are common.
+fn tied_column(n: usize) -> impl Strategy<Value = Vec<f32>> {
+    vec((-6_i8..6).prop_map(|value| f32::from(value) / 2.0), n)
+}
+
+fn varied(column: &[f32]) -> bool {
+    column.iter().any(|value| *value != column[0])
+}
+
+proptest! {
+    #[test]
+    fn probabilities_do_not_change_when_logits_shift(z in logits(1), shift in -64_i16..64) {
+        // Multiples of 1/256 below 2^7, so that the shift itself is exact.
+        let z: Vec<f32> = z.iter().map(|z| (z * 256.0).round() / 256.0).collect();
+        let shifted: Vec<f32> = z.iter().map(|z| z + f32::from(shift)).collect();
+        prop_assert_eq!(softmax(&z), softmax(&shifted));
+    }
+
+    #[test]
+    fn scores_stay_in_their_ranges(z in logits(8), y in labels(8)) {
+        let scores = LogitScores::from_logits(&z, CLASSES, &y).unwrap();
+        let sqrt2 = 2.0_f32.sqrt();
+        let most_entropy = (CLASSES as f32).ln() + 1e-6;
+        prop_assert!(scores.el2n.iter().all(|s| (0.0..=sqrt2).contains(s)));
+        prop_assert!(scores.l1.iter().all(|s| (0.0..=2.0).contains(s)));
+        prop_assert!(scores.loss.iter().all(|s| *s >= 0.0 && s.is_finite()));
+        prop_assert!(scores.entropy.iter().all(|s| (0.0..=most_entropy).contains(s)));
+        prop_assert!(scores.max_margin.iter().all(|s| (-1.0..=1.0).contains(s)));
+        prop_assert!(scores.sum_margin.iter().all(|s| (1.0 - CLASSES as f32..=1.0).contains(s)));
+    }
+
+    #[test]
+    fn l1_and_sum_margin_both_follow_the_true_probability(z in logits(8), y in labels(8)) {
+        let scores = LogitScores::from_logits(&z, CLASSES, &y).unwrap();
+        for (l1, margin) in scores.l1.iter().zip(&scores.sum_margin) {
+            // l1 = 2 (1 − p), margin = 1 − K p.
+            let true_probability = 1.0 - l1 / 2.0;
+            prop_assert!((margin - (1.0 - CLASSES as f32 * true_probability)).abs() < 3e-6);
+        }
+    }
+
+    #[test]
+    fn a_positive_max_margin_is_a_mistake(z in logits(8), y in labels(8)) {
+        let scores = LogitScores::from_logits(&z, CLASSES, &y).unwrap();
+        for (margin, correct) in scores.max_margin.iter().zip(&scores.correct) {
+            prop_assert!(*margin <= 0.0 || *correct == 0.0);
+            prop_assert!(*margin >= 0.0 || *correct == 1.0);
+        }
+    }
+
+    #[test]
+    fn logits_and_their_probabilities_score_alike(z in logits(4), y in labels(4)) {
+        let probs: Vec<f32> = z.chunks(CLASSES).flat_map(softmax).collect();
+        let from_logits = LogitScores::from_logits(&z, CLASSES, &y).unwrap();
+        let from_probs = LogitScores::from_probs(&probs, CLASSES, &y).unwrap();
+        for kind in [ScoreKind::El2n, ScoreKind::L1, ScoreKind::Entropy, ScoreKind::MaxMargin, ScoreKind::SumMargin] {
+            let pairs = from_logits.column(kind).unwrap().iter().zip(from_probs.column(kind).unwrap());
+            for (a, b) in pairs {
+                prop_assert!((a - b).abs() < 2e-6, "{kind}: {a} and {b}");
+            }
+        }
+    }
+
+    #[test]
+    fn ranks_sum_to_the_triangle_number(column in (0_usize..40).prop_flat_map(tied_column)) {
+        let n = column.len() as f64;
+        prop_assert_eq!(average_ranks(&column).unwrap().iter().sum::<f64>(), n * (n + 1.0) / 2.0);
+    }
+
+    #[test]
+    fn ranks_count_what_lies_below(column in vec(any::<f32>().prop_filter("a number", |v| !v.is_nan()), 1..40)) {
+        for (value, rank) in column.iter().zip(average_ranks(&column).unwrap()) {
+            let below = column.iter().filter(|other| *other < value).count() as f64;
+            let tied = column.iter().filter(|other| *other == value).count() as f64;
+            prop_assert_eq!(rank, below + (tied + 1.0) / 2.0);
+        }
+    }
+
+    #[test]
+    fn order_ascends_and_breaks_ties_by_id(column in tied_column(30), seed: u64) {
+        let ids = permutation(30, &mut rng(seed, 0, Stream::Subset, 0));
+        let ids: Vec<ExampleId> = ids.into_iter().map(ExampleId).collect();
+        let sorted = order(&column, &ids).unwrap();
+        for pair in sorted.windows(2) {
+            let [a, b] = [pair[0] as usize, pair[1] as usize];
+            prop_assert!((column[a], ids[a]) < (column[b], ids[b]));
+        }
+    }
+
+    #[test]
+    fn spearman_sees_only_order(a in tied_column(20), b in tied_column(20)) {
+        prop_assume!(varied(&a) && varied(&b));
+        let rho = spearman(&a, &b).unwrap();
+        let rising: Vec<f32> = a.iter().map(|value| value.exp() - 5.0).collect();
+        let falling: Vec<f32> = a.iter().map(|value| -value.powi(3)).collect();
+        prop_assert_eq!(spearman(&rising, &b).unwrap(), rho);
+        prop_assert!((spearman(&falling, &b).unwrap() + rho).abs() < 1e-12);
+        prop_assert_eq!(spearman(&b, &a).unwrap(), rho);
+        prop_assert_eq!(spearman(&a, &a).unwrap(), 1.0);
+        prop_assert!((-1.0..=1.0).contains(&rho));
+    }
+
+    #[test]
+    fn a_permutation_holds_every_number_once(n in 0_usize..200, seed: u64, counter: u64) {
+        let mut numbers = permutation(n, &mut rng(seed, 0, Stream::Order, counter));
+        numbers.sort_unstable();
+        prop_assert!(numbers.into_iter().eq(0..n as u32));
+    }
+
+    #[test]
+    fn a_restored_tracker_goes_on_as_if_undisturbed(
+        batches in vec((vec(0..6_u32, 4), logits(4), labels(4)), 1..12),
+        stop in 0_usize..12,
+    ) {
+        let mut undisturbed = TrainingDynamics::new(6, CLASSES);
+        let mut stopped = undisturbed.clone();
+        for (step, (ids, z, y)) in batches.iter().enumerate() {
+            if step == stop {
+                stopped = restored(&stopped);
+            }
+            let ids: Vec<ExampleId> = ids.iter().copied().map(ExampleId).collect();
+            undisturbed.observe(&ids, z, y).unwrap();
+            stopped.observe(&ids, z, y).unwrap();
+        }
+        prop_assert_eq!(bits(&undisturbed), bits(&stopped));
+        prop_assert_eq!(undisturbed, stopped);
+    }
+
+    #[test]
+    fn a_mean_lies_between_its_replicas(a in tied_column(10), b in tied_column(10)) {
+        let (mean, error) = mean_and_standard_error(&[&a, &b]).unwrap();
+        for i in 0..10 {
+            prop_assert!(a[i].min(b[i]) <= mean[i] && mean[i] <= a[i].max(b[i]));
+            // For two values the standard error is half their distance.
+            prop_assert!((error[i] - (a[i] - b[i]).abs() / 2.0).abs() < 1e-6);
+        }
+    }
+
+    #[test]
+    fn equal_replicas_are_perfectly_reliable(column in tied_column(12), replicas in 2_usize..10) {
+        prop_assume!(varied(&column));
+        let columns = vec![&column[..]; replicas];
+        let found = reliability(&columns).unwrap();
+        prop_assert!((found.half - 1.0).abs() < 1e-12);
+        prop_assert!((found.full - 1.0).abs() < 1e-12);
+        prop_assert_eq!(found.replicas_for_95, Some(1));
+    }
+
+    #[test]
+    fn the_predicted_number_of_replicas_suffices_and_no_fewer(single in 0.01_f64..0.99, target in 0.01_f64..0.99) {
+        let mean_of = |k: f64| k * single / (1.0 + (k - 1.0) * single);
+        let k = f64::from(replicas_for(single, target).unwrap());
+        prop_assert!(mean_of(k) >= target - 1e-9);
+        prop_assert!(k == 1.0 || mean_of(k - 1.0) < target + 1e-9);
+    }
+
+    #[test]
+    fn never_learned_ranks_above_every_count(runs in vec(vec(prop_oneof![3 => (0_u8..9).prop_map(Some), 1 => Just(None)], 8), 1..5)) {
+        // runs[r][i]: events of example i in replica r, None where it was never learned.
+        let count = runs.len() as f32;
+        let mean = |i: usize| runs.iter().map(|run| f32::from(run[i].unwrap_or(0))).sum::<f32>() / count;
+        let never = |i: usize| runs.iter().filter(|run| run[i].is_none()).count() as f32 / count;
+        let means: Vec<f32> = (0..8).map(mean).collect();
+        let nevers: Vec<f32> = (0..8).map(never).collect();
+        let key = forgetting_key(&means, &nevers).unwrap();
+        for i in 0..8 {
+            for j in 0..8 {
+                prop_assert!(!(nevers[i] == 1.0 && nevers[j] < 1.0) || key[i] > key[j]);
+                prop_assert!(!(nevers[i] == 0.0 && nevers[j] == 0.0 && means[i] < means[j]) || key[i] < key[j]);
+            }
+        }
+    }
+}
+
+fn restored(dynamics: &TrainingDynamics) -> TrainingDynamics {
+    let saved = dynamics.state();
+    let find = |name: &str| {
+        saved.iter().find(|(known, _)| *known == name).map(|(_, column)| column.clone())
+    };
+    TrainingDynamics::from_state(6, CLASSES, find).unwrap()
+}
+
+fn bits(dynamics: &TrainingDynamics) -> Vec<u64> {
+    dynamics.state().into_iter().flat_map(|(_, column)| column).map(f64::to_bits).collect()
+}
+
+#[test]
+fn negative_zero_ties_with_zero() {
+    assert_eq!(average_ranks(&[0.0, -0.0, -1.0]).unwrap(), [2.5, 2.5, 1.0]);
+    let ids = [ExampleId(0), ExampleId(1)];
+    assert_eq!(order(&[0.0, -0.0], &ids).unwrap(), [0, 1]);
+}
+
+#[test]
+fn streams_differ_in_each_argument() {
+    let first = |mut rng: rand_chacha::ChaCha8Rng| rand_chacha::rand_core::Rng::next_u64(&mut rng);
+    let found = [
+        first(rng(0, 0, Stream::Initialisation, 0)),
+        first(rng(1, 0, Stream::Initialisation, 0)),
+        first(rng(0, 1, Stream::Initialisation, 0)),
+        first(rng(0, 0, Stream::Order, 0)),
+        first(rng(0, 0, Stream::Augmentation, 0)),
+        first(rng(0, 0, Stream::Noise, 0)),
+        first(rng(0, 0, Stream::Subset, 0)),
+        first(rng(0, 0, Stream::Initialisation, 1)),
+    ];
+    let distinct: std::collections::BTreeSet<_> = found.into_iter().collect();
+    assert_eq!(distinct.len(), found.len());
+}
+
+#[test]
+fn a_constant_column_has_no_reliability() {
+    let zeros: &[f32] = &[0.0; 4];
+    let error = reliability(&[zeros, zeros]).unwrap_err();
+    assert_eq!(error, StatsError::Constant { column: 0 });
+    assert!(error.is_not_defined());
+}
+
+#[test]
+fn opposite_replicas_have_no_reliability() {
+    let found = reliability(&[&[1.0, 2.0, 3.0], &[3.0, 2.0, 1.0]]).unwrap();
+    assert_eq!((found.half, found.single, found.full), (-1.0, 0.0, 0.0));
+    assert_eq!(found.replicas_for_95, None);
+}
+
+#[test]
+fn examples_that_a_replica_never_saw_do_not_count() {
+    let whole = reliability(&[&[1.0, 2.0, 3.0], &[1.0, 3.0, 2.0]]).unwrap();
+    let holed = reliability(&[&[1.0, 9.0, 2.0, 3.0], &[1.0, f32::NAN, 3.0, 2.0]]).unwrap();
+    assert_eq!(whole, holed);
+}

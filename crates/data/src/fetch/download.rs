@@ -1,0 +1,72 @@
+//! Downloading one file over HTTPS, with a short connection time-out and a size limit.
+//!
+//! Does not resume and does not retry: the callers have other sources to try.
+
+use crate::{DataError, Progress, Result};
+use std::fs::File;
+use std::io::{Read, Write};
+use std::path::Path;
+use std::time::Duration;
+
+/// Long enough for a far host, short enough to go on to the next source where there is no network.
+const CONNECT: Duration = Duration::from_secs(5);
+/// How long a host may take to begin its answer.
+const ANSWER: Duration = Duration::from_secs(20);
+/// How long the whole download may take.
+const WHOLE: Duration = Duration::from_secs(1800);
+
+/// Downloads `url` into a new file of at most `limit` bytes.
+pub(super) fn to_file(url: &str, path: &Path, limit: u64, progress: &dyn Progress) -> Result<()> {
+    let failed = |problem: String| DataError::Download { url: url.into(), problem };
+    let response = agent().get(url).call().map_err(|error| failed(error.to_string()))?;
+    let total = response.body().content_length();
+    if total.is_some_and(|total| total > limit) {
+        return Err(DataError::Oversized { path: url.into(), limit });
+    }
+    progress.start(&format!("downloading {url}"), total);
+    let written = copy(&mut response.into_body().into_reader(), url, path, limit, progress)?;
+    progress.finish();
+    match total {
+        Some(total) if total != written => {
+            Err(failed(format!("{written} of {total} bytes arrived")))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn agent() -> ureq::Agent {
+    ureq::Agent::config_builder()
+        .timeout_resolve(Some(CONNECT))
+        .timeout_connect(Some(CONNECT))
+        .timeout_recv_response(Some(ANSWER))
+        .timeout_global(Some(WHOLE))
+        .user_agent(concat!("datadiet/", env!("CARGO_PKG_VERSION")))
+        .build()
+        .into()
+}
+
+fn copy(
+    from: &mut dyn Read,
+    url: &str,
+    path: &Path,
+    limit: u64,
+    progress: &dyn Progress,
+) -> Result<u64> {
+    let mut file = File::create(path).map_err(DataError::io("write", path))?;
+    let mut buffer = vec![0; 1 << 16];
+    let mut written = 0;
+    loop {
+        let n = from
+            .read(&mut buffer)
+            .map_err(|error| DataError::Download { url: url.into(), problem: error.to_string() })?;
+        if n == 0 {
+            return Ok(written);
+        }
+        written += n as u64;
+        if written > limit {
+            return Err(DataError::Oversized { path: url.into(), limit });
+        }
+        file.write_all(&buffer[..n]).map_err(DataError::io("write", path))?;
+        progress.advance(n as u64);
+    }
+}

@@ -1,0 +1,36 @@
+//! CINIC-10: `train`, `valid` and `test` folders, each with ten class folders of PNG.
+//!
+//! Train and valid together (180,000 pictures) form the training split, train first, as in the
+//! data-diet paper. Source: <https://github.com/BayesWatch/cinic-10>. Order is that of the paths.
+//! The `.tar.gz` as published must be unpacked first.
+
+use super::cifar::CIFAR10_CLASSES;
+use super::{class_folders, file_name};
+use crate::{DataError, ImportOptions, Progress, RawDataset, Result};
+use std::path::Path;
+
+const FOLDERS: [&str; 3] = ["train", "valid", "test"];
+
+/// Whether all three folders hold the classes of CINIC-10.
+pub(crate) fn detect(root: &Path) -> bool {
+    FOLDERS
+        .iter()
+        .all(|folder| CIFAR10_CLASSES.iter().all(|class| root.join(folder).join(class).is_dir()))
+}
+
+/// Reads all pictures.
+pub(crate) fn read(
+    root: &Path,
+    options: &ImportOptions,
+    progress: &dyn Progress,
+) -> Result<RawDataset> {
+    if let Some(missing) = FOLDERS.iter().find(|folder| !root.join(folder).is_dir()) {
+        let problem = format!(
+            "there is no folder `{missing}`; unpack the whole CINIC-10 archive and give the folder that holds train, valid and test"
+        );
+        return Err(DataError::bad_file(root, problem));
+    }
+    let train = [root.join("train"), root.join("valid")];
+    let source = format!("CINIC-10, train + valid, from {}", file_name(root));
+    class_folders::read(&train, Some(&root.join("test")), source, options, progress)
+}

@@ -1,0 +1,8 @@
+//! Tests of the data crate from outside, on real images.
+
+mod bad_files;
+mod bad_pictures;
+mod cache;
+mod published;
+mod readers;
+mod support;

@@ -1,0 +1,16 @@
+// The few ATen functions that the `tch` bindings leave out: the backward pass of a convolution and
+// one fused optimiser step. Errors come back as a malloc'ed message (null when all went well).
+#pragma once
+#include <cstddef>
+#include <cstdint>
+
+extern "C" {
+char *datadiet_convolution_backward(void **out, void *grad_output, void *input, void *weight,
+                                    int64_t stride, int64_t padding, int64_t groups,
+                                    bool want_input, bool want_weight, bool want_bias);
+char *datadiet_batch_norm_backward(void **out, void *grad_output, void *input, void *weight,
+                                   void *saved_mean, void *saved_inv_std, double eps);
+char *datadiet_fused_sgd(void **params, void **grads, void **momentum_buffers, size_t count,
+                         double weight_decay, double momentum, double lr, bool nesterov);
+void datadiet_free_message(char *message);
+}

@@ -1,0 +1,52 @@
+//! The gradient of a loss with respect to all parameters, summed over the batch.
+
+use tch::{Kind, Tensor};
+
+use crate::layers::{BatchNorm, Conv2d, Linear, NormTap};
+use crate::network::{ParameterVisitor, Weights};
+use crate::parameters::{ParamId, Parameters};
+
+/// Collects one gradient for each parameter, in 32-bit floats.
+#[derive(Debug)]
+pub struct BatchGradient(Vec<Option<Tensor>>);
+
+impl BatchGradient {
+    /// None collected yet.
+    pub fn new(parameters: &Parameters) -> Self {
+        Self(parameters.values().iter().map(|_| None).collect())
+    }
+
+    /// The gradients, in the order of the parameters.
+    ///
+    /// # Panics
+    /// When the backward pass left a parameter out.
+    pub fn into_tensors(self) -> Vec<Tensor> {
+        self.0.into_iter().map(|grad| grad.expect("every parameter has a gradient")).collect()
+    }
+
+    fn put(&mut self, id: ParamId, grad: &Tensor) {
+        // The optimiser works in memory order: no strides of another layout.
+        self.0[id.0] = Some(grad.to_kind(Kind::Float).contiguous());
+    }
+}
+
+impl ParameterVisitor for BatchGradient {
+    fn conv(&mut self, layer: &Conv2d, weights: &Weights<'_>, input: &Tensor, grad: &Tensor) {
+        let (weight, bias) = layer.grad_weight(weights.working, input, grad);
+        self.put(layer.weight, &weight);
+        if let (Some(id), Some(grad)) = (layer.bias, bias) {
+            self.put(id, &grad);
+        }
+    }
+
+    fn linear(&mut self, layer: &Linear, input: &Tensor, grad: &Tensor) {
+        let (weight, bias) = layer.grad_weight(input, grad);
+        self.put(layer.weight, &weight);
+        self.put(layer.bias, &bias);
+    }
+
+    fn norm(&mut self, layer: &BatchNorm, tap: NormTap) {
+        self.put(layer.scale, &tap.scale);
+        self.put(layer.shift, &tap.shift);
+    }
+}

@@ -1,0 +1,68 @@
+//! The two storage types of activations, as plain loops that compilers vectorise.
+
+/// A number as stored in an activation; arithmetic is always in `f32`.
+pub trait Element: Copy + Send + Sync + 'static {
+    /// The matching libtorch type.
+    const KIND: tch::Kind;
+    /// Widens, exactly.
+    fn widen(self) -> f32;
+    /// Rounds to nearest, ties to even; NaN stays NaN.
+    fn narrow(value: f32) -> Self;
+}
+
+impl Element for f32 {
+    const KIND: tch::Kind = tch::Kind::Float;
+
+    #[inline(always)]
+    fn widen(self) -> f32 {
+        self
+    }
+
+    #[inline(always)]
+    fn narrow(value: f32) -> Self {
+        value
+    }
+}
+
+/// bfloat16: the upper half of an `f32`.
+///
+/// `half::bf16` converts one number at a time, with branches; these two lines vectorise.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(transparent)]
+pub struct Bf16(u16);
+
+impl Element for Bf16 {
+    const KIND: tch::Kind = tch::Kind::BFloat16;
+
+    #[inline(always)]
+    fn widen(self) -> f32 {
+        f32::from_bits(u32::from(self.0) << 16)
+    }
+
+    #[inline(always)]
+    fn narrow(value: f32) -> Self {
+        let bits = value.to_bits();
+        let rounded = bits.wrapping_add(0x7fff + ((bits >> 16) & 1)) >> 16;
+        Self(if value.is_nan() { 0x7fc0 } else { rounded as u16 })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn rounds_as_the_half_crate_does(bits: u32) {
+            let value = f32::from_bits(bits);
+            let expected = half::bf16::from_f32(value);
+            let found = Bf16::narrow(value);
+            if value.is_nan() {
+                prop_assert!(found.widen().is_nan());
+            } else {
+                prop_assert_eq!(found.0, expected.to_bits());
+            }
+        }
+    }
+}

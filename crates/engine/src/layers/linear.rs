@@ -1,0 +1,35 @@
+//! Fully connected layer.
+
+use tch::Tensor;
+
+use crate::parameters::ParamId;
+
+/// `y = x·Wᵀ + b` over N × inputs.
+#[derive(Clone, Debug)]
+pub struct Linear {
+    /// Name of the layer, as in PyTorch's state dict.
+    pub name: String,
+    /// Weight, outputs × inputs.
+    pub weight: ParamId,
+    /// Bias, outputs.
+    pub bias: ParamId,
+}
+
+impl Linear {
+    /// Output for the input `x`.
+    pub fn forward(&self, weights: &[Tensor], x: &Tensor) -> Tensor {
+        let weight = &weights[self.weight.0];
+        x.linear(weight, Some(weights[self.bias.0].to_kind(weight.kind())))
+    }
+
+    /// Gradient of the input, for the gradient `grad` of the output.
+    pub fn grad_input(&self, weights: &[Tensor], grad: &Tensor) -> Tensor {
+        grad.matmul(&weights[self.weight.0])
+    }
+
+    /// Gradients of weight and bias, summed over the batch.
+    pub fn grad_weight(&self, x: &Tensor, grad: &Tensor) -> (Tensor, Tensor) {
+        let bias = grad.sum_dim_intlist([0i64].as_slice(), false, tch::Kind::Float);
+        (grad.tr().matmul(x), bias)
+    }
+}

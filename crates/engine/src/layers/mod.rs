@@ -1,0 +1,11 @@
+//! Layers: what they compute, and how a gradient passes back through them.
+
+mod batch_norm;
+mod conv2d;
+mod linear;
+pub(crate) mod nhwc;
+
+pub use batch_norm::{BatchNorm, NormBackward, NormSaved, NormTap};
+pub use conv2d::Conv2d;
+pub use linear::Linear;
+pub use nhwc::to_nhwc;

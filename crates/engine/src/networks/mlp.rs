@@ -1,0 +1,16 @@
+//! Two hidden layers on the flattened image.
+
+use super::{Builder, Task};
+use crate::network::{Network, Stage};
+
+pub fn build(builder: &mut Builder, task: Task, width: i64) -> Network {
+    let stages = vec![
+        Stage::Flatten,
+        builder.linear("fc1", task.channels * task.height * task.width, width),
+        Stage::Relu,
+        builder.linear("fc2", width, width),
+        Stage::Relu,
+        builder.linear("fc3", width, task.classes),
+    ];
+    Network { stages }
+}

@@ -1,0 +1,83 @@
+//! The numbers of a network: trained parameters and running statistics, named as in PyTorch.
+
+use tch::{Device, Kind, Tensor};
+
+/// Index of a trained parameter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ParamId(pub usize);
+
+/// Index of a buffer: a running statistic, not trained.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BufferId(pub usize);
+
+/// Master copies of all parameters and buffers, 32-bit floats in a fixed order.
+#[derive(Debug, Default)]
+pub struct Parameters {
+    names: Vec<String>,
+    values: Vec<Tensor>,
+    buffer_names: Vec<String>,
+    buffers: Vec<Tensor>,
+}
+
+impl Parameters {
+    /// Adds a trained parameter.
+    pub fn add(&mut self, name: String, value: Tensor) -> ParamId {
+        self.names.push(name);
+        self.values.push(value);
+        ParamId(self.values.len() - 1)
+    }
+
+    /// Adds a buffer.
+    pub fn add_buffer(&mut self, name: String, value: Tensor) -> BufferId {
+        self.buffer_names.push(name);
+        self.buffers.push(value);
+        BufferId(self.buffers.len() - 1)
+    }
+
+    /// Names of the trained parameters.
+    pub fn names(&self) -> &[String] {
+        &self.names
+    }
+
+    /// Trained parameters.
+    pub fn values(&self) -> &[Tensor] {
+        &self.values
+    }
+
+    /// Names of the buffers.
+    pub fn buffer_names(&self) -> &[String] {
+        &self.buffer_names
+    }
+
+    /// Buffers.
+    pub fn buffers(&self) -> &[Tensor] {
+        &self.buffers
+    }
+
+    /// Number of trained numbers.
+    pub fn count(&self) -> usize {
+        self.values.iter().map(Tensor::numel).sum()
+    }
+
+    /// Moves everything to `device`.
+    pub fn to_device(&mut self, device: Device) {
+        for tensor in self.values.iter_mut().chain(&mut self.buffers) {
+            *tensor = tensor.to_device(device);
+        }
+    }
+
+    /// Zeros in the shape of every parameter.
+    pub fn zeros_like(&self) -> Vec<Tensor> {
+        self.values.iter().map(Tensor::zeros_like).collect()
+    }
+
+    /// The parameters as layers compute with them: matrices and filters in `kind`, the scales and
+    /// shifts of batch norm in 32-bit floats.
+    pub fn working_copy(&self, kind: Kind) -> Vec<Tensor> {
+        let cast = |value: &Tensor| match (kind, value.dim()) {
+            (Kind::Float, _) | (_, 1) => value.shallow_clone(),
+            _ => value.to_kind(kind),
+        };
+        self.values.iter().map(cast).collect()
+    }
+}

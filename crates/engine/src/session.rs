@@ -1,0 +1,242 @@
+//! One run from its specification to its result: train, record, checkpoint, resume.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use datadiet_core::{ExampleId, Stream, rng};
+use datadiet_data::{DataHome, Dataset, Split};
+use datadiet_store::{RunFailure, RunFolder, RunResult, RunSpec};
+use rand::Rng;
+use tch::Device;
+
+use crate::checkpoint::{self, Counters};
+use crate::device::device_for;
+use crate::images::{Images, Normalisation};
+use crate::memory::peak_memory_mib;
+use crate::networks::{self, Task};
+use crate::recorder::{Labelled, Recorder};
+use crate::trainer::{Minibatch, Trainer, kind_of};
+use crate::EngineError;
+
+/// Hears how a run goes on.
+pub trait Progress {
+    /// After a step, with the mean loss of its minibatch.
+    fn step(&mut self, step: u64, total: u64, loss: f64);
+    /// While scores are taken.
+    fn recording(&mut self, step: u64);
+}
+
+/// How a session ended without an error.
+#[derive(Debug)]
+pub enum Ending {
+    /// The run is complete.
+    Complete(RunResult),
+    /// It was asked to stop, saved its state, and can go on later.
+    Stopped {
+        /// Steps done.
+        step: u64,
+    },
+}
+
+/// What a run needs from its surroundings; none of it changes the result.
+pub struct Surroundings<'a> {
+    /// Where data sets are.
+    pub data: &'a DataHome,
+    /// Which GPU, for a run that wants one.
+    pub gpu: usize,
+    /// Set from outside to stop the run at the next step.
+    pub stop: &'a AtomicBool,
+}
+
+/// Trains a run, from its last checkpoint where there is one, and stores its result. The caller
+/// holds the run's lock.
+///
+/// A diverged run is recorded as failed before the error is returned.
+pub fn run(
+    folder: &RunFolder,
+    spec: &RunSpec,
+    surroundings: &Surroundings<'_>,
+    progress: &mut dyn Progress,
+) -> Result<Ending, EngineError> {
+    let dataset = Dataset::open(surroundings.data, &spec.data.name)?;
+    check_data(spec, &dataset)?;
+    let ending = train(folder, spec, &dataset, surroundings, progress);
+    if let Err(EngineError::Diverged { step, learning_rate, .. }) = &ending {
+        let reason = ending.as_ref().expect_err("matched above").to_string();
+        let (step, learning_rate) = (Some(*step), Some(*learning_rate));
+        folder.fail(&RunFailure { reason, step, learning_rate })?;
+    }
+    ending
+}
+
+fn check_data(spec: &RunSpec, dataset: &Dataset) -> Result<(), EngineError> {
+    if dataset.fingerprint() == spec.data.fingerprint {
+        return Ok(());
+    }
+    Err(EngineError::Unsuitable(format!(
+        "the data set {} has changed since this run was planned (its fingerprint is {}, the run \
+         wants {}); import the data of then, or start a new run",
+        spec.data.name,
+        dataset.fingerprint(),
+        spec.data.fingerprint,
+    )))
+}
+
+fn train(
+    folder: &RunFolder,
+    spec: &RunSpec,
+    dataset: &Dataset,
+    surroundings: &Surroundings<'_>,
+    progress: &mut dyn Progress,
+) -> Result<Ending, EngineError> {
+    let device = device_for(spec, surroundings.gpu)?;
+    let task = task_of(dataset);
+    let seed = rng(spec.seed, spec.replica, Stream::Initialisation, 0).next_u64() as i64;
+    let (network, parameters) = networks::build(&spec.network, task, seed)?;
+    let kept = spec.data.limit.map_or(usize::MAX, |limit| limit as usize);
+    let (images, labels) = load_split(dataset, dataset.train(), kept, spec, device);
+    let test = dataset.test().map(|split| load_split(dataset, split, usize::MAX, spec, device));
+    let examples: Vec<ExampleId> = (0..labels.len() as u32).map(ExampleId).collect();
+    let classes = task.classes as usize;
+    let mut session = Session {
+        folder,
+        spec,
+        trainer: Trainer::new(network, parameters, spec, &images, labels, &examples),
+        recorder: Recorder::new(
+            spec,
+            folder,
+            classes,
+            Labelled { images: &images, labels },
+            test.as_ref().map(|(images, labels)| Labelled { images, labels }),
+        ),
+        counters: Counters::default(),
+        saved: Instant::now(),
+        pause: Duration::from_secs(15),
+    };
+    session.resume(classes)?;
+    session.run(surroundings.stop, progress)
+}
+
+/// Shape of a data set's images and number of classes.
+pub fn task_of(dataset: &Dataset) -> Task {
+    Task {
+        channels: dataset.channels() as i64,
+        height: dataset.height() as i64,
+        width: dataset.width() as i64,
+        classes: dataset.classes().len() as i64,
+    }
+}
+
+fn load_split<'a>(
+    dataset: &'a Dataset,
+    split: Split<'a>,
+    kept: usize,
+    spec: &RunSpec,
+    device: Device,
+) -> (Images<'a>, &'a [u32]) {
+    let shape = [dataset.height(), dataset.width(), dataset.channels()];
+    let kept = kept.min(split.len());
+    let pixels = &split.images[..kept * shape.iter().product::<usize>()];
+    let normalisation = Normalisation { mean: dataset.mean(), std: dataset.std() };
+    let images = Images::new(pixels, shape, &normalisation, kind_of(spec.precision), device);
+    (images, &split.labels[..kept])
+}
+
+struct Session<'a> {
+    folder: &'a RunFolder,
+    spec: &'a RunSpec,
+    trainer: Trainer<'a>,
+    recorder: Recorder<'a>,
+    counters: Counters,
+    saved: Instant,
+    pause: Duration,
+}
+
+impl Session<'_> {
+    fn resume(&mut self, classes: usize) -> Result<(), EngineError> {
+        let path = self.folder.checkpoint_file();
+        let loaded = checkpoint::load(&path, &mut self.trainer, &mut self.recorder, classes)?;
+        self.counters = loaded.unwrap_or_default();
+        Ok(())
+    }
+
+    fn run(
+        &mut self,
+        stop: &AtomicBool,
+        progress: &mut dyn Progress,
+    ) -> Result<Ending, EngineError> {
+        let total = self.spec.stop_after;
+        loop {
+            let step = self.trainer.step;
+            if self.recorder.is_due(step) {
+                progress.recording(step);
+                let start = Instant::now();
+                self.recorder.record(&self.trainer)?;
+                self.counters.score_seconds += start.elapsed().as_secs_f64();
+            }
+            if step == total {
+                return self.complete();
+            }
+            if stop.load(Ordering::Relaxed) {
+                self.save()?;
+                return Ok(Ending::Stopped { step });
+            }
+            let start = Instant::now();
+            let batch = self.trainer.train_step();
+            let loss = self.check(&batch)?;
+            self.recorder.observe(&batch)?;
+            self.counters.train_seconds += start.elapsed().as_secs_f64();
+            progress.step(self.trainer.step, total, loss);
+            if self.saved.elapsed() > self.pause {
+                self.save()?;
+            }
+        }
+    }
+
+    /// The loss of a minibatch, added to the epoch's mean.
+    fn check(&mut self, batch: &Minibatch) -> Result<f64, EngineError> {
+        let loss = batch.loss.double_value(&[]);
+        let step = self.trainer.step;
+        if !loss.is_finite() {
+            let learning_rate = batch.learning_rate;
+            return Err(EngineError::Diverged { step, learning_rate, loss });
+        }
+        let counters = &mut self.counters;
+        counters.loss_sum += loss;
+        counters.loss_count += 1;
+        if counters.loss_count >= self.spec.steps_per_epoch(self.recorder.train_examples()) {
+            counters.epoch_loss = Some(counters.loss_sum / counters.loss_count as f64);
+            (counters.loss_sum, counters.loss_count) = (0.0, 0);
+        }
+        Ok(loss)
+    }
+
+    fn save(&mut self) -> Result<(), EngineError> {
+        let start = Instant::now();
+        self.counters.peak_memory_mib = self.counters.peak_memory_mib.max(peak_memory_mib());
+        let path = self.folder.checkpoint_file();
+        checkpoint::save(&path, &self.trainer, &self.recorder, &self.counters)?;
+        // Saving takes at most a fiftieth of the time.
+        self.pause = self.pause.max(start.elapsed() * 50);
+        self.saved = Instant::now();
+        Ok(())
+    }
+
+    fn complete(&mut self) -> Result<Ending, EngineError> {
+        let counters = &self.counters;
+        let partial = counters.loss_sum / counters.loss_count.max(1) as f64;
+        let batch = u64::from(self.spec.schedule.batch).min(self.recorder.train_examples() as u64);
+        let result = RunResult {
+            steps: self.trainer.step,
+            images_trained: self.trainer.step * batch,
+            images_scored: self.recorder.images_scored,
+            train_seconds: counters.train_seconds,
+            score_seconds: counters.score_seconds,
+            final_train_loss: counters.epoch_loss.unwrap_or(partial),
+            test_accuracy: self.recorder.test_accuracy.clone(),
+            peak_memory_mib: counters.peak_memory_mib.max(peak_memory_mib()),
+        };
+        self.folder.complete(&result)?;
+        Ok(Ending::Complete(result))
+    }
+}

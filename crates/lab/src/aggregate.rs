@@ -1,0 +1,131 @@
+//! From replicas to a score table: mean, standard error and reliability of every score.
+
+use datadiet_core::{
+    Definition, Direction, Reliability, ScoreKind, mean_and_standard_error, reliability,
+};
+use datadiet_store::{Column, RunSpec, Store, Table};
+use serde::Serialize;
+
+use crate::LabError;
+
+/// A time in training.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct TimePoint {
+    /// As asked for, in epochs; names the columns.
+    pub epochs: f64,
+    /// Steps done.
+    pub step: u64,
+}
+
+/// Scores over replicas, with what is known about each column.
+#[derive(Clone, Debug)]
+pub struct ScoreTable {
+    /// `id`, `label`, `class`, then for every score and time its mean, standard error, and the
+    /// replicas where wanted.
+    pub table: Table,
+    /// One summary a score and time, in the order of the columns.
+    pub columns: Vec<ColumnSummary>,
+}
+
+/// What a column holds, and how far to trust it.
+#[derive(Clone, Debug, Serialize)]
+pub struct ColumnSummary {
+    /// Name of the column of means, such as `el2n@4`.
+    pub name: String,
+    /// The score.
+    pub score: ScoreKind,
+    /// When it was taken.
+    pub time: TimePoint,
+    /// Which end is hard.
+    pub direction: Direction,
+    /// Formula, pass, range and source.
+    pub definition: Definition,
+    /// Mean over the examples.
+    pub mean: f64,
+    /// Smallest value.
+    pub min: f32,
+    /// Largest value.
+    pub max: f32,
+    /// Split-half reliability; none for one replica or where all examples score the same.
+    pub reliability: Option<Reliability>,
+}
+
+/// Name of the column of a score at a time: `el2n@4`.
+pub fn column_name(kind: ScoreKind, time: &TimePoint) -> String {
+    format!("{kind}@{}", time.epochs)
+}
+
+/// Reads the scores of `specs` (replicas of one run) from the store and brings them together.
+///
+/// # Errors
+/// When a run's scores are missing or damaged.
+pub fn aggregate(
+    store: &Store,
+    specs: &[RunSpec],
+    times: &[TimePoint],
+    labels: &[u32],
+    classes: &[String],
+    per_replica: bool,
+) -> Result<ScoreTable, LabError> {
+    let mut table = Table::default();
+    table.push("id", Column::U32((0..labels.len() as u32).collect()))?;
+    table.push("label", Column::U32(labels.to_vec()))?;
+    let class = |&label: &u32| classes[label as usize].clone();
+    table.push("class", Column::Text(labels.iter().map(class).collect()))?;
+    let mut columns = Vec::new();
+    for time in times {
+        let runs = specs.iter().map(|spec| store.run(spec).read_scores(time.step));
+        let runs = runs.collect::<Result<Vec<Table>, _>>()?;
+        let first = runs.first().ok_or_else(|| LabError::Plan("no replica completed".into()))?;
+        for kind in ScoreKind::ALL.iter().filter(|kind| first.column(kind.name()).is_some()) {
+            let replicas = runs.iter().map(|run| run.floats(kind.name()));
+            let replicas = replicas.collect::<Result<Vec<&[f32]>, _>>()?;
+            columns.push(add(&mut table, *kind, time, &replicas, per_replica)?);
+        }
+    }
+    Ok(ScoreTable { table, columns })
+}
+
+fn add(
+    table: &mut Table,
+    kind: ScoreKind,
+    time: &TimePoint,
+    replicas: &[&[f32]],
+    per_replica: bool,
+) -> Result<ColumnSummary, LabError> {
+    let name = column_name(kind, time);
+    let (mean, error) = mean_and_standard_error(replicas)?;
+    let summary = summarise(&name, kind, time, &mean, replicas);
+    table.push(name.clone(), Column::F32(mean))?;
+    if replicas.len() > 1 {
+        table.push(format!("{name}.se"), Column::F32(error))?;
+    }
+    if per_replica {
+        for (replica, values) in replicas.iter().enumerate() {
+            table.push(format!("{name}.r{replica}"), Column::F32(values.to_vec()))?;
+        }
+    }
+    Ok(summary)
+}
+
+fn summarise(
+    name: &str,
+    score: ScoreKind,
+    time: &TimePoint,
+    mean: &[f32],
+    replicas: &[&[f32]],
+) -> ColumnSummary {
+    let seen: Vec<f32> = mean.iter().copied().filter(|value| !value.is_nan()).collect();
+    let sum: f64 = seen.iter().map(|&value| f64::from(value)).sum();
+    ColumnSummary {
+        name: name.into(),
+        score,
+        time: time.clone(),
+        direction: score.direction(),
+        definition: score.definition(),
+        mean: sum / seen.len() as f64,
+        min: seen.iter().copied().fold(f32::INFINITY, f32::min),
+        max: seen.iter().copied().fold(f32::NEG_INFINITY, f32::max),
+        reliability: if replicas.len() > 1 { reliability(replicas).ok() } else { None },
+    }
+}

@@ -1,0 +1,22 @@
+//! What a job tells about its progress. Only the command-line program draws it.
+
+/// Hears how a sweep goes on. Called from several threads.
+pub trait Reporter: Sync {
+    /// A run was found complete in the store.
+    fn reused(&self, _replica: u32) {}
+    /// A run starts or goes on, in the worker slot `slot`.
+    fn started(&self, _replica: u32, _slot: usize) {}
+    /// A run has done `step` of `total` steps.
+    fn step(&self, _replica: u32, _step: u64, _total: u64, _loss: f64) {}
+    /// A run takes scores after `step` steps.
+    fn recording(&self, _replica: u32, _step: u64) {}
+    /// A run ended; the text says why when it did not complete.
+    fn ended(&self, _replica: u32, _problem: Option<&str>) {}
+    /// Something worth a line.
+    fn note(&self, _text: &str) {}
+}
+
+/// Says nothing.
+pub struct Silent;
+
+impl Reporter for Silent {}

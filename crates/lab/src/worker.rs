@@ -1,0 +1,161 @@
+//! A run is a process: the specification goes in as a run folder, events come out as JSON lines.
+//!
+//! The parent holds the worker's standard input open. When the parent dies or lets go of it, the
+//! worker saves its state at the next step and ends, so nothing trains on unwatched and no lock is
+//! left behind.
+
+use std::io::{BufRead, BufReader, Read};
+use std::path::PathBuf;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use datadiet_store::RunFolder;
+use serde::{Deserialize, Serialize};
+
+/// Exit code of a worker that was asked to stop and saved its state.
+pub const EXIT_STOPPED: u8 = 3;
+
+/// What a worker says on its standard output, one JSON object a line.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "event")]
+pub enum WorkerEvent {
+    /// So many steps are done.
+    Step {
+        /// Steps done.
+        step: u64,
+        /// Steps in all.
+        total: u64,
+        /// Mean loss of the last minibatch.
+        loss: f64,
+    },
+    /// Scores are being taken.
+    Recording {
+        /// Steps done.
+        step: u64,
+    },
+}
+
+/// Trains one run to its end.
+pub trait Trainer: Sync {
+    /// Trains the run in `folder` and returns when its result is stored or `stop` was set.
+    ///
+    /// # Errors
+    /// Why the run did not complete, for a person to read.
+    fn train(
+        &self,
+        folder: &RunFolder,
+        slot: usize,
+        stop: &AtomicBool,
+        on_event: &mut dyn FnMut(WorkerEvent),
+    ) -> Result<(), String>;
+}
+
+/// Trains in a process of its own.
+#[derive(Clone, Debug)]
+pub struct WorkerProcess {
+    /// The `datadiet` program.
+    pub program: PathBuf,
+    /// Folder of the data sets.
+    pub data_home: PathBuf,
+    /// Threads that a worker may use.
+    pub threads: u32,
+    /// GPUs to spread workers over; none on the processor.
+    pub gpus: usize,
+}
+
+impl Trainer for WorkerProcess {
+    fn train(
+        &self,
+        folder: &RunFolder,
+        slot: usize,
+        stop: &AtomicBool,
+        on_event: &mut dyn FnMut(WorkerEvent),
+    ) -> Result<(), String> {
+        let mut child = self
+            .command(folder, slot)
+            .spawn()
+            .map_err(|error| format!("cannot start {}: {error}", self.program.display()))?;
+        let errors = collect(child.stderr.take().expect("piped"));
+        let status = follow(&mut child, stop, on_event)
+            .map_err(|error| format!("lost touch with a worker: {error}"))?;
+        let errors = errors.join().unwrap_or_default();
+        explain(status, &errors)
+    }
+}
+
+impl WorkerProcess {
+    fn command(&self, folder: &RunFolder, slot: usize) -> Command {
+        let mut command = Command::new(&self.program);
+        let gpu = if self.gpus == 0 { 0 } else { slot % self.gpus };
+        command
+            .arg("worker")
+            .arg(folder.path())
+            .arg("--data-home")
+            .arg(&self.data_home)
+            .args(["--gpu", &gpu.to_string()])
+            .env("OMP_NUM_THREADS", self.threads.to_string())
+            // glibc gives large freed blocks back to the system at once, and every activation is
+            // paid for again in page faults: a quarter of a small network's training step.
+            .env("MALLOC_TRIM_THRESHOLD_", "1000000000000")
+            .env("MALLOC_MMAP_THRESHOLD_", "1000000000000")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        command
+    }
+}
+
+/// Passes events on until the worker ends; lets go of its input when `stop` is set.
+fn follow(
+    child: &mut Child,
+    stop: &AtomicBool,
+    on_event: &mut dyn FnMut(WorkerEvent),
+) -> std::io::Result<ExitStatus> {
+    let output = BufReader::new(child.stdout.take().expect("piped"));
+    let mut input = child.stdin.take();
+    let ended = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !ended.load(Ordering::Relaxed) {
+                if stop.load(Ordering::Relaxed) {
+                    drop(input.take());
+                    break;
+                }
+                std::thread::sleep(Duration::from_millis(50));
+            }
+        });
+        for line in output.lines().map_while(Result::ok) {
+            if let Ok(event) = serde_json::from_str(&line) {
+                on_event(event);
+            }
+        }
+        ended.store(true, Ordering::Relaxed);
+    });
+    child.wait()
+}
+
+fn collect(mut stream: impl Read + Send + 'static) -> std::thread::JoinHandle<String> {
+    std::thread::spawn(move || {
+        let mut text = Vec::new();
+        let _ = stream.read_to_end(&mut text);
+        String::from_utf8_lossy(&text).trim().to_owned()
+    })
+}
+
+fn explain(status: ExitStatus, errors: &str) -> Result<(), String> {
+    if status.success() {
+        return Ok(());
+    }
+    if status.code() == Some(i32::from(EXIT_STOPPED)) {
+        return Err("stopped; its state is saved".into());
+    }
+    match (status.code(), errors) {
+        (Some(_), text) if !text.is_empty() => Err(text.into()),
+        _ => Err(format!(
+            "its process ended with {status}{}{errors}; run the same command again to go on from \
+             its last checkpoint (killed processes are often out of memory: try fewer --workers)",
+            if errors.is_empty() { "" } else { ": " },
+        )),
+    }
+}

@@ -1,0 +1,41 @@
+//! Writing a file so that a reader sees the old one or the new one, never a part.
+
+use std::fs::File;
+use std::io::Write;
+use std::path::Path;
+
+use tempfile::NamedTempFile;
+
+use crate::StoreError;
+
+/// Writes `path` through a temporary file in the same folder: written, synced, renamed, and the
+/// folder synced, so that it survives a crash of the machine.
+pub fn write_atomically(
+    path: &Path,
+    write: impl FnOnce(&mut File) -> std::io::Result<()>,
+) -> Result<(), StoreError> {
+    let folder = path.parent().unwrap_or(Path::new("."));
+    std::fs::create_dir_all(folder).map_err(StoreError::io("create the folder", folder))?;
+    let result = (|| {
+        let mut file = NamedTempFile::with_prefix_in(".aside-", folder)?;
+        write(file.as_file_mut())?;
+        file.flush()?;
+        file.as_file().sync_all()?;
+        make_readable(file.as_file())?;
+        file.persist(path).map_err(|error| error.error)?;
+        File::open(folder)?.sync_all()
+    })();
+    result.map_err(StoreError::io("write", path))
+}
+
+/// Temporary files are private to their owner; results are for everyone the umask would allow.
+#[cfg(unix)]
+fn make_readable(file: &File) -> std::io::Result<()> {
+    use std::os::unix::fs::PermissionsExt;
+    file.set_permissions(std::fs::Permissions::from_mode(0o644))
+}
+
+#[cfg(not(unix))]
+fn make_readable(_: &File) -> std::io::Result<()> {
+    Ok(())
+}

@@ -1,0 +1,34 @@
+//! The identity of a run: a hash of its specification.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use crate::RunSpec;
+
+/// The first 16 hexadecimal digits of the SHA-256 of a specification's canonical JSON.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct RunId(String);
+
+impl RunId {
+    /// The id of a specification. Equal specifications have equal ids on every machine.
+    pub fn of(spec: &RunSpec) -> Self {
+        // Struct fields serialise in the order of their declaration, so the text is canonical.
+        let text = serde_json::to_string(spec).expect("a specification is plain data");
+        let digest = Sha256::digest(text.as_bytes());
+        Self(digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect())
+    }
+
+    /// The id as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for RunId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}

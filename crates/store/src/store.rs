@@ -1,0 +1,60 @@
+//! The folder that holds all runs.
+
+use std::path::{Path, PathBuf};
+
+use crate::{RunFolder, RunId, RunSpec, StoreError, write_atomically};
+
+/// A folder of runs with a layout version.
+#[derive(Clone, Debug)]
+pub struct Store {
+    root: PathBuf,
+}
+
+impl Store {
+    /// The layout that this program reads and writes.
+    pub const LAYOUT: u32 = 1;
+
+    /// Opens the store at `root`, making it when it does not exist.
+    ///
+    /// # Errors
+    /// When the folder cannot be written, or holds a store with another layout.
+    pub fn open(root: impl Into<PathBuf>) -> Result<Self, StoreError> {
+        let root = root.into();
+        let marker = root.join("STORE");
+        match std::fs::read_to_string(&marker) {
+            Ok(text) => check_version(&root, &text)?,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                write_atomically(&marker, |file| {
+                    use std::io::Write;
+                    writeln!(file, "datadiet store, layout {}", Self::LAYOUT)
+                })?;
+            }
+            Err(error) => return Err(StoreError::io("read", &marker)(error)),
+        }
+        Ok(Self { root })
+    }
+
+    /// Where the store is.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// The folder of the run that `spec` describes; nothing is written yet.
+    pub fn run(&self, spec: &RunSpec) -> RunFolder {
+        let id = RunId::of(spec);
+        let path = self.root.join("runs").join(id.as_str());
+        RunFolder::new(path, id)
+    }
+}
+
+fn check_version(root: &Path, text: &str) -> Result<(), StoreError> {
+    let found = text.trim().rsplit(' ').next().unwrap_or_default();
+    if found == Store::LAYOUT.to_string() {
+        return Ok(());
+    }
+    Err(StoreError::Version {
+        path: root.to_owned(),
+        found: if found.is_empty() { "unknown".into() } else { found.into() },
+        expected: Store::LAYOUT,
+    })
+}
