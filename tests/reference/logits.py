@@ -7,9 +7,11 @@ metadata: network, width, channels, height, width_px, classes.
 
 OUT: `logits_eval`, `loss_eval`, `el2n` (eval mode); from one pass in train mode, `logits_train`,
 `grad.<param name>` of the mean cross-entropy and, for each batch-norm, `running_mean_after.<name>`
-and `running_var_after.<name>`.
+and `running_var_after.<name>`. `grad64.<param name>` is the same gradient computed in
+64-bit floats.
 """
 
+import copy
 import sys
 
 import torch
@@ -37,6 +39,11 @@ def main(source: str, target: str) -> None:
         }
 
     network.train()
+    exact = copy.deepcopy(network).double()
+    F.cross_entropy(exact(images.double()), labels).backward()
+    for name, value in exact.named_parameters():
+        out[f"grad64.{name}"] = value.grad.float()
+
     logits = network(images)
     F.cross_entropy(logits, labels).backward()
     out["logits_train"] = logits

@@ -6,7 +6,8 @@ IN: `param.<name>`, `buffer.<name>`, `batches.images` [k, B, C, H, W] (f32, alre
 `batches.labels` [k, B] (int64); metadata: network, width, channels, height, width_px, classes,
 lr (a JSON list of k values), momentum, weight_decay.
 
-OUT: `param.<name>` and `buffer.<name>` after the k steps, and `losses` [k], each before its step.
+OUT: `param.<name>` and `buffer.<name>` after the k steps, and `losses` [k], each before its step;
+`exact.param.<name>` and so on are the same, computed in 64-bit floats.
 The momentum is Nesterov's, and the weight decay falls on every parameter.
 """
 
@@ -14,6 +15,7 @@ import json
 import sys
 
 import torch
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 import networks
@@ -23,8 +25,16 @@ import record
 def main(source: str, target: str) -> None:
     torch.set_num_threads(1)
     metadata, tensors = record.read(source)
-    network = networks.from_record(metadata, tensors)
-    images, labels = tensors["batches.images"], tensors["batches.labels"].long()
+    out = train(networks.from_record(metadata, tensors), metadata, tensors)
+    exact = train(networks.from_record(metadata, tensors).double(), metadata, tensors)
+    record.write(target, out | {f"exact.{name}": value.float() for name, value in exact.items()})
+
+
+def train(
+    network: nn.Module, metadata: dict[str, str], tensors: dict[str, Tensor]
+) -> dict[str, Tensor]:
+    kind = next(network.parameters()).dtype
+    images, labels = tensors["batches.images"].to(kind), tensors["batches.labels"].long()
     rates = json.loads(metadata["lr"])
     if not len(rates) == len(images) == len(labels):
         raise ValueError(
@@ -57,7 +67,7 @@ def main(source: str, target: str) -> None:
         if not name.endswith("num_batches_tracked")
     }
     out["losses"] = torch.stack(losses)
-    record.write(target, out)
+    return out
 
 
 if __name__ == "__main__":

@@ -108,3 +108,22 @@ fn unreadable(path: &Path, error: std::io::Error) -> DataError {
         _ => DataError::io("read", path)(error),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use flate2::{Compression, write::GzEncoder};
+    use std::io::Write;
+
+    #[test]
+    fn a_gzip_file_that_grows_beyond_the_limit_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("zeros.gz");
+        let mut encoder = GzEncoder::new(File::create(&path).unwrap(), Compression::best());
+        encoder.write_all(&[0; 100_000]).unwrap();
+        encoder.finish().unwrap();
+        assert_eq!(read_maybe_gz(&path, 100_000).unwrap().len(), 100_000);
+        let error = read_maybe_gz(&path, 99_999).unwrap_err();
+        assert!(matches!(error, DataError::Oversized { limit: 99_999, .. }), "{error}");
+    }
+}

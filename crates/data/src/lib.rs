@@ -6,6 +6,20 @@
 //! name  ── fetch ─────────────────────────────────────────┘
 //! ```
 //!
+//! ```
+//! use datadiet_data::{DataHome, Dataset, ImportOptions, Silent, read, write_cache};
+//! # let files = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../samples/fashion-mnist");
+//! # let folder = tempfile::tempdir()?;
+//! let options = ImportOptions::default();
+//! let home = DataHome::new(folder.path());
+//! write_cache(&home, "fashion", &read(&files, None, &options, &Silent)?, &options)?;
+//!
+//! let dataset = Dataset::open(&home, "fashion")?;
+//! assert_eq!(dataset.train().len(), 1000);
+//! assert_eq!(dataset.classes()[dataset.train().labels[0] as usize], "Ankle boot");
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
 //! The library draws nothing, asks nothing, and holds no global state.
 
 mod archive;

