@@ -48,9 +48,11 @@ impl<'a> Images<'a> {
         let pixels = unsafe {
             Tensor::from_blob(pixels.as_ptr(), &shape, &strides, Kind::Uint8, Device::Cpu)
         };
-        let scale: Vec<f32> = normalisation.std.iter().map(|std| 1.0 / (255.0 * std)).collect();
+        // A constant channel carries nothing: it becomes 0 whatever its deviation is taken to be.
+        let std = normalisation.std.iter().map(|&std| if std > 0.0 { std } else { 1.0 });
+        let scale: Vec<f32> = std.clone().map(|std| 1.0 / (255.0 * std)).collect();
         let shift: Vec<f32> =
-            normalisation.mean.iter().zip(normalisation.std).map(|(mean, std)| -mean / std).collect();
+            normalisation.mean.iter().zip(std).map(|(mean, std)| -mean / std).collect();
         Self {
             pixels: pixels.to_device(device),
             scale: Tensor::from_slice(&scale).to_device(device),

@@ -1,0 +1,159 @@
+//! `datadiet score`: trains replicas, brings their scores together, writes table and picture.
+
+mod gallery;
+mod options;
+mod plan;
+mod result;
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::Instant;
+
+use anyhow::{Context, Result, bail};
+use clap::Args;
+use datadiet_data::Dataset;
+use datadiet_lab::{ScoreOutcome, Sweep, WorkerProcess, aggregate};
+use datadiet_store::DeviceKind;
+
+use crate::home::HomeArgs;
+use crate::interrupt::{self, EXIT_INTERRUPTED, STOP};
+use crate::output::{OutputArgs, write_json};
+use crate::progress::Bars;
+use options::ScoreOptions;
+use plan::Plan;
+use result::ScoreReport;
+
+/// Score every training example.
+///
+/// Trains independent replicas of a network (new initialisation, data order and augmentation for
+/// each) and scores all training examples at the given times. Finished replicas stay in the store:
+/// the same command again gives the same table at once, more replicas train only what is missing,
+/// and after Ctrl-C or a crash the same command goes on where it was.
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  datadiet score --data cifar10 --model resnet8 --replicas 4 --epochs 4 --at 0,1,2,4
+  datadiet score --data cifar10 --epochs 200 --at 20 --schedule paper --model resnet18
+  datadiet score --data mine --replicas 20 --until-reliability 0.95
+  datadiet score job.toml --replicas 8          # options from a file; the command line wins
+
+A TOML file has the long names of the options as keys:
+  data = \"cifar10\"
+  model = \"resnet8\"
+  replicas = 4
+  epochs = 4
+  at = [0, 1, 2, 4]")]
+pub struct ScoreArgs {
+    /// Options from a TOML file.
+    file: Option<PathBuf>,
+    #[command(flatten)]
+    options: ScoreOptions,
+    /// Train replicas again whose failure is on record.
+    #[arg(long)]
+    retry_failed: bool,
+    /// Say nothing on standard error but errors.
+    #[arg(long, short)]
+    quiet: bool,
+    #[command(flatten)]
+    output: OutputArgs,
+}
+
+/// Runs the command.
+pub fn run(home: &HomeArgs, args: ScoreArgs) -> Result<ExitCode> {
+    let start = Instant::now();
+    let options = match &args.file {
+        Some(file) => ScoreOptions::from_file(file)?.overridden_by(&args.options)?,
+        None => args.options,
+    };
+    let data = home.data()?;
+    let name = options.data.as_deref().context(
+        "which data set? Give --data NAME; `datadiet data list` shows what there is, `datadiet \
+         data fetch cifar10` gets one",
+    )?;
+    let dataset = Dataset::open(&data, name)?;
+    let plan = Plan::new(&options, &dataset)?;
+    let store = home.store()?;
+    let out = plan.out.clone();
+    check_writable(&out)?;
+
+    let bars = std::sync::Arc::new(Bars::new(args.quiet));
+    bars.line(&plan.headline(&dataset));
+    let told = bars.clone();
+    interrupt::install(move || told.line("stopping after the current step; press Ctrl-C again to end at once"))?;
+    let worker = WorkerProcess {
+        program: std::env::current_exe().context("cannot find this program's own file")?,
+        data_home: data.path().to_owned(),
+        threads: plan.job.template.threads,
+        gpus: usize::from(plan.job.template.device == DeviceKind::Cuda) * plan.gpus,
+    };
+    let sweep = Sweep {
+        store: &store,
+        trainer: &worker,
+        workers: plan.workers,
+        retry_failed: args.retry_failed,
+        stop: &STOP,
+        reporter: &*bars,
+    };
+    let outcome = plan.job.run(&sweep)?;
+    if outcome.interrupted {
+        eprintln!("stopped; run the same command again to go on");
+        return Ok(ExitCode::from(EXIT_INTERRUPTED));
+    }
+    if outcome.completed.is_empty() {
+        bail!(nothing_completed(&outcome));
+    }
+    let specs: Vec<_> = outcome.completed.iter().map(|(spec, _)| spec.clone()).collect();
+    let labels = plan.labels(&dataset);
+    let scores =
+        aggregate(&store, &specs, &plan.times, labels, dataset.classes(), plan.per_replica)?;
+    let report = ScoreReport::new(&plan, &dataset, &outcome, &scores, start.elapsed());
+    let files = write(&out, &plan, &dataset, scores, &report)?;
+    let report = ScoreReport { files, ..report };
+    write_json(&out.join("scores.json"), &report)?;
+    args.output.answer(&report, || report.text())?;
+    if outcome.failed.is_empty() {
+        return Ok(ExitCode::SUCCESS);
+    }
+    for failure in &outcome.failed {
+        eprintln!("replica {} failed: {}", failure.replica, failure.reason);
+    }
+    eprintln!("error: {} of {} replicas failed", outcome.failed.len(), plan.job.replicas);
+    Ok(ExitCode::FAILURE)
+}
+
+/// Finds out before training, not after, whether results can be written.
+fn check_writable(out: &Path) -> Result<()> {
+    let tried = std::fs::create_dir_all(out).and_then(|()| tempfile::tempfile_in(out).map(drop));
+    tried.with_context(|| {
+        format!("cannot write to {}; choose another folder with --out DIR", out.display())
+    })
+}
+
+fn nothing_completed(outcome: &ScoreOutcome) -> String {
+    let mut reasons: Vec<String> = outcome
+        .failed
+        .iter()
+        .map(|failure| format!("  replica {}: {}", failure.replica, failure.reason))
+        .collect();
+    reasons.insert(0, "no replica completed".into());
+    reasons.join("\n")
+}
+
+fn write(
+    out: &Path,
+    plan: &Plan,
+    dataset: &Dataset,
+    mut scores: datadiet_lab::ScoreTable,
+    report: &ScoreReport,
+) -> Result<Vec<PathBuf>> {
+    let table = out.join("scores.parquet");
+    scores.table.metadata.insert("datadiet".into(), serde_json::to_string(report)?);
+    scores.table.write(&table)?;
+    let mut files = vec![table, out.join("scores.json")];
+    if let Some(column) = plan.gallery_column(&scores.columns) {
+        let picture = out.join("gallery.png");
+        gallery::write(&picture, dataset, &scores.table, column, plan.gallery)?;
+        files.push(picture);
+    }
+    Ok(files)
+}
