@@ -43,6 +43,9 @@ enum Command {
     /// Read a table of scores: show, head, correlate, export.
     #[command(subcommand)]
     Scores(commands::scores::ScoresCommand),
+    /// List, show and clean up the trainings in the store.
+    #[command(subcommand)]
+    Runs(commands::runs::RunsCommand),
     /// Train one run folder (what `score` starts for every replica).
     #[command(hide = true)]
     Worker(commands::worker::WorkerArgs),
@@ -54,6 +57,7 @@ fn main() -> ExitCode {
         Command::Data(command) => commands::data::run(&cli.home, command),
         Command::Score(args) => commands::score::run(&cli.home, *args),
         Command::Scores(command) => commands::scores::run(command),
+        Command::Runs(command) => commands::runs::run(&cli.home, command),
         Command::Worker(args) => commands::worker::run(args),
     };
     result.unwrap_or_else(|error| {

@@ -33,7 +33,7 @@ impl OutputArgs {
 /// A table without lines; columns after the first `text_columns` are numbers, set to the right.
 pub fn table(header: &[&str], rows: Vec<Vec<String>>, text_columns: usize) -> String {
     let mut table = Table::new();
-    table.load_preset(presets::NOTHING);
+    table.load_style(presets::NOTHING);
     table.set_header(header.iter().copied());
     table.add_rows(rows);
     for index in text_columns..header.len() {

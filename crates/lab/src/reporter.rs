@@ -12,6 +12,8 @@ pub trait Reporter: Sync {
     fn recording(&self, _replica: u32, _step: u64) {}
     /// A run ended; the text says why when it did not complete.
     fn ended(&self, _replica: u32, _problem: Option<&str>) {}
+    /// No run trains any more.
+    fn finished(&self) {}
     /// Something worth a line.
     fn note(&self, _text: &str) {}
 }

@@ -28,7 +28,7 @@ pub fn draw(picture: &mut RgbImage, x: u32, y: u32, text: &str, bold: bool, colo
 }
 
 fn blend(picture: &mut RgbImage, x: u32, y: u32, glyph: &RasterizedChar, colour: Rgb<u8>) {
-    for (down, row) in (0..).zip(glyph.raster()) {
+    for (down, row) in (0..).zip(glyph.rows()) {
         for (right, &ink) in (0..).zip(row.iter()) {
             if let Some(pixel) = picture.get_pixel_mut_checked(x + right, y + down) {
                 for (under, over) in pixel.0.iter_mut().zip(colour.0) {

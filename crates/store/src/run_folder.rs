@@ -1,6 +1,6 @@
 //! One run on disk: its specification, lock, checkpoint, scores and outcome.
 
-use std::fs::{File, OpenOptions, TryLockError};
+use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{Read, Seek, Write};
 use std::path::{Path, PathBuf};
 
@@ -179,6 +179,29 @@ impl RunFolder {
         remove_if_there(&self.failure_file())
     }
 
+    /// Bytes on disk.
+    pub fn bytes(&self) -> u64 {
+        bytes_below(&self.path)
+    }
+
+    /// Removes the run and all that it has.
+    ///
+    /// # Errors
+    /// [`StoreError::Locked`] while it is being trained.
+    pub fn remove(&self) -> Result<(), StoreError> {
+        let _lock = self.lock()?;
+        // The specification goes last: a half-removed run can be removed again.
+        remove_if_there(&self.result_file())?;
+        let spec = self.path.join("spec.json");
+        let entries = fs::read_dir(&self.path).map_err(StoreError::io("read", &self.path))?;
+        for entry in entries.flatten().filter(|entry| entry.path() != spec) {
+            let path = entry.path();
+            let removed = if path.is_dir() { fs::remove_dir_all(&path) } else { fs::remove_file(&path) };
+            removed.map_err(StoreError::io("remove", &path))?;
+        }
+        fs::remove_dir_all(&self.path).map_err(StoreError::io("remove", &self.path))
+    }
+
     /// The newest state to resume from.
     pub fn checkpoint_file(&self) -> PathBuf {
         self.path.join("checkpoint.safetensors")
@@ -208,7 +231,7 @@ impl RunFolder {
 }
 
 fn read_json<T: DeserializeOwned>(path: &Path) -> Result<Option<T>, StoreError> {
-    let text = match std::fs::read(path) {
+    let text = match fs::read(path) {
         Ok(text) => text,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(StoreError::io("read", path)(error)),
@@ -223,8 +246,18 @@ fn write_json<T: Serialize>(path: &Path, value: &T) -> Result<(), StoreError> {
     })
 }
 
+fn bytes_below(folder: &Path) -> u64 {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    let size = |entry: fs::DirEntry| match entry.metadata() {
+        Ok(about) if about.is_dir() => bytes_below(&entry.path()),
+        Ok(about) => about.len(),
+        Err(_) => 0,
+    };
+    entries.map(size).sum()
+}
+
 fn remove_if_there(path: &Path) -> Result<(), StoreError> {
-    match std::fs::remove_file(path) {
+    match fs::remove_file(path) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
             Err(StoreError::io("remove", path)(error))
         }

@@ -45,6 +45,24 @@ impl Store {
         let path = self.root.join("runs").join(id.as_str());
         RunFolder::new(path, id)
     }
+
+    /// The folders of all runs, by id. Some may be damaged: [`RunFolder::open`] tells.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn run_folders(&self) -> Result<Vec<PathBuf>, StoreError> {
+        let folder = self.root.join("runs");
+        let entries = match std::fs::read_dir(&folder) {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(error) => return Err(StoreError::io("read", &folder)(error)),
+        };
+        let paths = entries.map(|entry| Ok(entry?.path())).collect::<std::io::Result<Vec<_>>>();
+        let mut paths = paths.map_err(StoreError::io("read", &folder))?;
+        paths.retain(|path| path.is_dir());
+        paths.sort();
+        Ok(paths)
+    }
 }
 
 fn check_version(root: &Path, text: &str) -> Result<(), StoreError> {

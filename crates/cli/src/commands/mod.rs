@@ -1,6 +1,7 @@
 //! One file a command.
 
 pub mod data;
+pub mod runs;
 pub mod score;
 pub mod scores;
 pub mod worker;

@@ -18,7 +18,7 @@ use datadiet_store::DeviceKind;
 use crate::home::HomeArgs;
 use crate::interrupt::{self, EXIT_INTERRUPTED, STOP};
 use crate::output::{OutputArgs, write_json};
-use crate::progress::Bars;
+use crate::progress::ProgressArgs;
 use options::ScoreOptions;
 use plan::Plan;
 use result::ScoreReport;
@@ -51,9 +51,8 @@ pub struct ScoreArgs {
     /// Train replicas again whose failure is on record.
     #[arg(long)]
     retry_failed: bool,
-    /// Say nothing on standard error but errors.
-    #[arg(long, short)]
-    quiet: bool,
+    #[command(flatten)]
+    progress: ProgressArgs,
     #[command(flatten)]
     output: OutputArgs,
 }
@@ -76,10 +75,9 @@ pub fn run(home: &HomeArgs, args: ScoreArgs) -> Result<ExitCode> {
     let out = plan.out.clone();
     check_writable(&out)?;
 
-    let bars = std::sync::Arc::new(Bars::new(args.quiet));
-    bars.line(&plan.headline(&dataset));
-    let told = bars.clone();
-    interrupt::install(move || told.line("stopping after the current step; press Ctrl-C again to end at once"))?;
+    let reporter = args.progress.reporter(plan.work());
+    reporter.note(&plan.headline(&dataset));
+    interrupt::install(reporter.clone())?;
     let worker = WorkerProcess {
         program: std::env::current_exe().context("cannot find this program's own file")?,
         data_home: data.path().to_owned(),
@@ -92,7 +90,7 @@ pub fn run(home: &HomeArgs, args: ScoreArgs) -> Result<ExitCode> {
         workers: plan.workers,
         retry_failed: args.retry_failed,
         stop: &STOP,
-        reporter: &*bars,
+        reporter: &*reporter,
     };
     let outcome = plan.job.run(&sweep)?;
     if outcome.interrupted {

@@ -16,6 +16,7 @@ use datadiet_store::{
 
 use super::options::{DeviceChoice, PrecisionChoice, ScheduleKind, ScoreOptions};
 use crate::output::grouped;
+use crate::progress::Work;
 
 /// A job ready to run.
 #[derive(Clone, Debug)]
@@ -24,8 +25,6 @@ pub struct Plan {
     pub job: ScoreJob,
     /// The times asked for.
     pub times: Vec<TimePoint>,
-    /// Length of the schedule in epochs.
-    pub epochs: f64,
     /// Processes at a time.
     pub workers: usize,
     /// GPUs to spread them over.
@@ -100,11 +99,16 @@ impl Plan {
                 judged: (judged, last),
             },
             times,
-            epochs,
             per_replica: options.per_replica.unwrap_or(false),
             gallery: options.gallery.unwrap_or(8) as usize,
             out,
         })
+    }
+
+    /// What progress is measured against.
+    pub fn work(&self) -> Work {
+        let spec = &self.job.template;
+        Work { runs: self.job.replicas, steps: spec.stop_after, batch: spec.schedule.batch }
     }
 
     /// One line about what is going to happen.

@@ -1,0 +1,273 @@
+//! `datadiet runs`: list, show and clean up the trainings in the store.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::{Result, bail};
+use clap::{Args, Subcommand};
+use datadiet_store::{RunFolder, RunSpec, RunStatus, Store, StoreError};
+use serde::Serialize;
+
+use crate::home::HomeArgs;
+use crate::output::{OutputArgs, grouped, table};
+
+/// The subcommands of `datadiet runs`.
+#[derive(Subcommand)]
+pub enum RunsCommand {
+    /// List all runs with their state.
+    List(OutputArgs),
+    /// Show the specification and result of one run.
+    Show(ShowArgs),
+    /// Remove runs that are of no more use.
+    Gc(GcArgs),
+}
+
+/// Arguments of `runs show`.
+#[derive(Args)]
+pub struct ShowArgs {
+    /// Id of the run, or its beginning.
+    id: String,
+    #[command(flatten)]
+    output: OutputArgs,
+}
+
+/// Arguments of `runs gc`.
+#[derive(Args)]
+#[command(after_help = "\
+Removes failed and damaged runs; a run that is being trained is left alone. Says what it would
+remove until --yes is given.
+
+Examples:
+  datadiet runs gc                                   # what could go
+  datadiet runs gc --unfinished --yes                # unfinished runs too
+  datadiet runs gc --complete --data cifar10 --yes   # everything trained on cifar10")]
+pub struct GcArgs {
+    /// Also unfinished runs: their checkpoints are lost.
+    #[arg(long)]
+    unfinished: bool,
+    /// Also complete and unfinished runs: to have their scores again they must be trained again.
+    #[arg(long)]
+    complete: bool,
+    /// Only runs on this data set.
+    #[arg(long, value_name = "NAME")]
+    data: Option<String>,
+    /// Remove them.
+    #[arg(long)]
+    yes: bool,
+    #[command(flatten)]
+    output: OutputArgs,
+}
+
+/// Runs a subcommand.
+pub fn run(home: &HomeArgs, command: RunsCommand) -> Result<ExitCode> {
+    let store = home.store()?;
+    match command {
+        RunsCommand::List(output) => list(&store, output)?,
+        RunsCommand::Show(args) => show(&store, &args)?,
+        RunsCommand::Gc(args) => gc(&store, &args)?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// A folder of the store, readable or not.
+#[derive(Serialize)]
+struct Listed {
+    id: String,
+    state: State,
+    data: Option<String>,
+    network: Option<String>,
+    replica: Option<u32>,
+    steps: Option<u64>,
+    test_accuracy: Option<f64>,
+    bytes: u64,
+    problem: Option<String>,
+    #[serde(skip)]
+    path: PathBuf,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+enum State {
+    Complete,
+    Training,
+    Unfinished,
+    Failed,
+    Damaged,
+}
+
+impl State {
+    fn word(self) -> &'static str {
+        match self {
+            Self::Complete => "complete",
+            Self::Training => "training",
+            Self::Unfinished => "unfinished",
+            Self::Failed => "failed",
+            Self::Damaged => "damaged",
+        }
+    }
+}
+
+fn all(store: &Store) -> Result<Vec<Listed>> {
+    Ok(store.run_folders()?.iter().map(|path| listed(path)).collect())
+}
+
+fn listed(path: &Path) -> Listed {
+    let id = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let mut listed = Listed {
+        id,
+        state: State::Damaged,
+        data: None,
+        network: None,
+        replica: None,
+        steps: None,
+        test_accuracy: None,
+        bytes: 0,
+        problem: None,
+        path: path.to_owned(),
+    };
+    if let Err(problem) = fill(&mut listed, path) {
+        listed.problem = Some(problem.to_string());
+    }
+    listed
+}
+
+fn fill(listed: &mut Listed, path: &Path) -> Result<(), StoreError> {
+    let (folder, spec) = RunFolder::open(path)?;
+    listed.bytes = folder.bytes();
+    listed.data = Some(spec.data.name);
+    listed.network = Some(format!("{} {}", spec.network.name, spec.network.width));
+    listed.replica = Some(spec.replica);
+    listed.steps = Some(spec.stop_after);
+    match folder.status()? {
+        RunStatus::Complete(result) => {
+            listed.state = State::Complete;
+            listed.test_accuracy = result.final_test_accuracy();
+        }
+        RunStatus::Failed(failure) => {
+            listed.state = State::Failed;
+            listed.problem = Some(failure.reason);
+        }
+        RunStatus::Unfinished if matches!(folder.lock(), Err(StoreError::Locked { .. })) => {
+            listed.state = State::Training;
+        }
+        RunStatus::Unfinished => listed.state = State::Unfinished,
+    }
+    Ok(())
+}
+
+fn list(store: &Store, output: OutputArgs) -> Result<()> {
+    let runs = all(store)?;
+    output.answer(&runs, || {
+        if runs.is_empty() {
+            return format!("no runs in {}", store.root().display());
+        }
+        rows(&runs)
+    })
+}
+
+fn rows(runs: &[Listed]) -> String {
+    let row = |run: &Listed| {
+        let accuracy = run.test_accuracy.map(|accuracy| format!("{:.1} %", accuracy * 100.0));
+        vec![
+            run.id.clone(),
+            run.state.word().into(),
+            run.data.clone().unwrap_or_default(),
+            run.network.clone().unwrap_or_default(),
+            run.replica.map_or(String::new(), |replica| replica.to_string()),
+            run.steps.map_or(String::new(), grouped),
+            accuracy.unwrap_or_else(|| "–".into()),
+            format!("{:.1}", run.bytes as f64 / 1e6),
+        ]
+    };
+    let header = ["run", "state", "data", "network", "replica", "steps", "accuracy", "MB"];
+    table(&header, runs.iter().map(row).collect(), 4)
+}
+
+#[derive(Serialize)]
+struct Shown {
+    #[serde(flatten)]
+    run: Listed,
+    folder: String,
+    spec: RunSpec,
+    result: Option<datadiet_store::RunResult>,
+}
+
+fn show(store: &Store, args: &ShowArgs) -> Result<()> {
+    let run = find(store, &args.id)?;
+    let (folder, spec) = RunFolder::open(&run.path)?;
+    let result = match folder.status()? {
+        RunStatus::Complete(result) => Some(result),
+        _ => None,
+    };
+    let shown = Shown { folder: run.path.display().to_string(), run, spec, result };
+    let spec = toml::to_string(&shown.spec)?;
+    let result = shown.result.as_ref().map(toml::to_string).transpose()?;
+    args.output.answer(&shown, || {
+        let problem = shown.run.problem.as_ref().map(|text| format!(": {text}")).unwrap_or_default();
+        let result = result.map(|text| format!("\n# result\n{text}")).unwrap_or_default();
+        let state = shown.run.state.word();
+        format!("# {}, {state}{problem}\n# {}\n{spec}{result}", shown.run.id, shown.folder)
+    })
+}
+
+/// The one run whose id begins so.
+fn find(store: &Store, start: &str) -> Result<Listed> {
+    let mut matching = all(store)?;
+    matching.retain(|run| run.id.starts_with(start));
+    match matching.len() {
+        1 => Ok(matching.remove(0)),
+        0 => bail!("no run's id begins with {start}; `datadiet runs list` shows them"),
+        count => bail!("{count} runs' ids begin with {start}; give more of it"),
+    }
+}
+
+#[derive(Serialize)]
+struct Collected {
+    removed: bool,
+    runs: Vec<Listed>,
+}
+
+fn gc(store: &Store, args: &GcArgs) -> Result<()> {
+    let mut runs = all(store)?;
+    runs.retain(|run| is_garbage(run, args));
+    if args.yes {
+        for run in &runs {
+            remove(run)?;
+        }
+    }
+    let collected = Collected { removed: args.yes, runs };
+    args.output.answer(&collected, || gc_text(&collected))
+}
+
+fn is_garbage(run: &Listed, args: &GcArgs) -> bool {
+    let of_no_use = match run.state {
+        State::Training => false,
+        State::Failed | State::Damaged => true,
+        State::Unfinished => args.unfinished || args.complete,
+        State::Complete => args.complete,
+    };
+    of_no_use && args.data.as_ref().is_none_or(|name| run.data.as_ref() == Some(name))
+}
+
+fn remove(run: &Listed) -> Result<()> {
+    match RunFolder::open(&run.path) {
+        Ok((folder, _)) => folder.remove()?,
+        Err(_) => std::fs::remove_dir_all(&run.path)
+            .map_err(StoreError::io("remove", &run.path))?,
+    }
+    Ok(())
+}
+
+fn gc_text(collected: &Collected) -> String {
+    if collected.runs.is_empty() {
+        return "nothing to remove".into();
+    }
+    let bytes: u64 = collected.runs.iter().map(|run| run.bytes).sum();
+    let what = format!("{} runs, {:.1} MB", collected.runs.len(), bytes as f64 / 1e6);
+    let end = if collected.removed {
+        format!("removed {what}")
+    } else {
+        format!("would remove {what}; add --yes to do it")
+    };
+    format!("{}\n\n{end}", rows(&collected.runs))
+}

@@ -1,0 +1,107 @@
+//! Bars on a terminal: one a run that trains, one for all.
+
+use std::collections::HashMap;
+use std::sync::Mutex;
+use std::time::Duration;
+
+use datadiet_lab::Reporter;
+use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+
+use super::Work;
+use super::pace::Pace;
+use crate::output::grouped;
+
+/// Draws bars.
+pub struct Bars {
+    work: Work,
+    all: MultiProgress,
+    overall: ProgressBar,
+    runs: Mutex<HashMap<u32, Watched>>,
+}
+
+struct Watched {
+    bar: ProgressBar,
+    pace: Option<Pace>,
+}
+
+impl Bars {
+    /// One bar for all, nothing done.
+    pub fn new(work: Work) -> Self {
+        let all = MultiProgress::new();
+        let overall = all.add(ProgressBar::new(u64::from(work.runs) * work.steps));
+        overall.set_style(style("all        {bar:30} {percent:>3} %  {elapsed} gone, {eta} left"));
+        overall.enable_steady_tick(Duration::from_millis(500));
+        Self { work, all, overall, runs: Mutex::default() }
+    }
+
+    fn with(&self, replica: u32, change: impl FnOnce(&mut Watched)) {
+        let mut runs = self.runs.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        if let Some(watched) = runs.get_mut(&replica) {
+            change(watched);
+        }
+    }
+
+    /// Takes work off the whole that needs no doing.
+    fn less(&self, steps: u64) {
+        self.overall.set_length(self.overall.length().unwrap_or_default().saturating_sub(steps));
+    }
+}
+
+fn style(template: &str) -> ProgressStyle {
+    ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())
+}
+
+impl Reporter for Bars {
+    fn reused(&self, replica: u32) {
+        self.less(self.work.steps);
+        self.note(&format!("replica {replica}: already in the store"));
+    }
+
+    fn started(&self, replica: u32, _slot: usize) {
+        let bar = self.all.insert_before(&self.overall, ProgressBar::new(self.work.steps));
+        bar.set_style(style("replica {prefix:>2} {bar:30} {percent:>3} %  {msg}"));
+        bar.set_prefix(replica.to_string());
+        bar.set_message("starting");
+        let mut runs = self.runs.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        runs.insert(replica, Watched { bar, pace: None });
+    }
+
+    fn step(&self, replica: u32, step: u64, total: u64, loss: f64) {
+        self.with(replica, |watched| {
+            let before = watched.bar.position();
+            let pace = *watched.pace.get_or_insert_with(|| {
+                self.less(step - 1);
+                Pace::new(step)
+            });
+            let known = if before == 0 { step - 1 } else { before };
+            self.overall.inc(step.saturating_sub(known));
+            watched.bar.set_position(step);
+            let rate = pace.steps_per_second(step).unwrap_or_default();
+            let rate = grouped((rate * f64::from(self.work.batch)) as u64);
+            let (step, total) = (grouped(step), grouped(total));
+            watched.bar.set_message(format!("step {step}/{total}  loss {loss:.3}  {rate} images/s"));
+        });
+    }
+
+    fn recording(&self, replica: u32, step: u64) {
+        self.with(replica, |watched| {
+            watched.bar.set_message(format!("scoring after step {}", grouped(step)));
+        });
+    }
+
+    fn ended(&self, replica: u32, problem: Option<&str>) {
+        self.with(replica, |watched| {
+            self.less(self.work.steps.saturating_sub(watched.bar.position()));
+            watched.bar.finish_and_clear();
+        });
+        self.note(&format!("replica {replica}: {}", problem.unwrap_or("done")));
+    }
+
+    fn finished(&self) {
+        self.overall.finish_and_clear();
+    }
+
+    fn note(&self, text: &str) {
+        let _ = self.all.println(text);
+    }
+}

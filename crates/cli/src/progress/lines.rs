@@ -1,0 +1,79 @@
+//! Plain lines, for logs.
+
+use std::collections::HashMap;
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
+
+use datadiet_lab::Reporter;
+use indicatif::HumanDuration;
+
+use super::Work;
+use super::pace::Pace;
+use crate::output::grouped;
+
+/// Time between two lines about one run.
+const PAUSE: Duration = Duration::from_secs(10);
+
+/// Writes a line when something happens, and now and then while training.
+pub struct Lines {
+    work: Work,
+    runs: Mutex<HashMap<u32, Watched>>,
+}
+
+struct Watched {
+    pace: Pace,
+    told: Instant,
+}
+
+impl Lines {
+    /// Nothing heard yet.
+    pub fn new(work: Work) -> Self {
+        Self { work, runs: Mutex::default() }
+    }
+}
+
+impl Reporter for Lines {
+    fn reused(&self, replica: u32) {
+        eprintln!("replica {replica}: already in the store");
+    }
+
+    fn started(&self, replica: u32, _slot: usize) {
+        eprintln!("replica {replica}: starts");
+        self.runs.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).remove(&replica);
+    }
+
+    fn step(&self, replica: u32, step: u64, total: u64, loss: f64) {
+        let mut runs = self.runs.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        let watched = runs.entry(replica).or_insert_with(|| {
+            if step > 1 {
+                eprintln!("replica {replica}: goes on from step {}", grouped(step - 1));
+            }
+            Watched { pace: Pace::new(step), told: Instant::now() }
+        });
+        if watched.told.elapsed() < PAUSE {
+            return;
+        }
+        watched.told = Instant::now();
+        let rate = watched.pace.steps_per_second(step).unwrap_or_default();
+        let left = watched.pace.left(step, total).unwrap_or_default();
+        eprintln!(
+            "replica {replica}: step {} of {}, loss {loss:.3}, {} images/s, {} left",
+            grouped(step),
+            grouped(total),
+            grouped((rate * f64::from(self.work.batch)) as u64),
+            HumanDuration(left),
+        );
+    }
+
+    fn recording(&self, replica: u32, step: u64) {
+        eprintln!("replica {replica}: scores after step {}", grouped(step));
+    }
+
+    fn ended(&self, replica: u32, problem: Option<&str>) {
+        eprintln!("replica {replica}: {}", problem.unwrap_or("done"));
+    }
+
+    fn note(&self, text: &str) {
+        eprintln!("{text}");
+    }
+}
