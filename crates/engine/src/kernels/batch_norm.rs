@@ -55,7 +55,7 @@ impl Affine {
 }
 
 /// Where the ReLU was open.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 pub enum Gate<'a, E> {
     /// There was no ReLU.
     Open,
@@ -64,6 +64,11 @@ pub enum Gate<'a, E> {
     /// Where this output is positive.
     Output(&'a [E]),
 }
+
+/// The cases of [`Gate`] as constants: the loops are compiled once for each, without branches.
+const OPEN: u8 = 0;
+const RECOMPUTE: u8 = 1;
+const OUTPUT: u8 = 2;
 
 /// Sums over rows that the backward pass needs.
 #[derive(Clone, Debug, PartialEq)]
@@ -176,7 +181,6 @@ fn apply_tile<E: Element, const L: usize>(
 ///
 /// With [`Gate::Output`], `grad` is replaced by the gated gradient `g` on the way, because the
 /// shortcut of a residual block needs it too; otherwise it is left as it was.
-#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl+fma", "x86_64+avx2+fma"))]
 pub fn grad_sums<E: Element>(
     grad: &mut [E],
     z: &[E],
@@ -185,33 +189,50 @@ pub fn grad_sums<E: Element>(
     inv_std: &[f32],
     gate: Gate<'_, E>,
 ) -> GradSums {
-    let channels = affine.scale.len();
-    let (mut shift, mut scale) = (vec![0f64; channels], vec![0f64; channels]);
-    tiles::<E>(z.len(), channels, |rows, tile| {
-        let add = &mut |c: usize, s: f32, q: f32| {
-            shift[c] += f64::from(s);
-            scale[c] += f64::from(q);
-        };
-        match tile {
-            Tile::Full(c) => sums_tile::<E, LANES>(grad, z, affine, mean, gate, rows, c, add),
-            Tile::Single(c) => sums_tile::<E, 1>(grad, z, affine, mean, gate, rows, c, add),
-        }
-    });
+    let (shift, scale) = match gate {
+        Gate::Open => sums::<E, OPEN>(grad, z, affine, mean, &[]),
+        Gate::Recompute => sums::<E, RECOMPUTE>(grad, z, affine, mean, &[]),
+        Gate::Output(y) => sums::<E, OUTPUT>(grad, z, affine, mean, y),
+    };
     GradSums {
         shift: shift.iter().map(|&sum| sum as f32).collect(),
         scale: scale.iter().zip(inv_std).map(|(&sum, &s)| (sum * f64::from(s)) as f32).collect(),
     }
 }
 
-/// Adds `Σ g` and `Σ g·(z − μ)` of a tile.
-#[inline(always)]
-#[expect(clippy::too_many_arguments, reason = "a tile of a kernel: all of them are operands")]
-fn sums_tile<E: Element, const L: usize>(
+/// `Σ g` and `Σ g·(z − μ)` of each channel.
+#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl+fma", "x86_64+avx2+fma"))]
+fn sums<E: Element, const GATE: u8>(
     grad: &mut [E],
     z: &[E],
     affine: &Affine,
     mean: &[f32],
-    gate: Gate<'_, E>,
+    y: &[E],
+) -> (Vec<f64>, Vec<f64>) {
+    let channels = affine.scale.len();
+    let (mut sum, mut product) = (vec![0f64; channels], vec![0f64; channels]);
+    tiles::<E>(z.len(), channels, |rows, tile| {
+        let add = &mut |c: usize, s: f32, p: f32| {
+            sum[c] += f64::from(s);
+            product[c] += f64::from(p);
+        };
+        match tile {
+            Tile::Full(c) => sums_tile::<E, LANES, GATE>(grad, z, affine, mean, y, rows, c, add),
+            Tile::Single(c) => sums_tile::<E, 1, GATE>(grad, z, affine, mean, y, rows, c, add),
+        }
+    });
+    (sum, product)
+}
+
+/// Adds `Σ g` and `Σ g·(z − μ)` of a tile.
+#[inline(always)]
+#[expect(clippy::too_many_arguments, reason = "a tile of a kernel: all of them are operands")]
+fn sums_tile<E: Element, const L: usize, const GATE: u8>(
+    grad: &mut [E],
+    z: &[E],
+    affine: &Affine,
+    mean: &[f32],
+    y: &[E],
     rows: Range<usize>,
     c: usize,
     add: &mut impl FnMut(usize, f32, f32),
@@ -223,8 +244,8 @@ fn sums_tile<E: Element, const L: usize>(
     for row in rows {
         let at = row * channels + c;
         let z = load::<E, L>(z, at);
-        let g = gated::<E, L>(load(grad, at), z, scale, shift, gate, at);
-        if let Gate::Output(_) = gate {
+        let g = gated::<E, L, GATE>(load(grad, at), z, scale, shift, y, at);
+        if GATE == OUTPUT {
             store::<E, L>(grad, at, g);
         }
         for i in 0..L {
@@ -263,7 +284,6 @@ impl InputGradient {
 
 /// Writes the gradient of the input to `out`, which holds the gradient of the output unless `grad`
 /// has it. The gate is [`Gate::Open`] where that gradient is gated already.
-#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl+fma", "x86_64+avx2+fma"))]
 pub fn grad_input<E: Element>(
     out: &mut [E],
     grad: Option<&[E]>,
@@ -272,22 +292,37 @@ pub fn grad_input<E: Element>(
     map: &InputGradient,
     gate: Gate<'_, E>,
 ) {
-    let channels = affine.scale.len();
-    tiles::<E>(z.len(), channels, |rows, tile| match tile {
-        Tile::Full(c) => input_tile::<E, LANES>(out, grad, z, affine, map, gate, rows, c),
-        Tile::Single(c) => input_tile::<E, 1>(out, grad, z, affine, map, gate, rows, c),
-    });
+    match gate {
+        Gate::Open => inputs::<E, OPEN>(out, grad, z, affine, map, &[]),
+        Gate::Recompute => inputs::<E, RECOMPUTE>(out, grad, z, affine, map, &[]),
+        Gate::Output(y) => inputs::<E, OUTPUT>(out, grad, z, affine, map, y),
+    }
 }
 
-#[inline(always)]
-#[expect(clippy::too_many_arguments, reason = "a tile of a kernel: all of them are operands")]
-fn input_tile<E: Element, const L: usize>(
+#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl+fma", "x86_64+avx2+fma"))]
+fn inputs<E: Element, const GATE: u8>(
     out: &mut [E],
     grad: Option<&[E]>,
     z: &[E],
     affine: &Affine,
     map: &InputGradient,
-    gate: Gate<'_, E>,
+    y: &[E],
+) {
+    tiles::<E>(z.len(), affine.scale.len(), |rows, tile| match tile {
+        Tile::Full(c) => input_tile::<E, LANES, GATE>(out, grad, z, affine, map, y, rows, c),
+        Tile::Single(c) => input_tile::<E, 1, GATE>(out, grad, z, affine, map, y, rows, c),
+    });
+}
+
+#[inline(always)]
+#[expect(clippy::too_many_arguments, reason = "a tile of a kernel: all of them are operands")]
+fn input_tile<E: Element, const L: usize, const GATE: u8>(
+    out: &mut [E],
+    grad: Option<&[E]>,
+    z: &[E],
+    affine: &Affine,
+    map: &InputGradient,
+    y: &[E],
     rows: Range<usize>,
     c: usize,
 ) {
@@ -299,7 +334,7 @@ fn input_tile<E: Element, const L: usize>(
         let at = row * channels + c;
         let z = load::<E, L>(z, at);
         let grad = load(grad.unwrap_or(out), at);
-        let mut g = gated::<E, L>(grad, z, scale, shift, gate, at);
+        let mut g = gated::<E, L, GATE>(grad, z, scale, shift, y, at);
         for i in 0..L {
             g[i] = factor[i] * g[i] + slope[i] * (z[i] - mean[i]) + constant[i];
         }
@@ -309,29 +344,29 @@ fn input_tile<E: Element, const L: usize>(
 
 /// The gradient where the ReLU was open, else 0.
 #[inline(always)]
-fn gated<E: Element, const L: usize>(
-    mut grad: [f32; L],
+fn gated<E: Element, const L: usize, const GATE: u8>(
+    grad: [f32; L],
     z: [f32; L],
     scale: [f32; L],
     shift: [f32; L],
-    gate: Gate<'_, E>,
+    y: &[E],
     at: usize,
 ) -> [f32; L] {
-    match gate {
-        Gate::Open => {}
-        Gate::Recompute => {
-            for i in 0..L {
-                grad[i] = if z[i] * scale[i] + shift[i] > 0.0 { grad[i] } else { 0.0 };
-            }
+    let mut deciding = [1f32; L];
+    if GATE == RECOMPUTE {
+        for i in 0..L {
+            deciding[i] = z[i] * scale[i] + shift[i];
         }
-        Gate::Output(y) => {
-            let y = load::<E, L>(y, at);
-            for i in 0..L {
-                grad[i] = if y[i] > 0.0 { grad[i] } else { 0.0 };
-            }
-        }
+    } else if GATE == OUTPUT {
+        deciding = load::<E, L>(y, at);
     }
-    grad
+    let mut gated = [0f32; L];
+    for i in 0..L {
+        // All bits or none: as a choice between floats this is not always vectorised.
+        let open = u32::from(deciding[i] > 0.0).wrapping_neg();
+        gated[i] = f32::from_bits(grad[i].to_bits() & open);
+    }
+    gated
 }
 
 /// A group of neighbouring channels.
