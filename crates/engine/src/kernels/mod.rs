@@ -6,5 +6,8 @@
 
 pub mod batch_norm;
 mod element;
+mod pixels;
+pub mod subsample;
 
 pub use element::{Bf16, Element};
+pub use pixels::PixelTable;

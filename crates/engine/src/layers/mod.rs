@@ -4,6 +4,7 @@ mod batch_norm;
 mod conv2d;
 mod linear;
 pub(crate) mod nhwc;
+pub mod subsample;
 
 pub use batch_norm::{BatchNorm, NormBackward, NormSaved, NormTap};
 pub use conv2d::Conv2d;

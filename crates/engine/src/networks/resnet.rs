@@ -91,15 +91,16 @@ fn block(
     }
     let norm = norm.expect("a block has convolutions");
     let shortcut = shortcut(builder, name, inputs, outputs, stride);
-    Stage::Residual(Residual { body, norm, shortcut })
+    Stage::Residual(Residual { body, norm, stride, shortcut })
 }
 
+/// The projection, behind the block's own subsampling.
 fn shortcut(builder: &mut Builder, name: &str, inputs: i64, outputs: i64, stride: i64) -> Vec<Stage> {
     if stride == 1 && inputs == outputs {
         return Vec::new();
     }
     vec![
-        builder.conv(&format!("{name}.downsample.0"), (inputs, outputs), 1, stride, false),
+        builder.conv(&format!("{name}.downsample.0"), (inputs, outputs), 1, 1, false),
         Stage::Norm { norm: builder.norm(&format!("{name}.downsample.1"), outputs), relu: false },
     ]
 }
