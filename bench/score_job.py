@@ -4,7 +4,7 @@ The job: train R replicas of resnet8 on CIFAR-10 for E epochs and score every tr
 way. The programs run in turn, round after round, so that a machine that grows slower is slow for
 all of them. The table goes to standard output and into README.md beside this file.
 
-    python score_job.py --datadiet ../target/release/datadiet --data dataset.safetensors --home HOME
+    python score_job.py --datadiet ../target/release/datadiet
 """
 
 import argparse
@@ -49,8 +49,9 @@ def arguments() -> argparse.Namespace:
         description=__doc__.splitlines()[0], formatter_class=argparse.ArgumentDefaultsHelpFormatter
     )
     flags.add_argument("--datadiet", type=Path, help="the binary; without it only the peers run")
-    flags.add_argument("--home", type=Path, help="a datadiet home that holds the data set")
-    flags.add_argument("--data", type=Path, required=True, help="the same data, for the peers")
+    flags.add_argument(
+        "--data", type=Path, help="CIFAR-10 as datadiet keeps it; found out where --datadiet is given"
+    )
     flags.add_argument("--python", default=sys.executable, help="the Python of the peers")
     flags.add_argument("--rounds", type=int, default=3)
     flags.add_argument("--replicas", type=int, default=2)
@@ -73,9 +74,18 @@ def arguments() -> argparse.Namespace:
         flags.error(f"unknown peers: {', '.join(sorted(unknown))}")
     if args.datadiet and args.limit:
         flags.error("--limit is for trials of the peers: leave --datadiet out")
-    if args.datadiet and not args.home:
-        flags.error("--datadiet needs --home")
+    if args.datadiet and not args.data:
+        args.data = data_of(args.datadiet)
+    if not args.data:
+        flags.error("give --datadiet or --data")
     return args
+
+
+def data_of(binary: Path) -> Path:
+    """The file of the imported data set."""
+    command = [str(binary), "data", "inspect", "cifar10", "--json"]
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
+    return Path(json.loads(done.stdout)["path"])
 
 
 def run(command: list[str], env: dict[str, str]) -> tuple[str, float]:
@@ -100,16 +110,17 @@ def run_ours(args: argparse.Namespace) -> dict:
         home = Path(folder) / "home"
         home.mkdir()
         # The data set is linked, not the store: every run trains anew.
-        (home / "data").symlink_to((args.home / "data").resolve(), target_is_directory=True)
+        (home / "data").symlink_to(args.data.resolve().parents[1], target_is_directory=True)
         command = ours_command(args, str(args.datadiet.resolve()), str(Path(folder) / "out"))
         stdout, seconds = run(command, os.environ | {"DATADIET_HOME": str(home)})
     figures = json.loads(stdout)
+    workers = min(args.replicas, os.cpu_count() or 1)
     return {
         "wall": seconds,
         "inside": figures["cost"]["wall_seconds"],
         "trained": figures["cost"]["images_trained"],
         "accuracy": figures["test_accuracy"]["mean"],
-        "peak_rss_mb": figures["cost"].get("peak_rss_mb"),
+        "peak_rss_mb": figures["cost"]["peak_worker_memory_mib"] * 1.048576 * workers,
     }
 
 

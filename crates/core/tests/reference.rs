@@ -38,7 +38,8 @@ fn logit_scores_agree_with_numpy() {
     // np.where(Y == 1, -np.inf, p).max(1) - p[range(4), y]
     let max_margin = [-0.5369977054573686, 0.6039643584799161, 0.0, -0.9999999999993977];
     // (p - p[range(4), y][:, None]).sum(1)
-    let sum_margin = [-1.764930122966123, 0.306124876428127, -0.9996584514973967, -2.9999999999986082];
+    let sum_margin =
+        [-1.764930122966123, 0.306124876428127, -0.9996584514973967, -2.9999999999986082];
 
     // The last row is so easy that 1 - p_y keeps three digits, in NumPy as here.
     assert_close(&scores.el2n[..3], &el2n[..3]);

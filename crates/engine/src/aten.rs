@@ -60,7 +60,8 @@ pub fn convolution_grad_input(
     weight: &Tensor,
     shape: ConvShape,
 ) -> Tensor {
-    let [grad, _, _] = convolution_backward(grad_output, input, weight, shape, [true, false, false]);
+    let [grad, _, _] =
+        convolution_backward(grad_output, input, weight, shape, [true, false, false]);
     grad.expect("asked for")
 }
 

@@ -56,7 +56,8 @@ pub fn save(
         test_accuracy: recorder.test_accuracy.clone(),
         counters: counters.clone(),
     };
-    let header = serde_json::to_string(&header).map_err(|error| StoreError::damaged(path, error))?;
+    let header =
+        serde_json::to_string(&header).map_err(|error| StoreError::damaged(path, error))?;
     let mut owned: Vec<(String, Dtype, Vec<usize>, Vec<u8>)> = Vec::new();
     for (name, tensor) in named_tensors(trainer) {
         let shape = tensor.size().iter().map(|&side| side as usize).collect();
@@ -108,8 +109,7 @@ pub fn load(
         let view = file.tensor(&format!("dynamics.{name}")).ok()?;
         Some(bytemuck::pod_collect_to_vec::<u8, f64>(view.data()))
     };
-    recorder.dynamics =
-        TrainingDynamics::from_state(recorder.train_examples(), classes, dynamics)?;
+    recorder.dynamics = TrainingDynamics::from_state(recorder.train_examples(), classes, dynamics)?;
     trainer.step = header.step;
     recorder.images_scored = header.images_scored;
     recorder.test_accuracy = header.test_accuracy;

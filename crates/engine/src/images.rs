@@ -51,8 +51,7 @@ impl<'a> Images<'a> {
         let size = height * width * channels;
         assert_eq!(pixels.len() % size, 0, "whole images");
         let shape = [pixels.len() / size, height, width, channels].map(|side| side as i64);
-        let strides =
-            [size, width * channels, channels, 1].map(|stride| stride as i64);
+        let strides = [size, width * channels, channels, 1].map(|stride| stride as i64);
         // SAFETY: the slice outlives `self` (the lifetime says so), has this shape, and nothing
         // writes to `pixels`: batches are copies.
         let blob = unsafe {
@@ -128,7 +127,9 @@ impl<'a> Images<'a> {
     /// The images with these indices, cropped and flipped.
     pub fn augmented(&self, indices: &[i64], crops: &Crops) -> Tensor {
         match (&self.host, self.kind) {
-            (Some(host), Kind::Float) => self.host_augmented(host.pixels, &host.f32, indices, crops),
+            (Some(host), Kind::Float) => {
+                self.host_augmented(host.pixels, &host.f32, indices, crops)
+            }
             (Some(host), Kind::BFloat16) => {
                 self.host_augmented(host.pixels, &host.bf16, indices, crops)
             }

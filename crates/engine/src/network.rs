@@ -265,7 +265,8 @@ fn backward_residual(
     visitor.norm(&block.norm, back.tap);
     let residual = back.residual.expect("asked for");
     let shortcut = backward(&block.shortcut, weights, tape, residual, visitor, true);
-    let mut grad = backward(&block.body, weights, tape, back.input, visitor, true).expect("asked for");
+    let mut grad =
+        backward(&block.body, weights, tape, back.input, visitor, true).expect("asked for");
     subsample::add(&mut grad, block.stride, &shortcut.expect("asked for"));
     grad
 }

@@ -9,6 +9,7 @@ use datadiet_store::{RunFailure, RunFolder, RunResult, RunSpec};
 use rand::Rng;
 use tch::Device;
 
+use crate::EngineError;
 use crate::checkpoint::{self, Counters};
 use crate::device::device_for;
 use crate::images::{Images, Normalisation};
@@ -16,7 +17,6 @@ use crate::memory::peak_memory_mib;
 use crate::networks::{self, Task};
 use crate::recorder::{Labelled, Recorder};
 use crate::trainer::{Minibatch, Trainer, kind_of};
-use crate::EngineError;
 
 /// Hears how a run goes on.
 pub trait Progress {
@@ -44,6 +44,8 @@ pub struct Surroundings<'a> {
     pub data: &'a DataHome,
     /// Which GPU, for a run that wants one.
     pub gpu: usize,
+    /// Least time between two checkpoints.
+    pub checkpoint_every: Duration,
     /// Set from outside to stop the run at the next step.
     pub stop: &'a AtomicBool,
 }
@@ -111,7 +113,7 @@ fn train(
         ),
         counters: Counters::default(),
         saved: Instant::now(),
-        pause: Duration::from_secs(15),
+        pause: surroundings.checkpoint_every,
     };
     session.resume(classes)?;
     session.run(surroundings.stop, progress)

@@ -25,11 +25,13 @@ const ODD: Task = Task { channels: 3, height: 21, width: 17, classes: 5 };
 /// must agree for one of a few seeds, everything else for all.
 fn agrees(name: &str, width: u32, task: Task) {
     let worst = (11..17).map(|seed| worst_gradient(name, width, task, seed));
-    let tried: Vec<f64> = worst.scan(false, |found, error| {
-        let go_on = !*found;
-        *found = error < 1e-4;
-        go_on.then_some(error)
-    }).collect();
+    let tried: Vec<f64> = worst
+        .scan(false, |found, error| {
+            let go_on = !*found;
+            *found = error < 1e-4;
+            go_on.then_some(error)
+        })
+        .collect();
     assert!(tried.iter().any(|&error| error < 1e-4), "{name}: gradients are off by {tried:?}");
 }
 
@@ -44,7 +46,8 @@ fn worst_gradient(name: &str, width: u32, task: Task, seed: i64) -> f64 {
     for value in parameters.values().iter().filter(|value| value.dim() == 1) {
         let _ = value.shallow_clone().uniform_(0.2, 1.2);
     }
-    let images = Tensor::randn([16, task.channels, task.height, task.width], (Kind::Float, Device::Cpu));
+    let images =
+        Tensor::randn([16, task.channels, task.height, task.width], (Kind::Float, Device::Cpu));
     let labels: Vec<u32> = (0..16).map(|i| i % task.classes as u32).collect();
     let mut tensors = named(&parameters);
     tensors.push(("images".into(), images.copy()));
@@ -69,7 +72,8 @@ fn worst_gradient(name: &str, width: u32, task: Task, seed: i64) -> f64 {
     network.backward(&weights, tape, &grad, &mut gradient);
     for (buffer, value) in parameters.buffer_names().iter().zip(parameters.buffers()) {
         let (layer, statistic) = buffer.rsplit_once('.').unwrap();
-        let error = relative_error(&to_vec(value), &answer.get(&format!("{statistic}_after.{layer}")));
+        let error =
+            relative_error(&to_vec(value), &answer.get(&format!("{statistic}_after.{layer}")));
         assert!(error < 1e-5, "{name}: {buffer} is off by {error:e}");
     }
     let errors = parameters.names().iter().zip(gradient.into_tensors()).map(|(parameter, grad)| {
@@ -147,6 +151,9 @@ fn training_steps_agree() {
         let exact = answer.get(&format!("exact.{name}"));
         let rounding = relative_error(&answer.get(&name), &exact);
         let error = relative_error(&to_vec(&value), &exact);
-        assert!(error < 3.0 * rounding + 1e-4, "{name} is off by {error:e}, PyTorch by {rounding:e}");
+        assert!(
+            error < 3.0 * rounding + 1e-4,
+            "{name} is off by {error:e}, PyTorch by {rounding:e}"
+        );
     }
 }

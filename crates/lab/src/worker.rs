@@ -62,6 +62,8 @@ pub struct WorkerProcess {
     pub threads: u32,
     /// GPUs to spread workers over; none on the processor.
     pub gpus: usize,
+    /// Least time between two checkpoints of a run.
+    pub checkpoint_every: Duration,
 }
 
 impl Trainer for WorkerProcess {
@@ -94,6 +96,7 @@ impl WorkerProcess {
             .arg("--data-home")
             .arg(&self.data_home)
             .args(["--gpu", &gpu.to_string()])
+            .args(["--checkpoint-every", &self.checkpoint_every.as_secs_f64().to_string()])
             .env("OMP_NUM_THREADS", self.threads.to_string())
             // glibc gives large freed blocks back to the system at once, and every activation is
             // paid for again in page faults: a quarter of a small network's training step.

@@ -79,7 +79,8 @@ impl Gallery<'_> {
                 let (row, column) = ((y / layout.zoom) as usize, (x / layout.zoom) as usize);
                 let at = (row * width + column) * channels;
                 let pixel = &tile.pixels[at..at + channels];
-                let colour = if channels == 3 { [pixel[0], pixel[1], pixel[2]] } else { [pixel[0]; 3] };
+                let colour =
+                    if channels == 3 { [pixel[0], pixel[1], pixel[2]] } else { [pixel[0]; 3] };
                 picture.put_pixel(left + x, top + y, Rgb(colour));
             }
         }

@@ -1,7 +1,9 @@
 //! Text on pictures, in a font that is part of the program.
 
 use image::{Rgb, RgbImage};
-use noto_sans_mono_bitmap::{FontWeight, RasterHeight, RasterizedChar, get_raster, get_raster_width};
+use noto_sans_mono_bitmap::{
+    FontWeight, RasterHeight, RasterizedChar, get_raster, get_raster_width,
+};
 
 const SIZE: RasterHeight = RasterHeight::Size16;
 
@@ -32,7 +34,8 @@ fn blend(picture: &mut RgbImage, x: u32, y: u32, glyph: &RasterizedChar, colour:
         for (right, &ink) in (0..).zip(row.iter()) {
             if let Some(pixel) = picture.get_pixel_mut_checked(x + right, y + down) {
                 for (under, over) in pixel.0.iter_mut().zip(colour.0) {
-                    let mixed = u32::from(*under) * (255 - u32::from(ink)) + u32::from(over) * u32::from(ink);
+                    let mixed = u32::from(*under) * (255 - u32::from(ink))
+                        + u32::from(over) * u32::from(ink);
                     *under = (mixed / 255) as u8;
                 }
             }

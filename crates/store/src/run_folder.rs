@@ -196,7 +196,8 @@ impl RunFolder {
         let entries = fs::read_dir(&self.path).map_err(StoreError::io("read", &self.path))?;
         for entry in entries.flatten().filter(|entry| entry.path() != spec) {
             let path = entry.path();
-            let removed = if path.is_dir() { fs::remove_dir_all(&path) } else { fs::remove_file(&path) };
+            let removed =
+                if path.is_dir() { fs::remove_dir_all(&path) } else { fs::remove_file(&path) };
             removed.map_err(StoreError::io("remove", &path))?;
         }
         fs::remove_dir_all(&self.path).map_err(StoreError::io("remove", &self.path))

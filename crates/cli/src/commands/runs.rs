@@ -203,7 +203,8 @@ fn show(store: &Store, args: &ShowArgs) -> Result<()> {
     let spec = toml::to_string(&shown.spec)?;
     let result = shown.result.as_ref().map(toml::to_string).transpose()?;
     args.output.answer(&shown, || {
-        let problem = shown.run.problem.as_ref().map(|text| format!(": {text}")).unwrap_or_default();
+        let problem =
+            shown.run.problem.as_ref().map(|text| format!(": {text}")).unwrap_or_default();
         let result = result.map(|text| format!("\n# result\n{text}")).unwrap_or_default();
         let state = shown.run.state.word();
         format!("# {}, {state}{problem}\n# {}\n{spec}{result}", shown.run.id, shown.folder)
@@ -252,8 +253,9 @@ fn is_garbage(run: &Listed, args: &GcArgs) -> bool {
 fn remove(run: &Listed) -> Result<()> {
     match RunFolder::open(&run.path) {
         Ok((folder, _)) => folder.remove()?,
-        Err(_) => std::fs::remove_dir_all(&run.path)
-            .map_err(StoreError::io("remove", &run.path))?,
+        Err(_) => {
+            std::fs::remove_dir_all(&run.path).map_err(StoreError::io("remove", &run.path))?
+        }
     }
     Ok(())
 }

@@ -7,7 +7,7 @@ mod result;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use clap::Args;
@@ -51,6 +51,9 @@ pub struct ScoreArgs {
     /// Train replicas again whose failure is on record.
     #[arg(long)]
     retry_failed: bool,
+    /// Least time between two checkpoints of a run; a killed job loses at most so much.
+    #[arg(long, value_name = "SECONDS", default_value_t = 15.0)]
+    checkpoint_every: f64,
     #[command(flatten)]
     progress: ProgressArgs,
     #[command(flatten)]
@@ -82,6 +85,8 @@ pub fn run(home: &HomeArgs, args: ScoreArgs) -> Result<ExitCode> {
         program: std::env::current_exe().context("cannot find this program's own file")?,
         data_home: data.path().to_owned(),
         threads: plan.job.template.threads,
+        checkpoint_every: Duration::try_from_secs_f64(args.checkpoint_every)
+            .context("--checkpoint-every is a number of seconds, such as 15")?,
         gpus: usize::from(plan.job.template.device == DeviceKind::Cuda) * plan.gpus,
     };
     let sweep = Sweep {
@@ -145,7 +150,7 @@ fn write(
     report: &ScoreReport,
 ) -> Result<Vec<PathBuf>> {
     let table = out.join("scores.parquet");
-    scores.table.metadata.insert("datadiet".into(), serde_json::to_string(report)?);
+    scores.table.metadata.insert("datadiet".into(), report.without_cost()?);
     scores.table.write(&table)?;
     let mut files = vec![table, out.join("scores.json")];
     if let Some(column) = plan.gallery_column(&scores.columns) {

@@ -24,6 +24,9 @@ pub struct WorkerArgs {
     /// Index of the GPU, for a run that wants one.
     #[arg(long, default_value_t = 0)]
     gpu: usize,
+    /// Least seconds between two checkpoints.
+    #[arg(long, default_value_t = 15.0)]
+    checkpoint_every: f64,
 }
 
 static STOP: AtomicBool = AtomicBool::new(false);
@@ -39,7 +42,8 @@ pub fn run(args: WorkerArgs) -> Result<ExitCode> {
     let (folder, spec) = RunFolder::open(&args.folder)?;
     let _lock = folder.lock()?;
     let data = DataHome::new(args.data_home);
-    let surroundings = Surroundings { data: &data, gpu: args.gpu, stop: &STOP };
+    let checkpoint_every = Duration::try_from_secs_f64(args.checkpoint_every)?;
+    let surroundings = Surroundings { data: &data, gpu: args.gpu, checkpoint_every, stop: &STOP };
     let ending = session::run(&folder, &spec, &surroundings, &mut Lines::default())?;
     Ok(match ending {
         Ending::Complete(_) => ExitCode::SUCCESS,

@@ -79,7 +79,9 @@ impl Reporter for Bars {
             let rate = pace.steps_per_second(step).unwrap_or_default();
             let rate = grouped((rate * f64::from(self.work.batch)) as u64);
             let (step, total) = (grouped(step), grouped(total));
-            watched.bar.set_message(format!("step {step}/{total}  loss {loss:.3}  {rate} images/s"));
+            watched
+                .bar
+                .set_message(format!("step {step}/{total}  loss {loss:.3}  {rate} images/s"));
         });
     }
 

@@ -272,7 +272,8 @@ impl InputGradient {
     /// Of a batch norm in training mode over `rows` rows.
     pub fn new(sums: &GradSums, scale: &[f32], mean: &[f32], inv_std: &[f32], rows: usize) -> Self {
         let rows = rows as f32;
-        let slope = |((&scale, &inv_std), &sum): ((&f32, &f32), &f32)| -scale * inv_std * sum / rows;
+        let slope =
+            |((&scale, &inv_std), &sum): ((&f32, &f32), &f32)| -scale * inv_std * sum / rows;
         Self {
             factor: scale.to_vec(),
             slope: scale.iter().zip(inv_std).zip(&sums.scale).map(slope).collect(),

@@ -42,7 +42,8 @@ pub fn take<E: Element>(x: &[E], sides: Sides, stride: usize, out: &mut [E]) {
 pub fn add<E: Element>(x: &mut [E], sides: Sides, stride: usize, values: &[E]) {
     // Without gaps it is one run.
     let run = if stride == 1 { x.len() } else { sides.channels };
-    let sides = if stride == 1 { Sides { images: 1, height: 1, width: 1, channels: run } } else { sides };
+    let sides =
+        if stride == 1 { Sides { images: 1, height: 1, width: 1, channels: run } } else { sides };
     for (at, values) in sides.places(stride).zip(values.chunks_exact(run)) {
         for (x, &value) in x[at..at + run].iter_mut().zip(values) {
             *x = E::narrow(x.widen() + value.widen());
@@ -60,7 +61,13 @@ mod tests {
         let mut x: Vec<f32> = (0..36u8).map(f32::from).collect();
         let mut taken = [0.0; 16];
         take(&x, sides, 2, &mut taken);
-        assert_eq!(taken, [0.0, 1.0, 4.0, 5.0, 12.0, 13.0, 16.0, 17.0, 18.0, 19.0, 22.0, 23.0, 30.0, 31.0, 34.0, 35.0]);
+        assert_eq!(
+            taken,
+            [
+                0.0, 1.0, 4.0, 5.0, 12.0, 13.0, 16.0, 17.0, 18.0, 19.0, 22.0, 23.0, 30.0, 31.0,
+                34.0, 35.0
+            ]
+        );
         add(&mut x, sides, 2, &taken);
         let doubled = x.iter().zip(0u8..).filter(|(x, i)| **x == f32::from(*i) * 2.0).count();
         assert_eq!(doubled, 16, "the taken ones (0 is its own double)");

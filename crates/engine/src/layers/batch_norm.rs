@@ -81,7 +81,9 @@ impl BatchNorm {
     ) -> (Tensor, Option<NormSaved>) {
         match (z.device(), z.kind()) {
             (Device::Cpu, Kind::Float) => self.fused::<f32>(parameters, z, residual, relu, mode),
-            (Device::Cpu, Kind::BFloat16) => self.fused::<Bf16>(parameters, z, residual, relu, mode),
+            (Device::Cpu, Kind::BFloat16) => {
+                self.fused::<Bf16>(parameters, z, residual, relu, mode)
+            }
             _ => self.aten(parameters, z, residual, relu, mode),
         }
     }
@@ -207,7 +209,7 @@ impl BatchNorm {
             (None, true) => Gate::Recompute,
             (Some(output), true) => Gate::Output(slice::<E>(output)),
         };
-        let sums = kernel::grad_sums(slice_mut::<E>(&mut grad), z, &affine, mean, inv_std, gate);
+        let sums = kernel::grad_sums(slice_mut::<E>(&mut grad), z, affine, mean, inv_std, gate);
         // With an output gate `grad` is gated by now.
         let gate = if let Gate::Output(_) = gate { Gate::Open } else { gate };
         let rows = z.len() / mean.len();
@@ -215,10 +217,10 @@ impl BatchNorm {
         let (input, residual) = if has_residual {
             let mut input = empty_like(&saved.z);
             let out = slice_mut::<E>(&mut input);
-            kernel::grad_input(out, Some(slice::<E>(&grad)), z, &affine, &map, gate);
+            kernel::grad_input(out, Some(slice::<E>(&grad)), z, affine, &map, gate);
             (input, Some(grad))
         } else {
-            kernel::grad_input(slice_mut::<E>(&mut grad), None, z, &affine, &map, gate);
+            kernel::grad_input(slice_mut::<E>(&mut grad), None, z, affine, &map, gate);
             (grad, None)
         };
         let tap = NormTap {

@@ -30,8 +30,9 @@ impl Builder {
         Stage::Conv(Conv2d {
             name: name.into(),
             weight: self.parameters.add(format!("{name}.weight"), weight),
-            bias: bias
-                .then(|| self.parameters.add(format!("{name}.bias"), Tensor::zeros([outputs], CPU))),
+            bias: bias.then(|| {
+                self.parameters.add(format!("{name}.bias"), Tensor::zeros([outputs], CPU))
+            }),
             shape: ConvShape { stride, padding: kernel / 2, groups: 1 },
         })
     }

@@ -81,7 +81,13 @@ fn block(
     let mut body = Vec::new();
     let mut norm = None;
     for (number, (inputs, outputs, kernel, stride)) in (1..).zip(convolutions) {
-        body.push(builder.conv(&format!("{name}.conv{number}"), (inputs, outputs), kernel, stride, false));
+        body.push(builder.conv(
+            &format!("{name}.conv{number}"),
+            (inputs, outputs),
+            kernel,
+            stride,
+            false,
+        ));
         let made = builder.norm(&format!("{name}.bn{number}"), outputs);
         if number < last {
             body.push(Stage::Norm { norm: made, relu: true });
@@ -95,7 +101,13 @@ fn block(
 }
 
 /// The projection, behind the block's own subsampling.
-fn shortcut(builder: &mut Builder, name: &str, inputs: i64, outputs: i64, stride: i64) -> Vec<Stage> {
+fn shortcut(
+    builder: &mut Builder,
+    name: &str,
+    inputs: i64,
+    outputs: i64,
+    stride: i64,
+) -> Vec<Stage> {
     if stride == 1 && inputs == outputs {
         return Vec::new();
     }

@@ -49,7 +49,8 @@ pub fn describe(spec: &NetworkSpec, task: Task) -> HashMap<String, String> {
 /// Runs `tests/reference/<script>` on these tensors and gives what it wrote.
 pub fn python(script: &str, metadata: HashMap<String, String>, tensors: &Named) -> Answer {
     let folder = tempfile::tempdir().unwrap();
-    let (input, output) = (folder.path().join("in.safetensors"), folder.path().join("out.safetensors"));
+    let (input, output) =
+        (folder.path().join("in.safetensors"), folder.path().join("out.safetensors"));
     let owned: Vec<_> = tensors
         .iter()
         .map(|(name, tensor)| {

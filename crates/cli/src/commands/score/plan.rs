@@ -204,7 +204,10 @@ fn schedule(options: &ScoreOptions, batch: u32, steps: u64, per_epoch: u64) -> R
     let learning_rate = match options.schedule.unwrap_or(ScheduleKind::Linear) {
         ScheduleKind::Linear => {
             let warm_up = options.warm_up.map_or(steps / 10, |at| steps_of(at, per_epoch));
-            ensure!(warm_up < steps, "--warm-up must be shorter than the training of {steps} steps");
+            ensure!(
+                warm_up < steps,
+                "--warm-up must be shorter than the training of {steps} steps"
+            );
             LearningRate::WarmUpLinear { peak: lr, warm_up }
         }
         ScheduleKind::Paper => LearningRate::Milestones {
@@ -230,7 +233,9 @@ fn precision(options: &ScoreOptions) -> Precision {
     match options.precision.unwrap_or(PrecisionChoice::Auto) {
         PrecisionChoice::F32 => Precision::F32,
         PrecisionChoice::Bf16 => Precision::Bf16,
-        PrecisionChoice::Auto if device(options) == DeviceKind::Cuda || has_bf16() => Precision::Bf16,
+        PrecisionChoice::Auto if device(options) == DeviceKind::Cuda || has_bf16() => {
+            Precision::Bf16
+        }
         PrecisionChoice::Auto => Precision::F32,
     }
 }

@@ -97,10 +97,22 @@ impl ScoreReport {
         }
     }
 
+    /// The report as JSON, without what differs from one run of the same job to the next: it goes
+    /// into the table, and the same job gives the same table, byte for byte.
+    pub fn without_cost(&self) -> serde_json::Result<String> {
+        let mut report = serde_json::to_value(self)?;
+        if let Some(fields) = report.as_object_mut() {
+            fields.remove("cost");
+            fields.remove("files");
+        }
+        serde_json::to_string(&report)
+    }
+
     /// For people.
     pub fn text(&self) -> String {
         let accuracy = &self.test_accuracy;
-        let spread = accuracy.standard_error.map_or(String::new(), |se| format!(" ± {:.1}", se * 100.0));
+        let spread =
+            accuracy.standard_error.map_or(String::new(), |se| format!(" ± {:.1}", se * 100.0));
         let cost = &self.cost;
         let files: Vec<String> = self.files.iter().map(|file| file.display().to_string()).collect();
         format!(

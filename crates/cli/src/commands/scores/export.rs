@@ -51,7 +51,8 @@ pub fn run(args: &ExportArgs) -> Result<()> {
     ensure!(!args.to.is_dir(), "{} is a folder; give a file", args.to.display());
     write_atomically(&args.to, |file| file.write_all(&bytes))?;
     let written = serde_json::json!({ "written": args.to, "examples": scores.table.rows() });
-    args.output.answer(&written, || format!("{} examples to {}", scores.table.rows(), args.to.display()))
+    args.output
+        .answer(&written, || format!("{} examples to {}", scores.table.rows(), args.to.display()))
 }
 
 fn csv_of(scores: &Scores, asked: &[String]) -> Result<Vec<u8>> {
@@ -90,11 +91,8 @@ fn npy_of(scores: &Scores, asked: &[String]) -> Result<Vec<u8>> {
         shape.push(columns.len() as u64);
     }
     let mut bytes = Vec::new();
-    let mut writer = npyz::WriteOptions::new()
-        .default_dtype()
-        .shape(&shape)
-        .writer(&mut bytes)
-        .begin_nd()?;
+    let mut writer =
+        npyz::WriteOptions::new().default_dtype().shape(&shape).writer(&mut bytes).begin_nd()?;
     for row in 0..rows {
         writer.extend(columns.iter().map(|column| column[row]))?;
     }

@@ -39,7 +39,8 @@ impl Scores {
             );
         }
         let table = Table::read(&file)?;
-        let report = table.metadata.get("datadiet").and_then(|text| serde_json::from_str(text).ok());
+        let report =
+            table.metadata.get("datadiet").and_then(|text| serde_json::from_str(text).ok());
         Ok(Self { table, report: report.unwrap_or_default() })
     }
 
@@ -57,7 +58,11 @@ impl Scores {
         for name in asked {
             self.table.floats(name)?;
         }
-        if asked.is_empty() { Ok(self.names()) } else { Ok(asked.iter().map(String::as_str).collect()) }
+        if asked.is_empty() {
+            Ok(self.names())
+        } else {
+            Ok(asked.iter().map(String::as_str).collect())
+        }
     }
 
     /// The column named, else EL2N at its latest time, else the last score.

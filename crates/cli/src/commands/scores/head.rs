@@ -48,11 +48,8 @@ pub fn run(args: &HeadArgs) -> Result<()> {
     let scores = args.file.read()?;
     let column = scores.column_or_default(args.by.as_deref())?;
     let rows = ranked(&scores, &column, args)?;
-    let examples: Vec<Example> = rows
-        .into_iter()
-        .take(args.n)
-        .map(|row| example(&scores, &column, row))
-        .collect();
+    let examples: Vec<Example> =
+        rows.into_iter().take(args.n).map(|row| example(&scores, &column, row)).collect();
     args.output.answer(&examples, || text(&column, &examples))
 }
 

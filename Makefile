@@ -1,0 +1,58 @@
+# datadiet: `make demo` scores CIFAR-10, `make ready` says whether a change is ready.
+# Everything downloaded or built goes to target/, .torch/ and the user's cache and data folders.
+
+SHELL := bash
+DATADIET := target/release/datadiet
+BENCH_PYTHON := target/bench-python/bin/python
+
+.PHONY: help demo build torch torch-python test lint ready bench smoke clean
+
+help:
+	@echo "make demo    score all 50,000 training images of CIFAR-10 (set-up included)"
+	@echo "make build   $(DATADIET)"
+	@echo "make test    all tests"
+	@echo "make lint    rustfmt, clippy and rustdoc, warnings denied"
+	@echo "make ready   lint and test: what a change must pass"
+	@echo "make bench   speed against PyTorch programs; writes bench/README.md"
+	@echo "make smoke   the demo on 2,000 images"
+
+demo: build
+	$(DATADIET) data fetch cifar10
+	$(DATADIET) score experiments/demo.toml
+
+build: torch
+	cargo build --release --package datadiet
+
+torch:
+	@scripts/setup-torch
+
+torch-python:
+	@scripts/setup-torch --python
+
+# In the release profile: it shares what the demo built, and the engine's tests train networks.
+test: torch-python
+	cargo test --release --workspace
+
+lint: torch
+	cargo fmt --all --check
+	cargo clippy --release --workspace --all-targets -- --deny warnings
+	RUSTDOCFLAGS="--deny warnings" cargo doc --release --workspace --no-deps
+
+ready: lint test
+
+$(BENCH_PYTHON): bench/peers/requirements.txt
+	python3 -m venv target/bench-python
+	$@ -m pip install --quiet --disable-pip-version-check -r $<
+	touch $@
+
+bench: build $(BENCH_PYTHON)
+	$(DATADIET) data fetch cifar10
+	$(BENCH_PYTHON) bench/score_job.py --datadiet $(DATADIET)
+
+smoke: build
+	$(DATADIET) data fetch cifar10
+	$(DATADIET) score experiments/demo.toml --limit 2000 --replicas 2 --out target/smoke
+	$(DATADIET) scores head target/smoke -n 3
+
+clean:
+	cargo clean
