@@ -14,14 +14,14 @@ pub type Result<T, E = DataError> = std::result::Result<T, E>;
 #[non_exhaustive]
 pub enum DataError {
     /// The operating system refused.
-    #[error("cannot {action} {}: {source}; check that the path exists, that you may use it and that the disk is not full", path.display())]
+    #[error("cannot {action} {}: {cause}; check that the path exists, that you may use it and that the disk is not full", path.display())]
     Io {
         /// What was tried, as a verb: `read`, `write`, …
         action: &'static str,
         /// The file or folder.
         path: PathBuf,
         /// The reason given.
-        source: std::io::Error,
+        cause: std::io::Error,
     },
 
     /// No data set of this name has been imported.
@@ -120,12 +120,12 @@ pub enum DataError {
     },
 
     /// An image cannot be decoded.
-    #[error("the image {name} cannot be decoded: {source}; replace or remove it")]
+    #[error("the image {name} cannot be decoded: {cause}; replace or remove it")]
     BadImage {
         /// The file, or the place within a larger file.
         name: String,
         /// The decoder's reason.
-        source: image::ImageError,
+        cause: image::ImageError,
     },
 
     /// A file is not what its format says.
@@ -234,7 +234,7 @@ pub enum DataError {
 impl DataError {
     /// Makes a closure for `map_err` that says what was being done to which path.
     pub(crate) fn io(action: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> Self {
-        move |source| Self::Io { action, path: path.to_owned(), source }
+        move |cause| Self::Io { action, path: path.to_owned(), cause }
     }
 
     pub(crate) fn bad_file(path: &Path, problem: impl Into<String>) -> Self {

@@ -120,8 +120,8 @@ impl Picture {
         ImageReader::new(bytes).with_guessed_format().map_err(|error| self.bad(error.into()))
     }
 
-    fn bad(&self, source: ImageError) -> DataError {
-        DataError::BadImage { name: self.name(), source }
+    fn bad(&self, cause: ImageError) -> DataError {
+        DataError::BadImage { name: self.name(), cause }
     }
 }
 

@@ -14,7 +14,8 @@ pub fn write_atomically(
     path: &Path,
     write: impl FnOnce(&mut File) -> std::io::Result<()>,
 ) -> Result<(), StoreError> {
-    let folder = path.parent().unwrap_or(Path::new("."));
+    let folder = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+    let folder = folder.unwrap_or(Path::new("."));
     std::fs::create_dir_all(folder).map_err(StoreError::io("create the folder", folder))?;
     let result = (|| {
         let mut file = NamedTempFile::with_prefix_in(".aside-", folder)?;

@@ -6,14 +6,14 @@ use std::path::{Path, PathBuf};
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// A file or folder could not be read or written.
-    #[error("cannot {action} {path}: {source}{}", hint(source))]
+    #[error("cannot {action} {path}: {cause}{}", hint(cause))]
     Io {
         /// What was tried: "read", "write", …
         action: &'static str,
         /// Where.
         path: PathBuf,
         /// The system's reason.
-        source: std::io::Error,
+        cause: std::io::Error,
     },
     /// A file was read but is not what it should be.
     #[error("{path} is damaged ({reason}); remove that file and run the same command again")]
@@ -51,8 +51,8 @@ pub enum StoreError {
     Table(String),
 }
 
-fn hint(source: &std::io::Error) -> &'static str {
-    match source.kind() {
+fn hint(cause: &std::io::Error) -> &'static str {
+    match cause.kind() {
         std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => {
             "; free some space and run the same command again: finished work is kept"
         }
@@ -67,7 +67,7 @@ impl StoreError {
     /// Wraps an I/O error with what was tried and where.
     pub fn io(action: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> Self {
         let path = path.to_owned();
-        move |source| Self::Io { action, path, source }
+        move |cause| Self::Io { action, path, cause }
     }
 
     /// A file that is not what it should be.

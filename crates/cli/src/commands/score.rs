@@ -30,7 +30,10 @@ use result::ScoreReport;
 /// the same command again gives the same table at once, more replicas train only what is missing,
 /// and after Ctrl-C or a crash the same command goes on where it was.
 #[derive(Args)]
-#[command(after_help = "\
+#[command(
+    args_override_self = true,
+    allow_negative_numbers = true,
+    after_help = "\
 Examples:
   datadiet score --data cifar10 --model resnet8 --replicas 4 --epochs 4 --at 0,1,2,4
   datadiet score --data cifar10 --epochs 200 --at 20 --schedule paper --model resnet18
@@ -42,7 +45,8 @@ A TOML file has the long names of the options as keys:
   model = \"resnet8\"
   replicas = 4
   epochs = 4
-  at = [0, 1, 2, 4]")]
+  at = [0, 1, 2, 4]"
+)]
 pub struct ScoreArgs {
     /// Options from a TOML file.
     file: Option<PathBuf>,
@@ -74,9 +78,9 @@ pub fn run(home: &HomeArgs, args: ScoreArgs) -> Result<ExitCode> {
     )?;
     let dataset = Dataset::open(&data, name)?;
     let plan = Plan::new(&options, &dataset)?;
-    let store = home.store()?;
     let out = plan.out.clone();
     check_writable(&out)?;
+    let store = home.store()?;
 
     let reporter = args.progress.reporter(plan.work());
     reporter.note(&plan.headline(&dataset));

@@ -134,7 +134,7 @@ impl Parts {
 
 /// One image a row: the bytes of the picture are those of its images one after the other.
 fn rows(name: &str, png: &[u8]) -> Result<Vec<u8>> {
-    let bad = |source| DataError::BadImage { name: format!("{PACKAGE}/{name}"), source };
+    let bad = |cause| DataError::BadImage { name: format!("{PACKAGE}/{name}"), cause };
     let picture = image::load_from_memory_with_format(png, image::ImageFormat::Png).map_err(bad)?;
     if (picture.width(), picture.height()) != (ROW_PIXELS, ROWS) {
         let what = format!(

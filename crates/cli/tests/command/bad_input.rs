@@ -1,0 +1,111 @@
+//! Every mistake has an answer that names the next thing to do.
+
+use std::fs;
+
+use crate::support::{Home, JOB};
+
+fn complaint(home: &Home, options: &[&str]) -> String {
+    home.fails(&[JOB, options].concat())
+}
+
+#[test]
+fn unknown_names_get_suggestions() {
+    let home = Home::with_sample();
+    let message = complaint(&home, &["--model", "resnet19"]);
+    assert!(message.contains("resnet18") || message.contains("resnet14"), "{message}");
+    let message = complaint(&home, &["--data", "simple"]);
+    assert!(message.contains("sample"), "{message}");
+    let message = complaint(&home, &["--scores", "el2m"]);
+    assert!(message.contains("did you mean `el2n`"), "{message}");
+    let message = home.fails(&["score"]);
+    assert!(message.contains("--data"), "{message}");
+}
+
+#[test]
+fn impossible_plans_are_refused_before_anything_is_written() {
+    let home = Home::with_sample();
+    for (options, expected) in [
+        (&["--at", "0,1.5"][..], "give --epochs 2"),
+        (&["--at", "-1"], "from 0 to 1"),
+        (&["--at", "0.5,0.51"], "the same step"),
+        (&["--batch", "5000"], "1000 training examples"),
+        (&["--limit", "2000"], "between 1 and 1000"),
+        (&["--replicas", "0"], "at least 1"),
+        (&["--epochs", "0"], "at least one is needed"),
+        (&["--lr", "-1"], "above 0"),
+        (&["--momentum", "1"], "[0, 1)"),
+        (&["--crop-padding", "28"], "smaller than the images"),
+        (&["--until-reliability", "95"], "such as 0.95"),
+        (&["--warm-up", "2"], "shorter than the training"),
+    ] {
+        let message = complaint(&home, options);
+        assert!(message.contains(expected), "{options:?}: {message}");
+    }
+    assert!(!home.path().join("scores").exists() && !home.path().join("store").exists());
+}
+
+#[test]
+fn a_file_with_an_unknown_key_names_it() {
+    let home = Home::with_sample();
+    fs::write(home.path().join("job.toml"), "data = \"sample\"\nepoch = 3\n").unwrap();
+    let message = home.fails(&["score", "job.toml"]);
+    assert!(message.contains("epoch") && message.contains("job.toml"), "{message}");
+}
+
+#[test]
+fn places_that_cannot_be_written_are_found_before_training() {
+    let home = Home::with_sample();
+    fs::write(home.path().join("file"), "").unwrap();
+    let message = complaint(&home, &["--out", "file/out"]);
+    assert!(message.contains("--out DIR"), "{message}");
+    let message = complaint(&home, &["--store", "file/store"]);
+    assert!(message.contains("file/store"), "{message}");
+    assert!(!home.path().join("store").exists(), "nothing was trained");
+}
+
+#[test]
+fn a_store_of_another_version_is_left_alone() {
+    let home = Home::with_sample();
+    fs::create_dir(home.path().join("store")).unwrap();
+    fs::write(home.path().join("store/STORE"), "datadiet store, layout 99\n").unwrap();
+    let message = complaint(&home, &[]);
+    assert!(message.contains("layout version 99") && message.contains("--store"), "{message}");
+}
+
+#[test]
+fn a_locked_run_names_its_holder() {
+    let home = Home::with_sample();
+    home.score(&["--replicas", "1"]);
+    let run = &home.runs()[0];
+    fs::remove_file(run.join("result.json")).unwrap();
+    let lock = fs::File::options().write(true).open(run.join("lock")).unwrap();
+    lock.lock().unwrap();
+    let message = complaint(&home, &["--replicas", "1"]);
+    assert!(message.contains("locked by process"), "{message}");
+    drop(lock);
+    home.score(&["--replicas", "1"]);
+}
+
+#[test]
+fn a_diverging_run_is_recorded_with_its_step_and_rate() {
+    let home = Home::with_sample();
+    let job = ["--lr", "1e30", "--replicas", "1"];
+    let message = complaint(&home, &job);
+    assert!(message.contains("learning rate") && message.contains("--lr"), "{message}");
+    let runs = home.json(&["runs", "list"]);
+    assert_eq!(runs[0]["state"], "failed");
+    let failure = fs::read_to_string(home.runs()[0].join("failure.json")).unwrap();
+    let failure: serde_json::Value = serde_json::from_str(&failure).unwrap();
+    assert!(failure["step"].as_u64().unwrap() >= 1);
+    assert!(failure["learning_rate"].as_f64().unwrap() > 1e20);
+    let message = complaint(&home, &job);
+    assert!(message.contains("--retry-failed"), "{message}");
+}
+
+#[test]
+fn a_data_set_that_changed_does_not_meet_old_runs() {
+    let home = Home::with_sample();
+    home.score(&["--replicas", "1", "--limit", "500"]);
+    home.score(&["--replicas", "1"]);
+    assert_eq!(home.runs().len(), 2, "a limit is another specification");
+}

@@ -1,0 +1,52 @@
+//! `datadiet scores`.
+
+use crate::support::Home;
+
+#[test]
+fn show_head_correlate_and_export_read_a_table_back() {
+    let home = Home::with_sample();
+    home.score(&["--replicas", "2", "--at", "0.5,1"]);
+
+    let shown = home.json(&["scores", "show", "out"]);
+    assert_eq!(shown["examples"], 1000);
+    assert_eq!(shown["report"]["spec"]["network"]["name"], "mlp");
+
+    let hardest = home.json(&["scores", "head", "out", "-n", "3"]);
+    let easiest = home.json(&["scores", "head", "out", "-n", "1000", "--easiest"]);
+    assert_eq!(hardest.as_array().unwrap().len(), 3);
+    assert_eq!(hardest[0], easiest[999]);
+    assert!(hardest[0]["score"].as_f64() > hardest[2]["score"].as_f64());
+    assert!(hardest[0]["standard_error"].as_f64().unwrap() > 0.0);
+    // Low AUM is hard.
+    let by_aum = home.json(&["scores", "head", "out", "--by", "aum@1", "-n", "2"]);
+    assert!(by_aum[0]["score"].as_f64() < by_aum[1]["score"].as_f64());
+
+    let matrix = home.json(&["scores", "correlate", "out", "--columns", "el2n@1,loss@1,correct@1"]);
+    assert_eq!(matrix["spearman"][0][0], 1.0);
+    assert!(matrix["spearman"][0][1].as_f64().unwrap() > 0.8);
+    assert!(matrix["spearman"][0][2].as_f64().unwrap() < 0.0);
+
+    home.ok(&["scores", "export", "out", "el2n.npy", "--columns", "el2n@1"]);
+    let bytes = std::fs::read(home.path().join("el2n.npy")).unwrap();
+    let array: Vec<f32> = npyz::NpyFile::new(&bytes[..]).unwrap().into_vec().unwrap();
+    assert_eq!(array.len(), 1000);
+    let top = hardest[0]["id"].as_u64().unwrap() as usize;
+    assert_eq!(array[top], hardest[0]["score"].as_f64().unwrap() as f32);
+
+    home.ok(&["scores", "export", "out", "all.csv"]);
+    let csv = std::fs::read_to_string(home.path().join("all.csv")).unwrap();
+    assert_eq!(csv.lines().count(), 1001);
+    assert!(csv.starts_with("id,label,class,el2n@0.5,el2n@0.5.se"), "{}", &csv[..80]);
+}
+
+#[test]
+fn mistakes_are_explained() {
+    let home = Home::with_sample();
+    home.score(&["--replicas", "1"]);
+    assert!(
+        home.fails(&["scores", "head", "out", "--by", "eln@1"]).contains("did you mean el2n@1")
+    );
+    assert!(home.fails(&["scores", "show", "nowhere"]).contains("datadiet score"));
+    assert!(home.fails(&["scores", "head", "out", "--class", "cat"]).contains("cat"));
+    assert!(home.fails(&["scores", "export", "out", "x.xlsx"]).contains(".csv or .npy"));
+}
