@@ -55,15 +55,15 @@ def arguments() -> argparse.Namespace:
     flags.add_argument("--python", default=sys.executable, help="the Python of the peers")
     flags.add_argument("--rounds", type=int, default=3)
     flags.add_argument("--replicas", type=int, default=2)
-    flags.add_argument("--epochs", type=int, default=4)
-    flags.add_argument("--at", default="0,1,2,4")
+    flags.add_argument("--epochs", type=int, default=2)
+    flags.add_argument("--at", default="0,1,2")
     flags.add_argument("--limit", type=int, help="first LIMIT training images (peers only: a trial)")
     flags.add_argument(
         "--slow-replicas", type=int, default=1, help="replicas of the f32 programs, which are slow"
     )
     flags.add_argument(
         "--peers",
-        default="expert,expert-2p,expert-2p-malloc,expert-f32,usual",
+        default="expert,expert-2p,usual",
         help=f"comma-separated, of {', '.join(PEERS)}",
     )
     flags.add_argument("--readme", type=Path, default=HERE / "README.md")

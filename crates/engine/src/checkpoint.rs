@@ -39,6 +39,7 @@ pub struct Counters {
 struct Header {
     step: u64,
     images_scored: u64,
+    recorded: Option<u64>,
     test_accuracy: Vec<TimedAccuracy>,
     counters: Counters,
 }
@@ -53,6 +54,7 @@ pub fn save(
     let header = Header {
         step: trainer.step,
         images_scored: recorder.images_scored,
+        recorded: recorder.recorded,
         test_accuracy: recorder.test_accuracy.clone(),
         counters: counters.clone(),
     };
@@ -112,6 +114,7 @@ pub fn load(
     recorder.dynamics = TrainingDynamics::from_state(recorder.train_examples(), classes, dynamics)?;
     trainer.step = header.step;
     recorder.images_scored = header.images_scored;
+    recorder.recorded = header.recorded;
     recorder.test_accuracy = header.test_accuracy;
     Ok(Some(header.counters))
 }

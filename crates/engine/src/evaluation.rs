@@ -7,7 +7,7 @@ use crate::images::Images;
 use crate::trainer::Trainer;
 
 /// Images in a batch: small enough that activations stay in the processor's cache.
-const BATCH: usize = 128;
+const BATCH: usize = 64;
 
 /// Scores of the first `labels.len()` images, from one pass.
 pub fn score(

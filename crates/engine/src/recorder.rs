@@ -22,6 +22,8 @@ pub struct Recorder<'a> {
     pub dynamics: TrainingDynamics,
     /// Test accuracies so far.
     pub test_accuracy: Vec<TimedAccuracy>,
+    /// The step up to which everything is recorded.
+    pub recorded: Option<u64>,
     /// Examples passed through the network to score or evaluate them.
     pub images_scored: u64,
     spec: &'a RunSpec,
@@ -41,7 +43,16 @@ impl<'a> Recorder<'a> {
     ) -> Self {
         let dynamics = TrainingDynamics::new(train.labels.len(), classes);
         let test_accuracy = Vec::new();
-        Self { dynamics, test_accuracy, images_scored: 0, spec, folder, train, test }
+        Self {
+            dynamics,
+            test_accuracy,
+            recorded: None,
+            images_scored: 0,
+            spec,
+            folder,
+            train,
+            test,
+        }
     }
 
     /// Feeds the trackers.
@@ -55,20 +66,22 @@ impl<'a> Recorder<'a> {
     /// Whether something is to be recorded at this step and is not yet.
     pub fn is_due(&self, step: u64) -> bool {
         let listed = self.spec.record.steps.contains(&step) || step == self.spec.stop_after;
-        listed && self.test_accuracy.last().is_none_or(|point| point.step < step)
+        listed && self.recorded.is_none_or(|recorded| recorded < step)
     }
 
-    /// Scores every training example and evaluates on the test split.
+    /// Scores every training example; at the end of training also evaluates on the test split.
     pub fn record(&mut self, trainer: &Trainer<'_>) -> Result<(), EngineError> {
         if self.spec.record.steps.contains(&trainer.step) {
             let table = self.scores(trainer)?;
             self.folder.write_scores(trainer.step, &table)?;
         }
-        // Without a test split the accuracy on the training split marks the point as recorded.
-        let judged = self.test.as_ref().unwrap_or(&self.train);
-        let accuracy = accuracy(trainer, judged.images, judged.labels)?;
-        self.images_scored += judged.labels.len() as u64;
-        self.test_accuracy.push(TimedAccuracy { step: trainer.step, accuracy });
+        if trainer.step == self.spec.stop_after {
+            let judged = self.test.as_ref().unwrap_or(&self.train);
+            let accuracy = accuracy(trainer, judged.images, judged.labels)?;
+            self.images_scored += judged.labels.len() as u64;
+            self.test_accuracy.push(TimedAccuracy { step: trainer.step, accuracy });
+        }
+        self.recorded = Some(trainer.step);
         Ok(())
     }
 

@@ -42,7 +42,7 @@ pub struct RunResult {
     pub score_seconds: f64,
     /// Mean training loss over the last epoch (augmented minibatches).
     pub final_train_loss: f64,
-    /// Accuracy on the test split at the recorded times and at the end; empty without a test split.
+    /// Accuracy at the end of training, on the test split or, without one, the training split.
     pub test_accuracy: Vec<TimedAccuracy>,
     /// Largest resident memory of a process that worked on the run, MiB.
     pub peak_memory_mib: f64,

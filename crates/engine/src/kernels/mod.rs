@@ -1,10 +1,12 @@
-//! Processor kernels for what libtorch does in several passes over memory.
+//! Processor kernels for what libtorch does slowly in small networks.
 //!
-//! Small networks spend more time between convolutions than in them: batch norm, ReLU and the
-//! residual sum are six passes over each activation in libtorch, and memory is the limit. Here
-//! they are two forward and two backward. Everything else is left to libtorch.
+//! Batch norm, ReLU and the residual sum are six passes over each activation in libtorch, and
+//! memory is the limit; here they are two forward and two backward. Convolutions of few channels
+//! in bfloat16 and gradients of single examples are computed image by image ([`conv`]). Everything
+//! else is left to libtorch.
 
 pub mod batch_norm;
+pub mod conv;
 mod element;
 mod pixels;
 pub mod subsample;

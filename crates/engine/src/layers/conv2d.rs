@@ -1,9 +1,11 @@
 //! 2-d convolution.
 
-use tch::Tensor;
+use tch::{Device, Kind, Tensor};
 
-use super::nhwc::to_nhwc;
+use super::nhwc::{slice, slice_mut, to_nhwc};
 use crate::aten::{self, ConvShape};
+use crate::kernels::Bf16;
+use crate::kernels::conv::{self, ConvSides};
 use crate::parameters::ParamId;
 
 /// A convolution over N×C×H×W with square filters, zero padding and optional groups and bias.
@@ -22,8 +24,13 @@ pub struct Conv2d {
 impl Conv2d {
     /// Output for the input `x`.
     pub fn forward(&self, weights: &[Tensor], x: &Tensor) -> Tensor {
-        let ConvShape { stride, padding, groups } = self.shape;
         let weight = &weights[self.weight.0];
+        if let Some(sides) = self.own_kernels(weight, x) {
+            let mut y = activation(x, [sides.outputs, sides.out_height(), sides.out_width()]);
+            conv::forward(sides, slice(x), filters(&weight.contiguous()), slice_mut(&mut y));
+            return y;
+        }
+        let ConvShape { stride, padding, groups } = self.shape;
         let bias = self.bias.map(|id| weights[id.0].to_kind(weight.kind()));
         let (stride, padding) = ([stride, stride], [padding, padding]);
         to_nhwc(&x.convolution(weight, bias, stride, padding, [1, 1], false, [0, 0], groups))
@@ -31,7 +38,13 @@ impl Conv2d {
 
     /// Gradient of the input, for the gradient `grad` of the output.
     pub fn grad_input(&self, weights: &[Tensor], x: &Tensor, grad: &Tensor) -> Tensor {
-        to_nhwc(&aten::convolution_grad_input(grad, x, &weights[self.weight.0], self.shape))
+        let weight = &weights[self.weight.0];
+        if let Some(sides) = self.own_kernels(weight, x) {
+            let mut dx = activation(x, [sides.inputs, sides.height, sides.width]);
+            conv::grad_input(sides, slice(grad), filters(&weight.contiguous()), slice_mut(&mut dx));
+            return dx;
+        }
+        to_nhwc(&aten::convolution_grad_input(grad, x, weight, self.shape))
     }
 
     /// Gradients of the weight and the bias, summed over the batch.
@@ -42,6 +55,50 @@ impl Conv2d {
         grad: &Tensor,
     ) -> (Tensor, Option<Tensor>) {
         let weight = &weights[self.weight.0];
+        if let Some(sides) = self.own_kernels(weight, x) {
+            let gradient = conv::grad_weight(sides, slice(x), slice(grad));
+            return (Tensor::from_slice(&gradient).view(weight.size().as_slice()), None);
+        }
         aten::convolution_grad_weight(grad, x, weight, self.shape, self.bias.is_some())
     }
+
+    /// Sides of the convolution where our kernels are the faster ones: on one thread of a
+    /// processor, in bfloat16, with few channels.
+    fn own_kernels(&self, weight: &Tensor, x: &Tensor) -> Option<ConvSides> {
+        let bf16_on_host = (x.device(), x.kind()) == (Device::Cpu, Kind::BFloat16);
+        let plain = self.bias.is_none() && self.shape.groups == 1;
+        if !(bf16_on_host && plain && tch::get_num_threads() == 1) {
+            return None;
+        }
+        Some(self.sides(weight, x)).filter(|&sides| conv::is_faster(sides))
+    }
+
+    /// Sides of the convolution of `x`, N×C×H×W.
+    fn sides(&self, weight: &Tensor, x: &Tensor) -> ConvSides {
+        let (input, weight) = (x.size(), weight.size());
+        let [_, inputs, height, width] = [0, 1, 2, 3].map(|axis| input[axis] as usize);
+        ConvSides {
+            height,
+            width,
+            inputs,
+            outputs: weight[0] as usize,
+            kernel: weight[2] as usize,
+            stride: self.shape.stride as usize,
+            padding: self.shape.padding as usize,
+        }
+    }
+}
+
+/// An uninitialised activation for as many images as `like`, channels × height × width.
+fn activation(like: &Tensor, [channels, height, width]: [usize; 3]) -> Tensor {
+    let shape = [like.size()[0], height as i64, width as i64, channels as i64];
+    Tensor::empty(shape, (like.kind(), like.device())).permute([0, 3, 1, 2])
+}
+
+/// The values of filters on the processor, outputs × inputs × k × k.
+fn filters(weight: &Tensor) -> &[Bf16] {
+    assert_eq!((weight.kind(), weight.device()), (Kind::BFloat16, Device::Cpu));
+    assert!(weight.is_contiguous(), "filters in their own order");
+    // SAFETY: checked above: on the processor, of this type, and dense in this order.
+    unsafe { std::slice::from_raw_parts(weight.data_ptr().cast(), weight.numel()) }
 }

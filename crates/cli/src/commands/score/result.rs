@@ -108,6 +108,20 @@ impl ScoreReport {
         serde_json::to_string(&report)
     }
 
+    /// A table of the scores at the last time; a line for each time would be long.
+    fn columns_text(&self) -> String {
+        let last = self.times.last().map(|time| time.step);
+        let shown = self.columns.iter().filter(|column| Some(column.time.step) == last);
+        let header = ["score", "hard is", "mean", "min", "max", "reliability", "replicas for 0.95"];
+        let text = table(&header, shown.map(row).collect(), 2);
+        let others: Vec<String> =
+            self.times.iter().rev().skip(1).rev().map(|time| time.epochs.to_string()).collect();
+        if others.is_empty() {
+            return text;
+        }
+        format!("{text}\n\nalso at {}: see `datadiet scores show`", others.join(", "))
+    }
+
     /// For people.
     pub fn text(&self) -> String {
         let accuracy = &self.test_accuracy;
@@ -118,7 +132,7 @@ impl ScoreReport {
         format!(
             "{}\n\n{} accuracy   {:.1} %{spread} after {} steps, {} replica{}\ncost            \
              {:.0} s ({:.0} s of workers); {} images trained, {} scored\nwritten         {}",
-            columns_text(&self.columns),
+            self.columns_text(),
             accuracy.split,
             accuracy.mean * 100.0,
             grouped(self.spec.stop_after),
@@ -133,25 +147,18 @@ impl ScoreReport {
     }
 }
 
-/// A short table of score columns.
-pub fn columns_text(columns: &[ColumnSummary]) -> String {
-    let row = |column: &ColumnSummary| {
-        let reliability = column.reliability.as_ref();
-        let number = |value: f64| format!("{value:.3}");
-        vec![
-            column.name.clone(),
-            hard_end(column.direction).into(),
-            number(column.mean),
-            number(f64::from(column.min)),
-            number(f64::from(column.max)),
-            reliability.map_or("–".into(), |r| format!("{:.3}", r.full)),
-            reliability
-                .and_then(|r| r.replicas_for_95)
-                .map_or("–".into(), |n| grouped(u64::from(n))),
-        ]
-    };
-    let header = ["score", "hard is", "mean", "min", "max", "reliability", "replicas for 0.95"];
-    table(&header, columns.iter().map(row).collect(), 2)
+fn row(column: &ColumnSummary) -> Vec<String> {
+    let reliability = column.reliability.as_ref();
+    let number = |value: f64| format!("{value:.3}");
+    vec![
+        column.name.clone(),
+        hard_end(column.direction).into(),
+        number(column.mean),
+        number(f64::from(column.min)),
+        number(f64::from(column.max)),
+        reliability.map_or("–".into(), |r| format!("{:.3}", r.full)),
+        reliability.and_then(|r| r.replicas_for_95).map_or("–".into(), |n| grouped(u64::from(n))),
+    ]
 }
 
 fn hard_end(direction: Direction) -> &'static str {
