@@ -19,6 +19,10 @@ help:
 demo: build
 	$(DATADIET) data fetch cifar10
 	$(DATADIET) score experiments/demo.toml
+	@echo
+	@echo "Spearman's rank correlation of some scores:"
+	@$(DATADIET) scores correlate scores/demo \
+		--columns input-norm@0,grand@0,grand@4,el2n@4,forgetting@4
 
 build: torch
 	cargo build --release --package datadiet
@@ -47,11 +51,12 @@ $(BENCH_PYTHON): bench/peers/requirements.txt
 
 bench: build $(BENCH_PYTHON)
 	$(DATADIET) data fetch cifar10
+	$(BENCH_PYTHON) bench/grand.py --datadiet $(DATADIET)
 	$(BENCH_PYTHON) bench/score_job.py --datadiet $(DATADIET)
 
 smoke: build
 	$(DATADIET) data fetch cifar10
-	$(DATADIET) score experiments/demo.toml --limit 2000 --replicas 2 --out target/smoke
+	$(DATADIET) score experiments/demo.toml --limit 2000 --replicas 2 --epochs 2 --at 0,1,2 --grand-at 0,2 --out target/smoke
 	$(DATADIET) scores head target/smoke -n 3
 
 clean:

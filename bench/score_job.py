@@ -8,19 +8,16 @@ all of them. The table goes to standard output and into README.md beside this fi
 """
 
 import argparse
-import datetime
 import json
 import os
-import platform
 import statistics
-import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 
+import readme
+
 HERE = Path(__file__).resolve().parent
-BEGIN, END = "<!-- score-job:begin -->", "<!-- score-job:end -->"
 
 # Name, label, script, flags: in the order of a round. datadiet goes first.
 PEERS = {
@@ -55,8 +52,8 @@ def arguments() -> argparse.Namespace:
     flags.add_argument("--python", default=sys.executable, help="the Python of the peers")
     flags.add_argument("--rounds", type=int, default=3)
     flags.add_argument("--replicas", type=int, default=2)
-    flags.add_argument("--epochs", type=int, default=2)
-    flags.add_argument("--at", default="0,1,2")
+    flags.add_argument("--epochs", type=int, default=1)
+    flags.add_argument("--at", default="0,1")
     flags.add_argument("--limit", type=int, help="first LIMIT training images (peers only: a trial)")
     flags.add_argument(
         "--slow-replicas", type=int, default=1, help="replicas of the f32 programs, which are slow"
@@ -66,7 +63,7 @@ def arguments() -> argparse.Namespace:
         default="expert,expert-2p,usual",
         help=f"comma-separated, of {', '.join(PEERS)}",
     )
-    flags.add_argument("--readme", type=Path, default=HERE / "README.md")
+    flags.add_argument("--readme", type=Path, default=readme.README)
     args = flags.parse_args()
     args.peers = [name for name in args.peers.split(",") if name]
     unknown = set(args.peers) - set(PEERS)
@@ -75,27 +72,10 @@ def arguments() -> argparse.Namespace:
     if args.datadiet and args.limit:
         flags.error("--limit is for trials of the peers: leave --datadiet out")
     if args.datadiet and not args.data:
-        args.data = data_of(args.datadiet)
+        args.data = readme.data_of(args.datadiet)
     if not args.data:
         flags.error("give --datadiet or --data")
     return args
-
-
-def data_of(binary: Path) -> Path:
-    """The file of the imported data set."""
-    command = [str(binary), "data", "inspect", "cifar10", "--json"]
-    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
-    return Path(json.loads(done.stdout)["path"])
-
-
-def run(command: list[str], env: dict[str, str]) -> tuple[str, float]:
-    """Standard output and wall seconds of a command."""
-    began = time.perf_counter()
-    done = subprocess.run(command, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    seconds = time.perf_counter() - began
-    if done.returncode:
-        sys.exit(f"{' '.join(command)}\nended with {done.returncode}:\n{done.stderr[-4000:]}")
-    return done.stdout, seconds
 
 
 def ours_command(args: argparse.Namespace, binary: str, out: str) -> list[str]:
@@ -112,7 +92,7 @@ def run_ours(args: argparse.Namespace) -> dict:
         # The data set is linked, not the store: every run trains anew.
         (home / "data").symlink_to(args.data.resolve().parents[1], target_is_directory=True)
         command = ours_command(args, str(args.datadiet.resolve()), str(Path(folder) / "out"))
-        stdout, seconds = run(command, os.environ | {"DATADIET_HOME": str(home)})
+        stdout, seconds = readme.run(command, os.environ | {"DATADIET_HOME": str(home)})
     figures = json.loads(stdout)
     workers = min(args.replicas, os.cpu_count() or 1)
     return {
@@ -141,7 +121,7 @@ def run_peer(args: argparse.Namespace, name: str) -> dict:
         if "--compile" in PEERS[name][2]:
             # A fresh compiler cache: compiling is part of the job.
             env |= {"TORCHINDUCTOR_CACHE_DIR": str(Path(folder) / "inductor")}
-        stdout, seconds = run(peer_command(args, name, args.python, data, out), env)
+        stdout, seconds = readme.run(peer_command(args, name, args.python, data, out), env)
     figures = json.loads(stdout)
     return {
         "wall": seconds,
@@ -150,25 +130,6 @@ def run_peer(args: argparse.Namespace, name: str) -> dict:
         "accuracy": figures["accuracy_mean"],
         "peak_rss_mb": figures["peak_rss_mb"],
     }
-
-
-def cpu_model() -> str:
-    try:
-        for line in Path("/proc/cpuinfo").read_text().splitlines():
-            if line.startswith("model name"):
-                return line.split(":", 1)[1].strip()
-    except OSError:
-        pass
-    return platform.processor() or platform.machine()
-
-
-def cpu_flags() -> str:
-    try:
-        words = Path("/proc/cpuinfo").read_text().split()
-    except OSError:
-        return ""
-    known = ("avx2", "avx512f", "avx512_bf16", "amx_tile", "amx_bf16")
-    return ", ".join(word for word in known if word in words)
 
 
 def table(args: argparse.Namespace, results: dict[str, list[dict]]) -> str:
@@ -204,7 +165,6 @@ def table(args: argparse.Namespace, results: dict[str, list[dict]]) -> str:
 def section(args: argparse.Namespace, results: dict[str, list[dict]]) -> str:
     """Everything between the markers: the job, the table, the machine, the commands."""
     limit = f", the first {args.limit:,} images only" if args.limit else ""
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     commands = []
     for name in results:
         if name == OURS:
@@ -214,9 +174,6 @@ def section(args: argparse.Namespace, results: dict[str, list[dict]]) -> str:
             command[1] = f"bench/peers/{PEERS[name][1]}"
             commands.append(" ".join(command))
     first = OURS_LABEL if OURS in results else PEERS[next(iter(results))][0]
-    versions = subprocess.run(
-        [args.python, "-c", "import torch; print(torch.__version__)"], stdout=subprocess.PIPE, text=True
-    ).stdout.strip()
     return "\n".join(
         [
             f"The job: replicas of resnet8 on CIFAR-10{limit}, {args.epochs} epochs each, every training"
@@ -230,28 +187,13 @@ def section(args: argparse.Namespace, results: dict[str, list[dict]]) -> str:
             f" libraries. Medians of {args.rounds} rounds, the programs in turn. Relative: to {first}."
             " The memory of programs with several processes is the sum, shared pages counted in each.",
             "",
-            f"Machine: {cpu_model()}, {os.cpu_count()} cores ({cpu_flags()}), {memory:.0f} GiB;"
-            f" {platform.system()}; Python {platform.python_version()},"
-            f" PyTorch {versions}; {datetime.date.today().isoformat()}.",
+            readme.machine(args.python),
             "",
             "```",
             *commands,
             "```",
         ]
     )
-
-
-def write(readme: Path, text: str) -> None:
-    """Put the text between the markers, which are added where they are missing."""
-    old = readme.read_text(encoding="utf-8") if readme.exists() else "# Benchmarks\n\n"
-    if BEGIN not in old:
-        old = f"{old.rstrip()}\n\n## The scoring job\n\n{BEGIN}\n{END}\n"
-    before, rest = old.split(BEGIN, 1)
-    _, after = rest.split(END, 1)
-    new = f"{before}{BEGIN}\n{text}\n{END}{after}"
-    aside = readme.with_suffix(".new")
-    aside.write_text(new, encoding="utf-8")
-    aside.replace(readme)
 
 
 def main() -> None:
@@ -270,7 +212,7 @@ def main() -> None:
             )
     text = section(args, results)
     print(text)
-    write(args.readme, text)
+    readme.put("score-job", text, args.readme)
 
 
 if __name__ == "__main__":

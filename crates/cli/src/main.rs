@@ -3,6 +3,7 @@
 mod commands;
 mod home;
 mod interrupt;
+mod machine;
 mod output;
 mod progress;
 

@@ -39,6 +39,8 @@ pub struct Counters {
 struct Header {
     step: u64,
     images_scored: u64,
+    images_differentiated: u64,
+    gradient_seconds: f64,
     recorded: Option<u64>,
     test_accuracy: Vec<TimedAccuracy>,
     counters: Counters,
@@ -54,6 +56,8 @@ pub fn save(
     let header = Header {
         step: trainer.step,
         images_scored: recorder.images_scored,
+        images_differentiated: recorder.images_differentiated,
+        gradient_seconds: recorder.gradient_seconds,
         recorded: recorder.recorded,
         test_accuracy: recorder.test_accuracy.clone(),
         counters: counters.clone(),
@@ -114,6 +118,8 @@ pub fn load(
     recorder.dynamics = TrainingDynamics::from_state(recorder.train_examples(), classes, dynamics)?;
     trainer.step = header.step;
     recorder.images_scored = header.images_scored;
+    recorder.images_differentiated = header.images_differentiated;
+    recorder.gradient_seconds = header.gradient_seconds;
     recorder.recorded = header.recorded;
     recorder.test_accuracy = header.test_accuracy;
     Ok(Some(header.counters))

@@ -33,6 +33,9 @@ pub enum EngineError {
         /// The loss: NaN or infinite.
         loss: f64,
     },
+    /// It was asked to stop in the middle of a pass over the data.
+    #[error("stopped")]
+    Stopped,
     /// The specification does not suit the data or the machine.
     #[error("{0}")]
     Unsuitable(String),

@@ -1,52 +1,126 @@
 //! Passes over a whole split in evaluation mode, un-augmented.
 
-use datadiet_core::{LogitScores, ScoreError};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use datadiet_core::LogitScores;
 use tch::{Kind, Tensor};
 
+use crate::EngineError;
+use crate::grand::{Batching, ExampleNorms, bytes_of_an_example, example_norms, last_layer_norms};
 use crate::images::Images;
+use crate::network::{Mode, Weights};
 use crate::trainer::Trainer;
 
 /// Images in a batch: small enough that activations stay in the processor's cache.
 const BATCH: usize = 64;
 
-/// Scores of the first `labels.len()` images, from one pass.
-pub fn score(
-    trainer: &Trainer<'_>,
-    images: &Images<'_>,
-    labels: &[u32],
-) -> Result<LogitScores, ScoreError> {
+/// What is passed over, and how.
+#[derive(Clone, Copy)]
+pub struct Pass<'a> {
+    /// The images.
+    pub images: &'a Images<'a>,
+    /// Labels of the images, of all or of the first so many: the others are left out.
+    pub labels: &'a [u32],
+    /// Set from outside to stop in the middle.
+    pub stop: &'a AtomicBool,
+}
+
+impl Pass<'_> {
+    /// Visits batches of `size` images with their labels.
+    fn visit(
+        &self,
+        size: usize,
+        mut visit: impl FnMut(&Tensor, &[u32]) -> Result<(), EngineError>,
+    ) -> Result<(), EngineError> {
+        for (index, labels) in self.labels.chunks(size).enumerate() {
+            if self.stop.load(Ordering::Relaxed) {
+                return Err(EngineError::Stopped);
+            }
+            visit(&self.images.range(index * size, labels.len()), labels)?;
+        }
+        Ok(())
+    }
+}
+
+/// Scores of the logits.
+///
+/// # Errors
+/// When it is stopped, or the logits cannot be scored.
+pub fn logit_scores(trainer: &Trainer<'_>, pass: Pass<'_>) -> Result<LogitScores, EngineError> {
+    let working = trainer.parameters.working_copy(trainer.kind());
+    let weights = Weights { parameters: &trainer.parameters, working: &working };
     let mut scores = LogitScores::default();
-    for_each_batch(trainer, images, labels.len(), |start, logits| {
+    pass.visit(BATCH, |images, labels| {
+        let logits = trainer.network.forward(&weights, images, Mode::Eval);
         let classes = logits.size()[1] as usize;
-        let batch = &labels[start..start + logits.size()[0] as usize];
-        scores.append(LogitScores::from_logits(&to_vec(logits), classes, batch)?);
+        scores.append(LogitScores::from_logits(&to_vec(&logits), classes, labels)?);
         Ok(())
     })?;
     Ok(scores)
 }
 
 /// Fraction of the images whose largest logit is that of their label.
-pub fn accuracy(
-    trainer: &Trainer<'_>,
-    images: &Images<'_>,
-    labels: &[u32],
-) -> Result<f64, ScoreError> {
-    let correct: f32 = score(trainer, images, labels)?.correct.iter().sum();
-    Ok(f64::from(correct) / labels.len() as f64)
+///
+/// # Errors
+/// As [`logit_scores`].
+pub fn accuracy(trainer: &Trainer<'_>, pass: Pass<'_>) -> Result<f64, EngineError> {
+    let correct: f32 = logit_scores(trainer, pass)?.correct.iter().sum();
+    Ok(f64::from(correct) / pass.labels.len() as f64)
 }
 
-fn for_each_batch(
+/// Gradient norms, with at most about `memory` bytes for the passes.
+///
+/// # Errors
+/// When it is stopped, when one example does not fit the memory, or when the network has a layer
+/// without an exact rule.
+pub fn gradient_norms(
     trainer: &Trainer<'_>,
-    images: &Images<'_>,
-    count: usize,
-    mut visit: impl FnMut(usize, &Tensor) -> Result<(), ScoreError>,
-) -> Result<(), ScoreError> {
+    pass: Pass<'_>,
+    memory: usize,
+) -> Result<ExampleNorms, EngineError> {
     let working = trainer.parameters.working_copy(trainer.kind());
-    for start in (0..count).step_by(BATCH) {
-        let batch = images.range(start, BATCH.min(count - start));
-        visit(start, &trainer.evaluate(&working, &batch))?;
-    }
-    Ok(())
+    let weights = Weights { parameters: &trainer.parameters, working: &working };
+    let example = bytes_of_an_example(&trainer.network, &weights, &pass.images.range(0, 1));
+    let batching = Batching::within(memory, example)?;
+    let mut norms = ExampleNorms::default();
+    pass.visit(batching.examples, |images, labels| {
+        norms.append(example_norms(&trainer.network, &weights, images, labels, batching)?);
+        Ok(())
+    })?;
+    Ok(norms)
+}
+
+/// Gradient norms over the last layer alone.
+///
+/// # Errors
+/// When it is stopped.
+pub fn last_layer_gradient_norms(
+    trainer: &Trainer<'_>,
+    pass: Pass<'_>,
+) -> Result<Vec<f32>, EngineError> {
+    let working = trainer.parameters.working_copy(trainer.kind());
+    let weights = Weights { parameters: &trainer.parameters, working: &working };
+    let mut norms = Vec::new();
+    pass.visit(BATCH, |images, labels| {
+        norms.extend(last_layer_norms(&trainer.network, &weights, images, labels));
+        Ok(())
+    })?;
+    Ok(norms)
+}
+
+/// Norms of the normalised images.
+///
+/// # Errors
+/// When it is stopped.
+pub fn input_norms(pass: Pass<'_>) -> Result<Vec<f32>, EngineError> {
+    let mut norms = Vec::new();
+    pass.visit(BATCH, |images, _| {
+        let squares = images.to_kind(Kind::Float).square();
+        let sums = squares.sum_dim_intlist([1i64, 2, 3].as_slice(), false, Kind::Float);
+        norms.extend(to_vec(&sums.sqrt()));
+        Ok(())
+    })?;
+    Ok(norms)
 }
 
 /// A tensor's values on the processor, row by row.

@@ -12,6 +12,7 @@ mod device;
 mod error;
 pub mod evaluation;
 pub mod gradients;
+pub mod grand;
 pub mod images;
 pub mod kernels;
 pub mod layers;

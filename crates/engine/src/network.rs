@@ -6,7 +6,7 @@
 
 use tch::{Kind, Tensor};
 
-use crate::layers::{BatchNorm, Conv2d, Linear, NormSaved, NormTap, subsample, to_nhwc};
+use crate::layers::{BatchNorm, Conv2d, Linear, NormSaved, NormTap, bytes_of, subsample, to_nhwc};
 use crate::parameters::Parameters;
 
 /// How batch norm behaves.
@@ -77,6 +77,16 @@ enum Saved {
     Shape(Vec<i64>),
 }
 
+impl Saved {
+    fn bytes(&self) -> usize {
+        match self {
+            Self::Input(tensor) | Self::Output(tensor) => bytes_of(tensor),
+            Self::Norm(saved) => saved.bytes(),
+            Self::Shape(_) => 0,
+        }
+    }
+}
+
 /// Parameters as a pass computes with them.
 pub struct Weights<'a> {
     /// Master copies and running statistics.
@@ -85,13 +95,14 @@ pub struct Weights<'a> {
     pub working: &'a [Tensor],
 }
 
-/// Receives the gradients of parameters, layer by layer, from the logits to the image.
+/// Receives what the gradients of parameters are made of, layer by layer, from the logits to the
+/// image.
 pub trait ParameterVisitor {
     /// A convolution with its input and the gradient of its output.
     fn conv(&mut self, layer: &Conv2d, weights: &Weights<'_>, input: &Tensor, grad: &Tensor);
     /// A fully connected layer with its input and the gradient of its output.
     fn linear(&mut self, layer: &Linear, input: &Tensor, grad: &Tensor);
-    /// A batch norm with the gradients of its scale and shift.
+    /// A batch norm with the gradients of its scale and shift, as its mode has them.
     fn norm(&mut self, layer: &BatchNorm, tap: NormTap);
 }
 
@@ -102,11 +113,28 @@ impl Network {
         x.to_kind(Kind::Float)
     }
 
-    /// Logits of a forward pass in training mode, and what the backward pass needs.
-    pub fn forward_recorded(&self, weights: &Weights<'_>, images: &Tensor) -> (Tensor, Tape) {
+    /// Logits, and what the backward pass needs.
+    pub fn forward_recorded(
+        &self,
+        weights: &Weights<'_>,
+        images: &Tensor,
+        mode: Mode,
+    ) -> (Tensor, Tape) {
         let mut tape = Some(Tape::default());
-        let x = forward(&self.stages, weights, images.shallow_clone(), Mode::Train, &mut tape);
+        let x = forward(&self.stages, weights, images.shallow_clone(), mode, &mut tape);
         (x.to_kind(Kind::Float), tape.unwrap_or_default())
+    }
+
+    /// Logits in evaluation mode, and the input of the last layer, N × features.
+    pub fn forward_to_last_layer(
+        &self,
+        weights: &Weights<'_>,
+        images: &Tensor,
+    ) -> (Tensor, Tensor) {
+        let (last, before) = self.stages.split_last().expect("a network has layers");
+        let features = forward(before, weights, images.shallow_clone(), Mode::Eval, &mut None);
+        let x = forward_stage(last, weights, features.shallow_clone(), Mode::Eval, &mut None);
+        (x.to_kind(Kind::Float), features)
     }
 
     /// Carries the gradient of the logits back through the network.
@@ -124,6 +152,16 @@ impl Network {
 }
 
 impl Tape {
+    /// Bytes that it keeps; what several layers share counts for each.
+    pub fn bytes(&self) -> usize {
+        self.0.iter().map(Saved::bytes).sum()
+    }
+
+    /// Bytes of the largest activation that it keeps.
+    pub fn largest(&self) -> usize {
+        self.0.iter().map(Saved::bytes).max().unwrap_or(0)
+    }
+
     fn pop(&mut self) -> Saved {
         self.0.pop().expect("the backward pass mirrors the forward pass")
     }
@@ -167,7 +205,7 @@ fn forward_stage(
         }
         Stage::Norm { norm, relu } => {
             let (y, saved) = norm.forward(weights.parameters, x, None, *relu, mode);
-            saved.map(Saved::Norm).into_iter().for_each(save);
+            save(Saved::Norm(saved));
             y
         }
         Stage::Relu => {
@@ -198,7 +236,7 @@ fn forward_residual(
     let taken = if block.stride == 1 { x } else { subsample::take(&x, block.stride) };
     let residual = forward(&block.shortcut, weights, taken, mode, tape);
     let (y, saved) = block.norm.forward(weights.parameters, z, Some(&residual), true, mode);
-    if let (Some(tape), Some(saved)) = (tape, saved) {
+    if let Some(tape) = tape {
         tape.0.push(Saved::Norm(saved));
     }
     y

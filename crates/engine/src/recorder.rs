@@ -1,10 +1,16 @@
 //! Scores taken at given steps, and training dynamics fed by the minibatches.
 
-use datadiet_core::{ScoreKind, Source, TrainingDynamics};
+use std::sync::atomic::AtomicBool;
+use std::time::Instant;
+
+use datadiet_core::{LogitScores, ScoreKind, Source, TrainingDynamics};
 use datadiet_store::{Column, RunFolder, RunSpec, Table, TimedAccuracy};
 
 use crate::EngineError;
-use crate::evaluation::{accuracy, score, to_vec};
+use crate::evaluation::{
+    Pass, accuracy, gradient_norms, input_norms, last_layer_gradient_norms, logit_scores, to_vec,
+};
+use crate::grand::ExampleNorms;
 use crate::images::Images;
 use crate::trainer::{Minibatch, Trainer};
 
@@ -14,6 +20,15 @@ pub struct Labelled<'a> {
     pub images: &'a Images<'a>,
     /// Their labels.
     pub labels: &'a [u32],
+}
+
+/// How scores are taken; none of it changes them.
+#[derive(Clone, Copy)]
+pub struct Means<'a> {
+    /// Bytes that gradient norms may use.
+    pub memory: usize,
+    /// Set from outside to stop in the middle.
+    pub stop: &'a AtomicBool,
 }
 
 /// Takes and stores the scores of a run.
@@ -26,8 +41,13 @@ pub struct Recorder<'a> {
     pub recorded: Option<u64>,
     /// Examples passed through the network to score or evaluate them.
     pub images_scored: u64,
+    /// Examples whose gradient norm was taken.
+    pub images_differentiated: u64,
+    /// Seconds that this took.
+    pub gradient_seconds: f64,
     spec: &'a RunSpec,
     folder: &'a RunFolder,
+    means: Means<'a>,
     train: Labelled<'a>,
     test: Option<Labelled<'a>>,
 }
@@ -37,19 +57,21 @@ impl<'a> Recorder<'a> {
     pub fn new(
         spec: &'a RunSpec,
         folder: &'a RunFolder,
+        means: Means<'a>,
         classes: usize,
         train: Labelled<'a>,
         test: Option<Labelled<'a>>,
     ) -> Self {
-        let dynamics = TrainingDynamics::new(train.labels.len(), classes);
-        let test_accuracy = Vec::new();
         Self {
-            dynamics,
-            test_accuracy,
+            dynamics: TrainingDynamics::new(train.labels.len(), classes),
+            test_accuracy: Vec::new(),
             recorded: None,
             images_scored: 0,
+            images_differentiated: 0,
+            gradient_seconds: 0.0,
             spec,
             folder,
+            means,
             train,
             test,
         }
@@ -70,43 +92,83 @@ impl<'a> Recorder<'a> {
     }
 
     /// Scores every training example; at the end of training also evaluates on the test split.
-    pub fn record(&mut self, trainer: &Trainer<'_>) -> Result<(), EngineError> {
+    /// Gives what a person should know about the scores.
+    pub fn record(&mut self, trainer: &Trainer<'_>) -> Result<Vec<String>, EngineError> {
+        let mut warnings = Vec::new();
         if self.spec.record.steps.contains(&trainer.step) {
-            let table = self.scores(trainer)?;
+            let table = self.scores(trainer, &mut warnings)?;
             self.folder.write_scores(trainer.step, &table)?;
         }
         if trainer.step == self.spec.stop_after {
             let judged = self.test.as_ref().unwrap_or(&self.train);
-            let accuracy = accuracy(trainer, judged.images, judged.labels)?;
+            let accuracy = accuracy(trainer, self.pass(judged))?;
             self.images_scored += judged.labels.len() as u64;
             self.test_accuracy.push(TimedAccuracy { step: trainer.step, accuracy });
         }
         self.recorded = Some(trainer.step);
-        Ok(())
+        Ok(warnings)
     }
 
-    fn scores(&mut self, trainer: &Trainer<'_>) -> Result<Table, EngineError> {
+    fn scores(
+        &mut self,
+        trainer: &Trainer<'_>,
+        warnings: &mut Vec<String>,
+    ) -> Result<Table, EngineError> {
+        let step = trainer.step;
+        let evaluated = self.evaluated(trainer)?;
+        let with_gradients = self.spec.record.gradient_steps.contains(&step);
+        let norms = if with_gradients { self.norms(trainer)? } else { ExampleNorms::default() };
         let mut table = Table::default();
-        let evaluated = if self.wants(Source::EvalLogits) {
-            self.images_scored += self.train.labels.len() as u64;
-            Some(score(trainer, self.train.images, self.train.labels)?)
-        } else {
-            None
-        };
         for &kind in &self.spec.record.scores {
-            let column = match kind.source() {
-                Source::EvalLogits => {
+            let column = match (kind, kind.source()) {
+                (_, Source::EvalLogits) => {
                     evaluated.as_ref().and_then(|scores| scores.column(kind)).map(<[f32]>::to_vec)
                 }
                 // Nothing has been seen at initialisation.
-                Source::TrainingMinibatches if trainer.step == 0 => continue,
-                Source::TrainingMinibatches => self.dynamics.column(kind),
-                Source::Gradients | Source::Inputs => None,
+                (_, Source::TrainingMinibatches) if step == 0 => continue,
+                (_, Source::TrainingMinibatches) => self.dynamics.column(kind),
+                (_, Source::Gradients | Source::Inputs) if !with_gradients => continue,
+                (ScoreKind::Grand, _) => Some(finite(&norms.all, kind, step, warnings)),
+                (ScoreKind::GrandLastLayer, _) => {
+                    Some(finite(&norms.last_layer, kind, step, warnings))
+                }
+                (_, Source::Inputs) => Some(input_norms(self.pass(&self.train))?),
+                (_, Source::Gradients) => None,
             };
             let column = column.ok_or_else(|| unsupported(kind))?;
             table.push(kind.name(), Column::F32(column))?;
         }
         Ok(table)
+    }
+
+    fn evaluated(&mut self, trainer: &Trainer<'_>) -> Result<Option<LogitScores>, EngineError> {
+        if !self.wants(Source::EvalLogits) {
+            return Ok(None);
+        }
+        self.images_scored += self.train.labels.len() as u64;
+        logit_scores(trainer, self.pass(&self.train)).map(Some)
+    }
+
+    /// Gradient norms, with a backward pass only where one is needed.
+    fn norms(&mut self, trainer: &Trainer<'_>) -> Result<ExampleNorms, EngineError> {
+        let start = Instant::now();
+        let wanted = |kind| self.spec.record.scores.contains(&kind);
+        let pass = self.pass(&self.train);
+        let norms = if wanted(ScoreKind::Grand) {
+            gradient_norms(trainer, pass, self.means.memory)?
+        } else if wanted(ScoreKind::GrandLastLayer) {
+            let last_layer = last_layer_gradient_norms(trainer, pass)?;
+            ExampleNorms { last_layer, ..ExampleNorms::default() }
+        } else {
+            return Ok(ExampleNorms::default());
+        };
+        self.images_differentiated += self.train.labels.len() as u64;
+        self.gradient_seconds += start.elapsed().as_secs_f64();
+        Ok(norms)
+    }
+
+    fn pass<'p>(&'p self, split: &'p Labelled<'_>) -> Pass<'p> {
+        Pass { images: split.images, labels: split.labels, stop: self.means.stop }
     }
 
     /// Number of training examples.
@@ -119,6 +181,36 @@ impl<'a> Recorder<'a> {
     }
 }
 
+/// The norms, those that are not finite as missing values, with a warning that names them.
+fn finite(norms: &[f32], kind: ScoreKind, step: u64, warnings: &mut Vec<String>) -> Vec<f32> {
+    let ids: Vec<usize> = (0..norms.len()).filter(|&id| !norms[id].is_finite()).collect();
+    if !ids.is_empty() {
+        let named: Vec<String> = ids.iter().take(10).map(usize::to_string).collect();
+        let more = if ids.len() > named.len() { ", …" } else { "" };
+        warnings.push(format!(
+            "{kind} after step {step} is not finite for {} examples, whose scores are left out: {}{more}",
+            ids.len(),
+            named.join(", "),
+        ));
+    }
+    norms.iter().map(|&norm| if norm.is_finite() { norm } else { f32::NAN }).collect()
+}
+
 fn unsupported(kind: ScoreKind) -> EngineError {
-    EngineError::Unsuitable(format!("the engine does not compute {kind} yet"))
+    EngineError::Unsuitable(format!("the engine does not compute {kind}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn gradients_that_are_not_finite_are_named_and_left_out() {
+        let mut warnings = Vec::new();
+        let kept = finite(&[1.0, f32::INFINITY, f32::NAN, 2.0], ScoreKind::Grand, 7, &mut warnings);
+        assert_eq!((kept[0], kept[3]), (1.0, 2.0));
+        assert!(kept[1].is_nan() && kept[2].is_nan());
+        assert!(warnings[0].ends_with("left out: 1, 2"), "{}", warnings[0]);
+        assert!(warnings[0].contains("2 examples"));
+    }
 }

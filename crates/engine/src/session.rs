@@ -15,7 +15,7 @@ use crate::device::device_for;
 use crate::images::{Images, Normalisation};
 use crate::memory::peak_memory_mib;
 use crate::networks::{self, Task};
-use crate::recorder::{Labelled, Recorder};
+use crate::recorder::{Labelled, Means, Recorder};
 use crate::trainer::{Minibatch, Trainer, kind_of};
 
 /// Hears how a run goes on.
@@ -24,6 +24,8 @@ pub trait Progress {
     fn step(&mut self, step: u64, total: u64, loss: f64);
     /// While scores are taken.
     fn recording(&mut self, step: u64);
+    /// Something a person should know.
+    fn warning(&mut self, text: &str);
 }
 
 /// How a session ended without an error.
@@ -44,6 +46,8 @@ pub struct Surroundings<'a> {
     pub data: &'a DataHome,
     /// Which GPU, for a run that wants one.
     pub gpu: usize,
+    /// Bytes that gradient norms may use.
+    pub memory: usize,
     /// Least time between two checkpoints.
     pub checkpoint_every: Duration,
     /// Set from outside to stop the run at the next step.
@@ -107,6 +111,7 @@ fn train(
         recorder: Recorder::new(
             spec,
             folder,
+            Means { memory: surroundings.memory, stop: surroundings.stop },
             classes,
             Labelled { images: &images, labels },
             test.as_ref().map(|(images, labels)| Labelled { images, labels }),
@@ -173,8 +178,16 @@ impl Session<'_> {
             if self.recorder.is_due(step) {
                 progress.recording(step);
                 let start = Instant::now();
-                self.recorder.record(&self.trainer)?;
+                let recorded = self.recorder.record(&self.trainer);
                 self.counters.score_seconds += start.elapsed().as_secs_f64();
+                match recorded {
+                    Ok(warnings) => warnings.iter().for_each(|text| progress.warning(text)),
+                    Err(EngineError::Stopped) => {
+                        self.save()?;
+                        return Ok(Ending::Stopped { step });
+                    }
+                    Err(error) => return Err(error),
+                }
             }
             if step == total {
                 return self.complete();
@@ -233,7 +246,9 @@ impl Session<'_> {
             images_trained: self.trainer.step * batch,
             images_scored: self.recorder.images_scored,
             train_seconds: counters.train_seconds,
-            score_seconds: counters.score_seconds,
+            score_seconds: counters.score_seconds - self.recorder.gradient_seconds,
+            images_differentiated: self.recorder.images_differentiated,
+            gradient_seconds: self.recorder.gradient_seconds,
             final_train_loss: counters.epoch_loss.unwrap_or(partial),
             test_accuracy: self.recorder.test_accuracy.clone(),
             peak_memory_mib: counters.peak_memory_mib.max(peak_memory_mib()),

@@ -8,7 +8,7 @@ use crate::aten::{SgdStep, fused_sgd};
 use crate::augment::Crops;
 use crate::gradients::BatchGradient;
 use crate::images::Images;
-use crate::network::{Network, Weights};
+use crate::network::{Mode, Network, Weights};
 use crate::parameters::Parameters;
 
 /// A network in training.
@@ -64,12 +64,6 @@ impl<'a> Trainer<'a> {
         kind_of(self.spec.precision)
     }
 
-    /// Logits of `images` in evaluation mode.
-    pub fn evaluate(&self, working: &[Tensor], images: &Tensor) -> Tensor {
-        let weights = Weights { parameters: &self.parameters, working };
-        self.network.forward(&weights, images, crate::network::Mode::Eval)
-    }
-
     /// Trains on the next minibatch.
     pub fn train_step(&mut self) -> Minibatch {
         let ids = self.next_ids();
@@ -77,7 +71,7 @@ impl<'a> Trainer<'a> {
         let images = self.augmented(&ids);
         let working = self.parameters.working_copy(self.kind());
         let weights = Weights { parameters: &self.parameters, working: &working };
-        let (logits, tape) = self.network.forward_recorded(&weights, &images);
+        let (logits, tape) = self.network.forward_recorded(&weights, &images, Mode::Train);
         let (loss, grad_logits) = mean_cross_entropy(&logits, &labels);
         let mut gradient = BatchGradient::new(&self.parameters);
         self.network.backward(&weights, tape, &grad_logits, &mut gradient);
@@ -136,11 +130,20 @@ pub fn kind_of(precision: Precision) -> Kind {
 
 /// The mean cross-entropy and its gradient with respect to the logits, `(softmax − one-hot) / N`.
 pub fn mean_cross_entropy(logits: &Tensor, labels: &[u32]) -> (Tensor, Tensor) {
-    let labels: Vec<i64> = labels.iter().map(|&label| i64::from(label)).collect();
-    let labels = Tensor::from_slice(&labels).to_device(logits.device());
+    let labels = on_device(labels, logits);
     let log_probabilities = logits.log_softmax(-1, Kind::Float);
     let loss = log_probabilities.nll_loss(&labels);
-    let count = labels.numel() as f64;
-    let one_hot = labels.one_hot(logits.size()[1]).to_kind(Kind::Float);
-    (loss, (log_probabilities.exp() - one_hot) / count)
+    let errors = log_probabilities.exp() - labels.one_hot(logits.size()[1]).to_kind(Kind::Float);
+    (loss, errors / labels.numel() as f64)
+}
+
+/// The gradient of each example's cross-entropy with respect to its logits, `softmax − one-hot`.
+pub fn error_vectors(logits: &Tensor, labels: &[u32]) -> Tensor {
+    let one_hot = on_device(labels, logits).one_hot(logits.size()[1]);
+    logits.softmax(-1, Kind::Float) - one_hot.to_kind(Kind::Float)
+}
+
+fn on_device(labels: &[u32], like: &Tensor) -> Tensor {
+    let labels: Vec<i64> = labels.iter().map(|&label| i64::from(label)).collect();
+    Tensor::from_slice(&labels).to_device(like.device())
 }

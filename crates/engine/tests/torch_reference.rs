@@ -64,7 +64,7 @@ fn worst_gradient(name: &str, width: u32, task: Task, seed: i64) -> f64 {
         assert!((found - expected).abs() < 1e-5, "{name}: EL2N {found} {expected}");
     }
 
-    let (logits, tape) = network.forward_recorded(&weights, &images);
+    let (logits, tape) = network.forward_recorded(&weights, &images, Mode::Train);
     let trained = to_vec(&logits);
     assert!(relative_error(&trained, &answer.get("logits_train")) < 1e-5, "{name}: train logits");
     let (_, grad) = mean_cross_entropy(&logits, &labels);

@@ -119,10 +119,13 @@ impl Sweep<'_> {
         folder.prepare(spec)?;
         self.reporter.started(spec.replica, slot);
         let trained = self.trainer.train(&folder, slot, self.stop, &mut |event| {
-            use crate::WorkerEvent::{Recording, Step};
+            use crate::WorkerEvent::{Recording, Step, Warning};
             match event {
                 Step { step, total, loss } => self.reporter.step(spec.replica, step, total, loss),
                 Recording { step } => self.reporter.recording(spec.replica, step),
+                Warning { text } => {
+                    self.reporter.note(&format!("replica {}: {text}", spec.replica));
+                }
             }
         });
         match (trained, folder.status()?) {

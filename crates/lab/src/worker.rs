@@ -34,6 +34,11 @@ pub enum WorkerEvent {
         /// Steps done.
         step: u64,
     },
+    /// Something a person should know.
+    Warning {
+        /// What.
+        text: String,
+    },
 }
 
 /// Trains one run to its end.
@@ -62,6 +67,8 @@ pub struct WorkerProcess {
     pub threads: u32,
     /// GPUs to spread workers over; none on the processor.
     pub gpus: usize,
+    /// Memory that gradient norms may use, MiB.
+    pub memory: u64,
     /// Least time between two checkpoints of a run.
     pub checkpoint_every: Duration,
 }
@@ -96,6 +103,7 @@ impl WorkerProcess {
             .arg("--data-home")
             .arg(&self.data_home)
             .args(["--gpu", &gpu.to_string()])
+            .args(["--memory", &self.memory.to_string()])
             .args(["--checkpoint-every", &self.checkpoint_every.as_secs_f64().to_string()])
             .env("OMP_NUM_THREADS", self.threads.to_string())
             // glibc gives large freed blocks back to the system at once, and every activation is

@@ -73,6 +73,8 @@ fn result() -> RunResult {
         images_scored: 1,
         train_seconds: 1.0,
         score_seconds: 1.0,
+        images_differentiated: 0,
+        gradient_seconds: 0.0,
         final_train_loss: 1.0,
         test_accuracy: vec![],
         peak_memory_mib: 1.0,
@@ -101,7 +103,11 @@ fn job(replicas: u32) -> ScoreJob {
         seed: 0,
         replica: 0,
         stop_after: STEP,
-        record: Recording { scores: vec![ScoreKind::El2n], steps: vec![STEP] },
+        record: Recording {
+            scores: vec![ScoreKind::El2n],
+            steps: vec![STEP],
+            gradient_steps: vec![],
+        },
     };
     ScoreJob { template, replicas, until_reliability: None, judged: (ScoreKind::El2n, STEP) }
 }

@@ -38,8 +38,12 @@ pub struct RunResult {
     pub images_scored: u64,
     /// Seconds of training, over all processes that worked on the run.
     pub train_seconds: f64,
-    /// Seconds of scoring and evaluation.
+    /// Seconds of scoring and evaluation, without gradients.
     pub score_seconds: f64,
+    /// Examples whose gradient norm was taken, with repetition.
+    pub images_differentiated: u64,
+    /// Seconds of taking gradient norms.
+    pub gradient_seconds: f64,
     /// Mean training loss over the last epoch (augmented minibatches).
     pub final_train_loss: f64,
     /// Accuracy at the end of training, on the test split or, without one, the training split.

@@ -181,6 +181,8 @@ pub struct Recording {
     pub scores: Vec<ScoreKind>,
     /// When, in steps done, ascending and distinct; 0 is the initialisation.
     pub steps: Vec<u64>,
+    /// Those of these steps at which scores of gradients and inputs are taken too.
+    pub gradient_steps: Vec<u64>,
 }
 
 #[cfg(test)]

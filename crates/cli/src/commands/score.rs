@@ -11,8 +11,9 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use clap::Args;
+use datadiet_core::spearman;
 use datadiet_data::Dataset;
-use datadiet_lab::{ScoreOutcome, Sweep, WorkerProcess, aggregate};
+use datadiet_lab::{ScoreOutcome, ScoreTable, Sweep, WorkerProcess, aggregate};
 use datadiet_store::DeviceKind;
 
 use crate::home::HomeArgs;
@@ -37,6 +38,7 @@ use result::ScoreReport;
 Examples:
   datadiet score --data cifar10 --model resnet8 --replicas 4 --epochs 4 --at 0,1,2,4
   datadiet score --data cifar10 --epochs 200 --at 20 --schedule paper --model resnet18
+  datadiet score --data cifar10 --scores el2n,grand --epochs 4 --at 0,4
   datadiet score --data mine --replicas 20 --until-reliability 0.95
   datadiet score job.toml --replicas 8          # options from a file; the command line wins
 
@@ -89,6 +91,7 @@ pub fn run(home: &HomeArgs, args: ScoreArgs) -> Result<ExitCode> {
         program: std::env::current_exe().context("cannot find this program's own file")?,
         data_home: data.path().to_owned(),
         threads: plan.job.template.threads,
+        memory: plan.memory,
         checkpoint_every: Duration::try_from_secs_f64(args.checkpoint_every)
             .context("--checkpoint-every is a number of seconds, such as 15")?,
         gpus: usize::from(plan.job.template.device == DeviceKind::Cuda) * plan.gpus,
@@ -113,6 +116,9 @@ pub fn run(home: &HomeArgs, args: ScoreArgs) -> Result<ExitCode> {
     let labels = plan.labels(&dataset);
     let scores =
         aggregate(&store, &specs, &plan.times, labels, dataset.classes(), plan.per_replica)?;
+    for warning in warnings(&scores) {
+        eprintln!("warning: {warning}");
+    }
     let report = ScoreReport::new(&plan, &dataset, &outcome, &scores, start.elapsed());
     let files = write(&out, &plan, &dataset, scores, &report)?;
     let report = ScoreReport { files, ..report };
@@ -126,6 +132,20 @@ pub fn run(home: &HomeArgs, args: ScoreArgs) -> Result<ExitCode> {
     }
     eprintln!("error: {} of {} replicas failed", outcome.failed.len(), plan.job.replicas);
     Ok(ExitCode::FAILURE)
+}
+
+/// What a person should know about these scores.
+fn warnings(scores: &ScoreTable) -> Vec<String> {
+    let pair = (scores.table.floats("grand@0"), scores.table.floats("input-norm@0"));
+    let (Ok(grand), Ok(input_norm)) = pair else { return Vec::new() };
+    match spearman(grand, input_norm) {
+        Ok(rho) if rho > 0.9 => vec![format!(
+            "grand@0 follows the norm of the input (Spearman {rho:.3}): it says more about the \
+             images' brightness and contrast than about their difficulty (Kirsch 2023); take GraNd \
+             later in training"
+        )],
+        _ => Vec::new(),
+    }
 }
 
 /// Finds out before training, not after, whether results can be written.
@@ -150,7 +170,7 @@ fn write(
     out: &Path,
     plan: &Plan,
     dataset: &Dataset,
-    mut scores: datadiet_lab::ScoreTable,
+    mut scores: ScoreTable,
     report: &ScoreReport,
 ) -> Result<Vec<PathBuf>> {
     let table = out.join("scores.parquet");

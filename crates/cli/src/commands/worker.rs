@@ -24,6 +24,9 @@ pub struct WorkerArgs {
     /// Index of the GPU, for a run that wants one.
     #[arg(long, default_value_t = 0)]
     gpu: usize,
+    /// Memory that gradient norms may use, MiB.
+    #[arg(long, default_value_t = 1024)]
+    memory: usize,
     /// Least seconds between two checkpoints.
     #[arg(long, default_value_t = 15.0)]
     checkpoint_every: f64,
@@ -43,7 +46,13 @@ pub fn run(args: WorkerArgs) -> Result<ExitCode> {
     let _lock = folder.lock()?;
     let data = DataHome::new(args.data_home);
     let checkpoint_every = Duration::try_from_secs_f64(args.checkpoint_every)?;
-    let surroundings = Surroundings { data: &data, gpu: args.gpu, checkpoint_every, stop: &STOP };
+    let surroundings = Surroundings {
+        data: &data,
+        gpu: args.gpu,
+        memory: args.memory << 20,
+        checkpoint_every,
+        stop: &STOP,
+    };
     let ending = session::run(&folder, &spec, &surroundings, &mut Lines::default())?;
     Ok(match ending {
         Ending::Complete(_) => ExitCode::SUCCESS,
@@ -77,5 +86,9 @@ impl Progress for Lines {
 
     fn recording(&mut self, step: u64) {
         self.tell(&WorkerEvent::Recording { step });
+    }
+
+    fn warning(&mut self, text: &str) {
+        self.tell(&WorkerEvent::Warning { text: text.into() });
     }
 }

@@ -65,6 +65,17 @@ pub enum Gate<'a, E> {
     Output(&'a [E]),
 }
 
+impl<E> Gate<'_, E> {
+    /// The gate of a part of the numbers.
+    pub fn of(&self, part: Range<usize>) -> Gate<'_, E> {
+        match self {
+            Gate::Open => Gate::Open,
+            Gate::Recompute => Gate::Recompute,
+            Gate::Output(output) => Gate::Output(&output[part]),
+        }
+    }
+}
+
 /// The cases of [`Gate`] as constants: the loops are compiled once for each, without branches.
 const OPEN: u8 = 0;
 const RECOMPUTE: u8 = 1;
@@ -278,6 +289,19 @@ impl InputGradient {
             factor: scale.to_vec(),
             slope: scale.iter().zip(inv_std).zip(&sums.scale).map(slope).collect(),
             constant: scale.iter().zip(&sums.shift).map(|(s, sum)| -s * sum / rows).collect(),
+            mean: mean.to_vec(),
+        }
+    }
+}
+
+impl InputGradient {
+    /// Of a batch norm in evaluation mode, whose statistics do not depend on the input.
+    pub fn of_fixed_statistics(scale: &[f32], mean: &[f32]) -> Self {
+        let nothing = vec![0.0; scale.len()];
+        Self {
+            factor: scale.to_vec(),
+            slope: nothing.clone(),
+            constant: nothing,
             mean: mean.to_vec(),
         }
     }

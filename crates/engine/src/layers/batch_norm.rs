@@ -6,9 +6,9 @@
 
 use tch::{Device, Kind, Tensor};
 
-use super::nhwc::{empty_like, slice, slice_mut};
+use super::nhwc::{bytes_of, empty_like, slice, slice_mut};
 use crate::aten;
-use crate::kernels::batch_norm::{self as kernel, Affine, Gate, InputGradient, Moments};
+use crate::kernels::batch_norm::{self as kernel, Affine, Gate, GradSums, InputGradient, Moments};
 use crate::kernels::{Bf16, Element};
 use crate::network::Mode;
 use crate::parameters::{BufferId, ParamId, Parameters};
@@ -33,14 +33,23 @@ pub struct BatchNorm {
     pub variance: BufferId,
 }
 
-/// What the backward pass needs of a forward pass in training mode.
+/// What the backward pass needs of a forward pass.
 #[derive(Debug)]
 pub struct NormSaved {
+    mode: Mode,
     z: Tensor,
     /// The output, where the gate of the ReLU cannot be recomputed from `z`.
     output: Option<Tensor>,
     relu: bool,
     statistics: Statistics,
+}
+
+impl NormSaved {
+    /// Bytes that it keeps.
+    pub fn bytes(&self) -> usize {
+        let kept = 1 + usize::from(self.output.is_some());
+        kept * bytes_of(&self.z)
+    }
 }
 
 #[derive(Debug)]
@@ -49,13 +58,27 @@ enum Statistics {
     Aten { mean: Tensor, inv_std: Tensor },
 }
 
-/// Gradients of scale and shift, summed over batch and positions.
+/// Gradients of scale and shift, summed over positions.
+///
+/// In training mode they are summed over the batch too, C each: its statistics tie the examples
+/// together. In evaluation mode every example has its own, N×C.
 #[derive(Debug)]
 pub struct NormTap {
     /// Of γ.
     pub scale: Tensor,
     /// Of β.
     pub shift: Tensor,
+}
+
+impl NormTap {
+    fn of(sums: &[GradSums], mode: Mode) -> Self {
+        let tensor = |values: fn(&GradSums) -> &[f32]| {
+            let values: Vec<f32> = sums.iter().flat_map(values).copied().collect();
+            let tensor = Tensor::from_slice(&values);
+            if mode == Mode::Train { tensor } else { tensor.view([sums.len() as i64, -1]) }
+        };
+        Self { scale: tensor(|sums| &sums.scale), shift: tensor(|sums| &sums.shift) }
+    }
 }
 
 /// What a backward pass gives.
@@ -70,7 +93,7 @@ pub struct NormBackward {
 }
 
 impl BatchNorm {
-    /// `[relu](norm(z) [+ residual])`, and what the backward pass needs (training mode only).
+    /// `[relu](norm(z) [+ residual])`, and what the backward pass needs.
     pub fn forward(
         &self,
         parameters: &Parameters,
@@ -78,7 +101,7 @@ impl BatchNorm {
         residual: Option<&Tensor>,
         relu: bool,
         mode: Mode,
-    ) -> (Tensor, Option<NormSaved>) {
+    ) -> (Tensor, NormSaved) {
         match (z.device(), z.kind()) {
             (Device::Cpu, Kind::Float) => self.fused::<f32>(parameters, z, residual, relu, mode),
             (Device::Cpu, Kind::BFloat16) => {
@@ -95,7 +118,7 @@ impl BatchNorm {
         residual: Option<&Tensor>,
         relu: bool,
         mode: Mode,
-    ) -> (Tensor, Option<NormSaved>) {
+    ) -> (Tensor, NormSaved) {
         let gamma = slice::<f32>(&parameters.values()[self.scale.0]);
         let beta = slice::<f32>(&parameters.values()[self.shift.0]);
         let moments = match mode {
@@ -114,12 +137,13 @@ impl BatchNorm {
         let mut y = empty_like(&z);
         let out = slice_mut::<E>(&mut y);
         kernel::apply(slice::<E>(&z), &affine, residual.map(slice::<E>), relu, out);
-        let saved = (mode == Mode::Train).then(|| NormSaved {
+        let saved = NormSaved {
+            mode,
             z,
             output: residual.map(|_| y.shallow_clone()),
             relu,
             statistics: Statistics::Fused { mean: moments.mean, inv_std, affine },
-        });
+        };
         (y, saved)
     }
 
@@ -149,10 +173,10 @@ impl BatchNorm {
         residual: Option<&Tensor>,
         relu: bool,
         mode: Mode,
-    ) -> (Tensor, Option<NormSaved>) {
+    ) -> (Tensor, NormSaved) {
         let train = mode == Mode::Train;
         let (values, buffers) = (parameters.values(), parameters.buffers());
-        let (mut y, mean, inv_std) = z.native_batch_norm(
+        let (mut y, mut mean, mut inv_std) = z.native_batch_norm(
             Some(&values[self.scale.0]),
             Some(&values[self.shift.0]),
             Some(&buffers[self.mean.0]),
@@ -167,12 +191,17 @@ impl BatchNorm {
         if relu {
             let _ = y.relu_();
         }
-        let saved = train.then(|| NormSaved {
+        if mode == Mode::Eval {
+            mean = buffers[self.mean.0].shallow_clone();
+            inv_std = (&buffers[self.variance.0] + EPSILON).rsqrt();
+        }
+        let saved = NormSaved {
+            mode,
             z,
             output: (relu || residual.is_some()).then(|| y.shallow_clone()),
             relu,
             statistics: Statistics::Aten { mean, inv_std },
-        });
+        };
         (y, saved)
     }
 
@@ -209,11 +238,26 @@ impl BatchNorm {
             (None, true) => Gate::Recompute,
             (Some(output), true) => Gate::Output(slice::<E>(output)),
         };
-        let sums = kernel::grad_sums(slice_mut::<E>(&mut grad), z, affine, mean, inv_std, gate);
+        // Examples whose sums are taken together.
+        let groups = if saved.mode == Mode::Train { 1 } else { saved.z.size()[0] as usize };
+        let rows = z.len() / groups;
+        let sums: Vec<GradSums> = slice_mut::<E>(&mut grad)
+            .chunks_exact_mut(rows)
+            .zip(z.chunks_exact(rows))
+            .enumerate()
+            .map(|(group, (grad, z))| {
+                let gate = gate.of(group * rows..(group + 1) * rows);
+                kernel::grad_sums(grad, z, affine, mean, inv_std, gate)
+            })
+            .collect();
         // With an output gate `grad` is gated by now.
         let gate = if let Gate::Output(_) = gate { Gate::Open } else { gate };
-        let rows = z.len() / mean.len();
-        let map = InputGradient::new(&sums, &affine.scale, mean, inv_std, rows);
+        let map = match saved.mode {
+            Mode::Train => {
+                InputGradient::new(&sums[0], &affine.scale, mean, inv_std, z.len() / mean.len())
+            }
+            Mode::Eval => InputGradient::of_fixed_statistics(&affine.scale, mean),
+        };
         let (input, residual) = if has_residual {
             let mut input = empty_like(&saved.z);
             let out = slice_mut::<E>(&mut input);
@@ -223,11 +267,7 @@ impl BatchNorm {
             kernel::grad_input(slice_mut::<E>(&mut grad), None, z, affine, &map, gate);
             (grad, None)
         };
-        let tap = NormTap {
-            scale: Tensor::from_slice(&sums.scale),
-            shift: Tensor::from_slice(&sums.shift),
-        };
-        NormBackward { input, residual, tap }
+        NormBackward { input, residual, tap: NormTap::of(&sums, saved.mode) }
     }
 
     fn aten_backward(
@@ -242,9 +282,21 @@ impl BatchNorm {
             Some(output) if saved.relu => output.threshold_backward(&grad, 0.0),
             _ => grad,
         };
-        let scale = &parameters.values()[self.scale.0];
-        let (input, scale, shift) =
-            aten::batch_norm_backward(&grad, &saved.z, scale, mean, inv_std, EPSILON);
+        let gamma = &parameters.values()[self.scale.0];
+        let (input, scale, shift) = match saved.mode {
+            Mode::Train => {
+                aten::batch_norm_backward(&grad, &saved.z, gamma, mean, inv_std, EPSILON)
+            }
+            Mode::Eval => {
+                let wide = |per_channel: &Tensor| per_channel.view([1, -1, 1, 1]);
+                let normal = (saved.z.to_kind(Kind::Float) - wide(mean)) * wide(inv_std);
+                let g = grad.to_kind(Kind::Float);
+                let over_positions =
+                    |x: &Tensor| x.sum_dim_intlist([2i64, 3].as_slice(), false, Kind::Float);
+                let input = (&g * wide(&(gamma * inv_std))).to_kind(grad.kind());
+                (input, over_positions(&(&g * normal)), over_positions(&g))
+            }
+        };
         let residual = has_residual.then_some(grad);
         NormBackward { input, residual, tap: NormTap { scale, shift } }
     }

@@ -74,7 +74,7 @@ impl Conv2d {
     }
 
     /// Sides of the convolution of `x`, N×C×H×W.
-    fn sides(&self, weight: &Tensor, x: &Tensor) -> ConvSides {
+    pub(crate) fn sides(&self, weight: &Tensor, x: &Tensor) -> ConvSides {
         let (input, weight) = (x.size(), weight.size());
         let [_, inputs, height, width] = [0, 1, 2, 3].map(|axis| input[axis] as usize);
         ConvSides {

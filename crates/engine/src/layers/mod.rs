@@ -9,4 +9,4 @@ pub mod subsample;
 pub use batch_norm::{BatchNorm, NormBackward, NormSaved, NormTap};
 pub use conv2d::Conv2d;
 pub use linear::Linear;
-pub use nhwc::to_nhwc;
+pub use nhwc::{bytes_of, to_nhwc};

@@ -20,6 +20,11 @@ pub fn empty_like(x: &Tensor) -> Tensor {
     }
 }
 
+/// Bytes of a tensor's values.
+pub fn bytes_of(x: &Tensor) -> usize {
+    x.numel() * x.kind().elt_size_in_bytes()
+}
+
 /// The values of an activation on the processor, in memory order.
 pub fn slice<E: Element>(x: &Tensor) -> &[E] {
     assert_storage::<E>(x);

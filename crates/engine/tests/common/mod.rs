@@ -133,6 +133,6 @@ pub fn spec(network: &str, width: u32, precision: Precision) -> RunSpec {
         seed: 7,
         replica: 0,
         stop_after: 20,
-        record: Recording { scores: vec![], steps: vec![] },
+        record: Recording { scores: vec![], steps: vec![], gradient_steps: vec![] },
     }
 }

@@ -38,10 +38,18 @@ pub struct ScoreOptions {
     #[arg(long, value_delimiter = ',', value_name = "EPOCHS")]
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub at: Vec<f64>,
-    /// Scores to take [default: all that cost no backward pass].
+    /// Scores to take: el2n, grand, forgetting, … or `all` [default: all without a backward pass].
     #[arg(long, value_delimiter = ',')]
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub scores: Vec<String>,
+    /// When to take GraNd, which costs about a training step an example, in epochs [default: --at].
+    #[arg(long, value_delimiter = ',', value_name = "EPOCHS")]
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub grand_at: Vec<f64>,
+    /// Memory for the gradients of GraNd, MiB a worker [default: half the machine's, shared out].
+    #[arg(long, value_name = "MIB")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub memory: Option<u64>,
     /// Examples in a minibatch [default: 128].
     #[arg(long)]
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -27,6 +27,8 @@ pub struct Plan {
     pub times: Vec<TimePoint>,
     /// Processes at a time.
     pub workers: usize,
+    /// Memory that the gradient norms of a process may use, MiB.
+    pub memory: u64,
     /// GPUs to spread them over.
     pub gpus: usize,
     /// Whether to write every replica's columns.
@@ -55,6 +57,7 @@ impl Plan {
             "--epochs {epochs} is not a length of training: an epoch has {per_epoch} steps, and at \
              least one is needed"
         );
+        let scores = scores(options)?;
         let times = times(options, epochs, per_epoch)?;
         let last = times.last().map_or(steps, |time| time.step);
         let template = RunSpec {
@@ -76,8 +79,9 @@ impl Plan {
             replica: 0,
             stop_after: last.max(1),
             record: Recording {
-                scores: scores(options)?,
                 steps: times.iter().map(|time| time.step).collect(),
+                gradient_steps: gradient_steps(options, &scores, &times, per_epoch)?,
+                scores,
             },
         };
         let judged = template.record.scores.first().copied().unwrap_or(ScoreKind::El2n);
@@ -89,8 +93,12 @@ impl Plan {
             );
         }
         let out = options.out.clone().unwrap_or_else(|| default_out(&template));
+        let workers = workers(options, &template, replicas)?;
+        let memory = options.memory.unwrap_or_else(|| default_memory(workers));
+        ensure!(memory > 0, "--memory must be at least 1 MiB");
         Ok(Self {
-            workers: workers(options, &template, replicas)?,
+            workers,
+            memory,
             gpus: positive("--gpus", options.gpus, 1)? as usize,
             job: ScoreJob {
                 template,
@@ -167,6 +175,7 @@ fn steps_of(epochs: f64, per_epoch: u64) -> u64 {
 
 fn times(options: &ScoreOptions, epochs: f64, per_epoch: u64) -> Result<Vec<TimePoint>> {
     let mut asked = if options.at.is_empty() { vec![epochs] } else { options.at.clone() };
+    asked.extend(&options.grand_at);
     asked.sort_by(f64::total_cmp);
     asked.dedup();
     let mut times: Vec<TimePoint> = Vec::new();
@@ -259,21 +268,58 @@ fn device(options: &ScoreOptions) -> DeviceKind {
 }
 
 fn scores(options: &ScoreOptions) -> Result<Vec<ScoreKind>> {
-    let cheap = |kind: &ScoreKind| {
-        matches!(kind.source(), Source::EvalLogits | Source::TrainingMinibatches)
-    };
+    let all = ScoreKind::ALL.iter().copied();
+    if options.scores.iter().any(|name| name == "all") {
+        return Ok(all.collect());
+    }
     if options.scores.is_empty() {
-        return Ok(ScoreKind::ALL.iter().copied().filter(cheap).collect());
+        return Ok(all.filter(|kind| !of_gradients(*kind)).collect());
     }
     let mut kinds = Vec::new();
     for name in &options.scores {
         let kind = ScoreKind::from_str(name)?;
-        ensure!(cheap(&kind), "{kind} is not computed yet");
         if !kinds.contains(&kind) {
             kinds.push(kind);
         }
     }
+    // At initialisation GraNd is little more than the norm of the input (Kirsch 2023): whoever
+    // looks at the one should see the other beside it.
+    if kinds.contains(&ScoreKind::Grand) && !kinds.contains(&ScoreKind::InputNorm) {
+        kinds.push(ScoreKind::InputNorm);
+    }
     Ok(kinds)
+}
+
+fn of_gradients(kind: ScoreKind) -> bool {
+    matches!(kind.source(), Source::Gradients | Source::Inputs)
+}
+
+fn gradient_steps(
+    options: &ScoreOptions,
+    scores: &[ScoreKind],
+    times: &[TimePoint],
+    per_epoch: u64,
+) -> Result<Vec<u64>> {
+    let wanted = scores.iter().any(|&kind| of_gradients(kind));
+    ensure!(
+        wanted || options.grand_at.is_empty(),
+        "--grand-at needs a score of gradients: add grand to --scores"
+    );
+    let all = times.iter().map(|time| time.step);
+    Ok(match (wanted, options.grand_at.is_empty()) {
+        (false, _) => Vec::new(),
+        (true, true) => all.collect(),
+        (true, false) => {
+            let asked = options.grand_at.iter().map(|&at| steps_of(at, per_epoch));
+            let asked: Vec<u64> = asked.collect();
+            all.filter(|step| asked.contains(step)).collect()
+        }
+    })
+}
+
+/// Half of the machine's memory, shared out to the workers; MiB.
+fn default_memory(workers: usize) -> u64 {
+    (crate::machine::memory_mib() / 2 / workers as u64).max(256)
 }
 
 fn workers(options: &ScoreOptions, spec: &RunSpec, replicas: u32) -> Result<usize> {

@@ -63,10 +63,14 @@ pub struct Cost {
     pub train_seconds: f64,
     /// Seconds of scoring and evaluation, likewise.
     pub score_seconds: f64,
+    /// Seconds of taking gradient norms, likewise.
+    pub gradient_seconds: f64,
     /// Training examples passed through networks, likewise.
     pub images_trained: u64,
     /// Examples scored or evaluated, likewise.
     pub images_scored: u64,
+    /// Examples whose gradient norm was taken, likewise.
+    pub images_differentiated: u64,
     /// Largest resident memory of a worker, MiB.
     pub peak_worker_memory_mib: f64,
 }
@@ -131,7 +135,7 @@ impl ScoreReport {
         let files: Vec<String> = self.files.iter().map(|file| file.display().to_string()).collect();
         format!(
             "{}\n\n{} accuracy   {:.1} %{spread} after {} steps, {} replica{}\ncost            \
-             {:.0} s ({:.0} s of workers); {} images trained, {} scored\nwritten         {}",
+             {:.0} s ({:.0} s of workers); {} images trained, {} scored{}\nwritten         {}",
             self.columns_text(),
             accuracy.split,
             accuracy.mean * 100.0,
@@ -139,9 +143,13 @@ impl ScoreReport {
             self.replicas,
             if self.replicas == 1 { "" } else { "s" },
             cost.wall_seconds,
-            cost.train_seconds + cost.score_seconds,
+            cost.train_seconds + cost.score_seconds + cost.gradient_seconds,
             grouped(cost.images_trained),
             grouped(cost.images_scored),
+            match cost.images_differentiated {
+                0 => String::new(),
+                count => format!(", {} gradients", grouped(count)),
+            },
             files.join("\n                "),
         )
     }
@@ -187,6 +195,8 @@ impl Cost {
             reused_replicas,
             train_seconds: results.iter().map(|result| result.train_seconds).sum(),
             score_seconds: results.iter().map(|result| result.score_seconds).sum(),
+            gradient_seconds: results.iter().map(|result| result.gradient_seconds).sum(),
+            images_differentiated: results.iter().map(|result| result.images_differentiated).sum(),
             images_trained: results.iter().map(|result| result.images_trained).sum(),
             images_scored: results.iter().map(|result| result.images_scored).sum(),
             peak_worker_memory_mib: results

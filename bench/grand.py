@@ -1,0 +1,143 @@
+"""GraNd of all parameters: datadiet against PyTorch's ways, and against its own training step.
+
+datadiet runs as it does for users, `datadiet score --scores grand`, two replicas in two single-thread
+processes; PyTorch runs in one process with two threads. The programs run in turn, round after round.
+
+    python grand.py --datadiet ../target/release/datadiet
+"""
+
+import argparse
+import json
+import os
+import statistics
+import sys
+import tempfile
+from pathlib import Path
+
+import numpy as np
+from safetensors import safe_open
+
+import readme
+
+# Name, network, precision, images for which the gradient is taken (twice) in a run.
+OURS = {
+    "resnet18, f32": ("resnet18", "f32", 512),
+    "resnet18, bf16": ("resnet18", "bf16", 512),
+    "resnet50, bf16": ("resnet50", "bf16", 256),
+    "resnet8, f32": ("resnet8", "f32", 10_000),
+    "resnet8, bf16": ("resnet8", "bf16", 10_000),
+}
+# Name: flags of gradients.py. The batches are those at which PyTorch is fastest, but for the
+# Jacobian's, which is the released code's.
+PEERS = {
+    "vmap(grad), resnet18": ["--network", "resnet18", "--way", "vmap", "--batch", "32", "--images", "64"],
+    "vmap(grad), resnet8": ["--network", "resnet8", "--way", "vmap", "--batch", "128", "--images", "1280"],
+    "Jacobian, resnet18": ["--network", "resnet18", "--way", "jacobian", "--batch", "50", "--images", "50"],
+    "Jacobian, resnet8": ["--network", "resnet8", "--way", "jacobian", "--batch", "50", "--images", "200"],
+    "training step, resnet18": ["--network", "resnet18", "--way", "step", "--batch", "128", "--images", "256"],
+}
+# What, ours, the peer (or nothing: our own training step), at least.
+BARS = [
+    ("against our own training step, resnet18, f32", "resnet18, f32", None, 0.7),
+    ("against our own training step, resnet18, bf16", "resnet18, bf16", None, 0.7),
+    ("against vmap(grad), resnet18, f32 both", "resnet18, f32", "vmap(grad), resnet18", 2.5),
+    ("against vmap(grad), resnet18, ours in bf16", "resnet18, bf16", "vmap(grad), resnet18", 6),
+    ("against vmap(grad), resnet8 of width 16, f32 both", "resnet8, f32", "vmap(grad), resnet8", 1.2),
+    ("against a Jacobian, resnet18, batch 50, f32 both", "resnet18, f32", "Jacobian, resnet18", 25),
+    ("against a Jacobian, resnet8, batch 50, f32 both", "resnet8, f32", "Jacobian, resnet8", 25),
+]
+
+
+def part_of_cifar10(binary: Path, folder: Path) -> None:
+    """Imports 10,000 training images without a test split: nothing but gradients is measured."""
+    with safe_open(readme.data_of(binary), framework="np") as file:
+        images = file.get_slice("train.images")[:10_000]
+        labels = file.get_slice("train.labels")[:10_000]
+    np.savez(folder / "part.npz", x_train=images, y_train=labels.astype(np.int64))
+    env = os.environ | {"DATADIET_HOME": str(folder)}
+    readme.run([str(binary), "data", "import", str(folder / "part.npz"), "--name", "part"], env)
+
+
+def run_ours(binary: Path, folder: Path, name: str, seed: int) -> dict:
+    network, precision, images = OURS[name]
+    command = [str(binary), "score", "--data", "part", "--model", network, "--precision", precision]
+    command += ["--limit", str(images), "--epochs", "1", "--at", "0,1", "--scores", "grand"]
+    command += ["--replicas", "2", "--workers", "2", "--gallery", "0", "--seed", str(seed)]
+    command += ["--out", str(folder / "out"), "--json"]
+    cost = json.loads(readme.run(command, os.environ | {"DATADIET_HOME": str(folder)})[0])["cost"]
+    # Both replicas run at the same time: their seconds count twice.
+    return {
+        "rate": 2 * cost["images_differentiated"] / cost["gradient_seconds"],
+        "step": 2 * cost["images_trained"] / cost["train_seconds"],
+        "peak_mib": cost["peak_worker_memory_mib"],
+    }
+
+
+def run_peer(python: str, name: str) -> dict:
+    return json.loads(readme.run([python, str(readme.HERE / "peers/gradients.py"), *PEERS[name]])[0])
+
+
+def table(results: dict[str, list[dict]]) -> str:
+    def median(name: str, key: str) -> float:
+        return statistics.median(result[key] for result in results[name])
+
+    lines = ["| GraNd | at least | measured | images/s, ours | other |", "|---|---:|---:|---:|---:|"]
+    for what, ours, peer, bar in BARS:
+        rate = median(ours, "rate")
+        other = median(peer, "rate") if peer else median(ours, "step")
+        lines.append(f"| {what} | {bar}× | **{rate / other:.2f}×** | {rate:,.0f} | {other:,.1f} |")
+    lines += ["", "| program | images/s | peak memory, MiB |", "|---|---:|---:|"]
+    for name in OURS:
+        lines.append(
+            f"| datadiet, GraNd, {name} | {median(name, 'rate'):,.0f}"
+            f" | {median(name, 'peak_mib'):,.0f} a process |"
+        )
+        lines.append(f"| datadiet, training step, {name} | {median(name, 'step'):,.0f} | |")
+    for name in PEERS:
+        rate, peak = median(name, "rate"), median(name, "peak_mib")
+        lines.append(f"| PyTorch, {name}, f32 | {rate:,.1f} | {peak:,.0f} |")
+    whole = 50_000 / (median("resnet8, bf16", "rate") / 2)
+    lines += [
+        "",
+        f"All 50,000 training images of CIFAR-10, resnet8, one replica, one time, one thread:"
+        f" {whole:.0f} s in bf16, {50_000 / (median('resnet8, f32', 'rate') / 2):.0f} s in f32.",
+    ]
+    return "\n".join(lines)
+
+
+def main() -> None:
+    flags = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    flags.add_argument("--datadiet", type=Path, required=True)
+    flags.add_argument("--python", default=sys.executable)
+    flags.add_argument("--rounds", type=int, default=3)
+    flags.add_argument("--readme", type=Path, default=readme.README)
+    args = flags.parse_args()
+    binary = args.datadiet.resolve()
+    results: dict[str, list[dict]] = {name: [] for name in [*OURS, *PEERS]}
+    with tempfile.TemporaryDirectory() as folder:
+        part_of_cifar10(binary, Path(folder))
+        for number in range(args.rounds):
+            for name in results:
+                if name in OURS:
+                    result = run_ours(binary, Path(folder), name, number)
+                else:
+                    result = run_peer(args.python, name)
+                results[name].append(result)
+                print(f"round {number + 1}: {name}: {result['rate']:,.1f} images/s", file=sys.stderr, flush=True)
+    text = "\n".join(
+        [
+            table(results),
+            "",
+            f"Images a second of the whole machine, medians of {args.rounds} rounds, the programs in turn:"
+            " datadiet as two single-thread processes, PyTorch as one process of two threads. GraNd of"
+            " datadiet is at initialisation and after one epoch.",
+            "",
+            readme.machine(args.python),
+        ]
+    )
+    print(text)
+    readme.put("grand", text, args.readme)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,61 @@
+//! How many examples at a time, so that a pass stays within a memory limit.
+
+use crate::EngineError;
+
+/// Most examples at a time; more are no faster.
+const MOST: usize = 64;
+/// Scratch memory of a convolution, where the limit allows it.
+const SCRATCH: usize = 64 << 20;
+
+/// Sizes of a pass.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Batching {
+    /// Examples at a time.
+    pub examples: usize,
+    /// Bytes of scratch for a convolution.
+    pub scratch: usize,
+}
+
+impl Batching {
+    /// The largest batch for which `example` bytes each and the scratch memory stay under `limit`.
+    ///
+    /// # Errors
+    /// When a single example does not fit; the message says how much it needs.
+    pub fn within(limit: usize, example: usize) -> Result<Self, EngineError> {
+        let scratch = SCRATCH.min(limit / 4);
+        let examples = limit.saturating_sub(scratch) / example.max(1);
+        if examples == 0 {
+            let mib = |bytes: usize| bytes.div_ceil(1 << 20);
+            // Three quarters of the limit are for the example.
+            let needed = mib(example.saturating_mul(4).div_ceil(3));
+            return Err(EngineError::Unsuitable(format!(
+                "the gradient norm of one example needs {needed} MiB of memory and the limit is {} \
+                 MiB; give --memory {needed} or more, or a narrower network",
+                mib(limit)
+            )));
+        }
+        Ok(Self { examples: examples.min(MOST), scratch })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MIB: usize = 1 << 20;
+
+    #[test]
+    fn more_memory_means_more_at_a_time_up_to_a_point() {
+        let examples = |limit| Batching::within(limit * MIB, 10 * MIB).unwrap().examples;
+        assert_eq!(examples(100), 7);
+        assert_eq!(examples(300), 23);
+        assert_eq!(examples(10_000), MOST);
+    }
+
+    #[test]
+    fn too_little_says_how_much() {
+        let message = Batching::within(9 * MIB, 10 * MIB).unwrap_err().to_string();
+        assert!(message.contains("--memory 14"), "{message}");
+        assert_eq!(Batching::within(14 * MIB, 10 * MIB).unwrap().examples, 1);
+    }
+}

@@ -1,0 +1,68 @@
+//! Adds up each example's squared norm while the backward pass goes by.
+
+use tch::{Kind, Tensor};
+
+use super::convolution;
+use crate::layers::{BatchNorm, Conv2d, Linear, NormTap};
+use crate::network::{ParameterVisitor, Weights};
+use crate::parameters::{ParamId, Parameters};
+
+/// Squared norms of a batch.
+pub struct SquaredNorms {
+    /// Over all layers seen so far, N.
+    pub total: Tensor,
+    /// Over the first linear layer that the backward pass meets, which is the last layer.
+    pub last_layer: Option<Tensor>,
+    seen: Vec<bool>,
+    scratch: usize,
+}
+
+impl SquaredNorms {
+    /// Nothing seen of `count` examples; convolutions may use about `scratch` bytes.
+    pub fn new(parameters: &Parameters, like: &Tensor, scratch: usize) -> Self {
+        let total = Tensor::zeros([like.size()[0]], (Kind::Float, like.device()));
+        Self { total, last_layer: None, seen: vec![false; parameters.values().len()], scratch }
+    }
+
+    /// Names of the parameters that no layer's rule accounted for.
+    pub fn left_out<'p>(&self, parameters: &'p Parameters) -> Vec<&'p str> {
+        let names = parameters.names().iter().zip(&self.seen);
+        names.filter(|(_, seen)| !**seen).map(|(name, _)| name.as_str()).collect()
+    }
+
+    fn add(&mut self, squares: &Tensor, parameters: &[Option<ParamId>]) {
+        self.total += squares;
+        for id in parameters.iter().flatten() {
+            self.seen[id.0] = true;
+        }
+    }
+}
+
+impl ParameterVisitor for SquaredNorms {
+    fn conv(&mut self, layer: &Conv2d, weights: &Weights<'_>, input: &Tensor, grad: &Tensor) {
+        let weight = &weights.working[layer.weight.0];
+        let squares = convolution::squares(layer, weight, input, grad, self.scratch);
+        self.add(&squares, &[Some(layer.weight), layer.bias]);
+    }
+
+    fn linear(&mut self, layer: &Linear, input: &Tensor, grad: &Tensor) {
+        let squares = linear_squares(input, grad);
+        self.add(&squares, &[Some(layer.weight), Some(layer.bias)]);
+        self.last_layer.get_or_insert(squares);
+    }
+
+    fn norm(&mut self, layer: &BatchNorm, tap: NormTap) {
+        let squares = rows(&tap.scale) + rows(&tap.shift);
+        self.add(&squares, &[Some(layer.scale), Some(layer.shift)]);
+    }
+}
+
+/// `‖δ‖² (‖a‖² + 1)`: weight and bias.
+pub fn linear_squares(input: &Tensor, grad: &Tensor) -> Tensor {
+    rows(grad) * (rows(input) + 1.0)
+}
+
+/// Sum of squares of each row.
+fn rows(x: &Tensor) -> Tensor {
+    x.to_kind(Kind::Float).square().sum_dim_intlist([1i64].as_slice(), false, Kind::Float)
+}
