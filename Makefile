@@ -4,6 +4,7 @@
 SHELL := bash
 DATADIET := target/release/datadiet
 BENCH_PYTHON := target/bench-python/bin/python
+BENCH_READY := target/bench-python/ready
 
 .PHONY: help demo build torch torch-python test lint ready bench smoke clean
 
@@ -44,12 +45,12 @@ lint: torch
 
 ready: lint test
 
-$(BENCH_PYTHON): bench/peers/requirements.txt
+$(BENCH_READY): bench/peers/requirements.txt
 	python3 -m venv target/bench-python
-	$@ -m pip install --quiet --disable-pip-version-check -r $<
+	$(BENCH_PYTHON) -m pip install --quiet --disable-pip-version-check -r $<
 	touch $@
 
-bench: build $(BENCH_PYTHON)
+bench: build $(BENCH_READY)
 	$(DATADIET) data fetch cifar10
 	$(BENCH_PYTHON) bench/grand.py --datadiet $(DATADIET)
 	$(BENCH_PYTHON) bench/score_job.py --datadiet $(DATADIET)

@@ -32,7 +32,7 @@ Examples:
   datadiet data fetch cifar10
   datadiet score --data cifar10 --model resnet8 --replicas 4 --epochs 4 --at 0,1,2,4
   datadiet scores head scores/cifar10-resnet8-… --by el2n@4
-  datadiet data import birds ./birds          # a folder of images, one folder a class";
+  datadiet data import ./birds --name birds   # a folder of images, one folder a class";
 
 #[derive(Subcommand)]
 enum Command {

@@ -1,8 +1,8 @@
 //! Random crops from a reflected border, and flips, as indices into the image.
 //!
 //! Reflect-pad by p, crop back to size at a random offset in [0, 2p]², mirror with probability ½
-//! (PROTOCOL.md). Row `i` of the result is row `reflect(i + offset − p)` of the image, so one gather
-//! does all three, and no padded copy is kept.
+//! (Paul et al. 2021). Row `i` of the result is row `reflect(i + offset − p)` of the image, so one
+//! gather does all three, and no padded copy is kept.
 
 use datadiet_core::streams::below;
 use rand::Rng;

@@ -1,4 +1,5 @@
-//! Networks, training and per-example gradients on libtorch. The only crate that links it.
+//! Networks, training and per-example gradients on libtorch. The only
+//! library of the project that links it.
 //!
 //! Networks are trees of layers with a written-out backward pass ([`network`]). That gives every
 //! layer's input and output gradient to whoever asks, which is what training, gradient norms of

@@ -22,7 +22,8 @@ pub struct Labelled<'a> {
     pub labels: &'a [u32],
 }
 
-/// How scores are taken; none of it changes them.
+/// How scores are taken. The memory decides how many examples are passed at a time, and so, at
+/// most, the last bits of gradient norms.
 #[derive(Clone, Copy)]
 pub struct Means<'a> {
     /// Bytes that gradient norms may use.
@@ -145,8 +146,9 @@ impl<'a> Recorder<'a> {
         if !self.wants(Source::EvalLogits) {
             return Ok(None);
         }
+        let scores = logit_scores(trainer, self.pass(&self.train))?;
         self.images_scored += self.train.labels.len() as u64;
-        logit_scores(trainer, self.pass(&self.train)).map(Some)
+        Ok(Some(scores))
     }
 
     /// Gradient norms, with a backward pass only where one is needed.

@@ -40,7 +40,8 @@ pub enum Ending {
     },
 }
 
-/// What a run needs from its surroundings; none of it changes the result.
+/// What a run needs from its surroundings. None of it changes the result, but for the last bits of
+/// gradient norms, which depend on how many examples fit the memory.
 pub struct Surroundings<'a> {
     /// Where data sets are.
     pub data: &'a DataHome,
@@ -119,6 +120,7 @@ fn train(
         counters: Counters::default(),
         saved: Instant::now(),
         pause: surroundings.checkpoint_every,
+        due_after: surroundings.checkpoint_every,
     };
     session.resume(classes)?;
     session.run(surroundings.stop, progress)
@@ -156,7 +158,10 @@ struct Session<'a> {
     recorder: Recorder<'a>,
     counters: Counters,
     saved: Instant,
+    /// Least time between two checkpoints.
     pause: Duration,
+    /// Time after the last one at which the next is due.
+    due_after: Duration,
 }
 
 impl Session<'_> {
@@ -192,6 +197,10 @@ impl Session<'_> {
             if step == total {
                 return self.complete();
             }
+            // After a long pass over the data, at once: it should not be done twice.
+            if self.saved.elapsed() > self.due_after {
+                self.save()?;
+            }
             if stop.load(Ordering::Relaxed) {
                 self.save()?;
                 return Ok(Ending::Stopped { step });
@@ -202,9 +211,6 @@ impl Session<'_> {
             self.recorder.observe(&batch)?;
             self.counters.train_seconds += start.elapsed().as_secs_f64();
             progress.step(self.trainer.step, total, loss);
-            if self.saved.elapsed() > self.pause {
-                self.save()?;
-            }
         }
     }
 
@@ -232,7 +238,7 @@ impl Session<'_> {
         let path = self.folder.checkpoint_file();
         checkpoint::save(&path, &self.trainer, &self.recorder, &self.counters)?;
         // Saving takes at most a fiftieth of the time.
-        self.pause = self.pause.max(start.elapsed() * 50);
+        self.due_after = self.pause.max(start.elapsed() * 50);
         self.saved = Instant::now();
         Ok(())
     }

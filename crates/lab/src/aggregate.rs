@@ -80,7 +80,14 @@ pub fn aggregate(
         for kind in ScoreKind::ALL.iter().filter(|kind| first.column(kind.name()).is_some()) {
             let replicas = runs.iter().map(|run| run.floats(kind.name()));
             let replicas = replicas.collect::<Result<Vec<&[f32]>, _>>()?;
-            columns.push(add(&mut table, *kind, time, &replicas, per_replica)?);
+            let summary = add(&mut table, *kind, time, &replicas)?;
+            if per_replica {
+                for (spec, values) in specs.iter().zip(&replicas) {
+                    let name = format!("{}.r{}", summary.name, spec.replica);
+                    table.push(name, Column::F32(values.to_vec()))?;
+                }
+            }
+            columns.push(summary);
         }
     }
     Ok(ScoreTable { table, columns })
@@ -91,7 +98,6 @@ fn add(
     kind: ScoreKind,
     time: &TimePoint,
     replicas: &[&[f32]],
-    per_replica: bool,
 ) -> Result<ColumnSummary, LabError> {
     let name = column_name(kind, time);
     let (mean, error) = mean_and_standard_error(replicas)?;
@@ -99,11 +105,6 @@ fn add(
     table.push(name.clone(), Column::F32(mean))?;
     if replicas.len() > 1 {
         table.push(format!("{name}.se"), Column::F32(error))?;
-    }
-    if per_replica {
-        for (replica, values) in replicas.iter().enumerate() {
-            table.push(format!("{name}.r{replica}"), Column::F32(values.to_vec()))?;
-        }
     }
     Ok(summary)
 }

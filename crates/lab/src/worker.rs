@@ -162,7 +162,9 @@ fn explain(status: ExitStatus, errors: &str) -> Result<(), String> {
         return Err("stopped; its state is saved".into());
     }
     match (status.code(), errors) {
-        (Some(_), text) if !text.is_empty() => Err(text.into()),
+        (Some(_), text) if !text.is_empty() => {
+            Err(text.strip_prefix("error: ").unwrap_or(text).into())
+        }
         _ => Err(format!(
             "its process ended with {status}{}{errors}; run the same command again to go on from \
              its last checkpoint (killed processes are often out of memory: try fewer --workers)",

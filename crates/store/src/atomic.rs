@@ -29,7 +29,7 @@ pub fn write_atomically(
     result.map_err(StoreError::io("write", path))
 }
 
-/// Temporary files are private to their owner; results are for everyone the umask would allow.
+/// Temporary files are private to their owner; results may be read by everyone.
 #[cfg(unix)]
 fn make_readable(file: &File) -> std::io::Result<()> {
     use std::os::unix::fs::PermissionsExt;

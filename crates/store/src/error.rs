@@ -16,7 +16,10 @@ pub enum StoreError {
         cause: std::io::Error,
     },
     /// A file was read but is not what it should be.
-    #[error("{path} is damaged ({reason}); remove that file and run the same command again")]
+    #[error(
+        "{path} is damaged ({reason}); if it is part of a run, `datadiet runs gc --yes` removes \
+         that run and the same command trains it again; else make it again"
+    )]
     Damaged {
         /// The file.
         path: PathBuf,

@@ -1,7 +1,7 @@
 //! The complete description of one training.
 //!
 //! Whatever changes a result is a field here; whatever does not (where the store is, how progress
-//! is drawn, how often a checkpoint is written) is not. PROTOCOL.md has the science.
+//! is drawn, how often a checkpoint is written) is not.
 
 use datadiet_core::ScoreKind;
 use serde::{Deserialize, Serialize};

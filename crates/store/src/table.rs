@@ -138,7 +138,7 @@ impl Table {
     pub fn floats(&self, name: &str) -> Result<&[f32], StoreError> {
         match self.column(name) {
             Some(Column::F32(values)) => Ok(values),
-            _ => Err(self.missing(name, "score column")),
+            _ => Err(self.missing(name, "score column", |c| matches!(c, Column::F32(_)))),
         }
     }
 
@@ -149,16 +149,20 @@ impl Table {
     pub fn integers(&self, name: &str) -> Result<&[u32], StoreError> {
         match self.column(name) {
             Some(Column::U32(values)) => Ok(values),
-            _ => Err(self.missing(name, "column of whole numbers")),
+            _ => {
+                let whole = |column: &Column| matches!(column, Column::U32(_));
+                Err(self.missing(name, "column of whole numbers", whole))
+            }
         }
     }
 
-    fn missing(&self, name: &str, what: &str) -> StoreError {
-        let nearest = self
-            .names()
+    fn missing(&self, name: &str, what: &str, fits: impl Fn(&Column) -> bool) -> StoreError {
+        let fitting = self.columns.iter().filter(|(_, column)| fits(column));
+        let all: Vec<&str> = fitting.map(|(name, _)| name.as_str()).collect();
+        let nearest = all
+            .iter()
             .max_by(|a, b| strsim::jaro_winkler(a, name).total_cmp(&strsim::jaro_winkler(b, name)));
         let hint = nearest.map(|near| format!("; did you mean {near}?")).unwrap_or_default();
-        let all: Vec<&str> = self.names().collect();
         StoreError::Table(format!("no {what} named {name}{hint} There are: {}", all.join(", ")))
     }
 

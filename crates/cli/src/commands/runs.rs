@@ -34,7 +34,8 @@ pub struct ShowArgs {
 /// Arguments of `runs gc`.
 #[derive(Args)]
 #[command(after_help = "\
-Removes failed and damaged runs; a run that is being trained is left alone. Says what it would
+Removes failed and damaged runs; a run that is being trained, or that this user cannot read, is left
+alone. Says what it would
 remove until --yes is given.
 
 Examples:
@@ -93,6 +94,8 @@ enum State {
     Unfinished,
     Failed,
     Damaged,
+    /// Cannot be read: permissions, a failing disk.
+    Unreadable,
 }
 
 impl State {
@@ -103,6 +106,7 @@ impl State {
             Self::Unfinished => "unfinished",
             Self::Failed => "failed",
             Self::Damaged => "damaged",
+            Self::Unreadable => "unreadable",
         }
     }
 }
@@ -126,6 +130,9 @@ fn listed(path: &Path) -> Listed {
         path: path.to_owned(),
     };
     if let Err(problem) = fill(&mut listed, path) {
+        if let StoreError::Io { .. } = problem {
+            listed.state = State::Unreadable;
+        }
         listed.problem = Some(problem.to_string());
     }
     listed
@@ -134,12 +141,13 @@ fn listed(path: &Path) -> Listed {
 fn fill(listed: &mut Listed, path: &Path) -> Result<(), StoreError> {
     let (folder, spec) = RunFolder::open(path)?;
     listed.bytes = folder.bytes();
-    listed.data = Some(spec.data.name);
+    listed.data = Some(spec.data.name.clone());
     listed.network = Some(format!("{} {}", spec.network.name, spec.network.width));
     listed.replica = Some(spec.replica);
     listed.steps = Some(spec.stop_after);
     match folder.status()? {
         RunStatus::Complete(result) => {
+            spec.record.steps.iter().try_for_each(|&step| folder.read_scores(step).map(drop))?;
             listed.state = State::Complete;
             listed.test_accuracy = result.final_test_accuracy();
         }
@@ -242,7 +250,7 @@ fn gc(store: &Store, args: &GcArgs) -> Result<()> {
 
 fn is_garbage(run: &Listed, args: &GcArgs) -> bool {
     let of_no_use = match run.state {
-        State::Training => false,
+        State::Training | State::Unreadable => false,
         State::Failed | State::Damaged => true,
         State::Unfinished => args.unfinished || args.complete,
         State::Complete => args.complete,

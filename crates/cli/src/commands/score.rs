@@ -57,7 +57,7 @@ pub struct ScoreArgs {
     /// Train replicas again whose failure is on record.
     #[arg(long)]
     retry_failed: bool,
-    /// Least time between two checkpoints of a run; a killed job loses at most so much.
+    /// Least time between two checkpoints of a run.
     #[arg(long, value_name = "SECONDS", default_value_t = 15.0)]
     checkpoint_every: f64,
     #[command(flatten)]
@@ -106,7 +106,7 @@ pub fn run(home: &HomeArgs, args: ScoreArgs) -> Result<ExitCode> {
     };
     let outcome = plan.job.run(&sweep)?;
     if outcome.interrupted {
-        eprintln!("stopped; run the same command again to go on");
+        reporter.note("stopped; run the same command again to go on");
         return Ok(ExitCode::from(EXIT_INTERRUPTED));
     }
     if outcome.completed.is_empty() {
@@ -117,7 +117,7 @@ pub fn run(home: &HomeArgs, args: ScoreArgs) -> Result<ExitCode> {
     let scores =
         aggregate(&store, &specs, &plan.times, labels, dataset.classes(), plan.per_replica)?;
     for warning in warnings(&scores) {
-        eprintln!("warning: {warning}");
+        reporter.note(&format!("warning: {warning}"));
     }
     let report = ScoreReport::new(&plan, &dataset, &outcome, &scores, start.elapsed());
     let files = write(&out, &plan, &dataset, scores, &report)?;
@@ -128,9 +128,10 @@ pub fn run(home: &HomeArgs, args: ScoreArgs) -> Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     for failure in &outcome.failed {
-        eprintln!("replica {} failed: {}", failure.replica, failure.reason);
+        reporter.note(&format!("replica {} failed: {}", failure.replica, failure.reason));
     }
-    eprintln!("error: {} of {} replicas failed", outcome.failed.len(), plan.job.replicas);
+    let (failed, all) = (outcome.failed.len(), plan.job.replicas);
+    reporter.note(&format!("error: {failed} of {all} replicas failed"));
     Ok(ExitCode::FAILURE)
 }
 
@@ -177,8 +178,12 @@ fn write(
     scores.table.metadata.insert("datadiet".into(), report.without_cost()?);
     scores.table.write(&table)?;
     let mut files = vec![table, out.join("scores.json")];
+    let picture = out.join("gallery.png");
+    // A picture of another table would be worse than none.
+    if picture.exists() {
+        std::fs::remove_file(&picture)?;
+    }
     if let Some(column) = plan.gallery_column(&scores.columns) {
-        let picture = out.join("gallery.png");
         gallery::write(&picture, dataset, &scores.table, column, plan.gallery)?;
         files.push(picture);
     }

@@ -11,7 +11,7 @@ use clap::Args;
 use datadiet_data::DataHome;
 use datadiet_engine::session::{self, Ending, Progress, Surroundings};
 use datadiet_lab::{EXIT_STOPPED, WorkerEvent};
-use datadiet_store::RunFolder;
+use datadiet_store::{RunFolder, RunLock, StoreError};
 
 /// Arguments of a worker.
 #[derive(Args)]
@@ -36,14 +36,14 @@ static STOP: AtomicBool = AtomicBool::new(false);
 
 /// Trains the run to its end or until standard input closes.
 pub fn run(args: WorkerArgs) -> Result<ExitCode> {
-    // Ctrl-C in a terminal reaches the whole group; the parent decides, by closing our input.
-    ctrlc::set_handler(|| {})?;
+    // Ctrl-C in a terminal reaches the whole group, the parent too; `kill` reaches this one alone.
+    ctrlc::set_handler(|| STOP.store(true, Ordering::Relaxed))?;
     std::thread::spawn(|| {
         let _ = std::io::stdin().read_to_end(&mut Vec::new());
         STOP.store(true, Ordering::Relaxed);
     });
     let (folder, spec) = RunFolder::open(&args.folder)?;
-    let _lock = folder.lock()?;
+    let _lock = lock(&folder)?;
     let data = DataHome::new(args.data_home);
     let checkpoint_every = Duration::try_from_secs_f64(args.checkpoint_every)?;
     let surroundings = Surroundings {
@@ -58,6 +58,21 @@ pub fn run(args: WorkerArgs) -> Result<ExitCode> {
         Ending::Complete(_) => ExitCode::SUCCESS,
         Ending::Stopped { .. } => ExitCode::from(EXIT_STOPPED),
     })
+}
+
+/// Takes the run's lock, with some patience: the worker of a parent that was killed saves its state
+/// before it lets go.
+fn lock(folder: &RunFolder) -> Result<RunLock, StoreError> {
+    const PATIENCE: Duration = Duration::from_secs(10);
+    let start = Instant::now();
+    loop {
+        match folder.lock() {
+            Err(StoreError::Locked { .. }) if start.elapsed() < PATIENCE => {
+                std::thread::sleep(Duration::from_millis(200));
+            }
+            other => return other,
+        }
+    }
 }
 
 /// Writes events, a few a second.

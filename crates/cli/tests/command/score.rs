@@ -111,3 +111,45 @@ fn runs_are_listed_shown_and_collected() {
     home.ok(&["runs", "gc", "--complete", "--yes"]);
     assert!(home.runs().is_empty());
 }
+
+#[test]
+fn grand_comes_with_the_norm_of_the_input() {
+    let home = Home::with_sample();
+    let report = home.score(&[
+        "--replicas",
+        "2",
+        "--at",
+        "0.5,1",
+        "--scores",
+        "el2n,grand",
+        "--grand-at",
+        "0,1",
+    ]);
+    let columns = report["columns"].as_array().unwrap();
+    let names: Vec<&str> = columns.iter().map(|column| column["name"].as_str().unwrap()).collect();
+    assert_eq!(
+        names,
+        ["el2n@0", "grand@0", "input-norm@0", "el2n@0.5", "el2n@1", "grand@1", "input-norm@1"]
+    );
+    assert_eq!(report["cost"]["images_differentiated"], 4000);
+    let matrix = home.json(&["scores", "correlate", "out", "--columns", "grand@1,el2n@1"]);
+    assert!(matrix["spearman"][0][1].as_f64().unwrap() > 0.5, "{matrix}");
+}
+
+#[test]
+fn grand_follows_the_norm_of_the_input_at_initialisation_and_says_so() {
+    let home = Home::with_sample();
+    // The gradient of a layer on the input is the input, times an error of all but constant length.
+    let job = ["--scores", "grand", "--at", "0", "--replicas", "4", "--model", "mlp"];
+    let output = home.command(&[crate::support::JOB, &job].concat()).output().unwrap();
+    let text = crate::support::errors(&output);
+    assert!(text.contains("warning: grand@0 follows the norm of the input"), "{text}");
+}
+
+#[test]
+fn too_little_memory_for_one_gradient_says_how_much_is_needed() {
+    let home = Home::with_sample();
+    let job = ["--scores", "grand", "--model", "resnet18", "--width", "64", "--memory", "1"];
+    let message = home.fails(&[crate::support::JOB, &job].concat());
+    assert!(message.contains("MiB") && message.contains("give --memory"), "{message}");
+}

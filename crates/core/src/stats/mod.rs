@@ -1,8 +1,7 @@
 //! Statistics of score columns: ranks, rank correlation, means over replicas, reliability.
 //!
 //! Own code rather than a library's: columns are `f32` with up to 10⁷ entries, ties are averaged
-//! and broken by example id, and `NaN` is an error that names its place; the kept crates sort
-//! `f64` copies and leave NaN where the sort puts it.
+//! and broken by example id, and `NaN` is an error that names its place.
 
 mod error;
 pub mod rank;

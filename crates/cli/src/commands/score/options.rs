@@ -26,7 +26,8 @@ pub struct ScoreOptions {
     #[arg(long)]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub replicas: Option<u32>,
-    /// Start no more replicas once the split-half reliability passes this, such as 0.95.
+    /// Start no more replicas once the split-half reliability of the first score at the last time
+    /// passes this, such as 0.95.
     #[arg(long, value_name = "R")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub until_reliability: Option<f64>,
@@ -79,7 +80,7 @@ pub struct ScoreOptions {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub crop_padding: Option<u32>,
     /// Mirror half of the training images [default: true].
-    #[arg(long, num_args = 0..=1, default_missing_value = "true")]
+    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub flip: Option<bool>,
     /// Arithmetic [default: auto: bf16 where the processor or GPU has it, else f32].
@@ -111,7 +112,7 @@ pub struct ScoreOptions {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub limit: Option<u32>,
     /// Also write a column for every replica.
-    #[arg(long, num_args = 0..=1, default_missing_value = "true")]
+    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub per_replica: Option<bool>,
     /// Examples of each class at each end of the gallery, 0 for no picture [default: 8].

@@ -3,9 +3,10 @@
 use std::path::PathBuf;
 use std::str::FromStr;
 
-use anyhow::{Result, bail, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use datadiet_core::{ScoreKind, Source};
 use datadiet_data::Dataset;
+use datadiet_engine::kernels::conv::has_bf16;
 use datadiet_engine::networks;
 use datadiet_engine::session::task_of;
 use datadiet_lab::{ColumnSummary, ScoreJob, TimePoint};
@@ -65,7 +66,7 @@ impl Plan {
             data: DataRef {
                 name: dataset.name().into(),
                 fingerprint: dataset.fingerprint().into(),
-                limit: options.limit,
+                limit: options.limit.filter(|&limit| (limit as usize) < dataset.train().len()),
             },
             labels: Labels::Original,
             subset: Subset::Full,
@@ -84,7 +85,7 @@ impl Plan {
                 scores,
             },
         };
-        let judged = template.record.scores.first().copied().unwrap_or(ScoreKind::El2n);
+        let judged = judged(&template.record, last)?;
         let replicas = positive("--replicas", options.replicas, 4)?;
         if let Some(target) = options.until_reliability {
             ensure!(
@@ -93,13 +94,14 @@ impl Plan {
             );
         }
         let out = options.out.clone().unwrap_or_else(|| default_out(&template));
-        let workers = workers(options, &template, replicas)?;
+        let gpus = positive("--gpus", options.gpus, 1)? as usize;
+        let workers = workers(options, &template, replicas, gpus)?;
         let memory = options.memory.unwrap_or_else(|| default_memory(workers));
         ensure!(memory > 0, "--memory must be at least 1 MiB");
         Ok(Self {
             workers,
             memory,
-            gpus: positive("--gpus", options.gpus, 1)? as usize,
+            gpus,
             job: ScoreJob {
                 template,
                 replicas,
@@ -213,6 +215,7 @@ fn schedule(options: &ScoreOptions, batch: u32, steps: u64, per_epoch: u64) -> R
     let learning_rate = match options.schedule.unwrap_or(ScheduleKind::Linear) {
         ScheduleKind::Linear => {
             let warm_up = options.warm_up.map_or(steps / 10, |at| steps_of(at, per_epoch));
+            ensure!(options.warm_up.is_none_or(|at| at >= 0.0), "--warm-up must not be negative");
             ensure!(
                 warm_up < steps,
                 "--warm-up must be shorter than the training of {steps} steps"
@@ -249,17 +252,6 @@ fn precision(options: &ScoreOptions) -> Precision {
     }
 }
 
-/// Whether this processor computes with bfloat16; where it does not, bf16 is slower than f32.
-#[cfg(target_arch = "x86_64")]
-fn has_bf16() -> bool {
-    std::arch::is_x86_feature_detected!("avx512bf16")
-}
-
-#[cfg(not(target_arch = "x86_64"))]
-fn has_bf16() -> bool {
-    false
-}
-
 fn device(options: &ScoreOptions) -> DeviceKind {
     match options.device.unwrap_or(DeviceChoice::Cpu) {
         DeviceChoice::Cpu => DeviceKind::Cpu,
@@ -277,17 +269,27 @@ fn scores(options: &ScoreOptions) -> Result<Vec<ScoreKind>> {
     }
     let mut kinds = Vec::new();
     for name in &options.scores {
-        let kind = ScoreKind::from_str(name)?;
-        if !kinds.contains(&kind) {
-            kinds.push(kind);
-        }
+        kinds.push(ScoreKind::from_str(name)?);
     }
     // At initialisation GraNd is little more than the norm of the input (Kirsch 2023): whoever
     // looks at the one should see the other beside it.
-    if kinds.contains(&ScoreKind::Grand) && !kinds.contains(&ScoreKind::InputNorm) {
+    if kinds.contains(&ScoreKind::Grand) {
         kinds.push(ScoreKind::InputNorm);
     }
-    Ok(kinds)
+    // One order, whatever was typed: the same scores are the same run.
+    Ok(all.filter(|kind| kinds.contains(kind)).collect())
+}
+
+/// The first score that is taken at the last time: its reliability decides when there are enough
+/// replicas.
+fn judged(record: &Recording, last: u64) -> Result<ScoreKind> {
+    let taken = |kind: &&ScoreKind| match kind.source() {
+        Source::EvalLogits => true,
+        Source::TrainingMinibatches => last > 0,
+        Source::Gradients | Source::Inputs => record.gradient_steps.contains(&last),
+    };
+    let found = record.scores.iter().find(taken).copied();
+    found.context("none of the --scores is taken at the last of the times; change --scores or --at")
 }
 
 fn of_gradients(kind: ScoreKind) -> bool {
@@ -322,11 +324,11 @@ fn default_memory(workers: usize) -> u64 {
     (crate::machine::memory_mib() / 2 / workers as u64).max(256)
 }
 
-fn workers(options: &ScoreOptions, spec: &RunSpec, replicas: u32) -> Result<usize> {
+fn workers(options: &ScoreOptions, spec: &RunSpec, replicas: u32, gpus: usize) -> Result<usize> {
     let cores = std::thread::available_parallelism().map_or(1, |cores| cores.get());
     let default = match spec.device {
         DeviceKind::Cpu => (cores / spec.threads as usize).max(1),
-        DeviceKind::Cuda => options.gpus.unwrap_or(1) as usize,
+        DeviceKind::Cuda => gpus,
     };
     let workers = positive("--workers", options.workers, default as u32)?;
     Ok(workers.min(replicas) as usize)

@@ -108,6 +108,10 @@ impl ScoreReport {
         if let Some(fields) = report.as_object_mut() {
             fields.remove("cost");
             fields.remove("files");
+            // Told differently when it happens and when it is on record.
+            for failure in fields["failed"].as_array_mut().into_iter().flatten() {
+                failure.as_object_mut().map(|failure| failure.remove("reason"));
+            }
         }
         serde_json::to_string(&report)
     }

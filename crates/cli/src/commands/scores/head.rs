@@ -48,8 +48,10 @@ pub fn run(args: &HeadArgs) -> Result<()> {
     let scores = args.file.read()?;
     let column = scores.column_or_default(args.by.as_deref())?;
     let rows = ranked(&scores, &column, args)?;
+    let ids = scores.ids();
+    let listed = rows.into_iter().take(args.n);
     let examples: Vec<Example> =
-        rows.into_iter().take(args.n).map(|row| example(&scores, &column, row)).collect();
+        listed.map(|row| example(&scores, &column, row, ids[row])).collect();
     args.output.answer(&examples, || text(&column, &examples))
 }
 
@@ -79,14 +81,14 @@ fn ranked(scores: &Scores, column: &str, args: &HeadArgs) -> Result<Vec<usize>> 
     Ok(ascending.into_iter().map(|position| rows[position as usize]).collect())
 }
 
-fn example(scores: &Scores, column: &str, row: usize) -> Example {
+fn example(scores: &Scores, column: &str, row: usize, id: u32) -> Example {
     let class = match scores.table.column("class") {
         Some(Column::Text(classes)) => Some(classes[row].clone()),
         _ => None,
     };
     let error = scores.table.floats(&format!("{column}.se")).ok().map(|errors| errors[row]);
     Example {
-        id: scores.ids()[row],
+        id,
         class,
         score: scores.table.floats(column).map_or(f32::NAN, |values| values[row]),
         standard_error: error.filter(|error| !error.is_nan()),

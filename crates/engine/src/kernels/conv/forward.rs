@@ -5,12 +5,16 @@
 //! positions: it falls into four convolutions of stride 1 that each write every second place.
 
 use super::lanes::{LANES, Out, Run, dot};
-use super::{ConvSides, Padded, pair};
+use super::{ConvSides, Padded, assert_bf16, pair};
 use crate::kernels::Bf16;
 
 /// Outputs of the convolution of images `x` (images × height × width × inputs) with filters
 /// `weight` (outputs × inputs × k × k).
+///
+/// # Panics
+/// On a processor without bfloat16.
 pub fn forward(sides: ConvSides, x: &[Bf16], weight: &[Bf16], out: &mut [Bf16]) {
+    assert_bf16();
     let k = sides.kernel;
     let taps: Vec<usize> = (0..k).collect();
     let filters = Filters::pack(sides, weight, &taps, &taps, Toward::Output);
@@ -32,7 +36,11 @@ pub fn forward(sides: ConvSides, x: &[Bf16], weight: &[Bf16], out: &mut [Bf16]) 
 }
 
 /// Gradient of the input, for the gradient `grad` of the output.
+///
+/// # Panics
+/// On a processor without bfloat16.
 pub fn grad_input(sides: ConvSides, grad: &[Bf16], weight: &[Bf16], out: &mut [Bf16]) {
+    assert_bf16();
     let (height, width) = (sides.out_height(), sides.out_width());
     let passes = if sides.stride == 1 { whole(sides, weight) } else { quarters(sides, weight) };
     // A filter of 3 reaches one row beyond each end; by halves of stride 2, only beyond the last.

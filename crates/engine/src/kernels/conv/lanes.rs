@@ -27,6 +27,18 @@ pub fn has_bf16() -> bool {
     false
 }
 
+/// Whether this processor multiplies whole tiles of bfloat16 (AMX).
+pub fn has_amx() -> bool {
+    #[cfg(target_arch = "x86_64")]
+    {
+        use std::arch::x86_64::{__cpuid, __cpuid_count};
+        // Leaf 7: extended features; bit 22 of EDX is AMX-BF16.
+        __cpuid(0).eax >= 7 && __cpuid_count(7, 0).edx & 1 << 22 != 0
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    false
+}
+
 /// Whether this processor has 512-bit registers.
 pub fn has_avx512() -> bool {
     #[cfg(target_arch = "x86_64")]

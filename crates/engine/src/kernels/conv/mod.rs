@@ -22,6 +22,7 @@ mod lanes;
 mod outer;
 
 pub use forward::{forward, grad_input};
+pub use lanes::has_bf16;
 pub use outer::{Squares, grad_weight};
 
 use super::Bf16;
@@ -75,7 +76,9 @@ impl ConvSides {
 /// Whether [`forward`], [`grad_input`] and [`grad_weight`] are faster here than libtorch.
 pub fn is_faster(sides: ConvSides) -> bool {
     let known = matches!((sides.kernel, sides.stride, sides.padding), (3, 1 | 2, 1) | (1, 1, 0));
-    known && sides.inputs.max(sides.outputs) <= 64 && lanes::has_bf16()
+    // With matrix tiles (AMX) oneDNN is well ahead.
+    let machine = lanes::has_bf16() && !lanes::has_amx();
+    known && sides.inputs.max(sides.outputs) <= 64 && machine
 }
 
 /// An image with zeros around it, refilled for one image after the other.
@@ -112,6 +115,11 @@ impl<T: Copy + Default> Padded<T> {
             }
         }
     }
+}
+
+/// The kernels that are in bfloat16 alone must not run elsewhere.
+fn assert_bf16() {
+    assert!(has_bf16(), "this processor has no bfloat16: see `is_faster`");
 }
 
 /// Two bfloat16 as the processor takes them: `low` in the lower half.

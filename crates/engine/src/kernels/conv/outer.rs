@@ -6,13 +6,15 @@
 //! once; for that, input and gradient are paired with the place next to them.
 
 use super::lanes::{Arithmetic, LANES, Outer, has_avx512, has_bf16, outer};
-use super::{ConvSides, Padded, pair};
+use super::{ConvSides, Padded, assert_bf16, pair};
 use crate::kernels::{Bf16, Element};
 
 /// Gradient of the filters, outputs × inputs × k × k, summed over the images.
 ///
-/// Only where [`super::is_faster`].
+/// # Panics
+/// On a processor without bfloat16.
 pub fn grad_weight(sides: ConvSides, x: &[Bf16], grad: &[Bf16]) -> Vec<f32> {
+    assert_bf16();
     let mut operands = Operands::new(sides, Arithmetic::Bf16Pairs);
     let blocks = sides.outputs.div_ceil(LANES);
     let words = sides.kernel * sides.inputs;

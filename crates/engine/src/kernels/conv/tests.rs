@@ -87,7 +87,9 @@ proptest! {
 
     #[test]
     fn bf16_passes_are_convolutions(sides in sides()) {
-        prop_assume!(lanes::has_bf16());
+        if !lanes::has_bf16() {
+            return Ok(());
+        }
         let x = numbers(2 * sides.input_len(), 0);
         let w = numbers(sides.weight_len(), 1);
         let dy = numbers(2 * sides.output_len(), 2);
