@@ -140,7 +140,7 @@ fn grand_comes_with_the_norm_of_the_input() {
 fn grand_follows_the_norm_of_the_input_at_initialisation_and_says_so() {
     let home = Home::with_sample();
     // The gradient of a layer on the input is the input, times an error of all but constant length.
-    let job = ["--scores", "grand", "--at", "0", "--replicas", "4", "--model", "mlp"];
+    let job = ["--scores", "grand", "--at", "0", "--replicas", "4", "--width", "256"];
     let output = home.command(&[crate::support::JOB, &job].concat()).output().unwrap();
     let text = crate::support::errors(&output);
     assert!(text.contains("warning: grand@0 follows the norm of the input"), "{text}");
