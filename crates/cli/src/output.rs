@@ -1,12 +1,11 @@
 //! Results go to standard output, as text or as one JSON object; everything else to standard error.
 
 use std::io::Write;
-use std::path::Path;
 
 use anyhow::Result;
 use clap::Args;
 use comfy_table::{CellAlignment, Table, presets};
-use datadiet_store::write_atomically;
+use datadiet_core::Direction;
 use serde::Serialize;
 
 /// How a command answers.
@@ -57,10 +56,10 @@ pub fn grouped(number: u64) -> String {
     text
 }
 
-/// Writes `value` as JSON, atomically.
-pub fn write_json(path: &Path, value: &impl Serialize) -> Result<()> {
-    Ok(write_atomically(path, |file| {
-        serde_json::to_writer_pretty(&mut *file, value)?;
-        file.write_all(b"\n")
-    })?)
+/// Which end of a score holds the hard examples, in a word for tables.
+pub fn hard_end(direction: Direction) -> &'static str {
+    match direction {
+        Direction::HigherIsHarder => "high",
+        Direction::LowerIsHarder => "low",
+    }
 }

@@ -4,7 +4,7 @@ mod common;
 
 use std::sync::atomic::AtomicBool;
 
-use common::{describe, named, python, sample, spec};
+use common::{describe, named_with_batch, python, sample, spec};
 use datadiet_core::{ExampleId, spearman};
 use datadiet_engine::aten::ConvShape;
 use datadiet_engine::evaluation::{Pass, gradient_norms, last_layer_gradient_norms};
@@ -51,10 +51,7 @@ fn largest_error(name: &str, width: u32, task: Task, trained: bool, seed: i64) -
     let images =
         Tensor::randn([8, task.channels, task.height, task.width], (Kind::Float, Device::Cpu));
     let labels: Vec<u32> = (0..8).map(|i| i % task.classes as u32).collect();
-    let mut tensors = named(&parameters);
-    tensors.push(("images".into(), images.copy()));
-    let wide: Vec<i64> = labels.iter().map(|&label| i64::from(label)).collect();
-    tensors.push(("labels".into(), Tensor::from_slice(&wide)));
+    let tensors = named_with_batch(&parameters, &images, &labels);
     let answer = python("grand.py", describe(&spec, task), &tensors);
 
     let working = parameters.working_copy(Kind::Float);

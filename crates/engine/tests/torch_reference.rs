@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{describe, named, python, relative_error, sample, spec};
+use common::{describe, named, named_with_batch, python, relative_error, sample, spec};
 use datadiet_core::{ExampleId, LogitScores};
 use datadiet_engine::evaluation::to_vec;
 use datadiet_engine::gradients::BatchGradient;
@@ -49,10 +49,7 @@ fn worst_gradient(name: &str, width: u32, task: Task, seed: i64) -> f64 {
     let images =
         Tensor::randn([16, task.channels, task.height, task.width], (Kind::Float, Device::Cpu));
     let labels: Vec<u32> = (0..16).map(|i| i % task.classes as u32).collect();
-    let mut tensors = named(&parameters);
-    tensors.push(("images".into(), images.copy()));
-    let wide: Vec<i64> = labels.iter().map(|&label| i64::from(label)).collect();
-    tensors.push(("labels".into(), Tensor::from_slice(&wide)));
+    let tensors = named_with_batch(&parameters, &images, &labels);
     let answer = python("logits.py", describe(&network_spec, task), &tensors);
 
     let working = parameters.working_copy(Kind::Float);

@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io::Write;
 use std::path::Path;
 
+use serde::Serialize;
 use tempfile::NamedTempFile;
 
 use crate::StoreError;
@@ -27,6 +28,17 @@ pub fn write_atomically(
         File::open(folder)?.sync_all()
     })();
     result.map_err(StoreError::io("write", path))
+}
+
+/// Writes `value` as indented JSON, as [`write_atomically`] does.
+///
+/// # Errors
+/// When the file cannot be written.
+pub fn write_json(path: &Path, value: &impl Serialize) -> Result<(), StoreError> {
+    write_atomically(path, |file| {
+        serde_json::to_writer_pretty(&mut *file, value)?;
+        file.write_all(b"\n")
+    })
 }
 
 /// Temporary files are private to their owner; results may be read by everyone.

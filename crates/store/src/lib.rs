@@ -23,7 +23,7 @@ mod spec;
 mod store;
 mod table;
 
-pub use atomic::write_atomically;
+pub use atomic::{write_atomically, write_json};
 pub use error::StoreError;
 pub use run_folder::{RunFailure, RunFolder, RunLock, RunResult, RunStatus, TimedAccuracy};
 pub use run_id::RunId;

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use crate::{RunId, RunSpec, StoreError, Table, write_atomically};
+use crate::{RunId, RunSpec, StoreError, Table, write_json};
 
 /// The folder of one run.
 #[derive(Clone, Debug)]
@@ -242,13 +242,6 @@ fn read_json<T: DeserializeOwned>(path: &Path) -> Result<Option<T>, StoreError> 
         Err(error) => return Err(StoreError::io("read", path)(error)),
     };
     serde_json::from_slice(&text).map(Some).map_err(|error| StoreError::damaged(path, error))
-}
-
-fn write_json<T: Serialize>(path: &Path, value: &T) -> Result<(), StoreError> {
-    write_atomically(path, |file| {
-        serde_json::to_writer_pretty(&mut *file, value)?;
-        file.write_all(b"\n")
-    })
 }
 
 fn bytes_below(folder: &Path) -> u64 {

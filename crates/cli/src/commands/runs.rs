@@ -34,9 +34,8 @@ pub struct ShowArgs {
 /// Arguments of `runs gc`.
 #[derive(Args)]
 #[command(after_help = "\
-Removes failed and damaged runs; a run that is being trained, or that this user cannot read, is left
-alone. Says what it would
-remove until --yes is given.
+Removes failed and damaged runs; a run that is being trained, or that cannot be read for want of
+permission, is left alone. Says what it would remove until --yes is given.
 
 Examples:
   datadiet runs gc                                   # what could go
@@ -130,24 +129,30 @@ fn listed(path: &Path) -> Listed {
         path: path.to_owned(),
     };
     if let Err(problem) = fill(&mut listed, path) {
-        if let StoreError::Io { .. } = problem {
-            listed.state = State::Unreadable;
-        }
-        listed.problem = Some(problem.to_string());
+        listed.describe(&problem);
     }
     listed
+}
+
+impl Listed {
+    /// Notes a problem: what cannot be read at all is not known to be damaged.
+    fn describe(&mut self, problem: &StoreError) {
+        let missing = std::io::ErrorKind::NotFound;
+        let unread = matches!(problem, StoreError::Io { cause, .. } if cause.kind() != missing);
+        self.state = if unread { State::Unreadable } else { State::Damaged };
+        self.problem = Some(problem.to_string());
+    }
 }
 
 fn fill(listed: &mut Listed, path: &Path) -> Result<(), StoreError> {
     let (folder, spec) = RunFolder::open(path)?;
     listed.bytes = folder.bytes();
-    listed.data = Some(spec.data.name.clone());
+    listed.data = Some(spec.data.name);
     listed.network = Some(format!("{} {}", spec.network.name, spec.network.width));
     listed.replica = Some(spec.replica);
     listed.steps = Some(spec.stop_after);
     match folder.status()? {
         RunStatus::Complete(result) => {
-            spec.record.steps.iter().try_for_each(|&step| folder.read_scores(step).map(drop))?;
             listed.state = State::Complete;
             listed.test_accuracy = result.final_test_accuracy();
         }
@@ -238,6 +243,7 @@ struct Collected {
 
 fn gc(store: &Store, args: &GcArgs) -> Result<()> {
     let mut runs = all(store)?;
+    runs.iter_mut().for_each(check_scores);
     runs.retain(|run| is_garbage(run, args));
     if args.yes {
         for run in &runs {
@@ -246,6 +252,18 @@ fn gc(store: &Store, args: &GcArgs) -> Result<()> {
     }
     let collected = Collected { removed: args.yes, runs };
     args.output.answer(&collected, || gc_text(&collected))
+}
+
+/// Marks a complete run as damaged whose scores cannot be read. Reading them all takes a while, so
+/// only here.
+fn check_scores(run: &mut Listed) {
+    let Ok((folder, spec)) = RunFolder::open(&run.path) else { return };
+    let read = || spec.record.steps.iter().try_for_each(|&step| folder.read_scores(step).map(drop));
+    if run.state == State::Complete
+        && let Err(problem) = read()
+    {
+        run.describe(&problem);
+    }
 }
 
 fn is_garbage(run: &Listed, args: &GcArgs) -> bool {

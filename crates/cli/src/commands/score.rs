@@ -14,11 +14,11 @@ use clap::Args;
 use datadiet_core::spearman;
 use datadiet_data::Dataset;
 use datadiet_lab::{ScoreOutcome, ScoreTable, Sweep, WorkerProcess, aggregate};
-use datadiet_store::DeviceKind;
+use datadiet_store::{DeviceKind, write_json};
 
 use crate::home::HomeArgs;
 use crate::interrupt::{self, EXIT_INTERRUPTED, STOP};
-use crate::output::{OutputArgs, write_json};
+use crate::output::OutputArgs;
 use crate::progress::ProgressArgs;
 use options::ScoreOptions;
 use plan::Plan;

@@ -292,9 +292,7 @@ impl InputGradient {
             mean: mean.to_vec(),
         }
     }
-}
 
-impl InputGradient {
     /// Of a batch norm in evaluation mode, whose statistics do not depend on the input.
     pub fn of_fixed_statistics(scale: &[f32], mean: &[f32]) -> Self {
         let nothing = vec![0.0; scale.len()];

@@ -34,6 +34,15 @@ pub fn named(parameters: &Parameters) -> Named {
         .collect()
 }
 
+/// The same with a batch that the reference scripts are to pass through the network.
+pub fn named_with_batch(parameters: &Parameters, images: &Tensor, labels: &[u32]) -> Named {
+    let mut tensors = named(parameters);
+    tensors.push(("images".into(), images.copy()));
+    let wide: Vec<i64> = labels.iter().map(|&label| i64::from(label)).collect();
+    tensors.push(("labels".into(), Tensor::from_slice(&wide)));
+    tensors
+}
+
 /// Metadata that says which network to build.
 pub fn describe(spec: &NetworkSpec, task: Task) -> HashMap<String, String> {
     HashMap::from([

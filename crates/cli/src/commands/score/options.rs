@@ -12,28 +12,22 @@ use serde::{Deserialize, Serialize};
 pub struct ScoreOptions {
     /// Data set, as `datadiet data list` names it.
     #[arg(long, value_name = "NAME")]
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub data: Option<String>,
     /// resnet8, resnet14, resnet20, resnet18, resnet50, simple-cnn or mlp [default: resnet8].
     #[arg(long)]
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub model: Option<String>,
     /// Channels of the network's first stage [default: the model's own, 16 for resnet8].
     #[arg(long)]
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub width: Option<u32>,
     /// Independent trainings to average over [default: 4].
     #[arg(long)]
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub replicas: Option<u32>,
     /// Start no more replicas once the split-half reliability of the first score at the last time
     /// passes this, such as 0.95.
     #[arg(long, value_name = "R")]
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub until_reliability: Option<f64>,
     /// Length of the training schedule in epochs; training stops at the last score [default: 4].
     #[arg(long)]
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub epochs: Option<f64>,
     /// When to score, in epochs, fractions allowed; 0 is the initialisation [default: the end].
     #[arg(long, value_delimiter = ',', value_name = "EPOCHS")]
@@ -49,79 +43,60 @@ pub struct ScoreOptions {
     pub grand_at: Vec<f64>,
     /// Memory for the gradients of GraNd, MiB a worker [default: half the machine's, shared out].
     #[arg(long, value_name = "MIB")]
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub memory: Option<u64>,
     /// Examples in a minibatch [default: 128].
     #[arg(long)]
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub batch: Option<u32>,
     /// Highest learning rate [default: 0.1].
     #[arg(long)]
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub lr: Option<f64>,
     /// Shape of the learning rate [default: linear].
     #[arg(long, value_enum)]
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub schedule: Option<ScheduleKind>,
     /// Epochs of rising learning rate, for `linear` [default: a tenth of the epochs].
     #[arg(long, value_name = "EPOCHS")]
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub warm_up: Option<f64>,
     /// Momentum, Nesterov's [default: 0.9].
     #[arg(long)]
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub momentum: Option<f64>,
     /// L2 penalty on all parameters [default: 0.0005].
     #[arg(long)]
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub weight_decay: Option<f64>,
     /// Border of the random crop in pixels, 0 for none [default: an eighth of the side, at most 4].
     #[arg(long, value_name = "PIXELS")]
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub crop_padding: Option<u32>,
     /// Mirror half of the training images [default: true].
     #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub flip: Option<bool>,
     /// Arithmetic [default: auto: bf16 where the processor or GPU has it, else f32].
     #[arg(long, value_enum)]
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub precision: Option<PrecisionChoice>,
     /// cpu or cuda [default: cpu].
     #[arg(long, value_enum)]
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub device: Option<DeviceChoice>,
     /// GPUs to spread replicas over, with --device cuda [default: 1].
     #[arg(long)]
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub gpus: Option<u32>,
     /// Replicas trained at a time, a process each [default: one a core, or one a GPU].
     #[arg(long)]
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub workers: Option<u32>,
     /// Threads of a worker; one is fastest when there are replicas enough [default: 1].
     #[arg(long)]
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub threads: Option<u32>,
     /// Seed from which all random streams derive [default: 0].
     #[arg(long)]
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub seed: Option<u64>,
     /// Only the first so many training examples, for a quick trial.
     #[arg(long, value_name = "N")]
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub limit: Option<u32>,
     /// Also write a column for every replica.
     #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub per_replica: Option<bool>,
     /// Examples of each class at each end of the gallery, 0 for no picture [default: 8].
     #[arg(long, value_name = "N")]
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub gallery: Option<u32>,
     /// Folder for the results [default: scores/DATA-MODEL-ID].
     #[arg(long, value_name = "DIR")]
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub out: Option<PathBuf>,
 }
 

@@ -3,14 +3,13 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use datadiet_core::Direction;
 use datadiet_data::Dataset;
 use datadiet_lab::{ColumnSummary, Failure, ScoreOutcome, ScoreTable, TimePoint};
 use datadiet_store::{RunId, RunResult, RunSpec};
 use serde::{Deserialize, Serialize};
 
 use super::plan::Plan;
-use crate::output::{grouped, table};
+use crate::output::{grouped, hard_end, table};
 
 /// The content of `scores.json`.
 #[derive(Clone, Debug, Serialize)]
@@ -171,13 +170,6 @@ fn row(column: &ColumnSummary) -> Vec<String> {
         reliability.map_or("–".into(), |r| format!("{:.3}", r.full)),
         reliability.and_then(|r| r.replicas_for_95).map_or("–".into(), |n| grouped(u64::from(n))),
     ]
-}
-
-fn hard_end(direction: Direction) -> &'static str {
-    match direction {
-        Direction::HigherIsHarder => "high",
-        Direction::LowerIsHarder => "low",
-    }
 }
 
 impl Accuracy {

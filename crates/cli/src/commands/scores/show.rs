@@ -6,7 +6,7 @@ use datadiet_core::Direction;
 use serde::Serialize;
 
 use super::file::{FileArgs, Scores, direction_of, kind_of};
-use crate::output::{OutputArgs, grouped, table};
+use crate::output::{OutputArgs, grouped, hard_end, table};
 
 /// Arguments of `scores show`.
 #[derive(Args)]
@@ -70,10 +70,7 @@ fn text(shown: &Shown<'_>) -> String {
         let number = |value: f32| format!("{value:.3}");
         vec![
             column.name.clone(),
-            match column.direction {
-                Direction::HigherIsHarder => "high".into(),
-                Direction::LowerIsHarder => "low".into(),
-            },
+            hard_end(column.direction).into(),
             column.formula.unwrap_or_default().into(),
             number(column.mean as f32),
             number(column.min),

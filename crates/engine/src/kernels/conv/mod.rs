@@ -14,8 +14,9 @@
 //!
 //! The first three are in bfloat16 with 32-bit sums, for processors that have instructions for it
 //! (AVX512-BF16); elsewhere libtorch computes them. The squares are also in 32-bit floats, on any
-//! processor. oneDNN reaches 30 to 70 % of the processor's peak with 16 channels, these 80 to 90 %;
-//! with 64 channels and more there is little between them.
+//! processor. On a Zen 4 core with a peak of 228 GFLOP/s, batch 128, these reach 168 to 225 in 3×3
+//! convolutions between 16, 32 and 64 channels, oneDNN 102 to 245: it is well behind in input
+//! gradients with stride 2 (102 against 217, 147 against 223), elsewhere there is little between them.
 
 mod forward;
 mod lanes;
