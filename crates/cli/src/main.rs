@@ -1,11 +1,14 @@
 //! `datadiet`: which of my training examples matter?
 
 mod commands;
+mod execution;
 mod home;
 mod interrupt;
 mod machine;
+mod options_file;
 mod output;
 mod progress;
+mod training;
 
 use std::process::ExitCode;
 

@@ -1,8 +1,9 @@
 //! Results go to standard output, as text or as one JSON object; everything else to standard error.
 
 use std::io::Write;
+use std::path::Path;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use clap::Args;
 use comfy_table::{CellAlignment, Table, presets};
 use datadiet_core::Direction;
@@ -62,4 +63,12 @@ pub fn hard_end(direction: Direction) -> &'static str {
         Direction::HigherIsHarder => "high",
         Direction::LowerIsHarder => "low",
     }
+}
+
+/// Finds out before training, not after, whether results can be written.
+pub fn check_writable(out: &Path) -> Result<()> {
+    let tried = std::fs::create_dir_all(out).and_then(|()| tempfile::tempfile_in(out).map(drop));
+    tried.with_context(|| {
+        format!("cannot write to {}; choose another folder with --out DIR", out.display())
+    })
 }

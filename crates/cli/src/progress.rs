@@ -36,9 +36,7 @@ enum ProgressKind {
 /// What there is to do.
 #[derive(Clone, Copy, Debug)]
 pub struct Work {
-    /// Runs.
-    pub runs: u32,
-    /// Steps of each.
+    /// Steps of all runs together.
     pub steps: u64,
     /// Examples in a step.
     pub batch: u32,

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use datadiet_core::LogitScores;
+use datadiet_core::{ExampleId, LogitScores};
 use tch::{Kind, Tensor};
 
 use crate::EngineError;
@@ -57,6 +57,33 @@ pub fn logit_scores(trainer: &Trainer<'_>, pass: Pass<'_>) -> Result<LogitScores
         Ok(())
     })?;
     Ok(scores)
+}
+
+/// Fraction of the images `ids` whose largest logit is that of their label.
+///
+/// # Errors
+/// As [`logit_scores`].
+pub fn accuracy_of(
+    trainer: &Trainer<'_>,
+    pass: Pass<'_>,
+    ids: &[ExampleId],
+) -> Result<f64, EngineError> {
+    let working = trainer.parameters.working_copy(trainer.kind());
+    let weights = Weights { parameters: &trainer.parameters, working: &working };
+    let mut correct = 0.0;
+    for ids in ids.chunks(BATCH) {
+        if pass.stop.load(Ordering::Relaxed) {
+            return Err(EngineError::Stopped);
+        }
+        let indices: Vec<i64> = ids.iter().map(|id| i64::from(id.0)).collect();
+        let labels: Vec<u32> = ids.iter().map(|id| pass.labels[id.index()]).collect();
+        let images = pass.images.select(&indices);
+        let logits = trainer.network.forward(&weights, &images, Mode::Eval);
+        let classes = logits.size()[1] as usize;
+        let scores = LogitScores::from_logits(&to_vec(&logits), classes, &labels)?;
+        correct += scores.correct.iter().map(|&right| f64::from(right)).sum::<f64>();
+    }
+    Ok(correct / ids.len() as f64)
 }
 
 /// Fraction of the images whose largest logit is that of their label.

@@ -17,6 +17,7 @@ pub mod grand;
 pub mod images;
 pub mod kernels;
 pub mod layers;
+mod material;
 mod memory;
 pub mod network;
 pub mod networks;

@@ -3,12 +3,13 @@
 use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
-use datadiet_core::{LogitScores, ScoreKind, Source, TrainingDynamics};
+use datadiet_core::{ExampleId, LogitScores, ScoreKind, Source, TrainingDynamics};
 use datadiet_store::{Column, RunFolder, RunSpec, Table, TimedAccuracy};
 
 use crate::EngineError;
 use crate::evaluation::{
-    Pass, accuracy, gradient_norms, input_norms, last_layer_gradient_norms, logit_scores, to_vec,
+    Pass, accuracy, accuracy_of, gradient_norms, input_norms, last_layer_gradient_norms,
+    logit_scores, to_vec,
 };
 use crate::grand::ExampleNorms;
 use crate::images::Images;
@@ -38,6 +39,8 @@ pub struct Recorder<'a> {
     pub dynamics: TrainingDynamics,
     /// Test accuracies so far.
     pub test_accuracy: Vec<TimedAccuracy>,
+    /// Accuracy on the held-out training examples, once training has ended.
+    pub validation_accuracy: Option<f64>,
     /// The step up to which everything is recorded.
     pub recorded: Option<u64>,
     /// Examples passed through the network to score or evaluate them.
@@ -51,6 +54,7 @@ pub struct Recorder<'a> {
     means: Means<'a>,
     train: Labelled<'a>,
     test: Option<Labelled<'a>>,
+    validation: &'a [ExampleId],
 }
 
 impl<'a> Recorder<'a> {
@@ -62,10 +66,12 @@ impl<'a> Recorder<'a> {
         classes: usize,
         train: Labelled<'a>,
         test: Option<Labelled<'a>>,
+        validation: &'a [ExampleId],
     ) -> Self {
         Self {
             dynamics: TrainingDynamics::new(train.labels.len(), classes),
             test_accuracy: Vec::new(),
+            validation_accuracy: None,
             recorded: None,
             images_scored: 0,
             images_differentiated: 0,
@@ -75,6 +81,7 @@ impl<'a> Recorder<'a> {
             means,
             train,
             test,
+            validation,
         }
     }
 
@@ -101,13 +108,24 @@ impl<'a> Recorder<'a> {
             self.folder.write_scores(trainer.step, &table)?;
         }
         if trainer.step == self.spec.stop_after {
-            let judged = self.test.as_ref().unwrap_or(&self.train);
-            let accuracy = accuracy(trainer, self.pass(judged))?;
-            self.images_scored += judged.labels.len() as u64;
-            self.test_accuracy.push(TimedAccuracy { step: trainer.step, accuracy });
+            self.judge(trainer)?;
         }
         self.recorded = Some(trainer.step);
         Ok(warnings)
+    }
+
+    /// Accuracies at the end of training.
+    fn judge(&mut self, trainer: &Trainer<'_>) -> Result<(), EngineError> {
+        let judged = self.test.as_ref().unwrap_or(&self.train);
+        let accuracy = accuracy(trainer, self.pass(judged))?;
+        let held_out = match self.validation {
+            [] => None,
+            ids => Some(accuracy_of(trainer, self.pass(&self.train), ids)?),
+        };
+        self.images_scored += (judged.labels.len() + self.validation.len()) as u64;
+        self.test_accuracy.push(TimedAccuracy { step: trainer.step, accuracy });
+        self.validation_accuracy = held_out;
+        Ok(())
     }
 
     fn scores(
@@ -173,7 +191,7 @@ impl<'a> Recorder<'a> {
         Pass { images: split.images, labels: split.labels, stop: self.means.stop }
     }
 
-    /// Number of training examples.
+    /// Number of training examples, in the subset or not.
     pub fn train_examples(&self) -> usize {
         self.train.labels.len()
     }

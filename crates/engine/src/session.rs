@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use datadiet_core::{ExampleId, Stream, rng};
+use datadiet_core::{Stream, rng};
 use datadiet_data::{DataHome, Dataset, Split};
 use datadiet_store::{RunFailure, RunFolder, RunResult, RunSpec};
 use rand::Rng;
@@ -13,6 +13,7 @@ use crate::EngineError;
 use crate::checkpoint::{self, Counters};
 use crate::device::device_for;
 use crate::images::{Images, Normalisation};
+use crate::material::Material;
 use crate::memory::peak_memory_mib;
 use crate::networks::{self, Task};
 use crate::recorder::{Labelled, Means, Recorder};
@@ -101,14 +102,15 @@ fn train(
     let seed = rng(spec.seed, spec.replica, Stream::Initialisation, 0).next_u64() as i64;
     let (network, parameters) = networks::build(&spec.network, task, seed)?;
     let kept = spec.data.limit.map_or(usize::MAX, |limit| limit as usize);
-    let (images, labels) = load_split(dataset, dataset.train(), kept, spec, device);
+    let (images, original) = load_split(dataset, dataset.train(), kept, spec, device);
     let test = dataset.test().map(|split| load_split(dataset, split, usize::MAX, spec, device));
-    let examples: Vec<ExampleId> = (0..labels.len() as u32).map(ExampleId).collect();
+    let material = Material::read(folder, spec, original, task.classes as u32)?;
+    let labels = &*material.labels;
     let classes = task.classes as usize;
     let mut session = Session {
         folder,
         spec,
-        trainer: Trainer::new(network, parameters, spec, &images, labels, &examples),
+        trainer: Trainer::new(network, parameters, spec, &images, labels, &material.examples),
         recorder: Recorder::new(
             spec,
             folder,
@@ -116,6 +118,7 @@ fn train(
             classes,
             Labelled { images: &images, labels },
             test.as_ref().map(|(images, labels)| Labelled { images, labels }),
+            &material.validation,
         ),
         counters: Counters::default(),
         saved: Instant::now(),
@@ -225,7 +228,7 @@ impl Session<'_> {
         let counters = &mut self.counters;
         counters.loss_sum += loss;
         counters.loss_count += 1;
-        if counters.loss_count >= self.spec.steps_per_epoch(self.recorder.train_examples()) {
+        if counters.loss_count >= self.spec.steps_per_epoch(self.trainer.examples().len()) {
             counters.epoch_loss = Some(counters.loss_sum / counters.loss_count as f64);
             (counters.loss_sum, counters.loss_count) = (0.0, 0);
         }
@@ -246,7 +249,7 @@ impl Session<'_> {
     fn complete(&mut self) -> Result<Ending, EngineError> {
         let counters = &self.counters;
         let partial = counters.loss_sum / counters.loss_count.max(1) as f64;
-        let batch = u64::from(self.spec.schedule.batch).min(self.recorder.train_examples() as u64);
+        let batch = u64::from(self.spec.schedule.batch).min(self.trainer.examples().len() as u64);
         let result = RunResult {
             steps: self.trainer.step,
             images_trained: self.trainer.step * batch,
@@ -257,6 +260,7 @@ impl Session<'_> {
             gradient_seconds: self.recorder.gradient_seconds,
             final_train_loss: counters.epoch_loss.unwrap_or(partial),
             test_accuracy: self.recorder.test_accuracy.clone(),
+            validation_accuracy: self.recorder.validation_accuracy,
             peak_memory_mib: counters.peak_memory_mib.max(peak_memory_mib()),
         };
         self.folder.complete(&result)?;

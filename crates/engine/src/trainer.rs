@@ -59,6 +59,11 @@ impl<'a> Trainer<'a> {
         Self { network, parameters, momentum, step: 0, spec, images, labels, examples, order: None }
     }
 
+    /// Ids of the examples trained on.
+    pub fn examples(&self) -> &'a [ExampleId] {
+        self.examples
+    }
+
     /// Type of activations.
     pub fn kind(&self) -> Kind {
         kind_of(self.spec.precision)

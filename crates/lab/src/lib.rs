@@ -13,7 +13,7 @@ mod worker;
 pub use aggregate::{ColumnSummary, ScoreTable, TimePoint, aggregate, column_name};
 pub use reporter::{Reporter, Silent};
 pub use score_job::{ScoreJob, ScoreOutcome};
-pub use sweep::{Ended, Failure, Sweep};
+pub use sweep::{Ended, Failure, Job, Sweep};
 pub use worker::{EXIT_STOPPED, Trainer, WorkerEvent, WorkerProcess};
 
 /// An error that ends a whole job; failures of single runs are recorded instead.

@@ -1,17 +1,19 @@
 //! What a job tells about its progress. Only the command-line program draws it.
 
-/// Hears how a sweep goes on. Called from several threads.
+/// Hears how a sweep goes on. Called from several threads. Runs are told apart by their names.
 pub trait Reporter: Sync {
-    /// A run was found complete in the store.
-    fn reused(&self, _replica: u32) {}
-    /// A run starts or goes on, in the worker slot `slot`.
-    fn started(&self, _replica: u32, _slot: usize) {}
+    /// A run of `steps` steps was found complete in the store.
+    fn reused(&self, _run: &str, _steps: u64) {}
+    /// A run of `steps` steps starts or goes on, in the worker slot `slot`.
+    fn started(&self, _run: &str, _steps: u64, _slot: usize) {}
     /// A run has done `step` of `total` steps.
-    fn step(&self, _replica: u32, _step: u64, _total: u64, _loss: f64) {}
+    fn step(&self, _run: &str, _step: u64, _total: u64, _loss: f64) {}
     /// A run takes scores after `step` steps.
-    fn recording(&self, _replica: u32, _step: u64) {}
+    fn recording(&self, _run: &str, _step: u64) {}
     /// A run ended; the text says why when it did not complete.
-    fn ended(&self, _replica: u32, _problem: Option<&str>) {}
+    fn ended(&self, _run: &str, _problem: Option<&str>) {}
+    /// A run that was counted as work is not needed.
+    fn skipped(&self, _run: &str, _steps: u64) {}
     /// No run trains any more.
     fn finished(&self) {}
     /// Something worth a line.

@@ -3,11 +3,13 @@
 use datadiet_core::{ScoreKind, reliability};
 use datadiet_store::{RunResult, RunSpec, Store};
 
-use crate::{Ended, Failure, LabError, Sweep};
+use crate::{Ended, Failure, Job, LabError, Sweep};
 
 /// Replicas of one specification.
 #[derive(Clone, Debug)]
 pub struct ScoreJob {
+    /// What sets it apart from other jobs of an experiment; empty where it is the only one.
+    pub name: String,
     /// The run; its replica number is replaced.
     pub template: RunSpec,
     /// How many replicas, at most.
@@ -38,30 +40,36 @@ impl ScoreJob {
     /// # Errors
     /// When the store cannot be used.
     pub fn run(&self, sweep: &Sweep<'_>) -> Result<ScoreOutcome, LabError> {
-        let specs: Vec<RunSpec> = (0..self.replicas)
-            .map(|replica| RunSpec { replica, ..self.template.clone() })
-            .collect();
+        let jobs = self.jobs();
         let wanted = |ended: &[Option<Ended>]| {
-            let complete = complete_specs(&specs, ended);
+            let complete = complete_specs(&jobs, ended);
             !self.is_enough(sweep.store, &complete)
         };
-        let ended = sweep.run(&specs, &wanted)?;
-        Ok(self.outcome(sweep, &specs, ended))
+        let ended = sweep.run(&jobs, &wanted)?;
+        Ok(self.outcome(sweep, &jobs, ended))
     }
 
-    fn outcome(
-        &self,
-        sweep: &Sweep<'_>,
-        specs: &[RunSpec],
-        ended: Vec<Option<Ended>>,
-    ) -> ScoreOutcome {
+    /// The replicas, one run each.
+    fn jobs(&self) -> Vec<Job> {
+        let name = |replica| match self.name.as_str() {
+            "" => format!("replica {replica}"),
+            name => format!("{name}, replica {replica}"),
+        };
+        let job = |replica| Job {
+            name: name(replica),
+            spec: RunSpec { replica, ..self.template.clone() },
+        };
+        (0..self.replicas).map(job).collect()
+    }
+
+    fn outcome(&self, sweep: &Sweep<'_>, jobs: &[Job], ended: Vec<Option<Ended>>) -> ScoreOutcome {
         let mut outcome = ScoreOutcome {
             completed: Vec::new(),
             reused: 0,
             failed: Vec::new(),
             interrupted: false,
         };
-        for (spec, ended) in specs.iter().zip(ended) {
+        for (Job { spec, .. }, ended) in jobs.iter().zip(ended) {
             // The shortest sufficient prefix counts: the answer does not depend on timing.
             let so_far: Vec<&RunSpec> = outcome.completed.iter().map(|(spec, _)| spec).collect();
             if self.is_enough(sweep.store, &so_far) {
@@ -96,7 +104,8 @@ impl ScoreJob {
     }
 }
 
-fn complete_specs<'s>(specs: &'s [RunSpec], ended: &[Option<Ended>]) -> Vec<&'s RunSpec> {
+fn complete_specs<'s>(jobs: &'s [Job], ended: &[Option<Ended>]) -> Vec<&'s RunSpec> {
     let is_complete = |ended: &Option<Ended>| matches!(ended, Some(Ended::Complete { .. }));
-    specs.iter().zip(ended).filter(|(_, ended)| is_complete(ended)).map(|(spec, _)| spec).collect()
+    let pairs = jobs.iter().zip(ended);
+    pairs.filter(|(_, ended)| is_complete(ended)).map(|(job, _)| &job.spec).collect()
 }

@@ -26,9 +26,20 @@ pub struct Sweep<'a> {
     pub reporter: &'a dyn Reporter,
 }
 
+/// A run to carry out.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Job {
+    /// What it is called in progress and errors; distinct within a sweep.
+    pub name: String,
+    /// The run.
+    pub spec: RunSpec,
+}
+
 /// A run that did not complete.
 #[derive(Clone, Debug, PartialEq, serde::Serialize)]
 pub struct Failure {
+    /// What it is called.
+    pub name: String,
     /// Its replica.
     pub replica: u32,
     /// Its id.
@@ -52,21 +63,21 @@ pub enum Ended {
 }
 
 impl Sweep<'_> {
-    /// Carries out `specs` in order. Before a run starts, `wanted` is asked, with how all runs
+    /// Carries out `jobs` in order. Before a run starts, `wanted` is asked, with how all runs
     /// before it ended so far (`None` while they train), whether it is still needed.
     ///
     /// # Errors
     /// When the store cannot be used. Failures of runs are in the answer.
     pub fn run(
         &self,
-        specs: &[RunSpec],
+        jobs: &[Job],
         wanted: &(dyn Fn(&[Option<Ended>]) -> bool + Sync),
     ) -> Result<Vec<Option<Ended>>, LabError> {
-        let state = Mutex::new(State { next: 0, ended: vec![None; specs.len()], error: None });
+        let state = Mutex::new(State { next: 0, ended: vec![None; jobs.len()], error: None });
         std::thread::scope(|scope| {
-            for slot in 0..self.workers.max(1).min(specs.len().max(1)) {
+            for slot in 0..self.workers.max(1).min(jobs.len().max(1)) {
                 let state = &state;
-                scope.spawn(move || self.work(specs, slot, state, wanted));
+                scope.spawn(move || self.work(jobs, slot, state, wanted));
             }
         });
         self.reporter.finished();
@@ -79,7 +90,7 @@ impl Sweep<'_> {
 
     fn work(
         &self,
-        specs: &[RunSpec],
+        jobs: &[Job],
         slot: usize,
         state: &Mutex<State>,
         wanted: &(dyn Fn(&[Option<Ended>]) -> bool + Sync),
@@ -90,58 +101,57 @@ impl Sweep<'_> {
                 let mut state = lock();
                 let index = state.next;
                 let stopped = self.stop.load(Ordering::Relaxed) || state.error.is_some();
-                if stopped || index == specs.len() || !wanted(&state.ended[..index]) {
+                if stopped || index == jobs.len() || !wanted(&state.ended[..index]) {
                     return;
                 }
                 state.next += 1;
                 index
             };
-            match self.one(&specs[index], slot) {
+            match self.one(&jobs[index], slot) {
                 Ok(ended) => lock().ended[index] = Some(ended),
                 Err(error) => lock().error = Some(error),
             }
         }
     }
 
-    fn one(&self, spec: &RunSpec, slot: usize) -> Result<Ended, StoreError> {
+    fn one(&self, job: &Job, slot: usize) -> Result<Ended, StoreError> {
+        let (name, spec) = (job.name.as_str(), &job.spec);
         let folder = self.store.run(spec);
         match folder.status()? {
             RunStatus::Complete(result) => {
-                self.reporter.reused(spec.replica);
+                self.reporter.reused(name, spec.stop_after);
                 return Ok(Ended::Complete { result, reused: true });
             }
             RunStatus::Failed(failure) if !self.retry_failed => {
-                return Ok(self.failed(spec, remembered(&failure)));
+                return Ok(self.failed(job, remembered(&failure)));
             }
             RunStatus::Failed(_) => folder.retry()?,
             RunStatus::Unfinished => {}
         }
         folder.prepare(spec)?;
-        self.reporter.started(spec.replica, slot);
+        self.reporter.started(name, spec.stop_after, slot);
         let trained = self.trainer.train(&folder, slot, self.stop, &mut |event| {
             use crate::WorkerEvent::{Recording, Step, Warning};
             match event {
-                Step { step, total, loss } => self.reporter.step(spec.replica, step, total, loss),
-                Recording { step } => self.reporter.recording(spec.replica, step),
-                Warning { text } => {
-                    self.reporter.note(&format!("replica {}: {text}", spec.replica));
-                }
+                Step { step, total, loss } => self.reporter.step(name, step, total, loss),
+                Recording { step } => self.reporter.recording(name, step),
+                Warning { text } => self.reporter.note(&format!("{name}: {text}")),
             }
         });
         match (trained, folder.status()?) {
             (Ok(()), RunStatus::Complete(result)) => {
-                self.reporter.ended(spec.replica, None);
+                self.reporter.ended(name, None);
                 Ok(Ended::Complete { result, reused: false })
             }
-            (Ok(()), _) => Ok(self.failed(spec, "its worker ended without a result".into())),
-            (Err(reason), _) => Ok(self.failed(spec, reason)),
+            (Ok(()), _) => Ok(self.failed(job, "its worker ended without a result".into())),
+            (Err(reason), _) => Ok(self.failed(job, reason)),
         }
     }
 
-    fn failed(&self, spec: &RunSpec, reason: String) -> Ended {
-        self.reporter.ended(spec.replica, Some(&reason));
-        let run = self.store.run(spec).id().to_string();
-        Ended::Failed(Failure { replica: spec.replica, run, reason })
+    fn failed(&self, job: &Job, reason: String) -> Ended {
+        self.reporter.ended(&job.name, Some(&reason));
+        let run = self.store.run(&job.spec).id().to_string();
+        Ended::Failed(Failure { name: job.name.clone(), replica: job.spec.replica, run, reason })
     }
 }
 

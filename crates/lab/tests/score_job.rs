@@ -77,6 +77,7 @@ fn result() -> RunResult {
         gradient_seconds: 0.0,
         final_train_loss: 1.0,
         test_accuracy: vec![],
+        validation_accuracy: None,
         peak_memory_mib: 1.0,
     }
 }
@@ -87,6 +88,7 @@ fn job(replicas: u32) -> ScoreJob {
         data: DataRef { name: "d".into(), fingerprint: "f".into(), limit: None },
         labels: Labels::Original,
         subset: Subset::Full,
+        validation: None,
         network: NetworkSpec { name: "n".into(), width: 1 },
         schedule: Schedule {
             steps: STEP,
@@ -109,7 +111,13 @@ fn job(replicas: u32) -> ScoreJob {
             gradient_steps: vec![],
         },
     };
-    ScoreJob { template, replicas, until_reliability: None, judged: (ScoreKind::El2n, STEP) }
+    ScoreJob {
+        name: String::new(),
+        template,
+        replicas,
+        until_reliability: None,
+        judged: (ScoreKind::El2n, STEP),
+    }
 }
 
 /// A store of its own, and one way to run jobs in it.

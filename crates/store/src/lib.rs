@@ -7,6 +7,7 @@
 //!
 //! ```text
 //! <store>/STORE                          layout version
+//! <store>/lists/<sha-256>.parquet        ids of a subset, or labels, that runs refer to
 //! <store>/runs/<run id>/spec.json        the resolved specification, saved before the first step
 //!                      /lock             held while a worker trains; names the holder
 //!                      /checkpoint.safetensors   newest state to resume from
@@ -17,6 +18,7 @@
 
 mod atomic;
 mod error;
+mod lists;
 mod run_folder;
 mod run_id;
 mod spec;
@@ -25,6 +27,7 @@ mod table;
 
 pub use atomic::{write_atomically, write_json};
 pub use error::StoreError;
+pub use lists::ListRef;
 pub use run_folder::{RunFailure, RunFolder, RunLock, RunResult, RunStatus, TimedAccuracy};
 pub use run_id::RunId;
 pub use spec::{

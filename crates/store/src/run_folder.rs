@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use crate::{RunId, RunSpec, StoreError, Table, write_json};
+use crate::{ListRef, RunId, RunSpec, StoreError, Table, lists, write_json};
 
 /// The folder of one run.
 #[derive(Clone, Debug)]
@@ -48,6 +48,9 @@ pub struct RunResult {
     pub final_train_loss: f64,
     /// Accuracy at the end of training, on the test split or, without one, the training split.
     pub test_accuracy: Vec<TimedAccuracy>,
+    /// Accuracy at the end of training on the held-out training examples, where there are some.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub validation_accuracy: Option<f64>,
     /// Largest resident memory of a process that worked on the run, MiB.
     pub peak_memory_mib: f64,
 }
@@ -205,6 +208,12 @@ impl RunFolder {
             removed.map_err(StoreError::io("remove", &path))?;
         }
         fs::remove_dir_all(&self.path).map_err(StoreError::io("remove", &self.path))
+    }
+
+    /// Reads a list of ids or labels of the store that the run is in.
+    pub fn read_list(&self, list: &ListRef) -> Result<Vec<u32>, StoreError> {
+        let root = self.path.parent().and_then(Path::parent).unwrap_or(Path::new("."));
+        lists::read(root, list)
     }
 
     /// The newest state to resume from.

@@ -6,6 +6,8 @@
 use datadiet_core::ScoreKind;
 use serde::{Deserialize, Serialize};
 
+use crate::ListRef;
+
 /// One training, described completely.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -18,6 +20,9 @@ pub struct RunSpec {
     pub labels: Labels,
     /// The training examples used.
     pub subset: Subset,
+    /// Training examples that are held out to judge the trained network; they belong to no subset.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub validation: Option<ListRef>,
     /// The network.
     pub network: NetworkSpec,
     /// Optimiser, steps and learning rate.
@@ -63,11 +68,13 @@ pub struct DataRef {
 }
 
 /// The labels trained on.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", tag = "kind")]
 pub enum Labels {
     /// As they are in the data set.
     Original,
+    /// Others, one for each training example.
+    Listed(ListRef),
 }
 
 /// The training examples used.
@@ -76,6 +83,18 @@ pub enum Labels {
 pub enum Subset {
     /// All of them.
     Full,
+    /// Some of them.
+    Listed(ListRef),
+}
+
+impl Subset {
+    /// How many of `all` examples.
+    pub fn size(&self, all: usize) -> usize {
+        match self {
+            Self::Full => all,
+            Self::Listed(list) => list.length as usize,
+        }
+    }
 }
 
 /// A network of the zoo.

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::{RunFolder, RunId, RunSpec, StoreError, write_atomically};
+use crate::{ListRef, RunFolder, RunId, RunSpec, StoreError, lists, write_atomically};
 
 /// A folder of runs with a layout version.
 #[derive(Clone, Debug)]
@@ -44,6 +44,22 @@ impl Store {
         let id = RunId::of(spec);
         let path = self.root.join("runs").join(id.as_str());
         RunFolder::new(path, id)
+    }
+
+    /// Keeps a list of ids or labels for specifications to refer to.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn keep_list(&self, values: &[u32]) -> Result<ListRef, StoreError> {
+        lists::keep(&self.root, values)
+    }
+
+    /// Reads a list that was kept.
+    ///
+    /// # Errors
+    /// When it is missing or damaged.
+    pub fn read_list(&self, list: &ListRef) -> Result<Vec<u32>, StoreError> {
+        lists::read(&self.root, list)
     }
 
     /// The folders of all runs, by id. Some may be damaged: [`RunFolder::open`] tells.

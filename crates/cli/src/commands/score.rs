@@ -7,19 +7,20 @@ mod result;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 use clap::Args;
 use datadiet_core::spearman;
 use datadiet_data::Dataset;
-use datadiet_lab::{ScoreOutcome, ScoreTable, Sweep, WorkerProcess, aggregate};
-use datadiet_store::{DeviceKind, write_json};
+use datadiet_lab::{ScoreOutcome, ScoreTable, aggregate};
+use datadiet_store::write_json;
 
+use crate::execution::{Execution, ExecutionArgs};
 use crate::home::HomeArgs;
-use crate::interrupt::{self, EXIT_INTERRUPTED, STOP};
-use crate::output::OutputArgs;
-use crate::progress::ProgressArgs;
+use crate::options_file;
+use crate::output::{OutputArgs, check_writable};
+use crate::training;
 use options::ScoreOptions;
 use plan::Plan;
 use result::ScoreReport;
@@ -54,14 +55,8 @@ pub struct ScoreArgs {
     file: Option<PathBuf>,
     #[command(flatten)]
     options: ScoreOptions,
-    /// Train replicas again whose failure is on record.
-    #[arg(long)]
-    retry_failed: bool,
-    /// Least time between two checkpoints of a run.
-    #[arg(long, value_name = "SECONDS", default_value_t = 15.0)]
-    checkpoint_every: f64,
     #[command(flatten)]
-    progress: ProgressArgs,
+    execution: ExecutionArgs,
     #[command(flatten)]
     output: OutputArgs,
 }
@@ -70,52 +65,27 @@ pub struct ScoreArgs {
 pub fn run(home: &HomeArgs, args: ScoreArgs) -> Result<ExitCode> {
     let start = Instant::now();
     let options = match &args.file {
-        Some(file) => ScoreOptions::from_file(file)?.overridden_by(&args.options)?,
+        Some(file) => options_file::laid_over(&options_file::read(file)?, &args.options)?,
         None => args.options,
     };
-    let data = home.data()?;
-    let name = options.data.as_deref().context(
-        "which data set? Give --data NAME; `datadiet data list` shows what there is, `datadiet \
-         data fetch cifar10` gets one",
-    )?;
-    let dataset = Dataset::open(&data, name)?;
+    let dataset = training::open(home, &options.training)?;
     let plan = Plan::new(&options, &dataset)?;
     let out = plan.out.clone();
     check_writable(&out)?;
-    let store = home.store()?;
-
-    let reporter = args.progress.reporter(plan.work());
-    reporter.note(&plan.headline(&dataset));
-    interrupt::install(reporter.clone())?;
-    let worker = WorkerProcess {
-        program: std::env::current_exe().context("cannot find this program's own file")?,
-        data_home: data.path().to_owned(),
-        threads: plan.job.template.threads,
-        memory: plan.memory,
-        checkpoint_every: Duration::try_from_secs_f64(args.checkpoint_every)
-            .context("--checkpoint-every is a number of seconds, such as 15")?,
-        gpus: usize::from(plan.job.template.device == DeviceKind::Cuda) * plan.gpus,
-    };
-    let sweep = Sweep {
-        store: &store,
-        trainer: &worker,
-        workers: plan.workers,
-        retry_failed: args.retry_failed,
-        stop: &STOP,
-        reporter: &*reporter,
-    };
-    let outcome = plan.job.run(&sweep)?;
+    let execution = Execution::new(home, args.execution, &plan.training, plan.work())?;
+    let (store, reporter) = (&execution.store, &execution.reporter);
+    reporter.note(&plan.headline());
+    let outcome = plan.job.run(&execution.sweep())?;
     if outcome.interrupted {
-        reporter.note("stopped; run the same command again to go on");
-        return Ok(ExitCode::from(EXIT_INTERRUPTED));
+        return Ok(execution.interrupted());
     }
     if outcome.completed.is_empty() {
         bail!(nothing_completed(&outcome));
     }
     let specs: Vec<_> = outcome.completed.iter().map(|(spec, _)| spec.clone()).collect();
-    let labels = plan.labels(&dataset);
+    let labels = plan.training.labels(&dataset);
     let scores =
-        aggregate(&store, &specs, &plan.times, labels, dataset.classes(), plan.per_replica)?;
+        aggregate(store, &specs, &plan.times, labels, dataset.classes(), plan.per_replica)?;
     for warning in warnings(&scores) {
         reporter.note(&format!("warning: {warning}"));
     }
@@ -147,14 +117,6 @@ fn warnings(scores: &ScoreTable) -> Vec<String> {
         )],
         _ => Vec::new(),
     }
-}
-
-/// Finds out before training, not after, whether results can be written.
-fn check_writable(out: &Path) -> Result<()> {
-    let tried = std::fs::create_dir_all(out).and_then(|()| tempfile::tempfile_in(out).map(drop));
-    tried.with_context(|| {
-        format!("cannot write to {}; choose another folder with --out DIR", out.display())
-    })
 }
 
 fn nothing_completed(outcome: &ScoreOutcome) -> String {

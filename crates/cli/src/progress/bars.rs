@@ -16,7 +16,7 @@ pub struct Bars {
     work: Work,
     all: MultiProgress,
     overall: ProgressBar,
-    runs: Mutex<HashMap<u32, Watched>>,
+    runs: Mutex<HashMap<String, Watched>>,
 }
 
 struct Watched {
@@ -28,15 +28,15 @@ impl Bars {
     /// One bar for all, nothing done.
     pub fn new(work: Work) -> Self {
         let all = MultiProgress::new();
-        let overall = all.add(ProgressBar::new(u64::from(work.runs) * work.steps));
+        let overall = all.add(ProgressBar::new(work.steps));
         overall.set_style(style("all        {bar:30} {percent:>3} %  {elapsed} gone, {eta} left"));
         overall.enable_steady_tick(Duration::from_millis(500));
         Self { work, all, overall, runs: Mutex::default() }
     }
 
-    fn with(&self, replica: u32, change: impl FnOnce(&mut Watched)) {
+    fn with(&self, run: &str, change: impl FnOnce(&mut Watched)) {
         let mut runs = self.runs.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-        if let Some(watched) = runs.get_mut(&replica) {
+        if let Some(watched) = runs.get_mut(run) {
             change(watched);
         }
     }
@@ -52,22 +52,26 @@ fn style(template: &str) -> ProgressStyle {
 }
 
 impl Reporter for Bars {
-    fn reused(&self, replica: u32) {
-        self.less(self.work.steps);
-        self.note(&format!("replica {replica}: already in the store"));
+    fn reused(&self, run: &str, steps: u64) {
+        self.less(steps);
+        self.note(&format!("{run}: already in the store"));
     }
 
-    fn started(&self, replica: u32, _slot: usize) {
-        let bar = self.all.insert_before(&self.overall, ProgressBar::new(self.work.steps));
-        bar.set_style(style("replica {prefix:>2} {bar:30} {percent:>3} %  {msg}"));
-        bar.set_prefix(replica.to_string());
+    fn skipped(&self, _run: &str, steps: u64) {
+        self.less(steps);
+    }
+
+    fn started(&self, run: &str, steps: u64, _slot: usize) {
+        let bar = self.all.insert_before(&self.overall, ProgressBar::new(steps));
+        bar.set_style(style("{prefix:10} {bar:30} {percent:>3} %  {msg}"));
+        bar.set_prefix(run.to_owned());
         bar.set_message("starting");
         let mut runs = self.runs.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-        runs.insert(replica, Watched { bar, pace: None });
+        runs.insert(run.to_owned(), Watched { bar, pace: None });
     }
 
-    fn step(&self, replica: u32, step: u64, total: u64, loss: f64) {
-        self.with(replica, |watched| {
+    fn step(&self, run: &str, step: u64, total: u64, loss: f64) {
+        self.with(run, |watched| {
             let before = watched.bar.position();
             let pace = *watched.pace.get_or_insert_with(|| {
                 self.less(step - 1);
@@ -85,18 +89,19 @@ impl Reporter for Bars {
         });
     }
 
-    fn recording(&self, replica: u32, step: u64) {
-        self.with(replica, |watched| {
+    fn recording(&self, run: &str, step: u64) {
+        self.with(run, |watched| {
             watched.bar.set_message(format!("scoring after step {}", grouped(step)));
         });
     }
 
-    fn ended(&self, replica: u32, problem: Option<&str>) {
-        self.with(replica, |watched| {
-            self.less(self.work.steps.saturating_sub(watched.bar.position()));
+    fn ended(&self, run: &str, problem: Option<&str>) {
+        self.with(run, |watched| {
+            let length = watched.bar.length().unwrap_or_default();
+            self.less(length.saturating_sub(watched.bar.position()));
             watched.bar.finish_and_clear();
         });
-        self.note(&format!("replica {replica}: {}", problem.unwrap_or("done")));
+        self.note(&format!("{run}: {}", problem.unwrap_or("done")));
     }
 
     fn finished(&self) {

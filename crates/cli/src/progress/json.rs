@@ -12,7 +12,7 @@ use super::pace::Pace;
 /// Writes one JSON object an event.
 pub struct Json {
     work: Work,
-    paces: Mutex<HashMap<u32, Pace>>,
+    paces: Mutex<HashMap<String, Pace>>,
 }
 
 impl Json {
@@ -27,33 +27,32 @@ fn tell(event: &Value) {
 }
 
 impl Reporter for Json {
-    fn reused(&self, replica: u32) {
-        tell(&json!({ "event": "reused", "replica": replica }));
+    fn reused(&self, run: &str, _steps: u64) {
+        tell(&json!({ "event": "reused", "run": run }));
     }
 
-    fn started(&self, replica: u32, slot: usize) {
-        self.paces.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).remove(&replica);
-        let total = self.work.steps;
-        tell(&json!({ "event": "started", "replica": replica, "worker": slot, "total": total }));
+    fn started(&self, run: &str, steps: u64, slot: usize) {
+        self.paces.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).remove(run);
+        tell(&json!({ "event": "started", "run": run, "worker": slot, "total": steps }));
     }
 
-    fn step(&self, replica: u32, step: u64, total: u64, loss: f64) {
+    fn step(&self, run: &str, step: u64, total: u64, loss: f64) {
         let mut paces = self.paces.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-        let pace = *paces.entry(replica).or_insert_with(|| Pace::new(step));
+        let pace = *paces.entry(run.to_owned()).or_insert_with(|| Pace::new(step));
         let rate = pace.steps_per_second(step).map(|rate| rate * f64::from(self.work.batch));
         let left = pace.left(step, total).map(|left| left.as_secs_f64());
         tell(&json!({
-            "event": "step", "replica": replica, "step": step, "total": total, "loss": loss,
+            "event": "step", "run": run, "step": step, "total": total, "loss": loss,
             "images_per_second": rate, "seconds_left": left,
         }));
     }
 
-    fn recording(&self, replica: u32, step: u64) {
-        tell(&json!({ "event": "scoring", "replica": replica, "step": step }));
+    fn recording(&self, run: &str, step: u64) {
+        tell(&json!({ "event": "scoring", "run": run, "step": step }));
     }
 
-    fn ended(&self, replica: u32, problem: Option<&str>) {
-        tell(&json!({ "event": "ended", "replica": replica, "problem": problem }));
+    fn ended(&self, run: &str, problem: Option<&str>) {
+        tell(&json!({ "event": "ended", "run": run, "problem": problem }));
     }
 
     fn note(&self, text: &str) {

@@ -17,7 +17,7 @@ const PAUSE: Duration = Duration::from_secs(10);
 /// Writes a line when something happens, and now and then while training.
 pub struct Lines {
     work: Work,
-    runs: Mutex<HashMap<u32, Watched>>,
+    runs: Mutex<HashMap<String, Watched>>,
 }
 
 struct Watched {
@@ -33,20 +33,20 @@ impl Lines {
 }
 
 impl Reporter for Lines {
-    fn reused(&self, replica: u32) {
-        eprintln!("replica {replica}: already in the store");
+    fn reused(&self, run: &str, _steps: u64) {
+        eprintln!("{run}: already in the store");
     }
 
-    fn started(&self, replica: u32, _slot: usize) {
-        eprintln!("replica {replica}: starts");
-        self.runs.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).remove(&replica);
+    fn started(&self, run: &str, _steps: u64, _slot: usize) {
+        eprintln!("{run}: starts");
+        self.runs.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).remove(run);
     }
 
-    fn step(&self, replica: u32, step: u64, total: u64, loss: f64) {
+    fn step(&self, run: &str, step: u64, total: u64, loss: f64) {
         let mut runs = self.runs.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-        let watched = runs.entry(replica).or_insert_with(|| {
+        let watched = runs.entry(run.to_owned()).or_insert_with(|| {
             if step > 1 {
-                eprintln!("replica {replica}: goes on from step {}", grouped(step - 1));
+                eprintln!("{run}: goes on from step {}", grouped(step - 1));
             }
             Watched { pace: Pace::new(step), told: Instant::now() }
         });
@@ -57,7 +57,7 @@ impl Reporter for Lines {
         let rate = watched.pace.steps_per_second(step).unwrap_or_default();
         let left = watched.pace.left(step, total).unwrap_or_default();
         eprintln!(
-            "replica {replica}: step {} of {}, loss {loss:.3}, {} images/s, {} left",
+            "{run}: step {} of {}, loss {loss:.3}, {} images/s, {} left",
             grouped(step),
             grouped(total),
             grouped((rate * f64::from(self.work.batch)) as u64),
@@ -65,12 +65,12 @@ impl Reporter for Lines {
         );
     }
 
-    fn recording(&self, replica: u32, step: u64) {
-        eprintln!("replica {replica}: scores after step {}", grouped(step));
+    fn recording(&self, run: &str, step: u64) {
+        eprintln!("{run}: scores after step {}", grouped(step));
     }
 
-    fn ended(&self, replica: u32, problem: Option<&str>) {
-        eprintln!("replica {replica}: {}", problem.unwrap_or("done"));
+    fn ended(&self, run: &str, problem: Option<&str>) {
+        eprintln!("{run}: {}", problem.unwrap_or("done"));
     }
 
     fn note(&self, text: &str) {

@@ -1,24 +1,20 @@
 //! What was typed, on the command line or in a TOML file; nothing is resolved here.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use anyhow::{Context, Result};
-use clap::{Args, ValueEnum};
+use clap::Args;
 use serde::{Deserialize, Serialize};
 
+use crate::training::TrainingOptions;
+
 /// Options of a scoring job. All of them may also stand in a TOML file.
-#[derive(Args, Clone, Debug, Default, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+#[derive(Args, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", default)]
 pub struct ScoreOptions {
-    /// Data set, as `datadiet data list` names it.
-    #[arg(long, value_name = "NAME")]
-    pub data: Option<String>,
-    /// resnet8, resnet14, resnet20, resnet18, resnet50, simple-cnn or mlp [default: resnet8].
-    #[arg(long)]
-    pub model: Option<String>,
-    /// Channels of the network's first stage [default: the model's own, 16 for resnet8].
-    #[arg(long)]
-    pub width: Option<u32>,
+    /// The training of a replica; it stops at the last score.
+    #[command(flatten)]
+    #[serde(flatten)]
+    pub training: TrainingOptions,
     /// Independent trainings to average over [default: 4].
     #[arg(long)]
     pub replicas: Option<u32>,
@@ -26,9 +22,6 @@ pub struct ScoreOptions {
     /// passes this, such as 0.95.
     #[arg(long, value_name = "R")]
     pub until_reliability: Option<f64>,
-    /// Length of the training schedule in epochs; training stops at the last score [default: 4].
-    #[arg(long)]
-    pub epochs: Option<f64>,
     /// When to score, in epochs, fractions allowed; 0 is the initialisation [default: the end].
     #[arg(long, value_delimiter = ',', value_name = "EPOCHS")]
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -41,54 +34,6 @@ pub struct ScoreOptions {
     #[arg(long, value_delimiter = ',', value_name = "EPOCHS")]
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub grand_at: Vec<f64>,
-    /// Memory for the gradients of GraNd, MiB a worker [default: half the machine's, shared out].
-    #[arg(long, value_name = "MIB")]
-    pub memory: Option<u64>,
-    /// Examples in a minibatch [default: 128].
-    #[arg(long)]
-    pub batch: Option<u32>,
-    /// Highest learning rate [default: 0.1].
-    #[arg(long)]
-    pub lr: Option<f64>,
-    /// Shape of the learning rate [default: linear].
-    #[arg(long, value_enum)]
-    pub schedule: Option<ScheduleKind>,
-    /// Epochs of rising learning rate, for `linear` [default: a tenth of the epochs].
-    #[arg(long, value_name = "EPOCHS")]
-    pub warm_up: Option<f64>,
-    /// Momentum, Nesterov's [default: 0.9].
-    #[arg(long)]
-    pub momentum: Option<f64>,
-    /// L2 penalty on all parameters [default: 0.0005].
-    #[arg(long)]
-    pub weight_decay: Option<f64>,
-    /// Border of the random crop in pixels, 0 for none [default: an eighth of the side, at most 4].
-    #[arg(long, value_name = "PIXELS")]
-    pub crop_padding: Option<u32>,
-    /// Mirror half of the training images [default: true].
-    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
-    pub flip: Option<bool>,
-    /// Arithmetic [default: auto: bf16 where the processor or GPU has it, else f32].
-    #[arg(long, value_enum)]
-    pub precision: Option<PrecisionChoice>,
-    /// cpu or cuda [default: cpu].
-    #[arg(long, value_enum)]
-    pub device: Option<DeviceChoice>,
-    /// GPUs to spread replicas over, with --device cuda [default: 1].
-    #[arg(long)]
-    pub gpus: Option<u32>,
-    /// Replicas trained at a time, a process each [default: one a core, or one a GPU].
-    #[arg(long)]
-    pub workers: Option<u32>,
-    /// Threads of a worker; one is fastest when there are replicas enough [default: 1].
-    #[arg(long)]
-    pub threads: Option<u32>,
-    /// Seed from which all random streams derive [default: 0].
-    #[arg(long)]
-    pub seed: Option<u64>,
-    /// Only the first so many training examples, for a quick trial.
-    #[arg(long, value_name = "N")]
-    pub limit: Option<u32>,
     /// Also write a column for every replica.
     #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     pub per_replica: Option<bool>,
@@ -98,54 +43,4 @@ pub struct ScoreOptions {
     /// Folder for the results [default: scores/DATA-MODEL-ID].
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
-}
-
-/// Shapes of the learning rate.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum ScheduleKind {
-    /// Linear warm-up, then linear decay to 0.
-    Linear,
-    /// The paper's: × 0.2 at 30 %, 60 % and 80 % of the epochs.
-    Paper,
-}
-
-/// Precisions to choose from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum PrecisionChoice {
-    /// bf16 where the hardware has it.
-    Auto,
-    /// 32-bit floats.
-    F32,
-    /// bfloat16 activations, 32-bit master weights.
-    Bf16,
-}
-
-/// Devices to choose from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum DeviceChoice {
-    /// The processor.
-    Cpu,
-    /// NVIDIA GPUs.
-    Cuda,
-}
-
-impl ScoreOptions {
-    /// Reads options from a TOML file.
-    pub fn from_file(path: &Path) -> Result<Self> {
-        let text = std::fs::read_to_string(path).with_context(|| {
-            format!("cannot read {} (options come as --data NAME …)", path.display())
-        })?;
-        toml::from_str(&text).with_context(|| format!("in {}", path.display()))
-    }
-
-    /// These options, with those of `other` that were given instead.
-    pub fn overridden_by(self, other: &Self) -> Result<Self> {
-        // Options that were not given are left out, so laying one over the other merges them.
-        let mut merged = toml::Table::try_from(self)?;
-        merged.extend(toml::Table::try_from(other)?);
-        Ok(merged.try_into()?)
-    }
 }

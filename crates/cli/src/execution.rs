@@ -1,0 +1,86 @@
+//! Carrying out trainings: where the store is, which workers train, who hears about it.
+
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use clap::Args;
+use datadiet_lab::{Reporter, Sweep, WorkerProcess};
+use datadiet_store::Store;
+
+use crate::home::HomeArgs;
+use crate::interrupt::{self, EXIT_INTERRUPTED, STOP};
+use crate::progress::{ProgressArgs, Work};
+use crate::training::Training;
+
+/// Options of commands that train.
+#[derive(Args, Clone, Copy)]
+pub struct ExecutionArgs {
+    /// Train runs again whose failure is on record.
+    #[arg(long)]
+    retry_failed: bool,
+    /// Least time between two checkpoints of a run.
+    #[arg(long, value_name = "SECONDS", default_value_t = 15.0)]
+    checkpoint_every: f64,
+    #[command(flatten)]
+    progress: ProgressArgs,
+}
+
+/// What is needed to carry out trainings.
+pub struct Execution {
+    /// Where runs live.
+    pub store: Store,
+    /// Hears about progress.
+    pub reporter: Arc<dyn Reporter + Send + Sync>,
+    worker: WorkerProcess,
+    workers: usize,
+    retry_failed: bool,
+}
+
+impl Execution {
+    /// Opens the store and prepares workers for trainings like `training`; from now on Ctrl-C stops
+    /// at the next step.
+    ///
+    /// # Errors
+    /// When the store cannot be used.
+    pub fn new(
+        home: &HomeArgs,
+        args: ExecutionArgs,
+        training: &Training,
+        work: Work,
+    ) -> Result<Self> {
+        let store = home.store()?;
+        let reporter = args.progress.reporter(work);
+        interrupt::install(reporter.clone())?;
+        let worker = WorkerProcess {
+            program: std::env::current_exe().context("cannot find this program's own file")?,
+            data_home: home.data()?.path().to_owned(),
+            threads: training.template.threads,
+            memory: training.memory,
+            checkpoint_every: Duration::try_from_secs_f64(args.checkpoint_every)
+                .context("--checkpoint-every is a number of seconds, such as 15")?,
+            gpus: training.gpus,
+        };
+        let (workers, retry_failed) = (training.workers, args.retry_failed);
+        Ok(Self { store, reporter, worker, workers, retry_failed })
+    }
+
+    /// A way to carry out runs.
+    pub fn sweep(&self) -> Sweep<'_> {
+        Sweep {
+            store: &self.store,
+            trainer: &self.worker,
+            workers: self.workers,
+            retry_failed: self.retry_failed,
+            stop: &STOP,
+            reporter: &*self.reporter,
+        }
+    }
+
+    /// What a command answers that was asked to stop.
+    pub fn interrupted(&self) -> ExitCode {
+        self.reporter.note("stopped; run the same command again to go on");
+        ExitCode::from(EXIT_INTERRUPTED)
+    }
+}

@@ -1,0 +1,240 @@
+//! From the options of a training to what is trained: defaults filled in, everything checked.
+
+mod options;
+
+use anyhow::{Context, Result, bail, ensure};
+use datadiet_data::Dataset;
+use datadiet_engine::kernels::conv::has_bf16;
+use datadiet_engine::networks;
+use datadiet_engine::session::task_of;
+use datadiet_lab::TimePoint;
+use datadiet_store::{
+    Augmentation, DataRef, DeviceKind, Labels, LearningRate, NetworkSpec, Precision, Recording,
+    RunSpec, Schedule, Subset,
+};
+
+pub use options::TrainingOptions;
+use options::{DeviceChoice, PrecisionChoice, ScheduleKind};
+
+use crate::output::grouped;
+
+/// How networks are trained on a data set, and on what part of the machine.
+#[derive(Clone, Debug)]
+pub struct Training {
+    /// A run to the end of the schedule on all examples, which records nothing but its accuracy.
+    pub template: RunSpec,
+    /// Length of the schedule in epochs.
+    pub epochs: f64,
+    /// Steps of an epoch of the whole training set.
+    pub per_epoch: u64,
+    /// Training examples.
+    pub examples: usize,
+    /// Processes at a time.
+    pub workers: usize,
+    /// Memory that the gradient norms of a process may use, MiB.
+    pub memory: u64,
+    /// GPUs to spread them over; none on the processor.
+    pub gpus: usize,
+}
+
+/// Opens the data set that the options name.
+///
+/// # Errors
+/// When they name none, or there is none of that name.
+pub fn open(home: &crate::home::HomeArgs, options: &TrainingOptions) -> Result<Dataset> {
+    let name = options.data.as_deref().context(
+        "which data set? Give --data NAME; `datadiet data list` shows what there is, `datadiet \
+         data fetch cifar10` gets one",
+    )?;
+    Ok(Dataset::open(&home.data()?, name)?)
+}
+
+impl Training {
+    /// Resolves and checks options for a data set.
+    ///
+    /// # Errors
+    /// For options that make no sense, or do not fit the data.
+    pub fn new(options: &TrainingOptions, dataset: &Dataset) -> Result<Self> {
+        let examples = examples(options, dataset)?;
+        let batch = positive("--batch", options.batch, 128)?;
+        ensure!(
+            examples >= batch as usize,
+            "a batch of {batch} is more than the {examples} training examples; give --batch {}",
+            examples.min(32)
+        );
+        let per_epoch = examples as u64 / u64::from(batch);
+        let epochs = options.epochs.unwrap_or(4.0);
+        let steps = steps_of(epochs, per_epoch);
+        ensure!(
+            epochs.is_finite() && steps >= 1,
+            "--epochs {epochs} is not a length of training: an epoch has {per_epoch} steps, and at \
+             least one is needed"
+        );
+        let template = RunSpec {
+            semantics: RunSpec::SEMANTICS,
+            data: DataRef {
+                name: dataset.name().into(),
+                fingerprint: dataset.fingerprint().into(),
+                limit: options.limit.filter(|&limit| (limit as usize) < dataset.train().len()),
+            },
+            labels: Labels::Original,
+            subset: Subset::Full,
+            validation: None,
+            network: network(options, dataset)?,
+            schedule: schedule(options, batch, steps, per_epoch)?,
+            augmentation: augmentation(options, dataset)?,
+            precision: precision(options),
+            device: device(options),
+            threads: positive("--threads", options.threads, 1)?,
+            seed: options.seed.unwrap_or(0),
+            replica: 0,
+            stop_after: steps,
+            record: Recording { scores: Vec::new(), steps: Vec::new(), gradient_steps: Vec::new() },
+        };
+        let gpus = positive("--gpus", options.gpus, 1)? as usize;
+        let workers = workers(options, &template, gpus)?;
+        let memory = options.memory.unwrap_or_else(|| default_memory(workers));
+        ensure!(memory > 0, "--memory must be at least 1 MiB");
+        let gpus = if template.device == DeviceKind::Cuda { gpus } else { 0 };
+        Ok(Self { template, epochs, per_epoch, examples, workers, memory, gpus })
+    }
+
+    /// The times `asked` in epochs, ascending, as steps.
+    ///
+    /// # Errors
+    /// When one lies outside the training, or two are the same step.
+    pub fn times(&self, mut asked: Vec<f64>) -> Result<Vec<TimePoint>> {
+        asked.sort_by(f64::total_cmp);
+        asked.dedup();
+        let mut times: Vec<TimePoint> = Vec::new();
+        for at in asked {
+            ensure!(
+                at >= 0.0 && at <= self.epochs,
+                "cannot score at epoch {at}: training goes from 0 to {} epochs; give --epochs {} \
+                 for a longer schedule",
+                self.epochs,
+                at.abs().ceil()
+            );
+            let step = steps_of(at, self.per_epoch);
+            if let Some(same) = times.iter().find(|time| time.step == step) {
+                bail!("epochs {} and {at} are the same step, {step}: leave one out", same.epochs);
+            }
+            times.push(TimePoint { epochs: at, step });
+        }
+        Ok(times)
+    }
+
+    /// The labels of the data set that are used.
+    pub fn labels<'d>(&self, dataset: &'d Dataset) -> &'d [u32] {
+        &dataset.train().labels[..self.examples]
+    }
+
+    /// Data, network and arithmetic in one line.
+    pub fn headline(&self) -> String {
+        let spec = &self.template;
+        let precision = if spec.precision == Precision::Bf16 { "bf16" } else { "f32" };
+        format!(
+            "{}: {} examples · {} of width {} · {precision} · {} at a time",
+            spec.data.name,
+            grouped(self.examples as u64),
+            spec.network.name,
+            spec.network.width,
+            self.workers,
+        )
+    }
+}
+
+fn examples(options: &TrainingOptions, dataset: &Dataset) -> Result<usize> {
+    let all = dataset.train().len();
+    match options.limit {
+        None => Ok(all),
+        Some(limit) if limit >= 1 && limit as usize <= all => Ok(limit as usize),
+        Some(limit) => bail!("--limit {limit} must lie between 1 and {all}, the training examples"),
+    }
+}
+
+pub fn positive(name: &str, given: Option<u32>, default: u32) -> Result<u32> {
+    let value = given.unwrap_or(default);
+    ensure!(value > 0, "{name} must be at least 1");
+    Ok(value)
+}
+
+pub fn steps_of(epochs: f64, per_epoch: u64) -> u64 {
+    (epochs * per_epoch as f64).round() as u64
+}
+
+fn network(options: &TrainingOptions, dataset: &Dataset) -> Result<NetworkSpec> {
+    let name = options.model.clone().unwrap_or_else(|| "resnet8".into());
+    let width = options.width.map_or_else(|| networks::find(&name).map(|e| e.default_width), Ok)?;
+    let spec = NetworkSpec { name, width };
+    networks::check(&spec, task_of(dataset))?;
+    Ok(spec)
+}
+
+fn schedule(options: &TrainingOptions, batch: u32, steps: u64, per_epoch: u64) -> Result<Schedule> {
+    let lr = options.lr.unwrap_or(0.1);
+    ensure!(lr > 0.0 && lr.is_finite(), "--lr {lr} must be above 0, such as 0.1");
+    let momentum = options.momentum.unwrap_or(0.9);
+    ensure!((0.0..1.0).contains(&momentum), "--momentum {momentum} must lie in [0, 1)");
+    let weight_decay = options.weight_decay.unwrap_or(5e-4);
+    ensure!(weight_decay >= 0.0, "--weight-decay {weight_decay} must not be negative");
+    let learning_rate = match options.schedule.unwrap_or(ScheduleKind::Linear) {
+        ScheduleKind::Linear => {
+            let warm_up = options.warm_up.map_or(steps / 10, |at| steps_of(at, per_epoch));
+            ensure!(options.warm_up.is_none_or(|at| at >= 0.0), "--warm-up must not be negative");
+            ensure!(
+                warm_up < steps,
+                "--warm-up must be shorter than the training of {steps} steps"
+            );
+            LearningRate::WarmUpLinear { peak: lr, warm_up }
+        }
+        ScheduleKind::Paper => LearningRate::Milestones {
+            base: lr,
+            factor: 0.2,
+            milestones: [0.3, 0.6, 0.8].map(|at| (at * steps as f64).round() as u64).to_vec(),
+        },
+    };
+    Ok(Schedule { steps, batch, learning_rate, momentum, nesterov: momentum > 0.0, weight_decay })
+}
+
+fn augmentation(options: &TrainingOptions, dataset: &Dataset) -> Result<Augmentation> {
+    let side = dataset.height().min(dataset.width()) as u32;
+    let crop_padding = options.crop_padding.unwrap_or((side / 8).min(4));
+    ensure!(
+        crop_padding < side,
+        "--crop-padding {crop_padding} must be smaller than the images' side of {side} pixels"
+    );
+    Ok(Augmentation { crop_padding, flip: options.flip.unwrap_or(true) })
+}
+
+fn precision(options: &TrainingOptions) -> Precision {
+    match options.precision.unwrap_or(PrecisionChoice::Auto) {
+        PrecisionChoice::F32 => Precision::F32,
+        PrecisionChoice::Bf16 => Precision::Bf16,
+        PrecisionChoice::Auto if device(options) == DeviceKind::Cuda || has_bf16() => {
+            Precision::Bf16
+        }
+        PrecisionChoice::Auto => Precision::F32,
+    }
+}
+
+fn device(options: &TrainingOptions) -> DeviceKind {
+    match options.device.unwrap_or(DeviceChoice::Cpu) {
+        DeviceChoice::Cpu => DeviceKind::Cpu,
+        DeviceChoice::Cuda => DeviceKind::Cuda,
+    }
+}
+
+/// Half of the machine's memory, shared out to the workers; MiB.
+fn default_memory(workers: usize) -> u64 {
+    (crate::machine::memory_mib() / 2 / workers as u64).max(256)
+}
+
+fn workers(options: &TrainingOptions, spec: &RunSpec, gpus: usize) -> Result<usize> {
+    let cores = std::thread::available_parallelism().map_or(1, |cores| cores.get());
+    let default = match spec.device {
+        DeviceKind::Cpu => (cores / spec.threads as usize).max(1),
+        DeviceKind::Cuda => gpus,
+    };
+    Ok(positive("--workers", options.workers, default as u32)? as usize)
+}
