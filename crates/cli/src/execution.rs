@@ -51,6 +51,7 @@ impl Execution {
         work: Work,
     ) -> Result<Self> {
         let store = home.store()?;
+        training.keep_lists(&store)?;
         let reporter = args.progress.reporter(work);
         interrupt::install(reporter.clone())?;
         let worker = WorkerProcess {

@@ -4,6 +4,7 @@ mod commands;
 mod execution;
 mod home;
 mod interrupt;
+mod lists;
 mod machine;
 mod options_file;
 mod output;
@@ -47,6 +48,8 @@ enum Command {
     /// Read a table of scores: show, head, correlate, export.
     #[command(subcommand)]
     Scores(commands::scores::ScoresCommand),
+    /// Run the experiments of a TOML file: prune, retrain, compare.
+    Run(Box<commands::run::RunArgs>),
     /// List, show and clean up the trainings in the store.
     #[command(subcommand)]
     Runs(commands::runs::RunsCommand),
@@ -61,6 +64,7 @@ fn main() -> ExitCode {
         Command::Data(command) => commands::data::run(&cli.home, command),
         Command::Score(args) => commands::score::run(&cli.home, *args),
         Command::Scores(command) => commands::scores::run(command),
+        Command::Run(args) => commands::run::run(&cli.home, *args),
         Command::Runs(command) => commands::runs::run(&cli.home, command),
         Command::Worker(args) => commands::worker::run(args),
     };

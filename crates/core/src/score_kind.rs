@@ -5,7 +5,7 @@
 //!
 //! It holds no values and computes nothing.
 
-use std::{fmt, str::FromStr};
+use std::{borrow::Cow, fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
@@ -82,16 +82,16 @@ pub enum Source {
 }
 
 /// What a column of a score means, in words that go beside it into every output.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Definition {
     /// The quantity, for one network.
-    pub formula: &'static str,
+    pub formula: Cow<'static, str>,
     /// The pass it is taken from.
-    pub pass: &'static str,
+    pub pass: Cow<'static, str>,
     /// Closed or half-open interval of values.
-    pub range: &'static str,
+    pub range: Cow<'static, str>,
     /// Where it was defined.
-    pub reference: &'static str,
+    pub reference: Cow<'static, str>,
 }
 
 /// A word that names no score.
@@ -275,7 +275,12 @@ const fn define(
     range: &'static str,
     reference: &'static str,
 ) -> Definition {
-    Definition { formula, pass, range, reference }
+    Definition {
+        formula: Cow::Borrowed(formula),
+        pass: Cow::Borrowed(pass),
+        range: Cow::Borrowed(range),
+        reference: Cow::Borrowed(reference),
+    }
 }
 
 fn known_names() -> String {

@@ -4,12 +4,12 @@ use datadiet_core::{
     Definition, Direction, Reliability, ScoreKind, mean_and_standard_error, reliability,
 };
 use datadiet_store::{Column, RunSpec, Store, Table};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::LabError;
 
 /// A time in training.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct TimePoint {
     /// As asked for, in epochs; names the columns.
     pub epochs: f64,
@@ -28,7 +28,7 @@ pub struct ScoreTable {
 }
 
 /// What a column holds, and how far to trust it.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct ColumnSummary {
     /// Name of the column of means, such as `el2n@4`.
     pub name: String,

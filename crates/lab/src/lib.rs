@@ -4,15 +4,33 @@
 //! ([`WorkerProcess`]) and in tests a fake, so that scheduling, failure and resumption are tested
 //! without libtorch.
 
+mod accuracy;
 mod aggregate;
+mod choice;
+mod experiment;
+mod finished;
+pub mod ledger;
+pub mod ranking;
 mod reporter;
+pub mod retraining;
+mod scene;
 mod score_job;
+mod search;
+pub mod study;
 mod sweep;
 mod worker;
 
+pub use accuracy::Accuracies;
 pub use aggregate::{ColumnSummary, ScoreTable, TimePoint, aggregate, column_name};
+pub use choice::{Amount, Choice, Chosen, Keep};
+pub use experiment::{Done, Experiment, ExperimentCost, ExperimentOutcome, SceneOutcome};
+pub use finished::Finished;
+pub use ranking::Ranking;
 pub use reporter::{Reporter, Silent};
+pub use retraining::{Fixed, Retraining};
+pub use scene::{Scene, Scored};
 pub use score_job::{ScoreJob, ScoreOutcome};
+pub use search::{Arm, Finals, Rung, RungOutcome, SearchOutcome, SearchPlan};
 pub use sweep::{Ended, Failure, Job, Sweep};
 pub use worker::{EXIT_STOPPED, Trainer, WorkerEvent, WorkerProcess};
 
@@ -25,6 +43,9 @@ pub enum LabError {
     /// A statistic cannot be computed.
     #[error(transparent)]
     Statistics(#[from] datadiet_core::StatsError),
+    /// A subset cannot be chosen.
+    #[error(transparent)]
+    Selection(#[from] datadiet_core::SelectionError),
     /// The job makes no sense.
     #[error("{0}")]
     Plan(String),

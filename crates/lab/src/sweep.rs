@@ -36,7 +36,7 @@ pub struct Job {
 }
 
 /// A run that did not complete.
-#[derive(Clone, Debug, PartialEq, serde::Serialize)]
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Failure {
     /// What it is called.
     pub name: String,

@@ -1,6 +1,7 @@
 //! One file a command.
 
 pub mod data;
+pub mod run;
 pub mod runs;
 pub mod score;
 pub mod scores;

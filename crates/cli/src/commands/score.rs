@@ -21,8 +21,9 @@ use crate::home::HomeArgs;
 use crate::options_file;
 use crate::output::{OutputArgs, check_writable};
 use crate::training;
-use options::ScoreOptions;
+pub use options::ScoreOptions;
 use plan::Plan;
+pub use plan::recording;
 use result::ScoreReport;
 
 /// Score every training example.
@@ -83,7 +84,7 @@ pub fn run(home: &HomeArgs, args: ScoreArgs) -> Result<ExitCode> {
         bail!(nothing_completed(&outcome));
     }
     let specs: Vec<_> = outcome.completed.iter().map(|(spec, _)| spec.clone()).collect();
-    let labels = plan.training.labels(&dataset);
+    let labels = &plan.training.labels;
     let scores =
         aggregate(store, &specs, &plan.times, labels, dataset.classes(), plan.per_replica)?;
     for warning in warnings(&scores) {

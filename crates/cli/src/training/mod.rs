@@ -3,19 +3,20 @@
 mod options;
 
 use anyhow::{Context, Result, bail, ensure};
-use datadiet_data::Dataset;
+use datadiet_data::{Dataset, LabelNoise};
 use datadiet_engine::kernels::conv::has_bf16;
 use datadiet_engine::networks;
 use datadiet_engine::session::task_of;
 use datadiet_lab::TimePoint;
 use datadiet_store::{
-    Augmentation, DataRef, DeviceKind, Labels, LearningRate, NetworkSpec, Precision, Recording,
-    RunSpec, Schedule, Subset,
+    Augmentation, DataRef, DeviceKind, Labels, LearningRate, ListRef, NetworkSpec, Precision,
+    Recording, RunSpec, Schedule, Store, Subset,
 };
 
 pub use options::TrainingOptions;
 use options::{DeviceChoice, PrecisionChoice, ScheduleKind};
 
+use crate::lists;
 use crate::output::grouped;
 
 /// How networks are trained on a data set, and on what part of the machine.
@@ -29,6 +30,8 @@ pub struct Training {
     pub per_epoch: u64,
     /// Training examples.
     pub examples: usize,
+    /// Their labels.
+    pub labels: Vec<u32>,
     /// Processes at a time.
     pub workers: usize,
     /// Memory that the gradient norms of a process may use, MiB.
@@ -70,6 +73,7 @@ impl Training {
             "--epochs {epochs} is not a length of training: an epoch has {per_epoch} steps, and at \
              least one is needed"
         );
+        let (labels, labelling) = labels(options, dataset, examples)?;
         let template = RunSpec {
             semantics: RunSpec::SEMANTICS,
             data: DataRef {
@@ -77,7 +81,7 @@ impl Training {
                 fingerprint: dataset.fingerprint().into(),
                 limit: options.limit.filter(|&limit| (limit as usize) < dataset.train().len()),
             },
-            labels: Labels::Original,
+            labels: labelling,
             subset: Subset::Full,
             validation: None,
             network: network(options, dataset)?,
@@ -96,7 +100,7 @@ impl Training {
         let memory = options.memory.unwrap_or_else(|| default_memory(workers));
         ensure!(memory > 0, "--memory must be at least 1 MiB");
         let gpus = if template.device == DeviceKind::Cuda { gpus } else { 0 };
-        Ok(Self { template, epochs, per_epoch, examples, workers, memory, gpus })
+        Ok(Self { template, epochs, per_epoch, examples, labels, workers, memory, gpus })
     }
 
     /// The times `asked` in epochs, ascending, as steps.
@@ -124,9 +128,20 @@ impl Training {
         Ok(times)
     }
 
-    /// The labels of the data set that are used.
-    pub fn labels<'d>(&self, dataset: &'d Dataset) -> &'d [u32] {
-        &dataset.train().labels[..self.examples]
+    /// Keeps the lists that the template refers to.
+    ///
+    /// # Errors
+    /// When they cannot be written.
+    pub fn keep_lists(&self, store: &Store) -> Result<()> {
+        if self.template.labels != Labels::Original {
+            store.keep_list(&self.labels)?;
+        }
+        Ok(())
+    }
+
+    /// Which examples have another label than the data set says.
+    pub fn changed(&self, dataset: &Dataset) -> Vec<bool> {
+        self.labels.iter().zip(dataset.train().labels).map(|(new, old)| new != old).collect()
     }
 
     /// Data, network and arithmetic in one line.
@@ -151,6 +166,31 @@ fn examples(options: &TrainingOptions, dataset: &Dataset) -> Result<usize> {
         Some(limit) if limit >= 1 && limit as usize <= all => Ok(limit as usize),
         Some(limit) => bail!("--limit {limit} must lie between 1 and {all}, the training examples"),
     }
+}
+
+fn labels(
+    options: &TrainingOptions,
+    dataset: &Dataset,
+    examples: usize,
+) -> Result<(Vec<u32>, Labels)> {
+    let original = &dataset.train().labels[..examples];
+    let Some(path) = &options.labels else { return Ok((original.to_vec(), Labels::Original)) };
+    let list = lists::read(path, lists::Of::Labels)?;
+    list.check_fingerprint(path, dataset.name(), dataset.fingerprint())?;
+    let noise = LabelNoise::Given { labels: list.values };
+    let classes = dataset.classes().len() as u32;
+    let labels = noise
+        .apply(dataset.train().labels, classes, 0)
+        .with_context(|| format!("cannot use the labels of {}", path.display()))?
+        .labels[..examples]
+        .to_vec();
+    let labelling = labelling(&labels, original);
+    Ok((labels, labelling))
+}
+
+/// How a specification names labels.
+pub fn labelling(labels: &[u32], original: &[u32]) -> Labels {
+    if labels == original { Labels::Original } else { Labels::Listed(ListRef::of(labels)) }
 }
 
 pub fn positive(name: &str, given: Option<u32>, default: u32) -> Result<u32> {

@@ -1,6 +1,8 @@
 //! How networks are trained, as typed on the command line or in a TOML file; nothing is resolved
 //! here.
 
+use std::path::PathBuf;
+
 use clap::{Args, ValueEnum};
 use serde::{Deserialize, Serialize};
 
@@ -11,6 +13,10 @@ pub struct TrainingOptions {
     /// Data set, as `datadiet data list` names it.
     #[arg(long, value_name = "NAME")]
     pub data: Option<String>,
+    /// Labels to use instead of the data set's: a file of `datadiet noise`, or .npy, .json, .txt
+    /// with one class number for each training example.
+    #[arg(long, value_name = "FILE")]
+    pub labels: Option<PathBuf>,
     /// resnet8, resnet14, resnet20, resnet18, resnet50, simple-cnn or mlp [default: resnet8].
     #[arg(long)]
     pub model: Option<String>,

@@ -34,7 +34,7 @@ struct ShownColumn {
     max: f32,
     missing: usize,
     reliability: Option<f64>,
-    formula: Option<&'static str>,
+    formula: Option<String>,
 }
 
 /// Runs the command.
@@ -61,7 +61,7 @@ fn describe(scores: &Scores, name: &str) -> Result<ShownColumn> {
         max: at(seen.len().saturating_sub(1)),
         missing: all.len() - seen.len(),
         reliability: scores.reported(name).and_then(|c| c["reliability"]["full"].as_f64()),
-        formula: kind_of(name).map(|kind| kind.definition().formula),
+        formula: kind_of(name).map(|kind| kind.definition().formula.into_owned()),
     })
 }
 
@@ -71,7 +71,7 @@ fn text(shown: &Shown<'_>) -> String {
         vec![
             column.name.clone(),
             hard_end(column.direction).into(),
-            column.formula.unwrap_or_default().into(),
+            column.formula.clone().unwrap_or_default(),
             number(column.mean as f32),
             number(column.min),
             number(column.median),

@@ -1,0 +1,222 @@
+//! From an experiment's file to what is done: scenes, their labels, the studies in them.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, ensure};
+use datadiet_core::KeepFraction;
+use datadiet_data::{Dataset, LabelNoise};
+use datadiet_lab::{Arm, Experiment, Scene, SearchPlan};
+use datadiet_store::{Labels, RunSpec, Store};
+use serde_json::{Value, json};
+
+use super::file::{ExperimentFile, TunePlan};
+use crate::commands::score::{ScoreOptions, recording};
+use crate::lists;
+use crate::training::{Training, TrainingOptions, labelling, positive};
+
+/// An experiment ready to run.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// How networks are trained in the plain scene.
+    pub training: Training,
+    /// The experiment.
+    pub experiment: Experiment,
+}
+
+impl Plan {
+    /// Resolves and checks a file for a data set. Paths in it are relative to it.
+    ///
+    /// # Errors
+    /// For anything that makes no sense or does not fit the data.
+    pub fn new(file: &ExperimentFile, path: &Path, dataset: &Dataset) -> Result<Self> {
+        let training = Training::new(&file.training, dataset)?;
+        let folder = path.parent().unwrap_or(Path::new("."));
+        let mut scenes = Scenes { file, dataset, folder, all: Vec::new() };
+        scenes.add(String::new(), &file.training, &training.labels)?;
+        let mut experiment = Experiment::default();
+        if let Some(window) = &file.window {
+            let noisy = window.noise.iter().map(|&fraction| scenes.uniform(&training, fraction));
+            let indices = noisy.collect::<Result<Vec<usize>>>()?;
+            window.offsets.iter().try_for_each(|&offset| fits(offset, window.keep))?;
+            experiment.window = Some((window.clone(), indices));
+        }
+        if let Some(noise) = &file.noise {
+            let mut indices = Vec::new();
+            for &fraction in &noise.symmetric {
+                indices.push(scenes.symmetric(&training, fraction)?);
+            }
+            for &fraction in &noise.uniform {
+                indices.push(scenes.uniform(&training, fraction)?);
+            }
+            for file in &noise.files {
+                indices.push(scenes.labelled(&training, file)?);
+            }
+            ensure!(!indices.is_empty(), "[noise] needs symmetric, uniform or files");
+            experiment.noise = Some((noise.clone(), indices));
+        }
+        if let Some(correlations) = &file.correlations {
+            let mut indices = vec![0];
+            for network in &correlations.networks {
+                let (model, width) = (Some(network.model.clone()), network.width);
+                let options = TrainingOptions { model, width, ..file.training.clone() };
+                let name = match width {
+                    Some(width) => format!("{} width {width}", network.model),
+                    None => network.model.clone(),
+                };
+                indices.push(scenes.add(name, &options, &training.labels)?);
+            }
+            experiment.correlations = Some((correlations.clone(), indices));
+        }
+        experiment.curve = file.curve.clone();
+        if let Some(curve) = &experiment.curve {
+            ensure!(!curve.keep.is_empty(), "[curve] needs keep, such as keep = [0.75, 0.5]");
+            ensure!(curve.retrainings > 0, "[curve] retrainings must be at least 1");
+        }
+        let seed = training.template.seed;
+        experiment.tune = file.tune.as_ref().map(|tune| search(tune, seed)).transpose()?;
+        experiment.scenes = scenes.all;
+        Ok(Self { training, experiment })
+    }
+
+    /// Keeps the labels of all scenes for their runs to refer to.
+    ///
+    /// # Errors
+    /// When they cannot be written.
+    pub fn keep_labels(&self, store: &Store) -> Result<()> {
+        for scene in &self.experiment.scenes {
+            if scene.template.labels != Labels::Original {
+                store.keep_list(&scene.labels)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// What it would train.
+    pub fn summary(&self) -> Value {
+        let (trainings, steps) = self.experiment.size();
+        let scenes: Vec<&str> =
+            self.experiment.scenes.iter().map(|scene| scene.name.as_str()).collect();
+        json!({
+            "trainings": trainings, "steps": steps, "scenes": scenes,
+            "template": self.training.template,
+        })
+    }
+}
+
+/// The scenes of an experiment, each once.
+struct Scenes<'a> {
+    file: &'a ExperimentFile,
+    dataset: &'a Dataset,
+    folder: &'a Path,
+    all: Vec<Scene>,
+}
+
+impl Scenes<'_> {
+    /// Adds a scene, or finds it; gives its index.
+    fn add(&mut self, name: String, options: &TrainingOptions, labels: &[u32]) -> Result<usize> {
+        let training = Training::new(options, self.dataset)?;
+        let scoring = &self.file.scoring;
+        let options = ScoreOptions {
+            scores: scoring.scores.clone(),
+            at: scoring.at.clone(),
+            grand_at: scoring.grand_at.clone(),
+            ..ScoreOptions::default()
+        };
+        let mut at = if options.at.is_empty() { vec![training.epochs] } else { options.at.clone() };
+        at.extend(&options.grand_at);
+        let times = training.times(at)?;
+        let record = recording(&options, &training, &times)?;
+        let original = &self.dataset.train().labels[..training.examples];
+        let template = RunSpec { labels: labelling(labels, original), ..training.template.clone() };
+        let stop_after = times.last().map_or(template.stop_after, |time| time.step).max(1);
+        let scoring = RunSpec { record, stop_after, ..template.clone() };
+        if let Some(index) = self.all.iter().position(|scene| scene.scoring == scoring) {
+            return Ok(index);
+        }
+        self.all.push(Scene {
+            name,
+            template,
+            scoring,
+            replicas: positive("scoring.replicas", self.file.scoring.replicas, 4)?,
+            times,
+            changed: labels.iter().zip(original).map(|(new, old)| new != old).collect(),
+            labels: labels.to_vec(),
+            classes: self.dataset.classes().to_vec(),
+        });
+        Ok(self.all.len() - 1)
+    }
+
+    fn noisy(&mut self, training: &Training, name: String, noise: &LabelNoise) -> Result<usize> {
+        let classes = self.dataset.classes().len() as u32;
+        let noisy = noise.apply(&training.labels, classes, training.template.seed)?;
+        self.add(name, &self.file.training, &noisy.labels)
+    }
+
+    fn uniform(&mut self, training: &Training, fraction: f64) -> Result<usize> {
+        if fraction == 0.0 {
+            return Ok(0);
+        }
+        let name = format!("{} % of labels random", fraction * 100.0);
+        self.noisy(training, name, &LabelNoise::Uniform { fraction })
+    }
+
+    fn symmetric(&mut self, training: &Training, fraction: f64) -> Result<usize> {
+        let name = format!("{} % of labels wrong", fraction * 100.0);
+        self.noisy(training, name, &LabelNoise::Symmetric { fraction })
+    }
+
+    fn labelled(&mut self, training: &Training, file: &Path) -> Result<usize> {
+        let path: PathBuf = self.folder.join(file);
+        let list = lists::read(&path, lists::Of::Labels)?;
+        list.check_fingerprint(&path, self.dataset.name(), self.dataset.fingerprint())?;
+        let mut labels = list.values;
+        if labels.len() == self.dataset.train().len() {
+            labels.truncate(training.examples);
+        }
+        let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+        self.noisy(training, name, &LabelNoise::Given { labels })
+            .with_context(|| format!("cannot use the labels of {}", path.display()))
+    }
+}
+
+fn fits(offset: f64, keep: KeepFraction) -> Result<()> {
+    let keep = f64::from(keep);
+    ensure!(
+        offset >= 0.0 && offset + keep <= 1.0 + 1e-9,
+        "a window of {keep} that begins at {offset} ends past the order: offset and size together \
+         are at most 1"
+    );
+    Ok(())
+}
+
+fn search(tune: &TunePlan, seed: u64) -> Result<SearchPlan> {
+    ensure!(!tune.keep.is_empty(), "[tune] needs keep, such as keep = [0.5]");
+    ensure!(
+        tune.validation > 0.0 && tune.validation < 1.0,
+        "[tune] validation = {} must lie between 0 and 1, such as 0.1",
+        tune.validation
+    );
+    let arms = arms(&tune.keep, &tune.drops, &tune.quotas);
+    Ok(SearchPlan {
+        by: tune.by.clone(),
+        rungs: SearchPlan::halving(arms.len(), tune.budget, tune.retrainings),
+        arms,
+        validation: tune.validation,
+        tolerance: None,
+        finals: tune.retrainings.max(1),
+        seed,
+    })
+}
+
+/// All combinations that leave room for what is kept.
+pub fn arms(keep: &[KeepFraction], drops: &[f64], quotas: &[datadiet_core::Quota]) -> Vec<Arm> {
+    let mut arms = Vec::new();
+    for &quota in quotas {
+        for &drop in drops {
+            for &keep in keep.iter().filter(|&&keep| f64::from(keep) + drop <= 1.0 + 1e-9) {
+                arms.push(Arm { keep, drop, quota });
+            }
+        }
+    }
+    arms
+}

@@ -1,0 +1,188 @@
+//! Lists of ids or labels from files of the common formats.
+//!
+//! ```text
+//! .parquet   a column named `id` or `label`; files of datadiet also say which data set they are for
+//! .npy       one dimension of integers
+//! .json      an array of numbers, or an object with it under `ids` or `labels`
+//! .txt .csv  one number a line; a first line that is no number is a header
+//! ```
+
+use std::path::Path;
+
+use anyhow::{Context, Result, bail};
+use datadiet_store::Table;
+use npyz::NpyFile;
+
+/// Key of the fingerprint of the data set in the metadata of a file.
+pub const FINGERPRINT: &str = "fingerprint";
+
+/// What a list holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Of {
+    /// Example ids.
+    Ids,
+    /// Labels, one for each training example.
+    Labels,
+}
+
+impl Of {
+    fn column(self) -> &'static str {
+        match self {
+            Self::Ids => "id",
+            Self::Labels => "label",
+        }
+    }
+
+    fn key(self) -> &'static str {
+        match self {
+            Self::Ids => "ids",
+            Self::Labels => "labels",
+        }
+    }
+}
+
+/// A list, and the data set that it says it is for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct List {
+    /// The numbers, as in the file.
+    pub values: Vec<u32>,
+    /// Fingerprint of the data set, where the file names one.
+    pub fingerprint: Option<String>,
+}
+
+impl List {
+    /// Checks that the list is for the data set of this name and fingerprint.
+    ///
+    /// # Errors
+    /// When the file names another.
+    pub fn check_fingerprint(&self, path: &Path, name: &str, fingerprint: &str) -> Result<()> {
+        match &self.fingerprint {
+            Some(other) if other != fingerprint => bail!(
+                "{} was made for another data set than {name}: its fingerprint is {}, this one's \
+                 {}; make it again with this data set",
+                path.display(),
+                short(other),
+                short(fingerprint),
+            ),
+            _ => Ok(()),
+        }
+    }
+}
+
+fn short(fingerprint: &str) -> &str {
+    fingerprint.get(..12).unwrap_or(fingerprint)
+}
+
+/// Reads a list of a kind.
+///
+/// # Errors
+/// When the file is missing, of an unknown format, or holds something else.
+pub fn read(path: &Path, of: Of) -> Result<List> {
+    let extension = path.extension().and_then(|e| e.to_str()).unwrap_or_default();
+    let read = match extension {
+        "parquet" => parquet(path, of),
+        "npy" => npy(path).map(anonymous),
+        "json" => json(path, of),
+        "txt" | "csv" => text(path).map(anonymous),
+        _ => bail!(
+            "{} is no list of {}: .parquet, .npy, .json, .txt and .csv are read",
+            path.display(),
+            of.key()
+        ),
+    };
+    read.with_context(|| format!("cannot read {} from {}", of.key(), path.display()))
+}
+
+fn anonymous(values: Vec<u32>) -> List {
+    List { values, fingerprint: None }
+}
+
+fn parquet(path: &Path, of: Of) -> Result<List> {
+    let table = Table::read(path)?;
+    let values = table.integers(of.column())?.to_vec();
+    Ok(List { values, fingerprint: table.metadata.get(FINGERPRINT).cloned() })
+}
+
+fn npy(path: &Path) -> Result<Vec<u32>> {
+    let file = std::io::BufReader::new(std::fs::File::open(path)?);
+    let npy = NpyFile::new(file)?;
+    if npy.shape().len() != 1 {
+        bail!("it has {} dimensions; a list has one", npy.shape().len());
+    }
+    let npy = match npy.try_data::<i64>() {
+        Ok(values) => return checked(values.map(|value| Ok(value?))),
+        Err(npy) => npy,
+    };
+    macro_rules! or_of {
+        ($npy:ident, $($kind:ty),*) => {$(
+            let $npy = match $npy.try_data::<$kind>() {
+                Ok(values) => return checked(values.map(|value| Ok(i64::from(value?)))),
+                Err(npy) => npy,
+            };
+        )*};
+    }
+    or_of!(npy, i32, u32, u8, i16, u16, i8);
+    bail!("it holds {}; a list holds integers", npy.dtype().descr())
+}
+
+fn checked(values: impl Iterator<Item = Result<i64>>) -> Result<Vec<u32>> {
+    let check = |(index, value): (usize, Result<i64>)| {
+        let value = value?;
+        u32::try_from(value)
+            .with_context(|| format!("entry {index} is {value}: not in 0 to 2³² − 1"))
+    };
+    values.enumerate().map(check).collect()
+}
+
+fn json(path: &Path, of: Of) -> Result<List> {
+    let value: serde_json::Value = serde_json::from_slice(&std::fs::read(path)?)?;
+    let fingerprint = value[FINGERPRINT].as_str().map(str::to_owned);
+    let values = if value.is_array() { &value } else { &value[of.key()] };
+    let Some(values) = values.as_array() else {
+        bail!("it is neither an array nor an object with `{}`", of.key());
+    };
+    let number = |value: &serde_json::Value| {
+        value.as_i64().with_context(|| format!("{value} is no whole number"))
+    };
+    Ok(List { values: checked(values.iter().map(number))?, fingerprint })
+}
+
+fn text(path: &Path) -> Result<Vec<u32>> {
+    let text = std::fs::read_to_string(path)?;
+    let lines = text.lines().map(str::trim).enumerate();
+    let mut values = Vec::new();
+    for (number, line) in lines.filter(|(_, line)| !line.is_empty() && !line.starts_with('#')) {
+        match line.parse() {
+            Ok(value) => values.push(value),
+            Err(_) if number == 0 => {}
+            Err(_) => bail!("line {} is {line:?}: no whole number", number + 1),
+        }
+    }
+    Ok(values)
+}
+
+/// Ids as they must be: ascending, each once, below `examples`.
+///
+/// # Errors
+/// Naming the ids that are at fault.
+pub fn check_ids(ids: &[u32], examples: usize) -> Result<Vec<u32>> {
+    let mut sorted = ids.to_vec();
+    sorted.sort_unstable();
+    let twice: Vec<u32> =
+        sorted.windows(2).filter(|pair| pair[0] == pair[1]).map(|pair| pair[0]).collect();
+    if let Some(first) = twice.first() {
+        bail!(
+            "{} ids are there more than once, the first is {first}; leave the others out",
+            twice.len()
+        );
+    }
+    match sorted.last() {
+        None => bail!("there are no ids in it: nothing to train on"),
+        Some(&last) if last as usize >= examples => bail!(
+            "there is an example {last}, but the data set has {examples} (0 to {}); the ids belong \
+             to another data set",
+            examples - 1
+        ),
+        _ => Ok(sorted),
+    }
+}

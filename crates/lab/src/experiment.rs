@@ -1,0 +1,252 @@
+//! A whole experiment: scenes that are scored, studies of what the scores are worth.
+
+use std::collections::BTreeMap;
+
+use datadiet_store::RunSpec;
+use serde::{Deserialize, Serialize};
+
+use crate::finished::distinct;
+use crate::ledger::{LedgerRow, ledger};
+use crate::study::correlations::{CorrelationsOutcome, CorrelationsPlan};
+use crate::study::curve::CurvePlan;
+use crate::study::noise::{NoiseOutcome, NoisePlan};
+use crate::study::point::{Points, PointsOutcome};
+use crate::study::window::WindowPlan;
+use crate::{
+    Accuracies, ColumnSummary, Failure, Finished, Job, LabError, Scene, Scored, SearchOutcome,
+    SearchPlan, Sweep,
+};
+
+/// Scenes, and what is studied in which of them (by index; the first is the plain one).
+#[derive(Clone, Debug, Default)]
+pub struct Experiment {
+    /// The scenes.
+    pub scenes: Vec<Scene>,
+    /// Accuracy against fraction and time, in the plain scene.
+    pub curve: Option<CurvePlan>,
+    /// Sliding window.
+    pub window: Option<(WindowPlan, Vec<usize>)>,
+    /// The best window of a size, in the plain scene.
+    pub tune: Option<SearchPlan>,
+    /// Agreement of scores.
+    pub correlations: Option<(CorrelationsPlan, Vec<usize>)>,
+    /// Wrong labels.
+    pub noise: Option<(NoisePlan, Vec<usize>)>,
+}
+
+/// What came of an experiment; the content of `outcome.json`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct ExperimentOutcome {
+    /// Training on everything, as specified.
+    pub template: RunSpec,
+    /// The scenes and their columns of scores.
+    pub scenes: Vec<SceneOutcome>,
+    /// Accuracy against fraction and time.
+    pub curve: Option<PointsOutcome>,
+    /// Sliding windows, one a labelling.
+    pub window: Vec<PointsOutcome>,
+    /// The best window of a size.
+    pub tune: Option<SearchOutcome>,
+    /// Agreement of scores.
+    pub correlations: Option<CorrelationsOutcome>,
+    /// Wrong labels, one a labelling.
+    pub noise: Vec<NoiseOutcome>,
+    /// What scoring costs and saves.
+    pub ledger: Vec<LedgerRow>,
+    /// Runs that failed.
+    pub failed: Vec<Failure>,
+    /// What it all cost.
+    pub cost: ExperimentCost,
+}
+
+/// A scored scene.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct SceneOutcome {
+    /// Its name; empty for the plain one.
+    pub name: String,
+    /// Network and width.
+    pub network: String,
+    /// Replicas that count.
+    pub replicas: usize,
+    /// Examples with another label than the data set's.
+    pub changed: usize,
+    /// Accuracy where scoring went on to the end of the schedule.
+    pub accuracy: Option<Accuracies>,
+    /// The columns.
+    pub columns: Vec<ColumnSummary>,
+}
+
+/// What all runs of an experiment cost, those reused too.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct ExperimentCost {
+    /// Trainings.
+    pub trainings: usize,
+    /// Seconds of workers.
+    pub worker_seconds: f64,
+    /// Training examples passed through networks.
+    pub images_trained: u64,
+}
+
+/// An experiment that was carried out.
+#[derive(Debug)]
+pub struct Done {
+    /// What came of it.
+    pub outcome: ExperimentOutcome,
+    /// The scores of each scene.
+    pub scored: Vec<Scored>,
+}
+
+impl Experiment {
+    /// Number of trainings that it takes at most, and of their steps.
+    pub fn size(&self) -> (usize, u64) {
+        let scoring = distinct(self.scoring_jobs());
+        let steps: u64 = scoring.iter().map(|job| job.spec.stop_after).sum();
+        let schedule = self.scenes.first().map_or(0, |scene| scene.template.stop_after);
+        let full = self.scenes.iter().filter(|scene| scene.scoring.stop_after != schedule).count();
+        let curve = self.curve.as_ref().map_or(0, CurvePlan::trainings);
+        let window = self.window.as_ref().map_or(0, |(plan, _)| plan.trainings());
+        let full = if curve + window > 0 { full } else { 0 };
+        let fixed = curve + window + full;
+        let search = self.tune.as_ref().map_or(0, |plan| plan.steps(schedule));
+        let searched = self.tune.as_ref().map_or(0, |plan| plan.cost().ceil() as usize);
+        (scoring.len() + fixed + searched, steps + fixed as u64 * schedule + search)
+    }
+
+    fn scoring_jobs(&self) -> Vec<Job> {
+        self.scenes.iter().flat_map(Scene::scoring_jobs).collect()
+    }
+
+    /// Carries it out. None when it was stopped.
+    ///
+    /// # Errors
+    /// When the store cannot be used, no replica of a scene completes, or a study makes no sense.
+    /// Failed runs are in the outcome.
+    pub fn run(&self, sweep: &Sweep<'_>) -> Result<Option<Done>, LabError> {
+        let mut finished = sweep.all(self.scoring_jobs())?;
+        if finished.interrupted {
+            return Ok(None);
+        }
+        let scored = self.scenes.iter().map(|scene| scene.scored(sweep.store, &finished));
+        let scored = scored.collect::<Result<Vec<Scored>, _>>()?;
+        let studies = self.prepare(sweep, &scored)?;
+        finished.extend(sweep.all(studies.jobs())?);
+        if finished.interrupted {
+            return Ok(None);
+        }
+        let tune = match &self.tune {
+            None => None,
+            Some(plan) => {
+                let (scene, scored) = (&self.scenes[0], &scored[0]);
+                match plan.run(sweep, scene, scored, &mut finished)? {
+                    None => return Ok(None),
+                    found => found,
+                }
+            }
+        };
+        let outcome = self.outcome(&scored, &studies, tune, finished)?;
+        Ok(Some(Done { outcome, scored }))
+    }
+
+    fn prepare(&self, sweep: &Sweep<'_>, scored: &[Scored]) -> Result<Studies, LabError> {
+        let store = sweep.store;
+        let curve = self.curve.as_ref();
+        let curve =
+            curve.map(|plan| plan.prepare(store, &self.scenes[0], &scored[0])).transpose()?;
+        let mut windows = Vec::new();
+        if let Some((plan, scenes)) = &self.window {
+            for &index in scenes {
+                windows.push(plan.prepare(store, &self.scenes[index], &scored[index])?);
+            }
+        }
+        Ok(Studies { curve, windows })
+    }
+
+    fn outcome(
+        &self,
+        scored: &[Scored],
+        studies: &Studies,
+        tune: Option<SearchOutcome>,
+        finished: Finished,
+    ) -> Result<ExperimentOutcome, LabError> {
+        let examples = self.scenes[0].labels.len();
+        let curve = studies.curve.as_ref().map(|points| points.outcome(&finished, examples));
+        let ledger = curve
+            .as_ref()
+            .map(|curve| ledger(&self.scenes[0], &scored[0], curve))
+            .unwrap_or_default();
+        Ok(ExperimentOutcome {
+            template: self.scenes[0].template.clone(),
+            scenes: self.scenes.iter().zip(scored).map(SceneOutcome::of).collect(),
+            window: studies.windows.iter().map(|p| p.outcome(&finished, examples)).collect(),
+            correlations: self.correlations(scored)?,
+            noise: self.noise(scored)?,
+            cost: ExperimentCost::of(&finished),
+            failed: once_each(finished.failed),
+            curve,
+            tune,
+            ledger,
+        })
+    }
+
+    fn correlations(&self, scored: &[Scored]) -> Result<Option<CorrelationsOutcome>, LabError> {
+        let Some((plan, scenes)) = &self.correlations else { return Ok(None) };
+        let pairs: Vec<(&Scene, &Scored)> =
+            scenes.iter().map(|&index| (&self.scenes[index], &scored[index])).collect();
+        plan.outcome(&pairs).map(Some)
+    }
+
+    fn noise(&self, scored: &[Scored]) -> Result<Vec<NoiseOutcome>, LabError> {
+        let Some((plan, scenes)) = &self.noise else { return Ok(Vec::new()) };
+        let outcome =
+            |&index: &usize| plan.outcome(&scored[0], &self.scenes[index], &scored[index]);
+        scenes.iter().map(outcome).collect()
+    }
+}
+
+/// What is to be trained once the scores are known.
+struct Studies {
+    curve: Option<Points>,
+    windows: Vec<Points>,
+}
+
+impl Studies {
+    fn jobs(&self) -> Vec<Job> {
+        self.curve.iter().chain(&self.windows).flat_map(Points::jobs).collect()
+    }
+}
+
+impl SceneOutcome {
+    fn of((scene, scored): (&Scene, &Scored)) -> Self {
+        let to_the_end = scene.scoring.stop_after == scene.template.stop_after;
+        let accuracies = scored.completed.iter().filter_map(|(_, r)| r.final_test_accuracy());
+        let network = &scene.template.network;
+        Self {
+            name: scene.name.clone(),
+            network: format!("{} of width {}", network.name, network.width),
+            replicas: scored.completed.len(),
+            changed: scene.changed.iter().filter(|&&changed| changed).count(),
+            accuracy: to_the_end.then(|| Accuracies::of(accuracies.collect())).flatten(),
+            columns: scored.scores.columns.clone(),
+        }
+    }
+}
+
+impl ExperimentCost {
+    fn of(finished: &Finished) -> Self {
+        let mut cost = Self::default();
+        for result in finished.results() {
+            cost.trainings += 1;
+            cost.images_trained += result.images_trained;
+            cost.worker_seconds +=
+                result.train_seconds + result.score_seconds + result.gradient_seconds;
+        }
+        cost
+    }
+}
+
+/// Failures by run: a run that several studies share fails once.
+fn once_each(failures: Vec<Failure>) -> Vec<Failure> {
+    let by_run: BTreeMap<String, Failure> =
+        failures.into_iter().map(|failure| (failure.run.clone(), failure)).collect();
+    by_run.into_values().collect()
+}

@@ -1,0 +1,121 @@
+//! Trainings on a subset, several of a kind, to see what the subset can still teach.
+
+use datadiet_core::ExampleId;
+use datadiet_store::{LearningRate, ListRef, RunSpec, Schedule, Store, StoreError, Subset};
+
+use crate::{Accuracies, Finished, Job, Scene};
+
+/// Replica number of the first retraining: the networks that judge a subset are never those that
+/// chose it.
+const FIRST_REPLICA: u32 = 1000;
+
+/// What stays the same when the training set shrinks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Fixed {
+    /// The number of steps, as in the paper: half the data is seen twice as often, and nothing is
+    /// saved in a training.
+    #[default]
+    Steps,
+    /// The number of epochs: half the data takes half the steps.
+    Epochs,
+}
+
+/// Independent trainings of one kind.
+#[derive(Clone, Debug)]
+pub struct Retraining {
+    /// What it is called.
+    pub name: String,
+    /// The trainings.
+    pub specs: Vec<RunSpec>,
+}
+
+impl Retraining {
+    /// `count` trainings like `template`, on the examples `ids`.
+    ///
+    /// # Errors
+    /// When the list of ids cannot be kept.
+    pub fn on(
+        store: &Store,
+        template: &RunSpec,
+        ids: &[ExampleId],
+        examples: usize,
+        fixed: Fixed,
+        count: u32,
+        name: String,
+    ) -> Result<Self, StoreError> {
+        let subset = Subset::Listed(keep_ids(store, ids)?);
+        let schedule = match fixed {
+            Fixed::Steps => template.schedule.clone(),
+            Fixed::Epochs => shortened(&template.schedule, ids.len() as f64 / examples as f64),
+        };
+        let stop_after = schedule.steps;
+        let template = RunSpec { subset, schedule, stop_after, ..template.clone() };
+        Ok(Self::of(&template, count, name))
+    }
+
+    /// `count` trainings of a template.
+    pub fn of(template: &RunSpec, count: u32, name: String) -> Self {
+        let spec = |index| RunSpec { replica: FIRST_REPLICA + index, ..template.clone() };
+        Self { name, specs: (0..count).map(spec).collect() }
+    }
+
+    /// Trainings on everything: the scoring replicas where they trained to the end, for nothing.
+    pub fn full(scene: &Scene, count: u32) -> Self {
+        let name = scene.named("full");
+        if scene.scoring.stop_after == scene.template.stop_after && scene.replicas >= count {
+            return Self { name, specs: scene.scoring_specs() };
+        }
+        Self::of(&scene.template, count, name)
+    }
+
+    /// As jobs.
+    pub fn jobs(&self) -> impl Iterator<Item = Job> {
+        self.specs.iter().enumerate().map(|(index, spec)| {
+            let name = match self.specs.len() {
+                1 => self.name.clone(),
+                _ => format!("{} #{index}", self.name),
+            };
+            Job { name, spec: spec.clone() }
+        })
+    }
+
+    /// Test accuracies of the trainings that completed.
+    pub fn test(&self, finished: &Finished) -> Option<Accuracies> {
+        let completed = finished.completed(&self.specs);
+        let values = completed.iter().filter_map(|(_, result)| result.final_test_accuracy());
+        Accuracies::of(values.collect())
+    }
+
+    /// Validation accuracies of the trainings that completed.
+    pub fn validation(&self, finished: &Finished) -> Option<Accuracies> {
+        let completed = finished.completed(&self.specs);
+        Accuracies::of(completed.iter().filter_map(|(_, r)| r.validation_accuracy).collect())
+    }
+}
+
+/// Keeps ids for specifications to refer to.
+///
+/// # Errors
+/// When they cannot be written.
+pub fn keep_ids(store: &Store, ids: &[ExampleId]) -> Result<ListRef, StoreError> {
+    let ids: Vec<u32> = ids.iter().map(|id| id.0).collect();
+    store.keep_list(&ids)
+}
+
+/// The schedule with everything at a fraction of its time.
+pub fn shortened(schedule: &Schedule, fraction: f64) -> Schedule {
+    let scaled = |steps: u64| (steps as f64 * fraction).round() as u64;
+    let steps = scaled(schedule.steps).max(1);
+    let learning_rate = match &schedule.learning_rate {
+        LearningRate::WarmUpLinear { peak, warm_up } => {
+            LearningRate::WarmUpLinear { peak: *peak, warm_up: scaled(*warm_up).min(steps - 1) }
+        }
+        LearningRate::Milestones { base, factor, milestones } => LearningRate::Milestones {
+            base: *base,
+            factor: *factor,
+            milestones: milestones.iter().map(|&at| scaled(at)).collect(),
+        },
+    };
+    Schedule { steps, learning_rate, ..schedule.clone() }
+}

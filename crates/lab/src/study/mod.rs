@@ -1,0 +1,8 @@
+//! The studies that an experiment is made of. Each has a plan (as it stands in a TOML file), what it
+//! wants trained once the scores are known, and an outcome (as it stands in `outcome.json`).
+
+pub mod correlations;
+pub mod curve;
+pub mod noise;
+pub mod point;
+pub mod window;

@@ -1,0 +1,88 @@
+//! A window that slides over the ascending order of a score, with clean and with noisy labels (the
+//! paper's figure 4).
+
+use datadiet_core::{KeepFraction, Quota};
+use datadiet_store::Store;
+use serde::{Deserialize, Serialize};
+
+use super::point::{Place, Point, Points};
+use crate::{Amount, Choice, Fixed, Keep, LabError, Ranking, Retraining, Scene, Scored};
+
+/// Which windows are trained on.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct WindowPlan {
+    /// Column whose order is slid over.
+    pub by: String,
+    /// Fraction kept.
+    pub keep: KeepFraction,
+    /// Fractions of the ascending order before the window.
+    pub offsets: Vec<f64>,
+    /// Fractions of randomised labels (`uniform`, as in the paper); 0 for clean labels.
+    #[serde(default = "clean")]
+    pub noise: Vec<f64>,
+    /// How the subset is shared out over the classes.
+    #[serde(default)]
+    pub quota: Quota,
+    /// Trainings on each subset.
+    #[serde(default = "once")]
+    pub retrainings: u32,
+}
+
+fn clean() -> Vec<f64> {
+    vec![0.0]
+}
+
+fn once() -> u32 {
+    1
+}
+
+impl WindowPlan {
+    /// Number of trainings on subsets.
+    pub fn trainings(&self) -> usize {
+        self.noise.len() * (self.offsets.len() + 1) * self.retrainings as usize
+    }
+
+    /// Chooses the windows of one scene, and a random subset of their size.
+    ///
+    /// # Errors
+    /// When the column is unknown or does not order the examples, or a window is past the end.
+    pub fn prepare(
+        &self,
+        store: &Store,
+        scene: &Scene,
+        scored: &Scored,
+    ) -> Result<Points, LabError> {
+        let ranking = Ranking::of(&scored.scores.table, &self.by)?;
+        let mut points = Vec::new();
+        for &offset in &self.offsets {
+            let place = Place {
+                series: ranking.name.clone(),
+                offset: Some(offset),
+                keep: self.keep.into(),
+                time: None,
+            };
+            let keep = Keep::Window { offset };
+            points.push(self.point(store, scene, place, keep, &ranking)?);
+        }
+        let place = Place { series: "random".into(), keep: self.keep.into(), ..Place::default() };
+        points.push(self.point(store, scene, place, Keep::Random, &ranking)?);
+        let full = Retraining::full(scene, self.retrainings);
+        Ok(Points { scene: scene.name.clone(), points, full })
+    }
+
+    fn point(
+        &self,
+        store: &Store,
+        scene: &Scene,
+        place: Place,
+        keep: Keep,
+        ranking: &Ranking,
+    ) -> Result<Point, LabError> {
+        let amount = Amount::Fraction(self.keep);
+        let choice = Choice { keep, amount, quota: self.quota, seed: scene.template.seed };
+        let (examples, classes) = (scene.examples(), scene.classes.len());
+        let chosen = choice.among(&examples, Some(ranking), &scene.labels, classes)?;
+        Ok(Point::new(store, scene, place, &chosen, Fixed::Steps, self.retrainings)?)
+    }
+}
