@@ -9,6 +9,7 @@ mod machine;
 mod options_file;
 mod output;
 mod progress;
+mod scores_file;
 mod training;
 
 use std::process::ExitCode;
@@ -48,6 +49,16 @@ enum Command {
     /// Read a table of scores: show, head, correlate, export.
     #[command(subcommand)]
     Scores(commands::scores::ScoresCommand),
+    /// Choose a subset by score, as ids or as a data set.
+    Select(commands::select::SelectArgs),
+    /// Train on a subset, or on everything, and test.
+    Train(Box<commands::train::TrainArgs>),
+    /// Find the smallest subset that is good enough, and check it against random and full.
+    Diet(Box<commands::diet::DietArgs>),
+    /// Change labels on purpose, or bring labels from elsewhere.
+    Noise(commands::noise::NoiseArgs),
+    /// List the likeliest mislabelled examples.
+    Suspects(commands::suspects::SuspectsArgs),
     /// Run the experiments of a TOML file: prune, retrain, compare.
     Run(Box<commands::run::RunArgs>),
     /// List, show and clean up the trainings in the store.
@@ -64,6 +75,11 @@ fn main() -> ExitCode {
         Command::Data(command) => commands::data::run(&cli.home, command),
         Command::Score(args) => commands::score::run(&cli.home, *args),
         Command::Scores(command) => commands::scores::run(command),
+        Command::Select(args) => commands::select::run(&cli.home, args),
+        Command::Train(args) => commands::train::run(&cli.home, *args),
+        Command::Diet(args) => commands::diet::run(&cli.home, *args),
+        Command::Noise(args) => commands::noise::run(&cli.home, args),
+        Command::Suspects(args) => commands::suspects::run(&cli.home, args),
         Command::Run(args) => commands::run::run(&cli.home, *args),
         Command::Runs(command) => commands::runs::run(&cli.home, command),
         Command::Worker(args) => commands::worker::run(args),

@@ -1,6 +1,6 @@
-//! The mathematics of datadiet: scores of training examples, trackers of training dynamics and
-//! the statistics that judge them. Slices in, values out: no I/O, no global state, no tensor
-//! library.
+//! The mathematics of datadiet: scores of training examples, trackers of training dynamics, the
+//! choice of subsets by score, and the statistics that judge them. Slices in, values out: no I/O,
+//! no global state but the threads that long columns are shared among, no tensor library.
 //!
 //! Bring logits from any framework:
 //!
@@ -33,8 +33,11 @@ pub mod l1;
 pub mod logit_scores;
 pub mod loss;
 pub mod margin;
+mod monotone_key;
+mod packed;
 pub mod score_error;
 pub mod score_kind;
+pub mod selection;
 pub mod softmax;
 pub mod stats;
 pub mod streams;
@@ -54,10 +57,15 @@ pub use loss::loss;
 pub use margin::{max_margin, sum_margin};
 pub use score_error::ScoreError;
 pub use score_kind::{Definition, Direction, ParseScoreKindError, ScoreKind, Source};
+pub use selection::{
+    ClassShare, Classes, KeepFraction, KeepFractionError, Quota, Rule, SelectionError,
+    check_no_class_vanishes, class_shares, select, select_by_class, skew,
+};
 pub use softmax::softmax;
 pub use stats::{
-    Reliability, StatsError, average_ranks, mean_and_standard_error, order, reliability,
-    replicas_for, spearman,
+    Detection, Interval, Reliability, StatsError, average_ranks, band, detection,
+    mean_and_standard_error, order, percentile, reliability, replicas_for, spearman,
+    spearman_interval, top_overlap,
 };
 pub use streams::{Stream, permutation, rng};
 pub use training_dynamics::TrainingDynamics;

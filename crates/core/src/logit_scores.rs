@@ -7,7 +7,7 @@
 //! One network's logits in, one network's scores out: no mean over replicas.
 
 use crate::{
-    argmax::is_correct,
+    argmax::argmax,
     checks,
     el2n::el2n,
     entropy::entropy,
@@ -36,6 +36,8 @@ pub struct LogitScores {
     pub sum_margin: Vec<f32>,
     /// 1 where the prediction is the label, else 0.
     pub correct: Vec<f32>,
+    /// The predicted class: the largest logit's, ties to the lowest.
+    pub predicted: Vec<u32>,
 }
 
 impl LogitScores {
@@ -63,8 +65,8 @@ impl LogitScores {
         for (row, &label) in logits.chunks_exact(classes).zip(labels) {
             let label = label as usize;
             softmax_into(row, &mut probs);
-            // Correctness from the logits: two of them can differ where their probabilities tie.
-            scores.push(&probs, label, loss(row, label), is_correct(row, label));
+            // The prediction from the logits: two of them can differ where their probabilities tie.
+            scores.push(&probs, label, loss(row, label), argmax(row));
         }
         Ok(scores)
     }
@@ -92,7 +94,7 @@ impl LogitScores {
         let mut scores = Self::with_capacity(labels.len());
         for (row, &label) in probs.chunks_exact(classes).zip(labels) {
             let label = label as usize;
-            scores.push(row, label, loss_from_prob(row[label]), is_correct(row, label));
+            scores.push(row, label, loss_from_prob(row[label]), argmax(row));
         }
         Ok(scores)
     }
@@ -143,6 +145,7 @@ impl LogitScores {
         self.max_margin.append(&mut other.max_margin);
         self.sum_margin.append(&mut other.sum_margin);
         self.correct.append(&mut other.correct);
+        self.predicted.append(&mut other.predicted);
     }
 
     fn with_capacity(n: usize) -> Self {
@@ -154,16 +157,24 @@ impl LogitScores {
             max_margin: Vec::with_capacity(n),
             sum_margin: Vec::with_capacity(n),
             correct: Vec::with_capacity(n),
+            predicted: Vec::with_capacity(n),
         }
     }
 
-    fn push<P: Copy + Into<f64>>(&mut self, probs: &[P], label: usize, loss: f32, correct: bool) {
+    fn push<P: Copy + Into<f64>>(
+        &mut self,
+        probs: &[P],
+        label: usize,
+        loss: f32,
+        predicted: usize,
+    ) {
         self.el2n.push(el2n(probs, label));
         self.l1.push(l1(probs, label));
         self.loss.push(loss);
         self.entropy.push(entropy(probs));
         self.max_margin.push(max_margin(probs, label));
         self.sum_margin.push(sum_margin(probs, label));
-        self.correct.push(f32::from(u8::from(correct)));
+        self.correct.push(f32::from(u8::from(predicted == label)));
+        self.predicted.push(predicted as u32);
     }
 }

@@ -40,6 +40,8 @@ pub enum Stream {
     Noise = 3,
     /// Random subsets, and random splits of replicas.
     Subset = 4,
+    /// Resamples of examples, for intervals.
+    Bootstrap = 5,
 }
 
 const TAG: [u8; 8] = *b"datadiet";

@@ -2,7 +2,8 @@
 
 use datadiet_core::{
     ExampleId, LogitScores, ScoreError, ScoreKind, StatsError, TrainingDynamics, average_ranks,
-    forgetting_key, mean_and_standard_error, reliability, spearman,
+    band, detection, forgetting_key, mean_and_standard_error, percentile, reliability, spearman,
+    spearman_interval, top_overlap,
 };
 
 #[test]
@@ -95,6 +96,45 @@ fn statistics_that_do_not_exist() {
     assert!(matches!(mean_and_standard_error(&[]), Err(StatsError::TooFew { .. })));
     let fraction = forgetting_key(&[1.0], &[1.5]).unwrap_err();
     assert_eq!(fraction, StatsError::NotAFraction { index: 0, value: 1.5 });
+}
+
+#[test]
+fn detection_of_nothing() {
+    let scores = [1.0, 2.0, 3.0];
+    let none = detection(&scores, &[false; 3], &[]).unwrap_err();
+    assert_eq!(none, StatsError::NothingTouched { examples: 3 });
+    let all = detection(&scores, &[true; 3], &[]).unwrap_err();
+    assert_eq!(all, StatsError::AllTouched { examples: 3 });
+    let mask = [true, false, true];
+    for k in [0, 4] {
+        let top = detection(&scores, &mask, &[1, k]).unwrap_err();
+        assert_eq!(top, StatsError::TopOutOfRange { k, examples: 3 });
+    }
+    let nan = detection(&[1.0, f32::NAN, 0.0], &mask, &[]).unwrap_err();
+    assert_eq!(nan, StatsError::Nan { column: 0, index: 1 });
+    let lengths = detection(&scores, &mask[..2], &[]).unwrap_err();
+    assert_eq!(lengths, StatsError::LengthMismatch { first: 3, second: 2 });
+}
+
+#[test]
+fn tops_percentiles_and_intervals_that_do_not_exist() {
+    let two = [1.0, 2.0];
+    let top = top_overlap(&two, &two, 3).unwrap_err();
+    assert_eq!(top.to_string(), "there is no top 3 of 2 examples; ask for 1 to 2");
+    let nan = top_overlap(&two, &[1.0, f32::NAN], 1).unwrap_err();
+    assert_eq!(nan, StatsError::Nan { column: 1, index: 1 });
+    assert!(matches!(top_overlap(&two, &[1.0], 1), Err(StatsError::LengthMismatch { .. })));
+    assert!(matches!(percentile(&[], 50.0), Err(StatsError::TooFew { .. })));
+    assert!(matches!(band(&[]), Err(StatsError::TooFew { .. })));
+    assert_eq!(band(&[1.0, f64::NAN]), Err(StatsError::Nan { column: 0, index: 1 }));
+    for q in [-0.1, 100.1] {
+        assert_eq!(percentile(&[1.0], q), Err(StatsError::NotAPercentile { q }));
+    }
+    assert!(percentile(&[1.0], f64::NAN).is_err());
+    let none = spearman_interval(&two, &two, 0, 0).unwrap_err();
+    assert!(matches!(none, StatsError::TooFew { found: 0, .. }));
+    let constant = spearman_interval(&two, &[1.0, 1.0], 10, 0).unwrap_err();
+    assert_eq!(constant, StatsError::Constant { column: 1 });
 }
 
 #[test]

@@ -1,9 +1,9 @@
 //! Laws that hold for all inputs.
 
 use datadiet_core::{
-    ExampleId, LogitScores, ScoreKind, StatsError, Stream, TrainingDynamics, average_ranks,
-    forgetting_key, mean_and_standard_error, order, permutation, reliability, replicas_for, rng,
-    softmax, spearman,
+    ExampleId, LogitScores, ScoreKind, StatsError, Stream, TrainingDynamics, average_ranks, band,
+    detection, forgetting_key, mean_and_standard_error, order, percentile, permutation,
+    reliability, replicas_for, rng, softmax, spearman, spearman_interval, top_overlap,
 };
 use proptest::{collection::vec, prelude::*};
 
@@ -120,6 +120,83 @@ proptest! {
     }
 
     #[test]
+    fn auroc_is_the_share_of_pairs_in_order(scores in tied_column(20), touched in vec(any::<bool>(), 20)) {
+        let positives = touched.iter().filter(|touched| **touched).count();
+        prop_assume!((1..20).contains(&positives));
+        let found = detection(&scores, &touched, &[1, 5, 20]).unwrap();
+        let mut wins = 0.0;
+        for (a, _) in scores.iter().zip(&touched).filter(|(_, touched)| **touched) {
+            for (b, _) in scores.iter().zip(&touched).filter(|(_, touched)| !**touched) {
+                wins += if a > b { 1.0 } else if a == b { 0.5 } else { 0.0 };
+            }
+        }
+        prop_assert!((found.auroc - wins / (positives * (20 - positives)) as f64).abs() < 1e-12);
+        prop_assert!(found.average_precision > 0.0 && found.average_precision <= 1.0);
+        prop_assert!(found.precision_at.iter().all(|(_, share)| (0.0..=1.0).contains(share)));
+        // All examples are looked at: what is left is the fraction touched.
+        prop_assert_eq!(found.precision_at[2], (20, positives as f64 / 20.0));
+    }
+
+    #[test]
+    fn detection_turns_round_with_the_score(scores in tied_column(20), touched in vec(any::<bool>(), 20)) {
+        prop_assume!(touched.contains(&true) && touched.contains(&false));
+        let negated: Vec<f32> = scores.iter().map(|score| -score).collect();
+        let auroc = |scores: &[f32]| detection(scores, &touched, &[]).unwrap().auroc;
+        prop_assert!((auroc(&scores) + auroc(&negated) - 1.0).abs() < 1e-12);
+    }
+
+    #[test]
+    fn precision_at_k_is_the_mean_over_orders_of_the_ties(touched in vec(any::<bool>(), 12), k in 1_usize..=12) {
+        prop_assume!(touched.contains(&true) && touched.contains(&false));
+        // Two above, ten that tie: any of these is among the k highest with the same probability.
+        let scores: Vec<f32> = (0..12).map(|i| if i < 2 { 1.0 } else { 0.0 }).collect();
+        let share = |part: &[bool]| part.iter().filter(|t| **t).count() as f64 / part.len() as f64;
+        let (top, rest) = (k.min(2) as f64, k.saturating_sub(2) as f64);
+        let expected = (top * share(&touched[..2]) + rest * share(&touched[2..])) / k as f64;
+        let found = detection(&scores, &touched, &[k]).unwrap().precision_at[0].1;
+        prop_assert!((found - expected).abs() < 1e-12);
+    }
+
+    #[test]
+    fn tops_overlap_as_sets_do(a in tied_column(15), b in tied_column(15), k in 1_usize..=15) {
+        let top = |column: &[f32]| -> std::collections::BTreeSet<u32> {
+            let ids: Vec<ExampleId> = (0..15).map(ExampleId).collect();
+            order(column, &ids).unwrap().into_iter().rev().take(k).collect()
+        };
+        let shared = top(&a).intersection(&top(&b)).count();
+        prop_assert_eq!(top_overlap(&a, &b, k).unwrap(), shared as f64 / k as f64);
+        prop_assert_eq!(top_overlap(&a, &a, k).unwrap(), 1.0);
+    }
+
+    #[test]
+    fn percentiles_rise_from_the_lowest_to_the_highest(
+        values in vec(-1e3_f64..1e3, 1..20),
+        q in 0.0_f64..=100.0,
+        further in 0.0_f64..=100.0,
+    ) {
+        let at = |q| percentile(&values, q).unwrap();
+        let (low, high) = (q.min(further), q.max(further));
+        prop_assert!(at(low) <= at(high));
+        prop_assert_eq!(at(0.0), values.iter().copied().fold(f64::INFINITY, f64::min));
+        prop_assert_eq!(at(100.0), values.iter().copied().fold(f64::NEG_INFINITY, f64::max));
+        let (mean, p16, p84) = band(&values).unwrap();
+        prop_assert_eq!((p16, p84), (at(16.0), at(84.0)));
+        prop_assert!(at(0.0) - 1e-9 <= mean && mean <= at(100.0) + 1e-9);
+    }
+
+    #[test]
+    fn an_interval_does_not_depend_on_the_order_of_its_columns(a in tied_column(30), b in tied_column(30), seed: u64) {
+        prop_assume!(varied(&a) && varied(&b));
+        let interval = spearman_interval(&a, &b, 50, seed).unwrap();
+        prop_assert!(-1.0 <= interval.low && interval.low <= interval.high && interval.high <= 1.0);
+        let turned = spearman_interval(&b, &a, 50, seed).unwrap();
+        prop_assert!((interval.low - turned.low).abs() < 1e-12);
+        prop_assert!((interval.high - turned.high).abs() < 1e-12);
+        let of_itself = spearman_interval(&a, &a, 50, seed).unwrap();
+        prop_assert!(of_itself.low > 1.0 - 1e-12);
+    }
+
+    #[test]
     fn a_permutation_holds_every_number_once(n in 0_usize..200, seed: u64, counter: u64) {
         let mut numbers = permutation(n, &mut rng(seed, 0, Stream::Order, counter));
         numbers.sort_unstable();
@@ -221,6 +298,7 @@ fn streams_differ_in_each_argument() {
         first(rng(0, 0, Stream::Augmentation, 0)),
         first(rng(0, 0, Stream::Noise, 0)),
         first(rng(0, 0, Stream::Subset, 0)),
+        first(rng(0, 0, Stream::Bootstrap, 0)),
         first(rng(0, 0, Stream::Initialisation, 1)),
     ];
     let distinct: std::collections::BTreeSet<_> = found.into_iter().collect();

@@ -1,8 +1,9 @@
-//! Constants from NumPy 2.4.6 and SciPy 1.17.1, with the expression that gave each beside it.
+//! Constants from NumPy 2.4.6, SciPy 1.17.1 and scikit-learn 1.9.1, with the expression that gave each beside it.
 
 use datadiet_core::{
-    ExampleId, LogitScores, ScoreKind, Stream, TrainingDynamics, average_ranks,
-    mean_and_standard_error, permutation, reliability, rng, spearman, streams::below,
+    Classes, ExampleId, LogitScores, Quota, Rule, ScoreKind, Stream, TrainingDynamics,
+    average_ranks, band, detection, mean_and_standard_error, percentile, permutation, reliability,
+    rng, select, select_by_class, spearman, spearman_interval, streams::below, top_overlap,
 };
 use rand_chacha::rand_core::Rng;
 
@@ -144,4 +145,114 @@ fn streams_agree_with_an_independent_chacha8() {
     let mut words = rng(1, 0, Stream::Augmentation, 0);
     let found = [(); 4].map(|()| below(3_000_000_000, &mut words));
     assert_eq!(found, [1301827407, 2442091601, 161776459, 53857085]);
+}
+
+/// `s`, `t` below; scikit-learn refuses infinities, so `r = scipy.stats.rankdata(s)`.
+#[test]
+fn detection_agrees_with_scikit_learn() {
+    let s = [0.9, 0.8, 0.8, 0.7, 0.5, 0.5, 0.5, 0.3, 0.2, 0.2, 0.1, -1.0];
+    let s = [&s[..], &[f32::INFINITY, f32::NEG_INFINITY]].concat();
+    let t = [1, 1, 0, 0, 1, 0, 1, 0, 1, 0, 0, 0, 1, 0].map(|touched| touched == 1);
+    let found = detection(&s, &t, &[1, 3, 6, 7, 14]).unwrap();
+    // sklearn.metrics.roc_auc_score(t, r), average_precision_score(t, r)
+    assert!((found.auroc - 0.7916666666666667).abs() < 1e-15);
+    assert!((found.average_precision - 0.7575757575757576).abs() < 1e-15);
+    assert_eq!((found.positives, found.examples), (6, 14));
+    // v = sorted(r, reverse=True)[k - 1]; above = r > v
+    // (t[above].sum() + t[r == v].mean() * (k - above.sum())) / k
+    let precision = [
+        (1, 1.0),
+        (3, 0.8333333333333334),
+        (6, 0.611111111111111),
+        (7, 0.619047619047619),
+        (14, 0.42857142857142855),
+    ];
+    for (found, expected) in found.precision_at.iter().zip(precision) {
+        assert_eq!(found.0, expected.0);
+        assert!((found.1 - expected.1).abs() < 1e-15);
+    }
+}
+
+#[test]
+fn percentiles_agree_with_numpy() {
+    let values = [3.0, 1.0, 4.0, 1.5, 9.25];
+    // numpy.percentile(values, q)
+    let expected = [
+        (0.0, 1.0),
+        (16.0, 1.32),
+        (37.5, 2.25),
+        (50.0, 3.0),
+        (84.0, 5.889999999999999),
+        (97.5, 8.725),
+        (100.0, 9.25),
+    ];
+    for (q, expected) in expected {
+        assert_eq!(percentile(&values, q).unwrap(), expected, "{q}");
+    }
+    // v.mean(), *numpy.percentile(v, [16, 84])
+    let (mean, low, high) = band(&[0.9432, 0.9511, 0.9476, 0.9389]).unwrap();
+    assert!((mean - 0.9452).abs() < 1e-15);
+    assert_eq!((low, high), (0.940964, 0.9494199999999999));
+}
+
+/// `len(set(np.argsort(a)[-k:]) & set(np.argsort(b)[-k:])) / k`
+#[test]
+fn overlaps_agree_with_numpy() {
+    let a = [5.0, 1.0, 4.0, 2.0, 8.0, 7.0, 3.0, 6.0];
+    let b = [1.0, 5.0, 8.0, 2.0, 7.0, 3.0, 4.0, 6.0];
+    for (k, expected) in [(1, 0.0), (3, 0.6666666666666666), (4, 0.5), (6, 0.8333333333333334)] {
+        assert_eq!(top_overlap(&a, &b, k).unwrap(), expected, "top {k}");
+    }
+}
+
+/// `i = np.arange(400); x = i * 37 % 101; y = x + i * 53 % 89`. SciPy ranks every resample anew and
+/// draws other ones: two of its own intervals, of 10,000 resamples, differ by 0.002.
+#[test]
+fn the_interval_agrees_with_scipy_within_its_own_chance() {
+    let x: Vec<f32> = (0..400).map(|i| (i * 37 % 101) as f32).collect();
+    let y: Vec<f32> = (0..400).map(|i| (i * 37 % 101 + i * 53 % 89) as f32).collect();
+    let found = spearman_interval(&x, &y, 10_000, 0).unwrap();
+    // scipy.stats.bootstrap((x, y), lambda a, b: scipy.stats.spearmanr(a, b)[0], paired=True,
+    //     vectorized=False, method="percentile", n_resamples=10000, rng=0).confidence_interval
+    assert!((found.low - 0.6983436788502625).abs() < 0.005, "{found:?}");
+    assert!((found.high - 0.7768395370797626).abs() < 0.005, "{found:?}");
+}
+
+/// Python's `sorted(permutation(12, key)[:5])`, with the shuffle and the ChaCha8 of
+/// `streams_agree_with_an_independent_chacha8`; within class c the same of its members, with
+/// counter 1 + c.
+#[test]
+fn random_subsets_agree_with_python_and_stay() {
+    let numbers = |ids: Vec<ExampleId>| ids.into_iter().map(|id| id.0).collect::<Vec<_>>();
+    let twelve = [f32::NAN; 12];
+    assert_eq!(numbers(select(Rule::Random, &twelve, 5, 42).unwrap()), [1, 4, 5, 6, 11]);
+    let classes = Classes { labels: &[0, 1, 1, 0, 1, 0, 1, 1, 0, 1, 1, 1], count: 2 };
+    let proportional =
+        select_by_class(Rule::Random, &twelve, classes, Quota::Proportional, 6, 42).unwrap();
+    assert_eq!(numbers(proportional), [1, 4, 5, 7, 8, 11]);
+}
+
+/// Coverage-centred selection written again in Python, `permutation` as above with counter 0:
+///
+/// ```text
+/// order = sorted(range(16), key=lambda i: (scores[i], i))
+/// kept = sorted(order[:16 - round(0.125 * 16)])
+/// low, high = min(scores[i] for i in kept), max(scores[i] for i in kept)
+/// strata = [[], [], [], []]
+/// for i in kept:
+///     strata[min(int((scores[i] - low) / (high - low) * 4), 3)].append(i)
+/// shares, rest = [0] * 4, 10
+/// for given, j in enumerate(sorted(range(4), key=lambda j: len(strata[j]))):
+///     shares[j] = min(len(strata[j]), rest // (4 - given))
+///     rest -= shares[j]
+/// chosen = [s[k] for s, share in zip(strata, shares) for k in permutation(len(s))[:share]]
+/// ```
+#[test]
+fn coverage_agrees_with_python() {
+    let scores = [0.0, 0.1, 0.2, 0.3, 0.35, 0.4, 0.6, 0.7, 0.9, 1.1, 1.3, 1.6, 1.9, 2.0, 5.0, 9.0];
+    let rule = Rule::CoverageCentred { cut: 0.125, strata: 4 };
+    let chosen: Vec<u32> =
+        select(rule, &scores, 10, 42).unwrap().into_iter().map(|id| id.0).collect();
+    // sorted(chosen); shares are 3, 2, 2, 3
+    assert_eq!(chosen, [1, 2, 5, 6, 8, 9, 10, 11, 12, 13]);
 }

@@ -27,6 +27,7 @@ mod cache;
 mod checksum;
 mod dataset;
 mod error;
+pub mod export;
 mod fetch;
 mod fingerprint;
 mod home;

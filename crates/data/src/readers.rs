@@ -4,11 +4,11 @@
 
 pub(crate) mod cifar;
 mod cinic10;
-mod class_folders;
+pub(crate) mod class_folders;
 mod detect;
 mod hf_parquet;
 mod idx;
-mod image_folder;
+pub(crate) mod image_folder;
 mod npy;
 
 pub use detect::Format;

@@ -157,6 +157,9 @@ impl<'a> Recorder<'a> {
             let column = column.ok_or_else(|| unsupported(kind))?;
             table.push(kind.name(), Column::F32(column))?;
         }
+        if let Some(scores) = evaluated {
+            table.push("predicted", Column::U32(scores.predicted))?;
+        }
         Ok(table)
     }
 

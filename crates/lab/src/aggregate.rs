@@ -21,7 +21,8 @@ pub struct TimePoint {
 #[derive(Clone, Debug)]
 pub struct ScoreTable {
     /// `id`, `label`, `class`, then for every score and time its mean, standard error, and the
-    /// replicas where wanted.
+    /// replicas where wanted; for every time with an evaluation pass `predicted@T`, the class that
+    /// most replicas predict.
     pub table: Table,
     /// One summary a score and time, in the order of the columns.
     pub columns: Vec<ColumnSummary>,
@@ -89,8 +90,25 @@ pub fn aggregate(
             }
             columns.push(summary);
         }
+        if let Some(predicted) = predictions(&runs, classes.len()) {
+            table.push(format!("predicted@{}", time.epochs), Column::U32(predicted))?;
+        }
     }
     Ok(ScoreTable { table, columns })
+}
+
+/// The class that most replicas predict, ties to the lowest; none where a run does not tell.
+fn predictions(runs: &[Table], classes: usize) -> Option<Vec<u32>> {
+    let runs: Vec<&[u32]> =
+        runs.iter().map(|run| run.integers("predicted").ok()).collect::<Option<_>>()?;
+    let mut votes = vec![0_u32; classes];
+    let of = |example: usize| {
+        votes.fill(0);
+        runs.iter().for_each(|run| votes[run[example] as usize] += 1);
+        let most = votes.iter().max()?;
+        votes.iter().position(|count| count == most).map(|class| class as u32)
+    };
+    (0..runs.first()?.len()).map(of).collect()
 }
 
 fn add(

@@ -6,6 +6,7 @@
 
 mod accuracy;
 mod aggregate;
+mod cautions;
 mod choice;
 mod experiment;
 mod finished;
@@ -22,6 +23,7 @@ mod worker;
 
 pub use accuracy::Accuracies;
 pub use aggregate::{ColumnSummary, ScoreTable, TimePoint, aggregate, column_name};
+pub use cautions::{Made, cautions};
 pub use choice::{Amount, Choice, Chosen, Keep};
 pub use experiment::{Done, Experiment, ExperimentCost, ExperimentOutcome, SceneOutcome};
 pub use finished::Finished;

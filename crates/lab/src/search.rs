@@ -156,6 +156,23 @@ impl SearchPlan {
         (self.cost() * schedule as f64).ceil() as u64
     }
 
+    /// The subset that an arm chooses from the whole training set.
+    ///
+    /// # Errors
+    /// When it cannot be chosen.
+    pub fn subset(
+        &self,
+        store: &Store,
+        scene: &Scene,
+        scored: &Scored,
+        arm: &Arm,
+    ) -> Result<(Ranking, Chosen), LabError> {
+        let ranking = Ranking::of(&scored.scores.table, &self.by)?;
+        let search = Search { plan: self, store, scene, ranking };
+        let chosen = search.chosen(arm, &scene.examples())?;
+        Ok((search.ranking, chosen))
+    }
+
     /// Searches. None when it was stopped.
     ///
     /// # Errors

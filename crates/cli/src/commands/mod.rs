@@ -1,8 +1,13 @@
 //! One file a command.
 
 pub mod data;
+pub mod diet;
+pub mod noise;
 pub mod run;
 pub mod runs;
 pub mod score;
 pub mod scores;
+pub mod select;
+pub mod suspects;
+pub mod train;
 pub mod worker;

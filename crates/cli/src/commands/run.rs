@@ -16,6 +16,7 @@ use crate::output::{OutputArgs, check_writable, grouped};
 use crate::progress::Work;
 use file::ExperimentFile;
 use plan::Plan;
+pub use plan::arms;
 
 /// Run the experiments of a TOML file: prune, retrain, compare.
 ///

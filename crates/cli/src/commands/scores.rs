@@ -2,7 +2,6 @@
 
 mod correlate;
 mod export;
-mod file;
 mod head;
 mod show;
 

@@ -60,6 +60,40 @@ pub enum StatsError {
         /// The entry.
         value: f32,
     },
+
+    /// No example is of the kind to be found.
+    #[error(
+        "none of the {examples} examples is touched, so there is nothing to find; pass the mask of the noise that was applied"
+    )]
+    NothingTouched {
+        /// Number of examples.
+        examples: usize,
+    },
+
+    /// Every example is of the kind to be found.
+    #[error(
+        "all {examples} examples are touched, so there is nothing to tell them from; score the untouched examples too"
+    )]
+    AllTouched {
+        /// Number of examples.
+        examples: usize,
+    },
+
+    /// The top of no examples, or of more than there are.
+    #[error("there is no top {k} of {examples} examples; ask for 1 to {examples}")]
+    TopOutOfRange {
+        /// The number asked for.
+        k: usize,
+        /// Number of examples.
+        examples: usize,
+    },
+
+    /// A percentile outside [0, 100].
+    #[error("there is no percentile {q}; pass a number in [0, 100], such as 50 for the median")]
+    NotAPercentile {
+        /// The number.
+        q: f64,
+    },
 }
 
 impl StatsError {
@@ -67,6 +101,14 @@ impl StatsError {
     #[must_use]
     pub const fn is_not_defined(&self) -> bool {
         matches!(self, Self::Constant { .. })
+    }
+
+    /// `k` is a number of examples at the top of n.
+    pub(crate) fn check_top(k: usize, examples: usize) -> Result<(), Self> {
+        if (1..=examples).contains(&k) {
+            return Ok(());
+        }
+        Err(Self::TopOutOfRange { k, examples })
     }
 
     pub(crate) fn check_lengths(first: usize, second: usize) -> Result<(), Self> {

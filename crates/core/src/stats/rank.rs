@@ -1,13 +1,17 @@
 //! Ranks with averaged ties, and the order of examples.
 //!
-//! Values are turned into `u32` keys that sort as the numbers do, packed with their index into
-//! one `u64` and sorted as integers: 10⁷ values take about a second on one core. −0
-//! equals +0, −∞ and ∞ are ordinary ends, and NaN is refused, because an unseen example has no
-//! rank.
+//! Values are turned into keys that sort as the numbers do (`monotone_key.rs`), packed with
+//! their index and sorted as integers (`packed.rs`). −0 equals +0, −∞ and ∞ are ordinary
+//! ends, and NaN is refused, because an unseen example has no rank.
 //!
 //! Ranks agree with `scipy.stats.rankdata(method="average")`. No other tie rule, no weights.
 
-use crate::{example_id::ExampleId, stats::StatsError};
+use crate::{
+    example_id::ExampleId,
+    monotone_key::monotone_key,
+    packed::{index_of, pack, tied},
+    stats::StatsError,
+};
 
 /// Ranks from 1 to n in ascending order of value; equal values share the mean of their ranks.
 ///
@@ -22,18 +26,26 @@ use crate::{example_id::ExampleId, stats::StatsError};
 /// # Ok::<(), datadiet_core::StatsError>(())
 /// ```
 pub fn average_ranks(values: &[f32]) -> Result<Vec<f64>, StatsError> {
-    let sorted = sorted_keys(values)?;
-    let mut ranks = vec![0.0; values.len()];
+    Ok(doubled_ranks(sorted_keys(values)?, |doubled| doubled as f64 / 2.0))
+}
+
+/// `value` of twice the averaged rank, in the order of the examples. Twice, since a mean of ranks
+/// may end in a half.
+pub(crate) fn doubled_ranks<T: Copy + Default>(
+    sorted: Vec<u64>,
+    value: impl Fn(u64) -> T,
+) -> Vec<T> {
+    let mut ranks = vec![T::default(); sorted.len()];
     let mut before = 0;
-    for tied in sorted.chunk_by(|a, b| a >> 32 == b >> 32) {
-        // Ranks before+1 ..= before+len have this mean; both terms are exact.
-        let rank = before as f64 + (tied.len() as f64 + 1.0) / 2.0;
+    for tied in tied(&sorted) {
+        // The mean of ranks before+1 ..= before+len.
+        let rank = value(2 * before + tied.len() as u64 + 1);
         for &packed in tied {
-            ranks[packed as u32 as usize] = rank;
+            ranks[index_of(packed) as usize] = rank;
         }
-        before += tied.len();
+        before += tied.len() as u64;
     }
-    Ok(ranks)
+    ranks
 }
 
 /// Positions of `values` in ascending order; equal values in ascending order of their id.
@@ -57,34 +69,24 @@ pub fn order(values: &[f32], ids: &[ExampleId]) -> Result<Vec<u32>, StatsError> 
         .iter()
         .zip(ids)
         .enumerate()
-        .map(|(position, (&value, id))| (pack(value, id.0), position as u32))
+        .map(|(position, (&value, id))| (pack(monotone_key(value), id.0), position as u32))
         .collect();
     sorted.sort_unstable();
     Ok(sorted.into_iter().map(|(_, position)| position).collect())
 }
 
 /// (key, index) of each value, packed and sorted; ties are in order of index.
-fn sorted_keys(values: &[f32]) -> Result<Vec<u64>, StatsError> {
+pub(crate) fn sorted_keys(values: &[f32]) -> Result<Vec<u64>, StatsError> {
     check(values)?;
     let pairs = values.iter().enumerate();
-    let mut packed: Vec<u64> = pairs.map(|(i, &value)| pack(value, i as u32)).collect();
+    let packed = pairs.map(|(index, &value)| pack(monotone_key(value), index as u32));
+    let mut packed: Vec<u64> = packed.collect();
     packed.sort_unstable();
     Ok(packed)
 }
 
-fn pack(value: f32, low: u32) -> u64 {
-    u64::from(monotone_key(value)) << 32 | u64::from(low)
-}
-
-/// An integer that sorts as the number does. Negative floats sort backwards by their bits, so all
-/// of those are flipped; of the others only the sign is.
-fn monotone_key(value: f32) -> u32 {
-    // Adding +0 turns −0 into +0, so the two tie.
-    let bits = (value + 0.0).to_bits();
-    if bits >> 31 == 1 { !bits } else { bits | 1 << 31 }
-}
-
-fn check(values: &[f32]) -> Result<(), StatsError> {
+/// `values` can be ranked.
+pub(crate) fn check(values: &[f32]) -> Result<(), StatsError> {
     if u32::try_from(values.len()).is_err() {
         return Err(StatsError::TooMany { found: values.len() });
     }

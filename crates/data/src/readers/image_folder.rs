@@ -42,6 +42,12 @@ pub(crate) fn read(
     Ok(dataset)
 }
 
+/// Where the training pictures and the held-out ones of a folder are.
+pub(crate) fn splits(root: &Path) -> (PathBuf, Option<PathBuf>) {
+    let train = root.join("train");
+    if train.is_dir() { (train, held_out(root).0) } else { (root.to_path_buf(), None) }
+}
+
 /// The held-out folder, and the names of further ones that are not used.
 fn held_out(root: &Path) -> (Option<PathBuf>, Vec<&'static str>) {
     let mut present = HELD_OUT.into_iter().filter(|name| root.join(name).is_dir());

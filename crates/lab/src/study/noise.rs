@@ -2,6 +2,7 @@
 //! noise metrics that came after it).
 
 use datadiet_core::{Detection, Direction, ScoreKind, detection};
+use datadiet_store::Table;
 use serde::{Deserialize, Serialize};
 
 use crate::ranking::kind_of;
@@ -87,37 +88,51 @@ impl NoisePlan {
             return Err(LabError::Plan(what));
         }
         let before = Ranking::of(&clean.scores.table, &self.by)?;
-        let after = Ranking::of(&scored.scores.table, &self.by)?;
+        let table = &scored.scores.table;
+        let after = Ranking::of(table, &self.by)?;
+        let columns = scored.scores.columns.iter().map(|column| column.name.as_str());
+        let columns: Vec<&str> = columns.collect();
         Ok(NoiseOutcome {
             scene: scene.name.clone(),
             changed,
             examples: scene.changed.len(),
-            detection: detections(scored, &scene.changed)?,
+            detection: detections(table, &columns, &scene.changed, &default_ks(&scene.changed))?,
             histogram: Histogram::of(&before, &after, &scene.changed),
         })
     }
 }
 
-/// How well each column of a scene finds the changed examples.
+/// The k at which precision is judged where none are asked for: the number changed, and a tenth.
+pub fn default_ks(changed: &[bool]) -> Vec<usize> {
+    let count = changed.iter().filter(|&&changed| changed).count();
+    let mut ks = vec![(count / 10).max(1), count];
+    ks.dedup();
+    ks
+}
+
+/// How well columns of a table find the changed examples, best average precision first. Columns that
+/// not every example has a value in are left out.
 ///
 /// # Errors
-/// When a statistic is not defined.
-pub fn detections(scored: &Scored, changed: &[bool]) -> Result<Vec<ColumnDetection>, LabError> {
-    let count = changed.iter().filter(|&&changed| changed).count();
-    let mut at = vec![(count / 10).max(1), count];
-    at.dedup();
+/// When a statistic is not defined, as where no label changed.
+pub fn detections(
+    table: &Table,
+    columns: &[&str],
+    changed: &[bool],
+    at: &[usize],
+) -> Result<Vec<ColumnDetection>, LabError> {
     let mut found = Vec::new();
-    for column in &scored.scores.columns {
+    for column in columns {
         // Not about difficulty under a label: a flag that is part of another score.
-        if matches!(kind_of(&column.name), Some(ScoreKind::NeverLearned | ScoreKind::Correct)) {
+        if matches!(kind_of(column), Some(ScoreKind::NeverLearned | ScoreKind::Correct)) {
             continue;
         }
-        let ranking = Ranking::of(&scored.scores.table, &column.name)?;
+        let ranking = Ranking::of(table, column)?;
         if ranking.values.iter().any(|value| value.is_nan()) {
             continue;
         }
-        let found_by = detection(&ranking.hardness(), changed, &at)?;
-        let (column, direction) = (column.name.clone(), ranking.direction);
+        let found_by = detection(&ranking.hardness(), changed, at)?;
+        let (column, direction) = ((*column).to_owned(), ranking.direction);
         found.push(ColumnDetection { column, direction, found: found_by });
     }
     found.sort_by(|a, b| b.found.average_precision.total_cmp(&a.found.average_precision));

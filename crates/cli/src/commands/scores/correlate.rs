@@ -5,8 +5,8 @@ use clap::Args;
 use datadiet_core::spearman;
 use serde::Serialize;
 
-use super::file::FileArgs;
 use crate::output::{OutputArgs, table};
+use crate::scores_file::FileArgs;
 
 /// Arguments of `scores correlate`.
 #[derive(Args)]

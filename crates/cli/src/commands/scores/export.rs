@@ -8,8 +8,8 @@ use clap::Args;
 use datadiet_store::{Column, Table, write_atomically};
 use npyz::WriterBuilder;
 
-use super::file::{FileArgs, Scores};
 use crate::output::OutputArgs;
+use crate::scores_file::{FileArgs, Scores};
 
 /// Arguments of `scores export`.
 #[derive(Args)]

@@ -6,8 +6,8 @@ use datadiet_core::{Direction, ExampleId, order};
 use datadiet_store::Column;
 use serde::Serialize;
 
-use super::file::{FileArgs, Scores, direction_of};
 use crate::output::{OutputArgs, table};
+use crate::scores_file::{FileArgs, Scores, direction_of};
 
 /// Arguments of `scores head`.
 #[derive(Args)]

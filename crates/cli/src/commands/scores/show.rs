@@ -3,10 +3,11 @@
 use anyhow::Result;
 use clap::Args;
 use datadiet_core::Direction;
+use datadiet_lab::ranking::kind_of;
 use serde::Serialize;
 
-use super::file::{FileArgs, Scores, direction_of, kind_of};
 use crate::output::{OutputArgs, grouped, hard_end, table};
+use crate::scores_file::{FileArgs, Scores, direction_of};
 
 /// Arguments of `scores show`.
 #[derive(Args)]

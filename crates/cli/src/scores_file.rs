@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 use anyhow::{Result, bail};
 use clap::Args;
 use datadiet_core::{Direction, ScoreKind};
-use datadiet_store::{Column, Table};
+use datadiet_lab::ColumnSummary;
+use datadiet_lab::ranking::kind_of;
+use datadiet_store::{Column, RunSpec, Table};
 
 /// Where the table is.
 #[derive(Args)]
@@ -30,7 +32,11 @@ pub struct Scores {
 }
 
 impl Scores {
-    fn read(path: &Path) -> Result<Self> {
+    /// Reads a table, or the one in a folder.
+    ///
+    /// # Errors
+    /// When there is none, or it is damaged.
+    pub fn read(path: &Path) -> Result<Self> {
         let file = if path.is_dir() { path.join("scores.parquet") } else { path.to_owned() };
         if !file.exists() {
             bail!(
@@ -84,6 +90,36 @@ impl Scores {
         self.report["columns"].as_array()?.iter().find(|column| column["name"] == name)
     }
 
+    /// What the report says about a column, as it was summarised; none in a table from elsewhere.
+    pub fn summary(&self, name: &str) -> Option<ColumnSummary> {
+        serde_json::from_value(self.reported(name)?.clone()).ok()
+    }
+
+    /// The trainings behind the table; none in a table from elsewhere.
+    pub fn spec(&self) -> Option<RunSpec> {
+        serde_json::from_value(self.report["spec"].clone()).ok()
+    }
+
+    /// How many replicas the scores are means of, where that is known.
+    pub fn replicas(&self) -> Option<usize> {
+        self.report["replicas"].as_u64().map(|count| count as usize)
+    }
+
+    /// Names of the classes, by label; numbers where the table has none.
+    pub fn classes(&self) -> Vec<String> {
+        let Ok(labels) = self.table.integers("label") else { return Vec::new() };
+        let count = labels.iter().max().map_or(0, |&most| most as usize + 1);
+        let mut names: Vec<String> = (0..count).map(|class| class.to_string()).collect();
+        if let Some(Column::Text(classes)) = self.table.column("class") {
+            for (&label, class) in labels.iter().zip(classes) {
+                if names[label as usize] != *class {
+                    names[label as usize].clone_from(class);
+                }
+            }
+        }
+        names
+    }
+
     /// Ids of the examples: the column `id`, or the row numbers.
     pub fn ids(&self) -> Vec<u32> {
         match self.table.integers("id") {
@@ -91,11 +127,6 @@ impl Scores {
             Err(_) => (0..self.table.rows() as u32).collect(),
         }
     }
-}
-
-/// The score of a column named `score@time`, where it is one of ours.
-pub fn kind_of(column: &str) -> Option<ScoreKind> {
-    column.split('@').next()?.parse().ok()
 }
 
 /// Which end of a column is hard; higher, where the score is not one of ours.

@@ -1,0 +1,225 @@
+//! `datadiet diet`: the smallest subset that is good enough, checked against random and full.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::{Result, ensure};
+use clap::Args;
+use datadiet_core::{KeepFraction, Quota, ScoreKind};
+use datadiet_lab::{Accuracies, Experiment, Scene, SearchOutcome, SearchPlan};
+use datadiet_store::{RunSpec, write_json};
+
+use crate::commands::run::arms;
+use crate::commands::score::{ScoreOptions, recording};
+use crate::commands::select::SubsetFile;
+use crate::execution::{Execution, ExecutionArgs};
+use crate::home::HomeArgs;
+use crate::output::{OutputArgs, check_writable, grouped, table};
+use crate::progress::Work;
+use crate::training::{self, Training, TrainingOptions, positive};
+
+/// Find the smallest subset that is good enough, and check it against random and full.
+///
+/// Scores the training set, then tries subsets (sizes, with and without the hardest examples, with
+/// and without class quotas) by successive halving, judged on training examples that are held out.
+/// The answer is retrained on the whole, beside as many examples at random and everything, and
+/// tested. The budget is in trainings of whole length and is stated before anything is trained.
+#[derive(Args)]
+#[command(
+    args_override_self = true,
+    allow_negative_numbers = true,
+    after_help = "\
+Examples:
+  datadiet diet --data cifar10 --tolerance 0.5
+  datadiet diet --data mine --model resnet18 --epochs 30 --tolerance 1 --budget 20
+  datadiet diet --data cifar10 --keep 0.5,0.7,0.9 --drops 0,0.1 --plan    # what it would cost"
+)]
+pub struct DietArgs {
+    #[command(flatten)]
+    training: TrainingOptions,
+    /// Accuracy that may be lost, in points.
+    #[arg(long, value_name = "POINTS", default_value_t = 0.5)]
+    tolerance: f64,
+    /// Trainings of whole length that the search and the check may cost, scoring aside.
+    #[arg(long, value_name = "N", default_value_t = 14.0)]
+    budget: f64,
+    /// Score to choose by.
+    #[arg(long, value_name = "SCORE", default_value = "el2n")]
+    by: ScoreKind,
+    /// When to take it, in epochs [default: three eighths of the training].
+    #[arg(long, value_name = "EPOCH")]
+    at: Option<f64>,
+    /// Independent trainings to take scores from.
+    #[arg(long, default_value_t = 2)]
+    replicas: u32,
+    /// Fractions to try.
+    #[arg(long, value_delimiter = ',', default_values_t = [0.3, 0.5, 0.7, 0.85])]
+    keep: Vec<f64>,
+    /// Fractions of the hardest to leave out.
+    #[arg(long, value_delimiter = ',', default_values_t = [0.0, 0.1])]
+    drops: Vec<f64>,
+    /// Fraction of the training examples that is held out to judge subsets.
+    #[arg(long, value_name = "FRACTION", default_value_t = 0.1)]
+    validation: f64,
+    /// Trainings of the answer, of random examples and of everything.
+    #[arg(long, value_name = "N", default_value_t = 2)]
+    retrainings: u32,
+    /// Say what it would cost, and stop.
+    #[arg(long)]
+    plan: bool,
+    /// Folder for the results [default: diets/DATA-MODEL].
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    #[command(flatten)]
+    execution: ExecutionArgs,
+    #[command(flatten)]
+    output: OutputArgs,
+}
+
+/// Runs the command.
+pub fn run(home: &HomeArgs, args: DietArgs) -> Result<ExitCode> {
+    let dataset = training::open(home, &args.training)?;
+    let training = Training::new(&args.training, &dataset)?;
+    let scene = args.scene(&training, &dataset)?;
+    let search = args.search(&scene, training.epochs)?;
+    let experiment =
+        Experiment { scenes: vec![scene], tune: Some(search), ..Experiment::default() };
+    let (_, steps) = experiment.size();
+    let headline = args.headline(&experiment, &training, steps);
+    if args.plan {
+        let plan = serde_json::json!({ "steps": steps, "search": experiment.tune });
+        args.output.answer(&plan, || headline)?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let spec = &training.template;
+    let default =
+        || PathBuf::from("diets").join(format!("{}-{}", spec.data.name, spec.network.name));
+    let out = args.out.clone().unwrap_or_else(default);
+    check_writable(&out)?;
+    let work = Work { steps, batch: spec.schedule.batch };
+    let execution = Execution::new(home, args.execution, &training, work)?;
+    execution.reporter.note(&headline);
+    let Some(done) = experiment.run(&execution.sweep())? else {
+        return Ok(execution.interrupted());
+    };
+    done.scored[0].scores.table.write(&out.join("scores.parquet"))?;
+    write_json(&out.join("outcome.json"), &done.outcome)?;
+    let found = done.outcome.tune.as_ref().expect("an experiment answers what it was asked");
+    let (scene, scored) = (&experiment.scenes[0], &done.scored[0]);
+    let (ranking, chosen) = found.plan.subset(&execution.store, scene, scored, &found.answer)?;
+    let file = SubsetFile {
+        data: Some(spec.data.clone()),
+        labels: Some(&scene.labels),
+        ranking: Some(&ranking),
+        chosen: &chosen,
+        choice: serde_json::json!({ "by": ranking.name, "choice": found.answer }),
+    };
+    file.write(&out.join("subset.parquet"))?;
+    args.output.answer(&done.outcome, || text(found, &out))?;
+    for failure in &done.outcome.failed {
+        execution.reporter.note(&format!("{} failed: {}", failure.name, failure.reason));
+    }
+    Ok(if done.outcome.failed.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+impl DietArgs {
+    fn time(&self, epochs: f64) -> f64 {
+        self.at.unwrap_or(epochs * 0.375)
+    }
+
+    fn scene(&self, training: &Training, dataset: &datadiet_data::Dataset) -> Result<Scene> {
+        let times = training.times(vec![self.time(training.epochs)])?;
+        let scores = vec![self.by.name().to_owned()];
+        let options = ScoreOptions { scores, ..ScoreOptions::default() };
+        let record = recording(&options, training, &times)?;
+        let stop_after = times[0].step.max(1);
+        Ok(Scene {
+            name: String::new(),
+            template: training.template.clone(),
+            scoring: RunSpec { record, stop_after, ..training.template.clone() },
+            replicas: positive("--replicas", Some(self.replicas), 2)?,
+            times,
+            labels: training.labels.clone(),
+            changed: training.changed(dataset),
+            classes: dataset.classes().to_vec(),
+        })
+    }
+
+    fn search(&self, scene: &Scene, epochs: f64) -> Result<SearchPlan> {
+        ensure!(self.tolerance >= 0.0, "--tolerance {} must not be negative", self.tolerance);
+        ensure!(
+            self.validation > 0.0 && self.validation < 0.9,
+            "--validation {} must lie between 0 and 0.9, such as 0.1",
+            self.validation
+        );
+        for &drop in &self.drops {
+            ensure!((0.0..1.0).contains(&drop), "--drops {drop} must lie in [0, 1)");
+        }
+        let finals = positive("--retrainings", Some(self.retrainings), 2)?;
+        let keep = self.keep.iter().map(|&keep| KeepFraction::try_from(keep));
+        let mut keep = keep.collect::<Result<Vec<KeepFraction>, _>>()?;
+        keep.sort_by(|a, b| f64::from(*b).total_cmp(&f64::from(*a)));
+        let arms = arms(&keep, &self.drops, &[Quota::None, Quota::Balanced]);
+        ensure!(!arms.is_empty(), "no --keep leaves room for its --drops");
+        Ok(SearchPlan {
+            by: format!("{}@{}", self.by, self.time(epochs)),
+            rungs: SearchPlan::halving(arms.len(), self.budget, finals),
+            arms,
+            validation: self.validation,
+            tolerance: Some(self.tolerance / 100.0),
+            finals,
+            seed: scene.template.seed,
+        })
+    }
+
+    /// What it is going to cost.
+    fn headline(&self, experiment: &Experiment, training: &Training, steps: u64) -> String {
+        let search = experiment.tune.as_ref().expect("made with one");
+        let rungs: Vec<String> = search
+            .rungs
+            .iter()
+            .map(|rung| format!("{} at {} of the length", rung.arms, rung.length))
+            .collect();
+        format!(
+            "{}\nbudget: at most {:.1} trainings of whole length ({}; then {} each of the answer, \
+             random and everything), and {} to epoch {} for scores: {} steps in all",
+            training.headline(),
+            search.cost(),
+            rungs.join(", "),
+            search.finals,
+            self.replicas,
+            self.time(training.epochs),
+            grouped(steps),
+        )
+    }
+}
+
+fn text(found: &SearchOutcome, out: &std::path::Path) -> String {
+    let percent = |accuracy: &Option<Accuracies>| {
+        accuracy.as_ref().map_or("failed".to_owned(), Accuracies::text)
+    };
+    let finals = &found.finals;
+    let mut rows = vec![
+        vec!["everything".to_owned(), String::new(), percent(&finals.full)],
+        vec![
+            found.answer.text(),
+            grouped(finals.answer.size as u64),
+            percent(&finals.answer.accuracy),
+        ],
+        vec![
+            "as many at random".into(),
+            grouped(finals.random.size as u64),
+            percent(&finals.random.accuracy),
+        ],
+    ];
+    if let Some(hardest) = &finals.hardest {
+        let size = grouped(hardest.size as u64);
+        rows.push(vec!["as many of the hardest".into(), size, percent(&hardest.accuracy)]);
+    }
+    format!(
+        "{}\n\n{}\n\nwritten to {}",
+        table(&["trained on", "examples", "test accuracy"], rows, 1),
+        found.verdict,
+        out.display()
+    )
+}

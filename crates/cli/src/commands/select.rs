@@ -1,0 +1,226 @@
+//! `datadiet select`: a subset by score, as a list of ids or as a data set of its own.
+
+mod choice;
+mod write;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::{Context, Result, bail, ensure};
+use clap::Args;
+use datadiet_core::{ExampleId, check_no_class_vanishes, skew};
+use datadiet_lab::{Chosen, Keep, Made, Ranking, cautions};
+use serde::Serialize;
+use serde_json::json;
+
+use crate::home::HomeArgs;
+use crate::output::{OutputArgs, grouped, table};
+use crate::scores_file::Scores;
+use choice::ChoiceArgs;
+use write::ExportArgs;
+pub use write::SubsetFile;
+
+/// Choose a subset of the training examples by score.
+///
+/// The order is that of ascending score, ties by ascending id. `--rule hardest` keeps its hard end
+/// (the high end of EL2N, the low end of confidence), `window` a part that begins after --offset,
+/// `ccs` is coverage-centred: without the hardest --cut, evenly over strata of the score.
+#[derive(Args)]
+#[command(
+    args_override_self = true,
+    after_help = "\
+Examples:
+  datadiet select scores/demo --keep 0.5 --out half.parquet          # hardest half by EL2N
+  datadiet select scores/demo --by forgetting@end --keep 0.7 --out ids.npy
+  datadiet select scores/demo --by el2n@4 --rule window --offset 0.4 --keep 0.5 --out ids.txt
+  datadiet select scores/demo --keep 0.1 --rule ccs --cut 0.3 --quota balanced --out ids.json
+  datadiet select scores/demo --keep 0.5 --export pruned --format image-folder
+
+Then train on it: datadiet train --data cifar10 --subset half.parquet"
+)]
+pub struct SelectArgs {
+    /// A scores.parquet, or the folder that holds one.
+    scores: PathBuf,
+    #[command(flatten)]
+    choice: ChoiceArgs,
+    /// Choose although a class with examples keeps none.
+    #[arg(long)]
+    allow_empty_class: bool,
+    /// Leave out examples without a score instead of refusing.
+    #[arg(long)]
+    drop_unscored: bool,
+    /// File for the ids: .parquet (with scores and the way they were chosen), .json (the same way),
+    /// .npy or .txt (ids alone).
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+    #[command(flatten)]
+    export: ExportArgs,
+    #[command(flatten)]
+    output: OutputArgs,
+}
+
+/// What a selection answers.
+#[derive(Serialize)]
+struct Answer {
+    examples: usize,
+    kept: usize,
+    by: Option<String>,
+    choice: serde_json::Value,
+    classes: Vec<ClassRow>,
+    skew: Option<f64>,
+    warnings: Vec<String>,
+    written: Vec<PathBuf>,
+}
+
+/// What is kept of a class.
+#[derive(Serialize)]
+struct ClassRow {
+    class: String,
+    kept: usize,
+    of: usize,
+    share: f64,
+}
+
+/// Runs the command.
+pub fn run(home: &HomeArgs, args: SelectArgs) -> Result<ExitCode> {
+    ensure!(
+        args.out.is_some() || args.export.is_wanted(),
+        "where to? Give --out FILE for the ids, or --export PATH for a data set of them"
+    );
+    let scores = Scores::read(&args.scores)?;
+    let keep = args.choice.keep()?;
+    let ranking = match keep {
+        Keep::Random => None,
+        _ => {
+            let by = scores.column_or_default(args.choice.by.as_deref())?;
+            Some(Ranking::of(&scores.table, &by)?)
+        }
+    };
+    let candidates = candidates(&scores, ranking.as_ref(), args.drop_unscored)?;
+    let (labels, classes) = labels(&scores);
+    let choice = args.choice.choice(keep)?;
+    let chosen = choice.among(&candidates, ranking.as_ref(), &labels, classes.len().max(1))?;
+    if !args.allow_empty_class {
+        check_no_class_vanishes(&chosen.shares).with_context(|| {
+            "pass --allow-empty-class to choose all the same, or --quota proportional to keep some \
+             of every class"
+        })?;
+    }
+    let warnings = warnings(&scores, keep, ranking.as_ref(), &chosen, candidates.len(), &classes);
+    warnings.iter().for_each(|warning| eprintln!("warning: {warning}"));
+    let file = SubsetFile {
+        data: scores.spec().map(|spec| spec.data),
+        labels: scores.table.integers("label").ok(),
+        ranking: ranking.as_ref(),
+        chosen: &chosen,
+        choice: json!({ "by": ranking.as_ref().map(|r| &r.name), "choice": choice }),
+    };
+    let mut written = Vec::new();
+    if let Some(out) = &args.out {
+        file.write(out)?;
+        written.push(out.clone());
+    }
+    if args.export.is_wanted() {
+        written.push(args.export.write(home, &scores, &chosen)?);
+    }
+    let answer = Answer {
+        examples: candidates.len(),
+        kept: chosen.ids.len(),
+        by: ranking.map(|ranking| ranking.name),
+        choice: serde_json::to_value(&choice)?,
+        classes: rows(&chosen, &classes),
+        skew: Some(skew(&chosen.shares)).filter(|skew| skew.is_finite()),
+        warnings,
+        written,
+    };
+    args.output.answer(&answer, || answer.text())?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The examples to choose from.
+fn candidates(
+    scores: &Scores,
+    ranking: Option<&Ranking>,
+    drop_unscored: bool,
+) -> Result<Vec<ExampleId>> {
+    let ids = scores.ids();
+    let in_order = ids.iter().enumerate().all(|(row, &id)| row == id as usize);
+    ensure!(
+        in_order,
+        "the ids of the table are not 0, 1, 2, …: it is not the table of a whole training set"
+    );
+    let all = ids.into_iter().map(ExampleId);
+    let Some(ranking) = ranking else { return Ok(all.collect()) };
+    let scored = |id: &ExampleId| !ranking.values[id.index()].is_nan();
+    let missing = ranking.values.iter().filter(|value| value.is_nan()).count();
+    if missing == ranking.values.len() {
+        bail!("no example has a score in {}; choose another with --by", ranking.name);
+    }
+    if missing > 0 && !drop_unscored {
+        let first = ranking.values.iter().position(|value| value.is_nan()).unwrap_or_default();
+        bail!(
+            "{missing} examples have no score in {} (the first is {first}); pass --drop-unscored to \
+             leave them out",
+            ranking.name
+        );
+    }
+    Ok(all.filter(scored).collect())
+}
+
+/// Labels and class names; one class of everything, in a table without labels.
+fn labels(scores: &Scores) -> (Vec<u32>, Vec<String>) {
+    match scores.table.integers("label") {
+        Ok(labels) => (labels.to_vec(), scores.classes()),
+        Err(_) => (vec![0; scores.table.rows()], vec!["all".into()]),
+    }
+}
+
+fn warnings(
+    scores: &Scores,
+    keep: Keep,
+    ranking: Option<&Ranking>,
+    chosen: &Chosen,
+    candidates: usize,
+    classes: &[String],
+) -> Vec<String> {
+    let by = ranking.map_or("", |ranking| ranking.name.as_str());
+    cautions(&Made {
+        keep,
+        fraction: chosen.ids.len() as f64 / candidates as f64,
+        by,
+        direction: ranking
+            .map_or(datadiet_core::Direction::HigherIsHarder, |ranking| ranking.direction),
+        column: scores.summary(by).as_ref(),
+        replicas: scores.replicas(),
+        shares: &chosen.shares,
+        classes,
+    })
+}
+
+fn rows(chosen: &Chosen, classes: &[String]) -> Vec<ClassRow> {
+    let row = |share: &datadiet_core::ClassShare| ClassRow {
+        class: classes[share.class as usize].clone(),
+        kept: share.kept,
+        of: share.of,
+        share: share.share(),
+    };
+    chosen.shares.iter().map(row).collect()
+}
+
+impl Answer {
+    fn text(&self) -> String {
+        let rows = self.classes.iter().map(|row| {
+            let (kept, of) = (grouped(row.kept as u64), grouped(row.of as u64));
+            vec![row.class.clone(), kept, of, format!("{:.1} %", row.share * 100.0)]
+        });
+        let files: Vec<String> = self.written.iter().map(|f| f.display().to_string()).collect();
+        format!(
+            "{}\n\nkept {} of {} examples{}\nwritten to {}",
+            table(&["class", "kept", "of", "share"], rows.collect(), 1),
+            grouped(self.kept as u64),
+            grouped(self.examples as u64),
+            self.by.as_ref().map_or(" at random".into(), |by| format!(" by {by}")),
+            files.join(", "),
+        )
+    }
+}

@@ -1,0 +1,45 @@
+//! The picture of the suspects, by the class they are labelled as.
+
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use datadiet_data::Dataset;
+use datadiet_lab::Ranking;
+use datadiet_report::{Gallery, GalleryRow, Tile};
+use datadiet_store::write_atomically;
+
+use super::Suspect;
+use crate::home::HomeArgs;
+use crate::scores_file::Scores;
+
+/// Draws the suspects.
+pub fn write(
+    path: &Path,
+    home: &HomeArgs,
+    scores: &Scores,
+    ranking: &Ranking,
+    suspects: &[Suspect],
+) -> Result<()> {
+    let spec = scores.spec().context("the table does not say which data set it is of")?;
+    let dataset = Dataset::open(&home.data()?, &spec.data.name)?;
+    let rows = (0..).zip(dataset.classes()).map(|(class, name)| GalleryRow {
+        name: format!("labelled {name}"),
+        easiest: Vec::new(),
+        hardest: suspects
+            .iter()
+            .filter(|suspect| suspect.label == class)
+            .map(|suspect| Tile {
+                pixels: dataset.train().image(suspect.id as usize),
+                caption: suspect.predicted.clone().unwrap_or_else(|| suspect.id.to_string()),
+            })
+            .collect(),
+    });
+    let gallery = Gallery {
+        title: format!("{}: suspects by {}, predicted class below", dataset.name(), ranking.name),
+        shape: [dataset.height(), dataset.width(), dataset.channels()],
+        rows: rows.filter(|row| !row.hardest.is_empty()).collect(),
+    };
+    let mut png = std::io::Cursor::new(Vec::new());
+    gallery.draw().write_to(&mut png, image::ImageFormat::Png)?;
+    Ok(write_atomically(path, |file| std::io::Write::write_all(file, png.get_ref()))?)
+}

@@ -1,0 +1,171 @@
+//! `datadiet train`: trainings on a subset, or on everything, to their end.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::{Result, ensure};
+use clap::{Args, ValueEnum};
+use datadiet_core::ExampleId;
+use datadiet_lab::retraining::Fixed;
+use datadiet_lab::{Accuracies, Failure, Retraining};
+use datadiet_store::{RunId, RunSpec, write_json};
+use serde::Serialize;
+
+use crate::execution::{Execution, ExecutionArgs};
+use crate::home::HomeArgs;
+use crate::lists::{self, check_ids};
+use crate::output::{OutputArgs, grouped};
+use crate::progress::Work;
+use crate::training::{self, Training, TrainingOptions, positive};
+
+/// Train on a subset, or on everything, and test.
+///
+/// The number of steps is fixed whatever the size of the subset, as in the paper: half the data is
+/// seen twice as often. --fixed epochs shortens the training with the subset instead. Trainings of
+/// the same specification are kept in the store and not repeated.
+#[derive(Args)]
+#[command(
+    args_override_self = true,
+    allow_negative_numbers = true,
+    after_help = "\
+Examples:
+  datadiet train --data cifar10 --subset half.parquet --replicas 4
+  datadiet train --data cifar10 --subset ids.npy --epochs 8 --fixed epochs
+  datadiet train --data cifar10 --labels noisy.parquet      # everything, with other labels"
+)]
+pub struct TrainArgs {
+    #[command(flatten)]
+    training: TrainingOptions,
+    /// Ids to train on: a file of `datadiet select`, or .npy, .json, .txt [default: all].
+    #[arg(long, value_name = "FILE")]
+    subset: Option<PathBuf>,
+    /// Independent trainings [default: 1].
+    #[arg(long)]
+    replicas: Option<u32>,
+    /// What stays the same when the training set shrinks.
+    #[arg(long, value_enum, default_value_t = FixedName::Steps)]
+    fixed: FixedName,
+    /// Also write the answer to this file, as JSON.
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+    #[command(flatten)]
+    execution: ExecutionArgs,
+    #[command(flatten)]
+    output: OutputArgs,
+}
+
+/// What stays the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum FixedName {
+    /// The number of steps.
+    Steps,
+    /// The number of epochs.
+    Epochs,
+}
+
+/// What trainings answer.
+#[derive(Serialize)]
+struct Answer {
+    /// Examples trained on.
+    examples: usize,
+    /// Examples in all.
+    of: usize,
+    /// What stayed the same when the training set shrank.
+    fixed: Fixed,
+    /// The first training's specification; the others differ in the replica alone.
+    spec: RunSpec,
+    runs: Vec<RunId>,
+    split: &'static str,
+    accuracy: Option<Accuracies>,
+    failed: Vec<Failure>,
+}
+
+/// Runs the command.
+pub fn run(home: &HomeArgs, args: TrainArgs) -> Result<ExitCode> {
+    let dataset = training::open(home, &args.training)?;
+    let training = Training::new(&args.training, &dataset)?;
+    let count = positive("--replicas", args.replicas, 1)?;
+    let ids = subset(&args, &training)?;
+    let fixed = match args.fixed {
+        FixedName::Steps => Fixed::Steps,
+        FixedName::Epochs => Fixed::Epochs,
+    };
+    let template = &training.template;
+    let batch = template.schedule.batch;
+    let examples = ids.as_ref().map_or(training.examples, Vec::len);
+    ensure!(
+        examples >= batch as usize,
+        "a batch of {batch} is more than the {examples} examples of the subset; give --batch {}",
+        examples.min(32)
+    );
+    let work = Work { steps: u64::from(count) * template.stop_after, batch };
+    let execution = Execution::new(home, args.execution, &training, work)?;
+    let name = "training".to_owned();
+    let retraining = match &ids {
+        None => Retraining::of(template, count, name),
+        Some(ids) => {
+            Retraining::on(&execution.store, template, ids, training.examples, fixed, count, name)?
+        }
+    };
+    execution.reporter.note(&format!(
+        "{} · {} examples · {count} of {} steps",
+        training.headline(),
+        grouped(examples as u64),
+        grouped(retraining.specs[0].stop_after)
+    ));
+    let finished = execution.sweep().all(retraining.jobs().collect())?;
+    if finished.interrupted {
+        return Ok(execution.interrupted());
+    }
+    let answer = Answer {
+        examples,
+        of: training.examples,
+        fixed,
+        spec: retraining.specs[0].clone(),
+        runs: retraining.specs.iter().map(RunId::of).collect(),
+        split: if dataset.test().is_some() { "test" } else { "train" },
+        accuracy: retraining.test(&finished),
+        failed: finished.failed,
+    };
+    if let Some(out) = &args.out {
+        write_json(out, &answer)?;
+    }
+    args.output.answer(&answer, || answer.text())?;
+    for failure in &answer.failed {
+        execution.reporter.note(&format!("error: {} failed: {}", failure.name, failure.reason));
+    }
+    Ok(if answer.failed.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn subset(args: &TrainArgs, training: &Training) -> Result<Option<Vec<ExampleId>>> {
+    use anyhow::Context;
+    let Some(path) = &args.subset else { return Ok(None) };
+    let list = lists::read(path, lists::Of::Ids)?;
+    let data = &training.template.data;
+    list.check_fingerprint(path, &data.name, &data.fingerprint)?;
+    if list.fingerprint.is_none() {
+        eprintln!(
+            "note: {} does not say which data set it belongs to; only its range is checked",
+            path.display()
+        );
+    }
+    let ids = check_ids(&list.values, training.examples)
+        .with_context(|| format!("cannot train on {}", path.display()))?;
+    Ok(Some(ids.into_iter().map(ExampleId).collect()))
+}
+
+impl Answer {
+    fn text(&self) -> String {
+        let accuracy =
+            self.accuracy.as_ref().map_or("no training completed".into(), Accuracies::text);
+        let kept = 100.0 * self.examples as f64 / self.of as f64;
+        format!(
+            "{} accuracy   {accuracy} on {} examples ({kept:.1} %), {} steps, {} training{}",
+            self.split,
+            grouped(self.examples as u64),
+            grouped(self.spec.stop_after),
+            self.runs.len(),
+            if self.runs.len() == 1 { "" } else { "s" },
+        )
+    }
+}

@@ -1,0 +1,147 @@
+//! What research says about a choice that is about to be trained on: warnings, not refusals.
+
+use datadiet_core::{ClassShare, Direction, ScoreKind, skew};
+
+use crate::ranking::{kind_of, time_of};
+use crate::{ColumnSummary, Keep};
+
+/// Largest over smallest kept share of a class above which a choice is called skewed.
+const MOST_SKEW: f64 = 2.0;
+
+/// Kept fraction below which keeping the hardest does worse than random (PROTOCOL.md).
+const LEAST_HARDEST: f64 = 0.3;
+
+/// Reliability below which the order of examples is mostly the run's.
+const LEAST_RELIABILITY: f64 = 0.8;
+
+/// A choice that was made.
+#[derive(Clone, Copy, Debug)]
+pub struct Made<'a> {
+    /// Which part was kept.
+    pub keep: Keep,
+    /// Fraction kept.
+    pub fraction: f64,
+    /// Column it was chosen by; empty for a random choice.
+    pub by: &'a str,
+    /// Which end of that column is hard.
+    pub direction: Direction,
+    /// What is known about that column.
+    pub column: Option<&'a ColumnSummary>,
+    /// Replicas that the scores are means of, where that is known.
+    pub replicas: Option<usize>,
+    /// What is kept of each class, and its name.
+    pub shares: &'a [ClassShare],
+    /// Names of the classes.
+    pub classes: &'a [String],
+}
+
+/// What a person should know about a choice.
+pub fn cautions(made: &Made<'_>) -> Vec<String> {
+    [few_hardest(made), at_initialisation(made), one_replica(made), unreliable(made), skewed(made)]
+        .into_iter()
+        .flatten()
+        .collect()
+}
+
+fn few_hardest(made: &Made<'_>) -> Option<String> {
+    let hard_end = match made.direction {
+        Direction::HigherIsHarder => Keep::Highest,
+        Direction::LowerIsHarder => Keep::Lowest,
+    };
+    let hardest = made.keep == Keep::Hardest || made.keep == hard_end;
+    (hardest && made.fraction < LEAST_HARDEST).then(|| {
+        format!(
+            "keeping only the hardest {:.0} % is usually worse than a random choice; try --rule ccs, \
+             a --rule window that leaves out the hardest, or easiest, and check with `datadiet diet`",
+            made.fraction * 100.0
+        )
+    })
+}
+
+fn at_initialisation(made: &Made<'_>) -> Option<String> {
+    let gradients = matches!(kind_of(made.by), Some(ScoreKind::Grand | ScoreKind::GrandLastLayer));
+    (gradients && time_of(made.by) == Some(0.0)).then(|| {
+        format!(
+            "{} follows the norm of the input and does not beat a random choice (Kirsch 2023); \
+             take scores later in training",
+            made.by
+        )
+    })
+}
+
+fn one_replica(made: &Made<'_>) -> Option<String> {
+    (made.replicas == Some(1) && made.keep != Keep::Random).then(|| {
+        "the scores come from one training, whose chance is part of the order; average over several \
+         (--replicas 4)"
+            .into()
+    })
+}
+
+fn unreliable(made: &Made<'_>) -> Option<String> {
+    let reliability = made.column?.reliability.as_ref()?.full;
+    (made.keep != Keep::Random && reliability < LEAST_RELIABILITY).then(|| {
+        format!(
+            "{} has a split-half reliability of {reliability:.2}: another set of replicas would \
+             choose other examples; train more replicas",
+            made.by
+        )
+    })
+}
+
+fn skewed(made: &Made<'_>) -> Option<String> {
+    let ratio = skew(made.shares);
+    if made.shares.len() < 2 || ratio <= MOST_SKEW {
+        return None;
+    }
+    let present = made.shares.iter().filter(|share| share.of > 0);
+    let most = present.clone().max_by(|a, b| a.share().total_cmp(&b.share()))?;
+    let least = present.min_by(|a, b| a.share().total_cmp(&b.share()))?;
+    let text = |share: &ClassShare| {
+        let name = made.classes.get(share.class as usize).map_or("?", String::as_str);
+        format!("{:.0} % of {name}", share.share() * 100.0)
+    };
+    Some(format!(
+        "classes are kept unevenly: {} but {}; --quota proportional or balanced evens that out",
+        text(most),
+        text(least)
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn made<'a>(by: &'a str, shares: &'a [ClassShare], classes: &'a [String]) -> Made<'a> {
+        Made {
+            keep: Keep::Hardest,
+            fraction: 0.5,
+            by,
+            direction: Direction::HigherIsHarder,
+            column: None,
+            replicas: Some(4),
+            shares,
+            classes,
+        }
+    }
+
+    #[test]
+    fn a_sound_choice_has_no_warning() {
+        assert!(cautions(&made("el2n@4", &[], &[])).is_empty());
+    }
+
+    #[test]
+    fn each_risk_is_named() {
+        let classes = ["cat".to_owned(), "truck".to_owned()];
+        let shares = [
+            ClassShare { class: 0, kept: 90, of: 100 },
+            ClassShare { class: 1, kept: 10, of: 100 },
+        ];
+        let risky = Made { fraction: 0.2, replicas: Some(1), ..made("grand@0", &shares, &classes) };
+        let text = cautions(&risky).join("\n");
+        for part in
+            ["hardest 20 %", "norm of the input", "one training", "90 % of cat but 10 % of truck"]
+        {
+            assert!(text.contains(part), "{part}: {text}");
+        }
+    }
+}
