@@ -20,9 +20,9 @@ use home::HomeArgs;
 
 /// Find out which training examples matter.
 ///
-/// Trains small replicas of a network, scores every training example early in training (EL2N,
-/// forgetting events and their kin; Paul, Ganguli, Dziugaite 2021), and writes the scores as a
-/// Parquet table with definitions, standard errors and reliability.
+/// Scores every training example early in training (EL2N, GraNd, forgetting events and their kin;
+/// Paul, Ganguli, Dziugaite 2021), prunes the training set by the scores, retrains to show what that
+/// costs, and finds labels that are likely wrong.
 #[derive(Parser)]
 #[command(version, max_term_width = 100, after_help = EXAMPLES)]
 struct Cli {
@@ -36,7 +36,10 @@ const EXAMPLES: &str = "\
 Examples:
   datadiet data fetch cifar10
   datadiet score --data cifar10 --model resnet8 --replicas 4 --epochs 4 --at 0,1,2,4
-  datadiet scores head scores/cifar10-resnet8-… --by el2n@4
+  datadiet report scores/cifar10-resnet8-…        # what the scores say, as one HTML file
+  datadiet select scores/cifar10-resnet8-… --keep 0.5 --out half.parquet
+  datadiet train --data cifar10 --subset half.parquet
+  datadiet diet --data cifar10 --tolerance 0.5   # or let it find out how much can go
   datadiet data import ./birds --name birds   # a folder of images, one folder a class";
 
 #[derive(Subcommand)]
@@ -61,6 +64,8 @@ enum Command {
     Suspects(commands::suspects::SuspectsArgs),
     /// Run the experiments of a TOML file: prune, retrain, compare.
     Run(Box<commands::run::RunArgs>),
+    /// Write a report of scores or experiments as one HTML file.
+    Report(commands::report::ReportArgs),
     /// List, show and clean up the trainings in the store.
     #[command(subcommand)]
     Runs(commands::runs::RunsCommand),
@@ -81,6 +86,7 @@ fn main() -> ExitCode {
         Command::Noise(args) => commands::noise::run(&cli.home, args),
         Command::Suspects(args) => commands::suspects::run(&cli.home, args),
         Command::Run(args) => commands::run::run(&cli.home, *args),
+        Command::Report(args) => commands::report::run(&cli.home, args),
         Command::Runs(command) => commands::runs::run(&cli.home, command),
         Command::Worker(args) => commands::worker::run(args),
     };

@@ -11,6 +11,7 @@ mod choice;
 mod experiment;
 mod finished;
 pub mod ledger;
+pub mod pages;
 pub mod ranking;
 mod reporter;
 pub mod retraining;
@@ -18,6 +19,7 @@ mod scene;
 mod score_job;
 mod search;
 pub mod study;
+mod suspects;
 mod sweep;
 mod worker;
 
@@ -33,6 +35,7 @@ pub use retraining::{Fixed, Retraining};
 pub use scene::{Scene, Scored};
 pub use score_job::{ScoreJob, ScoreOutcome};
 pub use search::{Arm, Finals, Rung, RungOutcome, SearchOutcome, SearchPlan};
+pub use suspects::{Suspect, suspects};
 pub use sweep::{Ended, Failure, Job, Sweep};
 pub use worker::{EXIT_STOPPED, Trainer, WorkerEvent, WorkerProcess};
 

@@ -9,7 +9,7 @@ use datadiet_core::{KeepFraction, Quota, ScoreKind};
 use datadiet_lab::{Accuracies, Experiment, Scene, SearchOutcome, SearchPlan};
 use datadiet_store::{RunSpec, write_json};
 
-use crate::commands::run::arms;
+use crate::commands::run::{arms, metadata};
 use crate::commands::score::{ScoreOptions, recording};
 use crate::commands::select::SubsetFile;
 use crate::execution::{Execution, ExecutionArgs};
@@ -102,7 +102,9 @@ pub fn run(home: &HomeArgs, args: DietArgs) -> Result<ExitCode> {
     let Some(done) = experiment.run(&execution.sweep())? else {
         return Ok(execution.interrupted());
     };
-    done.scored[0].scores.table.write(&out.join("scores.parquet"))?;
+    let mut scores = done.scored[0].scores.table.clone();
+    scores.metadata.insert("datadiet".into(), metadata(&done.scored[0], &dataset)?);
+    scores.write(&out.join("scores.parquet"))?;
     write_json(&out.join("outcome.json"), &done.outcome)?;
     let found = done.outcome.tune.as_ref().expect("an experiment answers what it was asked");
     let (scene, scored) = (&experiment.scenes[0], &done.scored[0]);
@@ -115,6 +117,7 @@ pub fn run(home: &HomeArgs, args: DietArgs) -> Result<ExitCode> {
         choice: serde_json::json!({ "by": ranking.name, "choice": found.answer }),
     };
     file.write(&out.join("subset.parquet"))?;
+    crate::commands::report::of_folder(home, &out)?;
     args.output.answer(&done.outcome, || text(found, &out))?;
     for failure in &done.outcome.failed {
         execution.reporter.note(&format!("{} failed: {}", failure.name, failure.reason));

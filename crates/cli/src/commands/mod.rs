@@ -3,6 +3,7 @@
 pub mod data;
 pub mod diet;
 pub mod noise;
+pub mod report;
 pub mod run;
 pub mod runs;
 pub mod score;

@@ -15,6 +15,7 @@ use crate::home::HomeArgs;
 use crate::output::{OutputArgs, check_writable, grouped};
 use crate::progress::Work;
 use file::ExperimentFile;
+pub use output::metadata;
 use plan::Plan;
 pub use plan::arms;
 
@@ -83,6 +84,7 @@ pub fn run(home: &HomeArgs, args: RunArgs) -> Result<ExitCode> {
         return Ok(execution.interrupted());
     };
     let answer = output::write(&out, &file, &plan, &dataset, &done)?;
+    crate::commands::report::of_folder(home, &out)?;
     args.output.answer(&answer, || answer.text())?;
     for failure in &done.outcome.failed {
         execution.reporter.note(&format!("{} failed: {}", failure.name, failure.reason));

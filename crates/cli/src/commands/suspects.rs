@@ -7,10 +7,8 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result, ensure};
 use clap::Args;
-use datadiet_core::{ExampleId, order};
-use datadiet_lab::Ranking;
-use datadiet_lab::ranking::time_of;
 use datadiet_lab::study::noise::{ColumnDetection, default_ks, detections};
+use datadiet_lab::{Ranking, Suspect, suspects};
 use datadiet_store::Table;
 use serde::Serialize;
 
@@ -62,30 +60,13 @@ struct Answer {
     picture: Option<PathBuf>,
 }
 
-/// An example that may be mislabelled.
-#[derive(Clone, Debug, Serialize)]
-pub struct Suspect {
-    /// Its id.
-    pub id: u32,
-    /// Its value in the column.
-    pub score: f32,
-    /// The class it is labelled as.
-    pub class: String,
-    /// Index of that class.
-    pub label: u32,
-    /// The class that most replicas predict, where the table tells.
-    pub predicted: Option<String>,
-    /// Whether its label was changed, where that is known.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub changed: Option<bool>,
-}
-
 /// Runs the command.
 pub fn run(home: &HomeArgs, args: SuspectsArgs) -> Result<ExitCode> {
     let scores = Scores::read(&args.scores)?;
     let ranking = Ranking::of(&scores.table, &column(&scores, args.by.as_deref())?)?;
     let changed = args.truth.as_deref().map(|file| truth(file, &scores)).transpose()?;
-    let suspects = suspects(&scores, &ranking, changed.as_deref(), args.n)?;
+    let classes = scores.classes();
+    let suspects = suspects(&scores.table, &classes, &ranking, changed.as_deref(), args.n)?;
     if let Some(file) = &args.picture {
         picture::write(file, home, &scores, &ranking, &suspects)?;
     }
@@ -101,53 +82,6 @@ fn column(scores: &Scores, asked: Option<&str>) -> Result<String> {
         None if Ranking::of(&scores.table, "aum@end").is_ok() => Ok("aum@end".into()),
         None => scores.column_or_default(None),
     }
-}
-
-/// The `n` hardest examples that have a score.
-pub fn suspects(
-    scores: &Scores,
-    ranking: &Ranking,
-    changed: Option<&[bool]>,
-    n: usize,
-) -> Result<Vec<Suspect>> {
-    let hardness = ranking.hardness();
-    let all = scores.ids();
-    let scored: Vec<usize> = (0..hardness.len()).filter(|&row| !hardness[row].is_nan()).collect();
-    let values: Vec<f32> = scored.iter().map(|&row| hardness[row]).collect();
-    let ids: Vec<ExampleId> = scored.iter().map(|&row| ExampleId(all[row])).collect();
-    let ranked = order(&values, &ids)?;
-    let classes = scores.classes();
-    let labels = scores.table.integers("label").unwrap_or_default();
-    let predicted = predictions(scores, &ranking.name);
-    let name =
-        |class: u32| classes.get(class as usize).cloned().unwrap_or_else(|| class.to_string());
-    let suspect = |&position: &u32| {
-        let row = scored[position as usize];
-        let label = labels.get(row).copied().unwrap_or_default();
-        Suspect {
-            id: all[row],
-            score: ranking.values[row],
-            class: name(label),
-            label,
-            predicted: predicted.map(|predicted| name(predicted[row])),
-            changed: changed.map(|changed| changed[row]),
-        }
-    };
-    Ok(ranked.iter().rev().take(n).map(suspect).collect())
-}
-
-/// The predictions at the time of a column, else the latest.
-fn predictions<'s>(scores: &'s Scores, column: &str) -> Option<&'s [u32]> {
-    let time = column.split_once('@').map(|(_, time)| format!("predicted@{time}"));
-    if let Some(found) = time.and_then(|name| scores.table.integers(&name).ok()) {
-        return Some(found);
-    }
-    let of = |name: &&str| name.starts_with("predicted@");
-    let latest =
-        scores.table.names().filter(of).max_by(|a, b| {
-            time_of(a).unwrap_or_default().total_cmp(&time_of(b).unwrap_or_default())
-        })?;
-    scores.table.integers(latest).ok()
 }
 
 /// The mask of a file of `datadiet noise`.

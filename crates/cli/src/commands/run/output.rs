@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 use datadiet_data::Dataset;
 use datadiet_lab::study::point::PointsOutcome;
-use datadiet_lab::{Done, ExperimentOutcome};
-use datadiet_store::{write_atomically, write_json};
+use datadiet_lab::{Done, ExperimentOutcome, Scored};
+use datadiet_store::{RunId, write_atomically, write_json};
 use serde::{Deserialize, Serialize};
 
 use super::file::ExperimentFile;
@@ -52,7 +52,9 @@ pub fn write(
             name => format!("scores-{}.parquet", slug(name)),
         };
         let path = out.join(name);
-        scored.scores.table.write(&path)?;
+        let mut table = scored.scores.table.clone();
+        table.metadata.insert("datadiet".into(), metadata(scored, dataset)?);
+        table.write(&path)?;
         files.push(path);
     }
     let outcome = &done.outcome;
@@ -77,6 +79,20 @@ pub fn write(
     answer.files.push(path.clone());
     write_json(&path, &answer)?;
     Ok(answer)
+}
+
+/// What `datadiet score` would say about the table.
+pub fn metadata(scored: &Scored, dataset: &Dataset) -> Result<String> {
+    let runs: Vec<RunId> = scored.completed.iter().map(|(spec, _)| RunId::of(spec)).collect();
+    let about = serde_json::json!({
+        "datadiet": env!("CARGO_PKG_VERSION"),
+        "spec": scored.completed.first().map(|(spec, _)| spec),
+        "runs": runs,
+        "replicas": scored.completed.len(),
+        "source": dataset.source(),
+        "columns": scored.scores.columns,
+    });
+    Ok(serde_json::to_string(&about)?)
 }
 
 /// Letters, digits and dashes.

@@ -4,11 +4,10 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 use datadiet_data::Dataset;
-use datadiet_lab::Ranking;
+use datadiet_lab::{Ranking, Suspect};
 use datadiet_report::{Gallery, GalleryRow, Tile};
 use datadiet_store::write_atomically;
 
-use super::Suspect;
 use crate::home::HomeArgs;
 use crate::scores_file::Scores;
 
