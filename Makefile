@@ -6,10 +6,10 @@ DATADIET := target/release/datadiet
 BENCH_PYTHON := target/bench-python/bin/python
 BENCH_READY := target/bench-python/ready
 
-.PHONY: help demo build torch torch-python test lint ready bench smoke clean
+.PHONY: help demo build torch torch-python test lint ready bench smoke cifar10n clean
 
 help:
-	@echo "make demo    score all 50,000 training images of CIFAR-10 (set-up included)"
+	@echo "make demo    score CIFAR-10, train on half of it, write a report (set-up included)"
 	@echo "make build   $(DATADIET)"
 	@echo "make test    all tests"
 	@echo "make lint    rustfmt, clippy and rustdoc, warnings denied"
@@ -20,10 +20,13 @@ help:
 demo: build
 	$(DATADIET) data fetch cifar10
 	$(DATADIET) score experiments/demo.toml
+	$(DATADIET) run experiments/demo-prune.toml --out results/demo
 	@echo
 	@echo "Spearman's rank correlation of some scores:"
 	@$(DATADIET) scores correlate scores/demo \
 		--columns input-norm@0,grand@0,grand@4,el2n@4,forgetting@4
+	@echo
+	@echo "Open results/demo/report.html in a browser."
 
 build: torch
 	cargo build --release --package datadiet
@@ -59,6 +62,12 @@ smoke: build
 	$(DATADIET) data fetch cifar10
 	$(DATADIET) score experiments/demo.toml --limit 2000 --replicas 2 --epochs 2 --at 0,1,2 --grand-at 0,2 --out target/smoke
 	$(DATADIET) scores head target/smoke -n 3
+	$(DATADIET) run experiments/demo-prune.toml --out target/smoke-prune --set training.limit=2000 \
+		--set training.epochs=2 --set scoring.replicas=2 --set scoring.at=[0,1,2] \
+		--set scoring.grand-at=[0,2] --set curve.by=[\"el2n@2\"] --set window.by=el2n@2
+
+cifar10n: torch-python
+	.torch/python scripts/cifar10n-labels
 
 clean:
 	cargo clean

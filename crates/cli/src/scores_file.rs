@@ -2,12 +2,15 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Result, bail};
+use anyhow::{Result, bail, ensure};
 use clap::Args;
 use datadiet_core::{Direction, ScoreKind};
 use datadiet_lab::ColumnSummary;
-use datadiet_lab::ranking::kind_of;
-use datadiet_store::{Column, RunSpec, Table};
+use datadiet_lab::ranking::{kind_of, resolved};
+use datadiet_store::{Column, RunSpec, Table, TableFile, is_detail};
+
+/// Classes that a table may have: above this a label is taken for a mistake.
+const MOST_CLASSES: usize = 1 << 20;
 
 /// Where the table is.
 #[derive(Args)]
@@ -37,17 +40,13 @@ impl Scores {
     /// # Errors
     /// When there is none, or it is damaged.
     pub fn read(path: &Path) -> Result<Self> {
-        let file = if path.is_dir() { path.join("scores.parquet") } else { path.to_owned() };
-        if !file.exists() {
-            bail!(
-                "there is no {}; `datadiet score` writes its table to scores/DATA-MODEL-ID",
-                file.display()
-            );
-        }
-        let table = Table::read(&file)?;
+        Ok(Self::of(Table::read(&located(path)?)?))
+    }
+
+    fn of(table: Table) -> Self {
         let report =
             table.metadata.get("datadiet").and_then(|text| serde_json::from_str(text).ok());
-        Ok(Self { table, report: report.unwrap_or_default() })
+        Self { table, report: report.unwrap_or_default() }
     }
 
     /// Names of the columns of scores: means over replicas, without standard errors and replicas.
@@ -71,11 +70,11 @@ impl Scores {
         }
     }
 
-    /// The column named, else EL2N at its latest time, else the last score.
+    /// The column named (`el2n@end` is the latest of EL2N), else EL2N at its latest time, else the
+    /// last score.
     pub fn column_or_default(&self, asked: Option<&str>) -> Result<String> {
         if let Some(name) = asked {
-            self.table.floats(name)?;
-            return Ok(name.into());
+            return Ok(resolved(&self.table, name)?);
         }
         let names = self.names();
         let el2n = names.iter().rev().find(|name| kind_of(name) == Some(ScoreKind::El2n));
@@ -129,25 +128,81 @@ impl Scores {
     }
 }
 
+/// A table of scores of which no rows have been read.
+pub struct ScoresFile {
+    /// What is known without its rows.
+    pub header: Scores,
+    file: TableFile,
+}
+
+impl ScoresFile {
+    /// Opens a table, or the one in a folder.
+    ///
+    /// # Errors
+    /// When there is none, or it is damaged.
+    pub fn open(path: &Path) -> Result<Self> {
+        let file = TableFile::open(&located(path)?)?;
+        Ok(Self { header: Scores::of(file.header().clone()), file })
+    }
+
+    /// Number of examples.
+    pub fn rows(&self) -> usize {
+        self.file.rows()
+    }
+
+    /// Reads some columns.
+    ///
+    /// # Errors
+    /// When there is none of a name, or the file is damaged.
+    pub fn read(&self, columns: &[&str]) -> Result<Table> {
+        Ok(self.file.read(columns)?)
+    }
+
+    /// Checks that the table is of a whole training set: its ids, where it has some, are the
+    /// numbers of its rows.
+    ///
+    /// # Errors
+    /// When they are not.
+    pub fn check_whole(&self) -> Result<()> {
+        ensure!(
+            self.header.table.column("id").is_none() || self.file.numbers_rows("id")?,
+            "the ids of the table are not 0, 1, 2, …: it is not the table of a whole training set, \
+             in order; sort it by id, or take the table that it was made from"
+        );
+        Ok(())
+    }
+
+    /// Names of the classes of these labels; numbers where the table has none.
+    ///
+    /// # Errors
+    /// When a label is too large to be one, or the file is damaged.
+    pub fn classes(&self, labels: &[u32]) -> Result<Vec<String>> {
+        let count = labels.iter().max().map_or(0, |&most| most as usize + 1);
+        ensure!(count <= MOST_CLASSES, "a label of the table is {}: no class's index", count - 1);
+        let named = matches!(self.header.table.column("class"), Some(Column::Text(_)));
+        let mut names: Vec<String> = (0..count).map(|class| class.to_string()).collect();
+        if named {
+            for (label, name) in self.file.texts_by("label", "class")? {
+                names[label as usize] = name;
+            }
+        }
+        Ok(names)
+    }
+}
+
+/// The file of a table that was asked for, or the one in a folder.
+fn located(path: &Path) -> Result<PathBuf> {
+    let file = if path.is_dir() { path.join("scores.parquet") } else { path.to_owned() };
+    if !file.exists() {
+        bail!(
+            "there is no {}; `datadiet score` writes its table to scores/DATA-MODEL-ID",
+            file.display()
+        );
+    }
+    Ok(file)
+}
+
 /// Which end of a column is hard; higher, where the score is not one of ours.
 pub fn direction_of(column: &str) -> Direction {
     kind_of(column).map_or(Direction::HigherIsHarder, ScoreKind::direction)
-}
-
-/// Whether a column is a standard error (`….se`) or one replica (`….r3`).
-fn is_detail(name: &str) -> bool {
-    let Some((_, suffix)) = name.rsplit_once('.') else { return false };
-    let digits = suffix.strip_prefix('r').unwrap_or_default();
-    suffix == "se" || (!digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit()))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn details_are_told_from_fractions_of_an_epoch() {
-        assert!(is_detail("el2n@0.5.se") && is_detail("el2n@4.r12"));
-        assert!(!is_detail("el2n@0.5") && !is_detail("mine.rank"));
-    }
 }

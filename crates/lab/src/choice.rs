@@ -1,8 +1,10 @@
 //! A way to choose a subset: by what column, which part of its order, how much, how shared out over
 //! the classes.
 
+use std::borrow::Cow;
+
 use datadiet_core::{
-    ClassShare, Classes, Direction, ExampleId, KeepFraction, Quota, Rule, class_shares,
+    ClassShare, Classes, Direction, ExampleId, KeepFraction, Quota, Rule, class_shares, select,
     select_by_class,
 };
 use serde::{Deserialize, Serialize};
@@ -79,47 +81,104 @@ pub struct Chosen {
     pub shares: Vec<ClassShare>,
 }
 
+/// Examples to choose from.
+#[derive(Clone, Copy, Debug)]
+pub enum Candidates<'a> {
+    /// All of so many.
+    All(usize),
+    /// These, in ascending order.
+    These(&'a [ExampleId]),
+}
+
+impl<'a> From<&'a [ExampleId]> for Candidates<'a> {
+    fn from(ids: &'a [ExampleId]) -> Self {
+        Self::These(ids)
+    }
+}
+
+impl<'a> From<&'a Vec<ExampleId>> for Candidates<'a> {
+    fn from(ids: &'a Vec<ExampleId>) -> Self {
+        Self::These(ids)
+    }
+}
+
+impl Candidates<'_> {
+    /// How many there are.
+    pub fn count(self) -> usize {
+        match self {
+            Self::All(count) => count,
+            Self::These(ids) => ids.len(),
+        }
+    }
+
+    /// Their values in a column of the whole training set.
+    fn of<T: Copy>(self, column: &[T]) -> Cow<'_, [T]> {
+        match self {
+            Self::All(count) => Cow::Borrowed(&column[..count]),
+            Self::These(ids) => ids.iter().map(|id| column[id.index()]).collect(),
+        }
+    }
+
+    /// The ids of some, by their positions among them.
+    fn ids(self, positions: Vec<ExampleId>) -> Vec<ExampleId> {
+        match self {
+            Self::All(_) => positions,
+            Self::These(ids) => positions.into_iter().map(|at| ids[at.index()]).collect(),
+        }
+    }
+}
+
 impl Choice {
-    /// Chooses among `candidates`, ascending ids; `labels` and the ranking are those of the whole
-    /// training set. A random choice needs no ranking.
+    /// Chooses among `candidates`; `labels` and the ranking are those of the whole training set.
+    /// Without labels all are of one class. A random choice needs no ranking.
     ///
     /// # Errors
     /// When there are not that many, or the ranking does not order them.
-    pub fn among(
+    pub fn among<'a>(
         &self,
-        candidates: &[ExampleId],
-        ranking: Option<&Ranking>,
+        candidates: impl Into<Candidates<'a>>,
+        ranking: Option<&Ranking<'_>>,
         labels: &[u32],
         classes: usize,
     ) -> Result<Chosen, LabError> {
+        let candidates = candidates.into();
+        let n = candidates.count();
         let scores = self.scores(candidates, ranking)?;
-        let labels: Vec<u32> = candidates.iter().map(|id| labels[id.index()]).collect();
-        let classes = Classes { labels: &labels, count: classes };
         let direction = ranking.map_or(Direction::HigherIsHarder, |ranking| ranking.direction);
-        let rule = self.rule(candidates.len(), direction);
-        let size = self.amount.of(candidates.len());
+        let rule = self.rule(n, direction);
+        let size = self.amount.of(n);
+        if labels.is_empty() && self.quota == Quota::None {
+            let positions = select(rule, &scores, size, self.seed)?;
+            let shares = vec![ClassShare { class: 0, kept: positions.len(), of: n }];
+            return Ok(Chosen { ids: candidates.ids(positions), shares });
+        }
+        let labels = match labels {
+            [] => Cow::Owned(vec![0; n]),
+            labels => candidates.of(labels),
+        };
+        let classes = Classes { labels: &labels, count: classes };
         let positions = select_by_class(rule, &scores, classes, self.quota, size, self.seed)?;
         let shares = class_shares(&positions, classes);
-        let ids = positions.iter().map(|position| candidates[position.index()]).collect();
-        Ok(Chosen { ids, shares })
+        Ok(Chosen { ids: candidates.ids(positions), shares })
     }
 
-    fn scores(
+    fn scores<'r>(
         &self,
-        candidates: &[ExampleId],
-        ranking: Option<&Ranking>,
-    ) -> Result<Vec<f32>, LabError> {
+        candidates: Candidates<'_>,
+        ranking: Option<&'r Ranking<'_>>,
+    ) -> Result<Cow<'r, [f32]>, LabError> {
         let Some(ranking) = ranking else {
             if self.keep == Keep::Random {
-                return Ok(vec![0.0; candidates.len()]);
+                return Ok(vec![0.0; candidates.count()].into());
             }
             return Err(LabError::Plan("which score? Only a random choice needs none".into()));
         };
+        let mut scores = candidates.of(&ranking.values);
         // Coverage drops the hard end, which selection takes for the high one.
-        let turned =
-            matches!(self.keep, Keep::Ccs { .. }) && ranking.direction == Direction::LowerIsHarder;
-        let sign = if turned { -1.0 } else { 1.0 };
-        Ok(candidates.iter().map(|id| sign * ranking.values[id.index()]).collect())
+        if matches!(self.keep, Keep::Ccs { .. }) && ranking.direction == Direction::LowerIsHarder {
+            scores.to_mut().iter_mut().for_each(|score| *score = -*score);
+        }
+        Ok(scores)
     }
 
     fn rule(&self, n: usize, direction: Direction) -> Rule {
@@ -150,7 +209,7 @@ mod tests {
         Choice { keep, amount: Amount::Count(count), quota: Quota::None, seed: 0 }
     }
 
-    fn ranking(direction: Direction) -> Ranking {
+    fn ranking(direction: Direction) -> Ranking<'static> {
         Ranking { name: "s".into(), values: (0..10).map(|v| v as f32).collect(), direction }
     }
 
@@ -177,6 +236,31 @@ mod tests {
         assert_eq!(kept.ids, ids(4..6));
         let random = choice(Keep::Random, 4).among(&ids(2..6), None, &[0; 10], 1).unwrap();
         assert_eq!(random.ids, ids(2..6));
+    }
+
+    #[test]
+    fn all_are_those_that_would_be_listed() {
+        let ranking = ranking(Direction::LowerIsHarder);
+        let labels = [0, 1, 0, 1, 0, 1, 0, 1, 0, 1];
+        for keep in [Keep::Hardest, Keep::Random, Keep::Ccs { cut: 0.2, strata: 2 }] {
+            for quota in [Quota::None, Quota::Balanced] {
+                let choice = Choice { quota, ..choice(keep, 4) };
+                let listed = choice.among(&ids(0..10), Some(&ranking), &labels, 2).unwrap();
+                let all = choice.among(Candidates::All(10), Some(&ranking), &labels, 2).unwrap();
+                assert_eq!(all, listed);
+            }
+        }
+    }
+
+    #[test]
+    fn without_labels_all_are_of_one_class() {
+        let ranking = ranking(Direction::HigherIsHarder);
+        for quota in [Quota::None, Quota::Proportional] {
+            let choice = Choice { quota, ..choice(Keep::Hardest, 4) };
+            let chosen = choice.among(Candidates::All(10), Some(&ranking), &[], 1).unwrap();
+            assert_eq!(chosen.ids, ids(6..10));
+            assert_eq!(chosen.shares, [ClassShare { class: 0, kept: 4, of: 10 }]);
+        }
     }
 
     #[test]

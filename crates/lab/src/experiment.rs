@@ -10,11 +10,11 @@ use crate::ledger::{LedgerRow, ledger};
 use crate::study::correlations::{CorrelationsOutcome, CorrelationsPlan};
 use crate::study::curve::CurvePlan;
 use crate::study::noise::{NoiseOutcome, NoisePlan};
-use crate::study::point::{Points, PointsOutcome};
+use crate::study::point::{Place, Points, PointsOutcome};
 use crate::study::window::WindowPlan;
 use crate::{
-    Accuracies, ColumnSummary, Failure, Finished, Job, LabError, Scene, Scored, SearchOutcome,
-    SearchPlan, Sweep,
+    Accuracies, ColumnSummary, Failure, Finished, Job, LabError, Retraining, Scene, Scored,
+    SearchOutcome, SearchPlan, Sweep,
 };
 
 /// Scenes, and what is studied in which of them (by index; the first is the plain one).
@@ -102,13 +102,18 @@ impl Experiment {
         let scoring = distinct(self.scoring_jobs());
         let steps: u64 = scoring.iter().map(|job| job.spec.stop_after).sum();
         let schedule = self.scenes.first().map_or(0, |scene| scene.template.stop_after);
-        let full = self.scenes.iter().filter(|scene| scene.scoring.stop_after != schedule).count();
-        let curve = self.curve.as_ref().map_or(0, CurvePlan::trainings);
-        let window = self.window.as_ref().map_or(0, |(plan, _)| plan.trainings());
-        let full = if curve + window > 0 { full } else { 0 };
-        let fixed = curve + window + full;
+        let curve = self.curve.as_ref().map_or(0, |plan| {
+            plan.trainings() + Retraining::full(&self.scenes[0], plan.retrainings).untrained()
+        });
+        let window = self.window.as_ref().map_or(0, |(plan, scenes)| {
+            let full = |&index: &usize| {
+                Retraining::full(&self.scenes[index], plan.retrainings).untrained()
+            };
+            plan.trainings() + scenes.iter().map(full).sum::<usize>()
+        });
+        let fixed = curve + window;
         let search = self.tune.as_ref().map_or(0, |plan| plan.steps(schedule));
-        let searched = self.tune.as_ref().map_or(0, |plan| plan.cost().ceil() as usize);
+        let searched = self.tune.as_ref().map_or(0, SearchPlan::trainings);
         (scoring.len() + fixed + searched, steps + fixed as u64 * schedule + search)
     }
 
@@ -170,10 +175,8 @@ impl Experiment {
     ) -> Result<ExperimentOutcome, LabError> {
         let examples = self.scenes[0].labels.len();
         let curve = studies.curve.as_ref().map(|points| points.outcome(&finished, examples));
-        let ledger = curve
-            .as_ref()
-            .map(|curve| ledger(&self.scenes[0], &scored[0], curve))
-            .unwrap_or_default();
+        let places = chosen_by_score(curve.as_ref(), tune.as_ref());
+        let ledger = ledger(&self.scenes[0], &scored[0], &places);
         Ok(ExperimentOutcome {
             template: self.scenes[0].template.clone(),
             scenes: self.scenes.iter().zip(scored).map(SceneOutcome::of).collect(),
@@ -242,6 +245,17 @@ impl ExperimentCost {
         }
         cost
     }
+}
+
+/// Where the subsets stand that a score of the plain scene chose.
+fn chosen_by_score(curve: Option<&PointsOutcome>, tune: Option<&SearchOutcome>) -> Vec<Place> {
+    let points = curve.iter().flat_map(|curve| &curve.points).map(|point| point.place.clone());
+    let answer = tune.map(|search| Place {
+        series: search.plan.by.clone(),
+        keep: search.answer.keep.into(),
+        ..Place::default()
+    });
+    points.chain(answer).collect()
 }
 
 /// Failures by run: a run that several studies share fails once.

@@ -9,7 +9,7 @@ use datadiet_core::{ScoreKind, Source};
 use serde::{Deserialize, Serialize};
 
 use crate::ranking::{kind_of, time_of};
-use crate::study::point::{Place, PointsOutcome};
+use crate::study::point::Place;
 use crate::{Scene, Scored};
 
 /// The account of one subset.
@@ -39,23 +39,24 @@ pub struct LedgerRow {
     pub pays_after: Option<u64>,
 }
 
-/// The account of every scored subset of a curve.
-pub fn ledger(scene: &Scene, scored: &Scored, curve: &PointsOutcome) -> Vec<LedgerRow> {
+/// The account of every subset that a score of the scene chose.
+pub fn ledger(scene: &Scene, scored: &Scored, places: &[Place]) -> Vec<LedgerRow> {
+    let schedule = &scene.template.schedule;
     let account = Account {
         costs: Costs::of(scored),
         replicas: scored.completed.len() as u64,
-        batch: u64::from(scene.template.schedule.batch),
-        steps: curve.steps,
+        batch: u64::from(schedule.batch),
+        steps: schedule.steps,
     };
     let row = |place: &Place| {
         let (kind, time) = (kind_of(&place.series)?, time_of(&place.series)?);
         let column = scored.scores.columns.iter().find(|column| column.time.epochs == time)?;
         Some(account.row(place, kind, column.time.step))
     };
-    curve.points.iter().filter_map(|point| row(&point.place)).collect()
+    places.iter().filter_map(row).collect()
 }
 
-/// What all subsets of a curve have in common.
+/// What all subsets have in common.
 struct Account {
     costs: Costs,
     replicas: u64,

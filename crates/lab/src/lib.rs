@@ -26,7 +26,7 @@ mod worker;
 pub use accuracy::Accuracies;
 pub use aggregate::{ColumnSummary, ScoreTable, TimePoint, aggregate, column_name};
 pub use cautions::{Made, cautions};
-pub use choice::{Amount, Choice, Chosen, Keep};
+pub use choice::{Amount, Candidates, Choice, Chosen, Keep};
 pub use experiment::{Done, Experiment, ExperimentCost, ExperimentOutcome, SceneOutcome};
 pub use finished::Finished;
 pub use ranking::Ranking;

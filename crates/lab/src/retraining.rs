@@ -69,6 +69,11 @@ impl Retraining {
         Self::of(&scene.template, count, name)
     }
 
+    /// How many of them are not runs that score anyway.
+    pub fn untrained(&self) -> usize {
+        self.specs.iter().filter(|spec| spec.record.steps.is_empty()).count()
+    }
+
     /// As jobs.
     pub fn jobs(&self) -> impl Iterator<Item = Job> {
         self.specs.iter().enumerate().map(|(index, spec)| {

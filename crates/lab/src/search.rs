@@ -132,41 +132,56 @@ impl Arm {
 }
 
 impl SearchPlan {
+    /// What a search of one arm costs, in trainings of whole length.
+    pub const LEAST_BUDGET: f64 = 3.5;
+
     /// Rungs of a quarter, half and all of the schedule, with as many arms as `budget` trainings of
-    /// whole length pay for: `n` arms cost `n/4 + ⌈n/2⌉/2 + ⌈n/4⌉`, training on everything beside
-    /// them 7/4, and the finals what they are.
-    pub fn halving(arms: usize, budget: f64, finals: u32) -> Vec<Rung> {
+    /// whole length pay for: `n` arms cost `n/4 + ⌈n/2⌉/2 + ⌈n/4⌉`, and training on everything beside
+    /// them 7/4. At least one arm is tried. The finals are not part of the budget.
+    pub fn halving(arms: usize, budget: f64) -> Vec<Rung> {
         let rungs = |n: usize| {
             [(0.25, n), (0.5, n.div_ceil(2)), (1.0, n.div_ceil(4))]
                 .map(|(length, arms)| Rung { length, arms })
                 .to_vec()
         };
-        let finals = f64::from(4 * finals);
-        let affordable = |n: &usize| cost(&rungs(*n)) + finals <= budget;
+        let affordable = |n: &usize| cost(&rungs(*n)) <= budget;
         rungs((1..=arms.max(1)).rev().find(affordable).unwrap_or(1))
     }
 
-    /// What it costs at most, in trainings of whole length, without scoring.
+    /// What the rungs cost, in trainings of whole length.
     pub fn cost(&self) -> f64 {
-        cost(&self.rungs) + f64::from(4 * self.finals)
+        cost(&self.rungs)
+    }
+
+    /// Trainings of whole length after the rungs, at most: the answer, as many at random, as many of
+    /// the hardest, everything.
+    pub fn final_trainings(&self) -> u32 {
+        4 * self.finals
+    }
+
+    /// Trainings of any length, at most.
+    pub fn trainings(&self) -> usize {
+        let rungs: usize = self.rungs.iter().map(|rung| rung.arms + 1).sum();
+        rungs + self.final_trainings() as usize
     }
 
     /// Steps that it takes at most.
     pub fn steps(&self, schedule: u64) -> u64 {
-        (self.cost() * schedule as f64).ceil() as u64
+        let trainings = self.cost() + f64::from(self.final_trainings());
+        (trainings * schedule as f64).ceil() as u64
     }
 
     /// The subset that an arm chooses from the whole training set.
     ///
     /// # Errors
     /// When it cannot be chosen.
-    pub fn subset(
-        &self,
-        store: &Store,
-        scene: &Scene,
-        scored: &Scored,
+    pub fn subset<'a>(
+        &'a self,
+        store: &'a Store,
+        scene: &'a Scene,
+        scored: &'a Scored,
         arm: &Arm,
-    ) -> Result<(Ranking, Chosen), LabError> {
+    ) -> Result<(Ranking<'a>, Chosen), LabError> {
         let ranking = Ranking::of(&scored.scores.table, &self.by)?;
         let search = Search { plan: self, store, scene, ranking };
         let chosen = search.chosen(arm, &scene.examples())?;
@@ -210,7 +225,7 @@ struct Search<'a> {
     plan: &'a SearchPlan,
     store: &'a Store,
     scene: &'a Scene,
-    ranking: Ranking,
+    ranking: Ranking<'a>,
 }
 
 /// Training examples, those held out apart.

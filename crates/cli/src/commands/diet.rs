@@ -23,7 +23,7 @@ use crate::training::{self, Training, TrainingOptions, positive};
 /// Scores the training set, then tries subsets (sizes, with and without the hardest examples, with
 /// and without class quotas) by successive halving, judged on training examples that are held out.
 /// The answer is retrained on the whole, beside as many examples at random and everything, and
-/// tested. The budget is in trainings of whole length and is stated before anything is trained.
+/// tested. What it costs at most is stated before anything is trained.
 #[derive(Args)]
 #[command(
     args_override_self = true,
@@ -31,7 +31,7 @@ use crate::training::{self, Training, TrainingOptions, positive};
     after_help = "\
 Examples:
   datadiet diet --data cifar10 --tolerance 0.5
-  datadiet diet --data mine --model resnet18 --epochs 30 --tolerance 1 --budget 20
+  datadiet diet --data mine --model resnet18 --epochs 30 --tolerance 1 --budget 12
   datadiet diet --data cifar10 --keep 0.5,0.7,0.9 --drops 0,0.1 --plan    # what it would cost"
 )]
 pub struct DietArgs {
@@ -40,8 +40,8 @@ pub struct DietArgs {
     /// Accuracy that may be lost, in points.
     #[arg(long, value_name = "POINTS", default_value_t = 0.5)]
     tolerance: f64,
-    /// Trainings of whole length that the search and the check may cost, scoring aside.
-    #[arg(long, value_name = "N", default_value_t = 14.0)]
+    /// Trainings of whole length that the search may cost; scoring and the final check come on top.
+    #[arg(long, value_name = "N", default_value_t = 8.0)]
     budget: f64,
     /// Score to choose by.
     #[arg(long, value_name = "SCORE", default_value = "el2n")]
@@ -155,6 +155,12 @@ impl DietArgs {
             "--validation {} must lie between 0 and 0.9, such as 0.1",
             self.validation
         );
+        ensure!(
+            self.budget >= SearchPlan::LEAST_BUDGET,
+            "--budget {} is too little: trying one subset takes {}",
+            self.budget,
+            SearchPlan::LEAST_BUDGET
+        );
         for &drop in &self.drops {
             ensure!((0.0..1.0).contains(&drop), "--drops {drop} must lie in [0, 1)");
         }
@@ -166,7 +172,7 @@ impl DietArgs {
         ensure!(!arms.is_empty(), "no --keep leaves room for its --drops");
         Ok(SearchPlan {
             by: format!("{}@{}", self.by, self.time(epochs)),
-            rungs: SearchPlan::halving(arms.len(), self.budget, finals),
+            rungs: SearchPlan::halving(arms.len(), self.budget),
             arms,
             validation: self.validation,
             tolerance: Some(self.tolerance / 100.0),
@@ -181,17 +187,20 @@ impl DietArgs {
         let rungs: Vec<String> = search
             .rungs
             .iter()
-            .map(|rung| format!("{} at {} of the length", rung.arms, rung.length))
+            .map(|rung| format!("{} of {} × the length", rung.arms, rung.length))
             .collect();
+        let schedule = training.template.schedule.steps;
         format!(
-            "{}\nbudget: at most {:.1} trainings of whole length ({}; then {} each of the answer, \
-             random and everything), and {} to epoch {} for scores: {} steps in all",
+            "{}\nbudget, in trainings of {} steps: {:.2} to score ({} replicas to epoch {}), at most \
+             {:.2} to search ({}, each beside everything), at most {} to check; {} steps in all",
             training.headline(),
-            search.cost(),
-            rungs.join(", "),
-            search.finals,
+            grouped(schedule),
+            f64::from(self.replicas) * self.time(training.epochs) / training.epochs,
             self.replicas,
             self.time(training.epochs),
+            search.cost(),
+            rungs.join(", "),
+            search.final_trainings(),
             grouped(steps),
         )
     }

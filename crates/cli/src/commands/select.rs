@@ -9,13 +9,15 @@ use std::process::ExitCode;
 use anyhow::{Context, Result, bail, ensure};
 use clap::Args;
 use datadiet_core::{ExampleId, check_no_class_vanishes, skew};
-use datadiet_lab::{Chosen, Keep, Made, Ranking, cautions};
+use datadiet_lab::ranking::columns_of;
+use datadiet_lab::{Candidates, Chosen, Keep, Made, Ranking, cautions};
+use datadiet_store::{Column, Table};
 use serde::Serialize;
 use serde_json::json;
 
 use crate::home::HomeArgs;
 use crate::output::{OutputArgs, grouped, table};
-use crate::scores_file::Scores;
+use crate::scores_file::{Scores, ScoresFile};
 use choice::ChoiceArgs;
 use write::ExportArgs;
 pub use write::SubsetFile;
@@ -87,30 +89,41 @@ pub fn run(home: &HomeArgs, args: SelectArgs) -> Result<ExitCode> {
         args.out.is_some() || args.export.is_wanted(),
         "where to? Give --out FILE for the ids, or --export PATH for a data set of them"
     );
-    let scores = Scores::read(&args.scores)?;
     let keep = args.choice.keep()?;
-    let ranking = match keep {
-        Keep::Random => None,
-        _ => {
-            let by = scores.column_or_default(args.choice.by.as_deref())?;
-            Some(Ranking::of(&scores.table, &by)?)
-        }
-    };
-    let candidates = candidates(&scores, ranking.as_ref(), args.drop_unscored)?;
-    let (labels, classes) = labels(&scores);
     let choice = args.choice.choice(keep)?;
-    let chosen = choice.among(&candidates, ranking.as_ref(), &labels, classes.len().max(1))?;
+    let scores = ScoresFile::open(&args.scores)?;
+    scores.check_whole()?;
+    let by = match keep {
+        Keep::Random => None,
+        _ => Some(scores.header.column_or_default(args.choice.by.as_deref())?),
+    };
+    let needed = read(&scores, by.as_deref())?;
+    let ranking = by.map(|by| Ranking::of(&needed, &by)).transpose()?;
+    let scored = scored(ranking.as_ref(), args.drop_unscored)?;
+    let candidates = scored.as_ref().map_or(Candidates::All(scores.rows()), Candidates::from);
+    let labels = needed.integers("label").ok();
+    let classes = match labels {
+        Some(labels) => scores.classes(labels)?,
+        None => vec!["all".into()],
+    };
+    let chosen = choice.among(
+        candidates,
+        ranking.as_ref(),
+        labels.unwrap_or_default(),
+        classes.len().max(1),
+    )?;
     if !args.allow_empty_class {
         check_no_class_vanishes(&chosen.shares).with_context(|| {
             "pass --allow-empty-class to choose all the same, or --quota proportional to keep some \
              of every class"
         })?;
     }
-    let warnings = warnings(&scores, keep, ranking.as_ref(), &chosen, candidates.len(), &classes);
+    let scores = scores.header;
+    let warnings = warnings(&scores, keep, ranking.as_ref(), &chosen, candidates.count(), &classes);
     warnings.iter().for_each(|warning| eprintln!("warning: {warning}"));
     let file = SubsetFile {
         data: scores.spec().map(|spec| spec.data),
-        labels: scores.table.integers("label").ok(),
+        labels,
         ranking: ranking.as_ref(),
         chosen: &chosen,
         choice: json!({ "by": ranking.as_ref().map(|r| &r.name), "choice": choice }),
@@ -124,7 +137,7 @@ pub fn run(home: &HomeArgs, args: SelectArgs) -> Result<ExitCode> {
         written.push(args.export.write(home, &scores, &chosen)?);
     }
     let answer = Answer {
-        examples: candidates.len(),
+        examples: candidates.count(),
         kept: chosen.ids.len(),
         by: ranking.map(|ranking| ranking.name),
         choice: serde_json::to_value(&choice)?,
@@ -137,26 +150,30 @@ pub fn run(home: &HomeArgs, args: SelectArgs) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// The examples to choose from.
-fn candidates(
-    scores: &Scores,
-    ranking: Option<&Ranking>,
-    drop_unscored: bool,
-) -> Result<Vec<ExampleId>> {
-    let ids = scores.ids();
-    let in_order = ids.iter().enumerate().all(|(row, &id)| row == id as usize);
-    ensure!(
-        in_order,
-        "the ids of the table are not 0, 1, 2, …: it is not the table of a whole training set"
-    );
-    let all = ids.into_iter().map(ExampleId);
-    let Some(ranking) = ranking else { return Ok(all.collect()) };
-    let scored = |id: &ExampleId| !ranking.values[id.index()].is_nan();
+/// Reads the columns that are needed: those to choose by, and the labels.
+fn read(scores: &ScoresFile, by: Option<&str>) -> Result<Table> {
+    let header = &scores.header.table;
+    let mut columns = match by {
+        Some(by) => columns_of(header, by)?,
+        None => Vec::new(),
+    };
+    if matches!(header.column("label"), Some(Column::U32(_))) {
+        columns.push("label".into());
+    }
+    scores.read(&columns.iter().map(String::as_str).collect::<Vec<_>>())
+}
+
+/// The examples to choose from, where those are not all: those with a score.
+fn scored(ranking: Option<&Ranking<'_>>, drop_unscored: bool) -> Result<Option<Vec<ExampleId>>> {
+    let Some(ranking) = ranking else { return Ok(None) };
     let missing = ranking.values.iter().filter(|value| value.is_nan()).count();
+    if missing == 0 {
+        return Ok(None);
+    }
     if missing == ranking.values.len() {
         bail!("no example has a score in {}; choose another with --by", ranking.name);
     }
-    if missing > 0 && !drop_unscored {
+    if !drop_unscored {
         let first = ranking.values.iter().position(|value| value.is_nan()).unwrap_or_default();
         bail!(
             "{missing} examples have no score in {} (the first is {first}); pass --drop-unscored to \
@@ -164,21 +181,14 @@ fn candidates(
             ranking.name
         );
     }
-    Ok(all.filter(scored).collect())
-}
-
-/// Labels and class names; one class of everything, in a table without labels.
-fn labels(scores: &Scores) -> (Vec<u32>, Vec<String>) {
-    match scores.table.integers("label") {
-        Ok(labels) => (labels.to_vec(), scores.classes()),
-        Err(_) => (vec![0; scores.table.rows()], vec!["all".into()]),
-    }
+    let rows = (0..).zip(ranking.values.iter());
+    Ok(Some(rows.filter(|(_, value)| !value.is_nan()).map(|(id, _)| ExampleId(id)).collect()))
 }
 
 fn warnings(
     scores: &Scores,
     keep: Keep,
-    ranking: Option<&Ranking>,
+    ranking: Option<&Ranking<'_>>,
     chosen: &Chosen,
     candidates: usize,
     classes: &[String],

@@ -6,7 +6,7 @@ use datadiet_report::{
 };
 
 use super::percent;
-use super::pruning::{curve_section, window_section};
+use super::pruning::{curve_section, ledger_section, window_section};
 use super::search::search_section;
 use crate::ExperimentOutcome;
 use crate::study::correlations::CorrelationsOutcome;
@@ -18,7 +18,7 @@ const SHOWN: usize = 12;
 /// Everything that an experiment found.
 pub fn experiment_sections(outcome: &ExperimentOutcome) -> Vec<Section> {
     let mut sections = vec![summary(outcome)];
-    sections.extend(outcome.curve.as_ref().map(|curve| curve_section(curve, &outcome.ledger)));
+    sections.extend(outcome.curve.as_ref().map(curve_section));
     if !outcome.window.is_empty() {
         sections.push(window_section(&outcome.window));
     }
@@ -26,6 +26,9 @@ pub fn experiment_sections(outcome: &ExperimentOutcome) -> Vec<Section> {
     sections.extend(outcome.correlations.as_ref().map(correlations_section));
     if !outcome.noise.is_empty() {
         sections.push(noise_section(&outcome.noise));
+    }
+    if !outcome.ledger.is_empty() {
+        sections.push(ledger_section(&outcome.ledger));
     }
     sections
 }

@@ -14,7 +14,7 @@ use crate::{Accuracies, ranking::kind_of};
 const BAND: &str = "Bands go from the 16th to the 84th percentile of the trainings of a point.";
 
 /// Accuracy against the fraction kept and the time of the scores.
-pub fn curve_section(curve: &PointsOutcome, ledger: &[LedgerRow]) -> Section {
+pub fn curve_section(curve: &PointsOutcome) -> Section {
     let mut blocks = vec![Block::Text(
         "The examples with the highest scores are kept (the hard end of each score), networks are \
          trained on them from scratch for the same number of steps as on everything, and tested. \
@@ -28,17 +28,22 @@ pub fn curve_section(curve: &PointsOutcome, ledger: &[LedgerRow]) -> Section {
         blocks.extend(against_time(curve, keep).map(Block::Figure));
     }
     blocks.push(Block::Table(points_table("Test accuracy of every subset", &[curve])));
-    if !ledger.is_empty() {
-        blocks.push(Block::Text(
-            "With the number of steps fixed, as here, a subset saves no step of a training. The \
-             ledger says what scoring cost (in seconds of one worker) and what a training on the \
-             subset would save with the number of epochs fixed; the accuracy of such shorter \
-             trainings is another question."
-                .into(),
-        ));
-        blocks.push(Block::Table(ledger_table(ledger)));
-    }
     Section { id: "curve".into(), title: "How much can go".into(), blocks }
+}
+
+/// What scoring costs and saves.
+pub fn ledger_section(ledger: &[LedgerRow]) -> Section {
+    let blocks = vec![
+        Block::Text(
+            "With the number of steps fixed, as in the paper and here, a subset saves no step of a \
+             training. The ledger says what scoring cost (in seconds of one worker) and what a \
+             training on the subset would save with the number of epochs fixed; the accuracy of \
+             such shorter trainings is another question."
+                .into(),
+        ),
+        Block::Table(ledger_table(ledger)),
+    ];
+    Section { id: "ledger".into(), title: "What scoring costs and saves".into(), blocks }
 }
 
 /// Accuracy of windows over the order.

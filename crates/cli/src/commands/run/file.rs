@@ -70,7 +70,7 @@ pub struct TunePlan {
     pub quotas: Vec<Quota>,
     /// Fraction of the training examples held out to judge.
     pub validation: f64,
-    /// Trainings of whole length that it may cost.
+    /// Trainings of whole length that the rungs of the search may cost.
     pub budget: f64,
     /// Trainings of the answer, of random examples and of everything.
     pub retrainings: u32,
@@ -84,7 +84,7 @@ impl Default for TunePlan {
             drops: vec![0.0, 0.05, 0.1, 0.2],
             quotas: vec![Quota::None],
             validation: 0.1,
-            budget: 12.0,
+            budget: 8.0,
             retrainings: 1,
         }
     }

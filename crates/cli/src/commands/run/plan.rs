@@ -196,10 +196,16 @@ fn search(tune: &TunePlan, seed: u64) -> Result<SearchPlan> {
         "[tune] validation = {} must lie between 0 and 1, such as 0.1",
         tune.validation
     );
+    ensure!(
+        tune.budget >= SearchPlan::LEAST_BUDGET,
+        "[tune] budget = {} is too little: trying one window takes {}",
+        tune.budget,
+        SearchPlan::LEAST_BUDGET
+    );
     let arms = arms(&tune.keep, &tune.drops, &tune.quotas);
     Ok(SearchPlan {
         by: tune.by.clone(),
-        rungs: SearchPlan::halving(arms.len(), tune.budget, tune.retrainings),
+        rungs: SearchPlan::halving(arms.len(), tune.budget),
         arms,
         validation: tune.validation,
         tolerance: None,

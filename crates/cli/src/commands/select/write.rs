@@ -1,6 +1,7 @@
 //! Writing a subset: ids in the format that the file's name asks for, or a data set of them.
 
-use std::io::Write;
+use std::fs::File;
+use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail, ensure};
@@ -8,8 +9,9 @@ use clap::{Args, ValueEnum};
 use datadiet_core::ExampleId;
 use datadiet_data::{Dataset, export};
 use datadiet_lab::{Chosen, Ranking};
-use datadiet_store::{Column, DataRef, Table, write_atomically, write_json};
-use serde_json::{Value, json};
+use datadiet_store::{Column, DataRef, TableWriter, write_atomically, write_json};
+use serde::Serialize;
+use serde_json::Value;
 
 use crate::home::HomeArgs;
 use crate::lists::FINGERPRINT;
@@ -22,7 +24,7 @@ pub struct SubsetFile<'a> {
     /// Labels of the whole training set, where there are some.
     pub labels: Option<&'a [u32]>,
     /// The column it was chosen by.
-    pub ranking: Option<&'a Ranking>,
+    pub ranking: Option<&'a Ranking<'a>>,
     /// The subset.
     pub chosen: &'a Chosen,
     /// How it was chosen.
@@ -36,66 +38,70 @@ impl SubsetFile<'_> {
     /// When the name is of no known format, or the file cannot be written.
     pub fn write(&self, path: &Path) -> Result<()> {
         match path.extension().and_then(|extension| extension.to_str()) {
-            Some("parquet") => Ok(self.table()?.write(path)?),
+            Some("parquet") => Ok(self.table().write(path)?),
             Some("json") => Ok(write_json(path, &self.json())?),
-            Some("npy") => {
-                let bytes = npy(&self.numbers())?;
-                Ok(write_atomically(path, |file| file.write_all(&bytes))?)
-            }
-            Some("txt") => {
-                let lines: Vec<String> = self.numbers().iter().map(u32::to_string).collect();
-                let text = lines.join("\n") + "\n";
-                Ok(write_atomically(path, |file| file.write_all(text.as_bytes()))?)
-            }
+            Some("npy") => Ok(write_atomically(path, |file| npy(&self.chosen.ids, file))?),
+            Some("txt") => Ok(write_atomically(path, |file| txt(&self.chosen.ids, file))?),
             _ => bail!("{} must end in .parquet, .json, .npy or .txt", path.display()),
         }
     }
 
-    fn numbers(&self) -> Vec<u32> {
-        self.chosen.ids.iter().map(|id| id.0).collect()
-    }
-
-    fn table(&self) -> Result<Table> {
-        let mut table = Table::default();
-        table.push("id", Column::U32(self.numbers()))?;
+    fn table(&self) -> TableWriter<'_> {
+        let ids = &self.chosen.ids;
+        let mut table = TableWriter::new(ids.len());
+        table.push("id", |rows| Column::U32(ids[rows].iter().map(|id| id.0).collect()));
         if let Some(labels) = self.labels {
-            table.push("label", Column::U32(at(labels, &self.chosen.ids)))?;
+            table.push("label", |rows| Column::U32(at(labels, &ids[rows])));
         }
         if let Some(ranking) = self.ranking {
-            let values = at(&ranking.values, &self.chosen.ids);
-            table.push(ranking.name.clone(), Column::F32(values))?;
+            table.push(&ranking.name, |rows| Column::F32(at(&ranking.values, &ids[rows])));
         }
         table.metadata.insert("choice".into(), self.choice.to_string());
         if let Some(data) = &self.data {
             table.metadata.insert(FINGERPRINT.into(), data.fingerprint.clone());
             table.metadata.insert("data".into(), data.name.clone());
         }
-        Ok(table)
+        table
     }
 
-    fn json(&self) -> Value {
-        json!({
-            "ids": self.numbers(),
-            FINGERPRINT: self.data.as_ref().map(|data| &data.fingerprint),
-            "data": self.data.as_ref().map(|data| &data.name),
-            "how": self.choice,
-        })
+    fn json(&self) -> SubsetJson<'_> {
+        SubsetJson {
+            data: self.data.as_ref().map(|data| data.name.as_str()),
+            fingerprint: self.data.as_ref().map(|data| data.fingerprint.as_str()),
+            how: &self.choice,
+            ids: &self.chosen.ids,
+        }
     }
+}
+
+/// The content of a `.json`.
+#[derive(Serialize)]
+struct SubsetJson<'a> {
+    data: Option<&'a str>,
+    fingerprint: Option<&'a str>,
+    how: &'a Value,
+    ids: &'a [ExampleId],
 }
 
 fn at<T: Copy>(values: &[T], ids: &[ExampleId]) -> Vec<T> {
     ids.iter().map(|id| values[id.index()]).collect()
 }
 
-fn npy(ids: &[u32]) -> Result<Vec<u8>> {
+fn npy(ids: &[ExampleId], file: &mut File) -> std::io::Result<()> {
     use npyz::WriterBuilder;
-    let mut bytes = Vec::new();
+    let mut file = BufWriter::new(file);
     let shape = [ids.len() as u64];
     let mut writer =
-        npyz::WriteOptions::new().default_dtype().shape(&shape).writer(&mut bytes).begin_nd()?;
-    writer.extend(ids.iter().copied())?;
+        npyz::WriteOptions::new().default_dtype().shape(&shape).writer(&mut file).begin_nd()?;
+    writer.extend(ids.iter().map(|id| id.0))?;
     writer.finish()?;
-    Ok(bytes)
+    file.flush()
+}
+
+fn txt(ids: &[ExampleId], file: &mut File) -> std::io::Result<()> {
+    let mut file = BufWriter::new(file);
+    ids.iter().try_for_each(|id| writeln!(file, "{id}"))?;
+    file.flush()
 }
 
 /// Options of a data set of the subset.
