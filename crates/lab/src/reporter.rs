@@ -12,9 +12,7 @@ pub trait Reporter: Sync {
     fn recording(&self, _run: &str, _step: u64) {}
     /// A run ended; the text says why when it did not complete.
     fn ended(&self, _run: &str, _problem: Option<&str>) {}
-    /// A run that was counted as work is not needed.
-    fn skipped(&self, _run: &str, _steps: u64) {}
-    /// No run trains any more.
+    /// Nothing more is going to be trained.
     fn finished(&self) {}
     /// Something worth a line.
     fn note(&self, _text: &str) {}

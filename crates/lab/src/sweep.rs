@@ -80,7 +80,6 @@ impl Sweep<'_> {
                 scope.spawn(move || self.work(jobs, slot, state, wanted));
             }
         });
-        self.reporter.finished();
         let state = state.into_inner().unwrap_or_else(|poisoned| poisoned.into_inner());
         match state.error {
             Some(error) => Err(error.into()),

@@ -147,7 +147,7 @@ fn against_fraction(curve: &PointsOutcome) -> Figure {
     }
 }
 
-/// None where no score was taken at several times.
+/// None where no score was taken at three times or more.
 fn against_time(curve: &PointsOutcome, keep: f64) -> Option<Figure> {
     let mut series: BTreeMap<&str, Vec<Point>> = BTreeMap::new();
     for outcome in curve.points.iter().filter(|point| point.place.keep == keep) {
@@ -155,7 +155,7 @@ fn against_time(curve: &PointsOutcome, keep: f64) -> Option<Figure> {
         let name = kind_of(&outcome.place.series)?.name();
         series.entry(name).or_default().extend(point(time, outcome, outcome.place.series.clone()));
     }
-    if series.values().all(|points| points.len() < 2) {
+    if series.values().all(|points| points.len() < 3) {
         return None;
     }
     let series = series.into_iter().map(|(name, mut points)| {

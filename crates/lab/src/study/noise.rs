@@ -23,6 +23,9 @@ pub struct NoisePlan {
     /// Fractions of labels redrawn from all classes (`uniform`, the paper's).
     #[serde(default)]
     pub uniform: Vec<f64>,
+    /// JSON files of confusion matrices: class a becomes class b with probability M[a][b].
+    #[serde(default)]
+    pub confusion: Vec<std::path::PathBuf>,
     /// Files of labels from elsewhere.
     #[serde(default)]
     pub files: Vec<std::path::PathBuf>,
