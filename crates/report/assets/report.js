@@ -20,7 +20,7 @@
     const digits = Math.min(21, Math.max(6, Math.floor(Math.log10(size || 1)) + 1));
     const plain = size === 0 || (size >= 1e-4 && size < 1e15);
     return (plain
-      ? value.toLocaleString("en", { maximumSignificantDigits: digits, useGrouping: size >= 1e4 })
+      ? value.toLocaleString("en", { maximumSignificantDigits: digits })
       : String(Number(value.toPrecision(6)))
     ).replaceAll("-", "−");
   }
@@ -120,16 +120,22 @@
     place(mark.getBoundingClientRect());
   }
 
-  // Beside the mark, where there is room, and always inside the window.
+  // Beside the mark where there is room, else above or below it; always inside the window.
   function place(target) {
     const { width, height } = tooltip.getBoundingClientRect();
-    const window = document.documentElement;
-    const right = target.right + 14;
-    const left = right + width < window.clientWidth - 8 ? right : target.left - width - 14;
-    const top = target.top + target.height / 2 - height / 2;
+    const { clientWidth, clientHeight } = document.documentElement;
+    const gap = 14;
+    let left = target.right + gap;
+    let top = target.top + target.height / 2 - height / 2;
+    if (left + width > clientWidth - 8) left = target.left - width - gap;
+    if (left < 8) {
+      left = target.left + target.width / 2 - width / 2;
+      top = target.top - height - gap;
+      if (top < 8) top = target.bottom + gap;
+    }
     const clamp = (value, room) => Math.max(8, Math.min(value, room - 8));
-    tooltip.style.left = `${clamp(left, window.clientWidth - width)}px`;
-    tooltip.style.top = `${clamp(top, window.clientHeight - height)}px`;
+    tooltip.style.left = `${clamp(left, clientWidth - width)}px`;
+    tooltip.style.top = `${clamp(top, clientHeight - height)}px`;
   }
 
   function hide() {
@@ -255,5 +261,9 @@
   }
   document.addEventListener("pointerdown", (event) => event.target.closest(".chart") || hide());
   document.addEventListener("scroll", hide, { passive: true, capture: true });
+  // Paper cannot be unfolded.
+  addEventListener("beforeprint", () => {
+    for (const rest of all(document, ".block.table > details")) rest.open = true;
+  });
   document.documentElement.dataset.ready = "yes";
 })();

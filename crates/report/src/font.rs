@@ -18,7 +18,7 @@ use skrifa::{
 pub const FAMILY: &str = "Noto Sans";
 
 /// Fonts of browsers and desktops may be so much wider than ours.
-const ROOM: f64 = 1.06;
+const ROOM: f64 = 1.16;
 
 /// The width of a character that no font of ours has, such as a Chinese one, in ems.
 const UNKNOWN: f64 = 1.0;

@@ -51,7 +51,7 @@ fn trim(text: &str) -> String {
     }
 }
 
-/// With a minus sign as wide as a plus, and commas from ten thousand on.
+/// With a minus sign as wide as a plus, and commas from a thousand on.
 fn dress(text: &str) -> String {
     let (sign, digits) = match text.strip_prefix('-') {
         Some(rest) if rest.chars().any(|digit| digit.is_ascii_digit() && digit != '0') => {
@@ -63,7 +63,7 @@ fn dress(text: &str) -> String {
         None => ("", text),
     };
     let whole = digits.find(['.', 'e']).unwrap_or(digits.len());
-    let grouped = if whole > 4 { group(&digits[..whole]) } else { digits[..whole].to_owned() };
+    let grouped = if whole > 3 { group(&digits[..whole]) } else { digits[..whole].to_owned() };
     format!("{sign}{grouped}{}", digits[whole..].replace('-', "−"))
 }
 
@@ -97,7 +97,7 @@ mod tests {
             (0.0, "0"),
             (-0.0, "0"),
             (0.1 + 0.2, "0.3"),
-            (1560.0, "1560"),
+            (1560.0, "1,560"),
             (12_345.678, "12,345.7"),
             (-1_234_567.0, "−1,234,567"),
             (0.031_249_9, "0.0312499"),

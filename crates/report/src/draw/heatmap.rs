@@ -71,13 +71,14 @@ impl HeatmapChart {
     /// The step of colour of a value.
     fn level(&self, value: f64) -> i32 {
         let (low, high) = self.range;
-        let share = if self.diverges() {
-            value / low.abs().max(high.abs())
+        let (from, share) = if self.diverges() {
+            (0, value / low.abs().max(high.abs()))
         } else {
-            ((value - low) / (high - low)).max(0.0)
+            // The lowest cells still stand out from the background.
+            (1, ((value - low) / (high - low)).max(0.0))
         };
         let share = if share.is_finite() { share.clamp(-1.0, 1.0) } else { 0.0 };
-        (share * f64::from(LEVELS)).round() as i32
+        from + (share * f64::from(LEVELS - from)).round() as i32
     }
 
     /// The value as it is written into its cell.
@@ -208,7 +209,7 @@ mod tests {
         };
         assert_eq!(levels((-1.0, 1.0), [-1.0, 0.0, 0.5]), [-LEVELS, 0, LEVELS / 2]);
         assert_eq!(levels((-0.5, 1.0), [-0.5, 0.0, 7.0]), [-LEVELS / 2, 0, LEVELS]);
-        assert_eq!(levels((0.0, 4.0), [-1.0, 1.0, 4.0]), [0, LEVELS / 4, LEVELS]);
-        assert_eq!(levels((2.0, 2.0), [2.0, f64::NAN, 3.0])[0], 0);
+        assert_eq!(levels((0.0, 4.0), [-1.0, 2.0, 4.0]), [1, 9, LEVELS]);
+        assert_eq!(levels((2.0, 2.0), [2.0, f64::NAN, 3.0])[0], 1);
     }
 }

@@ -69,8 +69,8 @@ fn steps(frame: &Frame, chart: &HistogramChart, index: usize, series: &Histogram
     let class = format!("series {}", legend::colour(index));
     let mut group = Element::new("g").set("class", class).set("data-key", key(index));
     let heights = chart.heights(series);
-    let bars = chart.edges.windows(2).zip(&heights).zip(&series.counts);
-    for ((edges, &height), count) in bars {
+    let bars = bins(&chart.edges, &heights).zip(&series.counts);
+    for ((edges, height), count) in bars {
         let bar = bar(frame, edges, height).set("data-series", &series.name);
         let bar = bar.set("data-key", key(index)).set("data-x", number::exact(edges[0]));
         let bar = bar.set("data-to", number::exact(edges[1])).set("data-y", number::exact(height));
@@ -78,6 +78,12 @@ fn steps(frame: &Frame, chart: &HistogramChart, index: usize, series: &Histogram
     }
     let outline = svg::path(corners(frame, &chart.edges, &heights).into_iter().map(Some));
     group.with(Element::new("path").set("class", outline_class(index)).set("d", outline))
+}
+
+/// The bins that can be drawn, up to the first edge that is no number.
+fn bins<'a>(edges: &'a [f64], heights: &'a [f64]) -> impl Iterator<Item = (&'a [f64], f64)> {
+    let finite = |edges: &&[f64]| edges.iter().all(|edge| edge.is_finite());
+    edges.windows(2).take_while(finite).zip(heights.iter().copied())
 }
 
 fn bar(frame: &Frame, edges: &[f64], height: f64) -> Element {
@@ -91,7 +97,7 @@ fn bar(frame: &Frame, edges: &[f64], height: f64) -> Element {
 fn corners(frame: &Frame, edges: &[f64], heights: &[f64]) -> Vec<(f64, f64)> {
     let ground = frame.y.at(0.0);
     let mut corners = Vec::new();
-    for (edges, &height) in edges.windows(2).zip(heights) {
+    for (edges, height) in bins(edges, heights) {
         let top = frame.y.at(height);
         let (left, right) = (frame.x.at(edges[0]), frame.x.at(edges[1]));
         corners.extend([(left, top), (right, top)]);

@@ -14,8 +14,24 @@ use crate::{
 
 /// Height of the name of a reference.
 const NAME: f64 = 16.0;
-/// From this many points on, marks are small.
+/// From this many points on, marks are small and lie on their line without a rim.
 const MANY: usize = 60;
+
+/// The corners of a plus sign; turned, of a cross.
+const PLUS: [(f64, f64); 12] = [
+    (-0.5, -1.4),
+    (0.5, -1.4),
+    (0.5, -0.5),
+    (1.4, -0.5),
+    (1.4, 0.5),
+    (0.5, 0.5),
+    (0.5, 1.4),
+    (-0.5, 1.4),
+    (-0.5, 0.5),
+    (-1.4, 0.5),
+    (-1.4, -0.5),
+    (-0.5, -0.5),
+];
 
 /// Draws the chart.
 pub fn draw(chart: &LineChart, canvas: Canvas) -> Drawing {
@@ -65,13 +81,13 @@ fn reference_key(index: usize) -> String {
     format!("reference-{index}")
 }
 
-fn group(index: usize) -> Element {
-    let class = format!("series {}", legend::colour(index));
+fn group(index: usize, class: &str) -> Element {
+    let class = format!("{} series {class}", legend::colour(index));
     Element::new("g").set("class", class).set("data-key", series_key(index))
 }
 
 fn curve(frame: &Frame, index: usize, series: &Series) -> Element {
-    let mut group = group(index);
+    let mut group = group(index, "");
     for run in series.points.split(|point| !drawable(point)) {
         match run {
             [] => {}
@@ -119,8 +135,8 @@ fn band(frame: &Frame, run: &[Point]) -> Element {
 
 /// The marks of the points that lie in the plot area.
 fn marks_of(frame: &Frame, index: usize, series: &Series) -> Element {
-    let mut group = group(index);
-    let radius = if series.points.len() < MANY { 4.2 } else { 2.2 };
+    let (class, radius) = if series.points.len() < MANY { ("", 4.2) } else { ("dense", 1.6) };
+    let mut group = group(index, class);
     for point in &series.points {
         if frame.x.holds(point.x) && frame.y.holds(point.y) {
             let (x, y) = (frame.x.at(point.x), frame.y.at(point.y));
@@ -137,7 +153,7 @@ impl Element {
         element = element.set("data-x", number::exact(point.x));
         element = element.set("data-y", number::exact(point.y));
         for (attribute, end) in [("data-low", point.low), ("data-high", point.high)] {
-            if let Some(value) = end {
+            if let Some(value) = end.filter(|value| value.is_finite()) {
                 element = element.set(attribute, number::exact(value));
             }
         }
@@ -157,8 +173,8 @@ fn mark(index: usize, x: f64, y: f64, radius: f64) -> Element {
         2 => &[(0.0, -1.25), (1.15, 0.85), (-1.15, 0.85)],
         3 => &[(0.0, -1.35), (1.2, 0.0), (0.0, 1.35), (-1.2, 0.0)],
         4 => &[(0.0, 1.25), (1.15, -0.85), (-1.15, -0.85)],
-        5 => &[(-1.3, -0.45), (1.3, -0.45), (1.3, 0.45), (-1.3, 0.45)],
-        6 => &[(-0.45, -1.35), (0.45, -1.35), (0.45, 1.35), (-0.45, 1.35)],
+        5 => &PLUS,
+        6 => &PLUS.map(|(right, down)| (0.71 * (right - down), 0.71 * (right + down))),
         _ => &[(0.0, -1.25), (1.2, -0.35), (0.75, 1.05), (-0.75, 1.05), (-1.2, -0.35)],
     };
     let points: Vec<_> = corners

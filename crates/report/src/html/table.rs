@@ -10,6 +10,9 @@ use crate::{
 /// So many rows are shown; the others unfold.
 const SHOWN: usize = 50;
 
+/// Texts of so many characters stay on one line.
+const SHORT: usize = 28;
+
 #[derive(Template)]
 #[template(path = "table.html")]
 pub struct TableView {
@@ -27,6 +30,17 @@ struct CellView {
     is_number: bool,
     /// Whether it names its row.
     is_name: bool,
+}
+
+impl CellView {
+    /// Numbers stand on the right; short texts are not broken at their hyphens.
+    fn class(&self) -> &'static str {
+        match self.text.chars().count() {
+            _ if self.is_number => "number",
+            0..=SHORT => "short",
+            _ => "long",
+        }
+    }
 }
 
 impl TableView {
