@@ -79,8 +79,14 @@ impl Execution {
         }
     }
 
+    /// Takes progress off the screen: nothing more is going to be trained.
+    pub fn finish(&self) {
+        self.reporter.finished();
+    }
+
     /// What a command answers that was asked to stop.
     pub fn interrupted(&self) -> ExitCode {
+        self.finish();
         self.reporter.note("stopped; run the same command again to go on");
         ExitCode::from(EXIT_INTERRUPTED)
     }

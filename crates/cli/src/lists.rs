@@ -9,8 +9,8 @@
 
 use std::path::Path;
 
-use anyhow::{Context, Result, bail};
-use datadiet_store::Table;
+use anyhow::{Context, Result, bail, ensure};
+use datadiet_store::{Column, TableFile};
 use npyz::NpyFile;
 
 /// Key of the fingerprint of the data set in the metadata of a file.
@@ -98,7 +98,15 @@ fn anonymous(values: Vec<u32>) -> List {
 }
 
 fn parquet(path: &Path, of: Of) -> Result<List> {
-    let table = Table::read(path)?;
+    let file = TableFile::open(path)?;
+    let header = file.header();
+    header.integers(of.column())?;
+    let has_ids = matches!(header.column("id"), Some(Column::U32(_)));
+    ensure!(
+        of == Of::Ids || !has_ids || file.numbers_rows("id")?,
+        "its ids are not 0, 1, 2, …: labels must be those of all examples, in order; sort it by id"
+    );
+    let table = file.read(&[of.column()])?;
     let values = table.integers(of.column())?.to_vec();
     Ok(List { values, fingerprint: table.metadata.get(FINGERPRINT).cloned() })
 }
@@ -109,24 +117,20 @@ fn npy(path: &Path) -> Result<Vec<u32>> {
     if npy.shape().len() != 1 {
         bail!("it has {} dimensions; a list has one", npy.shape().len());
     }
-    let npy = match npy.try_data::<i64>() {
-        Ok(values) => return checked(values.map(|value| Ok(value?))),
-        Err(npy) => npy,
-    };
     macro_rules! or_of {
         ($npy:ident, $($kind:ty),*) => {$(
             let $npy = match $npy.try_data::<$kind>() {
-                Ok(values) => return checked(values.map(|value| Ok(i64::from(value?)))),
+                Ok(values) => return checked(values.map(|value| Ok(i128::from(value?)))),
                 Err(npy) => npy,
             };
         )*};
     }
-    or_of!(npy, i32, u32, u8, i16, u16, i8);
+    or_of!(npy, i64, u64, i32, u32, i16, u16, i8, u8);
     bail!("it holds {}; a list holds integers", npy.dtype().descr())
 }
 
-fn checked(values: impl Iterator<Item = Result<i64>>) -> Result<Vec<u32>> {
-    let check = |(index, value): (usize, Result<i64>)| {
+fn checked(values: impl Iterator<Item = Result<i128>>) -> Result<Vec<u32>> {
+    let check = |(index, value): (usize, Result<i128>)| {
         let value = value?;
         u32::try_from(value)
             .with_context(|| format!("entry {index} is {value}: not in 0 to 2³² − 1"))
@@ -142,7 +146,7 @@ fn json(path: &Path, of: Of) -> Result<List> {
         bail!("it is neither an array nor an object with `{}`", of.key());
     };
     let number = |value: &serde_json::Value| {
-        value.as_i64().with_context(|| format!("{value} is no whole number"))
+        value.as_i64().map(i128::from).with_context(|| format!("{value} is no whole number"))
     };
     Ok(List { values: checked(values.iter().map(number))?, fingerprint })
 }
@@ -150,15 +154,26 @@ fn json(path: &Path, of: Of) -> Result<List> {
 fn text(path: &Path) -> Result<Vec<u32>> {
     let text = std::fs::read_to_string(path)?;
     let lines = text.lines().map(str::trim).enumerate();
-    let mut values = Vec::new();
-    for (number, line) in lines.filter(|(_, line)| !line.is_empty() && !line.starts_with('#')) {
-        match line.parse() {
-            Ok(value) => values.push(value),
-            Err(_) if number == 0 => {}
-            Err(_) => bail!("line {} is {line:?}: no whole number", number + 1),
-        }
-    }
-    Ok(values)
+    let mut lines = lines.filter(|(_, line)| !line.is_empty() && !line.starts_with('#')).peekable();
+    // −1 is no header, but a mistake.
+    lines.next_if(|(_, line)| line.parse::<f64>().is_err());
+    let number = |(number, line): (usize, &str)| {
+        let number = number + 1;
+        line.parse().with_context(|| {
+            format!("line {number} is {line:?}: no whole number from 0 to 2³² − 1")
+        })
+    };
+    lines.map(number).collect()
+}
+
+/// Reads a matrix of probabilities from a JSON file: an array of rows.
+///
+/// # Errors
+/// When the file is missing, or holds something else.
+pub fn read_matrix(path: &Path) -> Result<Vec<Vec<f64>>> {
+    let text = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
+    serde_json::from_slice(&text)
+        .with_context(|| format!("{} is no JSON array of rows of probabilities", path.display()))
 }
 
 /// Ids as they must be: ascending, each once, below `examples`.
@@ -168,11 +183,12 @@ fn text(path: &Path) -> Result<Vec<u32>> {
 pub fn check_ids(ids: &[u32], examples: usize) -> Result<Vec<u32>> {
     let mut sorted = ids.to_vec();
     sorted.sort_unstable();
-    let twice: Vec<u32> =
-        sorted.windows(2).filter(|pair| pair[0] == pair[1]).map(|pair| pair[0]).collect();
+    let repeated = sorted.windows(2).filter(|pair| pair[0] == pair[1]).map(|pair| pair[0]);
+    let mut twice: Vec<u32> = repeated.collect();
+    twice.dedup();
     if let Some(first) = twice.first() {
         bail!(
-            "{} ids are there more than once, the first is {first}; leave the others out",
+            "{} of the ids are there more than once, the first is {first}; keep one of each",
             twice.len()
         );
     }

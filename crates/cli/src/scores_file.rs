@@ -107,12 +107,13 @@ impl Scores {
     /// Names of the classes, by label; numbers where the table has none.
     pub fn classes(&self) -> Vec<String> {
         let Ok(labels) = self.table.integers("label") else { return Vec::new() };
-        let count = labels.iter().max().map_or(0, |&most| most as usize + 1);
+        let count = labels.iter().max().map_or(0, |&most| most as usize + 1).min(MOST_CLASSES);
         let mut names: Vec<String> = (0..count).map(|class| class.to_string()).collect();
         if let Some(Column::Text(classes)) = self.table.column("class") {
             for (&label, class) in labels.iter().zip(classes) {
-                if names[label as usize] != *class {
-                    names[label as usize].clone_from(class);
+                match names.get_mut(label as usize) {
+                    Some(name) if name != class => name.clone_from(class),
+                    _ => {}
                 }
             }
         }

@@ -132,18 +132,18 @@ fn into_io(error: safetensors::SafeTensorError) -> std::io::Error {
 
 /// Temporary files are private to their owner; a data set is for everyone who may see the folder.
 #[cfg(unix)]
-fn share(path: &Path) -> std::io::Result<()> {
+pub(crate) fn share(path: &Path) -> std::io::Result<()> {
     use std::os::unix::fs::PermissionsExt;
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o644))
 }
 
 #[cfg(not(unix))]
-fn share(_path: &Path) -> std::io::Result<()> {
+pub(crate) fn share(_path: &Path) -> std::io::Result<()> {
     Ok(())
 }
 
 /// Makes the rename itself durable. Other systems than Unix cannot sync a folder.
-fn sync_folder(folder: &Path) -> Result<()> {
+pub(crate) fn sync_folder(folder: &Path) -> Result<()> {
     if cfg!(unix) {
         let synced = std::fs::File::open(folder).and_then(|folder| folder.sync_all());
         synced.map_err(DataError::io("sync", folder))?;

@@ -18,6 +18,7 @@ use parquet::file::properties::WriterProperties;
 use rayon::prelude::*;
 use safetensors::tensor::{Dtype, TensorView};
 
+use crate::cache::{share, sync_folder};
 use crate::readers::{class_folders, image_folder as folders};
 use crate::{DataError, Dataset, Result, Split};
 
@@ -34,8 +35,7 @@ pub fn image_folder(dataset: &Dataset, ids: &[usize], to: &Path) -> Result<()> {
         let write = |split: Split<'_>, name: &str, ids: &[usize]| -> Result<()> {
             let split_folder = folder.join(name);
             for class in &classes {
-                let class = split_folder.join(class);
-                std::fs::create_dir_all(&class).map_err(DataError::io("create", &class))?;
+                create(&split_folder.join(class))?;
             }
             ids.par_iter().try_for_each(|&id| {
                 let class = &classes[split.labels[id] as usize];
@@ -59,10 +59,14 @@ pub fn image_folder(dataset: &Dataset, ids: &[usize], to: &Path) -> Result<()> {
 /// As [`image_folder`]; also when `from` is not the folder that the data set came from.
 pub fn linked_folder(dataset: &Dataset, ids: &[usize], from: &Path, to: &Path) -> Result<()> {
     let (train, test) = folders::splits(from);
-    let train = labelled_files(&train)?;
-    check_origin(dataset, &train, from)?;
+    let files = labelled_files(&train)?;
+    check_origin(dataset, &files, from)?;
     make_folder(to, |folder| {
-        let mut kept = ids.iter().map(|&id| &train[id]);
+        // Empty ones too: a class that lost all its examples is a class still.
+        for class in class_folders::list(&train)? {
+            create(&folder.join("train").join(class.name))?;
+        }
+        let mut kept = ids.iter().map(|&id| &files[id]);
         kept.try_for_each(|(class, file)| link(file, &folder.join("train").join(class)))?;
         let Some(test) = test else { return Ok(()) };
         let test = labelled_files(&test)?;
@@ -122,8 +126,10 @@ pub fn safetensors(dataset: &Dataset, ids: &[usize], to: &Path) -> Result<()> {
     let aside =
         tempfile::NamedTempFile::new_in(&parent).map_err(DataError::io("write to", &parent))?;
     safetensors::serialize_to_file(tensors, Some(metadata), aside.path()).map_err(into_bug)?;
+    aside.as_file().sync_all().map_err(DataError::io("write", to))?;
+    share(aside.path()).map_err(DataError::io("share", to))?;
     aside.persist(to).map_err(|error| DataError::io("write", to)(error.error))?;
-    Ok(())
+    sync_folder(&parent)
 }
 
 fn into_bug(error: safetensors::SafeTensorError) -> DataError {
@@ -229,10 +235,17 @@ fn check_origin(dataset: &Dataset, files: &[(String, PathBuf)], from: &Path) -> 
     Err(DataError::bad_file(from, problem))
 }
 
+fn create(folder: &Path) -> Result<()> {
+    std::fs::create_dir_all(folder).map_err(DataError::io("create", folder))
+}
+
 fn link(file: &Path, folder: &Path) -> Result<()> {
-    std::fs::create_dir_all(folder).map_err(DataError::io("create", folder))?;
+    create(folder)?;
     let to = folder.join(file.file_name().unwrap_or_default());
-    let linked = std::fs::hard_link(file, &to).or_else(|_| std::fs::copy(file, &to).map(drop));
+    // The picture itself, not a symbolic link that would lead nowhere from here.
+    let picture = std::fs::canonicalize(file).map_err(DataError::io("read", file))?;
+    let linked = std::fs::hard_link(&picture, &to);
+    let linked = linked.or_else(|_| std::fs::copy(&picture, &to).map(drop));
     linked.map_err(DataError::io("link or copy to", &to))
 }
 

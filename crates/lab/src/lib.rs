@@ -34,7 +34,7 @@ pub use reporter::{Reporter, Silent};
 pub use retraining::{Fixed, Retraining};
 pub use scene::{Scene, Scored};
 pub use score_job::{ScoreJob, ScoreOutcome};
-pub use search::{Arm, Finals, Rung, RungOutcome, SearchOutcome, SearchPlan};
+pub use search::{Arm, Finals, Rung, RungOutcome, SearchOptions, SearchOutcome, SearchPlan};
 pub use suspects::{Suspect, suspects};
 pub use sweep::{Ended, Failure, Job, Sweep};
 pub use worker::{EXIT_STOPPED, Trainer, WorkerEvent, WorkerProcess};

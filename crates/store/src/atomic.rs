@@ -1,7 +1,7 @@
 //! Writing a file so that a reader sees the old one or the new one, never a part.
 
 use std::fs::File;
-use std::io::Write;
+use std::io::{BufWriter, Write};
 use std::path::Path;
 
 use serde::Serialize;
@@ -36,8 +36,11 @@ pub fn write_atomically(
 /// When the file cannot be written.
 pub fn write_json(path: &Path, value: &impl Serialize) -> Result<(), StoreError> {
     write_atomically(path, |file| {
-        serde_json::to_writer_pretty(&mut *file, value)?;
-        file.write_all(b"\n")
+        // Each bracket and comma is a write of its own.
+        let mut file = BufWriter::new(file);
+        serde_json::to_writer_pretty(&mut file, value)?;
+        file.write_all(b"\n")?;
+        file.flush()
     })
 }
 

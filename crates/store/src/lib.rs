@@ -35,4 +35,4 @@ pub use spec::{
     RunSpec, Schedule, Subset,
 };
 pub use store::Store;
-pub use table::{Column, Table};
+pub use table::{Column, Table, TableFile, TableWriter, is_detail};

@@ -1,24 +1,26 @@
 //! A table of examples, one row each, as Parquet.
 //!
-//! Floats are 32-bit; NaN ("not seen", "not defined") is stored as null and read back as NaN.
-//! Metadata is a map of strings in the file's footer.
+//! Floats are 32-bit; NaN ("not seen", "not defined") is stored as null and read back as NaN. Ids and
+//! labels are unsigned, of 32 bits. Tables from elsewhere may hold wider numbers: floats are
+//! rounded, integers must fit. Metadata is a map of strings in the file's footer.
+//!
+//! A [`Table`] is in memory as a whole. For large ones a [`TableFile`] reads the columns that are
+//! needed, and a [`TableWriter`] makes them as they are written.
+
+mod arrow;
+mod details;
+mod file;
+mod shared_file;
+mod writer;
 
 use std::collections::BTreeMap;
-use std::fs::File;
+use std::ops::Range;
 use std::path::Path;
-use std::sync::Arc;
 
-use arrow_array::cast::AsArray;
-use arrow_array::types::{Float32Type, UInt32Type};
-use arrow_array::{Array, ArrayRef, Float32Array, RecordBatch, StringArray, UInt32Array};
-use arrow_schema::{DataType, Field, Schema};
-use parquet::arrow::ArrowWriter;
-use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
-use parquet::basic::Compression;
-use parquet::file::metadata::KeyValue;
-use parquet::file::properties::WriterProperties;
-
-use crate::{StoreError, write_atomically};
+use crate::StoreError;
+pub use details::is_detail;
+pub use file::TableFile;
+pub use writer::TableWriter;
 
 /// Rows of examples with named columns.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -54,44 +56,12 @@ impl Column {
         self.len() == 0
     }
 
-    fn data_type(&self) -> DataType {
+    /// A copy of some rows.
+    fn slice(&self, rows: Range<usize>) -> Self {
         match self {
-            Self::F32(_) => DataType::Float32,
-            Self::U32(_) => DataType::UInt32,
-            Self::Text(_) => DataType::Utf8,
-        }
-    }
-
-    fn to_arrow(&self) -> ArrayRef {
-        match self {
-            Self::F32(values) => Arc::new(Float32Array::from_iter(
-                values.iter().map(|value| (!value.is_nan()).then_some(*value)),
-            )),
-            Self::U32(values) => Arc::new(UInt32Array::from(values.clone())),
-            Self::Text(values) => Arc::new(StringArray::from_iter_values(values)),
-        }
-    }
-
-    fn append(&mut self, array: &dyn Array) {
-        match self {
-            Self::F32(values) => {
-                let array = array.as_primitive::<Float32Type>();
-                values.extend(array.iter().map(|value| value.unwrap_or(f32::NAN)));
-            }
-            Self::U32(values) => values.extend(array.as_primitive::<UInt32Type>().values()),
-            Self::Text(values) => {
-                let array = array.as_string::<i32>();
-                values.extend(array.iter().map(|value| value.unwrap_or_default().to_owned()));
-            }
-        }
-    }
-
-    fn empty_like(data_type: &DataType) -> Option<Self> {
-        match data_type {
-            DataType::Float32 => Some(Self::F32(Vec::new())),
-            DataType::UInt32 => Some(Self::U32(Vec::new())),
-            DataType::Utf8 => Some(Self::Text(Vec::new())),
-            _ => None,
+            Self::F32(values) => Self::F32(values[rows].to_vec()),
+            Self::U32(values) => Self::U32(values[rows].to_vec()),
+            Self::Text(values) => Self::Text(values[rows].to_vec()),
         }
     }
 }
@@ -134,7 +104,7 @@ impl Table {
     /// A column of floats by name.
     ///
     /// # Errors
-    /// When there is none; the message names the nearest and lists all.
+    /// When there is none; the message names the nearest, and some others.
     pub fn floats(&self, name: &str) -> Result<&[f32], StoreError> {
         match self.column(name) {
             Some(Column::F32(values)) => Ok(values),
@@ -159,75 +129,30 @@ impl Table {
     fn missing(&self, name: &str, what: &str, fits: impl Fn(&Column) -> bool) -> StoreError {
         let fitting = self.columns.iter().filter(|(_, column)| fits(column));
         let all: Vec<&str> = fitting.map(|(name, _)| name.as_str()).collect();
-        let nearest = all
-            .iter()
-            .max_by(|a, b| strsim::jaro_winkler(a, name).total_cmp(&strsim::jaro_winkler(b, name)));
-        let hint = nearest.map(|near| format!("; did you mean {near}?")).unwrap_or_default();
-        StoreError::Table(format!("no {what} named {name}{hint} There are: {}", all.join(", ")))
+        StoreError::Table(details::missing(name, what, &all))
     }
 
     /// Writes the table atomically.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
     pub fn write(&self, path: &Path) -> Result<(), StoreError> {
-        let batch = self.to_batch(path)?;
-        let metadata = self
-            .metadata
-            .iter()
-            .map(|(key, value)| KeyValue::new(key.clone(), value.clone()))
-            .collect();
-        let properties = WriterProperties::builder()
-            .set_compression(Compression::SNAPPY)
-            .set_key_value_metadata(Some(metadata))
-            .build();
-        write_atomically(path, |file| {
-            let mut writer = ArrowWriter::try_new(file, batch.schema(), Some(properties))
-                .map_err(std::io::Error::other)?;
-            writer.write(&batch).map_err(std::io::Error::other)?;
-            writer.close().map_err(std::io::Error::other)?;
-            Ok(())
-        })
+        let mut writer = TableWriter::new(self.rows());
+        writer.metadata.clone_from(&self.metadata);
+        for (name, column) in &self.columns {
+            writer.push(name, |rows| column.slice(rows));
+        }
+        writer.write(path)
     }
 
-    fn to_batch(&self, path: &Path) -> Result<RecordBatch, StoreError> {
-        let field = |(name, column): &(String, Column)| {
-            Field::new(name, column.data_type(), matches!(column, Column::F32(_)))
-        };
-        let schema = Schema::new(self.columns.iter().map(field).collect::<Vec<_>>());
-        let arrays = self.columns.iter().map(|(_, column)| column.to_arrow()).collect();
-        RecordBatch::try_new(Arc::new(schema), arrays)
-            .map_err(|error| StoreError::damaged(path, error))
-    }
-
-    /// Reads a table. Columns of other types than floats, u32 and text are left out.
+    /// Reads a table. Columns of other types than numbers and text are left out.
+    ///
+    /// # Errors
+    /// As [`TableFile::open`] and [`TableFile::read`].
     pub fn read(path: &Path) -> Result<Self, StoreError> {
-        let file = File::open(path).map_err(StoreError::io("read", path))?;
-        let damaged = |error| StoreError::damaged(path, error);
-        let builder = ParquetRecordBatchReaderBuilder::try_new(file).map_err(damaged)?;
-        let mut table = Self { metadata: footer(&builder), columns: Vec::new() };
-        let mut kept = Vec::new();
-        for (index, field) in builder.schema().fields().iter().enumerate() {
-            if let Some(column) = Column::empty_like(field.data_type()) {
-                table.columns.push((field.name().clone(), column));
-                kept.push(index);
-            }
-        }
-        for batch in builder.build().map_err(damaged)? {
-            let batch = batch.map_err(|error| StoreError::damaged(path, error))?;
-            for ((_, column), &index) in table.columns.iter_mut().zip(&kept) {
-                column.append(batch.column(index));
-            }
-        }
-        Ok(table)
+        let file = TableFile::open(path)?;
+        file.read(&file.header().names().collect::<Vec<_>>())
     }
-}
-
-fn footer(builder: &ParquetRecordBatchReaderBuilder<File>) -> BTreeMap<String, String> {
-    let entries = builder.metadata().file_metadata().key_value_metadata();
-    entries
-        .into_iter()
-        .flatten()
-        .filter(|entry| entry.key != "ARROW:schema")
-        .filter_map(|entry| Some((entry.key.clone(), entry.value.clone()?)))
-        .collect()
 }
 
 #[cfg(test)]

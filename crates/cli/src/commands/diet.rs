@@ -3,13 +3,13 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::{Result, ensure};
+use anyhow::Result;
 use clap::Args;
 use datadiet_core::{KeepFraction, Quota, ScoreKind};
-use datadiet_lab::{Accuracies, Experiment, Scene, SearchOutcome, SearchPlan};
+use datadiet_lab::{Accuracies, Experiment, Scene, SearchOptions, SearchOutcome, SearchPlan};
 use datadiet_store::{RunSpec, write_json};
 
-use crate::commands::run::{arms, metadata};
+use crate::commands::run::metadata;
 use crate::commands::score::{ScoreOptions, recording};
 use crate::commands::select::SubsetFile;
 use crate::execution::{Execution, ExecutionArgs};
@@ -102,6 +102,7 @@ pub fn run(home: &HomeArgs, args: DietArgs) -> Result<ExitCode> {
     let Some(done) = experiment.run(&execution.sweep())? else {
         return Ok(execution.interrupted());
     };
+    execution.finish();
     let mut scores = done.scored[0].scores.table.clone();
     scores.metadata.insert("datadiet".into(), metadata(&done.scored[0], &dataset)?);
     scores.write(&out.join("scores.parquet"))?;
@@ -149,36 +150,17 @@ impl DietArgs {
     }
 
     fn search(&self, scene: &Scene, epochs: f64) -> Result<SearchPlan> {
-        ensure!(self.tolerance >= 0.0, "--tolerance {} must not be negative", self.tolerance);
-        ensure!(
-            self.validation > 0.0 && self.validation < 0.9,
-            "--validation {} must lie between 0 and 0.9, such as 0.1",
-            self.validation
-        );
-        ensure!(
-            self.budget >= SearchPlan::LEAST_BUDGET,
-            "--budget {} is too little: trying one subset takes {}",
-            self.budget,
-            SearchPlan::LEAST_BUDGET
-        );
-        for &drop in &self.drops {
-            ensure!((0.0..1.0).contains(&drop), "--drops {drop} must lie in [0, 1)");
-        }
-        let finals = positive("--retrainings", Some(self.retrainings), 2)?;
         let keep = self.keep.iter().map(|&keep| KeepFraction::try_from(keep));
-        let mut keep = keep.collect::<Result<Vec<KeepFraction>, _>>()?;
-        keep.sort_by(|a, b| f64::from(*b).total_cmp(&f64::from(*a)));
-        let arms = arms(&keep, &self.drops, &[Quota::None, Quota::Balanced]);
-        ensure!(!arms.is_empty(), "no --keep leaves room for its --drops");
-        Ok(SearchPlan {
+        let options = SearchOptions {
             by: format!("{}@{}", self.by, self.time(epochs)),
-            rungs: SearchPlan::halving(arms.len(), self.budget),
-            arms,
+            keep: keep.collect::<Result<Vec<KeepFraction>, _>>()?,
+            drops: self.drops.clone(),
+            quotas: vec![Quota::None, Quota::Balanced],
             validation: self.validation,
-            tolerance: Some(self.tolerance / 100.0),
-            finals,
-            seed: scene.template.seed,
-        })
+            budget: self.budget,
+            retrainings: self.retrainings,
+        };
+        Ok(options.plan(Some(self.tolerance / 100.0), scene.template.seed)?)
     }
 
     /// What it is going to cost.

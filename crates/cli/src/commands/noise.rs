@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use clap::{ArgGroup, Args};
 use datadiet_data::{Dataset, LabelNoise, NoisyLabels};
 use datadiet_store::{Column, Table};
@@ -60,6 +60,11 @@ pub struct NoiseArgs {
 
 /// Runs the command.
 pub fn run(home: &HomeArgs, args: NoiseArgs) -> Result<ExitCode> {
+    ensure!(
+        args.out.extension().is_some_and(|extension| extension == "parquet"),
+        "{} must end in .parquet: it holds the mask too",
+        args.out.display()
+    );
     let dataset = Dataset::open(&home.data()?, &args.data)?;
     let noise = args.noise(&dataset)?;
     let labels = dataset.train().labels;
@@ -92,7 +97,7 @@ impl NoiseArgs {
             return Ok(LabelNoise::Uniform { fraction });
         }
         if let Some(file) = &self.confusion {
-            return Ok(LabelNoise::ClassDependent { confusion: matrix(file)? });
+            return Ok(LabelNoise::ClassDependent { confusion: lists::read_matrix(file)? });
         }
         let file = self.from.as_ref().context("clap asks for one of the kinds")?;
         let list = lists::read(file, lists::Of::Labels)?;
@@ -112,12 +117,6 @@ impl NoiseArgs {
             }
         }
     }
-}
-
-fn matrix(file: &Path) -> Result<Vec<Vec<f64>>> {
-    let text = std::fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
-    serde_json::from_slice(&text)
-        .with_context(|| format!("{} is no JSON array of rows of probabilities", file.display()))
 }
 
 fn write(path: &Path, args: &NoiseArgs, dataset: &Dataset, noisy: &NoisyLabels) -> Result<()> {

@@ -17,7 +17,6 @@ use crate::progress::Work;
 use file::ExperimentFile;
 pub use output::metadata;
 use plan::Plan;
-pub use plan::arms;
 
 /// Run the experiments of a TOML file: prune, retrain, compare.
 ///
@@ -83,6 +82,7 @@ pub fn run(home: &HomeArgs, args: RunArgs) -> Result<ExitCode> {
     let Some(done) = plan.experiment.run(&execution.sweep())? else {
         return Ok(execution.interrupted());
     };
+    execution.finish();
     let answer = output::write(&out, &file, &plan, &dataset, &done)?;
     crate::commands::report::of_folder(home, &out)?;
     args.output.answer(&answer, || answer.text())?;

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use anyhow::{Result, bail};
 use clap::{Args, Subcommand};
-use datadiet_store::{RunFolder, RunSpec, RunStatus, Store, StoreError};
+use datadiet_store::{RunFolder, RunSpec, RunStatus, Store, StoreError, Subset};
 use serde::Serialize;
 
 use crate::home::HomeArgs;
@@ -77,6 +77,8 @@ struct Listed {
     data: Option<String>,
     network: Option<String>,
     replica: Option<u32>,
+    /// Examples trained on; none for all of the data set.
+    examples: Option<u32>,
     steps: Option<u64>,
     test_accuracy: Option<f64>,
     bytes: u64,
@@ -93,6 +95,8 @@ enum State {
     Unfinished,
     Failed,
     Damaged,
+    /// Written by another version of the program.
+    Foreign,
     /// Cannot be read: permissions, a failing disk.
     Unreadable,
 }
@@ -105,6 +109,7 @@ impl State {
             Self::Unfinished => "unfinished",
             Self::Failed => "failed",
             Self::Damaged => "damaged",
+            Self::Foreign => "other version",
             Self::Unreadable => "unreadable",
         }
     }
@@ -122,6 +127,7 @@ fn listed(path: &Path) -> Listed {
         data: None,
         network: None,
         replica: None,
+        examples: None,
         steps: None,
         test_accuracy: None,
         bytes: 0,
@@ -139,9 +145,21 @@ impl Listed {
     fn describe(&mut self, problem: &StoreError) {
         let missing = std::io::ErrorKind::NotFound;
         let unread = matches!(problem, StoreError::Io { cause, .. } if cause.kind() != missing);
-        self.state = if unread { State::Unreadable } else { State::Damaged };
+        self.state = match unread {
+            true => State::Unreadable,
+            false if is_foreign(&self.path) => State::Foreign,
+            false => State::Damaged,
+        };
         self.problem = Some(problem.to_string());
     }
+}
+
+/// Whether a folder has a specification, but one that this version does not know.
+fn is_foreign(path: &Path) -> bool {
+    let text = std::fs::read(path.join("spec.json")).unwrap_or_default();
+    let spec: serde_json::Value = serde_json::from_slice(&text).unwrap_or_default();
+    let known: Result<RunSpec, _> = serde_json::from_value(spec.clone());
+    spec["semantics"].is_u64() && known.is_err()
 }
 
 fn fill(listed: &mut Listed, path: &Path) -> Result<(), StoreError> {
@@ -151,6 +169,10 @@ fn fill(listed: &mut Listed, path: &Path) -> Result<(), StoreError> {
     listed.network = Some(format!("{} {}", spec.network.name, spec.network.width));
     listed.replica = Some(spec.replica);
     listed.steps = Some(spec.stop_after);
+    listed.examples = match spec.subset {
+        Subset::Full => spec.data.limit,
+        Subset::Listed(list) => Some(list.length),
+    };
     match folder.status()? {
         RunStatus::Complete(result) => {
             listed.state = State::Complete;
@@ -187,12 +209,14 @@ fn rows(runs: &[Listed]) -> String {
             run.data.clone().unwrap_or_default(),
             run.network.clone().unwrap_or_default(),
             run.replica.map_or(String::new(), |replica| replica.to_string()),
+            run.examples.map_or("all".into(), |count| grouped(count.into())),
             run.steps.map_or(String::new(), grouped),
             accuracy.unwrap_or_else(|| "–".into()),
             format!("{:.1}", run.bytes as f64 / 1e6),
         ]
     };
-    let header = ["run", "state", "data", "network", "replica", "steps", "accuracy", "MB"];
+    let header =
+        ["run", "state", "data", "network", "replica", "examples", "steps", "accuracy", "MB"];
     table(&header, runs.iter().map(row).collect(), 4)
 }
 
@@ -271,7 +295,7 @@ fn is_garbage(run: &Listed, args: &GcArgs) -> bool {
         State::Training | State::Unreadable => false,
         State::Failed | State::Damaged => true,
         State::Unfinished => args.unfinished || args.complete,
-        State::Complete => args.complete,
+        State::Complete | State::Foreign => args.complete,
     };
     of_no_use && args.data.as_ref().is_none_or(|name| run.data.as_ref() == Some(name))
 }

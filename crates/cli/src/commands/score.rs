@@ -80,6 +80,7 @@ pub fn run(home: &HomeArgs, args: ScoreArgs) -> Result<ExitCode> {
     if outcome.interrupted {
         return Ok(execution.interrupted());
     }
+    execution.finish();
     if outcome.completed.is_empty() {
         bail!(nothing_completed(&outcome));
     }

@@ -89,6 +89,7 @@ pub fn run(home: &HomeArgs, args: SelectArgs) -> Result<ExitCode> {
         args.out.is_some() || args.export.is_wanted(),
         "where to? Give --out FILE for the ids, or --export PATH for a data set of them"
     );
+    args.out.as_deref().map_or(Ok(()), write::check_name)?;
     let keep = args.choice.keep()?;
     let choice = args.choice.choice(keep)?;
     let scores = ScoresFile::open(&args.scores)?;

@@ -58,20 +58,30 @@ struct Answer {
     detection: Option<Vec<ColumnDetection>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     picture: Option<PathBuf>,
+    warnings: Vec<String>,
+}
+
+/// What is known about the labels, one entry a row of the scores.
+struct Truth {
+    changed: Vec<bool>,
+    warning: Option<String>,
 }
 
 /// Runs the command.
 pub fn run(home: &HomeArgs, args: SuspectsArgs) -> Result<ExitCode> {
     let scores = Scores::read(&args.scores)?;
     let ranking = Ranking::of(&scores.table, &column(&scores, args.by.as_deref())?)?;
-    let changed = args.truth.as_deref().map(|file| truth(file, &scores)).transpose()?;
+    let truth = args.truth.as_deref().map(|file| truth(file, &scores)).transpose()?;
+    let (changed, warning) = truth.map_or((None, None), |t| (Some(t.changed), t.warning));
+    let warnings: Vec<String> = warning.into_iter().collect();
+    warnings.iter().for_each(|warning| eprintln!("warning: {warning}"));
     let classes = scores.classes();
     let suspects = suspects(&scores.table, &classes, &ranking, changed.as_deref(), args.n)?;
     if let Some(file) = &args.picture {
         picture::write(file, home, &scores, &ranking, &suspects)?;
     }
     let detection = changed.map(|changed| judged(&scores, &changed, &args.at)).transpose()?;
-    let answer = Answer { by: ranking.name, suspects, detection, picture: args.picture };
+    let answer = Answer { by: ranking.name, suspects, detection, picture: args.picture, warnings };
     args.output.answer(&answer, || answer.text())?;
     Ok(ExitCode::SUCCESS)
 }
@@ -84,16 +94,23 @@ fn column(scores: &Scores, asked: Option<&str>) -> Result<String> {
     }
 }
 
-/// The mask of a file of `datadiet noise`.
-fn truth(file: &Path, scores: &Scores) -> Result<Vec<bool>> {
+/// The mask of a file of `datadiet noise`, for the examples of the scores.
+fn truth(file: &Path, scores: &Scores) -> Result<Truth> {
     let known = Table::read(file)?;
     let changed = known.integers("changed").with_context(|| {
         format!("{} does not say which labels were changed; `datadiet noise` does", file.display())
     })?;
-    let rows = scores.table.rows();
+    let in_order = |ids: &[u32]| (0..).zip(ids).all(|(row, &id)| row == id);
     ensure!(
-        changed.len() >= rows,
-        "{} tells about {} examples, the scores are of {rows}: they belong to different data sets",
+        known.integers("id").map_or(true, in_order),
+        "the ids of {} are not 0, 1, 2, …; sort it by id",
+        file.display()
+    );
+    let ids = scores.ids();
+    let most = ids.iter().max().map_or(0, |&id| id as usize + 1);
+    ensure!(
+        changed.len() >= most,
+        "{} tells about {} examples, the scores are of {most}: they belong to different data sets",
         file.display(),
         changed.len(),
     );
@@ -106,7 +123,36 @@ fn truth(file: &Path, scores: &Scores) -> Result<Vec<bool>> {
             file.display()
         );
     }
-    Ok(changed[..rows].iter().map(|&flag| flag != 0).collect())
+    let changed: Vec<bool> = ids.iter().map(|&id| changed[id as usize] != 0).collect();
+    ensure!(
+        changed.contains(&true),
+        "{} changed the label of none of these examples: there is nothing to find",
+        file.display()
+    );
+    let warning = unaware(file, &known, scores, &ids, &changed);
+    Ok(Truth { changed, warning })
+}
+
+/// Scores cannot find changes that the networks were not trained with.
+fn unaware(
+    file: &Path,
+    known: &Table,
+    scores: &Scores,
+    ids: &[u32],
+    changed: &[bool],
+) -> Option<String> {
+    let original = known.integers("original").ok()?;
+    let labels = scores.table.integers("label").ok()?;
+    let rows = || (0..ids.len()).filter(|&row| changed[row]);
+    let as_before = rows().filter(|&row| labels[row] == original[ids[row] as usize]).count();
+    (as_before > 0).then(|| {
+        format!(
+            "{as_before} of the {} changed examples have their original label in the scores: those \
+             were taken without these changes, and cannot know them; score with --labels {}",
+            rows().count(),
+            file.display()
+        )
+    })
 }
 
 fn judged(scores: &Scores, changed: &[bool], at: &[usize]) -> Result<Vec<ColumnDetection>> {

@@ -117,6 +117,7 @@ pub fn run(home: &HomeArgs, args: TrainArgs) -> Result<ExitCode> {
     if finished.interrupted {
         return Ok(execution.interrupted());
     }
+    execution.finish();
     let answer = Answer {
         examples,
         of: training.examples,

@@ -57,10 +57,6 @@ impl Reporter for Bars {
         self.note(&format!("{run}: already in the store"));
     }
 
-    fn skipped(&self, _run: &str, steps: u64) {
-        self.less(steps);
-    }
-
     fn started(&self, run: &str, steps: u64, _slot: usize) {
         let bar = self.all.insert_before(&self.overall, ProgressBar::new(steps));
         bar.set_style(style("{prefix:10} {bar:30} {percent:>3} %  {msg}"));

@@ -3,6 +3,7 @@
 mod bad_files;
 mod bad_pictures;
 mod cache;
+mod export;
 mod published;
 mod readers;
 mod support;

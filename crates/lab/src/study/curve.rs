@@ -122,8 +122,7 @@ impl CurvePlan {
             quota: self.quota,
             seed: scene.template.seed,
         };
-        let (examples, classes) = (scene.examples(), scene.classes.len());
-        let chosen = choice.among(&examples, ranking, &scene.labels, classes)?;
-        Ok(Point::new(store, scene, place, &chosen, self.fixed, self.retrainings)?)
+        let count = self.retrainings;
+        Point::chosen_by(&choice, ranking, store, scene, place, self.fixed, count)
     }
 }

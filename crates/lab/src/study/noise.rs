@@ -144,7 +144,8 @@ pub fn detections(
 
 impl Histogram {
     fn of(before: &Ranking, after: &Ranking, changed: &[bool]) -> Self {
-        let finite = || before.values.iter().chain(after.values.iter()).filter(|value| value.is_finite());
+        let finite =
+            || before.values.iter().chain(after.values.iter()).filter(|value| value.is_finite());
         let low = f64::from(finite().copied().fold(f32::INFINITY, f32::min));
         let high = f64::from(finite().copied().fold(f32::NEG_INFINITY, f32::max));
         let width = ((high - low) / BARS as f64).max(f64::MIN_POSITIVE);

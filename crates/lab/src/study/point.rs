@@ -4,7 +4,10 @@ use datadiet_core::skew;
 use datadiet_store::{Store, StoreError};
 use serde::{Deserialize, Serialize};
 
-use crate::{Accuracies, Chosen, Finished, Fixed, Job, Retraining, Scene};
+use crate::{
+    Accuracies, Candidates, Choice, Chosen, Finished, Fixed, Job, LabError, Ranking, Retraining,
+    Scene,
+};
 
 /// Where a point stands in its figure.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -51,6 +54,24 @@ pub struct PointOutcome {
 }
 
 impl Point {
+    /// The subset of a whole scene that a choice gives.
+    ///
+    /// # Errors
+    /// When it cannot be chosen, or the ids cannot be kept.
+    pub fn chosen_by(
+        choice: &Choice,
+        ranking: Option<&Ranking<'_>>,
+        store: &Store,
+        scene: &Scene,
+        place: Place,
+        fixed: Fixed,
+        trainings: u32,
+    ) -> Result<Self, LabError> {
+        let (all, classes) = (Candidates::All(scene.labels.len()), scene.classes.len());
+        let chosen = choice.among(all, ranking, &scene.labels, classes)?;
+        Ok(Self::new(store, scene, place, &chosen, fixed, trainings)?)
+    }
+
     /// A chosen subset of a scene.
     ///
     /// # Errors

@@ -81,8 +81,7 @@ impl WindowPlan {
     ) -> Result<Point, LabError> {
         let amount = Amount::Fraction(self.keep);
         let choice = Choice { keep, amount, quota: self.quota, seed: scene.template.seed };
-        let (examples, classes) = (scene.examples(), scene.classes.len());
-        let chosen = choice.among(&examples, Some(ranking), &scene.labels, classes)?;
-        Ok(Point::new(store, scene, place, &chosen, Fixed::Steps, self.retrainings)?)
+        let (ranking, count) = (Some(ranking), self.retrainings);
+        Point::chosen_by(&choice, ranking, store, scene, place, Fixed::Steps, count)
     }
 }

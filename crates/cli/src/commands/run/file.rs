@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use anyhow::{Context, Result, bail, ensure};
-use datadiet_core::{KeepFraction, Quota};
+use datadiet_lab::SearchOptions;
 use datadiet_lab::study::correlations::CorrelationsPlan;
 use datadiet_lab::study::curve::CurvePlan;
 use datadiet_lab::study::noise::NoisePlan;
@@ -32,7 +32,7 @@ pub struct ExperimentFile {
     /// Sliding window.
     pub window: Option<WindowPlan>,
     /// The best window of a size.
-    pub tune: Option<TunePlan>,
+    pub tune: Option<SearchOptions>,
     /// Agreement of scores.
     pub correlations: Option<CorrelationsPlan>,
     /// Wrong labels.
@@ -54,40 +54,6 @@ pub struct Scoring {
     /// When to take gradient norms, in epochs [`at`].
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub grand_at: Vec<f64>,
-}
-
-/// A search for the best window.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
-pub struct TunePlan {
-    /// Column to choose by.
-    pub by: String,
-    /// Fractions to keep.
-    pub keep: Vec<KeepFraction>,
-    /// Fractions of the hardest that are left out.
-    pub drops: Vec<f64>,
-    /// How subsets are shared out over the classes.
-    pub quotas: Vec<Quota>,
-    /// Fraction of the training examples held out to judge.
-    pub validation: f64,
-    /// Trainings of whole length that the rungs of the search may cost.
-    pub budget: f64,
-    /// Trainings of the answer, of random examples and of everything.
-    pub retrainings: u32,
-}
-
-impl Default for TunePlan {
-    fn default() -> Self {
-        Self {
-            by: "el2n@end".into(),
-            keep: Vec::new(),
-            drops: vec![0.0, 0.05, 0.1, 0.2],
-            quotas: vec![Quota::None],
-            validation: 0.1,
-            budget: 8.0,
-            retrainings: 1,
-        }
-    }
 }
 
 impl ExperimentFile {

@@ -5,11 +5,11 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, ensure};
 use datadiet_core::KeepFraction;
 use datadiet_data::{Dataset, LabelNoise};
-use datadiet_lab::{Arm, Experiment, Scene, SearchPlan};
+use datadiet_lab::{Experiment, Scene};
 use datadiet_store::{Labels, RunSpec, Store};
 use serde_json::{Value, json};
 
-use super::file::{ExperimentFile, TunePlan};
+use super::file::ExperimentFile;
 use crate::commands::score::{ScoreOptions, recording};
 use crate::lists;
 use crate::training::{Training, TrainingOptions, labelling, positive};
@@ -48,10 +48,13 @@ impl Plan {
             for &fraction in &noise.uniform {
                 indices.push(scenes.uniform(&training, fraction)?);
             }
+            for file in &noise.confusion {
+                indices.push(scenes.confused(&training, file)?);
+            }
             for file in &noise.files {
                 indices.push(scenes.labelled(&training, file)?);
             }
-            ensure!(!indices.is_empty(), "[noise] needs symmetric, uniform or files");
+            ensure!(!indices.is_empty(), "[noise] needs symmetric, uniform, confusion or files");
             experiment.noise = Some((noise.clone(), indices));
         }
         if let Some(correlations) = &file.correlations {
@@ -73,7 +76,7 @@ impl Plan {
             ensure!(curve.retrainings > 0, "[curve] retrainings must be at least 1");
         }
         let seed = training.template.seed;
-        experiment.tune = file.tune.as_ref().map(|tune| search(tune, seed)).transpose()?;
+        experiment.tune = file.tune.as_ref().map(|tune| tune.plan(None, seed)).transpose()?;
         experiment.scenes = scenes.all;
         Ok(Self { training, experiment })
     }
@@ -165,6 +168,14 @@ impl Scenes<'_> {
         self.noisy(training, name, &LabelNoise::Symmetric { fraction })
     }
 
+    fn confused(&mut self, training: &Training, file: &Path) -> Result<usize> {
+        let path = self.folder.join(file);
+        let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+        let confusion = lists::read_matrix(&path)?;
+        self.noisy(training, name, &LabelNoise::ClassDependent { confusion })
+            .with_context(|| format!("cannot use {}", path.display()))
+    }
+
     fn labelled(&mut self, training: &Training, file: &Path) -> Result<usize> {
         let path: PathBuf = self.folder.join(file);
         let list = lists::read(&path, lists::Of::Labels)?;
@@ -187,42 +198,4 @@ fn fits(offset: f64, keep: KeepFraction) -> Result<()> {
          are at most 1"
     );
     Ok(())
-}
-
-fn search(tune: &TunePlan, seed: u64) -> Result<SearchPlan> {
-    ensure!(!tune.keep.is_empty(), "[tune] needs keep, such as keep = [0.5]");
-    ensure!(
-        tune.validation > 0.0 && tune.validation < 1.0,
-        "[tune] validation = {} must lie between 0 and 1, such as 0.1",
-        tune.validation
-    );
-    ensure!(
-        tune.budget >= SearchPlan::LEAST_BUDGET,
-        "[tune] budget = {} is too little: trying one window takes {}",
-        tune.budget,
-        SearchPlan::LEAST_BUDGET
-    );
-    let arms = arms(&tune.keep, &tune.drops, &tune.quotas);
-    Ok(SearchPlan {
-        by: tune.by.clone(),
-        rungs: SearchPlan::halving(arms.len(), tune.budget),
-        arms,
-        validation: tune.validation,
-        tolerance: None,
-        finals: tune.retrainings.max(1),
-        seed,
-    })
-}
-
-/// All combinations that leave room for what is kept.
-pub fn arms(keep: &[KeepFraction], drops: &[f64], quotas: &[datadiet_core::Quota]) -> Vec<Arm> {
-    let mut arms = Vec::new();
-    for &quota in quotas {
-        for &drop in drops {
-            for &keep in keep.iter().filter(|&&keep| f64::from(keep) + drop <= 1.0 + 1e-9) {
-                arms.push(Arm { keep, drop, quota });
-            }
-        }
-    }
-    arms
 }

@@ -31,18 +31,33 @@ pub struct SubsetFile<'a> {
     pub choice: Value,
 }
 
+/// Checks that a file's name says how ids are written to it.
+///
+/// # Errors
+/// When the name is of no known format.
+pub fn check_name(path: &Path) -> Result<()> {
+    let known = ["parquet", "json", "npy", "txt"];
+    let extension = path.extension().and_then(|extension| extension.to_str());
+    ensure!(
+        extension.is_some_and(|extension| known.contains(&extension)),
+        "{} must end in .parquet, .json, .npy or .txt",
+        path.display()
+    );
+    Ok(())
+}
+
 impl SubsetFile<'_> {
     /// Writes the ids; the name says how.
     ///
     /// # Errors
     /// When the name is of no known format, or the file cannot be written.
     pub fn write(&self, path: &Path) -> Result<()> {
+        check_name(path)?;
         match path.extension().and_then(|extension| extension.to_str()) {
             Some("parquet") => Ok(self.table().write(path)?),
             Some("json") => Ok(write_json(path, &self.json())?),
             Some("npy") => Ok(write_atomically(path, |file| npy(&self.chosen.ids, file))?),
-            Some("txt") => Ok(write_atomically(path, |file| txt(&self.chosen.ids, file))?),
-            _ => bail!("{} must end in .parquet, .json, .npy or .txt", path.display()),
+            _ => Ok(write_atomically(path, |file| txt(&self.chosen.ids, file))?),
         }
     }
 
