@@ -1,5 +1,7 @@
 //! Scheduling, failure, resumption and stopping, with a trainer that does not train.
 
+mod common;
+
 use std::collections::BTreeMap;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -8,10 +10,7 @@ use datadiet_core::ScoreKind;
 use datadiet_lab::{
     ScoreJob, ScoreOutcome, Silent, Sweep, TimePoint, Trainer, WorkerEvent, aggregate,
 };
-use datadiet_store::{
-    Augmentation, Column, DataRef, DeviceKind, Labels, LearningRate, NetworkSpec, Precision,
-    Recording, RunFailure, RunFolder, RunResult, RunSpec, Schedule, Store, Subset, Table,
-};
+use datadiet_store::{Column, Recording, RunFailure, RunFolder, RunSpec, Store, Table};
 
 const EXAMPLES: usize = 200;
 const STEP: u64 = 10;
@@ -48,7 +47,7 @@ impl Trainer for Fake {
             return Err("it broke".into());
         }
         folder.write_scores(STEP, &self.scores(spec.replica)).unwrap();
-        folder.complete(&result()).unwrap();
+        folder.complete(&common::result(STEP)).unwrap();
         Ok(())
     }
 }
@@ -66,51 +65,10 @@ impl Fake {
     }
 }
 
-fn result() -> RunResult {
-    RunResult {
-        steps: STEP,
-        images_trained: 1,
-        images_scored: 1,
-        train_seconds: 1.0,
-        score_seconds: 1.0,
-        images_differentiated: 0,
-        gradient_seconds: 0.0,
-        final_train_loss: 1.0,
-        test_accuracy: vec![],
-        validation_accuracy: None,
-        peak_memory_mib: 1.0,
-    }
-}
-
 fn job(replicas: u32) -> ScoreJob {
-    let template = RunSpec {
-        semantics: RunSpec::SEMANTICS,
-        data: DataRef { name: "d".into(), fingerprint: "f".into(), limit: None },
-        labels: Labels::Original,
-        subset: Subset::Full,
-        validation: None,
-        network: NetworkSpec { name: "n".into(), width: 1 },
-        schedule: Schedule {
-            steps: STEP,
-            batch: 1,
-            learning_rate: LearningRate::WarmUpLinear { peak: 0.1, warm_up: 1 },
-            momentum: 0.9,
-            nesterov: true,
-            weight_decay: 0.0,
-        },
-        augmentation: Augmentation { crop_padding: 0, flip: false },
-        precision: Precision::F32,
-        device: DeviceKind::Cpu,
-        threads: 1,
-        seed: 0,
-        replica: 0,
-        stop_after: STEP,
-        record: Recording {
-            scores: vec![ScoreKind::El2n],
-            steps: vec![STEP],
-            gradient_steps: vec![],
-        },
-    };
+    let record =
+        Recording { scores: vec![ScoreKind::El2n], steps: vec![STEP], gradient_steps: vec![] };
+    let template = RunSpec { record, ..common::training(STEP, 1) };
     ScoreJob {
         name: String::new(),
         template,

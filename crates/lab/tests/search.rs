@@ -1,6 +1,8 @@
 //! Searches and experiments with a trainer that does not train: its accuracies are a function of the
 //! examples, so that the right answer is known.
 
+mod common;
+
 use std::sync::atomic::AtomicBool;
 
 use datadiet_core::{KeepFraction, Quota, ScoreKind};
@@ -10,8 +12,7 @@ use datadiet_lab::{
     WorkerEvent,
 };
 use datadiet_store::{
-    Augmentation, Column, DataRef, DeviceKind, Labels, LearningRate, NetworkSpec, Precision,
-    Recording, RunFolder, RunResult, RunSpec, Schedule, Store, Subset, Table, TimedAccuracy,
+    Column, Recording, RunFolder, RunResult, RunSpec, Store, Subset, Table, TimedAccuracy,
 };
 
 const EXAMPLES: u32 = 1000;
@@ -48,47 +49,16 @@ impl Trainer for Fake {
         }
         let accuracy = (self.0)(&ids);
         let result = RunResult {
-            steps: spec.stop_after,
-            images_trained: 1,
-            images_scored: 1,
-            train_seconds: 1.0,
-            score_seconds: 1.0,
-            images_differentiated: 0,
-            gradient_seconds: 0.0,
-            final_train_loss: 1.0,
             test_accuracy: vec![TimedAccuracy { step: spec.stop_after, accuracy }],
             validation_accuracy: spec.validation.as_ref().map(|_| accuracy),
-            peak_memory_mib: 1.0,
+            ..common::result(spec.stop_after)
         };
         folder.complete(&result).map_err(|error| error.to_string())
     }
 }
 
 fn scene() -> Scene {
-    let template = RunSpec {
-        semantics: RunSpec::SEMANTICS,
-        data: DataRef { name: "d".into(), fingerprint: "f".into(), limit: None },
-        labels: Labels::Original,
-        subset: Subset::Full,
-        validation: None,
-        network: NetworkSpec { name: "n".into(), width: 1 },
-        schedule: Schedule {
-            steps: STEPS,
-            batch: 10,
-            learning_rate: LearningRate::WarmUpLinear { peak: 0.1, warm_up: 10 },
-            momentum: 0.9,
-            nesterov: true,
-            weight_decay: 0.0,
-        },
-        augmentation: Augmentation { crop_padding: 0, flip: false },
-        precision: Precision::F32,
-        device: DeviceKind::Cpu,
-        threads: 1,
-        seed: 0,
-        replica: 0,
-        stop_after: STEPS,
-        record: Recording { scores: vec![], steps: vec![], gradient_steps: vec![] },
-    };
+    let template = common::training(STEPS, 10);
     let record =
         Recording { scores: vec![ScoreKind::El2n], steps: vec![50], gradient_steps: vec![] };
     Scene {
