@@ -16,6 +16,7 @@ help:
 	@echo "make ready   lint and test: what a change must pass"
 	@echo "make bench   speed against PyTorch programs; writes bench/README.md"
 	@echo "make smoke   the demo on 2,000 images"
+	@echo "make cifar10n  the human labels of CIFAR-10N, for experiments/small/noise.toml"
 
 demo: build
 	$(DATADIET) data fetch cifar10

@@ -4,7 +4,7 @@
 //! .parquet   a column named `id` or `label`; files of datadiet also say which data set they are for
 //! .npy       one dimension of integers
 //! .json      an array of numbers, or an object with it under `ids` or `labels`
-//! .txt .csv  one number a line; a first line that is no number is a header
+//! .txt .csv  one number a line; a first line that is a word is a header
 //! ```
 
 use std::path::Path;
@@ -155,8 +155,9 @@ fn text(path: &Path) -> Result<Vec<u32>> {
     let text = std::fs::read_to_string(path)?;
     let lines = text.lines().map(str::trim).enumerate();
     let mut lines = lines.filter(|(_, line)| !line.is_empty() && !line.starts_with('#')).peekable();
-    // −1 is no header, but a mistake.
-    lines.next_if(|(_, line)| line.parse::<f64>().is_err());
+    // A name is a header; −1 and 1_000 are mistakes.
+    let is_name = |line: &str| line.chars().all(|c| c.is_ascii_alphabetic() || c == '_');
+    lines.next_if(|(_, line)| is_name(line));
     let number = |(number, line): (usize, &str)| {
         let number = number + 1;
         line.parse().with_context(|| {

@@ -2,12 +2,15 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Result, bail, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use clap::Args;
 use datadiet_core::{Direction, ScoreKind};
+use datadiet_data::Dataset;
 use datadiet_lab::ColumnSummary;
 use datadiet_lab::ranking::{kind_of, resolved};
 use datadiet_store::{Column, RunSpec, Table, TableFile, is_detail};
+
+use crate::home::HomeArgs;
 
 /// Classes that a table may have: above this a label is taken for a mistake.
 const MOST_CLASSES: usize = 1 << 20;
@@ -97,6 +100,26 @@ impl Scores {
     /// The trainings behind the table; none in a table from elsewhere.
     pub fn spec(&self) -> Option<RunSpec> {
         serde_json::from_value(self.report["spec"].clone()).ok()
+    }
+
+    /// The data set that the scores were taken on, or the one `named`, checked to be the same.
+    ///
+    /// # Errors
+    /// When it is unknown, not imported, or another now.
+    pub fn dataset(&self, home: &HomeArgs, named: Option<&str>) -> Result<Dataset> {
+        let spec = self.spec();
+        let own = spec.as_ref().map(|spec| spec.data.name.as_str());
+        let name =
+            named.or(own).context("which data set do the scores belong to? Give --data NAME")?;
+        let dataset = Dataset::open(&home.data()?, name)?;
+        if let Some(spec) = &spec {
+            ensure!(
+                spec.data.fingerprint == dataset.fingerprint(),
+                "the scores were taken on another version of {name} than the one imported now; \
+                 import that one, or score this one"
+            );
+        }
+        Ok(dataset)
     }
 
     /// How many replicas the scores are means of, where that is known.

@@ -158,7 +158,12 @@ proptest! {
     }
 
     #[test]
-    fn tops_overlap_as_sets_do(a in tied_column(15), b in tied_column(15), k in 1_usize..=15) {
+    fn tops_of_distinct_values_overlap_as_sets_do(
+        a in Just((0..15).collect::<Vec<u8>>()).prop_shuffle(),
+        b in Just((0..15).collect::<Vec<u8>>()).prop_shuffle(),
+        k in 1_usize..=15,
+    ) {
+        let [a, b] = [a, b].map(|values| values.into_iter().map(f32::from).collect::<Vec<f32>>());
         let top = |column: &[f32]| -> std::collections::BTreeSet<u32> {
             let ids: Vec<ExampleId> = (0..15).map(ExampleId).collect();
             order(column, &ids).unwrap().into_iter().rev().take(k).collect()
@@ -166,6 +171,13 @@ proptest! {
         let shared = top(&a).intersection(&top(&b)).count();
         prop_assert_eq!(top_overlap(&a, &b, k).unwrap(), shared as f64 / k as f64);
         prop_assert_eq!(top_overlap(&a, &a, k).unwrap(), 1.0);
+    }
+
+    #[test]
+    fn a_constant_column_shares_the_top_as_chance_does(b in tied_column(15), k in 1_usize..=15) {
+        let overlap = top_overlap(&[1.0; 15], &b, k).unwrap();
+        prop_assert!((overlap - k as f64 / 15.0).abs() < 1e-12);
+        prop_assert_eq!(overlap, top_overlap(&b, &[1.0; 15], k).unwrap());
     }
 
     #[test]

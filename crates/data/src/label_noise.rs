@@ -55,6 +55,11 @@ pub struct NoisyLabels {
 }
 
 impl NoisyLabels {
+    /// Labels that nothing was done to.
+    pub fn clean(labels: &[u32]) -> Self {
+        Self { labels: labels.to_vec(), touched: vec![false; labels.len()] }
+    }
+
     /// Which examples have another label than in `original`.
     pub fn changed(&self, original: &[u32]) -> Vec<bool> {
         self.labels.iter().zip(original).map(|(noisy, label)| noisy != label).collect()

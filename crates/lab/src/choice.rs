@@ -189,11 +189,20 @@ impl Choice {
             Keep::Hardest | Keep::Easiest | Keep::Lowest => Rule::Lowest,
             Keep::Highest => Rule::Highest,
             Keep::Random => Rule::Random,
-            Keep::Window { offset } => {
-                Rule::Window { offset: (offset * n as f64).round() as usize }
-            }
+            Keep::Window { offset } => Rule::Window { offset: begin(offset, self.amount, n) },
             Keep::Ccs { cut, strata } => Rule::CoverageCentred { cut, strata },
         }
+    }
+}
+
+/// Where a window begins. One that fits exactly is not pushed past the end by two roundings.
+fn begin(offset: f64, amount: Amount, n: usize) -> usize {
+    let begin = (offset * n as f64).round() as usize;
+    match amount {
+        Amount::Fraction(keep) if offset + f64::from(keep) <= 1.0 + 1e-9 => {
+            begin.min(n.saturating_sub(keep.size_of(n)))
+        }
+        _ => begin,
     }
 }
 
@@ -261,6 +270,12 @@ mod tests {
             assert_eq!(chosen.ids, ids(6..10));
             assert_eq!(chosen.shares, [ClassShare { class: 0, kept: 4, of: 10 }]);
         }
+    }
+
+    #[test]
+    fn a_window_that_fits_exactly_fits_after_rounding() {
+        assert_eq!(begin(0.5, Amount::Fraction(KeepFraction::try_from(0.5).unwrap()), 101), 50);
+        assert_eq!(begin(0.5, Amount::Count(51), 101), 51);
     }
 
     #[test]

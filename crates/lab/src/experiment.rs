@@ -1,7 +1,5 @@
 //! A whole experiment: scenes that are scored, studies of what the scores are worth.
 
-use std::collections::BTreeMap;
-
 use datadiet_store::RunSpec;
 use serde::{Deserialize, Serialize};
 
@@ -117,6 +115,35 @@ impl Experiment {
         (scoring.len() + fixed + searched, steps + fixed as u64 * schedule + search)
     }
 
+    /// Checks, before anything is trained, what does not need the scores.
+    ///
+    /// # Errors
+    /// For studies of columns that scoring does not take, or that make no sense otherwise.
+    pub fn check(&self) -> Result<(), LabError> {
+        let plain = &self.scenes[0];
+        if let Some(curve) = &self.curve {
+            curve.check(plain)?;
+        }
+        if let Some((window, _)) = &self.window {
+            window.check(plain)?;
+        }
+        if let Some(tune) = &self.tune {
+            plain.check_column(&tune.by)?;
+        }
+        if let Some((plan, _)) = &self.correlations {
+            plan.columns.iter().try_for_each(|name| plain.check_column(name).map(drop))?;
+        }
+        let Some((plan, scenes)) = &self.noise else { return Ok(()) };
+        plain.check_column(&plan.by)?;
+        match scenes.iter().find(|&&index| !self.scenes[index].changed.contains(&true)) {
+            None => Ok(()),
+            Some(&index) => {
+                let what = "no label differs from the data set's: there is nothing to find";
+                Err(LabError::Plan(self.scenes[index].named(what)))
+            }
+        }
+    }
+
     fn scoring_jobs(&self) -> Vec<Job> {
         self.scenes.iter().flat_map(Scene::scoring_jobs).collect()
     }
@@ -127,14 +154,15 @@ impl Experiment {
     /// When the store cannot be used, no replica of a scene completes, or a study makes no sense.
     /// Failed runs are in the outcome.
     pub fn run(&self, sweep: &Sweep<'_>) -> Result<Option<Done>, LabError> {
-        let mut finished = sweep.all(self.scoring_jobs())?;
+        let mut finished = Finished::default();
+        finished.carry_out(sweep, self.scoring_jobs())?;
         if finished.interrupted {
             return Ok(None);
         }
         let scored = self.scenes.iter().map(|scene| scene.scored(sweep.store, &finished));
         let scored = scored.collect::<Result<Vec<Scored>, _>>()?;
         let studies = self.prepare(sweep, &scored)?;
-        finished.extend(sweep.all(studies.jobs())?);
+        finished.carry_out(sweep, studies.jobs())?;
         if finished.interrupted {
             return Ok(None);
         }
@@ -184,7 +212,7 @@ impl Experiment {
             correlations: self.correlations(scored)?,
             noise: self.noise(scored)?,
             cost: ExperimentCost::of(&finished),
-            failed: once_each(finished.failed),
+            failed: finished.failed,
             curve,
             tune,
             ledger,
@@ -256,11 +284,4 @@ fn chosen_by_score(curve: Option<&PointsOutcome>, tune: Option<&SearchOutcome>) 
         ..Place::default()
     });
     points.chain(answer).collect()
-}
-
-/// Failures by run: a run that several studies share fails once.
-fn once_each(failures: Vec<Failure>) -> Vec<Failure> {
-    let by_run: BTreeMap<String, Failure> =
-        failures.into_iter().map(|failure| (failure.run.clone(), failure)).collect();
-    by_run.into_values().collect()
 }

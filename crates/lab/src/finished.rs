@@ -13,8 +13,6 @@ pub struct Finished {
     results: HashMap<RunId, RunResult>,
     /// Runs that did not complete.
     pub failed: Vec<Failure>,
-    /// Runs that were complete before.
-    pub reused: usize,
     /// Whether it was stopped before all runs were done.
     pub interrupted: bool,
 }
@@ -36,36 +34,31 @@ impl Finished {
         self.results.values()
     }
 
-    /// Adds what came of others.
-    pub fn extend(&mut self, others: Self) {
-        self.results.extend(others.results);
-        self.failed.extend(others.failed);
-        self.reused += others.reused;
-        self.interrupted |= others.interrupted;
-    }
-}
-
-impl Sweep<'_> {
-    /// Carries out all `jobs`; runs that several of them share are trained once.
+    /// Carries out those of `jobs` that have no result here yet; runs that several of them share are
+    /// trained once.
     ///
     /// # Errors
     /// When the store cannot be used. Failures of runs are in the answer.
-    pub fn all(&self, jobs: Vec<Job>) -> Result<Finished, LabError> {
-        let jobs = distinct(jobs);
-        let ended = self.run(&jobs, &|_| true)?;
-        let mut finished = Finished::default();
+    pub fn carry_out(&mut self, sweep: &Sweep<'_>, jobs: Vec<Job>) -> Result<(), LabError> {
+        let mut jobs = distinct(jobs);
+        jobs.retain(|job| self.result(&job.spec).is_none());
+        let ended = sweep.run(&jobs, &|_| true)?;
         for (job, ended) in jobs.iter().zip(ended) {
             match ended {
-                Some(Ended::Complete { result, reused }) => {
-                    finished.reused += usize::from(reused);
-                    finished.results.insert(RunId::of(&job.spec), result);
+                Some(Ended::Complete { result, .. }) => {
+                    let id = RunId::of(&job.spec);
+                    self.failed.retain(|failure| failure.run != id.as_str());
+                    self.results.insert(id, result);
                 }
-                Some(Ended::Failed(failure)) => finished.failed.push(failure),
+                Some(Ended::Failed(failure)) => {
+                    self.failed.retain(|known| known.run != failure.run);
+                    self.failed.push(failure);
+                }
                 None => {}
             }
         }
-        finished.interrupted = self.stop.load(Ordering::Relaxed);
-        Ok(finished)
+        self.interrupted |= sweep.stop.load(Ordering::Relaxed);
+        Ok(())
     }
 }
 

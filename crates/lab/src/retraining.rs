@@ -44,7 +44,10 @@ impl Retraining {
         count: u32,
         name: String,
     ) -> Result<Self, StoreError> {
-        let subset = Subset::Listed(keep_ids(store, ids)?);
+        let subset = match ids.len() == examples {
+            true => Subset::Full,
+            false => Subset::Listed(keep_ids(store, ids)?),
+        };
         let schedule = match fixed {
             Fixed::Steps => template.schedule.clone(),
             Fixed::Epochs => shortened(&template.schedule, ids.len() as f64 / examples as f64),

@@ -1,9 +1,11 @@
 //! A scene: one network, one labelling of the data, and the replicas that score it.
 
-use datadiet_core::ExampleId;
-use datadiet_store::{RunResult, RunSpec, Store};
+use datadiet_core::{ExampleId, ScoreKind, Source};
+use datadiet_store::{Column, RunId, RunResult, RunSpec, Store, Table};
 
-use crate::{Finished, Job, LabError, ScoreTable, TimePoint, aggregate};
+use crate::{
+    Failure, Finished, Job, LabError, Ranking, ScoreTable, TimePoint, aggregate, column_name,
+};
 
 /// What is scored, and how a training on all of it goes.
 #[derive(Clone, Debug)]
@@ -22,6 +24,8 @@ pub struct Scene {
     pub labels: Vec<u32>,
     /// Which examples have another label than the data set says; none in a clean scene.
     pub changed: Vec<bool>,
+    /// Which examples were drawn to be changed, whatever the draw gave.
+    pub touched: Vec<bool>,
     /// Names of the classes.
     pub classes: Vec<String>,
 }
@@ -56,14 +60,41 @@ impl Scene {
     pub fn scored(&self, store: &Store, finished: &Finished) -> Result<Scored, LabError> {
         let completed = finished.completed(&self.scoring_specs());
         if completed.is_empty() {
-            let reasons: Vec<&str> =
-                finished.failed.iter().map(|failure| failure.reason.as_str()).take(3).collect();
+            let runs: Vec<RunId> = self.scoring_specs().iter().map(RunId::of).collect();
+            let own = |failure: &&Failure| runs.iter().any(|id| id.as_str() == failure.run);
+            let failures = finished.failed.iter().filter(own);
+            let reasons: Vec<&str> = failures.map(|failure| failure.reason.as_str()).collect();
             let what = self.named("no scoring replica completed");
             return Err(LabError::Plan(format!("{what}: {}", reasons.join("; "))));
         }
         let specs: Vec<RunSpec> = completed.iter().map(|(spec, _)| spec.clone()).collect();
         let scores = aggregate(store, &specs, &self.times, &self.labels, &self.classes, false)?;
         Ok(Scored { scores, completed })
+    }
+
+    /// Checks, before anything is trained, that scoring is going to take a column; gives its name
+    /// with its time in numbers.
+    ///
+    /// # Errors
+    /// When it is not; the message names the nearest.
+    pub fn check_column(&self, name: &str) -> Result<String, LabError> {
+        let mut planned = Table::default();
+        for time in &self.times {
+            for kind in self.scoring.record.scores.iter().filter(|kind| self.takes(**kind, time)) {
+                planned.push(column_name(*kind, time), Column::F32(vec![0.0]))?;
+            }
+        }
+        Ok(Ranking::of(&planned, name)?.name)
+    }
+
+    fn takes(&self, kind: ScoreKind, time: &TimePoint) -> bool {
+        match kind.source() {
+            Source::EvalLogits => true,
+            Source::TrainingMinibatches => time.step > 0,
+            Source::Gradients | Source::Inputs => {
+                self.scoring.record.gradient_steps.contains(&time.step)
+            }
+        }
     }
 
     /// Ids of all training examples.

@@ -3,16 +3,27 @@
 //!
 //! Rung by rung the trainings get longer and the arms fewer (Jamieson & Talwalkar 2016,
 //! arXiv:1502.07943): each rung has a whole schedule of its own length, so accuracies of one rung
-//! can be compared. A training on everything runs beside the arms of every rung. The answer is then
+//! can be compared. Small subsets look better in short trainings than in long ones, so larger ones
+//! go on beside them. A training on everything runs beside the arms of every rung. The answer is then
 //! chosen anew from the whole training set and retrained, beside random examples of the same number
 //! and everything, and only now is the test set looked at.
 //!
 //! The scores come from networks that have seen the held-out examples: a leak from them into the
 //! order of the others, not into any network that is judged.
 
-use datadiet_core::{Direction, ExampleId, KeepFraction, Quota, Stream, permutation, rng};
+mod arm;
+mod options;
+mod promotion;
+mod verdict;
+
+use datadiet_core::{ExampleId, Quota, Stream, permutation, rng};
 use datadiet_store::{RunSpec, Store};
 use serde::{Deserialize, Serialize};
+
+pub use arm::Arm;
+pub use options::SearchOptions;
+use promotion::promoted;
+use verdict::verdict;
 
 use crate::retraining::{keep_ids, shortened};
 use crate::study::point::{Place, Point, PointOutcome};
@@ -20,17 +31,6 @@ use crate::{
     Accuracies, Amount, Choice, Chosen, Finished, Fixed, Job, Keep, LabError, Ranking, Retraining,
     Scene, Scored, Sweep,
 };
-
-/// A way to choose a subset.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Arm {
-    /// Fraction kept.
-    pub keep: KeepFraction,
-    /// Fraction of the hardest that is left out; 0 keeps the hardest.
-    pub drop: f64,
-    /// How the subset is shared out over the classes.
-    pub quota: Quota,
-}
 
 /// A round of halving.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -61,98 +61,6 @@ pub struct SearchPlan {
     pub seed: u64,
 }
 
-/// A search as it is asked for, in a TOML file or on the command line.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
-pub struct SearchOptions {
-    /// Column to choose by.
-    pub by: String,
-    /// Fractions to keep.
-    pub keep: Vec<KeepFraction>,
-    /// Fractions of the hardest that are left out.
-    pub drops: Vec<f64>,
-    /// How subsets are shared out over the classes.
-    pub quotas: Vec<Quota>,
-    /// Fraction of the training examples held out to judge.
-    pub validation: f64,
-    /// Trainings of whole length that the rungs of the search may cost.
-    pub budget: f64,
-    /// Trainings of the answer, of random examples and of everything.
-    pub retrainings: u32,
-}
-
-impl Default for SearchOptions {
-    fn default() -> Self {
-        Self {
-            by: "el2n@end".into(),
-            keep: Vec::new(),
-            drops: vec![0.0, 0.05, 0.1, 0.2],
-            quotas: vec![Quota::None],
-            validation: 0.1,
-            budget: 8.0,
-            retrainings: 1,
-        }
-    }
-}
-
-impl SearchOptions {
-    /// The search, with as many ways to choose as its budget pays for.
-    ///
-    /// # Errors
-    /// For options that make no sense.
-    pub fn plan(&self, tolerance: Option<f64>, seed: u64) -> Result<SearchPlan, LabError> {
-        self.check(tolerance)?;
-        let mut keep = self.keep.clone();
-        keep.sort_by(|a, b| f64::from(*b).total_cmp(&f64::from(*a)));
-        let arms = arms(&keep, &self.drops, &self.quotas);
-        if arms.is_empty() {
-            return Err(LabError::Plan("no keep leaves room for the drops beside it".into()));
-        }
-        Ok(SearchPlan {
-            by: self.by.clone(),
-            rungs: SearchPlan::halving(arms.len(), self.budget),
-            arms,
-            validation: self.validation,
-            tolerance,
-            finals: self.retrainings,
-            seed,
-        })
-    }
-
-    fn check(&self, tolerance: Option<f64>) -> Result<(), LabError> {
-        let fraction = |value: f64| value > 0.0 && value < 0.9;
-        let least = SearchPlan::LEAST_BUDGET;
-        let problem = if self.keep.is_empty() {
-            "a search needs fractions to keep, such as keep = [0.5]".into()
-        } else if !fraction(self.validation) {
-            format!("validation {} must lie between 0 and 0.9, such as 0.1", self.validation)
-        } else if let Some(drop) = self.drops.iter().find(|drop| !(0.0..1.0).contains(*drop)) {
-            format!("drops: {drop} must lie in [0, 1), such as 0.1")
-        } else if self.budget < least || self.budget.is_nan() {
-            format!("a budget of {} is too little: trying one subset takes {least}", self.budget)
-        } else if self.retrainings == 0 {
-            "retrainings must be at least 1".into()
-        } else if tolerance.is_some_and(|tolerance| tolerance < 0.0 || tolerance.is_nan()) {
-            "the tolerance must not be negative".into()
-        } else {
-            return Ok(());
-        };
-        Err(LabError::Plan(problem))
-    }
-}
-
-/// All combinations that leave room for what is kept.
-fn arms(keep: &[KeepFraction], drops: &[f64], quotas: &[Quota]) -> Vec<Arm> {
-    let mut arms = Vec::new();
-    for &quota in quotas {
-        for &drop in drops {
-            let fits = |keep: &&KeepFraction| f64::from(**keep) + drop <= 1.0 + 1e-9;
-            arms.extend(keep.iter().filter(fits).map(|&keep| Arm { keep, drop, quota }));
-        }
-    }
-    arms
-}
-
 /// What a search found.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct SearchOutcome {
@@ -168,6 +76,8 @@ pub struct SearchOutcome {
     pub within_tolerance: bool,
     /// On the test set: the answer, random examples of the same number, everything.
     pub finals: Finals,
+    /// Whether training on the chosen subset is advised.
+    pub advisable: bool,
     /// What it means, in words.
     pub verdict: String,
 }
@@ -196,33 +106,6 @@ pub struct Finals {
     pub hardest: Option<PointOutcome>,
 }
 
-impl Arm {
-    fn choice(&self, direction: Direction, seed: u64) -> Choice {
-        let keep = f64::from(self.keep);
-        let offset = match direction {
-            Direction::HigherIsHarder => (1.0 - keep - self.drop).max(0.0),
-            Direction::LowerIsHarder => self.drop,
-        };
-        let keep = if self.drop == 0.0 { Keep::Hardest } else { Keep::Window { offset } };
-        Choice { keep, amount: Amount::Fraction(self.keep), quota: self.quota, seed }
-    }
-
-    /// `keep 50 %, without the hardest 10 %, balanced`.
-    pub fn text(&self) -> String {
-        let percent = |value: f64| format!("{} %", (value * 1000.0).round() / 10.0);
-        let mut text = format!("keep {}", percent(self.keep.into()));
-        if self.drop > 0.0 {
-            text += &format!(", without the hardest {}", percent(self.drop));
-        }
-        match self.quota {
-            Quota::None => {}
-            Quota::Proportional => text += ", classes in proportion",
-            Quota::Balanced => text += ", classes balanced",
-        }
-        text
-    }
-}
-
 impl SearchPlan {
     /// What a search of one arm costs, in trainings of whole length.
     pub const LEAST_BUDGET: f64 = 3.5;
@@ -238,6 +121,11 @@ impl SearchPlan {
         };
         let affordable = |n: &usize| cost(&rungs(*n)) <= budget;
         rungs((1..=arms.max(1)).rev().find(affordable).unwrap_or(1))
+    }
+
+    /// How many of the ways to choose the budget pays for.
+    pub fn tried(&self) -> usize {
+        self.rungs.first().map_or(0, |rung| rung.arms.min(self.arms.len()))
     }
 
     /// What the rungs cost, in trainings of whole length.
@@ -292,16 +180,20 @@ impl SearchPlan {
         finished: &mut Finished,
     ) -> Result<Option<SearchOutcome>, LabError> {
         let ranking = Ranking::of(&scored.scores.table, &self.by)?;
-        let search = Search { plan: self, store: sweep.store, scene, ranking };
+        // `el2n@end` is called by its time from here on.
+        let plan = Self { by: ranking.name.clone(), ..self.clone() };
+        let search = Search { plan: &plan, store: sweep.store, scene, ranking };
         let split = search.split();
         let mut arms = self.arms.clone();
-        let mut rungs = Vec::new();
+        arms.truncate(self.tried());
+        let mut rungs: Vec<RungOutcome> = Vec::new();
         for rung in &self.rungs {
-            arms.truncate(rung.arms);
+            if let Some(before) = rungs.last() {
+                arms = promoted(before, rung.arms, self.tolerance, split.held_out.len());
+            }
             let Some(outcome) = search.rung(sweep, *rung, &arms, &split, finished)? else {
                 return Ok(None);
             };
-            arms = outcome.arms.iter().map(|(arm, _)| *arm).collect();
             rungs.push(outcome);
         }
         search.finish(sweep, rungs, split.held_out.len(), finished)
@@ -341,9 +233,8 @@ impl Search<'_> {
     }
 
     fn chosen(&self, arm: &Arm, candidates: &[ExampleId]) -> Result<Chosen, LabError> {
-        let choice = arm.choice(self.ranking.direction, self.plan.seed);
         let (labels, classes) = (&self.scene.labels, self.scene.classes.len());
-        choice.among(candidates, Some(&self.ranking), labels, classes)
+        arm.among(candidates, &self.ranking, labels, classes)
     }
 
     fn rung(
@@ -364,17 +255,15 @@ impl Search<'_> {
             trained.push((*arm, self.trained(&template, &ids, name)?));
         }
         let jobs = full.jobs().chain(trained.iter().flat_map(|(_, retraining)| retraining.jobs()));
-        let done = sweep.all(jobs.collect::<Vec<Job>>())?;
-        let interrupted = done.interrupted;
-        finished.extend(done);
-        if interrupted {
+        finished.carry_out(sweep, jobs.collect::<Vec<Job>>())?;
+        if finished.interrupted {
             return Ok(None);
         }
         let full = full.validation(finished);
         let judged = trained.iter().map(|(arm, r)| (*arm, r.validation(finished)));
-        let mut arms: Vec<(Arm, Option<Accuracies>)> = judged.collect();
-        self.sort(&mut arms, full.as_ref(), split.held_out.len(), rung.length < 1.0);
-        Ok(Some(RungOutcome { steps: template.stop_after, full, arms }))
+        let mut outcome = RungOutcome { steps: template.stop_after, full, arms: judged.collect() };
+        outcome.sort(self.plan.tolerance);
+        Ok(Some(outcome))
     }
 
     /// A training of a rung's length, judged on the examples held out.
@@ -395,28 +284,6 @@ impl Search<'_> {
         Ok(Retraining::on(self.store, template, ids, examples, Fixed::Steps, 1, name)?)
     }
 
-    /// Best first: with a tolerance, the smallest of those within it, then those closest to it;
-    /// without one, the most accurate. Before the last rung, an arm within one standard error of the
-    /// tolerance counts as within it.
-    fn sort(
-        &self,
-        arms: &mut [(Arm, Option<Accuracies>)],
-        full: Option<&Accuracies>,
-        held_out: usize,
-        early: bool,
-    ) {
-        let full = full.map_or(1.0, |full| full.mean);
-        let error = (full * (1.0 - full) / held_out as f64).sqrt();
-        let slack = if early { error } else { 0.0 };
-        let key = |(arm, accuracy): &(Arm, Option<Accuracies>)| {
-            let accuracy = accuracy.as_ref().map_or(0.0, |accuracy| accuracy.mean);
-            let within = self.plan.tolerance.is_some_and(|t| accuracy >= full - t - slack);
-            let size = if within { f64::from(arm.keep) } else { 0.0 };
-            (u8::from(!within), size, -accuracy)
-        };
-        arms.sort_by(|a, b| key(a).partial_cmp(&key(b)).unwrap_or(std::cmp::Ordering::Equal));
-    }
-
     fn finish(
         &self,
         sweep: &Sweep<'_>,
@@ -430,20 +297,20 @@ impl Search<'_> {
             .first()
             .cloned()
             .ok_or_else(|| LabError::Plan("a search needs a way to choose".into()))?;
-        let within_tolerance = match (self.plan.tolerance, &reached, &last.full) {
-            (None, ..) => true,
-            (Some(tolerance), Some(reached), Some(full)) => reached.mean >= full.mean - tolerance,
-            _ => false,
-        };
+        let judged = reached.as_ref().zip(last.full.as_ref());
+        let within = judged.map(|(reached, full)| {
+            self.plan.tolerance.is_none_or(|tolerance| reached.mean >= full.mean - tolerance)
+        });
         let Some(finals) = self.finals(sweep, &answer, finished)? else { return Ok(None) };
-        let verdict = verdict(self.plan, &answer, within_tolerance, &finals);
+        let verdict = verdict(self.plan, &answer, within, &finals);
         Ok(Some(SearchOutcome {
             plan: self.plan.clone(),
             held_out,
             answer,
-            within_tolerance,
+            within_tolerance: within == Some(true),
+            advisable: verdict.advisable,
             finals,
-            verdict,
+            verdict: verdict.text,
             rungs,
         }))
     }
@@ -466,12 +333,12 @@ impl Search<'_> {
         let random = Choice {
             keep: Keep::Random,
             amount: Amount::Count(kept.ids.len()),
-            quota: answer.quota,
+            quota: Quota::None,
             seed: self.plan.seed,
         };
         let (labels, classes) = (&self.scene.labels, self.scene.classes.len());
         let random = point("random", &random.among(&examples, None, labels, classes)?)?;
-        let plain = Arm { drop: 0.0, quota: Quota::None, ..*answer };
+        let plain = answer.plain();
         let hardest = match plain == *answer {
             true => None,
             false => Some(point("hardest", &self.chosen(&plain, &examples)?)?),
@@ -480,58 +347,12 @@ impl Search<'_> {
         let full = Retraining::full(self.scene, self.plan.finals);
         let points = [Some(&answer), Some(&random), hardest.as_ref()];
         let points = points.into_iter().flatten().flat_map(|point| point.retraining.jobs());
-        let done = sweep.all(full.jobs().chain(points).collect())?;
-        let interrupted = done.interrupted;
-        finished.extend(done);
-        Ok((!interrupted).then(|| Finals {
+        finished.carry_out(sweep, full.jobs().chain(points).collect())?;
+        Ok((!finished.interrupted).then(|| Finals {
             answer: answer.outcome(finished),
             random: random.outcome(finished),
             full: full.test(finished),
             hardest: hardest.map(|point| point.outcome(finished)),
         }))
     }
-}
-
-/// What the finals mean.
-fn verdict(plan: &SearchPlan, answer: &Arm, within: bool, finals: &Finals) -> String {
-    let (Some(reached), Some(random), Some(full)) =
-        (&finals.answer.accuracy, &finals.random.accuracy, &finals.full)
-    else {
-        return "The retrainings failed; there is no answer.".into();
-    };
-    let text = answer.text();
-    let size = finals.answer.size;
-    let points = |difference: f64| format!("{:.1} points", difference.abs() * 100.0);
-    let lost = full.mean - reached.mean;
-    let against = match lost > 0.0 {
-        true => format!("loses {}", points(lost)),
-        false => format!("gains {}", points(lost)),
-    };
-    if !within {
-        return format!(
-            "No pruning is advisable: nothing that was tried stayed within the tolerance on the \
-             held-out examples. The closest, {text}, {against} on the test set."
-        );
-    }
-    if random.mean >= reached.mean {
-        return format!(
-            "Scores buy nothing here: {size} examples at random reach {}, chosen by {} ({text}) \
-             {}. Prune at random, or not at all.",
-            random.text(),
-            plan.by,
-            reached.text()
-        );
-    }
-    if plan.tolerance.is_some_and(|tolerance| lost > tolerance) {
-        return format!(
-            "Not advisable: {text} was within the tolerance on the held-out examples, but {against} \
-             on the test set."
-        );
-    }
-    format!(
-        "{text} ({size} examples by {}): {against} against training on everything, and is {} \
-         better than as many at random.",
-        plan.by,
-        points(reached.mean - random.mean)
-    )
 }

@@ -69,6 +69,7 @@ fn scene() -> Scene {
         times: vec![TimePoint { epochs: 0.5, step: 50 }],
         labels: (0..EXAMPLES).map(|id| id % 2).collect(),
         changed: vec![false; EXAMPLES as usize],
+        touched: vec![false; EXAMPLES as usize],
         classes: vec!["even".into(), "odd".into()],
     }
 }
@@ -130,7 +131,7 @@ fn the_smallest_subset_within_the_tolerance_is_found() {
     assert_eq!(f64::from(found.answer.keep), 0.5, "{}", found.verdict);
     assert_eq!(found.answer.drop, 0.1);
     assert!(found.finals.hardest.is_some(), "keeping the hardest is shown beside it");
-    assert!(found.verdict.contains("better than as many at random"), "{}", found.verdict);
+    assert!(found.advisable && found.verdict.contains("at random reach"), "{}", found.verdict);
 }
 
 #[test]
@@ -144,7 +145,7 @@ fn a_random_choice_that_is_as_good_is_named() {
 fn no_pruning_is_advised_where_every_example_counts() {
     let found = search(Some(0.01), |ids| ids.len() as f64 / f64::from(EXAMPLES));
     assert!(!found.within_tolerance);
-    assert!(found.verdict.contains("No pruning is advisable"), "{}", found.verdict);
+    assert!(found.verdict.contains("No pruning is advised"), "{}", found.verdict);
 }
 
 #[test]
@@ -165,6 +166,7 @@ fn the_search_keeps_to_its_budget() {
     let found = search(Some(0.01), noisy_top);
     let arms: Vec<usize> = found.rungs.iter().map(|rung| rung.arms.len()).collect();
     assert_eq!(arms, [8, 4, 2]);
+    assert_eq!(plan(None).tried(), 8);
 }
 
 #[test]

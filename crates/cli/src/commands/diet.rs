@@ -3,11 +3,11 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use clap::Args;
 use datadiet_core::{KeepFraction, Quota, ScoreKind};
 use datadiet_lab::{Accuracies, Experiment, Scene, SearchOptions, SearchOutcome, SearchPlan};
-use datadiet_store::{RunSpec, write_json};
+use datadiet_store::{ListRef, RunSpec, write_json};
 
 use crate::commands::run::metadata;
 use crate::commands::score::{ScoreOptions, recording};
@@ -31,7 +31,7 @@ use crate::training::{self, Training, TrainingOptions, positive};
     after_help = "\
 Examples:
   datadiet diet --data cifar10 --tolerance 0.5
-  datadiet diet --data mine --model resnet18 --epochs 30 --tolerance 1 --budget 12
+  datadiet diet --data mine --model resnet18 --epochs 30 --tolerance 1 --budget 20
   datadiet diet --data cifar10 --keep 0.5,0.7,0.9 --drops 0,0.1 --plan    # what it would cost"
 )]
 pub struct DietArgs {
@@ -41,7 +41,7 @@ pub struct DietArgs {
     #[arg(long, value_name = "POINTS", default_value_t = 0.5)]
     tolerance: f64,
     /// Trainings of whole length that the search may cost; scoring and the final check come on top.
-    #[arg(long, value_name = "N", default_value_t = 8.0)]
+    #[arg(long, value_name = "N", default_value_t = 12.0)]
     budget: f64,
     /// Score to choose by.
     #[arg(long, value_name = "SCORE", default_value = "el2n")]
@@ -67,7 +67,7 @@ pub struct DietArgs {
     /// Say what it would cost, and stop.
     #[arg(long)]
     plan: bool,
-    /// Folder for the results [default: diets/DATA-MODEL].
+    /// Folder for the results [default: diets/DATA-MODEL-ID].
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
     #[command(flatten)]
@@ -80,6 +80,12 @@ pub struct DietArgs {
 pub fn run(home: &HomeArgs, args: DietArgs) -> Result<ExitCode> {
     let dataset = training::open(home, &args.training)?;
     let training = Training::new(&args.training, &dataset)?;
+    ensure!(
+        dataset.test().is_some(),
+        "{} has no test split to check an answer with; import it with one (a folder test/ beside \
+         train/, x_test and y_test in npz)",
+        dataset.name()
+    );
     let scene = args.scene(&training, &dataset)?;
     let search = args.search(&scene, training.epochs)?;
     let experiment =
@@ -92,9 +98,10 @@ pub fn run(home: &HomeArgs, args: DietArgs) -> Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     let spec = &training.template;
-    let default =
-        || PathBuf::from("diets").join(format!("{}-{}", spec.data.name, spec.network.name));
-    let out = args.out.clone().unwrap_or_else(default);
+    let out = match &args.out {
+        Some(out) => out.clone(),
+        None => default_folder(&experiment, spec)?,
+    };
     check_writable(&out)?;
     let work = Work { steps, batch: spec.schedule.batch };
     let execution = Execution::new(home, args.execution, &training, work)?;
@@ -109,21 +116,36 @@ pub fn run(home: &HomeArgs, args: DietArgs) -> Result<ExitCode> {
     write_json(&out.join("outcome.json"), &done.outcome)?;
     let found = done.outcome.tune.as_ref().expect("an experiment answers what it was asked");
     let (scene, scored) = (&experiment.scenes[0], &done.scored[0]);
-    let (ranking, chosen) = found.plan.subset(&execution.store, scene, scored, &found.answer)?;
-    let file = SubsetFile {
-        data: Some(spec.data.clone()),
-        labels: Some(&scene.labels),
-        ranking: Some(&ranking),
-        chosen: &chosen,
-        choice: serde_json::json!({ "by": ranking.name, "choice": found.answer }),
-    };
-    file.write(&out.join("subset.parquet"))?;
+    if found.advisable {
+        let (ranking, chosen) =
+            found.plan.subset(&execution.store, scene, scored, &found.answer)?;
+        let file = SubsetFile {
+            data: Some(spec.data.clone()),
+            labels: Some(&scene.labels),
+            ranking: Some(&ranking),
+            chosen: &chosen,
+            choice: serde_json::json!({ "by": ranking.name, "choice": found.answer }),
+        };
+        file.write(&out.join("subset.parquet"))?;
+    }
     crate::commands::report::of_folder(home, &out)?;
     args.output.answer(&done.outcome, || text(found, &out))?;
     for failure in &done.outcome.failed {
         execution.reporter.note(&format!("{} failed: {}", failure.name, failure.reason));
     }
     Ok(if done.outcome.failed.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// `diets/DATA-MODEL-ID`, the id being that of the training and the search.
+fn default_folder(experiment: &Experiment, spec: &RunSpec) -> Result<PathBuf> {
+    let asked = serde_json::to_string(&(spec, &experiment.tune))?;
+    let id = ListRef::of(&asked.bytes().map(u32::from).collect::<Vec<u32>>()).sha256;
+    Ok(PathBuf::from("diets").join(format!(
+        "{}-{}-{}",
+        spec.data.name,
+        spec.network.name,
+        &id[..8]
+    )))
 }
 
 impl DietArgs {
@@ -145,6 +167,7 @@ impl DietArgs {
             times,
             labels: training.labels.clone(),
             changed: training.changed(dataset),
+            touched: training.changed(dataset),
             classes: dataset.classes().to_vec(),
         })
     }
@@ -160,7 +183,7 @@ impl DietArgs {
             budget: self.budget,
             retrainings: self.retrainings,
         };
-        Ok(options.plan(Some(self.tolerance / 100.0), scene.template.seed)?)
+        Ok(options.plan(Some(self.tolerance / 100.0), scene.labels.len(), scene.template.seed)?)
     }
 
     /// What it is going to cost.
@@ -174,13 +197,16 @@ impl DietArgs {
         let schedule = training.template.schedule.steps;
         format!(
             "{}\nbudget, in trainings of {} steps: {:.2} to score ({} replicas to epoch {}), at most \
-             {:.2} to search ({}, each beside everything), at most {} to check; {} steps in all",
+             {:.2} to search ({} of {} ways to choose: {}, each beside everything), at most {} to \
+             check; {} steps in all",
             training.headline(),
             grouped(schedule),
             f64::from(self.replicas) * self.time(training.epochs) / training.epochs,
             self.replicas,
             self.time(training.epochs),
             search.cost(),
+            search.tried(),
+            search.arms.len(),
             rungs.join(", "),
             search.final_trainings(),
             grouped(steps),

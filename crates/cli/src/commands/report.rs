@@ -21,7 +21,7 @@ use crate::scores_file::Scores;
 /// Write a report of scores or experiments: one HTML file that needs no network.
 ///
 /// Figures can be hovered and their series switched; each is also written as SVG and PNG to the
-/// folder `figures` beside the report. `datadiet run` and `datadiet diet` write theirs by themselves.
+/// folder `figures` (for NAME.html `NAME-figures`) beside the report. `datadiet run` and `datadiet diet` write theirs by themselves.
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
@@ -121,6 +121,11 @@ fn page(home: &HomeArgs, paths: &[PathBuf], options: &Options<'_>) -> Result<Pag
             for section in &mut sections {
                 section.id = format!("{name}-{}", section.id);
                 section.title = format!("{} ({name})", section.title);
+                for block in &mut section.blocks {
+                    if let Block::Figure(figure) = block {
+                        figure.id = format!("{name}-{}", figure.id);
+                    }
+                }
             }
         }
         page.sections.append(&mut sections);
@@ -217,15 +222,11 @@ fn of_scores(home: &HomeArgs, scores: &Scores, options: &Options<'_>) -> Result<
 
 /// The images that were scored, where they are still imported.
 fn images(home: &HomeArgs, scores: &Scores) -> Option<Images> {
-    let spec = scores.spec()?;
-    let found = home.data().ok().and_then(|data| Dataset::open(&data, &spec.data.name).ok());
-    match found {
-        Some(dataset) if dataset.fingerprint() == spec.data.fingerprint => Some(Images(dataset)),
-        _ => {
-            eprintln!(
-                "note: no pictures: the data set {} of these scores is not imported",
-                spec.data.name
-            );
+    scores.spec()?;
+    match scores.dataset(home, None) {
+        Ok(dataset) => Some(Images(dataset)),
+        Err(problem) => {
+            eprintln!("note: no pictures in the report: {problem:#}");
             None
         }
     }
@@ -241,6 +242,13 @@ impl Pictures for Images {
     }
 }
 
+/// `figures` beside report.html, `NAME-figures` beside NAME.html.
+fn figures_folder(out: &Path) -> PathBuf {
+    let name = out.file_stem().unwrap_or_default().to_string_lossy();
+    let folder = if name == "report" { "figures".into() } else { format!("{name}-figures") };
+    out.with_file_name(folder)
+}
+
 /// Writes the page, and its figures beside it.
 fn write(out: &Path, page: &Page, with_figures: bool) -> Result<Vec<PathBuf>> {
     if page.sections.is_empty() {
@@ -252,7 +260,7 @@ fn write(out: &Path, page: &Page, with_figures: bool) -> Result<Vec<PathBuf>> {
     if !with_figures {
         return Ok(files);
     }
-    let folder = out.parent().unwrap_or(Path::new(".")).join("figures");
+    let folder = figures_folder(out);
     for block in page.sections.iter().flat_map(|section| &section.blocks) {
         let Block::Figure(figure) = block else { continue };
         let svg = folder.join(format!("{}.svg", figure.id));

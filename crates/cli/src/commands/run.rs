@@ -36,13 +36,13 @@ A file has a [training] table (the options of `datadiet train`), a [scoring] tab
 scores, grand-at) and one or more studies:
   [curve]         by = [\"el2n@4\", \"grand@0\"], keep = [0.75, 0.5], retrainings = 4
   [window]        by = \"el2n@4\", keep = 0.4, offsets = [0, 0.2, 0.4, 0.6], noise = [0, 0.1]
-  [tune]          by = \"el2n@4\", keep = [0.5], drops = [0, 0.05, 0.1], budget = 8
+  [tune]          by = \"el2n@4\", keep = [0.5], drops = [0, 0.05, 0.1], budget = 12
   [correlations]  columns = [\"el2n@4\", \"grand@4\"], networks = [{ model = \"simple-cnn\" }]
   [noise]         by = \"el2n@4\", symmetric = [0.2], files = [\"aggre.npy\"]")]
 pub struct RunArgs {
     /// The experiments.
     file: PathBuf,
-    /// Folder for the results [default: results/NAME, NAME being the file's].
+    /// Folder for the results [default: results/NAME, NAME being the file's and its folder's].
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
     /// Change a value of the file, such as training.epochs=2; may be given several times.
@@ -74,6 +74,7 @@ pub fn run(home: &HomeArgs, args: RunArgs) -> Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     let out = args.out.unwrap_or_else(|| output::default_folder(&args.file));
+    output::check_same(&out, &file)?;
     check_writable(&out)?;
     let work = Work { steps, batch: plan.training.template.schedule.batch };
     let execution = Execution::new(home, args.execution, &plan.training, work)?;

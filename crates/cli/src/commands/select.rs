@@ -3,7 +3,7 @@
 mod choice;
 mod write;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail, ensure};
@@ -83,6 +83,12 @@ struct ClassRow {
     share: f64,
 }
 
+fn same_file(out: &Path, scores: &Path) -> bool {
+    let table = if scores.is_dir() { scores.join("scores.parquet") } else { scores.to_owned() };
+    let found = |path: &Path| path.canonicalize().ok();
+    found(out).is_some() && found(out) == found(&table)
+}
+
 /// Runs the command.
 pub fn run(home: &HomeArgs, args: SelectArgs) -> Result<ExitCode> {
     ensure!(
@@ -90,9 +96,13 @@ pub fn run(home: &HomeArgs, args: SelectArgs) -> Result<ExitCode> {
         "where to? Give --out FILE for the ids, or --export PATH for a data set of them"
     );
     args.out.as_deref().map_or(Ok(()), write::check_name)?;
-    let keep = args.choice.keep()?;
-    let choice = args.choice.choice(keep)?;
     let scores = ScoresFile::open(&args.scores)?;
+    ensure!(
+        args.out.as_deref().is_none_or(|out| !same_file(out, &args.scores)),
+        "--out would overwrite the table of scores; give another file"
+    );
+    let keep = args.choice.keep(scores.rows())?;
+    let choice = args.choice.choice(keep)?;
     scores.check_whole()?;
     let by = match keep {
         Keep::Random => None,
@@ -119,6 +129,7 @@ pub fn run(home: &HomeArgs, args: SelectArgs) -> Result<ExitCode> {
              of every class"
         })?;
     }
+    let rows = scores.rows();
     let scores = scores.header;
     let warnings = warnings(&scores, keep, ranking.as_ref(), &chosen, candidates.count(), &classes);
     warnings.iter().for_each(|warning| eprintln!("warning: {warning}"));
@@ -135,14 +146,14 @@ pub fn run(home: &HomeArgs, args: SelectArgs) -> Result<ExitCode> {
         written.push(out.clone());
     }
     if args.export.is_wanted() {
-        written.push(args.export.write(home, &scores, &chosen)?);
+        written.push(args.export.write(home, &scores, rows, labels, &chosen)?);
     }
     let answer = Answer {
         examples: candidates.count(),
         kept: chosen.ids.len(),
         by: ranking.map(|ranking| ranking.name),
         choice: serde_json::to_value(&choice)?,
-        classes: rows(&chosen, &classes),
+        classes: class_rows(&chosen, &classes),
         skew: Some(skew(&chosen.shares)).filter(|skew| skew.is_finite()),
         warnings,
         written,
@@ -208,7 +219,7 @@ fn warnings(
     })
 }
 
-fn rows(chosen: &Chosen, classes: &[String]) -> Vec<ClassRow> {
+fn class_rows(chosen: &Chosen, classes: &[String]) -> Vec<ClassRow> {
     let row = |share: &datadiet_core::ClassShare| ClassRow {
         class: classes[share.class as usize].clone(),
         kept: share.kept,

@@ -40,7 +40,7 @@ pub struct SuspectsArgs {
     #[arg(long, value_name = "FILE")]
     truth: Option<PathBuf>,
     /// The k of precision at k [default: the number changed, and a tenth of it].
-    #[arg(long, value_name = "K", value_delimiter = ',')]
+    #[arg(long, value_name = "K", value_delimiter = ',', requires = "truth")]
     at: Vec<usize>,
     /// Draw the suspects by the class they are labelled as.
     #[arg(long, value_name = "FILE.png")]

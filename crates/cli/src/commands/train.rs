@@ -1,20 +1,20 @@
 //! `datadiet train`: trainings on a subset, or on everything, to their end.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Result, ensure};
 use clap::{Args, ValueEnum};
 use datadiet_core::ExampleId;
 use datadiet_lab::retraining::Fixed;
-use datadiet_lab::{Accuracies, Failure, Retraining};
+use datadiet_lab::{Accuracies, Failure, Finished, Retraining};
 use datadiet_store::{RunId, RunSpec, write_json};
 use serde::Serialize;
 
 use crate::execution::{Execution, ExecutionArgs};
 use crate::home::HomeArgs;
 use crate::lists::{self, check_ids};
-use crate::output::{OutputArgs, grouped};
+use crate::output::{OutputArgs, check_writable, grouped};
 use crate::progress::Work;
 use crate::training::{self, Training, TrainingOptions, positive};
 
@@ -98,6 +98,17 @@ pub fn run(home: &HomeArgs, args: TrainArgs) -> Result<ExitCode> {
         "a batch of {batch} is more than the {examples} examples of the subset; give --batch {}",
         examples.min(32)
     );
+    if let Some(out) = &args.out {
+        check_writable(
+            out.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new(".")),
+        )?;
+    }
+    if dataset.test().is_none() {
+        eprintln!(
+            "warning: {} has no test split: accuracy is that on the training split",
+            dataset.name()
+        );
+    }
     let work = Work { steps: u64::from(count) * template.stop_after, batch };
     let execution = Execution::new(home, args.execution, &training, work)?;
     let name = "training".to_owned();
@@ -113,7 +124,8 @@ pub fn run(home: &HomeArgs, args: TrainArgs) -> Result<ExitCode> {
         grouped(examples as u64),
         grouped(retraining.specs[0].stop_after)
     ));
-    let finished = execution.sweep().all(retraining.jobs().collect())?;
+    let mut finished = Finished::default();
+    finished.carry_out(&execution.sweep(), retraining.jobs().collect())?;
     if finished.interrupted {
         return Ok(execution.interrupted());
     }

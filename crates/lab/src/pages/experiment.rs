@@ -85,7 +85,7 @@ fn correlations_section(found: &CorrelationsOutcome) -> Section {
         title: "Spearman's rank correlation of scores".into(),
         caption: "Each column is turned so that higher is harder. Intervals: bootstrap over \
                   examples, which says nothing of other replicas. Hardest halves share 50 % by \
-                  chance."
+                  chance; ties are in random order, so a coarse score does not wholly share with itself."
             .into(),
         chart: Chart::Heatmap(HeatmapChart {
             rows: found.names.clone(),

@@ -11,16 +11,15 @@ use crate::ledger::LedgerRow;
 use crate::study::point::{PointOutcome, PointsOutcome};
 use crate::{Accuracies, ranking::kind_of};
 
-const BAND: &str = "Bands go from the 16th to the 84th percentile of the trainings of a point.";
+const BAND: &str = "Bands go from the 16th to the 84th percentile of the trainings on one subset; \
+                    random is one random subset of each size.";
 
 /// Accuracy against the fraction kept and the time of the scores.
 pub fn curve_section(curve: &PointsOutcome) -> Section {
-    let mut blocks = vec![Block::Text(
-        "The examples with the highest scores are kept (the hard end of each score), networks are \
-         trained on them from scratch for the same number of steps as on everything, and tested. \
-         A score is worth its cost where its curve lies above random."
-            .into(),
-    )];
+    let mut blocks = vec![Block::Text(format!(
+        "{} A score is worth its cost where its curve lies above random.",
+        curve.how
+    ))];
     if fractions(curve).len() > 1 {
         blocks.push(Block::Figure(against_fraction(curve)));
     }
@@ -35,8 +34,7 @@ pub fn curve_section(curve: &PointsOutcome) -> Section {
 pub fn ledger_section(ledger: &[LedgerRow]) -> Section {
     let blocks = vec![
         Block::Text(
-            "With the number of steps fixed, as in the paper and here, a subset saves no step of a \
-             training. The ledger says what scoring cost (in seconds of one worker) and what a \
+            "With the number of steps fixed, as in the paper, a subset saves no step of a training. The ledger says what scoring cost (in seconds of one worker) and what a \
              training on the subset would save with the number of epochs fixed; the accuracy of \
              such shorter trainings is another question."
                 .into(),
@@ -82,7 +80,9 @@ pub fn window_section(windows: &[PointsOutcome]) -> Section {
         }),
     };
     let all: Vec<&PointsOutcome> = windows.iter().collect();
+    let how = windows.first().map_or(String::new(), |points| points.how.clone());
     let blocks = vec![
+        Block::Text(how),
         Block::Figure(figure),
         Block::Table(points_table("Test accuracy of every window", &all)),
     ];

@@ -144,6 +144,7 @@ fn gallery_section(
     pictures: &dyn Pictures,
 ) -> Result<Section, LabError> {
     let labels = view.table.integers("label").unwrap_or_default();
+    let ids = view.table.integers("id").ok();
     let hardness = ranking.hardness();
     let mut rows = Vec::new();
     for (class, name) in (0..).zip(view.classes).take(MOST_CLASSES) {
@@ -154,9 +155,11 @@ fn gallery_section(
         let values: Vec<f32> = members.iter().map(|id| hardness[id.index()]).collect();
         let ranked = order(&values, &members)?;
         let tile = |&position: &u32| {
-            let id = members[position as usize];
+            let row = members[position as usize].index();
+            // In a table that was filtered or sorted, rows are not ids.
+            let id = ExampleId(ids.map_or(row as u32, |ids| ids[row]));
             let (pixels, shape) = pictures.pixels(id)?;
-            let caption = format!("{:.2}", ranking.values[id.index()]);
+            let caption = format!("{:.2}", ranking.values[row]);
             Picture::from_pixels(pixels, shape, caption, format!("example {id}, {name}")).ok()
         };
         // A class with few examples is split in the middle: no example is both easy and hard.
@@ -185,8 +188,7 @@ fn suspects_section(view: &ScoresView<'_>, ranking: &Ranking) -> Result<Section,
     let suspicion = Ranking::of(view.table, "aum@end").unwrap_or_else(|_| ranking.clone());
     let found = suspects(view.table, view.classes, &suspicion, None, view.suspects)?;
     let mut blocks = vec![Block::Text(format!(
-        "The examples whose labels fit worst what the networks learned from the others, by {}: \
-         wrong labels are many among them, hard but right ones too. Look before you remove.",
+        "The examples whose labels fit worst what the networks learned, by {}: are many among them, hard but right ones too. Look before you remove.",
         suspicion.name
     ))];
     if let Some(pictures) = view.pictures {

@@ -77,6 +77,53 @@ impl CurvePlan {
         }
     }
 
+    /// How subsets are chosen and trained on, in words.
+    fn how(&self) -> String {
+        let part = match self.rule {
+            CurveRule::Hardest => {
+                "the hardest examples are kept (the hard end of each score)".into()
+            }
+            CurveRule::Easiest => "the easiest examples are kept".into(),
+            CurveRule::Ccs => format!(
+                "the hardest {} % are left out and {} strata of the score sampled evenly (CCS)",
+                self.cut * 100.0,
+                self.strata
+            ),
+        };
+        let quota = match self.quota {
+            Quota::None => "",
+            Quota::Proportional => ", each class in proportion",
+            Quota::Balanced => ", each class alike",
+        };
+        let fixed = match self.fixed {
+            Fixed::Steps => "as many steps as on everything",
+            Fixed::Epochs => "as many epochs as on everything, so fewer steps",
+        };
+        format!(
+            "Of each size {part}{quota}; networks are trained on them from scratch for {fixed}."
+        )
+    }
+
+    /// Checks what does not need the scores.
+    ///
+    /// # Errors
+    /// For columns that scoring does not take, or parameters that make no sense.
+    pub fn check(&self, scene: &Scene) -> Result<(), LabError> {
+        self.by.iter().try_for_each(|by| scene.check_column(by).map(drop))?;
+        let problem = if self.keep.is_empty() {
+            "[curve] needs keep, such as keep = [0.75, 0.5]"
+        } else if self.by.is_empty() && !self.random {
+            "[curve] needs by, such as by = [\"el2n@4\"]"
+        } else if self.retrainings == 0 {
+            "[curve] retrainings must be at least 1"
+        } else if self.strata == 0 || !(0.0..1.0).contains(&self.cut) {
+            "[curve] cut must lie in [0, 1) and strata be at least 1"
+        } else {
+            return Ok(());
+        };
+        Err(LabError::Plan(problem.into()))
+    }
+
     /// Chooses the subsets.
     ///
     /// # Errors
@@ -105,7 +152,7 @@ impl CurvePlan {
             points.push(self.point(store, scene, place, keep, None)?);
         }
         let full = Retraining::full(scene, self.retrainings);
-        Ok(Points { scene: scene.name.clone(), points, full })
+        Ok(Points { scene: scene.name.clone(), how: self.how(), points, full })
     }
 
     fn point(

@@ -1,12 +1,12 @@
 //! One subset and what trainings on it reach: a point of a figure.
 
-use datadiet_core::skew;
+use datadiet_core::{ExampleId, skew};
 use datadiet_store::{Store, StoreError};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Accuracies, Candidates, Choice, Chosen, Finished, Fixed, Job, LabError, Ranking, Retraining,
-    Scene,
+    Accuracies, Amount, Candidates, Choice, Chosen, Finished, Fixed, Job, LabError, Ranking,
+    Retraining, Scene,
 };
 
 /// Where a point stands in its figure.
@@ -67,8 +67,16 @@ impl Point {
         fixed: Fixed,
         trainings: u32,
     ) -> Result<Self, LabError> {
-        let (all, classes) = (Candidates::All(scene.labels.len()), scene.classes.len());
-        let chosen = choice.among(all, ranking, &scene.labels, classes)?;
+        let (all, classes) = (scene.labels.len(), scene.classes.len());
+        let scored = scored(ranking, all);
+        let chosen = if scored.len() == all {
+            choice.among(Candidates::All(all), ranking, &scene.labels, classes)?
+        } else {
+            // Examples without a score are never chosen by it, and the size is a share of all.
+            let amount = Amount::Count(choice.amount.of(all));
+            let choice = Choice { amount, ..choice.clone() };
+            choice.among(&scored, ranking, &scene.labels, classes)?
+        };
         Ok(Self::new(store, scene, place, &chosen, fixed, trainings)?)
     }
 
@@ -116,11 +124,19 @@ impl Point {
     }
 }
 
+/// The examples that have a score; all, for a random choice.
+fn scored(ranking: Option<&Ranking<'_>>, all: usize) -> Vec<ExampleId> {
+    let has = |id: &ExampleId| ranking.is_none_or(|r| !r.values[id.index()].is_nan());
+    (0..all as u32).map(ExampleId).filter(has).collect()
+}
+
 /// Subsets of one scene, beside a training on everything.
 #[derive(Clone, Debug)]
 pub struct Points {
     /// Name of the scene.
     pub scene: String,
+    /// How subsets are chosen and trained on, in words.
+    pub how: String,
     /// The subsets.
     pub points: Vec<Point>,
     /// Trainings on everything.
@@ -132,6 +148,8 @@ pub struct Points {
 pub struct PointsOutcome {
     /// Name of the scene; empty for the plain one.
     pub scene: String,
+    /// How subsets are chosen and trained on, in words.
+    pub how: String,
     /// The subsets.
     pub points: Vec<PointOutcome>,
     /// Accuracy of training on everything.
@@ -152,6 +170,7 @@ impl Points {
     pub fn outcome(&self, finished: &Finished, examples: usize) -> PointsOutcome {
         PointsOutcome {
             scene: self.scene.clone(),
+            how: self.how.clone(),
             points: self.points.iter().map(|point| point.outcome(finished)).collect(),
             full: self.full.test(finished),
             steps: self.full.specs.first().map_or(0, |spec| spec.schedule.steps),

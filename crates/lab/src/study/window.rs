@@ -43,6 +43,25 @@ impl WindowPlan {
         self.noise.len() * (self.offsets.len() + 1) * self.retrainings as usize
     }
 
+    /// Checks what does not need the scores.
+    ///
+    /// # Errors
+    /// For a column that scoring does not take, or windows past the end.
+    pub fn check(&self, scene: &Scene) -> Result<(), LabError> {
+        scene.check_column(&self.by)?;
+        let keep = f64::from(self.keep);
+        let past = |offset: &&f64| **offset < 0.0 || **offset + keep > 1.0 + 1e-9;
+        let problem = match self.offsets.iter().find(past) {
+            Some(offset) => format!(
+                "a window of {keep} that begins at {offset} ends past the order: offset and size \
+                 together are at most 1"
+            ),
+            None if self.retrainings == 0 => "[window] retrainings must be at least 1".into(),
+            None => return Ok(()),
+        };
+        Err(LabError::Plan(problem))
+    }
+
     /// Chooses the windows of one scene, and a random subset of their size.
     ///
     /// # Errors
@@ -68,7 +87,8 @@ impl WindowPlan {
         let place = Place { series: "random".into(), keep: self.keep.into(), ..Place::default() };
         points.push(self.point(store, scene, place, Keep::Random, &ranking)?);
         let full = Retraining::full(scene, self.retrainings);
-        Ok(Points { scene: scene.name.clone(), points, full })
+        let how = "Networks are trained from scratch for as many steps as on everything.".into();
+        Ok(Points { scene: scene.name.clone(), how, points, full })
     }
 
     fn point(

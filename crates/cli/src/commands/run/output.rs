@@ -2,15 +2,16 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use datadiet_data::Dataset;
 use datadiet_lab::study::point::PointsOutcome;
-use datadiet_lab::{Done, ExperimentOutcome, Scored};
-use datadiet_store::{RunId, write_atomically, write_json};
+use datadiet_lab::{Done, ExperimentOutcome, Scene, Scored};
+use datadiet_store::{Column, RunId, Table, write_atomically, write_json};
 use serde::{Deserialize, Serialize};
 
 use super::file::ExperimentFile;
 use super::plan::Plan;
+use crate::lists::FINGERPRINT;
 use crate::output::{grouped, table};
 
 /// The content of `outcome.json`.
@@ -29,9 +30,30 @@ pub struct Answer {
     pub files: Vec<PathBuf>,
 }
 
-/// `results/NAME` for `…/NAME.toml`.
+/// `results/FOLDER-NAME` for `…/FOLDER/NAME.toml`.
 pub fn default_folder(file: &Path) -> PathBuf {
-    Path::new("results").join(file.file_stem().unwrap_or_default())
+    let name = file.file_stem().unwrap_or_default().to_string_lossy();
+    let folder = file.parent().and_then(Path::file_name).map(|folder| folder.to_string_lossy());
+    let name = match folder {
+        Some(folder) if folder != "experiments" => format!("{folder}-{name}"),
+        _ => name.into_owned(),
+    };
+    Path::new("results").join(name)
+}
+
+/// Refuses a folder that holds another experiment's results.
+///
+/// # Errors
+/// Naming what to do.
+pub fn check_same(out: &Path, file: &ExperimentFile) -> Result<()> {
+    let Ok(text) = std::fs::read(out.join("outcome.json")) else { return Ok(()) };
+    let known: serde_json::Value = serde_json::from_slice(&text).unwrap_or_default();
+    ensure!(
+        known["experiment"] == serde_json::to_value(file)?,
+        "{} holds the results of another experiment; give another folder with --out, or remove it",
+        out.display()
+    );
+    Ok(())
 }
 
 /// Writes everything to `out`.
@@ -54,6 +76,9 @@ pub fn write(
         let path = out.join(name);
         let mut table = scored.scores.table.clone();
         table.metadata.insert("datadiet".into(), metadata(scored, dataset)?);
+        if scene.changed.contains(&true) {
+            add_mask(&mut table, scene, dataset)?;
+        }
         table.write(&path)?;
         files.push(path);
     }
@@ -79,6 +104,17 @@ pub fn write(
     answer.files.push(path.clone());
     write_json(&path, &answer)?;
     Ok(answer)
+}
+
+/// Which labels were changed: the table can be the `--truth` of `datadiet suspects`.
+fn add_mask(table: &mut Table, scene: &Scene, dataset: &Dataset) -> Result<()> {
+    let flags = |mask: &[bool]| Column::U32(mask.iter().map(|&set| u32::from(set)).collect());
+    let original = dataset.train().labels[..scene.labels.len()].to_vec();
+    table.push("original", Column::U32(original))?;
+    table.push("touched", flags(&scene.touched))?;
+    table.push("changed", flags(&scene.changed))?;
+    table.metadata.insert(FINGERPRINT.into(), dataset.fingerprint().into());
+    Ok(())
 }
 
 /// What `datadiet score` would say about the table.

@@ -3,8 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
-use datadiet_core::KeepFraction;
-use datadiet_data::{Dataset, LabelNoise};
+use datadiet_data::{Dataset, LabelNoise, NoisyLabels};
 use datadiet_lab::{Experiment, Scene};
 use datadiet_store::{Labels, RunSpec, Store};
 use serde_json::{Value, json};
@@ -32,12 +31,11 @@ impl Plan {
         let training = Training::new(&file.training, dataset)?;
         let folder = path.parent().unwrap_or(Path::new("."));
         let mut scenes = Scenes { file, dataset, folder, all: Vec::new() };
-        scenes.add(String::new(), &file.training, &training.labels)?;
+        scenes.add(String::new(), &file.training, &NoisyLabels::clean(&training.labels))?;
         let mut experiment = Experiment::default();
         if let Some(window) = &file.window {
             let noisy = window.noise.iter().map(|&fraction| scenes.uniform(&training, fraction));
             let indices = noisy.collect::<Result<Vec<usize>>>()?;
-            window.offsets.iter().try_for_each(|&offset| fits(offset, window.keep))?;
             experiment.window = Some((window.clone(), indices));
         }
         if let Some(noise) = &file.noise {
@@ -66,18 +64,25 @@ impl Plan {
                     Some(width) => format!("{} width {width}", network.model),
                     None => network.model.clone(),
                 };
-                indices.push(scenes.add(name, &options, &training.labels)?);
+                let labels = NoisyLabels::clean(&training.labels);
+                indices.push(scenes.add(name, &options, &labels)?);
             }
             experiment.correlations = Some((correlations.clone(), indices));
         }
         experiment.curve = file.curve.clone();
-        if let Some(curve) = &experiment.curve {
-            ensure!(!curve.keep.is_empty(), "[curve] needs keep, such as keep = [0.75, 0.5]");
-            ensure!(curve.retrainings > 0, "[curve] retrainings must be at least 1");
-        }
         let seed = training.template.seed;
-        experiment.tune = file.tune.as_ref().map(|tune| tune.plan(None, seed)).transpose()?;
+        experiment.tune =
+            file.tune.as_ref().map(|tune| tune.plan(None, training.examples, seed)).transpose()?;
         experiment.scenes = scenes.all;
+        experiment.check()?;
+        let retrains =
+            experiment.curve.is_some() || experiment.window.is_some() || experiment.tune.is_some();
+        ensure!(
+            !retrains || dataset.test().is_some(),
+            "{} has no test split, without which accuracies would be those of the images trained \
+             on; import it with one (a folder test/ beside train/, x_test and y_test in npz)",
+            dataset.name()
+        );
         Ok(Self { training, experiment })
     }
 
@@ -116,7 +121,13 @@ struct Scenes<'a> {
 
 impl Scenes<'_> {
     /// Adds a scene, or finds it; gives its index.
-    fn add(&mut self, name: String, options: &TrainingOptions, labels: &[u32]) -> Result<usize> {
+    fn add(
+        &mut self,
+        name: String,
+        options: &TrainingOptions,
+        noisy: &NoisyLabels,
+    ) -> Result<usize> {
+        let labels = &noisy.labels;
         let training = Training::new(options, self.dataset)?;
         let scoring = &self.file.scoring;
         let options = ScoreOptions {
@@ -136,6 +147,10 @@ impl Scenes<'_> {
         if let Some(index) = self.all.iter().position(|scene| scene.scoring == scoring) {
             return Ok(index);
         }
+        ensure!(
+            self.all.iter().all(|scene| scene.name != name),
+            "two scenes would be called {name:?}; give their files other names"
+        );
         self.all.push(Scene {
             name,
             template,
@@ -143,7 +158,8 @@ impl Scenes<'_> {
             replicas: positive("scoring.replicas", self.file.scoring.replicas, 4)?,
             times,
             changed: labels.iter().zip(original).map(|(new, old)| new != old).collect(),
-            labels: labels.to_vec(),
+            labels: labels.clone(),
+            touched: noisy.touched.clone(),
             classes: self.dataset.classes().to_vec(),
         });
         Ok(self.all.len() - 1)
@@ -152,19 +168,19 @@ impl Scenes<'_> {
     fn noisy(&mut self, training: &Training, name: String, noise: &LabelNoise) -> Result<usize> {
         let classes = self.dataset.classes().len() as u32;
         let noisy = noise.apply(&training.labels, classes, training.template.seed)?;
-        self.add(name, &self.file.training, &noisy.labels)
+        self.add(name, &self.file.training, &noisy)
     }
 
     fn uniform(&mut self, training: &Training, fraction: f64) -> Result<usize> {
         if fraction == 0.0 {
             return Ok(0);
         }
-        let name = format!("{} % of labels random", fraction * 100.0);
+        let name = format!("{} % of labels random", percent(fraction));
         self.noisy(training, name, &LabelNoise::Uniform { fraction })
     }
 
     fn symmetric(&mut self, training: &Training, fraction: f64) -> Result<usize> {
-        let name = format!("{} % of labels wrong", fraction * 100.0);
+        let name = format!("{} % of labels wrong", percent(fraction));
         self.noisy(training, name, &LabelNoise::Symmetric { fraction })
     }
 
@@ -190,12 +206,7 @@ impl Scenes<'_> {
     }
 }
 
-fn fits(offset: f64, keep: KeepFraction) -> Result<()> {
-    let keep = f64::from(keep);
-    ensure!(
-        offset >= 0.0 && offset + keep <= 1.0 + 1e-9,
-        "a window of {keep} that begins at {offset} ends past the order: offset and size together \
-         are at most 1"
-    );
-    Ok(())
+/// A fraction as percent, without needless digits.
+fn percent(fraction: f64) -> f64 {
+    (fraction * 1e4).round() / 1e2
 }

@@ -20,8 +20,8 @@ pub struct ChoiceArgs {
     /// Which part of the order to keep.
     #[arg(long, value_enum, default_value_t = RuleName::Hardest)]
     rule: RuleName,
-    /// Fraction of the ascending order before the window, in [0, 1).
-    #[arg(long, value_name = "FRACTION", allow_negative_numbers = true)]
+    /// Where the window begins: a fraction of the ascending order below 1, or a number of examples.
+    #[arg(long, value_name = "FRACTION|N", allow_negative_numbers = true)]
     offset: Option<f64>,
     /// Fraction of the hardest that `ccs` leaves out [default: 0.1].
     #[arg(long, value_name = "FRACTION", allow_negative_numbers = true)]
@@ -68,11 +68,11 @@ enum QuotaName {
 }
 
 impl ChoiceArgs {
-    /// Which part is kept.
+    /// Which part of so many examples is kept.
     ///
     /// # Errors
     /// When an option does not belong to the rule, or lacks.
-    pub fn keep(&self) -> Result<Keep> {
+    pub fn keep(&self, examples: usize) -> Result<Keep> {
         let window = self.rule == RuleName::Window;
         ensure!(window || self.offset.is_none(), "--offset belongs to --rule window");
         let ccs = self.rule == RuleName::Ccs;
@@ -88,8 +88,13 @@ impl ChoiceArgs {
                 let Some(offset) = self.offset else {
                     bail!("where does the window begin? Give --offset, such as 0.4")
                 };
-                ensure!((0.0..1.0).contains(&offset), "--offset {offset} must lie in [0, 1)");
-                Keep::Window { offset }
+                let count = offset >= 1.0 && offset.fract() == 0.0 && offset < examples as f64;
+                ensure!(
+                    (0.0..1.0).contains(&offset) || count,
+                    "--offset {offset} must be a fraction in [0, 1) or a number of examples below \
+                     {examples}"
+                );
+                Keep::Window { offset: if count { offset / examples as f64 } else { offset } }
             }
             RuleName::Ccs => {
                 Keep::Ccs { cut: self.cut.unwrap_or(0.1), strata: self.strata.unwrap_or(50) }

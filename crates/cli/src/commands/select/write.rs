@@ -4,10 +4,10 @@ use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Result, bail, ensure};
 use clap::{Args, ValueEnum};
 use datadiet_core::ExampleId;
-use datadiet_data::{Dataset, export};
+use datadiet_data::export;
 use datadiet_lab::{Chosen, Ranking};
 use datadiet_store::{Column, DataRef, TableWriter, write_atomically, write_json};
 use serde::Serialize;
@@ -158,17 +158,29 @@ impl ExportArgs {
     ///
     /// # Errors
     /// When the data set is unknown or another than the scores', or something is in the way.
-    pub fn write(&self, home: &HomeArgs, scores: &Scores, chosen: &Chosen) -> Result<PathBuf> {
+    pub fn write(
+        &self,
+        home: &HomeArgs,
+        scores: &Scores,
+        rows: usize,
+        labels: Option<&[u32]>,
+        chosen: &Chosen,
+    ) -> Result<PathBuf> {
         let to = self.export.clone().unwrap_or_default();
-        let spec = scores.spec();
-        let name = self.data.clone().or_else(|| spec.as_ref().map(|spec| spec.data.name.clone()));
-        let name = name.context("which data set do the scores belong to? Give --data NAME")?;
-        let dataset = Dataset::open(&home.data()?, &name)?;
-        if let Some(spec) = &spec {
-            ensure!(
-                spec.data.fingerprint == dataset.fingerprint(),
-                "the scores were taken on another version of {name} than the one imported now; \
-                 import that one, or score this one"
+        let dataset = scores.dataset(home, self.data.as_deref())?;
+        let all = dataset.train().len();
+        let limited = scores.spec().is_some_and(|spec| spec.data.limit.is_some());
+        ensure!(
+            rows == all || (limited && rows < all),
+            "the table has {rows} examples and {} has {all}: they belong to different data sets",
+            dataset.name()
+        );
+        if labels.is_some_and(|labels| *labels != dataset.train().labels[..rows]) {
+            eprintln!(
+                "warning: the scores were taken with other labels than {} has; the labels of {} are \
+                 the ones written",
+                dataset.name(),
+                dataset.name()
             );
         }
         let ids: Vec<usize> = chosen.ids.iter().map(|id| id.index()).collect();

@@ -2,8 +2,7 @@
 
 use std::path::Path;
 
-use anyhow::{Context, Result};
-use datadiet_data::Dataset;
+use anyhow::Result;
 use datadiet_lab::{Ranking, Suspect};
 use datadiet_report::{Gallery, GalleryRow, Tile};
 use datadiet_store::write_atomically;
@@ -19,8 +18,7 @@ pub fn write(
     ranking: &Ranking,
     suspects: &[Suspect],
 ) -> Result<()> {
-    let spec = scores.spec().context("the table does not say which data set it is of")?;
-    let dataset = Dataset::open(&home.data()?, &spec.data.name)?;
+    let dataset = scores.dataset(home, None)?;
     let rows = (0..).zip(dataset.classes()).map(|(class, name)| GalleryRow {
         name: format!("labelled {name}"),
         easiest: Vec::new(),
