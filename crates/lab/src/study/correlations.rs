@@ -20,7 +20,7 @@ pub struct CorrelationsPlan {
 }
 
 /// A network to score with.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct OtherNetwork {
     /// Its name, such as `simple-cnn`.
@@ -28,6 +28,9 @@ pub struct OtherNetwork {
     /// Channels of its first stage; its own default where none are given.
     #[serde(default)]
     pub width: Option<u32>,
+    /// Its learning rate, where it needs another.
+    #[serde(default)]
+    pub lr: Option<f64>,
 }
 
 /// How much scores agree.

@@ -59,7 +59,8 @@ impl Plan {
             let mut indices = vec![0];
             for network in &correlations.networks {
                 let (model, width) = (Some(network.model.clone()), network.width);
-                let options = TrainingOptions { model, width, ..file.training.clone() };
+                let lr = network.lr.or(file.training.lr);
+                let options = TrainingOptions { model, width, lr, ..file.training.clone() };
                 let name = match width {
                     Some(width) => format!("{} width {width}", network.model),
                     None => network.model.clone(),
