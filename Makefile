@@ -14,7 +14,7 @@ help:
 	@echo "make test    all tests"
 	@echo "make lint    rustfmt, clippy and rustdoc, warnings denied"
 	@echo "make ready   lint and test: what a change must pass"
-	@echo "make bench   speed against PyTorch programs; writes bench/README.md"
+	@echo "make bench   speed against PyTorch, NumPy, SciPy and DuckDB; writes bench/README.md"
 	@echo "make smoke   the demo on 2,000 images"
 	@echo "make cifar10n  the human labels of CIFAR-10N, for experiments/small/noise.toml"
 
@@ -58,6 +58,9 @@ bench: build $(BENCH_READY)
 	$(DATADIET) data fetch cifar10
 	$(BENCH_PYTHON) bench/grand.py --datadiet $(DATADIET)
 	$(BENCH_PYTHON) bench/score_job.py --datadiet $(DATADIET)
+	cargo build --release --package datadiet-core --example selection_speed
+	$(BENCH_PYTHON) bench/selection.py --datadiet $(DATADIET) \
+		--ours target/release/examples/selection_speed
 
 smoke: build
 	$(DATADIET) data fetch cifar10

@@ -2,7 +2,11 @@
 
 mod bad_input;
 mod data;
+mod experiment;
 mod interruption;
+mod noise;
 mod score;
 mod scores;
+mod select;
 mod support;
+mod train;

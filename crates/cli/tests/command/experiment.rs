@@ -1,0 +1,266 @@
+//! `datadiet run` and `datadiet diet`.
+
+use serde_json::Value;
+
+use crate::support::{Home, errors};
+
+/// Every study, of networks that are trained for eight steps.
+const ALL: &str = r#"
+title = "Everything at once"
+
+[training]
+data = "sample"
+model = "mlp"
+width = 16
+batch = 50
+epochs = 1
+limit = 400
+
+[scoring]
+replicas = 2
+at = [0, 1]
+
+[curve]
+by = ["el2n@1", "forgetting@end"]
+keep = [0.5]
+
+[window]
+by = "el2n@1"
+keep = 0.5
+offsets = [0, 0.5]
+noise = [0, 0.2]
+
+[tune]
+by = "el2n@1"
+keep = [0.5]
+drops = [0, 0.1]
+
+[correlations]
+columns = ["el2n@1", "loss@1"]
+networks = [{ model = "mlp", width = 8 }]
+
+[noise]
+by = "el2n@1"
+symmetric = [0.2]
+"#;
+
+fn write(home: &Home, name: &str, text: &str) {
+    std::fs::write(home.path().join(name), text).unwrap();
+}
+
+fn read(home: &Home, name: &str) -> Vec<u8> {
+    std::fs::read(home.path().join(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
+}
+
+fn rows(home: &Home, name: &str) -> Vec<String> {
+    let text = String::from_utf8(read(home, name)).unwrap();
+    text.lines().map(str::to_owned).collect()
+}
+
+/// When each run of the store was completed.
+fn completed(home: &Home) -> Vec<std::time::SystemTime> {
+    let result = |run: &std::path::PathBuf| run.join("result.json").metadata().unwrap();
+    home.runs().iter().map(|run| result(run).modified().unwrap()).collect()
+}
+
+#[test]
+fn all_studies_in_one_file_and_nothing_twice() {
+    let home = Home::with_sample();
+    write(&home, "all.toml", ALL);
+    let planned = home.json(&["run", "all.toml", "--plan"]);
+    assert!(!home.path().join("store/runs").exists(), "a plan trains nothing");
+    let answer = home.json(&["run", "all.toml", "--out", "results"]);
+    let trained = home.runs().len() as u64;
+    assert!(planned["trainings"].as_u64().unwrap() >= trained, "{planned}");
+    assert_eq!(answer["cost"]["trainings"], trained);
+    assert_eq!(answer["failed"], serde_json::json!([]));
+
+    let scenes: Vec<&str> =
+        planned["scenes"].as_array().unwrap().iter().map(|scene| scene.as_str().unwrap()).collect();
+    assert_eq!(scenes, ["", "20 % of labels random", "20 % of labels wrong", "mlp width 8"]);
+    // Curve: two scores, random, full. Windows: two offsets, random, full, with both labellings.
+    let points = rows(&home, "results/points.csv");
+    assert_eq!(points.len(), 1 + 4 + 2 * 4, "{points:?}");
+    assert!(points[1].starts_with(",el2n@1,0.5,,1,200,8,"), "{}", points[1]);
+    assert!(points[2].starts_with(",forgetting@1,0.5,"), "{}", points[2]);
+    let curve = answer["curve"]["points"].as_array().unwrap();
+    let accuracy = |point: &Value| point["accuracy"]["mean"].as_f64().unwrap();
+    assert!(curve.iter().all(|point| (0.0..=1.0).contains(&accuracy(point))));
+    assert_eq!(answer["window"].as_array().unwrap().len(), 2);
+    assert!(!answer["tune"]["verdict"].as_str().unwrap().is_empty());
+    let names = &answer["correlations"]["names"];
+    assert_eq!(names.as_array().unwrap().len(), 4, "{names}");
+    assert_eq!(rows(&home, "results/spearman.csv").len(), 5);
+    assert_eq!(answer["noise"][0]["changed"], 80);
+    assert!(rows(&home, "results/detection.csv").len() > 10);
+    let outcome: Value = serde_json::from_slice(&read(&home, "results/outcome.json")).unwrap();
+    assert_eq!(outcome["experiment"]["title"], "Everything at once");
+    for scene in ["", "-20-of-labels-random", "-20-of-labels-wrong", "-mlp-width-8"] {
+        read(&home, &format!("results/scores{scene}.parquet"));
+    }
+
+    let (points, done) = (read(&home, "results/points.csv"), completed(&home));
+    let again = home.json(&["run", "all.toml", "--out", "results"]);
+    assert_eq!(completed(&home), done, "nothing was trained again");
+    assert!(read(&home, "results/points.csv") == points);
+    assert_eq!(again["cost"]["trainings"], answer["cost"]["trainings"]);
+    // Another folder, and a study less, from the same trainings.
+    write(&home, "less.toml", &ALL[..ALL.find("[tune]").unwrap()]);
+    home.ok(&["run", "less.toml"]);
+    assert_eq!(completed(&home), done);
+    assert!(read(&home, "results/less/points.csv") == points);
+}
+
+#[test]
+fn mistakes_in_a_file_are_named_before_anything_is_trained() {
+    let home = Home::with_sample();
+    write(&home, "all.toml", ALL);
+    for (change, expected) in [
+        ("training.epoch=2", "unknown key `training.epoch`"),
+        ("trainings.epochs=2", "trainings"),
+        ("scoring.times=[1]", "unknown key `scoring.times`"),
+        ("curve.kep=[0.5]", "kep"),
+        ("window.offset=[0]", "offset"),
+        ("noise.fraction=[0.2]", "fraction"),
+        ("training.epochs", "KEY=VALUE"),
+        ("curve.keep=[0]", "to keep 40 % write 0.4"),
+        ("curve.keep=[1.5]", "not a fraction in (0, 1]"),
+        ("curve.keep=[]", "[curve] needs keep"),
+        ("curve.retrainings=0", "at least 1"),
+        ("window.offsets=[0.6]", "ends past the order"),
+        ("window.noise=[1.2]", "must lie between 0 and 1"),
+        ("noise.symmetric=[]", "[noise] needs"),
+        ("noise.symmetric=[-0.1]", "must lie between 0 and 1"),
+        ("noise.files=[\"nowhere.npy\"]", "nowhere.npy"),
+        ("tune.keep=[]", "such as keep = [0.5]"),
+        ("tune.validation=1", "such as 0.1"),
+        ("correlations.networks=[{ model = \"mpl\" }]", "mlp"),
+        ("training.data=simple", "sample"),
+        ("training.epochs=many", "epochs"),
+        ("scoring.at=[2]", "from 0 to 1"),
+        ("scoring.scores=[\"el2m\"]", "el2n"),
+    ] {
+        let message = home.fails(&["run", "all.toml", "--set", change]);
+        assert!(message.contains(expected), "{change}: {message}");
+    }
+    write(&home, "none.toml", &ALL[..ALL.find("[curve]").unwrap()]);
+    let message = home.fails(&["run", "none.toml"]);
+    assert!(message.contains("no study") && message.contains("[curve]"), "{message}");
+    write(&home, "odd.toml", &ALL.replace("title", "titel"));
+    let message = home.fails(&["run", "odd.toml"]);
+    assert!(message.contains("titel") && message.contains("odd.toml"), "{message}");
+    write(&home, "broken.toml", "[training");
+    assert!(home.fails(&["run", "broken.toml"]).contains("broken.toml"));
+    assert!(home.fails(&["run", "nowhere.toml"]).contains("experiments/"));
+    assert!(!home.path().join("store/runs").exists(), "nothing was trained");
+}
+
+#[test]
+fn columns_that_scoring_does_not_take_are_named() {
+    let home = Home::with_sample();
+    write(&home, "all.toml", &ALL[..ALL.find("[window]").unwrap()]);
+    let message = home.fails(&["run", "all.toml", "--set", "curve.by=[\"el2n@2\"]"]);
+    assert!(message.contains("el2n@2") && message.contains("el2n@1"), "{message}");
+}
+
+/// A search over networks that are trained for twenty steps at most.
+const DIET: &[&str] = &[
+    "diet",
+    "--data",
+    "sample",
+    "--model",
+    "mlp",
+    "--width",
+    "16",
+    "--batch",
+    "50",
+    "--epochs",
+    "1",
+    "--at",
+    "1",
+    "--keep",
+    "0.5,0.8",
+    "--drops",
+    "0",
+    "--retrainings",
+    "1",
+    "--replicas",
+    "1",
+];
+
+#[test]
+fn a_diet_says_a_verdict_and_writes_a_subset_that_is_advised() {
+    let home = Home::with_sample();
+    let outcome = home.json(&[DIET, &["--out", "diet", "--tolerance", "20"]].concat());
+    let found = &outcome["tune"];
+    let verdict = found["verdict"].as_str().unwrap();
+    assert!(verdict.contains("examples") || verdict.contains("No pruning"), "{verdict}");
+    assert_eq!(found["held_out"], 100);
+    for file in ["outcome.json", "scores.parquet", "report.html"] {
+        read(&home, &format!("diet/{file}"));
+    }
+    let advised = found["advisable"].as_bool().unwrap();
+    assert_eq!(home.path().join("diet/subset.parquet").exists(), advised, "{verdict}");
+    let runs = completed(&home);
+    let text = home.ok(&[DIET, &["--out", "diet", "--tolerance", "20"]].concat());
+    assert!(text.contains(verdict), "{text}");
+    assert_eq!(completed(&home), runs, "the same again trains nothing");
+
+    // The subset is the one that was tested.
+    if !advised {
+        return;
+    }
+    let job = ["train", "--model", "mlp", "--width", "16", "--batch", "50", "--epochs", "1"];
+    let options = ["--data", "sample", "--subset", "diet/subset.parquet"];
+    let trained = home.json(&[&job[..], &options].concat());
+    assert_eq!(trained["examples"], found["finals"]["answer"]["size"]);
+    assert_eq!(trained["accuracy"]["values"], found["finals"]["answer"]["accuracy"]["values"]);
+    assert_eq!(completed(&home), runs);
+}
+
+#[test]
+fn a_plan_of_a_diet_trains_nothing() {
+    let home = Home::with_sample();
+    let plan = home.json(&[DIET, &["--plan"]].concat());
+    assert!(plan["steps"].as_u64().unwrap() > 20, "{plan}");
+    assert!(plan["search"]["arms"].as_array().unwrap().len() >= 2, "{plan}");
+    assert!(home.ok(&[DIET, &["--plan"]].concat()).contains("budget"));
+    assert!(!home.path().join("store").exists() && !home.path().join("diets").exists());
+}
+
+#[test]
+fn diets_that_cannot_be() {
+    let home = Home::with_sample();
+    for (options, expected) in [
+        (["--tolerance", "-1"], "must not be negative"),
+        (["--validation", "0"], "such as 0.1"),
+        (["--validation", "1"], "such as 0.1"),
+        (["--keep", "0"], "to keep 40 % write 0.4"),
+        (["--keep", "1.5"], "not a fraction"),
+        (["--drops", "1"], "[0, 1)"),
+        (["--by", "el2m"], "el2n"),
+        (["--at", "3"], "from 0 to 1"),
+        (["--replicas", "0"], "at least 1"),
+        (["--retrainings", "0"], "at least 1"),
+    ] {
+        let message = home.fails(&[DIET, &options].concat());
+        assert!(message.contains(expected), "{options:?}: {message}");
+    }
+    let wide: Vec<&str> = DIET.iter().map(|word| if *word == "0" { "0.9" } else { word }).collect();
+    assert!(home.fails(&wide).contains("leaves room"));
+    assert!(!home.path().join("store").exists());
+}
+
+#[test]
+fn a_run_that_diverges_is_told_and_the_rest_goes_on() {
+    let home = Home::with_sample();
+    write(&home, "all.toml", &ALL[..ALL.find("[window]").unwrap()]);
+    let output = home
+        .command(&["run", "all.toml", "--set", "training.lr=1e30", "--set", "scoring.at=[0]"])
+        .args(["--set", "curve.by=[\"el2n@0\"]"])
+        .output()
+        .unwrap();
+    let text = errors(&output);
+    assert!(!output.status.success());
+    assert!(text.contains("learning rate"), "{text}");
+}

@@ -1,0 +1,165 @@
+//! `datadiet noise` and `datadiet suspects`.
+
+use datadiet_store::{Column, Table};
+
+use crate::support::{Home, errors};
+
+fn noise(home: &Home, options: &[&str]) -> serde_json::Value {
+    home.json(&[&["noise", "--data", "sample", "--out", "noisy.parquet"], options].concat())
+}
+
+fn complaint(home: &Home, options: &[&str]) -> String {
+    let message =
+        home.fails(&[&["noise", "--data", "sample", "--out", "x.parquet"], options].concat());
+    assert!(!home.path().join("x.parquet").exists());
+    message
+}
+
+fn write(home: &Home, name: &str, text: &str) {
+    std::fs::write(home.path().join(name), text).unwrap();
+}
+
+/// A matrix that moves half of every class to the next one.
+fn confusion(classes: usize) -> String {
+    let row = |class: usize| -> Vec<f64> {
+        let share = |to: usize| if to == class || to == (class + 1) % classes { 0.5 } else { 0.0 };
+        (0..classes).map(share).collect()
+    };
+    serde_json::to_string(&(0..classes).map(row).collect::<Vec<_>>()).unwrap()
+}
+
+#[test]
+fn labels_change_as_asked_and_the_mask_says_which() {
+    let home = Home::with_sample();
+    write(&home, "matrix.json", &confusion(10));
+    for (options, touched) in [
+        (&["--symmetric", "0.2"][..], Some(200)),
+        (&["--uniform", "0.2"], Some(200)),
+        (&["--confusion", "matrix.json"], None),
+    ] {
+        let answer = noise(&home, options);
+        let table = Table::read(&home.path().join("noisy.parquet")).unwrap();
+        let column = |name| table.integers(name).unwrap().to_vec();
+        let (new, old) = (column("label"), column("original"));
+        let differ: Vec<u32> = new.iter().zip(&old).map(|(a, b)| u32::from(a != b)).collect();
+        assert_eq!(column("changed"), differ);
+        assert_eq!(answer["changed"], differ.iter().sum::<u32>());
+        if let Some(touched) = touched {
+            assert_eq!(answer["touched"], touched);
+        }
+        match options[0] {
+            "--symmetric" => assert_eq!(column("touched"), differ),
+            "--uniform" => assert!(answer["changed"].as_u64() < Some(200)),
+            _ => assert!((400..600).contains(&answer["changed"].as_u64().unwrap())),
+        }
+        assert_eq!(noise(&home, options), answer, "the same seed");
+    }
+    // What was written is a labelling itself.
+    let again = ["noise", "--data", "sample", "--from", "noisy.parquet", "--out", "again.parquet"];
+    home.ok(&again);
+    let labels =
+        |name| Table::read(&home.path().join(name)).unwrap().integers("label").unwrap().to_vec();
+    assert_eq!(labels("noisy.parquet"), labels("again.parquet"));
+}
+
+#[test]
+fn noise_that_cannot_be() {
+    let home = Home::with_sample();
+    let labels = |count: usize, label: u32| serde_json::to_string(&vec![label; count]).unwrap();
+    write(&home, "small.json", &confusion(9));
+    write(&home, "wide.json", "[[1, 0]]");
+    write(&home, "sum.json", &confusion(10).replace("0.5", "0.75"));
+    write(&home, "vector.json", "[1, 2]");
+    write(&home, "short.json", &labels(999, 1));
+    write(&home, "outside.json", &labels(1000, 10));
+    write(&home, "words.txt", "cat\ndog\n");
+    let mut table = Table::default();
+    table.push("id", Column::U32((0..1000).rev().collect())).unwrap();
+    table.push("label", Column::U32(vec![1; 1000])).unwrap();
+    table.write(&home.path().join("order.parquet")).unwrap();
+    for (options, expected) in [
+        (["--symmetric", "1.2"], "must lie between 0 and 1"),
+        (["--symmetric", "-0.1"], "must lie between 0 and 1"),
+        (["--uniform", "nan"], "must lie between 0 and 1"),
+        (["--uniform", "20"], "such as 0.1"),
+        (["--confusion", "small.json"], "10 rows of 10 probabilities"),
+        (["--confusion", "wide.json"], "10 rows of 10 probabilities"),
+        (["--confusion", "sum.json"], "sum to 1.5"),
+        (["--confusion", "vector.json"], "no JSON array of rows"),
+        (["--confusion", "nowhere.json"], "nowhere.json"),
+        (["--from", "short.json"], "999 labels were given for 1000 training examples"),
+        (["--from", "outside.json"], "label 10, but there are 10 classes (0 to 9)"),
+        (["--from", "words.txt"], "line 2 is \"dog\""),
+        (["--from", "order.parquet"], "sort it by id"),
+    ] {
+        let message = complaint(&home, &options);
+        assert!(message.contains(expected), "{options:?}: {message}");
+    }
+    assert!(complaint(&home, &[]).contains("--symmetric"));
+    let message = home.fails(&["noise", "--data", "sample", "--uniform", "0.1", "--out", "x.txt"]);
+    assert!(message.contains("must end in .parquet"), "{message}");
+    // The same files are refused where labels are used.
+    for (file, expected) in
+        [("short.json", "999 labels"), ("outside.json", "label 10"), ("order.parquet", "by id")]
+    {
+        let message = home.fails(&[crate::support::JOB, &["--labels", file]].concat());
+        assert!(message.contains(expected), "{file}: {message}");
+    }
+}
+
+#[test]
+fn wrong_labels_are_found_by_scores_that_were_taken_with_them() {
+    let home = Home::with_sample();
+    noise(&home, &["--symmetric", "0.2"]);
+    home.score(&["--replicas", "2", "--epochs", "2", "--labels", "noisy.parquet"]);
+    let found = home.json(&[
+        "suspects",
+        "out",
+        "--truth",
+        "noisy.parquet",
+        "-n",
+        "30",
+        "--picture",
+        "s.png",
+    ]);
+    assert_eq!(found["by"], "aum@2");
+    assert_eq!(found["warnings"], serde_json::json!([]));
+    let detection = found["detection"].as_array().unwrap();
+    let of = |name: &str| detection.iter().find(|column| column["column"] == name).unwrap();
+    assert!(of("aum@2")["auroc"].as_f64().unwrap() > 0.75, "{detection:?}");
+    let precision = |column: &serde_json::Value| column["average_precision"].as_f64().unwrap();
+    assert!(detection.is_sorted_by(|a, b| precision(a) >= precision(b)));
+    let suspects = found["suspects"].as_array().unwrap();
+    let changed = suspects.iter().filter(|suspect| suspect["changed"] == true).count();
+    assert!(suspects.len() == 30 && changed > 15, "{changed} of {}", suspects.len());
+    assert!(suspects.iter().all(|suspect| suspect["predicted"].is_string()));
+    assert!(image::open(home.path().join("s.png")).unwrap().width() > 100);
+    let text = home.ok(&["suspects", "out", "--truth", "noisy.parquet", "--at", "5,50"]);
+    assert!(text.contains("precision at 5 ") && text.contains("precision at 50"), "{text}");
+}
+
+#[test]
+fn scores_of_the_original_labels_are_told_apart() {
+    let home = Home::with_sample();
+    noise(&home, &["--uniform", "0.1"]);
+    home.score(&["--replicas", "1"]);
+    let arguments = ["suspects", "out", "--truth", "noisy.parquet", "--by", "el2n@end", "--json"];
+    let output = home.command(&arguments).output().unwrap();
+    assert!(output.status.success());
+    let text = errors(&output);
+    assert!(text.contains("cannot know them") && text.contains("--labels noisy.parquet"), "{text}");
+    let answer: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(answer["warnings"].as_array().unwrap().len(), 1);
+    let quiet = home.command(&["suspects", "out"]).output().unwrap();
+    assert!(errors(&quiet).is_empty());
+
+    for (name, fraction, expected) in
+        [("none.parquet", "0", "nothing to find"), ("out/scores.parquet", "", "which labels were")]
+    {
+        if !fraction.is_empty() {
+            home.ok(&["noise", "--data", "sample", "--symmetric", fraction, "--out", name]);
+        }
+        let message = home.fails(&["suspects", "out", "--truth", name]);
+        assert!(message.contains(expected), "{message}");
+    }
+}
