@@ -22,7 +22,7 @@ impl<'t> Ranking<'t> {
     /// The column `name` of a table: `el2n@4`, or `el2n@end` for the latest time.
     ///
     /// `forgetting@…` ranks never-learned examples above all counts where the table says which
-    /// those are ([`forgetting_key`]), unless it counts them as ∞ already.
+    /// those are ([`forgetting_key()`]), unless it counts them as ∞ already.
     ///
     /// # Errors
     /// When there is no such column; the message names the nearest.

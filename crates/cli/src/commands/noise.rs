@@ -42,7 +42,7 @@ pub struct NoiseArgs {
     /// Give this fraction any class, their own included.
     #[arg(long, value_name = "FRACTION", group = "kind")]
     uniform: Option<f64>,
-    /// JSON file of K rows of K probabilities: class a becomes class b with probability M[a][b].
+    /// JSON file of K rows of K probabilities: row a says how likely class a becomes which.
     #[arg(long, value_name = "FILE", group = "kind")]
     confusion: Option<PathBuf>,
     /// Labels from a file: .npy, .json, .txt or .parquet, one for each training example.

@@ -30,7 +30,7 @@ Examples:
 pub struct SuspectsArgs {
     /// A scores.parquet, or the folder that holds one.
     scores: PathBuf,
-    /// Column to suspect by; aum@end and el2n@end do well [default: aum@end, else the latest EL2N].
+    /// Column to suspect by; aum@end and el2n@end do well [default: the latest AUM, else EL2N].
     #[arg(long, value_name = "COLUMN")]
     by: Option<String>,
     /// How many to list.

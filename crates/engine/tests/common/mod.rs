@@ -126,6 +126,7 @@ pub fn spec(network: &str, width: u32, precision: Precision) -> RunSpec {
         data: DataRef { name: "sample".into(), fingerprint: String::new(), limit: None },
         labels: Labels::Original,
         subset: Subset::Full,
+        validation: None,
         network: NetworkSpec { name: network.into(), width },
         schedule: Schedule {
             steps: 20,

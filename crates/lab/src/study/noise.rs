@@ -23,7 +23,7 @@ pub struct NoisePlan {
     /// Fractions of labels redrawn from all classes (`uniform`, the paper's).
     #[serde(default)]
     pub uniform: Vec<f64>,
-    /// JSON files of confusion matrices: class a becomes class b with probability M[a][b].
+    /// JSON files of confusion matrices: row a says how likely class a becomes which.
     #[serde(default)]
     pub confusion: Vec<std::path::PathBuf>,
     /// Files of labels from elsewhere.

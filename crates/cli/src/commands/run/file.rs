@@ -43,15 +43,15 @@ pub struct ExperimentFile {
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", default)]
 pub struct Scoring {
-    /// Independent trainings to average over [4].
+    /// Independent trainings to average over; 4 by default.
     pub replicas: Option<u32>,
-    /// When, in epochs [the end].
+    /// When, in epochs; at the end by default.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub at: Vec<f64>,
-    /// Which scores [all without a backward pass].
+    /// Which scores; all without a backward pass by default.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub scores: Vec<String>,
-    /// When to take gradient norms, in epochs [`at`].
+    /// When to take gradient norms, in epochs; with the others by default.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub grand_at: Vec<f64>,
 }
