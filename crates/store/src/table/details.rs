@@ -46,7 +46,7 @@ mod tests {
             .collect();
         let known: Vec<&str> = names.iter().map(String::as_str).collect();
         let message = missing("el2n@20", "score column", &known);
-        assert!(message.contains("There are: el2n@2, "), "{message}");
+        assert!(message.contains("There are: el2n@0, el2n@2, el2n@10, "), "{message}");
         assert!(message.ends_with("… and 9 more") && !message.contains(".se,"), "{message}");
         assert!(missing("el2n", "score column", &[]).contains("has none"));
     }
