@@ -52,6 +52,20 @@ fn signal(child: &Child, signal: Signal) {
     killpg(Pid::from_raw(child.id() as i32), signal).unwrap();
 }
 
+/// On a busy machine the program needs a while to start.
+fn wait_until_it_trains(home: &Home) {
+    let has_checkpoint =
+        |run: std::fs::DirEntry| run.path().join("checkpoint.safetensors").exists();
+    for _ in 0..600 {
+        let mut runs = std::fs::read_dir(home.path().join("store/runs")).into_iter().flatten();
+        if runs.any(|run| run.is_ok_and(has_checkpoint)) {
+            return;
+        }
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    panic!("no checkpoint after a minute");
+}
+
 fn table(home: &Home) -> Vec<u8> {
     std::fs::read(home.path().join("out/scores.parquet")).unwrap()
 }
@@ -84,7 +98,7 @@ fn a_job_killed_again_and_again_ends_as_if_nothing_had_been() {
 fn ctrl_c_saves_and_the_same_command_goes_on() {
     let home = Home::with_sample();
     let mut child = start(&home);
-    std::thread::sleep(Duration::from_millis(1500));
+    wait_until_it_trains(&home);
     signal(&child, Signal::SIGINT);
     let status = child.wait().unwrap();
     assert_eq!(status.code(), Some(130));

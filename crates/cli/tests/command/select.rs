@@ -49,6 +49,7 @@ fn each_rule_keeps_its_part() {
         (&["--by", "confidence@1", "--count", "3", "--rule", "highest"], &[4, 8, 9]),
         (&["--by", "el2n@1", "--keep", "0.2", "--rule", "window", "--offset", "0.4"], &[2, 7]),
         (&["--by", "el2n@1", "--count", "2", "--rule", "window", "--offset", "4"], &[2, 7]),
+        (&["--by", "el2n@1", "--keep", "0.2", "--rule", "window", "--offset", "4"], &[2, 7]),
         (&["--by", "el2n@1", "--keep", "0.2", "--quota", "balanced"], &[4, 9]),
         (
             &["--by", "el2n@1", "--keep", "0.2", "--rule", "ccs", "--cut", "0.8", "--strata", "1"],
