@@ -143,9 +143,14 @@ pub fn mean_cross_entropy(logits: &Tensor, labels: &[u32]) -> (Tensor, Tensor) {
 }
 
 /// The gradient of each example's cross-entropy with respect to its logits, `softmax − one-hot`.
+///
+/// The label's entry is minus the sum of the others: of a sure network, `p − 1` would be nothing but
+/// rounding.
 pub fn error_vectors(logits: &Tensor, labels: &[u32]) -> Tensor {
-    let one_hot = on_device(labels, logits).one_hot(logits.size()[1]);
-    logits.softmax(-1, Kind::Float) - one_hot.to_kind(Kind::Float)
+    let labels = on_device(labels, logits).unsqueeze(-1);
+    let others = logits.softmax(-1, Kind::Float).scatter_value(-1, &labels, 0.0);
+    let sums = others.sum_dim_intlist([-1i64].as_slice(), true, Kind::Float);
+    others.scatter(-1, &labels, &-sums)
 }
 
 fn on_device(labels: &[u32], like: &Tensor) -> Tensor {
