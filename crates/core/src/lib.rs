@@ -22,6 +22,7 @@
 
 pub mod argmax;
 pub mod aum;
+pub mod barrier;
 pub mod cartography;
 mod checks;
 pub mod el2n;
@@ -29,6 +30,7 @@ pub mod entropy;
 pub mod example_id;
 pub mod forgetting;
 pub mod forgetting_key;
+pub mod kernel_distance;
 pub mod l1;
 pub mod logit_scores;
 pub mod loss;
@@ -45,12 +47,14 @@ pub mod training_dynamics;
 
 pub use argmax::argmax;
 pub use aum::Aum;
+pub use barrier::barrier;
 pub use cartography::Cartography;
 pub use el2n::el2n;
 pub use entropy::entropy;
 pub use example_id::ExampleId;
 pub use forgetting::Forgetting;
 pub use forgetting_key::forgetting_key;
+pub use kernel_distance::{KernelError, kernel_distance};
 pub use l1::l1;
 pub use logit_scores::LogitScores;
 pub use loss::loss;

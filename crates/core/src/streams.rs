@@ -42,6 +42,10 @@ pub enum Stream {
     Subset = 4,
     /// Resamples of examples, for intervals.
     Bootstrap = 5,
+    /// Seeds of children that leave a parent in the middle of its training.
+    Child = 6,
+    /// Examples from which batch-norm statistics are taken anew.
+    Statistics = 7,
 }
 
 const TAG: [u8; 8] = *b"datadiet";

@@ -1,9 +1,10 @@
 //! Laws that hold for all inputs.
 
 use datadiet_core::{
-    ExampleId, LogitScores, ScoreKind, StatsError, Stream, TrainingDynamics, average_ranks, band,
-    detection, forgetting_key, mean_and_standard_error, order, percentile, permutation,
-    reliability, replicas_for, rng, softmax, spearman, spearman_interval, top_overlap,
+    ExampleId, KernelError, LogitScores, ScoreKind, StatsError, Stream, TrainingDynamics,
+    average_ranks, band, barrier, detection, forgetting_key, kernel_distance,
+    mean_and_standard_error, order, percentile, permutation, reliability, replicas_for, rng,
+    softmax, spearman, spearman_interval, top_overlap,
 };
 use proptest::{collection::vec, prelude::*};
 
@@ -337,4 +338,72 @@ fn examples_that_a_replica_never_saw_do_not_count() {
     let whole = reliability(&[&[1.0, 2.0, 3.0], &[1.0, 3.0, 2.0]]).unwrap();
     let holed = reliability(&[&[1.0, 9.0, 2.0, 3.0], &[1.0, f32::NAN, 3.0, 2.0]]).unwrap();
     assert_eq!(whole, holed);
+}
+
+/// The Gram matrix of `rows` vectors.
+fn gram(rows: usize) -> impl Strategy<Value = Vec<f64>> {
+    const LENGTH: usize = 3;
+    let vectors = vec(-3.0_f64..3.0, rows * LENGTH).prop_filter("all zero", |v| v[0].abs() > 0.1);
+    vectors.prop_map(move |vectors| {
+        let row = |i: usize| &vectors[i * LENGTH..(i + 1) * LENGTH];
+        let product = |i, j| row(i).iter().zip(row(j)).map(|(a, b)| a * b).sum::<f64>();
+        (0..rows * rows).map(|at| product(at / rows, at % rows)).collect()
+    })
+}
+
+proptest! {
+    #[test]
+    fn kernel_distance_is_a_distance_of_directions(
+        a in gram(4), b in gram(4), scale in 1e-6_f64..1e6,
+    ) {
+        let distance = kernel_distance(&a, &b).unwrap();
+        prop_assert!((0.0..=1.0 + 1e-12).contains(&distance), "{}", distance);
+        prop_assert_eq!(kernel_distance(&a, &a), Ok(0.0));
+        prop_assert_eq!(kernel_distance(&b, &a), Ok(distance));
+        let scaled: Vec<f64> = a.iter().map(|x| x * scale).collect();
+        prop_assert!(kernel_distance(&a, &scaled).unwrap() < 1e-12);
+        prop_assert!((kernel_distance(&scaled, &b).unwrap() - distance).abs() < 1e-12);
+        // The definition.
+        let product = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(x, y)| x * y).sum::<f64>();
+        let cosine = product(&a, &b) / (product(&a, &a) * product(&b, &b)).sqrt();
+        prop_assert!((distance - (1.0 - cosine)).abs() < 1e-12);
+    }
+
+    #[test]
+    fn a_barrier_is_what_lies_above_the_chord(
+        risks in vec(0.0_f64..1.0, 2..12), level in 0.0_f64..1.0,
+    ) {
+        let steps = risks.len() - 1;
+        let alphas: Vec<f64> = (0..=steps).map(|i| i as f64 / steps as f64).collect();
+        let found = barrier(&alphas, &risks).unwrap();
+        let mut expected = 0.0_f64;
+        for (alpha, risk) in alphas.iter().zip(&risks) {
+            expected = expected.max(risk - (1.0 - alpha) * risks[0] - alpha * risks[steps]);
+        }
+        prop_assert!((found - expected).abs() < 1e-12);
+        let back: Vec<f64> = risks.iter().rev().copied().collect();
+        prop_assert!((barrier(&alphas, &back).unwrap() - found).abs() < 1e-12);
+        prop_assert_eq!(barrier(&alphas, &vec![level; alphas.len()]), Some(0.0));
+    }
+}
+
+#[test]
+fn kernels_without_a_direction_are_refused() {
+    assert_eq!(
+        kernel_distance(&[1.0], &[1.0, 2.0]),
+        Err(KernelError::Sizes { first: 1, second: 2 })
+    );
+    assert_eq!(kernel_distance(&[], &[]), Err(KernelError::Sizes { first: 0, second: 0 }));
+    for bad in [0.0, f64::NAN, f64::INFINITY] {
+        assert!(matches!(kernel_distance(&[1.0], &[bad]), Err(KernelError::NoDirection { .. })));
+    }
+    assert!(kernel_distance(&[1e300, 1e-300], &[1e-300, 1e300]).unwrap() > 0.999);
+}
+
+#[test]
+fn a_path_without_ends_has_no_barrier() {
+    assert_eq!(barrier(&[0.5, 1.0], &[0.1, 0.2]), None);
+    assert_eq!(barrier(&[0.0, 1.0], &[0.1, 0.2, 0.3]), None);
+    assert_eq!(barrier(&[0.0, 0.5, 1.0], &[0.1, f64::NAN, 0.3]), None);
+    assert_eq!(barrier(&[], &[]), None);
 }

@@ -8,14 +8,14 @@ use std::collections::HashMap;
 use std::path::Path;
 
 use datadiet_core::TrainingDynamics;
-use datadiet_store::{StoreError, TimedAccuracy, write_atomically};
-use safetensors::tensor::{Dtype, SafeTensors, TensorView};
+use datadiet_store::{StoreError, TimedAccuracy};
+use safetensors::tensor::SafeTensors;
 use serde::{Deserialize, Serialize};
 use tch::Tensor;
 
 use crate::EngineError;
-use crate::evaluation::to_vec;
 use crate::recorder::Recorder;
+use crate::state_file::{self, Entry, named, named_momentum};
 use crate::trainer::Trainer;
 
 /// Counters of a run.
@@ -64,23 +64,11 @@ pub fn save(
     };
     let header =
         serde_json::to_string(&header).map_err(|error| StoreError::damaged(path, error))?;
-    let mut owned: Vec<(String, Dtype, Vec<usize>, Vec<u8>)> = Vec::new();
-    for (name, tensor) in named_tensors(trainer) {
-        let shape = tensor.size().iter().map(|&side| side as usize).collect();
-        owned.push((name, Dtype::F32, shape, bytemuck::cast_slice(&to_vec(tensor)).to_vec()));
-    }
+    let mut entries: Vec<Entry> = tensors_of(trainer).map(Entry::of).collect();
     for (name, column) in recorder.dynamics.state() {
-        let bytes = bytemuck::cast_slice(&column).to_vec();
-        owned.push((format!("dynamics.{name}"), Dtype::F64, vec![column.len()], bytes));
+        entries.push(Entry::column(format!("dynamics.{name}"), &column));
     }
-    let views = owned.iter().map(|(name, dtype, shape, bytes)| {
-        let view = TensorView::new(*dtype, shape.clone(), bytes).expect("bytes fit the shape");
-        (name.as_str(), view)
-    });
-    let metadata = HashMap::from([("run".to_owned(), header)]);
-    let bytes = safetensors::serialize(views, Some(metadata))
-        .map_err(|error| StoreError::damaged(path, error))?;
-    write_atomically(path, |file| std::io::Write::write_all(file, &bytes))
+    state_file::write(path, &entries, Some(HashMap::from([("run".to_owned(), header)])))
 }
 
 /// Restores a state saved by [`save`]; gives nothing when there is none.
@@ -103,14 +91,7 @@ pub fn load(
         .and_then(|text| serde_json::from_str(text).ok())
         .ok_or_else(|| damaged("no counters".into()))?;
     let file = SafeTensors::deserialize(&bytes).map_err(|error| damaged(error.to_string()))?;
-    for (name, tensor) in named_tensors(trainer) {
-        let values = floats(&file, &name).ok_or_else(|| damaged(format!("no {name}")))?;
-        if values.len() != tensor.numel() {
-            return Err(damaged(format!("{name} has another size")).into());
-        }
-        let mut target = tensor.shallow_clone();
-        target.copy_(&Tensor::from_slice(&values).view(tensor.size().as_slice()));
-    }
+    state_file::restore(path, &file, tensors_of(trainer))?;
     let dynamics = |name: &str| {
         let view = file.tensor(&format!("dynamics.{name}")).ok()?;
         Some(bytemuck::pod_collect_to_vec::<u8, f64>(view.data()))
@@ -125,17 +106,8 @@ pub fn load(
     Ok(Some(header.counters))
 }
 
-fn floats(file: &SafeTensors<'_>, name: &str) -> Option<Vec<f32>> {
-    let view = file.tensor(name).ok().filter(|view| view.dtype() == Dtype::F32)?;
-    Some(bytemuck::pod_collect_to_vec(view.data()))
-}
-
-/// Every tensor of a run's state with its name in the file.
-fn named_tensors<'t>(trainer: &'t Trainer<'_>) -> impl Iterator<Item = (String, &'t Tensor)> {
+/// Every tensor of a run's state.
+fn tensors_of<'t>(trainer: &'t Trainer<'_>) -> impl Iterator<Item = (String, &'t Tensor)> {
     let parameters = &trainer.parameters;
-    let with = |prefix: &'static str| move |(name, tensor)| (format!("{prefix}.{name}"), tensor);
-    let values = parameters.names().iter().zip(parameters.values()).map(with("param"));
-    let buffers = parameters.buffer_names().iter().zip(parameters.buffers()).map(with("buffer"));
-    let momentum = parameters.names().iter().zip(&trainer.momentum).map(with("momentum"));
-    values.chain(buffers).chain(momentum)
+    named(parameters).chain(named_momentum(parameters, &trainer.momentum))
 }

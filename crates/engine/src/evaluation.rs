@@ -8,7 +8,7 @@ use tch::{Kind, Tensor};
 use crate::EngineError;
 use crate::grand::{Batching, ExampleNorms, bytes_of_an_example, example_norms, last_layer_norms};
 use crate::images::Images;
-use crate::network::{Mode, Weights};
+use crate::network::{Mode, Network, Weights};
 use crate::trainer::Trainer;
 
 /// Images in a batch: small enough that activations stay in the processor's cache.
@@ -59,6 +59,30 @@ pub fn logit_scores(trainer: &Trainer<'_>, pass: Pass<'_>) -> Result<LogitScores
     Ok(scores)
 }
 
+/// Scores of the logits of the images `ids` alone.
+///
+/// # Errors
+/// As [`logit_scores`].
+pub fn logit_scores_of(
+    network: &Network,
+    weights: &Weights<'_>,
+    pass: Pass<'_>,
+    ids: &[ExampleId],
+) -> Result<LogitScores, EngineError> {
+    let mut scores = LogitScores::default();
+    for ids in ids.chunks(BATCH) {
+        if pass.stop.load(Ordering::Relaxed) {
+            return Err(EngineError::Stopped);
+        }
+        let labels: Vec<u32> = ids.iter().map(|id| pass.labels[id.index()]).collect();
+        let images = pass.images.select(&indices(ids));
+        let logits = network.forward(weights, &images, Mode::Eval);
+        let classes = logits.size()[1] as usize;
+        scores.append(LogitScores::from_logits(&to_vec(&logits), classes, &labels)?);
+    }
+    Ok(scores)
+}
+
 /// Fraction of the images `ids` whose largest logit is that of their label.
 ///
 /// # Errors
@@ -70,20 +94,17 @@ pub fn accuracy_of(
 ) -> Result<f64, EngineError> {
     let working = trainer.parameters.working_copy(trainer.kind());
     let weights = Weights { parameters: &trainer.parameters, working: &working };
-    let mut correct = 0.0;
-    for ids in ids.chunks(BATCH) {
-        if pass.stop.load(Ordering::Relaxed) {
-            return Err(EngineError::Stopped);
-        }
-        let indices: Vec<i64> = ids.iter().map(|id| i64::from(id.0)).collect();
-        let labels: Vec<u32> = ids.iter().map(|id| pass.labels[id.index()]).collect();
-        let images = pass.images.select(&indices);
-        let logits = trainer.network.forward(&weights, &images, Mode::Eval);
-        let classes = logits.size()[1] as usize;
-        let scores = LogitScores::from_logits(&to_vec(&logits), classes, &labels)?;
-        correct += scores.correct.iter().map(|&right| f64::from(right)).sum::<f64>();
-    }
-    Ok(correct / ids.len() as f64)
+    Ok(mean(&logit_scores_of(&trainer.network, &weights, pass, ids)?.correct))
+}
+
+/// Ids as libtorch indexes with them.
+pub fn indices(ids: &[ExampleId]) -> Vec<i64> {
+    ids.iter().map(|id| i64::from(id.0)).collect()
+}
+
+/// The mean of a column, summed in 64-bit floats.
+pub fn mean(column: &[f32]) -> f64 {
+    column.iter().map(|&value| f64::from(value)).sum::<f64>() / column.len() as f64
 }
 
 /// Fraction of the images whose largest logit is that of their label.
@@ -91,8 +112,7 @@ pub fn accuracy_of(
 /// # Errors
 /// As [`logit_scores`].
 pub fn accuracy(trainer: &Trainer<'_>, pass: Pass<'_>) -> Result<f64, EngineError> {
-    let correct: f32 = logit_scores(trainer, pass)?.correct.iter().sum();
-    Ok(f64::from(correct) / pass.labels.len() as f64)
+    Ok(mean(&logit_scores(trainer, pass)?.correct))
 }
 
 /// Gradient norms, with at most about `memory` bytes for the passes.

@@ -9,6 +9,7 @@
 pub mod aten;
 pub mod augment;
 mod checkpoint;
+pub mod connectivity;
 mod device;
 mod error;
 pub mod evaluation;
@@ -18,12 +19,17 @@ pub mod images;
 pub mod kernels;
 pub mod layers;
 mod material;
+pub mod measure;
 mod memory;
 pub mod network;
 pub mod networks;
+pub mod ntk;
 pub mod parameters;
 mod recorder;
 pub mod session;
+mod snapshot;
+mod state_file;
 pub mod trainer;
 
 pub use error::EngineError;
+pub use memory::peak_memory_mib;

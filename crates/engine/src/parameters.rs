@@ -59,6 +59,24 @@ impl Parameters {
         self.values.iter().map(Tensor::numel).sum()
     }
 
+    /// The point at `alpha` on the straight line from these to `other`, running statistics too:
+    /// exactly these at 0, exactly the other's at 1, and these where both are equal.
+    ///
+    /// # Panics
+    /// When they are not of the same network.
+    pub fn toward(&self, other: &Self, alpha: f64) -> Self {
+        assert_eq!(self.names, other.names, "parameters of the same network");
+        let between = |from: &[Tensor], to: &[Tensor]| {
+            from.iter().zip(to).map(|(from, to)| from.lerp(to, alpha)).collect()
+        };
+        Self {
+            names: self.names.clone(),
+            values: between(&self.values, &other.values),
+            buffer_names: self.buffer_names.clone(),
+            buffers: between(&self.buffers, &other.buffers),
+        }
+    }
+
     /// Moves everything to `device`.
     pub fn to_device(&mut self, device: Device) {
         for tensor in self.values.iter_mut().chain(&mut self.buffers) {

@@ -114,7 +114,7 @@ impl<'a> Recorder<'a> {
         Ok(warnings)
     }
 
-    /// Accuracies at the end of training.
+    /// Spread at the end of training.
     fn judge(&mut self, trainer: &Trainer<'_>) -> Result<(), EngineError> {
         let judged = self.test.as_ref().unwrap_or(&self.train);
         let accuracy = accuracy(trainer, self.pass(judged))?;

@@ -7,7 +7,7 @@ use datadiet_core::{Stream, rng};
 use datadiet_data::{DataHome, Dataset, Split};
 use datadiet_store::{RunFailure, RunFolder, RunResult, RunSpec};
 use rand::Rng;
-use tch::Device;
+use tch::{Device, Kind};
 
 use crate::EngineError;
 use crate::checkpoint::{self, Counters};
@@ -17,6 +17,7 @@ use crate::material::Material;
 use crate::memory::peak_memory_mib;
 use crate::networks::{self, Task};
 use crate::recorder::{Labelled, Means, Recorder};
+use crate::snapshot;
 use crate::trainer::{Minibatch, Trainer, kind_of};
 
 /// Hears how a run goes on.
@@ -77,7 +78,7 @@ pub fn run(
     ending
 }
 
-fn check_data(spec: &RunSpec, dataset: &Dataset) -> Result<(), EngineError> {
+pub(crate) fn check_data(spec: &RunSpec, dataset: &Dataset) -> Result<(), EngineError> {
     if dataset.fingerprint() == spec.data.fingerprint {
         return Ok(());
     }
@@ -102,8 +103,9 @@ fn train(
     let seed = rng(spec.seed, spec.replica, Stream::Initialisation, 0).next_u64() as i64;
     let (network, parameters) = networks::build(&spec.network, task, seed)?;
     let kept = spec.data.limit.map_or(usize::MAX, |limit| limit as usize);
-    let (images, original) = load_split(dataset, dataset.train(), kept, spec, device);
-    let test = dataset.test().map(|split| load_split(dataset, split, usize::MAX, spec, device));
+    let kind = kind_of(spec.precision);
+    let (images, original) = load_split(dataset, dataset.train(), kept, kind, device);
+    let test = dataset.test().map(|split| load_split(dataset, split, usize::MAX, kind, device));
     let material = Material::read(folder, spec, original, task.classes as u32)?;
     let labels = &*material.labels;
     let classes = task.classes as usize;
@@ -139,18 +141,18 @@ pub fn task_of(dataset: &Dataset) -> Task {
     }
 }
 
-fn load_split<'a>(
+pub(crate) fn load_split<'a>(
     dataset: &'a Dataset,
     split: Split<'a>,
     kept: usize,
-    spec: &RunSpec,
+    kind: Kind,
     device: Device,
 ) -> (Images<'a>, &'a [u32]) {
     let shape = [dataset.height(), dataset.width(), dataset.channels()];
     let kept = kept.min(split.len());
     let pixels = &split.images[..kept * shape.iter().product::<usize>()];
     let normalisation = Normalisation { mean: dataset.mean(), std: dataset.std() };
-    let images = Images::new(pixels, shape, &normalisation, kind_of(spec.precision), device);
+    let images = Images::new(pixels, shape, &normalisation, kind, device);
     (images, &split.labels[..kept])
 }
 
@@ -171,7 +173,13 @@ impl Session<'_> {
     fn resume(&mut self, classes: usize) -> Result<(), EngineError> {
         let path = self.folder.checkpoint_file();
         let loaded = checkpoint::load(&path, &mut self.trainer, &mut self.recorder, classes)?;
-        self.counters = loaded.unwrap_or_default();
+        match (loaded, &self.spec.spawn) {
+            (Some(counters), _) => self.counters = counters,
+            (None, Some(spawn)) => {
+                snapshot::inherit(self.folder, self.spec, spawn, &mut self.trainer)?;
+            }
+            (None, None) => {}
+        }
         Ok(())
     }
 
@@ -183,6 +191,10 @@ impl Session<'_> {
         let total = self.spec.stop_after;
         loop {
             let step = self.trainer.step;
+            // Before the checkpoint that would go on from here: weights are never missed.
+            if self.spec.record.weights.contains(&step) {
+                snapshot::save(self.folder, &self.trainer)?;
+            }
             if self.recorder.is_due(step) {
                 progress.recording(step);
                 let start = Instant::now();
@@ -252,7 +264,7 @@ impl Session<'_> {
         let batch = u64::from(self.spec.schedule.batch).min(self.trainer.examples().len() as u64);
         let result = RunResult {
             steps: self.trainer.step,
-            images_trained: self.trainer.step * batch,
+            images_trained: self.spec.own_steps() * batch,
             images_scored: self.recorder.images_scored,
             train_seconds: counters.train_seconds,
             score_seconds: counters.score_seconds - self.recorder.gradient_seconds,

@@ -1,7 +1,8 @@
 //! Stochastic gradient descent on one network: one call, one step.
 
 use datadiet_core::{ExampleId, Stream, permutation, rng};
-use datadiet_store::{Precision, RunSpec};
+use datadiet_store::{Precision, RunSpec, Spawn};
+use rand::Rng;
 use tch::{Kind, Tensor};
 
 use crate::aten::{SgdStep, fused_sgd};
@@ -22,6 +23,8 @@ pub struct Trainer<'a> {
     /// Steps done.
     pub step: u64,
     spec: &'a RunSpec,
+    /// Seed of data order and augmentation.
+    seed: u64,
     images: &'a Images<'a>,
     labels: &'a [u32],
     examples: &'a [ExampleId],
@@ -56,7 +59,16 @@ impl<'a> Trainer<'a> {
     ) -> Self {
         parameters.to_device(images.device());
         let momentum = parameters.zeros_like();
-        Self { network, parameters, momentum, step: 0, spec, images, labels, examples, order: None }
+        let seed = match &spec.spawn {
+            None => spec.seed,
+            Some(Spawn { step, child, .. }) => {
+                // Children of the same number that leave at other steps go other ways, too.
+                let counter = step << 32 | u64::from(*child);
+                rng(spec.seed, spec.replica, Stream::Child, counter).next_u64()
+            }
+        };
+        let (step, order) = (0, None);
+        Self { network, parameters, momentum, step, spec, seed, images, labels, examples, order }
     }
 
     /// Ids of the examples trained on.
@@ -103,7 +115,7 @@ impl<'a> Trainer<'a> {
         let per_epoch = self.spec.steps_per_epoch(self.examples.len());
         let (epoch, index) = (self.step / per_epoch, (self.step % per_epoch) as usize);
         if self.order.as_ref().is_none_or(|(known, _)| *known != epoch) {
-            let mut order = rng(self.spec.seed, self.spec.replica, Stream::Order, epoch);
+            let mut order = rng(self.seed, self.spec.replica, Stream::Order, epoch);
             self.order = Some((epoch, permutation(self.examples.len(), &mut order)));
         }
         let (_, order) = self.order.as_ref().expect("made above");
@@ -118,7 +130,7 @@ impl<'a> Trainer<'a> {
             return self.images.select(&indices);
         }
         // One stream a step: a resumed run draws what the undisturbed one would have drawn.
-        let mut rng = rng(self.spec.seed, self.spec.replica, Stream::Augmentation, self.step);
+        let mut rng = rng(self.seed, self.spec.replica, Stream::Augmentation, self.step);
         let (padding, flip) = (augmentation.crop_padding, augmentation.flip);
         let crops = Crops::draw(ids.len(), self.images.sides(), padding, flip, &mut rng);
         self.images.augmented(&indices, &crops)

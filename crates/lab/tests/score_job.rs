@@ -67,7 +67,7 @@ impl Fake {
 
 fn job(replicas: u32) -> ScoreJob {
     let record =
-        Recording { scores: vec![ScoreKind::El2n], steps: vec![STEP], gradient_steps: vec![] };
+        Recording { scores: vec![ScoreKind::El2n], steps: vec![STEP], ..Recording::default() };
     let template = RunSpec { record, ..common::training(STEP, 1) };
     ScoreJob {
         name: String::new(),

@@ -60,7 +60,7 @@ impl Trainer for Fake {
 fn scene() -> Scene {
     let template = common::training(STEPS, 10);
     let record =
-        Recording { scores: vec![ScoreKind::El2n], steps: vec![50], gradient_steps: vec![] };
+        Recording { scores: vec![ScoreKind::El2n], steps: vec![50], ..Recording::default() };
     Scene {
         name: String::new(),
         scoring: RunSpec { record, stop_after: 50, ..template.clone() },

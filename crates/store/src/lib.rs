@@ -12,13 +12,17 @@
 //!                      /lock             held while a worker trains; names the holder
 //!                      /checkpoint.safetensors   newest state to resume from
 //!                      /scores/<step>.parquet    scores of every example after <step> steps
+//!                      /weights/<step>.safetensors   weights and momentum after <step> steps
 //!                      /result.json      accuracies, counts, seconds: written last, marks completion
 //!                      /failure.json     why a run failed (its loss became NaN, say)
+//! <store>/measurements/<id>/measurement.json   what is measured on kept weights
+//!                          /result.json        what came of it
 //! ```
 
 mod atomic;
 mod error;
 mod lists;
+mod measurement;
 mod run_folder;
 mod run_id;
 mod spec;
@@ -28,11 +32,12 @@ mod table;
 pub use atomic::{write_atomically, write_json};
 pub use error::StoreError;
 pub use lists::ListRef;
+pub use measurement::{KernelDistance, Line, Measured, Measurement, MeasurementFolder, Risks};
 pub use run_folder::{RunFailure, RunFolder, RunLock, RunResult, RunStatus, TimedAccuracy};
 pub use run_id::RunId;
 pub use spec::{
     Augmentation, DataRef, DeviceKind, Labels, LearningRate, NetworkSpec, Precision, Recording,
-    RunSpec, Schedule, Subset,
+    RunSpec, Schedule, Spawn, Subset,
 };
 pub use store::Store;
 pub use table::{Column, Table, TableFile, TableWriter, is_detail};

@@ -210,6 +210,11 @@ impl RunFolder {
         fs::remove_dir_all(&self.path).map_err(StoreError::io("remove", &self.path))
     }
 
+    /// The folder of another run of the store, by its id.
+    pub fn sibling(&self, id: &RunId) -> PathBuf {
+        self.path.with_file_name(id.as_str())
+    }
+
     /// Reads a list of ids or labels of the store that the run is in.
     pub fn read_list(&self, list: &ListRef) -> Result<Vec<u32>, StoreError> {
         let root = self.path.parent().and_then(Path::parent).unwrap_or(Path::new("."));
@@ -231,6 +236,11 @@ impl RunFolder {
         Table::read(&self.scores_file(step))
     }
 
+    /// Weights and momentum after `step` steps.
+    pub fn weights_file(&self, step: u64) -> PathBuf {
+        self.path.join("weights").join(format!("{step:08}.safetensors"))
+    }
+
     fn scores_file(&self, step: u64) -> PathBuf {
         self.path.join("scores").join(format!("{step:08}.parquet"))
     }
@@ -244,7 +254,7 @@ impl RunFolder {
     }
 }
 
-fn read_json<T: DeserializeOwned>(path: &Path) -> Result<Option<T>, StoreError> {
+pub(crate) fn read_json<T: DeserializeOwned>(path: &Path) -> Result<Option<T>, StoreError> {
     let text = match fs::read(path) {
         Ok(text) => text,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),

@@ -17,14 +17,19 @@ impl RunId {
     pub fn of(spec: &RunSpec) -> Self {
         // Struct fields serialise in the order of their declaration, so the text is canonical.
         let text = serde_json::to_string(spec).expect("a specification is plain data");
-        let digest = Sha256::digest(text.as_bytes());
-        Self(digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect())
+        Self(short_digest(&text))
     }
 
     /// The id as text.
     pub fn as_str(&self) -> &str {
         &self.0
     }
+}
+
+/// The first 16 hexadecimal digits of the SHA-256 of a text.
+pub(crate) fn short_digest(text: &str) -> String {
+    let digest = Sha256::digest(text.as_bytes());
+    digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect()
 }
 
 impl fmt::Display for RunId {

@@ -6,7 +6,7 @@
 use datadiet_core::ScoreKind;
 use serde::{Deserialize, Serialize};
 
-use crate::ListRef;
+use crate::{ListRef, RunId};
 
 /// One training, described completely.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -44,11 +44,42 @@ pub struct RunSpec {
     pub stop_after: u64,
     /// What is recorded, and when.
     pub record: Recording,
+    /// Where this run leaves another one; none for a run from initialisation.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub spawn: Option<Spawn>,
+}
+
+/// A child: it is its parent up to a step, and goes on from the parent's weights and momentum with
+/// data order and augmentation of its own.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Spawn {
+    /// The parent, which trained by the same specification and kept its weights at that step.
+    pub parent: RunId,
+    /// Steps that both share.
+    pub step: u64,
+    /// Which of the parent's children; each has random streams of its own.
+    pub child: u32,
 }
 
 impl RunSpec {
     /// The current meaning of specifications.
     pub const SEMANTICS: u32 = 1;
+
+    /// Steps that this run trains itself: a child leaves those before it to its parent.
+    pub fn own_steps(&self) -> u64 {
+        self.stop_after - self.spawn.as_ref().map_or(0, |spawn| spawn.step)
+    }
+
+    /// The same training, whatever is recorded of it and wherever it begins and stops.
+    pub fn trains_like(&self, other: &Self) -> bool {
+        let plain = |spec: &Self| Self {
+            record: Recording::default(),
+            spawn: None,
+            stop_after: 0,
+            ..spec.clone()
+        };
+        plain(self) == plain(other)
+    }
 
     /// Steps in one epoch over `examples` examples: incomplete batches are dropped.
     pub fn steps_per_epoch(&self, examples: usize) -> u64 {
@@ -194,7 +225,7 @@ pub enum DeviceKind {
 }
 
 /// What a run records.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Recording {
     /// Scores to take.
     pub scores: Vec<ScoreKind>,
@@ -202,6 +233,9 @@ pub struct Recording {
     pub steps: Vec<u64>,
     /// Those of these steps at which scores of gradients and inputs are taken too.
     pub gradient_steps: Vec<u64>,
+    /// When weights and momentum are kept, in steps done, ascending and distinct.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub weights: Vec<u64>,
 }
 
 #[cfg(test)]

@@ -2,7 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::{ListRef, RunFolder, RunId, RunSpec, StoreError, lists, write_atomically};
+use crate::{
+    ListRef, Measurement, MeasurementFolder, RunFolder, RunId, RunSpec, StoreError, lists,
+    write_atomically,
+};
 
 /// A folder of runs with a layout version.
 #[derive(Clone, Debug)]
@@ -44,6 +47,11 @@ impl Store {
         let id = RunId::of(spec);
         let path = self.root.join("runs").join(id.as_str());
         RunFolder::new(path, id)
+    }
+
+    /// The folder of a measurement; nothing is written yet.
+    pub fn measurement(&self, measurement: &Measurement) -> MeasurementFolder {
+        MeasurementFolder::of(&self.root, measurement)
     }
 
     /// Keeps a list of ids or labels for specifications to refer to.

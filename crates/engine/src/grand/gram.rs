@@ -37,15 +37,21 @@ fn input_similarity(sides: ConvSides, x: &Tensor) -> Tensor {
     let (count, rows, columns) = (padded.size()[0], padded.size()[2], padded.size()[3]);
     let places = by_position(&padded);
     let all = places.bmm(&places.transpose(1, 2)).view([count, rows, columns, rows, columns]);
+    sum_over_taps(sides, &all)
+}
+
+/// S from the similarity of the padded input's places, … × rows × columns × rows × columns: the sum
+/// of its strided blocks, one for each position in the filter.
+pub fn sum_over_taps(sides: ConvSides, all: &Tensor) -> Tensor {
     let block = |down: usize, right: usize| {
         let cut = |x: Tensor, axis: i64, start: usize, count: usize| {
             let end = start + sides.stride * (count - 1) + 1;
             x.slice(axis, Some(start as i64), Some(end as i64), sides.stride as i64)
         };
-        let x = cut(all.shallow_clone(), 1, down, sides.out_height());
-        let x = cut(x, 2, right, sides.out_width());
-        let x = cut(x, 3, down, sides.out_height());
-        cut(x, 4, right, sides.out_width())
+        let x = cut(all.shallow_clone(), -4, down, sides.out_height());
+        let x = cut(x, -3, right, sides.out_width());
+        let x = cut(x, -2, down, sides.out_height());
+        cut(x, -1, right, sides.out_width())
     };
     let mut sum = block(0, 0).copy();
     for tap in 1..sides.kernel.pow(2) {

@@ -30,6 +30,8 @@ mod pass;
 mod rule;
 mod visitor;
 
+pub(crate) use gram::sum_over_taps;
 pub use memory::Batching;
 pub use pass::{ExampleNorms, bytes_of_an_example, example_norms, last_layer_norms};
 pub use rule::{Rule, choose};
+pub(crate) use rule::{padded_positions, positions};

@@ -16,7 +16,7 @@ use crate::parameters::{BufferId, ParamId, Parameters};
 /// Added to variances.
 const EPSILON: f64 = 1e-5;
 /// Weight of the newest batch in the running statistics.
-const MOMENTUM: f64 = 0.1;
+pub(crate) const STATISTICS_MOMENTUM: f64 = 0.1;
 
 /// Batch norm over the channels of N×C×H×W.
 #[derive(Clone, Debug)]
@@ -158,7 +158,8 @@ impl BatchNorm {
             let mut running = parameters.buffers()[id.0].shallow_clone();
             for (running, &value) in slice_mut::<f32>(&mut running).iter_mut().zip(values) {
                 let value = f64::from(value) * factor;
-                *running = (f64::from(*running) * (1.0 - MOMENTUM) + value * MOMENTUM) as f32;
+                *running = (f64::from(*running) * (1.0 - STATISTICS_MOMENTUM)
+                    + value * STATISTICS_MOMENTUM) as f32;
             }
         };
         update(self.mean, &batch.mean, 1.0);
@@ -182,7 +183,7 @@ impl BatchNorm {
             Some(&buffers[self.mean.0]),
             Some(&buffers[self.variance.0]),
             train,
-            MOMENTUM,
+            STATISTICS_MOMENTUM,
             EPSILON,
         );
         if let Some(residual) = residual {

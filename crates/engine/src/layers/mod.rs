@@ -6,6 +6,7 @@ mod linear;
 pub(crate) mod nhwc;
 pub mod subsample;
 
+pub(crate) use batch_norm::STATISTICS_MOMENTUM;
 pub use batch_norm::{BatchNorm, NormBackward, NormSaved, NormTap};
 pub use conv2d::Conv2d;
 pub use linear::Linear;

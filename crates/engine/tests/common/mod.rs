@@ -143,6 +143,7 @@ pub fn spec(network: &str, width: u32, precision: Precision) -> RunSpec {
         seed: 7,
         replica: 0,
         stop_after: 20,
-        record: Recording { scores: vec![], steps: vec![], gradient_steps: vec![] },
+        record: Recording::default(),
+        spawn: None,
     }
 }

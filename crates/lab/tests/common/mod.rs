@@ -29,7 +29,8 @@ pub fn training(steps: u64, batch: u32) -> RunSpec {
         seed: 0,
         replica: 0,
         stop_after: steps,
-        record: Recording { scores: vec![], steps: vec![], gradient_steps: vec![] },
+        record: Recording::default(),
+        spawn: None,
     }
 }
 

@@ -1,0 +1,96 @@
+//! Networks on the straight line between two others: what they get wrong.
+//!
+//! Batch-norm statistics of the ends do not suit the points between, whose activations have other
+//! variances: they are taken anew at every point, the ends too, as means over batches of training
+//! images (Izmailov et al. 2018). Un-augmented images, evaluation mode.
+
+use datadiet_core::ExampleId;
+use datadiet_store::Risks;
+use tch::{Kind, Tensor};
+
+use crate::EngineError;
+use crate::evaluation::{Pass, indices, logit_scores_of, mean};
+use crate::layers::STATISTICS_MOMENTUM;
+use crate::network::{Mode, Network, Weights};
+use crate::parameters::Parameters;
+
+/// Images in a batch whose statistics are averaged.
+const BATCH: usize = 128;
+
+/// A line between two networks, and the data to judge points on it by.
+pub struct Path<'a> {
+    /// Structure of both.
+    pub network: &'a Network,
+    /// The end at α = 0.
+    pub from: &'a Parameters,
+    /// The end at α = 1.
+    pub to: &'a Parameters,
+    /// Type of activations.
+    pub kind: Kind,
+    /// Images and labels of the training split.
+    pub pass: Pass<'a>,
+    /// Training examples, in random order, from which batch-norm statistics are taken.
+    pub statistics: &'a [ExampleId],
+}
+
+impl Path<'_> {
+    /// Error and loss on each of `sets` at each of `alphas`.
+    ///
+    /// # Errors
+    /// When it is stopped, or the logits are not finite.
+    pub fn risks(
+        &self,
+        alphas: &[f64],
+        sets: &[Vec<ExampleId>],
+    ) -> Result<Vec<Risks>, EngineError> {
+        let mut risks = vec![Risks { error: Vec::new(), loss: Vec::new() }; sets.len()];
+        for &alpha in alphas {
+            let point = self.point(alpha);
+            let working = point.working_copy(self.kind);
+            let weights = Weights { parameters: &point, working: &working };
+            for (set, risks) in sets.iter().zip(&mut risks) {
+                let scores = logit_scores_of(self.network, &weights, self.pass, set)?;
+                risks.error.push(1.0 - mean(&scores.correct));
+                risks.loss.push(mean(&scores.loss));
+            }
+        }
+        Ok(risks)
+    }
+
+    /// The network at `alpha`, with batch-norm statistics of its own.
+    pub fn point(&self, alpha: f64) -> Parameters {
+        let point = self.from.toward(self.to, alpha);
+        renew_statistics(self.network, &point, self.kind, self.pass, self.statistics);
+        point
+    }
+}
+
+/// Replaces the running statistics by means over batches of the examples `ids`.
+pub fn renew_statistics(
+    network: &Network,
+    parameters: &Parameters,
+    kind: Kind,
+    pass: Pass<'_>,
+    ids: &[ExampleId],
+) {
+    if parameters.buffers().is_empty() {
+        return;
+    }
+    let working = parameters.working_copy(kind);
+    let weights = Weights { parameters, working: &working };
+    // Incomplete batches are dropped, as in training.
+    let batches: Vec<&[ExampleId]> = ids.chunks_exact(BATCH.min(ids.len())).collect();
+    let mut sums: Vec<Tensor> = parameters.buffers().iter().map(Tensor::zeros_like).collect();
+    for ids in &batches {
+        // From nothing, a step of the running statistics is a known part of the batch's own.
+        parameters.buffers().iter().for_each(|buffer| drop(buffer.shallow_clone().zero_()));
+        drop(network.forward(&weights, &pass.images.select(&indices(ids)), Mode::Train));
+        for (sum, buffer) in sums.iter_mut().zip(parameters.buffers()) {
+            *sum += buffer;
+        }
+    }
+    let scale = 1.0 / (STATISTICS_MOMENTUM * batches.len() as f64);
+    for (buffer, sum) in parameters.buffers().iter().zip(&sums) {
+        buffer.shallow_clone().copy_(&(sum * scale));
+    }
+}

@@ -1,0 +1,141 @@
+//! Collects the inputs and the output gradients, over the classes, of some layers at a time.
+
+use std::ops::Range;
+
+use tch::{Kind, Tensor};
+
+use super::convolution;
+use super::gram::products;
+use crate::layers::{BatchNorm, Conv2d, Linear, NormTap, bytes_of};
+use crate::network::{ParameterVisitor, Weights};
+use crate::parameters::{ParamId, Parameters};
+
+/// What a layer's part of the Gram matrix is made of.
+pub enum Layer {
+    /// Filters see a part of the input at a time.
+    Conv { layer: Conv2d, input: Tensor, grads: Vec<Tensor> },
+    /// Every output sees the whole input.
+    Linear { input: Tensor, grads: Vec<Tensor> },
+    /// Gradients themselves, m × parameters, one a class.
+    Norm { grads: Vec<Tensor> },
+}
+
+/// Layers in the order of the backward pass, from one on for as long as the memory lasts.
+pub struct Collector {
+    classes: usize,
+    budget: usize,
+    /// Index of the first and past the last layer collected.
+    pub range: Range<usize>,
+    /// Bytes that the gradients of these layers take.
+    pub bytes: usize,
+    /// Layers of the network.
+    pub count: usize,
+    layers: Vec<Layer>,
+    seen: Vec<ParamId>,
+    class: usize,
+    next: usize,
+}
+
+impl Collector {
+    /// Collects from layer `first` on, one at least, up to `budget` bytes.
+    pub fn new(first: usize, classes: usize, budget: usize) -> Self {
+        Self {
+            classes,
+            budget,
+            range: first..first,
+            bytes: 0,
+            count: 0,
+            layers: Vec::new(),
+            seen: Vec::new(),
+            class: 0,
+            next: 0,
+        }
+    }
+
+    /// Before the backward pass of a class.
+    pub fn begin(&mut self, class: usize) {
+        (self.class, self.next) = (class, 0);
+    }
+
+    /// Names of the parameters that no layer's rule accounts for.
+    pub fn left_out<'p>(&self, parameters: &'p Parameters) -> Vec<&'p str> {
+        let names = parameters.names().iter().enumerate();
+        let missing = names.filter(|(index, _)| self.seen.iter().all(|id| id.0 != *index));
+        missing.map(|(_, name)| name.as_str()).collect()
+    }
+
+    /// The layers that were collected.
+    pub fn into_layers(self) -> Vec<Layer> {
+        self.layers
+    }
+
+    fn visit(&mut self, ids: &[Option<ParamId>], new: impl FnOnce() -> Layer, grad: &Tensor) {
+        let index = self.next;
+        self.next += 1;
+        if self.class == 0 {
+            self.count += 1;
+            self.seen.extend(ids.iter().flatten());
+            let bytes = self.classes * bytes_of(grad);
+            let fits = self.layers.is_empty() || self.bytes + bytes <= self.budget;
+            if index == self.range.end && fits {
+                self.range.end += 1;
+                self.bytes += bytes;
+                self.layers.push(new());
+            }
+        }
+        if self.range.contains(&index) {
+            let (Layer::Conv { grads, .. } | Layer::Linear { grads, .. } | Layer::Norm { grads }) =
+                &mut self.layers[index - self.range.start];
+            grads.push(grad.copy());
+        }
+    }
+}
+
+impl ParameterVisitor for Collector {
+    fn conv(&mut self, layer: &Conv2d, _weights: &Weights<'_>, input: &Tensor, grad: &Tensor) {
+        let new =
+            || Layer::Conv { layer: layer.clone(), input: input.shallow_clone(), grads: vec![] };
+        self.visit(&[Some(layer.weight), layer.bias], new, grad);
+    }
+
+    fn linear(&mut self, layer: &Linear, input: &Tensor, grad: &Tensor) {
+        let new = || Layer::Linear { input: input.shallow_clone(), grads: vec![] };
+        self.visit(&[Some(layer.weight), Some(layer.bias)], new, grad);
+    }
+
+    fn norm(&mut self, layer: &BatchNorm, tap: NormTap) {
+        let grad = Tensor::cat(&[&tap.scale, &tap.shift], 1);
+        self.visit(
+            &[Some(layer.scale), Some(layer.shift)],
+            || Layer::Norm { grads: vec![] },
+            &grad,
+        );
+    }
+}
+
+impl Layer {
+    /// The layer's part of the Gram matrix, mK × mK.
+    pub fn gram(self, weights: &Weights<'_>, scratch: usize) -> Tensor {
+        match self {
+            Self::Conv { layer, input, grads } => {
+                let weight = &weights.working[layer.weight.0];
+                convolution::gram(&layer, weight, &input, &by_example(grads), scratch)
+            }
+            Self::Linear { input, grads } => linear(&input, &by_example(grads)),
+            Self::Norm { grads } => products(&by_example(grads).flatten(0, 1)),
+        }
+    }
+}
+
+/// One tensor m × … a class as one m × K × ….
+fn by_example(grads: Vec<Tensor>) -> Tensor {
+    Tensor::stack(&grads, 1).to_kind(Kind::Float)
+}
+
+/// Weight and bias: `(δ_ik · δ_jl) (a_i · a_j + 1)`.
+fn linear(input: &Tensor, grads: &Tensor) -> Tensor {
+    let classes = grads.size()[1];
+    let inputs = products(&input.to_kind(Kind::Float)) + 1.0;
+    let each = |x: Tensor, axis: i64| x.repeat_interleave_self_int(classes, axis, None);
+    products(&grads.flatten(0, 1)) * each(each(inputs, 0), 1)
+}
