@@ -64,6 +64,10 @@ enum Command {
     Suspects(commands::suspects::SuspectsArgs),
     /// Run the experiments of a TOML file: prune, retrain, compare.
     Run(Box<commands::run::RunArgs>),
+    /// Measure how fast the neural tangent kernel moves on easy and on hard examples.
+    Ntk(Box<commands::ntk::NtkArgs>),
+    /// Measure linear mode connectivity on easy, hard and random examples.
+    Lmc(Box<commands::lmc::LmcArgs>),
     /// Write a report of scores or experiments as one HTML file.
     Report(commands::report::ReportArgs),
     /// List, show and clean up the trainings in the store.
@@ -72,6 +76,9 @@ enum Command {
     /// Train one run folder (what `score` starts for every replica).
     #[command(hide = true)]
     Worker(commands::worker::WorkerArgs),
+    /// Make one measurement (what `ntk` and `lmc` start for every window and child).
+    #[command(hide = true)]
+    Measure(commands::measure::MeasureArgs),
 }
 
 fn main() -> ExitCode {
@@ -86,9 +93,12 @@ fn main() -> ExitCode {
         Command::Noise(args) => commands::noise::run(&cli.home, args),
         Command::Suspects(args) => commands::suspects::run(&cli.home, args),
         Command::Run(args) => commands::run::run(&cli.home, *args),
+        Command::Ntk(args) => commands::ntk::run(&cli.home, *args),
+        Command::Lmc(args) => commands::lmc::run(&cli.home, *args),
         Command::Report(args) => commands::report::run(&cli.home, args),
         Command::Runs(command) => commands::runs::run(&cli.home, command),
         Command::Worker(args) => commands::worker::run(args),
+        Command::Measure(args) => commands::measure::run(args),
     };
     result.unwrap_or_else(|error| {
         eprintln!("error: {error:#}");

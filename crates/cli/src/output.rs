@@ -1,12 +1,13 @@
 //! Results go to standard output, as text or as one JSON object; everything else to standard error.
 
 use std::io::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use clap::Args;
 use comfy_table::{CellAlignment, Table, presets};
 use datadiet_core::Direction;
+use datadiet_store::ListRef;
 use serde::Serialize;
 
 /// How a command answers.
@@ -71,4 +72,14 @@ pub fn check_writable(out: &Path) -> Result<()> {
     tried.with_context(|| {
         format!("cannot write to {}; choose another folder with --out DIR", out.display())
     })
+}
+
+/// `FOLDER/NAME-ID`, the id being that of what was asked for: the same question finds its answer.
+///
+/// # Errors
+/// When it cannot be written as JSON.
+pub fn named_folder(folder: &str, name: &str, asked: &impl Serialize) -> Result<PathBuf> {
+    let text = serde_json::to_string(asked)?;
+    let id = ListRef::of(&text.bytes().map(u32::from).collect::<Vec<u32>>()).sha256;
+    Ok(Path::new(folder).join(format!("{name}-{}", &id[..8])))
 }

@@ -5,14 +5,16 @@ use serde::{Deserialize, Serialize};
 
 use crate::finished::distinct;
 use crate::ledger::{LedgerRow, ledger};
+use crate::study::connectivity::{Connectivity, ConnectivityOutcome, ConnectivityPlan};
 use crate::study::correlations::{CorrelationsOutcome, CorrelationsPlan};
 use crate::study::curve::CurvePlan;
 use crate::study::noise::{NoiseOutcome, NoisePlan};
 use crate::study::point::{Place, Points, PointsOutcome};
+use crate::study::velocity::{Velocity, VelocityOutcome, VelocityPlan};
 use crate::study::window::WindowPlan;
 use crate::{
-    Accuracies, ColumnSummary, Failure, Finished, Job, LabError, Retraining, Scene, Scored,
-    SearchOutcome, SearchPlan, Sweep,
+    ColumnSummary, Failure, Finished, Job, LabError, MeasureJob, Retraining, Scene, Scored,
+    SearchOutcome, SearchPlan, Spread, Sweep,
 };
 
 /// Scenes, and what is studied in which of them (by index; the first is the plain one).
@@ -30,6 +32,10 @@ pub struct Experiment {
     pub correlations: Option<(CorrelationsPlan, Vec<usize>)>,
     /// Wrong labels.
     pub noise: Option<(NoisePlan, Vec<usize>)>,
+    /// How fast kernels move.
+    pub velocity: Option<(VelocityPlan, Vec<usize>)>,
+    /// Barriers between networks, in the plain scene.
+    pub connectivity: Option<ConnectivityPlan>,
 }
 
 /// What came of an experiment; the content of `outcome.json`.
@@ -49,6 +55,12 @@ pub struct ExperimentOutcome {
     pub correlations: Option<CorrelationsOutcome>,
     /// Wrong labels, one a labelling.
     pub noise: Vec<NoiseOutcome>,
+    /// How fast kernels move, one a labelling.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub velocity: Vec<VelocityOutcome>,
+    /// Barriers between networks.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub connectivity: Option<ConnectivityOutcome>,
     /// What scoring costs and saves.
     pub ledger: Vec<LedgerRow>,
     /// Runs that failed.
@@ -69,7 +81,7 @@ pub struct SceneOutcome {
     /// Examples with another label than the data set's.
     pub changed: usize,
     /// Accuracy where scoring went on to the end of the schedule.
-    pub accuracy: Option<Accuracies>,
+    pub accuracy: Option<Spread>,
     /// The columns.
     pub columns: Vec<ColumnSummary>,
 }
@@ -83,6 +95,9 @@ pub struct ExperimentCost {
     pub worker_seconds: f64,
     /// Training examples passed through networks.
     pub images_trained: u64,
+    /// Measurements on kept weights.
+    #[serde(default)]
+    pub measurements: usize,
 }
 
 /// An experiment that was carried out.
@@ -109,10 +124,15 @@ impl Experiment {
             };
             plan.trainings() + scenes.iter().map(full).sum::<usize>()
         });
+        let connectivity = self.connectivity.as_ref();
+        let (kin, kin_steps) = connectivity.map_or((0, 0), |plan| plan.size(&self.scenes[0]));
         let fixed = curve + window;
         let search = self.tune.as_ref().map_or(0, |plan| plan.steps(schedule));
         let searched = self.tune.as_ref().map_or(0, SearchPlan::trainings);
-        (scoring.len() + fixed + searched, steps + fixed as u64 * schedule + search)
+        (
+            scoring.len() + fixed + searched + kin,
+            steps + fixed as u64 * schedule + search + kin_steps,
+        )
     }
 
     /// Checks, before anything is trained, what does not need the scores.
@@ -132,6 +152,12 @@ impl Experiment {
         }
         if let Some((plan, _)) = &self.correlations {
             plan.columns.iter().try_for_each(|name| plain.check_column(name).map(drop))?;
+        }
+        if let Some((plan, _)) = &self.velocity {
+            plan.check(plain)?;
+        }
+        if let Some(plan) = &self.connectivity {
+            plan.check(plain)?;
         }
         let Some((plan, scenes)) = &self.noise else { return Ok(()) };
         plain.check_column(&plan.by)?;
@@ -176,6 +202,15 @@ impl Experiment {
                 }
             }
         };
+        finished.carry_out(sweep, studies.children(&finished))?;
+        if finished.interrupted {
+            return Ok(None);
+        }
+        let measurements = studies.measurements(&finished);
+        finished.measure(sweep, &measurements)?;
+        if finished.interrupted {
+            return Ok(None);
+        }
         let outcome = self.outcome(&scored, &studies, tune, finished)?;
         Ok(Some(Done { outcome, scored }))
     }
@@ -191,7 +226,17 @@ impl Experiment {
                 windows.push(plan.prepare(store, &self.scenes[index], &scored[index])?);
             }
         }
-        Ok(Studies { curve, windows })
+        let mut velocities = Vec::new();
+        if let Some((plan, scenes)) = &self.velocity {
+            for &index in scenes {
+                velocities.push(plan.prepare(store, &self.scenes[index], &scored[index])?);
+            }
+        }
+        let connectivity = self.connectivity.as_ref();
+        let connectivity = connectivity
+            .map(|plan| plan.prepare(store, &self.scenes[0], &scored[0]))
+            .transpose()?;
+        Ok(Studies { curve, windows, velocities, connectivity })
     }
 
     fn outcome(
@@ -211,6 +256,8 @@ impl Experiment {
             window: studies.windows.iter().map(|p| p.outcome(&finished, examples)).collect(),
             correlations: self.correlations(scored)?,
             noise: self.noise(scored)?,
+            velocity: self.velocity(studies, &finished),
+            connectivity: self.connectivity(studies, &finished),
             cost: ExperimentCost::of(&finished),
             failed: finished.failed,
             curve,
@@ -226,6 +273,16 @@ impl Experiment {
         plan.outcome(&pairs).map(Some)
     }
 
+    fn velocity(&self, studies: &Studies, finished: &Finished) -> Vec<VelocityOutcome> {
+        let plan = self.velocity.iter().map(|(plan, _)| plan);
+        plan.flat_map(|plan| studies.velocities.iter().map(|v| plan.outcome(v, finished))).collect()
+    }
+
+    fn connectivity(&self, studies: &Studies, finished: &Finished) -> Option<ConnectivityOutcome> {
+        let (plan, found) = self.connectivity.as_ref().zip(studies.connectivity.as_ref())?;
+        Some(plan.outcome(found, finished))
+    }
+
     fn noise(&self, scored: &[Scored]) -> Result<Vec<NoiseOutcome>, LabError> {
         let Some((plan, scenes)) = &self.noise else { return Ok(Vec::new()) };
         let outcome =
@@ -234,15 +291,28 @@ impl Experiment {
     }
 }
 
-/// What is to be trained once the scores are known.
+/// What is to be trained and measured once the scores are known.
 struct Studies {
     curve: Option<Points>,
     windows: Vec<Points>,
+    velocities: Vec<Velocity>,
+    connectivity: Option<Connectivity>,
 }
 
 impl Studies {
     fn jobs(&self) -> Vec<Job> {
-        self.curve.iter().chain(&self.windows).flat_map(Points::jobs).collect()
+        let points = self.curve.iter().chain(&self.windows).flat_map(Points::jobs);
+        points.chain(self.connectivity.iter().flat_map(Connectivity::parents)).collect()
+    }
+
+    /// What needs those trainings.
+    fn children(&self, finished: &Finished) -> Vec<Job> {
+        self.connectivity.iter().flat_map(|found| found.children(finished)).collect()
+    }
+
+    fn measurements(&self, finished: &Finished) -> Vec<MeasureJob> {
+        let lines = self.connectivity.iter().flat_map(|found| found.lines(finished));
+        self.velocities.iter().flat_map(Velocity::jobs).chain(lines).collect()
     }
 }
 
@@ -256,7 +326,7 @@ impl SceneOutcome {
             network: format!("{} of width {}", network.name, network.width),
             replicas: scored.completed.len(),
             changed: scene.changed.iter().filter(|&&changed| changed).count(),
-            accuracy: to_the_end.then(|| Accuracies::of(accuracies.collect())).flatten(),
+            accuracy: to_the_end.then(|| Spread::of(accuracies.collect())).flatten(),
             columns: scored.scores.columns.clone(),
         }
     }
@@ -270,6 +340,10 @@ impl ExperimentCost {
             cost.images_trained += result.images_trained;
             cost.worker_seconds +=
                 result.train_seconds + result.score_seconds + result.gradient_seconds;
+        }
+        for measured in finished.measurements() {
+            cost.measurements += 1;
+            cost.worker_seconds += measured.seconds();
         }
         cost
     }

@@ -3,14 +3,15 @@
 use std::collections::HashMap;
 use std::sync::atomic::Ordering;
 
-use datadiet_store::{RunId, RunResult, RunSpec};
+use datadiet_store::{Measured, Measurement, RunId, RunResult, RunSpec};
 
-use crate::{Ended, Failure, Job, LabError, Sweep};
+use crate::{Ended, Failure, Job, LabError, MeasureJob, Sweep};
 
 /// What came of runs.
 #[derive(Clone, Debug, Default)]
 pub struct Finished {
     results: HashMap<RunId, RunResult>,
+    measured: HashMap<String, Measured>,
     /// Runs that did not complete.
     pub failed: Vec<Failure>,
     /// Whether it was stopped before all runs were done.
@@ -32,6 +33,32 @@ impl Finished {
     /// The results of all runs.
     pub fn results(&self) -> impl Iterator<Item = &RunResult> {
         self.results.values()
+    }
+
+    /// What a measurement gave that was made.
+    pub fn measured(&self, measurement: &Measurement) -> Option<&Measured> {
+        self.measured.get(&measurement.id())
+    }
+
+    /// What all measurements gave.
+    pub fn measurements(&self) -> impl Iterator<Item = &Measured> {
+        self.measured.values()
+    }
+
+    /// Makes measurements.
+    ///
+    /// # Errors
+    /// When the store cannot be used. Failures are in the answer.
+    pub fn measure(&mut self, sweep: &Sweep<'_>, jobs: &[MeasureJob]) -> Result<(), LabError> {
+        for (job, ended) in jobs.iter().zip(sweep.measure(jobs)?) {
+            match ended {
+                Some(Ok(measured)) => drop(self.measured.insert(job.measurement.id(), measured)),
+                Some(Err(failure)) => self.failed.push(failure),
+                None => {}
+            }
+        }
+        self.interrupted |= sweep.stop.load(Ordering::Relaxed);
+        Ok(())
     }
 
     /// Carries out those of `jobs` that have no result here yet; runs that several of them share are

@@ -4,7 +4,6 @@
 //! ([`WorkerProcess`]) and in tests a fake, so that scheduling, failure and resumption are tested
 //! without libtorch.
 
-mod accuracy;
 mod aggregate;
 mod cautions;
 mod choice;
@@ -18,12 +17,12 @@ pub mod retraining;
 mod scene;
 mod score_job;
 mod search;
+mod spread;
 pub mod study;
 mod suspects;
 mod sweep;
 mod worker;
 
-pub use accuracy::Accuracies;
 pub use aggregate::{ColumnSummary, ScoreTable, TimePoint, aggregate, column_name};
 pub use cautions::{Made, cautions};
 pub use choice::{Amount, Candidates, Choice, Chosen, Keep};
@@ -35,8 +34,9 @@ pub use retraining::{Fixed, Retraining};
 pub use scene::{Scene, Scored};
 pub use score_job::{ScoreJob, ScoreOutcome};
 pub use search::{Arm, Finals, Rung, RungOutcome, SearchOptions, SearchOutcome, SearchPlan};
+pub use spread::Spread;
 pub use suspects::{Suspect, suspects};
-pub use sweep::{Ended, Failure, Job, Sweep};
+pub use sweep::{Ended, Failure, Job, MeasureEnded, MeasureJob, Sweep};
 pub use worker::{EXIT_STOPPED, Trainer, WorkerEvent, WorkerProcess};
 
 /// An error that ends a whole job; failures of single runs are recorded instead.

@@ -12,6 +12,8 @@ pub trait Reporter: Sync {
     fn recording(&self, _run: &str, _step: u64) {}
     /// A run ended; the text says why when it did not complete.
     fn ended(&self, _run: &str, _problem: Option<&str>) {}
+    /// So many of `total` measurements are made.
+    fn measured(&self, _count: usize, _total: usize) {}
     /// Nothing more is going to be trained.
     fn finished(&self) {}
     /// Something worth a line.

@@ -3,11 +3,11 @@
 use datadiet_core::ExampleId;
 use datadiet_store::{LearningRate, ListRef, RunSpec, Schedule, Store, StoreError, Subset};
 
-use crate::{Accuracies, Finished, Job, Scene};
+use crate::{Finished, Job, Scene, Spread};
 
 /// Replica number of the first retraining: the networks that judge a subset are never those that
 /// chose it.
-const FIRST_REPLICA: u32 = 1000;
+pub(crate) const FIRST_REPLICA: u32 = 1000;
 
 /// What stays the same when the training set shrinks.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -89,16 +89,16 @@ impl Retraining {
     }
 
     /// Test accuracies of the trainings that completed.
-    pub fn test(&self, finished: &Finished) -> Option<Accuracies> {
+    pub fn test(&self, finished: &Finished) -> Option<Spread> {
         let completed = finished.completed(&self.specs);
         let values = completed.iter().filter_map(|(_, result)| result.final_test_accuracy());
-        Accuracies::of(values.collect())
+        Spread::of(values.collect())
     }
 
     /// Validation accuracies of the trainings that completed.
-    pub fn validation(&self, finished: &Finished) -> Option<Accuracies> {
+    pub fn validation(&self, finished: &Finished) -> Option<Spread> {
         let completed = finished.completed(&self.specs);
-        Accuracies::of(completed.iter().filter_map(|(_, r)| r.validation_accuracy).collect())
+        Spread::of(completed.iter().filter_map(|(_, r)| r.validation_accuracy).collect())
     }
 }
 

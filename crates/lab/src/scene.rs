@@ -97,6 +97,31 @@ impl Scene {
         }
     }
 
+    /// Steps of a training to the end of the schedule.
+    pub fn last_step(&self) -> u64 {
+        self.template.schedule.steps
+    }
+
+    /// Steps done after so many epochs of the whole training set.
+    pub fn step_at(&self, epochs: f64) -> u64 {
+        (epochs * self.per_epoch() as f64).round() as u64
+    }
+
+    /// Whether training comes to this epoch.
+    pub fn has_epoch(&self, at: f64) -> bool {
+        at >= 0.0 && self.step_at(at) <= self.last_step()
+    }
+
+    /// Length of the schedule in epochs.
+    pub fn epochs(&self) -> f64 {
+        let epochs = self.last_step() as f64 / self.per_epoch() as f64;
+        (epochs * 1e3).round() / 1e3
+    }
+
+    fn per_epoch(&self) -> u64 {
+        self.template.steps_per_epoch(self.labels.len())
+    }
+
     /// Ids of all training examples.
     pub fn examples(&self) -> Vec<ExampleId> {
         (0..self.labels.len() as u32).map(ExampleId).collect()

@@ -28,8 +28,8 @@ use verdict::verdict;
 use crate::retraining::{keep_ids, shortened};
 use crate::study::point::{Place, Point, PointOutcome};
 use crate::{
-    Accuracies, Amount, Choice, Chosen, Finished, Fixed, Job, Keep, LabError, Ranking, Retraining,
-    Scene, Scored, Sweep,
+    Amount, Choice, Chosen, Finished, Fixed, Job, Keep, LabError, Ranking, Retraining, Scene,
+    Scored, Spread, Sweep,
 };
 
 /// A round of halving.
@@ -88,9 +88,9 @@ pub struct RungOutcome {
     /// Steps of a training.
     pub steps: u64,
     /// Training on everything that is not held out.
-    pub full: Option<Accuracies>,
+    pub full: Option<Spread>,
     /// The arms, best first.
-    pub arms: Vec<(Arm, Option<Accuracies>)>,
+    pub arms: Vec<(Arm, Option<Spread>)>,
 }
 
 /// Test accuracies at the end.
@@ -101,7 +101,7 @@ pub struct Finals {
     /// As many at random.
     pub random: PointOutcome,
     /// Everything.
-    pub full: Option<Accuracies>,
+    pub full: Option<Spread>,
     /// The hardest of that number, where that is not the answer.
     pub hardest: Option<PointOutcome>,
 }

@@ -1,11 +1,11 @@
-//! Accuracy over independent trainings.
+//! A number of which every independent training has its own.
 
 use datadiet_core::band;
 use serde::{Deserialize, Serialize};
 
-/// Accuracies of independent trainings of one kind, each in [0, 1].
+/// What independent trainings of one kind gave: accuracies, velocities, barriers.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Accuracies {
+pub struct Spread {
     /// Their mean.
     pub mean: f64,
     /// Their 16th percentile, linearly interpolated.
@@ -16,15 +16,15 @@ pub struct Accuracies {
     pub values: Vec<f64>,
 }
 
-impl Accuracies {
+impl Spread {
     /// Of at least one training.
     pub fn of(values: Vec<f64>) -> Option<Self> {
         let (mean, low, high) = band(&values).ok()?;
         Some(Self { mean, low, high, values })
     }
 
-    /// `84.3 % (84.1 to 84.5)`, or `84.3 %` of one training.
-    pub fn text(&self) -> String {
+    /// As percent: `84.3 % (84.1 to 84.5)`, or `84.3 %` of one training.
+    pub fn percent(&self) -> String {
         let percent = |value: f64| format!("{:.1}", value * 100.0);
         match self.values.len() {
             1 => format!("{} %", percent(self.mean)),

@@ -4,9 +4,11 @@
 //! does not stop the others.
 
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-use datadiet_store::{RunFailure, RunResult, RunSpec, RunStatus, Store, StoreError};
+use datadiet_store::{
+    Measured, Measurement, RunFailure, RunId, RunResult, RunSpec, RunStatus, Store, StoreError,
+};
 
 use crate::{LabError, Reporter, Trainer};
 
@@ -35,7 +37,23 @@ pub struct Job {
     pub spec: RunSpec,
 }
 
-/// A run that did not complete.
+/// A measurement to make.
+#[derive(Clone, Debug, PartialEq)]
+pub struct MeasureJob {
+    /// What it is called in errors.
+    pub name: String,
+    /// The run that it is about.
+    pub run: RunId,
+    /// That run's replica.
+    pub replica: u32,
+    /// What to measure.
+    pub measurement: Measurement,
+}
+
+/// How a measurement ended.
+pub type MeasureEnded = Result<Measured, Failure>;
+
+/// A run, or a measurement of one, that did not complete.
 #[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Failure {
     /// What it is called.
@@ -73,11 +91,51 @@ impl Sweep<'_> {
         jobs: &[Job],
         wanted: &(dyn Fn(&[Option<Ended>]) -> bool + Sync),
     ) -> Result<Vec<Option<Ended>>, LabError> {
-        let state = Mutex::new(State { next: 0, ended: vec![None; jobs.len()], error: None });
+        self.share_out(jobs.len(), wanted, &|index, slot| self.one(&jobs[index], slot))
+    }
+
+    /// Makes measurements, in any order; those made before are read.
+    ///
+    /// # Errors
+    /// When the store cannot be used. Failures of measurements are in the answer.
+    pub fn measure(&self, jobs: &[MeasureJob]) -> Result<Vec<Option<MeasureEnded>>, LabError> {
+        let done = AtomicUsize::new(0);
+        self.share_out(jobs.len(), &|_| true, &|index, slot| {
+            let ended = self.measure_one(&jobs[index], slot);
+            self.reporter.measured(done.fetch_add(1, Ordering::Relaxed) + 1, jobs.len());
+            ended
+        })
+    }
+
+    /// Has the workers do `one` for every index in order, as long as `wanted` says so.
+    fn share_out<T: Clone + Send>(
+        &self,
+        count: usize,
+        wanted: &(dyn Fn(&[Option<T>]) -> bool + Sync),
+        one: &(dyn Fn(usize, usize) -> Result<T, StoreError> + Sync),
+    ) -> Result<Vec<Option<T>>, LabError> {
+        let state = Mutex::new(State { next: 0, ended: vec![None; count], error: None });
+        let lock = || state.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        let work = |slot: usize| loop {
+            let index = {
+                let mut state = lock();
+                let index = state.next;
+                let stopped = self.stop.load(Ordering::Relaxed) || state.error.is_some();
+                if stopped || index == count || !wanted(&state.ended[..index]) {
+                    return;
+                }
+                state.next += 1;
+                index
+            };
+            match one(index, slot) {
+                Ok(ended) => lock().ended[index] = Some(ended),
+                Err(error) => lock().error = Some(error),
+            }
+        };
         std::thread::scope(|scope| {
-            for slot in 0..self.workers.max(1).min(jobs.len().max(1)) {
-                let state = &state;
-                scope.spawn(move || self.work(jobs, slot, state, wanted));
+            for slot in 0..self.workers.max(1).min(count.max(1)) {
+                let work = &work;
+                scope.spawn(move || work(slot));
             }
         });
         let state = state.into_inner().unwrap_or_else(|poisoned| poisoned.into_inner());
@@ -87,30 +145,20 @@ impl Sweep<'_> {
         }
     }
 
-    fn work(
-        &self,
-        jobs: &[Job],
-        slot: usize,
-        state: &Mutex<State>,
-        wanted: &(dyn Fn(&[Option<Ended>]) -> bool + Sync),
-    ) {
-        let lock = || state.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-        loop {
-            let index = {
-                let mut state = lock();
-                let index = state.next;
-                let stopped = self.stop.load(Ordering::Relaxed) || state.error.is_some();
-                if stopped || index == jobs.len() || !wanted(&state.ended[..index]) {
-                    return;
-                }
-                state.next += 1;
-                index
-            };
-            match self.one(&jobs[index], slot) {
-                Ok(ended) => lock().ended[index] = Some(ended),
-                Err(error) => lock().error = Some(error),
-            }
+    fn measure_one(&self, job: &MeasureJob, slot: usize) -> Result<MeasureEnded, StoreError> {
+        let folder = self.store.measurement(&job.measurement);
+        if let Some(measured) = folder.result()? {
+            return Ok(Ok(measured));
         }
+        folder.prepare(&job.measurement)?;
+        let reason = match (self.trainer.measure(&folder, slot, self.stop), folder.result()?) {
+            (Ok(()), Some(measured)) => return Ok(Ok(measured)),
+            (Ok(()), None) => "its worker ended without a result".into(),
+            (Err(reason), _) => reason,
+        };
+        self.reporter.note(&format!("{}: {reason}", job.name));
+        let (name, replica, run) = (job.name.clone(), job.replica, job.run.to_string());
+        Ok(Err(Failure { name, replica, run, reason }))
     }
 
     fn one(&self, job: &Job, slot: usize) -> Result<Ended, StoreError> {
@@ -154,9 +202,9 @@ impl Sweep<'_> {
     }
 }
 
-struct State {
+struct State<T> {
     next: usize,
-    ended: Vec<Option<Ended>>,
+    ended: Vec<Option<T>>,
     error: Option<StoreError>,
 }
 

@@ -5,12 +5,12 @@
 //! left behind.
 
 use std::io::{BufRead, BufReader, Read};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use datadiet_store::RunFolder;
+use datadiet_store::{MeasurementFolder, RunFolder};
 use serde::{Deserialize, Serialize};
 
 /// Exit code of a worker that was asked to stop and saved its state.
@@ -41,7 +41,7 @@ pub enum WorkerEvent {
     },
 }
 
-/// Trains one run to its end.
+/// Trains one run to its end, and measures what runs kept.
 pub trait Trainer: Sync {
     /// Trains the run in `folder` and returns when its result is stored or `stop` was set.
     ///
@@ -54,6 +54,19 @@ pub trait Trainer: Sync {
         stop: &AtomicBool,
         on_event: &mut dyn FnMut(WorkerEvent),
     ) -> Result<(), String>;
+
+    /// Makes the measurement in `folder` and returns when its result is stored or `stop` was set.
+    ///
+    /// # Errors
+    /// Why it could not be made, for a person to read. By default: that it makes none.
+    fn measure(
+        &self,
+        folder: &MeasurementFolder,
+        _slot: usize,
+        _stop: &AtomicBool,
+    ) -> Result<(), String> {
+        Err(format!("nothing here makes the measurement {}", folder.path().display()))
+    }
 }
 
 /// Trains in a process of its own.
@@ -81,8 +94,29 @@ impl Trainer for WorkerProcess {
         stop: &AtomicBool,
         on_event: &mut dyn FnMut(WorkerEvent),
     ) -> Result<(), String> {
-        let mut child = self
-            .command(folder, slot)
+        let mut command = self.command("worker", folder.path(), slot);
+        command.args(["--checkpoint-every", &self.checkpoint_every.as_secs_f64().to_string()]);
+        self.carry_out(command, stop, on_event)
+    }
+
+    fn measure(
+        &self,
+        folder: &MeasurementFolder,
+        slot: usize,
+        stop: &AtomicBool,
+    ) -> Result<(), String> {
+        self.carry_out(self.command("measure", folder.path(), slot), stop, &mut |_| {})
+    }
+}
+
+impl WorkerProcess {
+    fn carry_out(
+        &self,
+        mut command: Command,
+        stop: &AtomicBool,
+        on_event: &mut dyn FnMut(WorkerEvent),
+    ) -> Result<(), String> {
+        let mut child = command
             .spawn()
             .map_err(|error| format!("cannot start {}: {error}", self.program.display()))?;
         let errors = collect(child.stderr.take().expect("piped"));
@@ -91,20 +125,17 @@ impl Trainer for WorkerProcess {
         let errors = errors.join().unwrap_or_default();
         explain(status, &errors)
     }
-}
 
-impl WorkerProcess {
-    fn command(&self, folder: &RunFolder, slot: usize) -> Command {
+    fn command(&self, verb: &str, folder: &Path, slot: usize) -> Command {
         let mut command = Command::new(&self.program);
         let gpu = if self.gpus == 0 { 0 } else { slot % self.gpus };
         command
-            .arg("worker")
-            .arg(folder.path())
+            .arg(verb)
+            .arg(folder)
             .arg("--data-home")
             .arg(&self.data_home)
             .args(["--gpu", &gpu.to_string()])
             .args(["--memory", &self.memory.to_string()])
-            .args(["--checkpoint-every", &self.checkpoint_every.as_secs_f64().to_string()])
             .env("OMP_NUM_THREADS", self.threads.to_string())
             // glibc gives large freed blocks back to the system at once, and every activation is
             // paid for again in page faults: a quarter of a small network's training step.

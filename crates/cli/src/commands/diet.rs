@@ -6,15 +6,15 @@ use std::process::ExitCode;
 use anyhow::{Result, ensure};
 use clap::Args;
 use datadiet_core::{KeepFraction, Quota, ScoreKind};
-use datadiet_lab::{Accuracies, Experiment, Scene, SearchOptions, SearchOutcome, SearchPlan};
-use datadiet_store::{ListRef, RunSpec, write_json};
+use datadiet_lab::{Experiment, Scene, SearchOptions, SearchOutcome, SearchPlan, Spread};
+use datadiet_store::{RunSpec, write_json};
 
 use crate::commands::run::metadata;
 use crate::commands::score::{ScoreOptions, recording};
 use crate::commands::select::SubsetFile;
 use crate::execution::{Execution, ExecutionArgs};
 use crate::home::HomeArgs;
-use crate::output::{OutputArgs, check_writable, grouped, table};
+use crate::output::{OutputArgs, check_writable, grouped, named_folder, table};
 use crate::progress::Work;
 use crate::training::{self, Training, TrainingOptions, positive};
 
@@ -100,7 +100,10 @@ pub fn run(home: &HomeArgs, args: DietArgs) -> Result<ExitCode> {
     let spec = &training.template;
     let out = match &args.out {
         Some(out) => out.clone(),
-        None => default_folder(&experiment, spec)?,
+        None => {
+            let name = format!("{}-{}", spec.data.name, spec.network.name);
+            named_folder("diets", &name, &(spec, &experiment.tune))?
+        }
     };
     check_writable(&out)?;
     let work = Work { steps, batch: spec.schedule.batch };
@@ -134,18 +137,6 @@ pub fn run(home: &HomeArgs, args: DietArgs) -> Result<ExitCode> {
         execution.reporter.note(&format!("{} failed: {}", failure.name, failure.reason));
     }
     Ok(if done.outcome.failed.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
-}
-
-/// `diets/DATA-MODEL-ID`, the id being that of the training and the search.
-fn default_folder(experiment: &Experiment, spec: &RunSpec) -> Result<PathBuf> {
-    let asked = serde_json::to_string(&(spec, &experiment.tune))?;
-    let id = ListRef::of(&asked.bytes().map(u32::from).collect::<Vec<u32>>()).sha256;
-    Ok(PathBuf::from("diets").join(format!(
-        "{}-{}-{}",
-        spec.data.name,
-        spec.network.name,
-        &id[..8]
-    )))
 }
 
 impl DietArgs {
@@ -215,9 +206,8 @@ impl DietArgs {
 }
 
 fn text(found: &SearchOutcome, out: &std::path::Path) -> String {
-    let percent = |accuracy: &Option<Accuracies>| {
-        accuracy.as_ref().map_or("failed".to_owned(), Accuracies::text)
-    };
+    let percent =
+        |accuracy: &Option<Spread>| accuracy.as_ref().map_or("failed".to_owned(), Spread::percent);
     let finals = &found.finals;
     let mut rows = vec![
         vec!["everything".to_owned(), String::new(), percent(&finals.full)],

@@ -2,7 +2,10 @@
 
 pub mod data;
 pub mod diet;
+pub mod lmc;
+pub mod measure;
 pub mod noise;
+pub mod ntk;
 pub mod report;
 pub mod run;
 pub mod runs;

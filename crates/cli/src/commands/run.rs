@@ -3,8 +3,9 @@
 mod file;
 mod output;
 mod plan;
+mod tables;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Result;
@@ -14,7 +15,7 @@ use crate::execution::{Execution, ExecutionArgs};
 use crate::home::HomeArgs;
 use crate::output::{OutputArgs, check_writable, grouped};
 use crate::progress::Work;
-use file::ExperimentFile;
+pub use file::{ExperimentFile, Scoring};
 pub use output::metadata;
 use plan::Plan;
 
@@ -38,7 +39,9 @@ scores, grand-at) and one or more studies:
   [window]        by = \"el2n@4\", keep = 0.4, offsets = [0, 0.2, 0.4, 0.6], noise = [0, 0.1]
   [tune]          by = \"el2n@4\", keep = [0.5], drops = [0, 0.05, 0.1], budget = 12
   [correlations]  columns = [\"el2n@4\", \"grand@4\"], networks = [{ model = \"simple-cnn\" }]
-  [noise]         by = \"el2n@4\", symmetric = [0.2], files = [\"aggre.npy\"]")]
+  [noise]         by = \"el2n@4\", symmetric = [0.2], files = [\"aggre.npy\"]
+  [velocity]      by = \"el2n\", at = [1, 3], positions = [0, 0.5, 1], noise = [0, 0.1]
+  [connectivity]  by = \"el2n@4\", spawn = [0, 0.5, 1, 2], children = 2")]
 pub struct RunArgs {
     /// The experiments.
     file: PathBuf,
@@ -60,35 +63,65 @@ pub struct RunArgs {
 /// Runs the command.
 pub fn run(home: &HomeArgs, args: RunArgs) -> Result<ExitCode> {
     let file = ExperimentFile::read(&args.file, &args.set)?;
-    let dataset = crate::training::open(home, &file.training)?;
-    let plan = Plan::new(&file, &args.file, &dataset)?;
-    let (trainings, steps) = plan.experiment.size();
-    let headline = format!(
-        "{} · at most {trainings} trainings, {} steps of {}",
-        plan.training.headline(),
-        grouped(steps),
-        plan.training.template.schedule.batch,
-    );
-    if args.plan {
-        args.output.answer(&plan.summary(), || headline)?;
-        return Ok(ExitCode::SUCCESS);
-    }
     let out = args.out.unwrap_or_else(|| output::default_folder(&args.file));
-    output::check_same(&out, &file)?;
-    check_writable(&out)?;
-    let work = Work { steps, batch: plan.training.template.schedule.batch };
-    let execution = Execution::new(home, args.execution, &plan.training, work)?;
-    plan.keep_labels(&execution.store)?;
-    execution.reporter.note(&headline);
-    let Some(done) = plan.experiment.run(&execution.sweep())? else {
-        return Ok(execution.interrupted());
-    };
-    execution.finish();
-    let answer = output::write(&out, &file, &plan, &dataset, &done)?;
-    crate::commands::report::of_folder(home, &out)?;
-    args.output.answer(&answer, || answer.text())?;
-    for failure in &done.outcome.failed {
-        execution.reporter.note(&format!("{} failed: {}", failure.name, failure.reason));
+    let folder = args.file.parent().unwrap_or(Path::new("."));
+    let asked = Asked { file, folder, out, plan: args.plan };
+    asked.carry_out(home, args.execution, args.output)
+}
+
+/// An experiment, and where its results go.
+pub struct Asked<'a> {
+    /// The experiment.
+    pub file: ExperimentFile,
+    /// Folder that paths in it are relative to.
+    pub folder: &'a Path,
+    /// Folder for the results.
+    pub out: PathBuf,
+    /// Say what would be trained, and stop.
+    pub plan: bool,
+}
+
+impl Asked<'_> {
+    /// Carries it out, writes its results and its report.
+    ///
+    /// # Errors
+    /// When it makes no sense, does not fit the data, or nothing came of it.
+    pub fn carry_out(
+        self,
+        home: &HomeArgs,
+        execution: ExecutionArgs,
+        output: OutputArgs,
+    ) -> Result<ExitCode> {
+        let Self { file, folder, out, plan: only_plan } = self;
+        let dataset = crate::training::open(home, &file.training)?;
+        let plan = Plan::new(&file, folder, &dataset)?;
+        let (trainings, steps) = plan.experiment.size();
+        let headline = format!(
+            "{} · at most {trainings} trainings, {} steps of {}",
+            plan.training.headline(),
+            grouped(steps),
+            plan.training.template.schedule.batch,
+        );
+        if only_plan {
+            output.answer(&plan.summary(), || headline)?;
+            return Ok(ExitCode::SUCCESS);
+        }
+        output::check_same(&out, &file)?;
+        check_writable(&out)?;
+        let work = Work { steps, batch: plan.training.template.schedule.batch };
+        let execution = Execution::new(home, execution, &plan.training, work)?;
+        plan.keep_labels(&execution.store)?;
+        execution.reporter.note(&headline);
+        let Some(done) = plan.experiment.run(&execution.sweep())? else {
+            return Ok(execution.interrupted());
+        };
+        execution.finish();
+        let answer = output::write(&out, &file, &plan, &dataset, &done)?;
+        crate::commands::report::of_folder(home, &out)?;
+        output.answer(&answer, || answer.text())?;
+        for failure in &done.outcome.failed {
+            execution.reporter.note(&format!("{} failed: {}", failure.name, failure.reason));
+        }
+        Ok(if done.outcome.failed.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
     }
-    Ok(if done.outcome.failed.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

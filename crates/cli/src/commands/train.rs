@@ -7,7 +7,7 @@ use anyhow::{Result, ensure};
 use clap::{Args, ValueEnum};
 use datadiet_core::ExampleId;
 use datadiet_lab::retraining::Fixed;
-use datadiet_lab::{Accuracies, Failure, Finished, Retraining};
+use datadiet_lab::{Failure, Finished, Retraining, Spread};
 use datadiet_store::{RunId, RunSpec, write_json};
 use serde::Serialize;
 
@@ -76,7 +76,7 @@ struct Answer {
     spec: RunSpec,
     runs: Vec<RunId>,
     split: &'static str,
-    accuracy: Option<Accuracies>,
+    accuracy: Option<Spread>,
     failed: Vec<Failure>,
 }
 
@@ -170,7 +170,7 @@ fn subset(args: &TrainArgs, training: &Training) -> Result<Option<Vec<ExampleId>
 impl Answer {
     fn text(&self) -> String {
         let accuracy =
-            self.accuracy.as_ref().map_or("no training completed".into(), Accuracies::text);
+            self.accuracy.as_ref().map_or("no training completed".into(), Spread::percent);
         let kept = 100.0 * self.examples as f64 / self.of as f64;
         format!(
             "{} accuracy   {accuracy} on {} examples ({kept:.1} %), {} steps, {} training{}",

@@ -32,16 +32,9 @@ pub struct WorkerArgs {
     checkpoint_every: f64,
 }
 
-static STOP: AtomicBool = AtomicBool::new(false);
-
 /// Trains the run to its end or until standard input closes.
 pub fn run(args: WorkerArgs) -> Result<ExitCode> {
-    // Ctrl-C in a terminal reaches the whole group, the parent too; `kill` reaches this one alone.
-    ctrlc::set_handler(|| STOP.store(true, Ordering::Relaxed))?;
-    std::thread::spawn(|| {
-        let _ = std::io::stdin().read_to_end(&mut Vec::new());
-        STOP.store(true, Ordering::Relaxed);
-    });
+    let stop = stopped_by_parent()?;
     let (folder, spec) = RunFolder::open(&args.folder)?;
     let _lock = lock(&folder)?;
     let data = DataHome::new(args.data_home);
@@ -51,13 +44,28 @@ pub fn run(args: WorkerArgs) -> Result<ExitCode> {
         gpu: args.gpu,
         memory: args.memory << 20,
         checkpoint_every,
-        stop: &STOP,
+        stop,
     };
     let ending = session::run(&folder, &spec, &surroundings, &mut Lines::default())?;
     Ok(match ending {
         Ending::Complete(_) => ExitCode::SUCCESS,
         Ending::Stopped { .. } => ExitCode::from(EXIT_STOPPED),
     })
+}
+
+/// A flag that is set when standard input closes, as it does when the parent lets go or dies.
+///
+/// # Errors
+/// When signals cannot be handled.
+pub fn stopped_by_parent() -> Result<&'static AtomicBool> {
+    static STOP: AtomicBool = AtomicBool::new(false);
+    // Ctrl-C in a terminal reaches the whole group, the parent too; `kill` reaches this one alone.
+    ctrlc::set_handler(|| STOP.store(true, Ordering::Relaxed))?;
+    std::thread::spawn(|| {
+        let _ = std::io::stdin().read_to_end(&mut Vec::new());
+        STOP.store(true, Ordering::Relaxed);
+    });
+    Ok(&STOP)
 }
 
 /// Takes the run's lock, with some patience: the worker of a parent that was killed saves its state

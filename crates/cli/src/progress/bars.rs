@@ -1,7 +1,7 @@
 //! Bars on a terminal: one a run that trains, one for all.
 
 use std::collections::HashMap;
-use std::sync::Mutex;
+use std::sync::{Mutex, OnceLock};
 use std::time::Duration;
 
 use datadiet_lab::Reporter;
@@ -16,6 +16,8 @@ pub struct Bars {
     work: Work,
     all: MultiProgress,
     overall: ProgressBar,
+    /// Made when the first measurement is.
+    measured: OnceLock<ProgressBar>,
     runs: Mutex<HashMap<String, Watched>>,
 }
 
@@ -31,7 +33,7 @@ impl Bars {
         let overall = all.add(ProgressBar::new(work.steps));
         overall.set_style(style("all        {bar:30} {percent:>3} %  {elapsed} gone, {eta} left"));
         overall.enable_steady_tick(Duration::from_millis(500));
-        Self { work, all, overall, runs: Mutex::default() }
+        Self { work, all, overall, measured: OnceLock::new(), runs: Mutex::default() }
     }
 
     fn with(&self, run: &str, change: impl FnOnce(&mut Watched)) {
@@ -100,7 +102,20 @@ impl Reporter for Bars {
         self.note(&format!("{run}: {}", problem.unwrap_or("done")));
     }
 
+    fn measured(&self, count: usize, total: usize) {
+        let bar = self.measured.get_or_init(|| {
+            self.overall.finish_and_clear();
+            let bar = self.all.add(ProgressBar::new(total as u64));
+            bar.set_style(style("measured   {bar:30} {pos}/{len}  {elapsed} gone, {eta} left"));
+            bar
+        });
+        bar.set_position(count as u64);
+    }
+
     fn finished(&self) {
+        if let Some(bar) = self.measured.get() {
+            bar.finish_and_clear();
+        }
         self.overall.finish_and_clear();
     }
 

@@ -55,6 +55,10 @@ impl Reporter for Json {
         tell(&json!({ "event": "ended", "run": run, "problem": problem }));
     }
 
+    fn measured(&self, count: usize, total: usize) {
+        tell(&json!({ "event": "measured", "count": count, "total": total }));
+    }
+
     fn note(&self, text: &str) {
         tell(&json!({ "event": "note", "text": text }));
     }

@@ -18,6 +18,7 @@ const PAUSE: Duration = Duration::from_secs(10);
 pub struct Lines {
     work: Work,
     runs: Mutex<HashMap<String, Watched>>,
+    measured: Mutex<Option<Instant>>,
 }
 
 struct Watched {
@@ -28,7 +29,7 @@ struct Watched {
 impl Lines {
     /// Nothing heard yet.
     pub fn new(work: Work) -> Self {
-        Self { work, runs: Mutex::default() }
+        Self { work, runs: Mutex::default(), measured: Mutex::default() }
     }
 }
 
@@ -71,6 +72,14 @@ impl Reporter for Lines {
 
     fn ended(&self, run: &str, problem: Option<&str>) {
         eprintln!("{run}: {}", problem.unwrap_or("done"));
+    }
+
+    fn measured(&self, count: usize, total: usize) {
+        let mut told = self.measured.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        if count == total || told.is_none_or(|told| told.elapsed() > PAUSE) {
+            *told = Some(Instant::now());
+            eprintln!("measured {count} of {total}");
+        }
     }
 
     fn note(&self, text: &str) {

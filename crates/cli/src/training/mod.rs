@@ -66,7 +66,7 @@ impl Training {
             examples.min(32)
         );
         let per_epoch = examples as u64 / u64::from(batch);
-        let epochs = options.epochs.unwrap_or(4.0);
+        let epochs = options.epochs();
         let steps = steps_of(epochs, per_epoch);
         ensure!(
             epochs.is_finite() && steps >= 1,
@@ -93,7 +93,8 @@ impl Training {
             seed: options.seed.unwrap_or(0),
             replica: 0,
             stop_after: steps,
-            record: Recording { scores: Vec::new(), steps: Vec::new(), gradient_steps: Vec::new() },
+            record: Recording::default(),
+            spawn: None,
         };
         let gpus = positive("--gpus", options.gpus, 1)? as usize;
         let workers = workers(options, &template, gpus)?;

@@ -76,6 +76,19 @@ pub struct TrainingOptions {
     pub limit: Option<u32>,
 }
 
+impl TrainingOptions {
+    /// Length of the schedule in epochs.
+    pub fn epochs(&self) -> f64 {
+        self.epochs.unwrap_or(4.0)
+    }
+
+    /// `what-DATA-MODEL`, for folders.
+    pub fn named(&self, what: &str) -> String {
+        let model = self.model.as_deref().unwrap_or("resnet8");
+        format!("{what}-{}-{model}", self.data.as_deref().unwrap_or("data"))
+    }
+}
+
 /// Shapes of the learning rate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

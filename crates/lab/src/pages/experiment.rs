@@ -5,9 +5,11 @@ use datadiet_report::{
     NoteKind, Section, Stat, TableBlock,
 };
 
+use super::connectivity::connectivity_section;
 use super::percent;
 use super::pruning::{curve_section, ledger_section, window_section};
 use super::search::search_section;
+use super::velocity::velocity_section;
 use crate::ExperimentOutcome;
 use crate::study::correlations::CorrelationsOutcome;
 use crate::study::noise::NoiseOutcome;
@@ -27,6 +29,10 @@ pub fn experiment_sections(outcome: &ExperimentOutcome) -> Vec<Section> {
     if !outcome.noise.is_empty() {
         sections.push(noise_section(&outcome.noise));
     }
+    if !outcome.velocity.is_empty() {
+        sections.push(velocity_section(&outcome.velocity));
+    }
+    sections.extend(outcome.connectivity.as_ref().map(connectivity_section));
     if !outcome.ledger.is_empty() {
         sections.push(ledger_section(&outcome.ledger));
     }

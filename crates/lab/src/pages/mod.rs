@@ -1,19 +1,42 @@
 //! From outcomes to the sections of a report: which figures, which tables, in which words.
 
+mod connectivity;
 mod experiment;
 mod pruning;
 mod scores;
 mod search;
+mod velocity;
 
 pub use experiment::experiment_sections;
 pub use scores::{ScoresView, scores_sections};
 
 use datadiet_core::ExampleId;
+use datadiet_report::Point;
+
+use crate::Spread;
 
 /// The images of a data set, for galleries.
 pub trait Pictures {
     /// The 8-bit pixels of a training example and their shape: height, width, channels.
     fn pixels(&self, id: ExampleId) -> Option<(&[u8], [usize; 3])>;
+}
+
+/// A point of a curve, in `scale` times the unit of the spread, with a band where there are several
+/// trainings.
+fn band_point(x: f64, spread: &Spread, scale: f64, note: String) -> Point {
+    let several = spread.values.len() > 1;
+    Point {
+        x,
+        y: spread.mean * scale,
+        low: several.then_some(spread.low * scale),
+        high: several.then_some(spread.high * scale),
+        note,
+    }
+}
+
+/// What a labelling is called in figures.
+fn scene_name(scene: &str) -> &str {
+    if scene.is_empty() { "labels as they are" } else { scene }
 }
 
 /// A fraction as percent, without needless digits.

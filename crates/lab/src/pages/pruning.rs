@@ -6,10 +6,10 @@ use datadiet_report::{
     Axis, Block, Chart, Figure, LineChart, Point, Reference, Section, Series, TableBlock,
 };
 
-use super::percent;
+use super::{band_point, percent, scene_name};
 use crate::ledger::LedgerRow;
 use crate::study::point::{PointOutcome, PointsOutcome};
-use crate::{Accuracies, ranking::kind_of};
+use crate::{Spread, ranking::kind_of};
 
 const BAND: &str = "Bands go from the 16th to the 84th percentile of the trainings on one subset; \
                     random is one random subset of each size.";
@@ -49,7 +49,7 @@ pub fn window_section(windows: &[PointsOutcome]) -> Section {
     let series = windows.iter().map(|points| {
         let windows = points.points.iter().filter(|point| point.place.offset.is_some());
         Series {
-            name: scene_name(points),
+            name: scene_name(&points.scene).into(),
             points: windows
                 .filter_map(|p| point(percent(p.place.offset?), p, format!("{} examples", p.size)))
                 .collect(),
@@ -60,7 +60,7 @@ pub fn window_section(windows: &[PointsOutcome]) -> Section {
     for points in windows {
         let random = points.points.iter().find(|point| point.place.offset.is_none());
         let accuracy = random.and_then(|point| point.accuracy.as_ref());
-        references.extend(reference(&format!("{}, random", scene_name(points)), accuracy));
+        references.extend(reference(&format!("{}, random", scene_name(&points.scene)), accuracy));
     }
     let first = windows.first().and_then(|points| points.points.first());
     let (by, keep) = first.map_or(("", 0.0), |p| (p.place.series.as_str(), p.place.keep));
@@ -89,10 +89,6 @@ pub fn window_section(windows: &[PointsOutcome]) -> Section {
     Section { id: "windows".into(), title: "Which part teaches most".into(), blocks }
 }
 
-fn scene_name(points: &PointsOutcome) -> String {
-    if points.scene.is_empty() { "labels as they are".into() } else { points.scene.clone() }
-}
-
 fn fractions(curve: &PointsOutcome) -> Vec<f64> {
     let mut fractions: Vec<f64> = curve.points.iter().map(|point| point.place.keep).collect();
     fractions.sort_by(f64::total_cmp);
@@ -101,18 +97,10 @@ fn fractions(curve: &PointsOutcome) -> Vec<f64> {
 }
 
 fn point(x: f64, outcome: &PointOutcome, note: String) -> Option<Point> {
-    let accuracy = outcome.accuracy.as_ref()?;
-    let several = accuracy.values.len() > 1;
-    Some(Point {
-        x,
-        y: accuracy.mean * 100.0,
-        low: several.then_some(accuracy.low * 100.0),
-        high: several.then_some(accuracy.high * 100.0),
-        note,
-    })
+    Some(band_point(x, outcome.accuracy.as_ref()?, 100.0, note))
 }
 
-fn reference(name: &str, accuracy: Option<&Accuracies>) -> Option<Reference> {
+fn reference(name: &str, accuracy: Option<&Spread>) -> Option<Reference> {
     let accuracy = accuracy?;
     let several = accuracy.values.len() > 1;
     Some(Reference {
@@ -187,7 +175,7 @@ fn points_table(caption: &str, all: &[&PointsOutcome]) -> TableBlock {
     );
     let mut rows = Vec::new();
     for points in all {
-        let scene = several.then(|| scene_name(points));
+        let scene = several.then(|| scene_name(&points.scene).to_owned());
         if let Some(full) = &points.full {
             let size = points.examples.to_string();
             let cells = ["everything".into(), "100".into(), "–".into(), size, "1.0".into()];
@@ -215,7 +203,7 @@ fn points_table(caption: &str, all: &[&PointsOutcome]) -> TableBlock {
     }
 }
 
-fn row(scene: Option<String>, cells: [String; 5], accuracy: Option<&Accuracies>) -> Vec<String> {
+fn row(scene: Option<String>, cells: [String; 5], accuracy: Option<&Spread>) -> Vec<String> {
     let number = |value: f64| format!("{:.2}", value * 100.0);
     let mut row: Vec<String> = scene.into_iter().chain(cells).collect();
     match accuracy {

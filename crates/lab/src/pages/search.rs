@@ -2,7 +2,7 @@
 
 use datadiet_report::{Block, NoteKind, Section, Stat, TableBlock};
 
-use crate::{Accuracies, SearchOutcome};
+use crate::{SearchOutcome, Spread};
 
 /// A search for a subset that is good enough, or for the best window.
 pub fn search_section(search: &SearchOutcome) -> Section {
@@ -32,7 +32,7 @@ pub fn search_section(search: &SearchOutcome) -> Section {
 
 fn finals(search: &SearchOutcome) -> Vec<Stat> {
     let finals = &search.finals;
-    let stat = |label: &str, accuracy: Option<&Accuracies>, detail: String| Stat {
+    let stat = |label: &str, accuracy: Option<&Spread>, detail: String| Stat {
         label: label.into(),
         value: accuracy.map_or("failed".into(), |a| format!("{:.1} %", a.mean * 100.0)),
         detail,
@@ -50,7 +50,7 @@ fn finals(search: &SearchOutcome) -> Vec<Stat> {
 }
 
 fn rungs(search: &SearchOutcome) -> TableBlock {
-    let number = |accuracy: Option<&Accuracies>| {
+    let number = |accuracy: Option<&Spread>| {
         accuracy.map_or("failed".into(), |a| format!("{:.2}", a.mean * 100.0))
     };
     let mut rows = Vec::new();

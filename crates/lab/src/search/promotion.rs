@@ -3,9 +3,9 @@
 use std::cmp::Ordering;
 
 use super::{Arm, RungOutcome};
-use crate::Accuracies;
+use crate::Spread;
 
-type Judged = (Arm, Option<Accuracies>);
+type Judged = (Arm, Option<Spread>);
 
 impl RungOutcome {
     /// Best first: with a tolerance, the smallest of those within it, then those closest to it;
@@ -83,11 +83,11 @@ mod tests {
     fn rung(arms: &[(f64, f64, f64)]) -> RungOutcome {
         let judged = |&(keep, drop, accuracy): &(f64, f64, f64)| {
             let keep = KeepFraction::try_from(keep).unwrap();
-            (Arm { keep, drop, quota: Quota::None }, Accuracies::of(vec![accuracy]))
+            (Arm { keep, drop, quota: Quota::None }, Spread::of(vec![accuracy]))
         };
         RungOutcome {
             steps: 1,
-            full: Accuracies::of(vec![0.9]),
+            full: Spread::of(vec![0.9]),
             arms: arms.iter().map(judged).collect(),
         }
     }

@@ -1,7 +1,7 @@
 //! What the test accuracies of a search mean, in words.
 
 use super::{Arm, Finals, SearchPlan};
-use crate::Accuracies;
+use crate::Spread;
 
 /// A judgement.
 pub(super) struct Verdict {
@@ -35,7 +35,7 @@ pub(super) fn verdict(
             ),
         );
     }
-    let good_enough = |of: &Accuracies| plan.tolerance.is_none_or(|t| full.mean - of.mean <= t);
+    let good_enough = |of: &Spread| plan.tolerance.is_none_or(|t| full.mean - of.mean <= t);
     if as_good(random, reached) {
         let enough = if good_enough(random) {
             "Prune at random, if at all"
@@ -46,8 +46,8 @@ pub(super) fn verdict(
             false,
             format!(
                 "Scores buy nothing here: as many examples at random reach {}, {chosen} {}. {enough}.",
-                random.text(),
-                reached.text()
+                random.percent(),
+                reached.percent()
             ),
         );
     }
@@ -57,19 +57,19 @@ pub(super) fn verdict(
             format!(
                 "Not advised: within the tolerance on the held-out examples, but {outcome}. It is \
                  better than as many at random ({}).",
-                random.text()
+                random.percent()
             ),
         );
     }
-    advice(true, format!("{outcome}, where as many at random reach {}.", random.text()))
+    advice(true, format!("{outcome}, where as many at random reach {}.", random.percent()))
 }
 
 /// Whether the first is as good as the second, or better, within the spread of their trainings.
-fn as_good(first: &Accuracies, second: &Accuracies) -> bool {
+fn as_good(first: &Spread, second: &Spread) -> bool {
     first.mean >= second.mean || first.high >= second.low
 }
 
-fn against(reached: &Accuracies, full: &Accuracies) -> String {
+fn against(reached: &Spread, full: &Spread) -> String {
     let points = (reached.mean - full.mean) * 100.0;
     let verb = if points < 0.0 { "loses" } else { "gains" };
     format!("{verb} {:.1} points against training on everything", points.abs())

@@ -5,8 +5,8 @@ use datadiet_store::{Store, StoreError};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Accuracies, Amount, Candidates, Choice, Chosen, Finished, Fixed, Job, LabError, Ranking,
-    Retraining, Scene,
+    Amount, Candidates, Choice, Chosen, Finished, Fixed, Job, LabError, Ranking, Retraining, Scene,
+    Spread,
 };
 
 /// Where a point stands in its figure.
@@ -50,7 +50,7 @@ pub struct PointOutcome {
     /// Steps of a training.
     pub steps: u64,
     /// Test accuracy; none where every training failed.
-    pub accuracy: Option<Accuracies>,
+    pub accuracy: Option<Spread>,
 }
 
 impl Point {
@@ -153,7 +153,7 @@ pub struct PointsOutcome {
     /// The subsets.
     pub points: Vec<PointOutcome>,
     /// Accuracy of training on everything.
-    pub full: Option<Accuracies>,
+    pub full: Option<Spread>,
     /// Steps of a training on everything.
     pub steps: u64,
     /// Examples in all.

@@ -4,9 +4,11 @@ use std::path::Path;
 
 use anyhow::{Context, Result, bail, ensure};
 use datadiet_lab::SearchOptions;
+use datadiet_lab::study::connectivity::ConnectivityPlan;
 use datadiet_lab::study::correlations::CorrelationsPlan;
 use datadiet_lab::study::curve::CurvePlan;
 use datadiet_lab::study::noise::NoisePlan;
+use datadiet_lab::study::velocity::VelocityPlan;
 use datadiet_lab::study::window::WindowPlan;
 use serde::{Deserialize, Serialize};
 use toml::{Table, Value};
@@ -37,6 +39,12 @@ pub struct ExperimentFile {
     pub correlations: Option<CorrelationsPlan>,
     /// Wrong labels.
     pub noise: Option<NoisePlan>,
+    /// How fast kernels move.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub velocity: Option<VelocityPlan>,
+    /// Barriers between networks that part.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub connectivity: Option<ConnectivityPlan>,
 }
 
 /// How scores are taken.
@@ -78,11 +86,13 @@ impl ExperimentFile {
             file.tune.is_some(),
             file.correlations.is_some(),
             file.noise.is_some(),
+            file.velocity.is_some(),
+            file.connectivity.is_some(),
         ];
         ensure!(
             studies.contains(&true),
-            "{} has no study: add [curve], [window], [tune], [correlations] or [noise]; see \
-             `datadiet run --help`",
+            "{} has no study: add [curve], [window], [tune], [correlations], [noise], [velocity] \
+             or [connectivity]; see `datadiet run --help`",
             path.display()
         );
         Ok(file)

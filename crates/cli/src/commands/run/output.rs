@@ -4,13 +4,16 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Result, ensure};
 use datadiet_data::Dataset;
+use datadiet_lab::study::connectivity::ConnectivityOutcome;
 use datadiet_lab::study::point::PointsOutcome;
-use datadiet_lab::{Done, ExperimentOutcome, Scene, Scored};
+use datadiet_lab::study::velocity::{VelocityOutcome, WindowOutcome, WindowPlace};
+use datadiet_lab::{Done, ExperimentOutcome, Scene, Scored, Spread};
 use datadiet_store::{Column, RunId, Table, write_atomically, write_json};
 use serde::{Deserialize, Serialize};
 
 use super::file::ExperimentFile;
 use super::plan::Plan;
+use super::tables;
 use crate::lists::FINGERPRINT;
 use crate::output::{grouped, table};
 
@@ -85,13 +88,20 @@ pub fn write(
     let outcome = &done.outcome;
     let points: Vec<&PointsOutcome> = outcome.curve.iter().chain(&outcome.window).collect();
     if !points.is_empty() {
-        files.push(csv(out, "points.csv", &point_rows(&points))?);
+        files.push(csv(out, "points.csv", &tables::points(&points))?);
     }
     if !outcome.noise.is_empty() {
-        files.push(csv(out, "detection.csv", &detection_rows(outcome))?);
+        files.push(csv(out, "detection.csv", &tables::detection(&outcome.noise))?);
     }
     if let Some(found) = &outcome.correlations {
-        files.push(csv(out, "spearman.csv", &matrix_rows(&found.names, &found.spearman))?);
+        files.push(csv(out, "spearman.csv", &tables::matrix(&found.names, &found.spearman))?);
+    }
+    if !outcome.velocity.is_empty() {
+        files.push(csv(out, "velocity.csv", &tables::velocity(&outcome.velocity))?);
+    }
+    if let Some(found) = &outcome.connectivity {
+        files.push(csv(out, "barriers.csv", &tables::barriers(found))?);
+        files.push(csv(out, "lines.csv", &tables::lines(found))?);
     }
     let mut answer = Answer {
         datadiet: env!("CARGO_PKG_VERSION").into(),
@@ -147,97 +157,6 @@ fn csv(out: &Path, name: &str, rows: &[Vec<String>]) -> Result<PathBuf> {
     Ok(path)
 }
 
-fn words(row: &[&str]) -> Vec<String> {
-    row.iter().map(|&word| word.to_owned()).collect()
-}
-
-fn point_rows(all: &[&PointsOutcome]) -> Vec<Vec<String>> {
-    let mut rows = vec![words(&[
-        "scene",
-        "series",
-        "keep",
-        "offset",
-        "time",
-        "examples",
-        "steps",
-        "skew",
-        "accuracy",
-        "p16",
-        "p84",
-        "accuracies",
-    ])];
-    for points in all {
-        for point in &points.points {
-            let optional = |value: Option<f64>| value.map_or(String::new(), |v| v.to_string());
-            let accuracy = point.accuracy.as_ref();
-            let values = accuracy.map_or(&[][..], |accuracy| &accuracy.values);
-            let values: Vec<String> = values.iter().map(f64::to_string).collect();
-            rows.push(vec![
-                points.scene.clone(),
-                point.place.series.clone(),
-                point.place.keep.to_string(),
-                optional(point.place.offset),
-                optional(point.place.time),
-                point.size.to_string(),
-                point.steps.to_string(),
-                optional(point.skew),
-                optional(accuracy.map(|a| a.mean)),
-                optional(accuracy.map(|a| a.low)),
-                optional(accuracy.map(|a| a.high)),
-                values.join(" "),
-            ]);
-        }
-        if let Some(full) = &points.full {
-            let values: Vec<String> = full.values.iter().map(f64::to_string).collect();
-            rows.push(vec![
-                points.scene.clone(),
-                "full".into(),
-                "1".into(),
-                String::new(),
-                String::new(),
-                points.examples.to_string(),
-                points.steps.to_string(),
-                "1".into(),
-                full.mean.to_string(),
-                full.low.to_string(),
-                full.high.to_string(),
-                values.join(" "),
-            ]);
-        }
-    }
-    rows
-}
-
-fn detection_rows(outcome: &ExperimentOutcome) -> Vec<Vec<String>> {
-    let mut rows =
-        vec![words(&["scene", "score", "auroc", "average precision", "k", "precision at k"])];
-    for noise in &outcome.noise {
-        for column in &noise.detection {
-            let found = &column.found;
-            for (k, precision) in &found.precision_at {
-                rows.push(vec![
-                    noise.scene.clone(),
-                    column.column.clone(),
-                    found.auroc.to_string(),
-                    found.average_precision.to_string(),
-                    k.to_string(),
-                    precision.to_string(),
-                ]);
-            }
-        }
-    }
-    rows
-}
-
-fn matrix_rows(names: &[String], values: &[Vec<Option<f64>>]) -> Vec<Vec<String>> {
-    let mut rows = vec![std::iter::once(String::new()).chain(names.iter().cloned()).collect()];
-    for (name, values) in names.iter().zip(values) {
-        let cells = values.iter().map(|value| value.map_or(String::new(), |v| v.to_string()));
-        rows.push(std::iter::once(name.clone()).chain(cells).collect());
-    }
-    rows
-}
-
 impl Answer {
     /// For people.
     pub fn text(&self) -> String {
@@ -257,9 +176,15 @@ impl Answer {
             let header = ["finds wrong labels", "AUROC", "average precision"];
             parts.push(format!("{}\n{}", noise.scene, table(&header, rows.collect(), 1)));
         }
+        parts.extend(self.outcome.velocity.iter().map(velocity_text));
+        parts.extend(self.outcome.connectivity.as_ref().map(connectivity_text));
         let cost = &self.outcome.cost;
+        let measured = match cost.measurements {
+            0 => String::new(),
+            count => format!(" {count} measurements,"),
+        };
         parts.push(format!(
-            "{} trainings, {} images, {:.0} s of workers\nwritten to {}",
+            "{} trainings,{measured} {} images, {:.0} s of workers\nwritten to {}",
             cost.trainings,
             grouped(cost.images_trained),
             cost.worker_seconds,
@@ -273,16 +198,67 @@ fn points_text(points: &PointsOutcome) -> String {
     let percent = |value: f64| format!("{:.0} %", value * 100.0);
     let mut rows: Vec<Vec<String>> = Vec::new();
     if let Some(full) = &points.full {
-        rows.push(vec!["full".into(), percent(1.0), String::new(), full.text()]);
+        rows.push(vec!["full".into(), percent(1.0), String::new(), full.percent()]);
     }
     for point in &points.points {
         rows.push(vec![
             point.place.series.clone(),
             percent(point.place.keep),
             point.place.offset.map_or(String::new(), percent),
-            point.accuracy.as_ref().map_or("failed".into(), |accuracy| accuracy.text()),
+            point.accuracy.as_ref().map_or("failed".into(), Spread::percent),
         ]);
     }
     let text = table(&["chosen by", "kept", "from", "test accuracy"], rows, 1);
     if points.scene.is_empty() { text } else { format!("{}\n{text}", points.scene) }
+}
+
+/// A row a position, a column a time.
+fn velocity_text(velocity: &VelocityOutcome) -> String {
+    let distinct = |of: fn(&WindowPlace) -> f64| {
+        let mut values: Vec<f64> = velocity.windows.iter().map(|w| of(&w.place)).collect();
+        values.sort_by(f64::total_cmp);
+        values.dedup();
+        values
+    };
+    let (times, positions) = (distinct(|place| place.time), distinct(|place| place.position));
+    let mut header = vec!["position".to_owned()];
+    header.extend(times.iter().map(|time| format!("{time} to {}", time + velocity.interval)));
+    let rows = positions.iter().map(|&position| {
+        let cell = |&time: &f64| {
+            let at = |w: &&WindowOutcome| w.place.time == time && w.place.position == position;
+            let found = velocity.windows.iter().find(at).and_then(|w| w.velocity.as_ref());
+            found.map_or("failed".into(), |velocity| format!("{:.4}", velocity.mean))
+        };
+        std::iter::once(format!("{:.0} %", position * 100.0))
+            .chain(times.iter().map(cell))
+            .collect()
+    });
+    let header: Vec<&str> = header.iter().map(String::as_str).collect();
+    let scene = if velocity.scene.is_empty() { "" } else { ", " };
+    format!(
+        "kernel velocity in the order of {}{scene}{}, between epochs\n{}",
+        velocity.by,
+        velocity.scene,
+        table(&header, rows.collect(), 1)
+    )
+}
+
+/// A row a time, a column a set of examples.
+fn connectivity_text(found: &ConnectivityOutcome) -> String {
+    let sets = found.spawns.first().map_or(&[][..], |spawn| &spawn.sets[..]);
+    let mut header = vec!["parted at epoch"];
+    header.extend(sets.iter().map(|set| set.set.as_str()));
+    let rows = found.spawns.iter().map(|spawn| {
+        let cells = spawn
+            .sets
+            .iter()
+            .map(|set| set.error_barrier.as_ref().map_or("failed".into(), Spread::percent));
+        std::iter::once(spawn.time.to_string()).chain(cells).collect()
+    });
+    format!(
+        "barrier of the training error on {} examples by {}\n{}",
+        found.examples,
+        found.by,
+        table(&header, rows.collect(), 1)
+    )
 }

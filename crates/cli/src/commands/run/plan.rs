@@ -4,14 +4,15 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
 use datadiet_data::{Dataset, LabelNoise, NoisyLabels};
+use datadiet_lab::study::velocity::VelocityPlan;
 use datadiet_lab::{Experiment, Scene};
-use datadiet_store::{Labels, RunSpec, Store};
+use datadiet_store::{Labels, Recording, RunSpec, Store};
 use serde_json::{Value, json};
 
 use super::file::ExperimentFile;
 use crate::commands::score::{ScoreOptions, recording};
 use crate::lists;
-use crate::training::{Training, TrainingOptions, labelling, positive};
+use crate::training::{Training, TrainingOptions, labelling, positive, steps_of};
 
 /// An experiment ready to run.
 #[derive(Clone, Debug)]
@@ -23,13 +24,12 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// Resolves and checks a file for a data set. Paths in it are relative to it.
+    /// Resolves and checks a file for a data set. Paths in it are relative to `folder`.
     ///
     /// # Errors
     /// For anything that makes no sense or does not fit the data.
-    pub fn new(file: &ExperimentFile, path: &Path, dataset: &Dataset) -> Result<Self> {
+    pub fn new(file: &ExperimentFile, folder: &Path, dataset: &Dataset) -> Result<Self> {
         let training = Training::new(&file.training, dataset)?;
-        let folder = path.parent().unwrap_or(Path::new("."));
         let mut scenes = Scenes { file, dataset, folder, all: Vec::new() };
         scenes.add(String::new(), &file.training, &NoisyLabels::clean(&training.labels))?;
         let mut experiment = Experiment::default();
@@ -70,6 +70,12 @@ impl Plan {
             }
             experiment.correlations = Some((correlations.clone(), indices));
         }
+        if let Some(velocity) = &file.velocity {
+            let noisy = velocity.noise.iter().map(|&fraction| scenes.uniform(&training, fraction));
+            let indices = noisy.collect::<Result<Vec<usize>>>()?;
+            experiment.velocity = Some((velocity.clone(), indices));
+        }
+        experiment.connectivity = file.connectivity.clone();
         experiment.curve = file.curve.clone();
         let seed = training.template.seed;
         experiment.tune =
@@ -137,13 +143,23 @@ impl Scenes<'_> {
             grand_at: scoring.grand_at.clone(),
             ..ScoreOptions::default()
         };
-        let mut at = if options.at.is_empty() { vec![training.epochs] } else { options.at.clone() };
-        at.extend(&options.grand_at);
+        let velocity = self.file.velocity.as_ref();
+        let asked = velocity.map_or_else(Vec::new, VelocityPlan::score_times);
+        let mut at = options.at.clone();
+        at.extend(asked.iter().chain(&options.grand_at));
+        if at.is_empty() {
+            at.push(training.epochs);
+        }
         let times = training.times(at)?;
-        let record = recording(&options, &training, &times)?;
+        let kept = velocity.map_or_else(Vec::new, VelocityPlan::weight_times);
+        let kept = kept.iter().map(|&at| steps_of(at, training.per_epoch));
+        // Those after the end are refused when the experiment is checked.
+        let weights: Vec<u64> = kept.filter(|&step| step <= training.template.stop_after).collect();
+        let record = Recording { weights, ..recording(&options, &training, &times)? };
         let original = &self.dataset.train().labels[..training.examples];
         let template = RunSpec { labels: labelling(labels, original), ..training.template.clone() };
-        let stop_after = times.last().map_or(template.stop_after, |time| time.step).max(1);
+        let last = times.last().map_or(template.stop_after, |time| time.step);
+        let stop_after = last.max(record.weights.last().copied().unwrap_or_default()).max(1);
         let scoring = RunSpec { record, stop_after, ..template.clone() };
         if let Some(index) = self.all.iter().position(|scene| scene.scoring == scoring) {
             return Ok(index);

@@ -112,6 +112,7 @@ pub fn recording(
         steps: times.iter().map(|time| time.step).collect(),
         gradient_steps: gradient_steps(options, &scores, times, training.per_epoch)?,
         scores,
+        weights: Vec::new(),
     })
 }
 

@@ -1,0 +1,88 @@
+//! Figures and a table of how fast kernels move.
+
+use datadiet_report::{Axis, Block, Chart, Figure, LineChart, Section, Series, TableBlock};
+
+use super::{band_point, percent, scene_name};
+use crate::study::velocity::{VelocityOutcome, WindowOutcome};
+
+/// Velocity along the order of the scores, a figure for each labelling.
+pub fn velocity_section(all: &[VelocityOutcome]) -> Section {
+    let mut blocks = vec![Block::Text(
+        "The velocity of a set of examples is how far the data-dependent neural tangent kernel on \
+         them turns in the time between two epochs: S = 1 − ⟨K, K′⟩ / (‖K‖ ‖K′‖), 0 for no change, \
+         at most 1; higher is faster. K is the Gram matrix of the logits' gradients over all \
+         parameters, evaluation mode, un-augmented images (Paul, Ganguli, Dziugaite 2021, \
+         section 5)."
+            .into(),
+    )];
+    blocks.extend(all.iter().enumerate().map(|(index, one)| Block::Figure(figure(index, one))));
+    blocks.push(Block::Table(table(all)));
+    Section { id: "velocity".into(), title: "How fast the kernel moves".into(), blocks }
+}
+
+fn figure(index: usize, velocity: &VelocityOutcome) -> Figure {
+    let mut times: Vec<f64> = velocity.windows.iter().map(|window| window.place.time).collect();
+    times.dedup();
+    let series = times.iter().map(|&time| {
+        let windows = velocity.windows.iter().filter(|window| window.place.time == time);
+        Series {
+            name: format!("epoch {time} to {}", time + velocity.interval),
+            points: windows.filter_map(point).collect(),
+            dashed: false,
+        }
+    });
+    Figure {
+        id: format!("velocity-{index}"),
+        title: format!("Kernel velocity along the order of {}", velocity.by),
+        caption: format!(
+            "{}. Windows of {} examples with consecutive ranks; 0 % are the lowest scores. Bands go \
+             from the 16th to the 84th percentile of the replicas.",
+            sentence(scene_name(&velocity.scene)),
+            velocity.examples
+        ),
+        chart: Chart::Lines(LineChart {
+            x: Axis::new(format!("position in the ascending order of {}, %", velocity.by)),
+            y: Axis::new("kernel velocity"),
+            series: series.collect(),
+            references: Vec::new(),
+        }),
+    }
+}
+
+fn sentence(text: &str) -> String {
+    let mut characters = text.chars();
+    characters
+        .next()
+        .map_or(String::new(), |first| first.to_uppercase().chain(characters).collect())
+}
+
+fn point(window: &WindowOutcome) -> Option<datadiet_report::Point> {
+    let place = &window.place;
+    let note = format!("from rank {}, mean score {:.3}", place.first_rank, place.score);
+    Some(band_point(percent(place.position), window.velocity.as_ref()?, 1.0, note))
+}
+
+fn table(all: &[VelocityOutcome]) -> TableBlock {
+    let row = |velocity: &VelocityOutcome, window: &WindowOutcome| {
+        let place = &window.place;
+        let (mean, band) = window.velocity.as_ref().map_or(("–".into(), "–".into()), |spread| {
+            (format!("{:.4}", spread.mean), format!("{:.4} to {:.4}", spread.low, spread.high))
+        });
+        vec![
+            scene_name(&velocity.scene).to_owned(),
+            place.time.to_string(),
+            place.first_rank.to_string(),
+            format!("{:.3}", place.score),
+            mean,
+            band,
+        ]
+    };
+    TableBlock {
+        caption: "Velocity of every window: mean over the replicas, 16th to 84th percentile".into(),
+        header: ["labels", "epoch", "first rank", "mean score", "velocity", "band"]
+            .map(String::from)
+            .to_vec(),
+        rows: all.iter().flat_map(|v| v.windows.iter().map(move |w| row(v, w))).collect(),
+        text_columns: 1,
+    }
+}
