@@ -9,7 +9,7 @@ use std::io::IsTerminal;
 use std::sync::Arc;
 
 use clap::{Args, ValueEnum};
-use datadiet_lab::{Reporter, Silent};
+use datadiet_lab::Reporter;
 
 /// How progress is shown.
 #[derive(Args, Clone, Copy)]
@@ -33,6 +33,15 @@ enum ProgressKind {
     Json,
 }
 
+/// Tells nothing but what failed.
+struct Quiet;
+
+impl Reporter for Quiet {
+    fn failed(&self, name: &str, reason: &str) {
+        eprintln!("{name} failed: {reason}");
+    }
+}
+
 /// What there is to do.
 #[derive(Clone, Copy, Debug)]
 pub struct Work {
@@ -47,7 +56,7 @@ impl ProgressArgs {
     pub fn reporter(self, work: Work) -> Arc<dyn Reporter + Send + Sync> {
         let terminal = std::io::stderr().is_terminal();
         match self.progress {
-            _ if self.quiet => Arc::new(Silent),
+            _ if self.quiet => Arc::new(Quiet),
             ProgressKind::Json => Arc::new(json::Json::new(work)),
             ProgressKind::Auto if terminal => Arc::new(bars::Bars::new(work)),
             ProgressKind::Auto | ProgressKind::Plain => Arc::new(lines::Lines::new(work)),

@@ -14,6 +14,10 @@ pub trait Reporter: Sync {
     fn ended(&self, _run: &str, _problem: Option<&str>) {}
     /// So many of `total` measurements are made.
     fn measured(&self, _count: usize, _total: usize) {}
+    /// At the end of a command: something did not complete.
+    fn failed(&self, name: &str, reason: &str) {
+        self.note(&format!("{name} failed: {reason}"));
+    }
     /// Nothing more is going to be trained.
     fn finished(&self) {}
     /// Something worth a line.

@@ -173,6 +173,10 @@ fn barriers_between_parents_and_children() {
         connectivity: Some(connectivity()),
         ..Experiment::default()
     };
+    // The same step twice counts once.
+    let twice = ConnectivityPlan { spawn: vec![2.0, 0.0, 2.001], ..connectivity() };
+    let twice = Experiment { connectivity: Some(twice), ..experiment.clone() };
+    assert_eq!(twice.size(), experiment.size());
     assert_eq!(experiment.size(), (2 + 1 + 6, 2 * 400 + 400 + 3 * (400 + 200)));
     let fake = Fake::default();
     let outcome = run(&experiment, &fake, &store).outcome;
@@ -221,8 +225,6 @@ fn what_makes_no_sense_is_refused_before_anything_is_trained() {
     refused(of_connectivity(spawn(4.0)), "epoch 4");
     refused(of_connectivity(spawn(5.0)), "epoch 5");
     refused(of_connectivity(spawn(-1.0)), "epoch -1");
-    let same = ConnectivityPlan { spawn: vec![1.0, 1.001], ..connectivity() };
-    refused(of_connectivity(same), "the same step");
     refused(of_connectivity(ConnectivityPlan { examples: 1001, ..connectivity() }), "1001 of 1000");
     let many = ConnectivityPlan { statistics: 5120, ..connectivity() };
     refused(of_connectivity(many), "5120 of 1000");

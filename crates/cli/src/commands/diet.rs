@@ -134,7 +134,7 @@ pub fn run(home: &HomeArgs, args: DietArgs) -> Result<ExitCode> {
     crate::commands::report::of_folder(home, &out)?;
     args.output.answer(&done.outcome, || text(found, &out))?;
     for failure in &done.outcome.failed {
-        execution.reporter.note(&format!("{} failed: {}", failure.name, failure.reason));
+        execution.reporter.failed(&failure.name, &failure.reason);
     }
     Ok(if done.outcome.failed.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

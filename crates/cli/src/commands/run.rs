@@ -120,7 +120,7 @@ impl Asked<'_> {
         crate::commands::report::of_folder(home, &out)?;
         output.answer(&answer, || answer.text())?;
         for failure in &done.outcome.failed {
-            execution.reporter.note(&format!("{} failed: {}", failure.name, failure.reason));
+            execution.reporter.failed(&failure.name, &failure.reason);
         }
         Ok(if done.outcome.failed.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
     }

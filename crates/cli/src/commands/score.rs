@@ -100,7 +100,7 @@ pub fn run(home: &HomeArgs, args: ScoreArgs) -> Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     for failure in &outcome.failed {
-        reporter.note(&format!("replica {} failed: {}", failure.replica, failure.reason));
+        reporter.failed(&format!("replica {}", failure.replica), &failure.reason);
     }
     let (failed, all) = (outcome.failed.len(), plan.job.replicas);
     reporter.note(&format!("error: {failed} of {all} replicas failed"));

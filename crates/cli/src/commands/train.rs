@@ -145,7 +145,7 @@ pub fn run(home: &HomeArgs, args: TrainArgs) -> Result<ExitCode> {
     }
     args.output.answer(&answer, || answer.text())?;
     for failure in &answer.failed {
-        execution.reporter.note(&format!("error: {} failed: {}", failure.name, failure.reason));
+        execution.reporter.failed(&failure.name, &failure.reason);
     }
     Ok(if answer.failed.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

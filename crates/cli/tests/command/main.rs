@@ -2,6 +2,7 @@
 
 mod bad_input;
 mod data;
+mod dynamics;
 mod experiment;
 mod interruption;
 mod noise;

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::retraining::{FIRST_REPLICA, keep_ids};
 use crate::{
     Amount, Choice, Finished, Job, Keep, LabError, MeasureJob, Ranking, Scene, Scored, Spread,
+    TimePoint,
 };
 
 /// Parents, children, and the examples on which the line between them is judged.
@@ -113,12 +114,22 @@ pub struct SetOutcome {
 }
 
 impl ConnectivityPlan {
+    /// When children leave, ascending; times of the same step count once.
+    fn times(&self, scene: &Scene) -> Vec<TimePoint> {
+        let time = |&epochs: &f64| TimePoint { epochs, step: scene.step_at(epochs) };
+        let mut times: Vec<TimePoint> = self.spawn.iter().map(time).collect();
+        times.sort_by(|a, b| a.epochs.total_cmp(&b.epochs));
+        times.dedup_by_key(|time| time.step);
+        times
+    }
+
     /// Number of trainings and their steps.
     pub fn size(&self, scene: &Scene) -> (usize, u64) {
         let whole = scene.template.stop_after;
-        let own: u64 = self.spawn.iter().map(|&at| whole - scene.step_at(at).min(whole)).sum();
+        let times = self.times(scene);
+        let own: u64 = times.iter().map(|time| whole.saturating_sub(time.step)).sum();
         let parents = u64::from(self.parents);
-        let children = self.spawn.len() * (self.parents * self.children) as usize;
+        let children = times.len() * (self.parents * self.children) as usize;
         let steps = parents * (whole + u64::from(self.children) * own);
         (self.parents as usize + children, steps)
     }
@@ -129,8 +140,6 @@ impl ConnectivityPlan {
     /// For a column that scoring does not take, times after the end, or sets larger than the data.
     pub fn check(&self, scene: &Scene) -> Result<(), LabError> {
         let all = scene.labels.len();
-        let mut steps: Vec<u64> = self.spawn.iter().map(|&at| scene.step_at(at)).collect();
-        steps.sort_unstable();
         let after = |at: &&f64| !scene.has_epoch(**at) || scene.step_at(**at) >= scene.last_step();
         let problem = if self.spawn.is_empty() {
             "[connectivity] needs spawn, such as spawn = [0, 0.5, 1, 2]".to_owned()
@@ -140,8 +149,6 @@ impl ConnectivityPlan {
                  and a child needs some of them",
                 scene.epochs()
             )
-        } else if steps.windows(2).any(|pair| pair[0] == pair[1]) {
-            "[connectivity] two times of spawn are the same step".into()
         } else if !(1..=all).contains(&(self.examples as usize)) {
             format!("[connectivity] a set of {} of {all} examples", self.examples)
         } else if !(1..=all).contains(&(self.statistics as usize)) {
@@ -172,9 +179,8 @@ impl ConnectivityPlan {
         let ranking = Ranking::of(&scored.scores.table, &self.by)?;
         let sets = SETS.iter().map(|(_, keep)| self.set(store, scene, &ranking, *keep));
         let sets = sets.collect::<Result<Vec<ListRef>, _>>()?;
-        let mut times = self.spawn.clone();
-        times.sort_by(f64::total_cmp);
-        let mut weights: Vec<u64> = times.iter().map(|&at| scene.step_at(at)).collect();
+        let times = self.times(scene);
+        let mut weights: Vec<u64> = times.iter().map(|time| time.step).collect();
         weights.push(scene.last_step());
         let parent = |index| RunSpec {
             replica: FIRST_REPLICA + index,
@@ -183,7 +189,7 @@ impl ConnectivityPlan {
         };
         let parents: Vec<RunSpec> = (0..self.parents).map(parent).collect();
         let mut children = Vec::new();
-        for &time in &times {
+        for time in &times {
             for parent in &parents {
                 for child in 0..self.children {
                     children.push(self.child(scene, parent, time, child, &sets));
@@ -211,12 +217,12 @@ impl ConnectivityPlan {
         &self,
         scene: &Scene,
         parent: &RunSpec,
-        time: f64,
+        time: &TimePoint,
         child: u32,
         sets: &[ListRef],
     ) -> Child {
         let from = RunId::of(parent);
-        let step = scene.step_at(time);
+        let (time, step) = (time.epochs, time.step);
         let spec = RunSpec {
             record: Recording { weights: vec![scene.last_step()], ..Recording::default() },
             spawn: Some(Spawn { parent: from.clone(), step, child }),
