@@ -1,7 +1,7 @@
 //! Barriers between two networks on the straight line between their weights.
 //!
 //! `err(w, w') = max_α R(αw + (1 − α)w') − αR(w) − (1 − α)R(w')` with R the error (or the loss) on a
-//! set of examples, α in [0, 1] (Frankle et al. 2020; Paul, Ganguli, Dziugaite 2021, section 6).
+//! set of examples, α in [0, 1] (Frankle et al. 2020; Paul, Ganguli, Dziugaite 2021, section 5).
 //! Where it is about 0 the two are linearly mode connected on these examples.
 
 /// The barrier of a path: `risks[i]` at `alphas[i]`, which begin at 0 and end at 1. Never negative:

@@ -1,4 +1,4 @@
-//! `datadiet lmc`: barriers between networks that part during training.
+//! `datadiet lmc`: linear mode connectivity of parents and children.
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -20,7 +20,7 @@ use crate::training::TrainingOptions;
 /// data order and augmentation of their own. On the straight line between the final weights of
 /// parent and child, with batch-norm statistics taken anew at every point, the barrier is the most
 /// by which the training error lies above the chord: 0 where the two are linearly mode connected
-/// (Paul, Ganguli, Dziugaite 2021, figure 6). Results are those of `datadiet run`: outcome.json,
+/// (Paul, Ganguli, Dziugaite 2021, section 5). Results are those of `datadiet run`: outcome.json,
 /// barriers.csv, lines.csv, figures and report.html.
 #[derive(Args)]
 #[command(
@@ -106,7 +106,7 @@ impl LmcArgs {
             statistics: self.statistics,
         };
         ExperimentFile {
-            title: "How rough the way is".into(),
+            title: "Linear mode connectivity".into(),
             training: self.training.clone(),
             scoring: Scoring {
                 replicas: Some(self.replicas),

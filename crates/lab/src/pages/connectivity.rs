@@ -2,7 +2,7 @@
 
 use datadiet_report::{Axis, Block, Chart, Figure, LineChart, Point, Section, Series, TableBlock};
 
-use super::band_point;
+use super::{band_point, sentence};
 use crate::Spread;
 use crate::study::connectivity::{ConnectivityOutcome, SetOutcome, SpawnOutcome};
 
@@ -15,7 +15,7 @@ pub fn connectivity_section(found: &ConnectivityOutcome) -> Section {
          the risk on the straight line between their final weights lies above the chord between the \
          ends: 0 where they are linearly mode connected; higher is rougher. Risks are those of the \
          {} training examples with the lowest, the highest and random scores by {}; batch-norm \
-         statistics are taken anew at every point (Paul, Ganguli, Dziugaite 2021, section 6). Test \
+         statistics are taken anew at every point (Paul, Ganguli, Dziugaite 2021, section 5). Test \
          accuracy of the parents {}, of the children {}.",
         found.examples,
         found.by,
@@ -30,7 +30,7 @@ pub fn connectivity_section(found: &ConnectivityOutcome) -> Section {
     let names = sets.iter().enumerate();
     blocks.extend(names.map(|(index, set)| Block::Figure(lines(found, index, &set.set))));
     blocks.push(Block::Table(table(found)));
-    Section { id: "connectivity".into(), title: "How rough the way is".into(), blocks }
+    Section { id: "connectivity".into(), title: "Linear mode connectivity".into(), blocks }
 }
 
 const BAND: &str = "Bands go from the 16th to the 84th percentile of the children.";
@@ -57,10 +57,10 @@ fn barriers(
     });
     Figure {
         id: format!("barrier-{risk}"),
-        title: format!("Barrier of the {risk} against the time of parting"),
+        title: format!("{} barrier against spawn time", sentence(risk)),
         caption: format!("On the {} examples of each set. {BAND}", found.examples),
         chart: Chart::Lines(LineChart {
-            x: Axis::new("epoch at which children leave"),
+            x: Axis::new("spawn time, epochs"),
             y: Axis::new(format!("barrier of the {unit}")),
             series: series.collect(),
             references: Vec::new(),
@@ -76,7 +76,7 @@ fn lines(found: &ConnectivityOutcome, index: usize, set: &str) -> Figure {
             band_point(alpha, spread, 100.0, String::new())
         };
         Series {
-            name: format!("left at epoch {}", spawn.time),
+            name: format!("spawned at epoch {}", spawn.time),
             points: points.map(point).collect(),
             dashed: false,
         }

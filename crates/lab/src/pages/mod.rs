@@ -39,6 +39,14 @@ fn scene_name(scene: &str) -> &str {
     if scene.is_empty() { "labels as they are" } else { scene }
 }
 
+/// With a capital at its beginning.
+fn sentence(text: &str) -> String {
+    let mut characters = text.chars();
+    characters
+        .next()
+        .map_or(String::new(), |first| first.to_uppercase().chain(characters).collect())
+}
+
 /// A fraction as percent, without needless digits.
 fn percent(fraction: f64) -> f64 {
     (fraction * 1e4).round() / 1e2

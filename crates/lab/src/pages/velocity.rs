@@ -2,7 +2,7 @@
 
 use datadiet_report::{Axis, Block, Chart, Figure, LineChart, Section, Series, TableBlock};
 
-use super::{band_point, percent, scene_name};
+use super::{band_point, percent, scene_name, sentence};
 use crate::study::velocity::{VelocityOutcome, WindowOutcome};
 
 /// Velocity along the order of the scores, a figure for each labelling.
@@ -17,7 +17,7 @@ pub fn velocity_section(all: &[VelocityOutcome]) -> Section {
     )];
     blocks.extend(all.iter().enumerate().map(|(index, one)| Block::Figure(figure(index, one))));
     blocks.push(Block::Table(table(all)));
-    Section { id: "velocity".into(), title: "How fast the kernel moves".into(), blocks }
+    Section { id: "velocity".into(), title: "Kernel velocity".into(), blocks }
 }
 
 fn figure(index: usize, velocity: &VelocityOutcome) -> Figure {
@@ -47,13 +47,6 @@ fn figure(index: usize, velocity: &VelocityOutcome) -> Figure {
             references: Vec::new(),
         }),
     }
-}
-
-fn sentence(text: &str) -> String {
-    let mut characters = text.chars();
-    characters
-        .next()
-        .map_or(String::new(), |first| first.to_uppercase().chain(characters).collect())
 }
 
 fn point(window: &WindowOutcome) -> Option<datadiet_report::Point> {

@@ -1,5 +1,4 @@
-//! How rough the way is between networks that part during training, on examples of a score (the
-//! paper's figure 6).
+//! Linear mode connectivity of parents and children, on examples of a score (the paper's section 5).
 
 use datadiet_core::{Quota, barrier};
 use datadiet_store::{

@@ -1,4 +1,4 @@
-//! How fast the kernel moves on examples of a score (the paper's figure 5).
+//! How fast the kernel moves on examples of a score (the paper's section 5).
 
 use datadiet_core::order;
 use datadiet_store::{KernelDistance, Measured, Measurement, RunId, Store};

@@ -39,10 +39,10 @@ pub struct ExperimentFile {
     pub correlations: Option<CorrelationsPlan>,
     /// Wrong labels.
     pub noise: Option<NoisePlan>,
-    /// How fast kernels move.
+    /// Kernel velocity.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub velocity: Option<VelocityPlan>,
-    /// Barriers between networks that part.
+    /// Linear mode connectivity.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub connectivity: Option<ConnectivityPlan>,
 }

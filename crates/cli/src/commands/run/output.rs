@@ -246,7 +246,7 @@ fn velocity_text(velocity: &VelocityOutcome) -> String {
 /// A row a time, a column a set of examples.
 fn connectivity_text(found: &ConnectivityOutcome) -> String {
     let sets = found.spawns.first().map_or(&[][..], |spawn| &spawn.sets[..]);
-    let mut header = vec!["parted at epoch"];
+    let mut header = vec!["spawned at epoch"];
     header.extend(sets.iter().map(|set| set.set.as_str()));
     let rows = found.spawns.iter().map(|spawn| {
         let cells = spawn
