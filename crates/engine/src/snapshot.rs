@@ -74,10 +74,9 @@ fn read(
         Ok(bytes) => bytes,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
             return Err(EngineError::Unsuitable(format!(
-                "run {} kept no weights after step {step}; if they were removed, remove {} too, \
-                 and it is trained again",
-                folder.id(),
-                folder.path().display()
+                "run {} kept no weights after step {step}; if they were removed, `datadiet runs gc \
+                 --yes` removes the run too, and the same command trains it again",
+                folder.id()
             )));
         }
         Err(error) => return Err(StoreError::io("read", &path)(error).into()),

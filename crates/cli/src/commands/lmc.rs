@@ -1,6 +1,5 @@
 //! `datadiet lmc`: linear mode connectivity of parents and children.
 
-use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Result;
@@ -8,10 +7,8 @@ use clap::Args;
 use datadiet_core::ScoreKind;
 use datadiet_lab::study::connectivity::ConnectivityPlan;
 
-use crate::commands::run::{Asked, ExperimentFile, Scoring};
-use crate::execution::ExecutionArgs;
+use crate::commands::run::{ExperimentFile, QuestionArgs, Scoring};
 use crate::home::HomeArgs;
-use crate::output::{OutputArgs, named_folder};
 use crate::training::TrainingOptions;
 
 /// Measure linear mode connectivity on easy, hard and random examples.
@@ -65,27 +62,14 @@ pub struct LmcArgs {
     /// Independent trainings to take scores from.
     #[arg(long, default_value_t = 2)]
     replicas: u32,
-    /// Say what would be trained, and stop.
-    #[arg(long)]
-    plan: bool,
-    /// Folder for the results [default: results/lmc-DATA-MODEL-ID].
-    #[arg(long, value_name = "DIR")]
-    out: Option<PathBuf>,
     #[command(flatten)]
-    execution: ExecutionArgs,
-    #[command(flatten)]
-    output: OutputArgs,
+    question: QuestionArgs,
 }
 
 /// Runs the command.
 pub fn run(home: &HomeArgs, args: LmcArgs) -> Result<ExitCode> {
     let file = args.file();
-    let out = match args.out {
-        Some(out) => out,
-        None => named_folder("results", &file.training.named("lmc"), &file)?,
-    };
-    let asked = Asked { file, folder: Path::new("."), out, plan: args.plan };
-    asked.carry_out(home, args.execution, args.output)
+    args.question.answer(home, file, "lmc")
 }
 
 impl LmcArgs {

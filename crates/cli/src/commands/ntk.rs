@@ -1,6 +1,5 @@
 //! `datadiet ntk`: how fast the kernel moves on easy and on hard examples.
 
-use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Result;
@@ -8,10 +7,8 @@ use clap::Args;
 use datadiet_core::ScoreKind;
 use datadiet_lab::study::velocity::VelocityPlan;
 
-use crate::commands::run::{Asked, ExperimentFile, Scoring};
-use crate::execution::ExecutionArgs;
+use crate::commands::run::{ExperimentFile, QuestionArgs, Scoring};
 use crate::home::HomeArgs;
-use crate::output::{OutputArgs, named_folder};
 use crate::training::TrainingOptions;
 
 /// Measure how fast the neural tangent kernel moves on easy and on hard examples.
@@ -64,27 +61,14 @@ pub struct NtkArgs {
     /// Independent trainings, which score and are measured.
     #[arg(long, default_value_t = 2)]
     replicas: u32,
-    /// Say what would be trained, and stop.
-    #[arg(long)]
-    plan: bool,
-    /// Folder for the results [default: results/ntk-DATA-MODEL-ID].
-    #[arg(long, value_name = "DIR")]
-    out: Option<PathBuf>,
     #[command(flatten)]
-    execution: ExecutionArgs,
-    #[command(flatten)]
-    output: OutputArgs,
+    question: QuestionArgs,
 }
 
 /// Runs the command.
 pub fn run(home: &HomeArgs, args: NtkArgs) -> Result<ExitCode> {
     let file = args.file();
-    let out = match args.out {
-        Some(out) => out,
-        None => named_folder("results", &file.training.named("ntk"), &file)?,
-    };
-    let asked = Asked { file, folder: Path::new("."), out, plan: args.plan };
-    asked.carry_out(home, args.execution, args.output)
+    args.question.answer(home, file, "ntk")
 }
 
 impl NtkArgs {

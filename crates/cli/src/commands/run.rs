@@ -13,7 +13,7 @@ use clap::Args;
 
 use crate::execution::{Execution, ExecutionArgs};
 use crate::home::HomeArgs;
-use crate::output::{OutputArgs, check_writable, grouped};
+use crate::output::{OutputArgs, check_writable, grouped, named_folder};
 use crate::progress::Work;
 pub use file::{ExperimentFile, Scoring};
 pub use output::metadata;
@@ -69,24 +69,49 @@ pub fn run(home: &HomeArgs, args: RunArgs) -> Result<ExitCode> {
     asked.carry_out(home, args.execution, args.output)
 }
 
-/// An experiment, and where its results go.
-pub struct Asked<'a> {
-    /// The experiment.
-    pub file: ExperimentFile,
-    /// Folder that paths in it are relative to.
-    pub folder: &'a Path,
-    /// Folder for the results.
-    pub out: PathBuf,
+/// Options of commands that ask one question of an experiment.
+#[derive(Args)]
+pub struct QuestionArgs {
     /// Say what would be trained, and stop.
-    pub plan: bool,
+    #[arg(long)]
+    plan: bool,
+    /// Folder for the results [default: results/QUESTION-DATA-MODEL-ID].
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    #[command(flatten)]
+    execution: ExecutionArgs,
+    #[command(flatten)]
+    output: OutputArgs,
+}
+
+impl QuestionArgs {
+    /// Carries out an experiment; `question` names the folder of its results.
+    ///
+    /// # Errors
+    /// When it makes no sense, does not fit the data, or nothing came of it.
+    pub fn answer(self, home: &HomeArgs, file: ExperimentFile, question: &str) -> Result<ExitCode> {
+        let out = match self.out {
+            Some(out) => out,
+            None => named_folder("results", &file.training.named(question), &file)?,
+        };
+        let asked = Asked { file, folder: Path::new("."), out, plan: self.plan };
+        asked.carry_out(home, self.execution, self.output)
+    }
+}
+
+/// An experiment, and where its results go.
+struct Asked<'a> {
+    file: ExperimentFile,
+    /// Folder that paths in it are relative to.
+    folder: &'a Path,
+    out: PathBuf,
+    /// Say what would be trained, and stop.
+    plan: bool,
 }
 
 impl Asked<'_> {
     /// Carries it out, writes its results and its report.
-    ///
-    /// # Errors
-    /// When it makes no sense, does not fit the data, or nothing came of it.
-    pub fn carry_out(
+    fn carry_out(
         self,
         home: &HomeArgs,
         execution: ExecutionArgs,

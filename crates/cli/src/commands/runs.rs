@@ -267,7 +267,7 @@ struct Collected {
 
 fn gc(store: &Store, args: &GcArgs) -> Result<()> {
     let mut runs = all(store)?;
-    runs.iter_mut().for_each(check_scores);
+    runs.iter_mut().for_each(check_content);
     runs.retain(|run| is_garbage(run, args));
     if args.yes {
         for run in &runs {
@@ -278,11 +278,18 @@ fn gc(store: &Store, args: &GcArgs) -> Result<()> {
     args.output.answer(&collected, || gc_text(&collected))
 }
 
-/// Marks a complete run as damaged whose scores cannot be read. Reading them all takes a while, so
-/// only here.
-fn check_scores(run: &mut Listed) {
+/// Marks a complete run as damaged whose scores cannot be read, or whose weights are gone. Reading
+/// them all takes a while, so only here.
+fn check_content(run: &mut Listed) {
     let Ok((folder, spec)) = RunFolder::open(&run.path) else { return };
-    let read = || spec.record.steps.iter().try_for_each(|&step| folder.read_scores(step).map(drop));
+    let read = || {
+        spec.record.steps.iter().try_for_each(|&step| folder.read_scores(step).map(drop))?;
+        let mut weights = spec.record.weights.iter().map(|&step| folder.weights_file(step));
+        match weights.find(|file| !file.exists()) {
+            Some(file) => Err(StoreError::damaged(&file, "its weights are gone")),
+            None => Ok(()),
+        }
+    };
     if run.state == State::Complete
         && let Err(problem) = read()
     {

@@ -114,7 +114,10 @@ fn barriers_are_measured_and_children_are_runs() {
     std::fs::remove_dir_all(parent.join("weights")).unwrap();
     std::fs::remove_dir_all(home.path().join("store/measurements")).unwrap();
     let text = home.fails(&with("lmc", &options));
-    assert!(text.contains("kept no weights") && text.contains("train"), "{text}");
+    assert!(text.contains("kept no weights") && text.contains("runs gc --yes"), "{text}");
+    home.ok(&["runs", "gc", "--yes"]);
+    let repaired = home.json(&with("lmc", &options));
+    assert_eq!(repaired["connectivity"], answer["connectivity"]);
 }
 
 #[test]

@@ -19,13 +19,8 @@ pub fn squares(
     grad: &Tensor,
     scratch: usize,
 ) -> Tensor {
-    let sides = layer.sides(weight, x);
+    let own = layer.sides_of_group(weight, x);
     let groups = layer.shape.groups;
-    let own = ConvSides {
-        inputs: sides.inputs / groups as usize,
-        outputs: sides.outputs / groups as usize,
-        ..sides
-    };
     let mut total = Tensor::zeros([x.size()[0]], (Kind::Float, x.device()));
     for group in 0..groups {
         let part = |of: &Tensor, channels: usize| {

@@ -87,6 +87,13 @@ impl Conv2d {
             padding: self.shape.padding as usize,
         }
     }
+
+    /// The same for one of the groups.
+    pub(crate) fn sides_of_group(&self, weight: &Tensor, x: &Tensor) -> ConvSides {
+        let sides = self.sides(weight, x);
+        let groups = self.shape.groups as usize;
+        ConvSides { inputs: sides.inputs / groups, outputs: sides.outputs / groups, ..sides }
+    }
 }
 
 /// An uninitialised activation for as many images as `like`, channels × height × width.

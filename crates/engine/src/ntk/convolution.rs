@@ -23,13 +23,8 @@ pub fn gram(
     grads: &Tensor,
     scratch: usize,
 ) -> Tensor {
-    let sides = layer.sides(weight, input);
+    let own = layer.sides_of_group(weight, input);
     let groups = layer.shape.groups;
-    let own = ConvSides {
-        inputs: sides.inputs / groups as usize,
-        outputs: sides.outputs / groups as usize,
-        ..sides
-    };
     let size = grads.size();
     let mut total = Tensor::zeros([size[0] * size[1]; 2], (Kind::Float, grads.device()));
     for group in 0..groups {
