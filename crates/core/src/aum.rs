@@ -43,8 +43,23 @@ impl Aum {
     /// # Panics
     /// If `id` is not below n or `label` not below K.
     pub fn observe(&mut self, id: ExampleId, logits: &[f32], label: usize) {
+        self.observe_margin(id, f64::from(logits[label]) - largest_other(logits, label));
+    }
+
+    /// Records one presentation whose logit margin `z_y − max_{j≠y} z_j` is known.
+    pub(crate) fn observe_margin(&mut self, id: ExampleId, margin: f64) {
         self.presentations[id.index()] += 1;
-        self.sum[id.index()] += f64::from(logits[label]) - largest_other(logits, label);
+        self.sum[id.index()] += margin;
+    }
+
+    /// Adds the presentations that another tracker of the same n examples saw.
+    pub(crate) fn merge(&mut self, other: &Self) {
+        for (mine, theirs) in self.presentations.iter_mut().zip(&other.presentations) {
+            *mine += theirs;
+        }
+        for (mine, theirs) in self.sum.iter_mut().zip(&other.sum) {
+            *mine += theirs;
+        }
     }
 
     /// AUM of each example: n values in (−∞, ∞), NaN for an unseen example; **lower** is harder.

@@ -66,6 +66,25 @@ impl Cartography {
         self.squares[example] += before * after;
     }
 
+    /// Adds the presentations that another tracker of the same n examples saw: counts add up, and
+    /// means and squared deviations join by the pairwise formula of Chan, Golub, LeVeque 1983,
+    /// which cancels no more than Welford's.
+    pub(crate) fn merge(&mut self, other: &Self) {
+        for example in 0..self.mean.len() {
+            let theirs = f64::from(other.presentations[example]);
+            if theirs == 0.0 {
+                continue;
+            }
+            let mine = f64::from(self.presentations[example]);
+            let distance = other.mean[example] - self.mean[example];
+            self.mean[example] += distance * theirs / (mine + theirs);
+            self.squares[example] +=
+                other.squares[example] + distance * distance * mine * theirs / (mine + theirs);
+            self.presentations[example] += other.presentations[example];
+            self.correct[example] += other.correct[example];
+        }
+    }
+
     /// Mean probability of the true class: n values in [0, 1], NaN if unseen; **lower** is harder.
     #[must_use]
     pub fn confidence(&self) -> Vec<f32> {

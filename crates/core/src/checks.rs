@@ -1,9 +1,12 @@
 //! Checks of arrays before any of them is used, so that an error leaves nothing half done.
 
-use crate::score_error::{PROBABILITY_TOLERANCE, ScoreError};
+use crate::{
+    example_id::ExampleId,
+    score_error::{PROBABILITY_TOLERANCE, ScoreError},
+};
 
 /// How many offending rows an error lists: enough to look at, short enough to read.
-const ROWS_LISTED: usize = 5;
+pub(crate) const ROWS_LISTED: usize = 5;
 
 /// `matrix` is n × `classes` and `labels` are n class indices.
 pub(crate) fn matrix_and_labels(
@@ -27,7 +30,7 @@ pub(crate) fn length(what: &'static str, expected: usize, found: usize) -> Resul
     Err(ScoreError::ShapeMismatch { what, expected, found })
 }
 
-fn label_range(labels: &[u32], classes: usize) -> Result<(), ScoreError> {
+pub(crate) fn label_range(labels: &[u32], classes: usize) -> Result<(), ScoreError> {
     match labels.iter().position(|&label| label as usize >= classes) {
         None => Ok(()),
         Some(row) => Err(ScoreError::LabelOutOfRange { row, label: labels[row], classes }),
@@ -64,6 +67,14 @@ pub(crate) fn probabilities(probs: &[f32], classes: usize) -> Result<(), ScoreEr
         }
     }
     Ok(())
+}
+
+/// Every id is below n.
+pub(crate) fn ids(ids: &[ExampleId], n_examples: usize) -> Result<(), ScoreError> {
+    match ids.iter().position(|id| id.index() >= n_examples) {
+        None => Ok(()),
+        Some(row) => Err(ScoreError::IdOutOfRange { row, id: ids[row].0, examples: n_examples }),
+    }
 }
 
 /// The column `name` of a saved tracker, each value read by `parse`.

@@ -27,6 +27,7 @@ pub mod cartography;
 mod checks;
 pub mod el2n;
 pub mod entropy;
+mod epoch_rows;
 pub mod example_id;
 pub mod forgetting;
 pub mod forgetting_key;
@@ -37,6 +38,9 @@ pub mod loss;
 pub mod margin;
 mod monotone_key;
 mod packed;
+mod presence;
+mod recorder_state;
+mod row_scores;
 pub mod score_error;
 pub mod score_kind;
 pub mod selection;
@@ -44,6 +48,7 @@ pub mod softmax;
 pub mod stats;
 pub mod streams;
 pub mod training_dynamics;
+pub mod trajectory_recorder;
 
 pub use argmax::argmax;
 pub use aum::Aum;
@@ -59,6 +64,7 @@ pub use l1::l1;
 pub use logit_scores::LogitScores;
 pub use loss::loss;
 pub use margin::{max_margin, sum_margin};
+pub use recorder_state::StateColumn;
 pub use score_error::ScoreError;
 pub use score_kind::{Definition, Direction, ParseScoreKindError, ScoreKind, Source};
 pub use selection::{
@@ -73,3 +79,4 @@ pub use stats::{
 };
 pub use streams::{Stream, permutation, rng};
 pub use training_dynamics::TrainingDynamics;
+pub use trajectory_recorder::TrajectoryRecorder;

@@ -117,4 +117,78 @@ pub enum ScoreError {
         /// The value found.
         value: f64,
     },
+
+    /// An example that occurs twice in one epoch.
+    #[error(
+        "row {row}: example {id} was seen before in epoch {epoch}; an example is recorded once an epoch: end the epoch between passes, and give each example an id of its own"
+    )]
+    RepeatedId {
+        /// Row of the batch.
+        row: usize,
+        /// Its id.
+        id: u32,
+        /// The epoch, counted from 1.
+        epoch: u32,
+    },
+
+    /// An example whose label is another than it was.
+    #[error(
+        "example {id} had label {before} and now has {now}; scores over time need one label an example: give the labels that training uses, the same in every epoch"
+    )]
+    LabelChanged {
+        /// The example.
+        id: u32,
+        /// Its label so far.
+        before: u32,
+        /// The label given now.
+        now: u32,
+    },
+
+    /// Something wrong with the rows of known examples.
+    #[error("example(s) {ids:?}: {problem}")]
+    OfExamples {
+        /// Ids of the rows that the problem names.
+        ids: Vec<u32>,
+        /// The problem, by row of the batch.
+        problem: Box<ScoreError>,
+    },
+
+    /// The saved state of a recorder cannot be read back.
+    #[error(
+        "column `{column}` of the saved recorder: {reason}; the checkpoint is damaged or of another version: resume from an earlier one"
+    )]
+    DamagedState {
+        /// Name of the column.
+        column: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+
+    /// Recorders that do not belong to the same training.
+    #[error(
+        "the two recorders differ in {what} ({mine} and {theirs}); only the ranks of one training can be merged, all after the same epoch"
+    )]
+    DifferentTraining {
+        /// In what.
+        what: &'static str,
+        /// That of the recorder merged into.
+        mine: String,
+        /// That of the other.
+        theirs: String,
+    },
+
+    /// A recorder merged with one whose presentations it has.
+    #[error(
+        "every presentation of the other recorder is in this one already ({presentations} of them); it was merged before, or it is the same rank: merge each rank once"
+    )]
+    MergedBefore {
+        /// Presentations of the other.
+        presentations: u64,
+    },
+
+    /// A recorder that kept no history.
+    #[error(
+        "a recorder made with `single_rank` cannot be merged; make the recorder of every rank without it"
+    )]
+    NoHistory,
 }

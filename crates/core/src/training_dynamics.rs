@@ -65,7 +65,7 @@ impl TrainingDynamics {
     ) -> Result<(), ScoreError> {
         checks::length("labels", ids.len(), labels.len())?;
         checks::matrix_and_labels("logits", logits, self.classes, labels)?;
-        self.check_ids(ids)?;
+        checks::ids(ids, self.n_examples)?;
         let rows = logits.chunks_exact(self.classes);
         for ((&id, row), &label) in ids.iter().zip(rows).zip(labels) {
             self.observe_one(id, row, label as usize);
@@ -126,15 +126,6 @@ impl TrainingDynamics {
             aum: Aum::from_state(n_examples, &column)?,
             cartography: Cartography::from_state(n_examples, &column)?,
         })
-    }
-
-    fn check_ids(&self, ids: &[ExampleId]) -> Result<(), ScoreError> {
-        match ids.iter().position(|id| id.index() >= self.n_examples) {
-            None => Ok(()),
-            Some(row) => {
-                Err(ScoreError::IdOutOfRange { row, id: ids[row].0, examples: self.n_examples })
-            }
-        }
     }
 
     fn observe_one(&mut self, id: ExampleId, logits: &[f32], label: usize) {

@@ -1,0 +1,38 @@
+//! Who was seen when, and who was right: two bits an example and epoch.
+//!
+//! Forgetting needs the order of presentations, and an example that moves from one distributed
+//! rank to another between epochs has its order on no rank alone. Two bits are the least that lets
+//! ranks be joined afterwards: 2.5 MB for 50,000 examples and 200 epochs.
+
+use fixedbitset::FixedBitSet;
+
+use crate::{example_id::ExampleId, forgetting::Forgetting};
+
+/// One finished epoch.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Presence {
+    pub(crate) seen: FixedBitSet,
+    /// A subset of `seen`.
+    pub(crate) correct: FixedBitSet,
+}
+
+impl Presence {
+    /// Adds what another rank saw; where both saw an example, this rank's prediction stands.
+    pub(crate) fn join(&mut self, other: &Self) {
+        let mut correct = other.correct.clone();
+        correct.difference_with(&self.seen);
+        self.correct.union_with(&correct);
+        self.seen.union_with(&other.seen);
+    }
+}
+
+/// The tracker that saw these epochs, in order.
+pub(crate) fn replay(examples: usize, epochs: &[Presence]) -> Forgetting {
+    let mut forgetting = Forgetting::new(examples);
+    for epoch in epochs {
+        for index in epoch.seen.ones() {
+            forgetting.observe(ExampleId(index as u32), epoch.correct.contains(index));
+        }
+    }
+    forgetting
+}

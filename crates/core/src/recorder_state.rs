@@ -1,0 +1,283 @@
+//! The state of a [`TrajectoryRecorder`] as named columns of numbers, for a checkpoint.
+//!
+//! Any format that holds arrays by name can carry it: a dictionary of NumPy arrays, safetensors,
+//! a PyTorch `state_dict`. Sets of examples are packed eight to a byte, the lowest id in the
+//! lowest bit.
+//!
+//! It is written and read on the same version of the layout; there is no conversion of others.
+
+use std::fmt::Display;
+
+use fixedbitset::FixedBitSet;
+
+use crate::{
+    Aum, Cartography, Forgetting, ScoreError, TrajectoryRecorder, checks,
+    epoch_rows::EpochRows,
+    presence::{Presence, replay},
+    row_scores::RowScores,
+    trajectory_recorder::UNKNOWN,
+};
+
+/// Layout of the columns; raised when it changes.
+const VERSION: f64 = 1.0;
+
+const SHAPE: &str = "recorder.shape";
+const KEEP_AT: &str = "recorder.keep_at";
+const LABELS: &str = "recorder.labels";
+const UNSEEN: &str = "recorder.unseen";
+const HISTORY_SEEN: &str = "history.seen";
+const HISTORY_CORRECT: &str = "history.correct";
+
+/// One column of a recorder's state.
+#[derive(Clone, Debug, PartialEq)]
+pub enum StateColumn {
+    /// Numbers of 64 bits.
+    F64(Vec<f64>),
+    /// Scores.
+    F32(Vec<f32>),
+    /// Labels, classes and counts.
+    U32(Vec<u32>),
+    /// Sets of examples, eight to a byte.
+    U8(Vec<u8>),
+}
+
+/// A saved state, by column.
+struct Saved<F>(F);
+
+impl<F: Fn(&str) -> Option<StateColumn>> Saved<F> {
+    fn damaged(name: &str, reason: impl Display) -> ScoreError {
+        ScoreError::DamagedState { column: name.into(), reason: reason.to_string() }
+    }
+
+    fn column(&self, name: &str) -> Result<StateColumn, ScoreError> {
+        (self.0)(name).ok_or_else(|| Self::damaged(name, "it is missing"))
+    }
+
+    fn check<T>(name: &str, values: Vec<T>, length: usize) -> Result<Vec<T>, ScoreError> {
+        if values.len() == length {
+            return Ok(values);
+        }
+        Err(Self::damaged(name, format!("it has {} values, not {length}", values.len())))
+    }
+
+    fn f64(&self, name: &str, length: usize) -> Result<Vec<f64>, ScoreError> {
+        match self.column(name)? {
+            StateColumn::F64(values) => Self::check(name, values, length),
+            _ => Err(Self::damaged(name, "it does not hold numbers of 64 bits")),
+        }
+    }
+
+    fn f32(&self, name: &str, length: usize) -> Result<Vec<f32>, ScoreError> {
+        match self.column(name)? {
+            StateColumn::F32(values) => Self::check(name, values, length),
+            _ => Err(Self::damaged(name, "it does not hold numbers of 32 bits")),
+        }
+    }
+
+    fn u32(&self, name: &str) -> Result<Vec<u32>, ScoreError> {
+        match self.column(name)? {
+            StateColumn::U32(values) => Ok(values),
+            _ => Err(Self::damaged(name, "it does not hold whole numbers of 32 bits")),
+        }
+    }
+
+    fn u8(&self, name: &str, length: usize) -> Result<Vec<u8>, ScoreError> {
+        match self.column(name)? {
+            StateColumn::U8(values) => Self::check(name, values, length),
+            _ => Err(Self::damaged(name, "it does not hold bytes")),
+        }
+    }
+
+    fn classes(&self, name: &str, examples: usize) -> Result<Vec<u32>, ScoreError> {
+        Self::check(name, self.u32(name)?, examples)
+    }
+
+    /// Version, examples, classes, epochs, and two yes (1) or no (0): history, only logits.
+    fn shape(&self) -> Result<Vec<u32>, ScoreError> {
+        let values = self.f64(SHAPE, 6)?;
+        if values[0] != VERSION {
+            let reason = format!("its layout is {}, this version reads {VERSION}", values[0]);
+            return Err(Self::damaged(SHAPE, reason));
+        }
+        let counts: Option<Vec<u32>> = values.into_iter().map(checks::count).collect();
+        counts.ok_or_else(|| Self::damaged(SHAPE, "it does not hold whole numbers"))
+    }
+
+    fn labels(&self, examples: usize, classes: usize) -> Result<Vec<u32>, ScoreError> {
+        let labels = self.classes(LABELS, examples)?;
+        match labels.iter().find(|&&label| label as usize >= classes && label != UNKNOWN) {
+            None => Ok(labels),
+            Some(label) => Err(Self::damaged(LABELS, format!("{label} is not a class"))),
+        }
+    }
+
+    fn unseen(&self, epochs: u32) -> Result<Vec<u32>, ScoreError> {
+        Self::check(UNSEEN, self.u32(UNSEEN)?, epochs as usize)
+    }
+
+    fn epoch(&self, name: &str, examples: usize) -> Result<EpochRows, ScoreError> {
+        let of = |part: &str| format!("{name}.{part}");
+        let bytes = self.u8(&of("seen"), examples.div_ceil(8))?;
+        let true_prob = self.f64(&of("true_prob"), examples)?;
+        let logit_margin = self.f64(&of("logit_margin"), examples)?;
+        let el2n = self.f32(&of("el2n"), examples)?;
+        let l1 = self.f32(&of("l1"), examples)?;
+        let loss = self.f32(&of("loss"), examples)?;
+        let entropy = self.f32(&of("entropy"), examples)?;
+        let max_margin = self.f32(&of("max_margin"), examples)?;
+        let sum_margin = self.f32(&of("sum_margin"), examples)?;
+        let predicted = self.classes(&of("predicted"), examples)?;
+        let label = self.classes(&of("label"), examples)?;
+        let row = |i: usize| RowScores {
+            true_prob: true_prob[i],
+            logit_margin: logit_margin[i],
+            el2n: el2n[i],
+            l1: l1[i],
+            loss: loss[i],
+            entropy: entropy[i],
+            max_margin: max_margin[i],
+            sum_margin: sum_margin[i],
+            predicted: predicted[i],
+            label: label[i],
+        };
+        Ok(EpochRows::from_parts(unpacked(&bytes, examples), (0..examples).map(row).collect()))
+    }
+
+    fn history(&self, examples: usize, epochs: usize) -> Result<Vec<Presence>, ScoreError> {
+        let bytes = examples.div_ceil(8);
+        let seen = self.u8(HISTORY_SEEN, epochs * bytes)?;
+        let correct = self.u8(HISTORY_CORRECT, epochs * bytes)?;
+        let set =
+            |all: &[u8], epoch: usize| unpacked(&all[epoch * bytes..(epoch + 1) * bytes], examples);
+        let one = |epoch| Presence { seen: set(&seen, epoch), correct: set(&correct, epoch) };
+        Ok((0..epochs).map(one).collect())
+    }
+}
+
+impl TrajectoryRecorder {
+    /// Everything, as named columns; names are unique. A recorder that is read back goes on bit
+    /// for bit as if it had never stopped, in the middle of an epoch too.
+    #[must_use]
+    pub fn state(&self) -> Vec<(String, StateColumn)> {
+        let shape = vec![
+            VERSION,
+            self.examples as f64,
+            self.classes as f64,
+            f64::from(self.epochs),
+            f64::from(u8::from(self.history.is_some())),
+            f64::from(u8::from(self.only_logits)),
+        ];
+        let mut columns = vec![
+            (SHAPE.to_owned(), StateColumn::F64(shape)),
+            (KEEP_AT.to_owned(), StateColumn::U32(self.keep_at.clone())),
+            (LABELS.to_owned(), StateColumn::U32(self.labels.clone())),
+            (UNSEEN.to_owned(), StateColumn::U32(self.unseen.clone())),
+        ];
+        let trackers = self.forgetting.state().into_iter();
+        let trackers = trackers.chain(self.aum.state()).chain(self.cartography.state());
+        columns.extend(trackers.map(|(name, column)| (name.to_owned(), StateColumn::F64(column))));
+        epoch_state("current", &self.current, &mut columns);
+        epoch_state("last", &self.last, &mut columns);
+        for (epoch, rows) in &self.kept {
+            epoch_state(&format!("kept.{epoch}"), rows, &mut columns);
+        }
+        if let Some(history) = &self.history {
+            let bytes = |set: fn(&Presence) -> &FixedBitSet| {
+                StateColumn::U8(history.iter().flat_map(|epoch| packed(set(epoch))).collect())
+            };
+            columns.push((HISTORY_SEEN.to_owned(), bytes(|epoch| &epoch.seen)));
+            columns.push((HISTORY_CORRECT.to_owned(), bytes(|epoch| &epoch.correct)));
+        }
+        columns
+    }
+
+    /// The recorder that wrote [`Self::state`]; `column` finds a saved column by its name.
+    ///
+    /// # Errors
+    /// A column that is missing, of another type or length, or holds what no recorder writes.
+    ///
+    /// ```
+    /// use datadiet_core::{ExampleId, TrajectoryRecorder};
+    ///
+    /// let mut before = TrajectoryRecorder::new(3, 2);
+    /// before.update(&[ExampleId(1)], &[0.0, 1.0], &[1])?;
+    /// let saved = before.state();
+    /// let find = |name: &str| saved.iter().find(|(n, _)| n == name).map(|(_, c)| c.clone());
+    /// assert_eq!(TrajectoryRecorder::from_state(find)?.state(), saved);
+    /// # Ok::<(), datadiet_core::ScoreError>(())
+    /// ```
+    pub fn from_state(column: impl Fn(&str) -> Option<StateColumn>) -> Result<Self, ScoreError> {
+        let saved = Saved(column);
+        let shape = saved.shape()?;
+        let [examples, classes, epochs] = [1, 2, 3].map(|index| shape[index] as usize);
+        let labels = saved.labels(examples, classes)?;
+        let epochs = epochs as u32;
+        let keep_at = saved.u32(KEEP_AT)?;
+        let kept = keep_at.iter().filter(|epoch| (1..=epochs).contains(*epoch));
+        let kept = kept.map(|&epoch| Ok((epoch, saved.epoch(&format!("kept.{epoch}"), examples)?)));
+        let kept = kept.collect::<Result<Vec<_>, ScoreError>>()?;
+        let trackers = |name: &str| match (saved.0)(name) {
+            Some(StateColumn::F64(values)) => Some(values),
+            _ => None,
+        };
+        let history = (shape[4] == 1).then(|| saved.history(examples, epochs as usize));
+        let history = history.transpose()?;
+        let forgetting = Forgetting::from_state(examples, trackers)?;
+        if history.as_ref().is_some_and(|history| replay(examples, history) != forgetting) {
+            let reason = "it tells of other forgetting events than were counted".into();
+            return Err(ScoreError::DamagedState { column: HISTORY_SEEN.into(), reason });
+        }
+        Ok(Self {
+            examples,
+            classes,
+            epochs,
+            only_logits: shape[5] == 1,
+            labels,
+            unseen: saved.unseen(epochs)?,
+            forgetting,
+            aum: Aum::from_state(examples, trackers)?,
+            cartography: Cartography::from_state(examples, trackers)?,
+            current: saved.epoch("current", examples)?,
+            last: saved.epoch("last", examples)?,
+            kept,
+            keep_at,
+            history,
+            probs: Vec::new(),
+        })
+    }
+}
+
+fn epoch_state(name: &str, epoch: &EpochRows, columns: &mut Vec<(String, StateColumn)>) {
+    let rows = epoch.rows();
+    let mut add = |part: &str, column| columns.push((format!("{name}.{part}"), column));
+    let f64s = |of: fn(&RowScores) -> f64| StateColumn::F64(rows.iter().map(of).collect());
+    let f32s = |of: fn(&RowScores) -> f32| StateColumn::F32(rows.iter().map(of).collect());
+    let u32s = |of: fn(&RowScores) -> u32| StateColumn::U32(rows.iter().map(of).collect());
+    add("seen", StateColumn::U8(packed(epoch.seen())));
+    add("true_prob", f64s(|row| row.true_prob));
+    add("logit_margin", f64s(|row| row.logit_margin));
+    add("el2n", f32s(|row| row.el2n));
+    add("l1", f32s(|row| row.l1));
+    add("loss", f32s(|row| row.loss));
+    add("entropy", f32s(|row| row.entropy));
+    add("max_margin", f32s(|row| row.max_margin));
+    add("sum_margin", f32s(|row| row.sum_margin));
+    add("predicted", u32s(|row| row.predicted));
+    add("label", u32s(|row| row.label));
+}
+
+fn packed(set: &FixedBitSet) -> Vec<u8> {
+    let mut bytes = vec![0; set.len().div_ceil(8)];
+    for index in set.ones() {
+        bytes[index / 8] |= 1 << (index % 8);
+    }
+    bytes
+}
+
+fn unpacked(bytes: &[u8], examples: usize) -> FixedBitSet {
+    let mut set = FixedBitSet::with_capacity(examples);
+    for index in (0..examples).filter(|index| bytes[index / 8] >> (index % 8) & 1 == 1) {
+        set.insert(index);
+    }
+    set
+}

@@ -1,0 +1,402 @@
+//! Scores over time from any training loop: logits or probabilities by example id, epoch by epoch.
+//!
+//! Where [`crate::TrainingDynamics`] is fed by the training minibatches of one process, this
+//! recorder knows epochs: an example is presented at most once in each, examples that were missed
+//! are counted, the scores of chosen epochs are kept beside those of the last, and the recorders
+//! of several distributed ranks of one training join into one ([`TrajectoryRecorder::merge_ranks`]).
+//! Forgetting, AUM and dataset cartography come from the same trackers, which the end of an epoch
+//! advances; the scores of an evaluation pass are those of [`crate::LogitScores`]. Whether the
+//! logits are those of training minibatches or of an evaluation pass is the caller's choice, and
+//! belongs beside the numbers.
+//!
+//! Memory: about 150 bytes an example, and two bits an example and epoch for the joining of ranks;
+//! [`TrajectoryRecorder::single_rank`] keeps none of the latter. Independent trainings (replicas)
+//! are not joined here: take means of their columns.
+
+use crate::{
+    Aum, Cartography, ExampleId, Forgetting, ScoreError, ScoreKind, checks,
+    epoch_rows::EpochRows,
+    presence::{Presence, replay},
+    row_scores::RowScores,
+};
+use fixedbitset::FixedBitSet;
+
+/// The label of an example that was never presented.
+pub(crate) const UNKNOWN: u32 = u32::MAX;
+
+/// Scores of all examples of the full training set over the epochs of one training.
+///
+/// ```
+/// use datadiet_core::{ExampleId, ScoreKind, TrajectoryRecorder};
+///
+/// let mut recorder = TrajectoryRecorder::new(3, 2);
+/// for logits in [[2.0, 0.0, /**/ 0.0, 1.0], [0.0, 1.0, /**/ 0.0, 3.0]] {
+///     // Examples 2 and 0, with labels 0 and 1.
+///     recorder.update(&[ExampleId(2), ExampleId(0)], &logits, &[0, 1])?;
+///     recorder.end_epoch();
+/// }
+/// let columns = recorder.columns();
+/// let (_, epoch, forgetting) =
+///     columns.iter().find(|(kind, ..)| *kind == ScoreKind::Forgetting).expect("always there");
+/// assert_eq!((*epoch, forgetting[0], forgetting[2]), (2, 0.0, 1.0));
+/// assert!(forgetting[1].is_nan(), "never seen");
+/// assert_eq!(recorder.unseen(), [1, 1]);
+/// # Ok::<(), datadiet_core::ScoreError>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct TrajectoryRecorder {
+    pub(crate) examples: usize,
+    pub(crate) classes: usize,
+    /// Finished epochs.
+    pub(crate) epochs: u32,
+    /// Whether every row so far came as logits.
+    pub(crate) only_logits: bool,
+    /// By example, [`UNKNOWN`] before the first presentation.
+    pub(crate) labels: Vec<u32>,
+    /// Examples missed, by finished epoch.
+    pub(crate) unseen: Vec<u32>,
+    pub(crate) forgetting: Forgetting,
+    pub(crate) aum: Aum,
+    pub(crate) cartography: Cartography,
+    /// The epoch that is not finished.
+    pub(crate) current: EpochRows,
+    /// The last finished epoch.
+    pub(crate) last: EpochRows,
+    /// Finished epochs that were asked for.
+    pub(crate) kept: Vec<(u32, EpochRows)>,
+    /// Epochs to keep, ascending.
+    pub(crate) keep_at: Vec<u32>,
+    /// Every finished epoch; none where ranks are not joined.
+    pub(crate) history: Option<Vec<Presence>>,
+    /// Room for one row of probabilities.
+    pub(crate) probs: Vec<f64>,
+}
+
+impl TrajectoryRecorder {
+    /// A recorder of examples 0 to n − 1 of the full training set and K classes, before the first
+    /// epoch. Fewer than 2 classes are refused by the first [`Self::update`].
+    #[must_use]
+    pub fn new(examples: usize, classes: usize) -> Self {
+        Self {
+            examples,
+            classes,
+            epochs: 0,
+            only_logits: true,
+            labels: vec![UNKNOWN; examples],
+            unseen: Vec::new(),
+            forgetting: Forgetting::new(examples),
+            aum: Aum::new(examples),
+            cartography: Cartography::new(examples),
+            current: EpochRows::new(examples),
+            last: EpochRows::new(examples),
+            kept: Vec::new(),
+            keep_at: Vec::new(),
+            history: Some(Vec::new()),
+            probs: Vec::new(),
+        }
+    }
+
+    /// Keeps the scores of the evaluation pass of these epochs, counted from 1, beside those of
+    /// the last one. Epochs that are finished already cannot be kept any more.
+    #[must_use]
+    pub fn keep_at(mut self, epochs: &[u32]) -> Self {
+        let kept = self.kept.iter().map(|(epoch, _)| *epoch);
+        let later = epochs.iter().copied().filter(|&epoch| epoch > self.epochs);
+        self.keep_at = kept.chain(later).collect();
+        self.keep_at.sort_unstable();
+        self.keep_at.dedup();
+        self
+    }
+
+    /// Keeps no history, so that memory does not grow with the number of epochs; such a recorder
+    /// cannot be merged with another rank.
+    #[must_use]
+    pub fn single_rank(mut self) -> Self {
+        self.history = None;
+        self
+    }
+
+    /// Records B examples of the current epoch from their logits.
+    ///
+    /// `ids`: B ids below n, in any order; `logits`: B × K row-major, finite; `labels`: the B class
+    /// indices in `0..K`, which must not change from epoch to epoch.
+    ///
+    /// # Errors
+    /// Lengths that do not fit, an id or label out of range, NaN or infinity, an id that was
+    /// presented before in this epoch, a label that changed. Nothing is recorded then.
+    pub fn update(
+        &mut self,
+        ids: &[ExampleId],
+        logits: &[f32],
+        labels: &[u32],
+    ) -> Result<(), ScoreError> {
+        self.check("logits", ids, logits, labels)?;
+        self.claim(ids, labels)?;
+        self.probs.resize(self.classes, 0.0);
+        let rows = logits.chunks_exact(self.classes);
+        for ((&id, row), &label) in ids.iter().zip(rows).zip(labels) {
+            self.current.set(id, RowScores::from_logits(row, label as usize, &mut self.probs));
+        }
+        Ok(())
+    }
+
+    /// As [`Self::update`], from B × K probabilities. AUM is defined on logits: once a row came as
+    /// probabilities, [`Self::columns`] has none.
+    ///
+    /// # Errors
+    /// As [`Self::update`]; also a negative probability, or a row whose sum is further than
+    /// [`PROBABILITY_TOLERANCE`](crate::score_error::PROBABILITY_TOLERANCE) from 1.
+    pub fn update_probs(
+        &mut self,
+        ids: &[ExampleId],
+        probs: &[f32],
+        labels: &[u32],
+    ) -> Result<(), ScoreError> {
+        self.check("probabilities", ids, probs, labels)?;
+        checks::probabilities(probs, self.classes).map_err(|error| of_examples(error, ids))?;
+        self.claim(ids, labels)?;
+        self.only_logits &= ids.is_empty();
+        let rows = probs.chunks_exact(self.classes);
+        for ((&id, row), &label) in ids.iter().zip(rows).zip(labels) {
+            self.current.set(id, RowScores::from_probs(row, label as usize));
+        }
+        Ok(())
+    }
+
+    /// Ends the current epoch: counts the examples that it missed and starts the next.
+    pub fn end_epoch(&mut self) {
+        self.epochs += 1;
+        let seen = self.current.seen();
+        self.unseen.push((self.examples - seen.count_ones(..)) as u32);
+        let mut correct = FixedBitSet::with_capacity(self.examples);
+        for (id, row) in self.current.iter() {
+            self.forgetting.observe(id, row.correct());
+            self.cartography.observe(id, row.true_prob, row.correct());
+            if self.only_logits {
+                self.aum.observe_margin(id, row.logit_margin);
+            }
+            if row.correct() {
+                correct.insert(id.index());
+            }
+        }
+        if let Some(history) = &mut self.history {
+            history.push(Presence { seen: seen.clone(), correct });
+        }
+        if self.keep_at.binary_search(&self.epochs).is_ok() {
+            self.kept.push((self.epochs, self.current.clone()));
+        }
+        std::mem::swap(&mut self.last, &mut self.current);
+        self.current.clear();
+    }
+
+    /// Number of examples of the full training set.
+    #[must_use]
+    pub fn examples(&self) -> usize {
+        self.examples
+    }
+
+    /// Number of classes.
+    #[must_use]
+    pub fn classes(&self) -> usize {
+        self.classes
+    }
+
+    /// Finished epochs.
+    #[must_use]
+    pub fn epochs(&self) -> u32 {
+        self.epochs
+    }
+
+    /// How many examples each finished epoch missed: entry 0 belongs to epoch 1.
+    #[must_use]
+    pub fn unseen(&self) -> &[u32] {
+        &self.unseen
+    }
+
+    /// Examples recorded since the last [`Self::end_epoch`]; their presentations are in no column
+    /// yet.
+    #[must_use]
+    pub fn unfinished(&self) -> usize {
+        self.current.seen().count_ones(..)
+    }
+
+    /// Labels by example, `None` where one was never presented.
+    #[must_use]
+    pub fn labels(&self) -> Vec<Option<u32>> {
+        self.labels.iter().map(|&label| (label != UNKNOWN).then_some(label)).collect()
+    }
+
+    /// Every score of the finished epochs, with the epoch that it stands at: by epoch, then in the
+    /// order of [`ScoreKind::ALL`]. n values each, NaN where the example was not seen (in that
+    /// epoch; for the scores over time, in any). Empty before the first epoch has ended; without
+    /// AUM where rows came as probabilities.
+    #[must_use]
+    pub fn columns(&self) -> Vec<(ScoreKind, u32, Vec<f32>)> {
+        let mut columns = Vec::new();
+        for (epoch, rows) in self.epochs_with_scores() {
+            for &kind in ScoreKind::ALL {
+                columns.extend(rows.column(kind).map(|column| (kind, epoch, column)));
+            }
+        }
+        if self.epochs > 0 {
+            for &kind in ScoreKind::ALL {
+                columns.extend(self.tracked(kind).map(|column| (kind, self.epochs, column)));
+            }
+        }
+        columns
+    }
+
+    /// Predicted classes of the kept epochs and the last, `None` where the example was not seen
+    /// in that epoch.
+    #[must_use]
+    pub fn predicted(&self) -> Vec<(u32, Vec<Option<u32>>)> {
+        self.epochs_with_scores().map(|(epoch, rows)| (epoch, rows.predicted())).collect()
+    }
+
+    /// Joins what another rank of the **same** training recorded. The examples of an epoch may lie
+    /// on any rank, another one in each epoch; the result equals that of one recorder that saw
+    /// everything (counts exactly, means to rounding).
+    ///
+    /// Returns how many presentations of finished epochs were on both ranks, as samplers make that
+    /// fill up the last batch with repeated examples: in the means they count twice, for forgetting
+    /// and for the scores of an epoch this recorder's stands.
+    ///
+    /// # Errors
+    /// Recorders of another shape or number of epochs, a label that differs, a rank that was merged
+    /// before, a recorder without history. Nothing is changed then.
+    pub fn merge_ranks(&mut self, other: &Self) -> Result<u64, ScoreError> {
+        self.check_same_training(other)?;
+        let (Some(mine), Some(theirs)) = (&mut self.history, &other.history) else {
+            return Err(ScoreError::NoHistory);
+        };
+        let repeated = repeated(mine, theirs, &self.current, &other.current)?;
+        for (mine, theirs) in mine.iter_mut().zip(theirs) {
+            mine.join(theirs);
+        }
+        self.unseen =
+            mine.iter().map(|one| (self.examples - one.seen.count_ones(..)) as u32).collect();
+        self.forgetting = replay(self.examples, mine);
+        self.aum.merge(&other.aum);
+        self.cartography.merge(&other.cartography);
+        self.only_logits &= other.only_logits;
+        for (mine, &theirs) in self.labels.iter_mut().zip(&other.labels) {
+            *mine = if *mine == UNKNOWN { theirs } else { *mine };
+        }
+        self.current.fill_from(&other.current);
+        self.last.fill_from(&other.last);
+        for ((_, mine), (_, theirs)) in self.kept.iter_mut().zip(&other.kept) {
+            mine.fill_from(theirs);
+        }
+        Ok(repeated)
+    }
+
+    /// The kept epochs and the last, ascending.
+    fn epochs_with_scores(&self) -> impl Iterator<Item = (u32, &EpochRows)> {
+        let kept = self.kept.iter().map(|(epoch, rows)| (*epoch, rows));
+        let earlier = kept.filter(|(epoch, _)| *epoch < self.epochs);
+        earlier.chain((self.epochs > 0).then_some((self.epochs, &self.last)))
+    }
+
+    fn tracked(&self, kind: ScoreKind) -> Option<Vec<f32>> {
+        match kind {
+            ScoreKind::Forgetting => Some(self.forgetting.events()),
+            ScoreKind::NeverLearned => Some(self.forgetting.never_learned()),
+            ScoreKind::Aum => self.only_logits.then(|| self.aum.column()),
+            ScoreKind::Confidence => Some(self.cartography.confidence()),
+            ScoreKind::Variability => Some(self.cartography.variability()),
+            ScoreKind::Correctness => Some(self.cartography.correctness()),
+            _ => None,
+        }
+    }
+
+    fn check(
+        &self,
+        what: &'static str,
+        ids: &[ExampleId],
+        matrix: &[f32],
+        labels: &[u32],
+    ) -> Result<(), ScoreError> {
+        checks::length("labels", ids.len(), labels.len())?;
+        checks::matrix_and_labels(what, matrix, self.classes, labels)
+            .map_err(|error| of_examples(error, ids))?;
+        checks::ids(ids, self.examples)?;
+        let changed = ids.iter().zip(labels).find_map(|(id, &now)| {
+            let before = self.labels[id.index()];
+            (before != UNKNOWN && before != now).then_some((id.0, before, now))
+        });
+        match changed {
+            None => Ok(()),
+            Some((id, before, now)) => Err(ScoreError::LabelChanged { id, before, now }),
+        }
+    }
+
+    /// Marks the examples as seen in this epoch and notes their labels; all of them or none.
+    fn claim(&mut self, ids: &[ExampleId], labels: &[u32]) -> Result<(), ScoreError> {
+        if let Some(row) = ids.iter().position(|&id| !self.current.claim(id)) {
+            ids[..row].iter().for_each(|&id| self.current.release(id));
+            let epoch = self.epochs + 1;
+            return Err(ScoreError::RepeatedId { row, id: ids[row].0, epoch });
+        }
+        for (id, &label) in ids.iter().zip(labels) {
+            self.labels[id.index()] = label;
+        }
+        Ok(())
+    }
+
+    fn check_same_training(&self, other: &Self) -> Result<(), ScoreError> {
+        same("number of examples", &self.examples, &other.examples)?;
+        same("number of classes", &self.classes, &other.classes)?;
+        same("number of finished epochs", &self.epochs, &other.epochs)?;
+        same("epochs kept", &self.keep_at, &other.keep_at)?;
+        let pairs = self.labels.iter().zip(&other.labels).enumerate();
+        for (index, (&before, &now)) in pairs {
+            if before != now && before != UNKNOWN && now != UNKNOWN {
+                return Err(ScoreError::LabelChanged { id: index as u32, before, now });
+            }
+        }
+        Ok(())
+    }
+}
+
+fn same<T: PartialEq + std::fmt::Debug>(
+    what: &'static str,
+    mine: &T,
+    theirs: &T,
+) -> Result<(), ScoreError> {
+    if mine == theirs {
+        return Ok(());
+    }
+    let (mine, theirs) = (format!("{mine:?}"), format!("{theirs:?}"));
+    Err(ScoreError::DifferentTraining { what, mine, theirs })
+}
+
+/// Presentations of finished epochs that both ranks recorded; an error if the other has no others.
+fn repeated(
+    mine: &[Presence],
+    theirs: &[Presence],
+    current: &EpochRows,
+    other_current: &EpochRows,
+) -> Result<u64, ScoreError> {
+    let finished = || mine.iter().map(|one| &one.seen).zip(theirs.iter().map(|one| &one.seen));
+    let both = |(a, b): (&FixedBitSet, &FixedBitSet)| a.intersection_count(b) as u64;
+    let repeated: u64 = finished().map(both).sum();
+    let all = finished().map(|(_, theirs)| theirs.count_ones(..) as u64).sum::<u64>()
+        + other_current.seen().count_ones(..) as u64;
+    if all > 0 && all == repeated + both((current.seen(), other_current.seen())) {
+        return Err(ScoreError::MergedBefore { presentations: all });
+    }
+    Ok(repeated)
+}
+
+/// The same error, with the ids of the rows that it names.
+fn of_examples(error: ScoreError, ids: &[ExampleId]) -> ScoreError {
+    let rows = match &error {
+        ScoreError::NonFinite { rows, .. } => rows.clone(),
+        ScoreError::LabelOutOfRange { row, .. }
+        | ScoreError::NotNormalised { row, .. }
+        | ScoreError::NegativeProbability { row, .. } => vec![*row],
+        _ => return error,
+    };
+    let ids = rows.into_iter().filter_map(|row| ids.get(row)).map(|id| id.0).collect();
+    ScoreError::OfExamples { ids, problem: Box::new(error) }
+}
