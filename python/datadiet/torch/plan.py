@@ -1,0 +1,101 @@
+"""Which parameters the norm is over, and which of them have a rule."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass, field
+
+from torch import nn
+
+from datadiet.torch.errors import FrozenParametersWarning, ModelError
+from datadiet.torch.rules import Rule, rule_of
+from datadiet.torch.rules.rule import parameters
+
+FALLBACKS = ("vmap", "loop")
+"""Ways for parameters without a rule."""
+
+
+@dataclass
+class Layer:
+    """A layer with a rule."""
+
+    name: str
+    module: nn.Module
+    rule: Rule
+    owned: dict[str, nn.Parameter]
+    """Parameters that train, by their name in the layer."""
+
+
+@dataclass
+class Plan:
+    """How each parameter's part of the norm is found."""
+
+    names: dict[nn.Parameter, str]
+    """All parameters that the norm is over, with their names in the model."""
+
+    layers: dict[nn.Module, Layer]
+
+    without: dict[nn.Parameter, str] = field(default_factory=dict)
+    """Parameters without a rule, and why."""
+
+    def refuse(self, parameter: nn.Parameter, reason: str) -> None:
+        """Takes a parameter from the layers: all of it, or its uses would be counted in part."""
+        self.without.setdefault(parameter, reason)
+        for layer in self.layers.values():
+            layer.owned = {name: p for name, p in layer.owned.items() if p is not parameter}
+        self.layers = {module: layer for module, layer in self.layers.items() if layer.owned}
+
+    def ruled(self) -> list[nn.Parameter]:
+        return [parameter for parameter in self.names if parameter not in self.without]
+
+    def check(self, fallback: str | None) -> None:
+        """Refuses what has no rule, unless a fallback takes it."""
+        if not self.without or fallback is not None:
+            return
+        names = [self.names[parameter] for parameter in self.without]
+        listed = "\n".join(f"  {self.names[p]}: {reason}" for p, reason in self.without.items())
+        raise ModelError(
+            f"GraNd has no exact rule for {len(names)} of the model's {len(self.names)} parameters:\n"
+            f'{listed}\npass fallback="vmap" to find their part with torch.func.vmap(grad), or'
+            ' fallback="loop" with one backward pass an example',
+            parameters=names,
+        )
+
+
+def plan_of(model: nn.Module, scope: nn.Module) -> Plan:
+    """The plan for all parameters of `scope`, the model or a layer of it, that train."""
+    within = set(scope.parameters())
+    names = {p: name for name, p in model.named_parameters() if p in within and p.requires_grad}
+    _tell_frozen(
+        [name for name, p in model.named_parameters() if p in within and p not in names], len(names)
+    )
+    plan = Plan(names, {})
+    for prefix, module in model.named_modules():
+        own = {name: p for name, p in module._parameters.items() if p is not None and p in names}
+        if not own:
+            continue
+        rule, reason = rule_of(module)
+        known = parameters(module, rule.names) if rule else []
+        if rule and known:
+            layer = {name: p for name, p in own.items() if name in known}
+            plan.layers[module] = Layer(prefix, module, rule, layer)
+        for name, parameter in own.items():
+            if name not in known:
+                plan.without.setdefault(
+                    parameter, reason or f"the layer computes its weight from {name}"
+                )
+    for parameter, reason in list(plan.without.items()):
+        plan.refuse(parameter, reason)
+    return plan
+
+
+def _tell_frozen(frozen: list[str], training: int) -> None:
+    if not training:
+        raise ModelError("no parameter trains: set requires_grad of those that the norm is over")
+    if frozen:
+        shown = ", ".join(frozen[:8]) + (", …" if len(frozen) > 8 else "")
+        warnings.warn(
+            f"GraNd is over the {training} parameters that train; {len(frozen)} frozen ones are left out: {shown}",
+            FrozenParametersWarning,
+            stacklevel=5,
+        )

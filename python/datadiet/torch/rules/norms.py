@@ -1,0 +1,96 @@
+"""Normalisations: the gradient of the scale is a sum over positions of output gradient times
+normalised input, that of the shift the sum of the output gradients."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from datadiet.torch.contributions import Contribution, Rows, wide
+from datadiet.torch.rules.rule import by_example
+
+
+class ChannelNorm:
+    """Norms whose scale and shift are per channel, the second axis."""
+
+    names: tuple[str, ...] = ("weight", "bias")
+    leading = False
+
+    def refusal(self, module: Any) -> str:
+        return ""
+
+    def normalised(self, module: Any, x: Tensor) -> Tensor:
+        raise NotImplementedError
+
+    def contributions(
+        self, module: Any, x: Tensor, delta: Tensor, examples: int
+    ) -> dict[str, Contribution]:
+        delta = wide(delta)
+        scaled = self.normalised(module, wide(x).to(delta.dtype)) * delta
+        return {
+            name: Rows(
+                by_example(values.flatten(2).sum(2) if values.dim() > 2 else values, examples)
+            )
+            for name, values in (("weight", scaled), ("bias", delta))
+        }
+
+
+class BatchNorm(ChannelNorm):
+    """With running statistics, which no example changes."""
+
+    def refusal(self, module: Any) -> str:
+        if module.running_mean is None:
+            return "without running statistics its examples are normalised together"
+        return ""
+
+    def normalised(self, module: Any, x: Tensor) -> Tensor:
+        shape = (1, -1) + (1,) * (x.dim() - 2)
+        mean = module.running_mean.to(x.dtype).view(shape)
+        variance = module.running_var.to(x.dtype).view(shape)
+        return (x - mean).mul_((variance + module.eps).rsqrt())
+
+
+class GroupNorm(ChannelNorm):
+    def normalised(self, module: nn.GroupNorm, x: Tensor) -> Tensor:
+        return F.group_norm(x, module.num_groups, eps=module.eps)
+
+
+class InstanceNorm(ChannelNorm):
+    def normalised(self, module: Any, x: Tensor) -> Tensor:
+        own = not module.track_running_stats
+        return F.instance_norm(
+            x, module.running_mean, module.running_var, use_input_stats=own, eps=module.eps
+        )
+
+
+class LayerNorm:
+    """Norms over the last axes, which are those of scale and shift."""
+
+    names: tuple[str, ...] = ("weight", "bias")
+    leading = True
+
+    def refusal(self, module: Any) -> str:
+        return ""
+
+    def normalised(self, module: Any, x: Tensor) -> Tensor:
+        return F.layer_norm(x, module.normalized_shape, eps=module.eps)
+
+    def contributions(
+        self, module: Any, x: Tensor, delta: Tensor, examples: int
+    ) -> dict[str, Contribution]:
+        delta = wide(delta)
+        scaled = self.normalised(module, wide(x).to(delta.dtype)) * delta
+        size = module.weight.numel()
+        return {
+            name: Rows(values.reshape(examples, -1, size).sum(1))
+            for name, values in (("weight", scaled), ("bias", delta))
+        }
+
+
+class RmsNorm(LayerNorm):
+    names: tuple[str, ...] = ("weight",)
+
+    def normalised(self, module: Any, x: Tensor) -> Tensor:
+        return F.rms_norm(x, module.normalized_shape, eps=module.eps)
