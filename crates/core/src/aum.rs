@@ -52,6 +52,12 @@ impl Aum {
         self.sum[id.index()] += margin;
     }
 
+    /// Adds examples, unseen, until there are n.
+    pub(crate) fn grow(&mut self, examples: usize) {
+        self.presentations.resize(examples, 0);
+        self.sum.resize(examples, 0.0);
+    }
+
     /// Adds the presentations that another tracker of the same n examples saw.
     pub(crate) fn merge(&mut self, other: &Self) {
         for (mine, theirs) in self.presentations.iter_mut().zip(&other.presentations) {

@@ -66,6 +66,14 @@ impl Cartography {
         self.squares[example] += before * after;
     }
 
+    /// Adds examples, unseen, until there are n.
+    pub(crate) fn grow(&mut self, examples: usize) {
+        self.presentations.resize(examples, 0);
+        self.correct.resize(examples, 0);
+        self.mean.resize(examples, 0.0);
+        self.squares.resize(examples, 0.0);
+    }
+
     /// Adds the presentations that another tracker of the same n examples saw: counts add up, and
     /// means and squared deviations join by the pairwise formula of Chan, Golub, LeVeque 1983,
     /// which cancels no more than Welford's.

@@ -21,6 +21,12 @@ impl EpochRows {
         }
     }
 
+    /// Adds examples, unseen, until there are n.
+    pub(crate) fn grow(&mut self, examples: usize) {
+        self.seen.grow(examples);
+        self.rows.resize(examples, RowScores::default());
+    }
+
     /// Notes that an example is seen; false if it was before.
     pub(crate) fn claim(&mut self, id: ExampleId) -> bool {
         !self.seen.put(id.index())

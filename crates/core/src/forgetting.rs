@@ -91,6 +91,12 @@ impl Forgetting {
         *phase = phase.next(correct);
     }
 
+    /// Adds examples, unseen, until there are n.
+    pub(crate) fn grow(&mut self, examples: usize) {
+        self.phase.resize(examples, Phase::Unseen);
+        self.events.resize(examples, 0);
+    }
+
     /// Events of each example: n counts, 0 for a never-learned example, NaN for an unseen one;
     /// higher is harder.
     #[must_use]

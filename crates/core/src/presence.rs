@@ -17,6 +17,12 @@ pub(crate) struct Presence {
 }
 
 impl Presence {
+    /// Adds examples, unseen, until there are n.
+    pub(crate) fn grow(&mut self, examples: usize) {
+        self.seen.grow(examples);
+        self.correct.grow(examples);
+    }
+
     /// Adds what another rank saw; where both saw an example, this rank's prediction stands.
     pub(crate) fn join(&mut self, other: &Self) {
         let mut correct = other.correct.clone();

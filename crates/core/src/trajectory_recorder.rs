@@ -116,6 +116,22 @@ impl TrajectoryRecorder {
         self
     }
 
+    /// Makes room for n examples in all, where their number is not known beforehand; new ones have
+    /// not been seen in any epoch. Fewer than there are change nothing.
+    pub fn grow(&mut self, examples: usize) {
+        let Some(more @ 1..) = examples.checked_sub(self.examples) else { return };
+        self.examples = examples;
+        self.labels.resize(examples, UNKNOWN);
+        self.unseen.iter_mut().for_each(|unseen| *unseen += more as u32);
+        self.forgetting.grow(examples);
+        self.aum.grow(examples);
+        self.cartography.grow(examples);
+        self.current.grow(examples);
+        self.last.grow(examples);
+        self.kept.iter_mut().for_each(|(_, rows)| rows.grow(examples));
+        self.history.iter_mut().flatten().for_each(|epoch| epoch.grow(examples));
+    }
+
     /// Records B examples of the current epoch from their logits.
     ///
     /// `ids`: B ids below n, in any order; `logits`: B × K row-major, finite; `labels`: the B class

@@ -183,6 +183,22 @@ proptest! {
     }
 
     #[test]
+    fn a_recorder_that_grows_is_one_that_was_large_from_the_start(training in training()) {
+        let whole = training.record(|_| true);
+        let mut grown = TrajectoryRecorder::new(0, CLASSES).keep_at(&[1, 2]);
+        for epoch in 0..training.epochs.len() {
+            let (ids, logits, labels) = training.batch(epoch, |_| true);
+            for ((id, logits), label) in ids.iter().zip(logits.chunks(CLASSES)).zip(&labels) {
+                grown.grow(grown.examples().max(id.index() + 1));
+                grown.update(&[*id], logits, &[*label]).unwrap();
+            }
+            grown.end_epoch();
+        }
+        grown.grow(EXAMPLES);
+        prop_assert_eq!(bits(&grown), bits(&whole));
+    }
+
+    #[test]
     fn probabilities_score_as_a_pass_of_probabilities_and_have_no_aum(training in training()) {
         let mut recorder = TrajectoryRecorder::new(EXAMPLES, CLASSES);
         let (ids, logits, labels) = training.batch(0, |_| true);

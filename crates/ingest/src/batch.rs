@@ -1,0 +1,67 @@
+//! What a reader yields: some rows of values with their epochs, ids and labels.
+
+use std::fmt;
+
+use crate::{IngestError, Keys};
+
+/// Values in a batch, at most (but one row at least): 4 MiB of `f32`.
+pub const VALUES: usize = 1 << 20;
+
+/// What the values of a row are.
+///
+/// One column is a binary problem: a logit `z` of class 1 is read as the two logits `[0, z]`, a
+/// probability `p` as `[1 − p, p]`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Logits: any finite numbers.
+    Logits,
+    /// Probabilities: each row sums to 1 within 10⁻³.
+    Probabilities,
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Logits => "logits",
+            Self::Probabilities => "probabilities",
+        })
+    }
+}
+
+/// Some rows of a file, in its order.
+#[derive(Clone, Debug, Default)]
+pub struct Batch {
+    /// Number of rows.
+    pub rows: usize,
+    /// Where the first row is in the file; in its epoch, where the file has an axis of epochs.
+    pub first: u64,
+    /// Epochs of the rows; `None` where the file does not tell.
+    pub epochs: Option<Vec<i64>>,
+    /// Ids of the rows; `None` where the file has none.
+    pub keys: Option<Keys>,
+    /// Class indices of the rows; `None` where the file has none.
+    pub labels: Option<Vec<u32>>,
+    /// rows × columns values, row-major.
+    pub values: Vec<f32>,
+}
+
+/// A file of logits or probabilities that is read once, from its beginning.
+pub trait Reader {
+    /// What the values are; `None` where nothing in the file says.
+    fn kind(&self) -> Option<Kind>;
+
+    /// Values in a row: the number of classes, or 1 for a binary problem. Known after the first
+    /// batch at the latest.
+    fn columns(&self) -> usize;
+
+    /// Fills `batch` with the next rows; false, with no rows, at the end of the file.
+    ///
+    /// # Errors
+    /// A file that is damaged or holds what cannot be read.
+    fn read(&mut self, batch: &mut Batch) -> Result<bool, IngestError>;
+}
+
+/// Rows of so many values that make a batch.
+pub(crate) fn rows(columns: usize) -> usize {
+    (VALUES / columns.max(1)).max(1)
+}

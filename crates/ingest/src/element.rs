@@ -1,0 +1,150 @@
+//! Numbers and texts of binary arrays: their types, and how bytes become values.
+
+use half::slice::{HalfBitsSliceExt, HalfFloatSliceExt};
+use half::{bf16, f16};
+
+use crate::Keys;
+
+/// The type of an element, as it lies in a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Element {
+    pub(crate) class: Class,
+    /// Bytes of one element.
+    pub(crate) size: usize,
+    pub(crate) big_endian: bool,
+}
+
+/// Kinds of elements.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Class {
+    /// `f16`, `f32` or `f64`, by size.
+    Float,
+    /// `bf16`.
+    Brain,
+    /// Whole numbers of 1 to 8 bytes.
+    Signed,
+    /// The same without sign; booleans too.
+    Unsigned,
+    /// Bytes of UTF-8, padded with zeros.
+    Bytes,
+    /// Code points of 4 bytes, padded with zeros.
+    Unicode,
+}
+
+impl Element {
+    pub(crate) fn new(class: Class, size: usize, big_endian: bool) -> Option<Self> {
+        let fits = match class {
+            Class::Float => matches!(size, 2 | 4 | 8),
+            Class::Brain => size == 2,
+            Class::Signed | Class::Unsigned => matches!(size, 1 | 2 | 4 | 8),
+            Class::Bytes => size > 0,
+            Class::Unicode => size > 0 && size.is_multiple_of(4),
+        };
+        fits.then_some(Self { class, size, big_endian })
+    }
+
+    pub(crate) fn is_float(self) -> bool {
+        matches!(self.class, Class::Float | Class::Brain)
+    }
+
+    /// Bytes of some floats as `f32`, into `out`, which becomes as long as there are numbers.
+    pub(crate) fn floats(self, bytes: &mut [u8], out: &mut Vec<f32>) {
+        self.to_native(bytes);
+        out.clear();
+        out.resize(bytes.len() / self.size, 0.0);
+        match (self.class, self.size) {
+            (Class::Brain, _) => words(bytes).reinterpret_cast::<bf16>().convert_to_f32_slice(out),
+            (_, 2) => words(bytes).reinterpret_cast::<f16>().convert_to_f32_slice(out),
+            (_, 4) => fill(out, bytes, f32::from_ne_bytes),
+            _ => fill(out, bytes, |bytes| f64::from_ne_bytes(bytes) as f32),
+        }
+    }
+
+    /// Bytes of some numbers as `f64`: labels, which should be whole.
+    pub(crate) fn numbers(self, bytes: &mut [u8]) -> Vec<f64> {
+        let mut values = Vec::new();
+        match self.class {
+            Class::Signed | Class::Unsigned => {
+                values.extend(self.integers(bytes).into_iter().map(|value| value as f64));
+            }
+            Class::Float if self.size == 8 => {
+                self.to_native(bytes);
+                values.resize(bytes.len() / 8, 0.0);
+                fill(&mut values, bytes, f64::from_ne_bytes);
+            }
+            _ => {
+                let mut floats = Vec::new();
+                self.floats(bytes, &mut floats);
+                values.extend(floats.into_iter().map(f64::from));
+            }
+        }
+        values
+    }
+
+    /// Bytes of some ids: whole numbers or texts.
+    pub(crate) fn keys(self, bytes: &mut [u8]) -> Option<Keys> {
+        match self.class {
+            Class::Signed | Class::Unsigned => Some(Keys::Integers(self.integers(bytes))),
+            Class::Bytes | Class::Unicode => {
+                let texts = bytes.chunks_exact(self.size).map(|text| self.text(text));
+                Some(Keys::Texts(texts.collect::<Option<_>>()?))
+            }
+            Class::Float | Class::Brain => None,
+        }
+    }
+
+    /// Whole numbers; those of 8 bytes without sign beyond 2⁶³ wrap, which no id or label is.
+    fn integers(self, bytes: &mut [u8]) -> Vec<i64> {
+        self.to_native(bytes);
+        let mut out = vec![0_i64; bytes.len() / self.size];
+        match (self.class, self.size) {
+            (Class::Signed, 1) => fill(&mut out, bytes, |b| i64::from(i8::from_ne_bytes(b))),
+            (Class::Signed, 2) => fill(&mut out, bytes, |b| i64::from(i16::from_ne_bytes(b))),
+            (Class::Signed, 4) => fill(&mut out, bytes, |b| i64::from(i32::from_ne_bytes(b))),
+            (_, 1) => fill(&mut out, bytes, |b| i64::from(u8::from_ne_bytes(b))),
+            (_, 2) => fill(&mut out, bytes, |b| i64::from(u16::from_ne_bytes(b))),
+            (_, 4) => fill(&mut out, bytes, |b| i64::from(u32::from_ne_bytes(b))),
+            _ => fill(&mut out, bytes, i64::from_ne_bytes),
+        }
+        out
+    }
+
+    fn text(self, bytes: &[u8]) -> Option<String> {
+        if self.class == Class::Bytes {
+            let end = bytes.iter().rposition(|&byte| byte != 0).map_or(0, |last| last + 1);
+            return String::from_utf8(bytes[..end].to_vec()).ok();
+        }
+        let point = |bytes: &[u8]| {
+            let bytes: [u8; 4] = bytes.try_into().ok()?;
+            let code =
+                if self.big_endian { u32::from_be_bytes(bytes) } else { u32::from_le_bytes(bytes) };
+            char::from_u32(code)
+        };
+        let text: String = bytes.chunks_exact(4).map(point).collect::<Option<_>>()?;
+        Some(text.trim_end_matches('\0').to_owned())
+    }
+
+    /// Turns bytes of numbers into this machine's order.
+    fn to_native(self, bytes: &mut [u8]) {
+        if self.size > 1 && self.big_endian != cfg!(target_endian = "big") {
+            bytes.chunks_exact_mut(self.size).for_each(<[u8]>::reverse);
+        }
+    }
+}
+
+fn fill<T, const N: usize>(out: &mut [T], bytes: &[u8], value: impl Fn([u8; N]) -> T) {
+    for (out, bytes) in out.iter_mut().zip(bytes.as_chunks::<N>().0) {
+        *out = value(*bytes);
+    }
+}
+
+/// The same bytes as halves; a copy where they are not aligned.
+fn words(bytes: &[u8]) -> std::borrow::Cow<'_, [u16]> {
+    match bytemuck::try_cast_slice(bytes) {
+        Ok(words) => words.into(),
+        Err(_) => {
+            let words = bytes.as_chunks::<2>().0.iter();
+            words.map(|&word| u16::from_ne_bytes(word)).collect::<Vec<_>>().into()
+        }
+    }
+}

@@ -1,0 +1,42 @@
+//! Scores from anyone's training loop: readers of logits or probabilities by example id over time.
+//!
+//! A run is one training: a folder with one file an epoch, or one file of all epochs. Several runs
+//! are replicas. Each format is a [`Reader`] in its own file that yields bounded batches of rows
+//! (`npy`, `npz`, `safetensors`, Parquet, Arrow IPC, JSON lines); [`ingest()`] feeds them to one
+//! [`datadiet_core::TrajectoryRecorder`] a run, so memory grows with the number of examples alone:
+//! not with epochs, runs or the size of a file.
+//!
+//! Ids may be any whole numbers or texts, in any order: [`IdMap`] numbers the examples 0 to n − 1
+//! in sorted order and keeps the original keys. What cannot be read is an [`IngestError`] that
+//! names the file, the row or the example, and what to do next.
+//!
+//! Targets are single classes. One column of a binary problem is read as two (see [`batch::Kind`]).
+//! Multi-label targets and regression are refused: none of the scores is defined for them.
+
+mod arrays;
+mod arrow_ipc;
+pub mod batch;
+mod by_epoch;
+mod columns;
+mod element;
+mod error;
+mod id_map;
+mod ingest;
+mod json_lines;
+mod names;
+mod npy;
+mod npz;
+mod open;
+mod parquet;
+mod safetensors;
+mod side;
+mod source;
+mod spool;
+
+pub use batch::{Batch, Kind, Reader};
+pub use error::IngestError;
+pub use id_map::{IdMap, Keys};
+pub use ingest::{Ingested, IngestedRun, Options, Progress, ingest};
+pub use names::Names;
+pub use open::open;
+pub use source::{EpochFile, Run};
