@@ -1,0 +1,324 @@
+"""Recording in PyTorch's training loops: plain, Lightning's and Hugging Face's; subsets."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from torch import nn  # noqa: E402
+from torch.nn import functional as F  # noqa: E402
+from torch.utils.data import DataLoader, IterableDataset, TensorDataset  # noqa: E402
+
+from datadiet import DtypeError, IdError  # noqa: E402
+from datadiet.torch import BatchError, Recorder, grand, indexed, subset  # noqa: E402
+
+EXAMPLES, CLASSES, EPOCHS = 23, 3, 3
+
+
+@pytest.fixture
+def train() -> TensorDataset:
+    torch.manual_seed(0)
+    return TensorDataset(torch.randn(EXAMPLES, 5), torch.randint(CLASSES, (EXAMPLES,)))
+
+
+class Log:
+    """What a loop saw: logits by epoch and id."""
+
+    def __init__(self) -> None:
+        self.logits = np.full((EPOCHS, EXAMPLES, CLASSES), np.nan, dtype=np.float32)
+
+    def note(self, epoch: int, ids: Any, logits: Any) -> None:
+        self.logits[epoch, ids.numpy()] = logits.detach().float().numpy()
+
+    def check(self, recorder: Recorder, labels: Any) -> None:
+        """The recorder's scores are those of the logits seen."""
+        import datadiet
+
+        assert recorder.epochs == EPOCHS and recorder.unfinished == 0
+        assert (recorder.unseen == 0).all()
+        table = recorder.table()
+        labels = labels.numpy()
+        assert not np.isnan(self.logits).any()
+        for name in ("aum", "forgetting", "confidence"):
+            expected = getattr(datadiet, name)(logits=self.logits, labels=labels)
+            np.testing.assert_allclose(table[f"{name}@{EPOCHS}"], expected, rtol=1e-5, atol=1e-6)
+        expected = datadiet.el2n(logits=self.logits[-1], labels=labels)
+        np.testing.assert_allclose(table[f"el2n@{EPOCHS}"], expected, rtol=1e-5)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float64])
+@pytest.mark.parametrize("workers", [0, 2])
+def test_a_plain_loop(train: TensorDataset, dtype: Any, workers: int) -> None:
+    model = nn.Linear(5, CLASSES, dtype=dtype)
+    optimiser = torch.optim.SGD(model.parameters(), lr=0.5)
+    log, recorder = Log(), Recorder(len(train), CLASSES)
+    loader = DataLoader(indexed(train), batch_size=4, shuffle=True, num_workers=workers)
+    for epoch in range(EPOCHS):
+        for inputs, labels, ids in loader:
+            logits = model(inputs.to(dtype))
+            F.cross_entropy(logits, labels).backward()
+            optimiser.step()
+            recorder.update(ids, logits, labels)
+            log.note(epoch, ids, logits)
+        recorder.end_epoch()
+    log.check(recorder, train.tensors[1])
+
+
+def test_scores_chosen_from_a_loop_make_a_subset(train: TensorDataset) -> None:
+    import datadiet
+
+    model = nn.Linear(5, CLASSES)
+    scores = grand(model, DataLoader(indexed(train), batch_size=4, shuffle=True))
+    np.testing.assert_allclose(scores, grand(model, DataLoader(train, batch_size=9)), rtol=1e-5)
+    ids = datadiet.select(scores, keep=0.5)
+    kept = subset(indexed(train), ids)
+    assert [item[2] for item in kept] == ids.tolist()
+    threshold = np.sort(scores)[-len(kept)]
+    assert all(scores[item[2]] >= threshold for item in kept)
+
+
+def test_subsets_refuse_what_is_not_there(train: TensorDataset) -> None:
+    assert len(subset(train, torch.tensor([4, 2]))) == 2
+    assert torch.equal(subset(train, np.array([4, 2], dtype=np.uint32))[1][0], train[2][0])
+    assert len(subset(train, [])) == 0
+    for ids, message in (
+        ([0, 23], "id 23 is none of the 23"),
+        ([-1], "id -1"),
+        ([1, 2, 1], "id 1 is given more"),
+    ):
+        with pytest.raises(IdError, match=message):
+            subset(train, ids)
+    with pytest.raises(DtypeError, match="whole numbers"):
+        subset(train, [0.5])
+
+    class Stream(IterableDataset):
+        def __iter__(self) -> Any:
+            return iter(train)
+
+    for make in (indexed, lambda stream: subset(stream, [0])):
+        with pytest.raises(DtypeError, match="Stream is a stream"):
+            make(Stream())
+
+
+def test_ids_of_all_kinds_of_items(train: TensorDataset) -> None:
+    assert indexed(["a", "b"])[1] == ("b", 1)
+    assert indexed([("a", 0), ("b", 1)])[-1] == ("b", 1, 1)
+    assert indexed([{"x": 3}])[0] == {"x": 3, "ids": 0}
+    batch = next(iter(DataLoader(indexed(train), batch_size=4)))
+    assert torch.equal(batch[2], torch.arange(4))
+
+
+def test_lightning(train: TensorDataset, tmp_path: Any) -> None:
+    lightning = pytest.importorskip("lightning")
+    from datadiet.torch import LightningRecorder
+
+    log = Log()
+
+    class Model(lightning.LightningModule):
+        def __init__(self) -> None:
+            super().__init__()
+            self.layer = nn.Linear(5, CLASSES)
+
+        def training_step(self, batch: Any, batch_idx: int) -> dict[str, Any]:
+            inputs, labels, ids = batch
+            logits = self.layer(inputs)
+            log.note(self.current_epoch, ids, logits)
+            return {"loss": F.cross_entropy(logits, labels), "logits": logits}
+
+        def configure_optimizers(self) -> Any:
+            return torch.optim.SGD(self.parameters(), lr=0.5)
+
+    def fit(recorder: Recorder, epochs: int, resume: Any = None, model: Any = None) -> Any:
+        trainer = lightning.Trainer(
+            max_epochs=epochs,
+            accelerator="cpu",
+            callbacks=[LightningRecorder(recorder)],
+            default_root_dir=tmp_path,
+            logger=False,
+            enable_checkpointing=False,
+            enable_progress_bar=False,
+            enable_model_summary=False,
+        )
+        loader = DataLoader(indexed(train), batch_size=4, shuffle=True)
+        trainer.fit(model or Model(), loader, ckpt_path=resume)
+        return trainer
+
+    recorder = Recorder(len(train), CLASSES)
+    fit(recorder, EPOCHS)
+    log.check(recorder, train.tensors[1])
+
+    first = Recorder(len(train), CLASSES)
+    fit(first, 1).save_checkpoint(tmp_path / "one.ckpt")
+    second = Recorder(len(train), CLASSES)
+    fit(second, EPOCHS, tmp_path / "one.ckpt")
+    log.check(second, train.tensors[1])
+
+    class Silent(Model):
+        def training_step(self, batch: Any, batch_idx: int) -> Any:
+            return super().training_step(batch, batch_idx)["loss"]
+
+    with pytest.raises(BatchError, match="training_step must return"):
+        fit(Recorder(len(train), CLASSES), 1, model=Silent())
+
+
+@pytest.fixture
+def texts() -> Any:
+    """Token ids of unequal lengths with labels: a Hugging Face data set, as tokenizers make."""
+    datasets = pytest.importorskip("datasets")
+    generator = np.random.default_rng(0)
+    tokens = [generator.integers(3, 30, generator.integers(3, 9)).tolist() for _ in range(EXAMPLES)]
+    labels = generator.integers(0, CLASSES, EXAMPLES).tolist()
+    return datasets.Dataset.from_dict({"input_ids": tokens, "labels": labels})
+
+
+def pad(items: list[dict[str, Any]]) -> dict[str, Any]:
+    """What DataCollatorWithPadding does, without a tokenizer."""
+    longest = max(len(item["input_ids"]) for item in items)
+    rows = [item["input_ids"] + [0] * (longest - len(item["input_ids"])) for item in items]
+    tokens = torch.tensor(rows)
+    batch = {"input_ids": tokens, "attention_mask": (tokens > 0).long()}
+    return batch | {
+        key: torch.tensor([item[key] for item in items])
+        for key in ("labels", "ids")
+        if key in items[0]
+    }
+
+
+def bert() -> Any:
+    transformers = pytest.importorskip("transformers")
+    torch.manual_seed(1)
+    config = transformers.BertConfig(
+        vocab_size=30,
+        hidden_size=16,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        intermediate_size=32,
+        max_position_embeddings=16,
+        num_labels=CLASSES,
+    )
+    return transformers.BertForSequenceClassification(config)
+
+
+def trainer_of(model: Any, data: Any, folder: Any, callback: Any, **kwargs: Any) -> Any:
+    transformers = pytest.importorskip("transformers")
+    arguments = {
+        "num_train_epochs": EPOCHS,
+        "per_device_train_batch_size": 4,
+        "save_strategy": "epoch",
+        "report_to": "none",
+        "use_cpu": True,
+        "disable_tqdm": True,
+        "remove_unused_columns": False,
+        "learning_rate": 1e-2,
+    }
+    return transformers.Trainer(
+        model=model,
+        args=transformers.TrainingArguments(str(folder), **arguments | kwargs),
+        train_dataset=data,
+        eval_dataset=data,
+        data_collator=pad,
+        callbacks=[callback],
+    )
+
+
+def test_hugging_face_trainer(texts: Any, tmp_path: Any) -> None:
+    from datadiet.torch import TrainerRecorder
+
+    model = bert()
+    recorder = Recorder(EXAMPLES, CLASSES)
+    trainer = trainer_of(
+        model, indexed(texts), tmp_path, TrainerRecorder(recorder), eval_strategy="epoch"
+    )
+    hooks = len(model._forward_hooks), len(model._forward_pre_hooks)
+    trainer.train()
+    assert (len(model._forward_hooks), len(model._forward_pre_hooks)) == hooks
+    assert recorder.epochs == EPOCHS and (recorder.unseen == 0).all()
+
+    # From the second epoch's checkpoint, with a recorder that knows nothing: bit for bit the same.
+    again = Recorder(EXAMPLES, CLASSES)
+    resumed = trainer_of(bert(), indexed(texts), tmp_path, TrainerRecorder(again))
+    steps = -(-EXAMPLES // 4)
+    resumed.train(resume_from_checkpoint=str(tmp_path / f"checkpoint-{2 * steps}"))
+    for name, values in recorder.state_dict().items():
+        np.testing.assert_array_equal(again.state_dict()[name], values, err_msg=name)
+
+
+def test_hugging_face_trainer_records_what_the_step_computed(texts: Any, tmp_path: Any) -> None:
+    from datadiet.torch import TrainerRecorder
+
+    model, log = bert(), Log()
+    recorder = Recorder(EXAMPLES, CLASSES)
+    # With dropout: only the step's own logits agree.
+    callback = TrainerRecorder(recorder)
+    trainer = trainer_of(model, indexed(texts), tmp_path, callback, save_strategy="no")
+    seen: list[tuple[Any, Any]] = []
+    update = recorder.update
+
+    class Spy:
+        """The recorder, and the rows it was given."""
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(recorder, name)
+
+        def update(self, ids: Any, logits: Any, labels: Any) -> None:
+            seen.append((ids.clone(), logits.detach().clone()))
+            update(ids, logits, labels)
+
+    callback.recorder = Spy()
+    outputs: list[Any] = []
+    model.classifier.register_forward_hook(
+        lambda module, args, out: outputs.append(out.detach().clone())
+    )
+    trainer.train()
+    assert len(seen) == len(outputs) == EPOCHS * -(-EXAMPLES // 4)
+    for number, ((ids, logits), out) in enumerate(zip(seen, outputs, strict=True)):
+        assert torch.equal(logits, out)
+        log.note(number // -(-EXAMPLES // 4), ids, out)
+    log.check(recorder, torch.tensor(texts["labels"][:]))
+
+
+def test_hugging_face_trainer_with_a_loss_of_its_own_and_ids_in_a_column(
+    texts: Any, tmp_path: Any
+) -> None:
+    from datadiet.torch import TrainerRecorder
+
+    data = texts.add_column("ids", list(range(EXAMPLES)))
+    kwargs = {"label_smoothing_factor": 0.1, "num_train_epochs": 1, "save_strategy": "no"}
+    with pytest.raises(BatchError, match=r"TrainerRecorder\(recorder, labels=…\)"):
+        trainer_of(
+            bert(), data, tmp_path, TrainerRecorder(Recorder(EXAMPLES, CLASSES)), **kwargs
+        ).train()
+    recorder = Recorder(EXAMPLES, CLASSES)
+    callback = TrainerRecorder(recorder, labels=texts["labels"][:])
+    trainer_of(bert(), data, tmp_path, callback, **kwargs).train()
+    assert recorder.epochs == 1 and (recorder.unseen == 0).all()
+
+
+def test_hugging_face_trainer_without_ids(texts: Any, tmp_path: Any) -> None:
+    from datadiet.torch import TrainerRecorder
+
+    callback = TrainerRecorder(Recorder(EXAMPLES, CLASSES))
+    with pytest.raises(BatchError, match="pass train_dataset=datadiet.torch.indexed"):
+        trainer_of(bert(), texts, tmp_path, callback).train()
+    with pytest.raises(BatchError, match="remove_unused_columns=False"):
+        trainer_of(bert(), indexed(texts), tmp_path, callback, remove_unused_columns=True).train()
+
+
+def test_grand_of_a_hugging_face_model(texts: Any) -> None:
+    model = bert()
+    loader = DataLoader(indexed(texts), batch_size=6, shuffle=True, collate_fn=pad)
+    found = grand(model, loader)
+    reference = copy.deepcopy(model).double().eval()
+    for row in (0, 7, EXAMPLES - 1):
+        batch = pad([texts[row]])
+        reference.zero_grad()
+        reference(**batch).loss.backward()
+        norm = sum(
+            p.grad.square().sum() for p in reference.parameters() if p.grad is not None
+        ).sqrt()
+        assert found[row] == pytest.approx(norm.item(), rel=1e-4)
