@@ -29,6 +29,7 @@ pub mod el2n;
 pub mod entropy;
 mod epoch_rows;
 pub mod example_id;
+pub mod fast;
 pub mod forgetting;
 pub mod forgetting_key;
 pub mod kernel_distance;

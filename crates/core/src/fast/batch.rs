@@ -1,0 +1,107 @@
+//! Everything that a minibatch tells, for a recorder that is called thousands of times an epoch.
+
+use super::{
+    columns::Columns,
+    element::Element,
+    isa::{Isa, LANES, Lanes, dispatch},
+    matrix::Matrix,
+    sums::Sums,
+    walk::{Sink, Walk, make_room},
+};
+use crate::{logit_scores::LogitScores, score_error::ScoreError};
+
+/// The scores of a minibatch; made once and used again, it allocates nothing from the second
+/// minibatch of a size on. It works on the thread that calls it.
+///
+/// ```
+/// use datadiet_core::fast::{BatchScores, Matrix};
+///
+/// let mut batch = BatchScores::default();
+/// batch.score(Matrix::new(&[1.0_f32, 0.0, 0.0, 3.0], 2), &[0, 0])?;
+/// assert_eq!(batch.margin(), [1.0, -3.0]);
+/// assert_eq!(batch.scores().correct, [1.0, 0.0]);
+/// assert!((batch.true_prob()[0] - 1.0 / (1.0 + (-1.0_f64).exp())).abs() < 1e-6);
+/// # Ok::<(), datadiet_core::ScoreError>(())
+/// ```
+#[derive(Clone, Debug, Default)]
+pub struct BatchScores {
+    true_prob: Vec<f64>,
+    margin: Vec<f64>,
+    scores: LogitScores,
+    room: Vec<Lanes>,
+}
+
+impl BatchScores {
+    /// Takes the scores of B examples from their logits, in place of those of the last minibatch.
+    ///
+    /// `logits`: B × K, K ≥ 2; `labels`: B class indices.
+    ///
+    /// # Errors
+    /// As [`LogitScores::from_logits`]; the scores are then worth nothing.
+    pub fn score<E: Element>(
+        &mut self,
+        logits: Matrix<E>,
+        labels: &[u32],
+    ) -> Result<(), ScoreError> {
+        logits.check("logits", labels)?;
+        let rows = labels.len();
+        self.true_prob.resize(rows, 0.0);
+        self.margin.resize(rows, 0.0);
+        make_room(&mut self.room, logits.classes());
+        let mut sink = Batch {
+            true_prob: &mut self.true_prob,
+            margin: &mut self.margin,
+            columns: Columns::of(&mut self.scores, rows),
+        };
+        let (room, sink) = (&mut self.room[..], &mut sink);
+        if dispatch(Walk { matrix: logits, rows: 0..rows, labels, room, sink }) {
+            return Ok(());
+        }
+        logits.check_finite("logits", rows)
+    }
+
+    /// The probability of the true class: B numbers in [0, 1], unrounded.
+    #[must_use]
+    pub fn true_prob(&self) -> &[f64] {
+        &self.true_prob
+    }
+
+    /// The logit of the true class less the largest other: B numbers in (−∞, ∞), whose mean over
+    /// presentations is AUM; exact.
+    #[must_use]
+    pub fn margin(&self) -> &[f64] {
+        &self.margin
+    }
+
+    /// The scores of the evaluation pass, and the predicted classes.
+    #[must_use]
+    pub fn scores(&self) -> &LogitScores {
+        &self.scores
+    }
+}
+
+struct Batch<'a> {
+    true_prob: &'a mut [f64],
+    margin: &'a mut [f64],
+    columns: Columns<'a>,
+}
+
+impl Sink for Batch<'_> {
+    const ALL: bool = true;
+
+    #[inline(always)]
+    fn take<I: Isa>(
+        &mut self,
+        isa: I,
+        at: usize,
+        rows: usize,
+        labels: &[u32; LANES],
+        sums: &Sums,
+        classes: usize,
+    ) {
+        let scores = sums.scores(isa, labels, classes);
+        self.true_prob[at..at + rows].copy_from_slice(&scores.true_prob[..rows]);
+        self.margin[at..at + rows].copy_from_slice(&scores.margin[..rows]);
+        self.columns.write(at, rows, &scores);
+    }
+}

@@ -1,0 +1,177 @@
+//! EL2N's sums of one row in a single pass, without looking for the largest entry first.
+//!
+//! That entry is subtracted from the others so that no exponential overflows and not all of them
+//! vanish. Entries of at most [`MOST`] in size
+//! do neither, even squared, and networks seldom give
+//! larger ones: so the row is summed as if there were none, its largest size noted beside, and a
+//! row with a larger one (or with NaN or infinity) is left to [`super::wide`]. The label's entry
+//! has no part in the sums and may have any size.
+//!
+//! `exp(z) = 2^y` with `y = z·log₂e`, where log₂e is rounded to `f32`: all logits are read as if
+//! multiplied by 1 − 1.3·10⁻⁸, the label's too. The product itself is exact, as part of a fused
+//! multiply and add.
+
+use super::{
+    element::Element,
+    isa::{Isa, LANES, Lanes},
+    sums::Sums,
+};
+
+/// The largest size of an entry: e⁸⁰ is 2¹¹⁵, and 2⁻¹¹⁵ is a normal number.
+const MOST: f32 = 40.0;
+
+/// Chunks of lanes taken at a time, so that one's operations fill the waiting times of the other's.
+const TOGETHER: usize = 2;
+
+/// Chunks whose sums stay in `f32`; then they go into `f64`.
+const FLUSH: usize = 128;
+
+/// Each lane's number.
+const INDEX: [u32; LANES] = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15];
+
+/// Writes the sums of a row of at least [`LANES`] numbers into a lane; false if the row is none
+/// for this file, nothing then being written.
+#[inline(always)]
+pub(super) fn add_row<I: Isa, E: Element>(
+    isa: I,
+    row: &[E],
+    label: u32,
+    sums: &mut Sums,
+    lane: usize,
+) -> bool {
+    let label = label as usize;
+    let (whole, tail) = row.as_chunks::<LANES>();
+    let Some(last) = row.last_chunk::<LANES>() else { return false };
+    let at = label / LANES;
+    let mut pass = Pass::NEW;
+    pass.chunks_without(isa, whole, at);
+    let mut truth = 0.0;
+    if let Some(chunk) = whole.get(at) {
+        truth = pass.without(isa, &E::widen(isa, chunk), 0, label % LANES);
+    }
+    if !tail.is_empty() {
+        // The last numbers again as a whole chunk, of which the first have been summed before.
+        let summed = LANES - tail.len();
+        let last = E::widen(isa, last);
+        if at == whole.len() {
+            truth = pass.without(isa, &last, summed, label + LANES - row.len());
+        } else {
+            pass.without(isa, &last, summed, LANES);
+        }
+    }
+    pass.write(isa, truth, sums, lane)
+}
+
+/// The sums so far.
+struct Pass {
+    rest: [Lanes; TOGETHER],
+    squares: [Lanes; TOGETHER],
+    /// The largest size of an entry.
+    most: [[u32; LANES]; TOGETHER],
+    flushed_rest: f64,
+    flushed_squares: f64,
+}
+
+impl Pass {
+    const NEW: Self = Self {
+        rest: [[0.0; LANES]; TOGETHER],
+        squares: [[0.0; LANES]; TOGETHER],
+        most: [[0; LANES]; TOGETHER],
+        flushed_rest: 0.0,
+        flushed_squares: 0.0,
+    };
+
+    /// Adds all chunks but the one `at`. The number of steps is the same wherever the label is:
+    /// loops up to it and from it on would end where the processor does not foresee it.
+    #[inline(always)]
+    fn chunks_without<I: Isa, E: Element>(&mut self, isa: I, chunks: &[[E; LANES]], at: usize) {
+        let count = chunks.len() - usize::from(at < chunks.len());
+        let chunk = |i: usize| E::widen(isa, &chunks[i + usize::from(i >= at)]);
+        let mut next = 0;
+        while next < count {
+            let end = count.min(next + FLUSH);
+            while next + TOGETHER <= end {
+                self.step(isa, [chunk(next), chunk(next + 1)]);
+                next += TOGETHER;
+            }
+            if next < end {
+                self.step(isa, [chunk(next)]);
+                next += 1;
+            }
+            if next < count {
+                self.flush(isa);
+            }
+        }
+    }
+
+    #[inline(always)]
+    fn step<I: Isa, const N: usize>(&mut self, isa: I, numbers: [Lanes; N]) {
+        for i in 0..N {
+            self.add(isa, i, &numbers[i], &isa.exp2(&numbers[i]));
+        }
+    }
+
+    #[inline(always)]
+    fn add<I: Isa>(&mut self, isa: I, i: usize, z: &Lanes, e: &Lanes) {
+        for lane in 0..LANES {
+            let e = e[lane];
+            self.rest[i][lane] += e;
+            self.squares[i][lane] = isa.mul_add(e, e, self.squares[i][lane]);
+            self.most[i][lane] = self.most[i][lane].max(z[lane].abs().to_bits());
+        }
+    }
+
+    /// Adds a chunk from one of its lanes on, without the label, whose entry it gives; a label
+    /// beyond the lanes is in no lane.
+    #[inline(always)]
+    fn without<I: Isa>(&mut self, isa: I, numbers: &Lanes, from: usize, label: usize) -> f32 {
+        let (mut z, mut e) = (*numbers, isa.exp2(numbers));
+        for lane in 0..LANES {
+            let counts = INDEX[lane] >= from as u32 && INDEX[lane] != label as u32;
+            z[lane] = if counts { z[lane] } else { 0.0 };
+            e[lane] = if counts { e[lane] } else { 0.0 };
+        }
+        self.add(isa, 0, &z, &e);
+        numbers[label % LANES]
+    }
+
+    #[inline(always)]
+    fn flush<I: Isa>(&mut self, isa: I) {
+        self.flushed_rest += f64::from(empty(isa, &mut self.rest));
+        self.flushed_squares += f64::from(empty(isa, &mut self.squares));
+    }
+
+    #[inline(always)]
+    fn write<I: Isa>(mut self, isa: I, truth: f32, sums: &mut Sums, lane: usize) -> bool {
+        self.flush(isa);
+        let mut above = !truth.is_finite();
+        for lane in 0..LANES {
+            above |= self.most[0][lane].max(self.most[1][lane]) > MOST.to_bits();
+        }
+        if above {
+            return false;
+        }
+        // The power of two below the sum stands for the strongest other's exponential.
+        let (rest, squares) = (self.flushed_rest, self.flushed_squares);
+        let exponent = rest.to_bits() >> 52;
+        let scale = f64::from_bits((2046 - exponent) << 52);
+        sums.rest[lane] = rest * scale - 1.0;
+        sums.squares[lane] = squares * scale * scale - 1.0;
+        let n = exponent as f64 - 1023.0;
+        let y = f64::from(truth) * f64::from(std::f32::consts::LOG2_E);
+        sums.margin[lane] = (y - n) * std::f64::consts::LN_2;
+        true
+    }
+}
+
+/// The sum of the lanes, which are left at 0.
+#[inline(always)]
+fn empty<I: Isa>(isa: I, lanes: &mut [Lanes; TOGETHER]) -> f32 {
+    let [first, second] = *lanes;
+    *lanes = [[0.0; LANES]; TOGETHER];
+    let mut sum = first;
+    for lane in 0..LANES {
+        sum[lane] += second[lane];
+    }
+    isa.sum(&sum)
+}

@@ -1,0 +1,116 @@
+//! A borrowed n × K matrix, row-major, whose rows may lie further apart than they are long.
+
+use super::element::Element;
+use crate::{
+    checks::{self, ROWS_LISTED},
+    score_error::{PROBABILITY_TOLERANCE, ScoreError},
+};
+
+/// An n × K matrix of logits or probabilities; n is the number of labels it is scored with.
+///
+/// ```
+/// use datadiet_core::fast::{Matrix, el2n};
+///
+/// // Two rows of two classes, with a third number in each row that is not read.
+/// let padded = [0.0_f32, 0.0, f32::NAN, 0.0, 0.0, f32::NAN];
+/// let scores = el2n(Matrix::with_stride(&padded, 2, 3), &[0, 1])?;
+/// assert_eq!(scores, [0.5_f32.sqrt(); 2]);
+/// # Ok::<(), datadiet_core::ScoreError>(())
+/// ```
+#[derive(Clone, Copy, Debug)]
+pub struct Matrix<'a, E> {
+    data: &'a [E],
+    classes: usize,
+    stride: usize,
+}
+
+impl<'a, E: Element> Matrix<'a, E> {
+    /// Rows of K numbers, one after the other: `data` has n·K numbers.
+    #[must_use]
+    pub const fn new(data: &'a [E], classes: usize) -> Self {
+        Self { data, classes, stride: classes }
+    }
+
+    /// Rows of K numbers, each beginning `stride` ≥ K numbers after the one before; what lies
+    /// between them is not read, and may lack after the last one.
+    #[must_use]
+    pub const fn with_stride(data: &'a [E], classes: usize, stride: usize) -> Self {
+        Self { data, classes, stride }
+    }
+
+    /// Number of classes K.
+    #[must_use]
+    pub const fn classes(&self) -> usize {
+        self.classes
+    }
+
+    /// Row `index`.
+    #[inline(always)]
+    pub(super) fn row(&self, index: usize) -> &'a [E] {
+        &self.data[index * self.stride..][..self.classes]
+    }
+
+    /// Rows `first..first + rows` as one run of numbers, if nothing lies between them.
+    #[inline(always)]
+    pub(super) fn run(&self, first: usize, rows: usize) -> Option<&'a [E]> {
+        (self.stride == self.classes)
+            .then(|| &self.data[first * self.classes..][..rows * self.classes])
+    }
+
+    /// Bytes of memory from one row to the next.
+    pub(super) fn row_bytes(&self) -> usize {
+        self.stride * size_of::<E>()
+    }
+
+    /// The shape fits the labels and the labels the classes; the numbers are not looked at.
+    pub(super) fn check(&self, what: &'static str, labels: &[u32]) -> Result<(), ScoreError> {
+        let Self { data, classes, stride } = *self;
+        if classes < 2 {
+            return Err(ScoreError::TooFewClasses { classes });
+        }
+        let gap = stride.saturating_sub(classes);
+        let expected = labels.len().saturating_mul(stride.max(classes));
+        let last_gap_lacks = !labels.is_empty() && data.len() == expected - gap;
+        if stride < classes || !last_gap_lacks {
+            checks::length(what, expected, data.len())?;
+        }
+        if stride < classes {
+            return Err(ScoreError::ShapeMismatch {
+                what: "stride",
+                expected: classes,
+                found: stride,
+            });
+        }
+        checks::label_range(labels, classes)
+    }
+
+    /// The error of a matrix with rows that are not finite, for when a kernel met one; a number
+    /// beyond the range of `f32` counts as infinite.
+    pub(super) fn check_finite(&self, what: &'static str, rows: usize) -> Result<(), ScoreError> {
+        let bad = |&row: &usize| self.row(row).iter().any(|value| !value.single().is_finite());
+        let mut bad_rows = (0..rows).filter(bad);
+        let listed: Vec<usize> = bad_rows.by_ref().take(ROWS_LISTED).collect();
+        if listed.is_empty() {
+            return Ok(());
+        }
+        let total = listed.len() + bad_rows.count();
+        Err(ScoreError::NonFinite { what, rows: listed, total })
+    }
+
+    /// The error of the first row that is no distribution.
+    pub(super) fn check_probabilities(&self, rows: usize) -> Result<(), ScoreError> {
+        for row in 0..rows {
+            let values = || self.row(row).iter().map(|&value| -> f64 { value.into() });
+            if let Some((class, value)) = values().enumerate().find(|(_, value)| *value < 0.0) {
+                let value = value as f32;
+                return Err(ScoreError::NegativeProbability { row, class, value });
+            }
+            let sum: f64 = values().sum();
+            if (sum - 1.0).abs() > PROBABILITY_TOLERANCE {
+                let tolerance = PROBABILITY_TOLERANCE;
+                return Err(ScoreError::NotNormalised { row, sum, tolerance });
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,166 @@
+//! What every score of a row of logits is made of: how far the label's logit is from the strongest
+//! other one, and sums of exponentials over the other classes.
+//!
+//! With y the label, t the strongest other class (the lowest index among ties), and
+//! `e_j = exp(z_j − z_t)`:
+//!
+//! `d = z_y − z_t`,  `r = Σ_{j≠y,t} e_j`,  `q = Σ_{j≠y,t} e_j²`,  `w = Σ_{j≠y,t} e_j (z_j − z_t)`.
+//!
+//! No sum has the label in it, and none is small beside a rounding of its largest term: so
+//! `1 − p_y`, which is `(1 + r) / (1 + r + eᵈ)`, keeps its digits however sure the network is, and
+//! `f32` exponentials are enough for scores that are right to a few 10⁻⁷ of themselves. The few
+//! operations that a row needs afterwards are done in `f64`, sixteen rows at a time.
+
+use super::{
+    exp::{exp_f64, ln_1p},
+    isa::{Isa, LANES},
+};
+
+/// The sums of sixteen rows.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Sums {
+    /// d.
+    pub(super) margin: [f64; LANES],
+    /// r.
+    pub(super) rest: [f64; LANES],
+    /// q.
+    pub(super) squares: [f64; LANES],
+    /// w; 0 where it was not asked for.
+    pub(super) weighted: [f64; LANES],
+    /// t; where d > 0 it may be any class, and where it was not asked for it is.
+    pub(super) other: [u32; LANES],
+}
+
+impl Sums {
+    /// Of rows that are all zero; lanes that no row fills stay so.
+    pub(super) const ZERO: Self = Self {
+        margin: [0.0; LANES],
+        rest: [0.0; LANES],
+        squares: [0.0; LANES],
+        weighted: [0.0; LANES],
+        other: [0; LANES],
+    };
+
+    /// EL2N: `sqrt((1 + r)² + 1 + q) / (1 + r + eᵈ)`.
+    #[inline(always)]
+    pub(super) fn el2n<I: Isa>(&self, isa: I) -> [f32; LANES] {
+        let shares = self.shares(isa);
+        let mut el2n = [0.0; LANES];
+        for lane in 0..LANES {
+            let rest = 1.0 + self.rest[lane];
+            let length = (rest * rest + (1.0 + self.squares[lane])).sqrt();
+            el2n[lane] = (length * shares.other[lane]) as f32;
+        }
+        el2n
+    }
+
+    /// The probabilities of the label and of the strongest other class.
+    #[inline(always)]
+    pub(super) fn shares<I: Isa>(&self, isa: I) -> Shares {
+        let mut falling = [0.0; LANES];
+        for lane in 0..LANES {
+            falling[lane] = -self.margin[lane].abs();
+        }
+        let small = exp_f64(isa, falling);
+        let mut shares = Shares { small, truth: [0.0; LANES], other: [0.0; LANES] };
+        for lane in 0..LANES {
+            // The larger of the two is 1, so that nothing overflows.
+            let up = self.margin[lane] > 0.0;
+            let truth = if up { 1.0 } else { small[lane] };
+            let other = if up { small[lane] } else { 1.0 };
+            let one = 1.0 / ((1.0 + self.rest[lane]) * other + truth);
+            shares.truth[lane] = truth * one;
+            shares.other[lane] = other * one;
+        }
+        shares
+    }
+
+    /// Everything.
+    #[inline(always)]
+    pub(super) fn scores<I: Isa>(&self, isa: I, labels: &[u32; LANES], classes: usize) -> Scores {
+        let shares = self.shares(isa);
+        let mut beyond_one = [0.0; LANES];
+        for lane in 0..LANES {
+            // The sum of all exponentials, taken from the largest of them, less that one.
+            let (rest, small) = (self.rest[lane], shares.small[lane]);
+            let up = self.margin[lane] > 0.0;
+            beyond_one[lane] = if up { (1.0 + rest) * small } else { rest + small };
+        }
+        let ln_sum = ln_1p(isa, beyond_one);
+        let others = (classes - 1) as f64;
+        let mut scores = Scores { true_prob: shares.truth, margin: self.margin, ..Scores::ZERO };
+        for lane in 0..LANES {
+            let (d, truth, other) = (self.margin[lane], shares.truth[lane], shares.other[lane]);
+            let rest = 1.0 + self.rest[lane];
+            let wrong = rest * other;
+            let length = (rest * rest + (1.0 + self.squares[lane])).sqrt();
+            // No term of loss and entropy is negative, so nothing cancels.
+            let away = if d > 0.0 { d * wrong } else { -d * truth };
+            scores.el2n[lane] = (length * other) as f32;
+            scores.l1[lane] = (2.0 * wrong) as f32;
+            scores.loss[lane] = (ln_sum[lane] + if d > 0.0 { 0.0 } else { -d }) as f32;
+            scores.entropy[lane] = (ln_sum[lane] + away - self.weighted[lane] * other) as f32;
+            scores.max_margin[lane] = (other - truth) as f32;
+            scores.sum_margin[lane] = (wrong - others * truth) as f32;
+        }
+        scores.predicted = self.predicted(labels);
+        for lane in 0..LANES {
+            scores.correct[lane] = if scores.predicted[lane] == labels[lane] { 1.0 } else { 0.0 };
+        }
+        scores
+    }
+
+    /// The largest logit's class, the lowest among ties.
+    #[inline(always)]
+    pub(super) fn predicted(&self, labels: &[u32; LANES]) -> [u32; LANES] {
+        let mut predicted = *labels;
+        for lane in 0..LANES {
+            let (d, other) = (self.margin[lane], self.other[lane]);
+            if d < 0.0 || d == 0.0 && other < labels[lane] {
+                predicted[lane] = other;
+            }
+        }
+        predicted
+    }
+}
+
+/// Two probabilities of sixteen rows.
+pub(super) struct Shares {
+    /// `exp(−|d|)`.
+    small: [f64; LANES],
+    /// The label's.
+    pub(super) truth: [f64; LANES],
+    /// The strongest other class's.
+    other: [f64; LANES],
+}
+
+/// All scores of sixteen rows.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Scores {
+    pub(super) true_prob: [f64; LANES],
+    pub(super) margin: [f64; LANES],
+    pub(super) el2n: [f32; LANES],
+    pub(super) l1: [f32; LANES],
+    pub(super) loss: [f32; LANES],
+    pub(super) entropy: [f32; LANES],
+    pub(super) max_margin: [f32; LANES],
+    pub(super) sum_margin: [f32; LANES],
+    pub(super) correct: [f32; LANES],
+    pub(super) predicted: [u32; LANES],
+}
+
+impl Scores {
+    /// All zero.
+    pub(super) const ZERO: Self = Self {
+        true_prob: [0.0; LANES],
+        margin: [0.0; LANES],
+        el2n: [0.0; LANES],
+        l1: [0.0; LANES],
+        loss: [0.0; LANES],
+        entropy: [0.0; LANES],
+        max_margin: [0.0; LANES],
+        sum_margin: [0.0; LANES],
+        correct: [0.0; LANES],
+        predicted: [0; LANES],
+    };
+}

@@ -1,0 +1,329 @@
+//! The fast scores against those computed in `f64`.
+
+use datadiet_core::{
+    ExampleId, LogitScores, ScoreError, ScoreKind, TrainingDynamics,
+    fast::{
+        BatchScores, Element, EpochError, Matrix, TrajectoryScores, el2n, el2n_from_probs,
+        logit_scores, prob_scores,
+    },
+    loss::loss,
+    softmax::softmax_into,
+    spearman,
+};
+use half::{bf16, f16};
+use proptest::{collection::vec, prelude::*};
+
+/// Numbers of classes on both sides of every change of method: the lanes, rows taken one by one,
+/// and sums that are emptied on the way.
+const CLASSES: [usize; 12] = [2, 3, 10, 15, 16, 17, 32, 33, 47, 100, 1000, 4100];
+
+/// The `f64` way without its last rounding to `f32`.
+fn el2n_f64(logits: &[f32], label: usize) -> f64 {
+    let mut probs = vec![0.0; logits.len()];
+    softmax_into(logits, &mut probs);
+    let others = || (0..probs.len()).filter(|class| *class != label).map(|class| probs[class]);
+    (others().sum::<f64>().powi(2) + others().map(|p| p * p).sum::<f64>()).sqrt()
+}
+
+/// Logits of a kind chosen by the seed: spread, near ties, exact ties, one far above, huge.
+fn logits(classes: usize) -> impl Strategy<Value = Vec<f32>> {
+    (0_usize..7, vec(-1.0_f32..1.0, classes), 0..classes).prop_map(|(kind, mut row, top)| {
+        let scale: f32 = [1.0, 5.0, 20.0, 38.0, 100.0, 1e4, 3.0][kind];
+        row.iter_mut().for_each(|z| *z *= scale);
+        if kind == 6 {
+            // Ties, and one entry that is nearly certain.
+            row.iter_mut().for_each(|z| *z = z.round());
+            row[top] += 25.0;
+        }
+        row
+    })
+}
+
+fn matrix() -> impl Strategy<Value = (usize, Vec<f32>, Vec<u32>)> {
+    (0..CLASSES.len(), 1_usize..20).prop_flat_map(|(index, rows)| {
+        let classes = CLASSES[index];
+        let rows = if classes > 500 { rows.min(3) } else { rows };
+        let many = vec(logits(classes), rows).prop_map(|rows| rows.concat());
+        (Just(classes), many, vec(0..classes as u32, rows))
+    })
+}
+
+#[track_caller]
+fn assert_near(what: &str, found: f32, truth: f64, scale: f64) {
+    let (found, tolerance) = (f64::from(found), 1e-6 * scale);
+    // Numbers below the normal ones have fewer digits.
+    let tolerance = tolerance.max(f64::from(f32::MIN_POSITIVE));
+    assert!((found - truth).abs() <= tolerance, "{what}: {found} is not {truth}");
+}
+
+/// Every column of the fast scores of `logits` as they are read, and their exact margins.
+fn check_scores(found: &LogitScores, classes: usize, logits: &[f32], labels: &[u32]) {
+    let slow = LogitScores::from_logits(logits, classes, labels).unwrap();
+    assert_eq!(found.predicted, slow.predicted);
+    assert_eq!(found.correct, slow.correct);
+    for (row, (z, &label)) in logits.chunks(classes).zip(labels).enumerate() {
+        let truth = el2n_f64(z, label as usize);
+        assert_near("el2n", found.el2n[row], truth, truth.max(1e-3));
+        let loss = f64::from(loss(z, label as usize));
+        assert_near("loss", found.loss[row], loss, loss);
+        for kind in [ScoreKind::L1, ScoreKind::Entropy, ScoreKind::MaxMargin] {
+            let (found, slow) = (found.column(kind).unwrap()[row], slow.column(kind).unwrap()[row]);
+            assert_near(kind.name(), found, f64::from(slow), f64::from(slow.abs()).max(1.0));
+        }
+        let margin = f64::from(slow.sum_margin[row]);
+        assert_near("sum-margin", found.sum_margin[row], margin, margin.abs().max(1.0));
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(300))]
+
+    #[test]
+    fn logits_of_every_kind_score_as_in_f64((classes, z, y) in matrix()) {
+        check_scores(&logit_scores(Matrix::new(&z, classes), &y).unwrap(), classes, &z, &y);
+        let wide: Vec<f64> = z.iter().map(|&z| f64::from(z)).collect();
+        check_scores(&logit_scores(Matrix::new(&wide, classes), &y).unwrap(), classes, &z, &y);
+        let half: Vec<f16> = z.iter().map(|&z| f16::from_f32(z)).collect();
+        let read: Vec<f32> = half.iter().map(|z| z.to_f32()).collect();
+        check_scores(&logit_scores(Matrix::new(&half, classes), &y).unwrap(), classes, &read, &y);
+        let brain: Vec<bf16> = z.iter().map(|&z| bf16::from_f32(z)).collect();
+        let read: Vec<f32> = brain.iter().map(|z| z.to_f32()).collect();
+        check_scores(&logit_scores(Matrix::new(&brain, classes), &y).unwrap(), classes, &read, &y);
+    }
+
+    #[test]
+    fn el2n_keeps_its_digits_however_small((classes, z, y) in matrix()) {
+        let most = z.iter().fold(0.0, |most: f32, z| most.max(z.abs()));
+        let found = el2n(Matrix::new(&z, classes), &y).unwrap();
+        for ((z, &label), found) in z.chunks(classes).zip(&y).zip(found) {
+            let truth = el2n_f64(z, label as usize);
+            assert_near("el2n", found, truth, if most <= 40.0 { truth } else { truth.max(1e-3) });
+        }
+    }
+
+    #[test]
+    fn gaps_between_rows_are_not_read((classes, z, y) in matrix(), gap in 1_usize..20) {
+        let mut spread = Vec::new();
+        for row in z.chunks(classes) {
+            spread.extend_from_slice(row);
+            spread.resize(spread.len() + gap, f32::NAN);
+        }
+        let spread_out = Matrix::with_stride(&spread, classes, classes + gap);
+        let close = Matrix::new(&z, classes);
+        prop_assert_eq!(el2n(spread_out, &y), el2n(close, &y));
+        prop_assert_eq!(logit_scores(spread_out, &y), logit_scores(close, &y));
+        let without_last_gap = &spread[..spread.len() - gap];
+        let cut = Matrix::with_stride(without_last_gap, classes, classes + gap);
+        prop_assert_eq!(el2n(cut, &y), el2n(close, &y));
+    }
+
+    #[test]
+    fn minibatches_score_as_matrices_and_have_exact_margins((classes, z, y) in matrix()) {
+        let mut batch = BatchScores::default();
+        // Something else before, longer and wider, of which nothing may be left.
+        batch.score(Matrix::new(&[1.0_f32; 50 * 40], 40), &[3; 50]).unwrap();
+        batch.score(Matrix::new(&z, classes), &y).unwrap();
+        prop_assert_eq!(batch.scores(), &logit_scores(Matrix::new(&z, classes), &y).unwrap());
+        for (row, (z, &label)) in z.chunks(classes).zip(&y).enumerate() {
+            let others = (0..classes).filter(|class| *class != label as usize).map(|class| z[class]);
+            let top = others.fold(f32::NEG_INFINITY, f32::max);
+            prop_assert_eq!(batch.margin()[row], f64::from(z[label as usize]) - f64::from(top));
+            let mut probs = vec![0.0; classes];
+            softmax_into(z, &mut probs);
+            prop_assert!((batch.true_prob()[row] - probs[label as usize]).abs() < 1e-6);
+        }
+    }
+
+    #[test]
+    fn probabilities_score_as_in_f64((classes, z, y) in matrix()) {
+        let probs: Vec<f32> = z.chunks(classes).flat_map(datadiet_core::softmax).collect();
+        let slow = LogitScores::from_probs(&probs, classes, &y).unwrap();
+        let wide: Vec<f64> = probs.iter().map(|&p| f64::from(p)).collect();
+        for found in [
+            prob_scores(Matrix::new(&probs, classes), &y).unwrap(),
+            prob_scores(Matrix::new(&wide, classes), &y).unwrap(),
+        ] {
+            prop_assert_eq!(&found.predicted, &slow.predicted);
+            prop_assert_eq!(&found.correct, &slow.correct);
+            prop_assert_eq!(&found.loss, &slow.loss);
+            for &kind in ScoreKind::ALL {
+                let (Some(found), Some(slow)) = (found.column(kind), slow.column(kind)) else {
+                    continue;
+                };
+                for (&found, &slow) in found.iter().zip(slow) {
+                    let scale = if kind == ScoreKind::El2n { slow } else { slow.abs().max(1.0) };
+                    assert_near(kind.name(), found, f64::from(slow), f64::from(scale));
+                }
+            }
+        }
+        let alone = el2n_from_probs(Matrix::new(&probs, classes), &y).unwrap();
+        prop_assert_eq!(alone, prob_scores(Matrix::new(&probs, classes), &y).unwrap().el2n);
+    }
+
+    #[test]
+    fn trajectories_score_as_observed_one_by_one(
+        (classes, n, z, y) in (2_usize..40, 1_usize..40).prop_flat_map(|(classes, n)| {
+            let all = vec(logits(classes), 5 * n).prop_map(|rows| rows.concat());
+            (Just(classes), Just(n), all, vec(0..classes as u32, n))
+        })
+    ) {
+        let mut dynamics = TrainingDynamics::new(n, classes);
+        let ids: Vec<ExampleId> = (0..n as u32).map(ExampleId).collect();
+        let mut epochs = Vec::new();
+        for epoch in z.chunks_exact(n * classes) {
+            dynamics.observe(&ids, epoch, &y).unwrap();
+            epochs.push(Matrix::new(epoch, classes));
+        }
+        let found = TrajectoryScores::from_logits(&epochs, &y).unwrap();
+        for &kind in ScoreKind::ALL {
+            let Some(found) = found.column(kind) else { continue };
+            let slow = dynamics.column(kind).unwrap();
+            if matches!(kind, ScoreKind::Confidence | ScoreKind::Variability) {
+                for (&found, &slow) in found.iter().zip(&slow) {
+                    assert_near(kind.name(), found, f64::from(slow), 1.0);
+                }
+            } else {
+                prop_assert_eq!(found, &slow[..], "{}", kind);
+            }
+        }
+    }
+}
+
+/// A hundred thousand examples of a network that is sure of most of them.
+#[test]
+fn ranks_are_those_of_f64() {
+    let (n, classes) = (100_000, 10);
+    // A linear congruential generator: any numbers will do.
+    let mut state = 1_u64;
+    let mut next = || {
+        state =
+            state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (state >> 40) as f32 / (1 << 24) as f32
+    };
+    let labels: Vec<u32> = (0..n).map(|_| (next() * classes as f32) as u32).collect();
+    let mut z: Vec<f32> = (0..n * classes).map(|_| 8.0 * next()).collect();
+    for (row, &label) in z.chunks_mut(classes).zip(&labels) {
+        row[label as usize] += 20.0 * next();
+    }
+    let slow = LogitScores::from_logits(&z, classes, &labels).unwrap();
+    let fast = logit_scores(Matrix::new(&z, classes), &labels).unwrap();
+    let rho = spearman(&fast.el2n, &slow.el2n).unwrap();
+    assert!(rho > 1.0 - 1e-9, "Spearman's correlation is {rho}");
+}
+
+#[test]
+fn sure_networks_tell_their_easiest_examples_apart() {
+    // 1 − p_y is 2·10⁻³⁵ and 4·10⁻³⁵; subtracted from 1 in f64, both would be 0.
+    let z = [80.0_f32, 0.0, 0.0, /**/ 79.306_85, 0.0, 0.0];
+    let scores = el2n(Matrix::new(&z, 3), &[0, 0]).unwrap();
+    for (&score, z) in scores.iter().zip([80.0_f64, 79.306_85]) {
+        assert_near("el2n", score, 6.0_f64.sqrt() * (-z).exp(), 1e-5 * 1e-34);
+        assert!((f64::from(score) / (6.0_f64.sqrt() * (-z).exp()) - 1.0).abs() < 1e-5);
+    }
+    let wide = [700.0_f64, 660.0, 0.0];
+    let scores = logit_scores(Matrix::new(&wide, 3), &[0]).unwrap();
+    assert!((f64::from(scores.loss[0]) / (-40.0_f64).exp() - 1.0).abs() < 1e-6);
+}
+
+#[test]
+fn differences_of_f64_are_taken_before_rounding() {
+    let near = [1e9_f64, 1e9 + 0.25, 1e9 - 1.0];
+    let found = logit_scores(Matrix::new(&near, 3), &[1]).unwrap();
+    let slow = LogitScores::from_logits(&[0.0, 0.25, -1.0], 3, &[1]).unwrap();
+    assert!((found.el2n[0] - slow.el2n[0]).abs() < 1e-6);
+    // A difference that `f32` cannot hold still is one.
+    let found = logit_scores(Matrix::new(&[0.0_f64, 1e-300, 0.0], 3), &[2]).unwrap();
+    assert_eq!(found.predicted, [1]);
+}
+
+#[test]
+fn extremes_of_f32_are_no_trouble() {
+    let z =
+        [f32::MAX, f32::MIN, 0.0, /**/ f32::MIN, f32::MAX, f32::MAX, /**/ -0.0, 0.0, 0.0];
+    let found = logit_scores(Matrix::new(&z, 3), &[0, 0, 2]).unwrap();
+    let slow = LogitScores::from_logits(&z, 3, &[0, 0, 2]).unwrap();
+    assert_eq!(found.predicted, slow.predicted);
+    assert_eq!(found.el2n[0], 0.0);
+    assert_eq!(found.loss, slow.loss);
+    assert!((found.el2n[1] - slow.el2n[1]).abs() < 1e-6);
+    let many = vec![f32::MAX; 100];
+    let found = el2n(Matrix::new(&many, 100), &[7]).unwrap();
+    assert!((found[0] - 0.99_f32.sqrt()).abs() < 1e-6);
+}
+
+fn refused<E: Element>(bad: impl Fn(f32) -> E) {
+    for (classes, rows) in [(3, 40), (40, 40), (1000, 40)] {
+        let mut z: Vec<E> = (0..rows * classes).map(|_| bad(0.5)).collect();
+        let labels = vec![(classes - 1) as u32; rows];
+        for (row, value) in
+            [(1, f32::NAN), (4, f32::INFINITY), (9, f32::NEG_INFINITY), (16, f32::NAN)]
+        {
+            z[row * classes + row % classes] = bad(value);
+        }
+        // In the label's place, and in the last.
+        z[(rows - 1) * classes + classes - 1] = bad(f32::NAN);
+        z[20 * classes + classes - 1] = bad(f32::INFINITY);
+        let expected =
+            ScoreError::NonFinite { what: "logits", rows: vec![1, 4, 9, 16, 20], total: 6 };
+        let matrix = Matrix::new(&z, classes);
+        assert_eq!(el2n(matrix, &labels).unwrap_err(), expected);
+        assert_eq!(logit_scores(matrix, &labels).unwrap_err(), expected);
+        assert_eq!(BatchScores::default().score(matrix, &labels).unwrap_err(), expected);
+        let epochs = TrajectoryScores::from_logits(&[matrix], &labels).unwrap_err();
+        assert_eq!(epochs, EpochError { epoch: 1, source: expected });
+        let probs = prob_scores(matrix, &labels).unwrap_err();
+        assert!(matches!(probs, ScoreError::NonFinite { what: "probabilities", total: 6, .. }));
+    }
+}
+
+#[test]
+fn rows_that_are_not_finite_are_named() {
+    refused(f16::from_f32);
+    refused(bf16::from_f32);
+    refused(|value| value);
+    refused(f64::from);
+    let beyond = el2n(Matrix::new(&[0.0, 1e39_f64], 2), &[0]).unwrap_err();
+    assert!(matches!(beyond, ScoreError::NonFinite { total: 1, .. }));
+}
+
+#[test]
+fn shapes_and_labels_that_do_not_fit() {
+    let z = [0.0_f32; 6];
+    let one = el2n(Matrix::new(&z, 1), &[0; 6]).unwrap_err();
+    assert_eq!(one, ScoreError::TooFewClasses { classes: 1 });
+    let short = el2n(Matrix::new(&z, 2), &[0; 4]).unwrap_err();
+    assert_eq!(short, ScoreError::ShapeMismatch { what: "logits", expected: 8, found: 6 });
+    let label = el2n(Matrix::new(&z, 2), &[0, 2, 0]).unwrap_err();
+    assert_eq!(label, ScoreError::LabelOutOfRange { row: 1, label: 2, classes: 2 });
+    let stride = el2n(Matrix::with_stride(&z, 3, 2), &[0, 0]).unwrap_err();
+    assert_eq!(stride, ScoreError::ShapeMismatch { what: "stride", expected: 3, found: 2 });
+    let column = datadiet_core::fast::el2n_into(Matrix::new(&z, 2), &[0; 3], &mut [0.0; 2]);
+    assert!(matches!(column, Err(ScoreError::ShapeMismatch { what: "scores", .. })));
+    assert_eq!(el2n(Matrix::new(&z[..0], 2), &[]).unwrap(), [0.0; 0]);
+    let epochs = [Matrix::new(&z, 3), Matrix::new(&z, 2)];
+    let classes = TrajectoryScores::from_logits(&epochs, &[0, 0]).unwrap_err();
+    assert_eq!(
+        classes.to_string().split(';').next(),
+        Some("epoch 2: classes: expected 3 values, found 2")
+    );
+    let none = TrajectoryScores::from_logits::<f32>(&[], &[0, 0]).unwrap();
+    assert!(none.aum.len() == 2 && none.aum[0].is_nan());
+}
+
+#[test]
+fn rows_that_are_no_distribution() {
+    for classes in [2, 3, 40] {
+        let mut probs = vec![1.0 / classes as f64; 3 * classes];
+        let y = [0; 3];
+        assert!(prob_scores(Matrix::new(&probs, classes), &y).is_ok());
+        probs[classes] += 2e-3;
+        let sum = el2n_from_probs(Matrix::new(&probs, classes), &y).unwrap_err();
+        assert!(matches!(sum, ScoreError::NotNormalised { row: 1, .. }));
+        probs[classes] -= 1.001e-3;
+        assert!(el2n_from_probs(Matrix::new(&probs, classes), &y).is_ok(), "within the tolerance");
+        probs[2 * classes + 1] += 1.5;
+        probs[2 * classes] -= 1.5;
+        let negative = prob_scores(Matrix::new(&probs, classes), &y).unwrap_err();
+        assert!(matches!(negative, ScoreError::NegativeProbability { row: 2, class: 0, .. }));
+    }
+}
