@@ -5,13 +5,18 @@ SHELL := bash
 DATADIET := target/release/datadiet
 BENCH_PYTHON := target/bench-python/bin/python
 BENCH_READY := target/bench-python/ready
+PY := target/python/bin/python
+PY_READY := target/python/ready
 
-.PHONY: help demo build torch torch-python test lint ready bench smoke cifar10n clean
+.PHONY: help demo build torch torch-python python wheel test test-python lint ready bench smoke \
+	cifar10n clean
 
 help:
 	@echo "make demo    score CIFAR-10, train on half of it, write a report (set-up included)"
 	@echo "make build   $(DATADIET)"
-	@echo "make test    all tests"
+	@echo "make python  the Python package, importable from $(PY)"
+	@echo "make wheel   the Python package as a wheel in target/wheels"
+	@echo "make test    all tests, those of the Python package too (alone: make test-python)"
 	@echo "make lint    rustfmt, clippy and rustdoc, warnings denied"
 	@echo "make ready   lint and test: what a change must pass"
 	@echo "make bench   speed against PyTorch, NumPy, SciPy and DuckDB; writes bench/README.md"
@@ -41,9 +46,29 @@ torch-python:
 # In the release profile: it shares what the demo built, and the engine's tests train networks.
 test: torch-python
 	cargo test --release --workspace
+	$(MAKE) test-python
 
-lint: torch
+# An environment that has PyTorch from the one of scripts/setup-torch, instead of a second copy.
+$(PY_READY): python/requirements-dev.txt | torch-python
+	.torch/python -m venv --clear target/python
+	.torch/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))' \
+		> "$$($(PY) -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/torch.pth"
+	$(PY) -m pip install --quiet --disable-pip-version-check -r $<
+	touch $@
+
+python: $(PY_READY)
+	VIRTUAL_ENV=$(CURDIR)/target/python target/python/bin/maturin develop --release --quiet
+
+wheel: $(PY_READY)
+	target/python/bin/maturin build --release --out target/wheels
+
+test-python: python
+	$(PY) -m pytest --quiet
+
+lint: torch $(PY_READY)
 	cargo fmt --all --check
+	$(PY) -m ruff check python
+	$(PY) -m ruff format --check python
 	cargo clippy --release --workspace --all-targets -- --deny warnings
 	RUSTDOCFLAGS="--deny warnings" cargo doc --release --workspace --no-deps
 
@@ -63,6 +88,8 @@ bench: build $(BENCH_READY)
 	cargo build --release --package datadiet-core --example selection_speed
 	$(BENCH_PYTHON) bench/selection.py --datadiet $(DATADIET) \
 		--ours target/release/examples/selection_speed
+	$(MAKE) python
+	$(PY) bench/python.py
 
 smoke: build
 	$(DATADIET) data fetch cifar10

@@ -97,21 +97,33 @@ pub fn aggregate(
     Ok(ScoreTable { table, columns })
 }
 
-/// The class that most replicas predict, ties to the lowest; none where a run does not tell.
+/// The class that most replicas predict; none where a run does not tell.
 fn predictions(runs: &[Table], classes: usize) -> Option<Vec<u32>> {
     let runs: Vec<&[u32]> =
         runs.iter().map(|run| run.integers("predicted").ok()).collect::<Option<_>>()?;
+    let examples = runs.first()?.len();
+    most_predicted(examples, classes, |example| runs.iter().map(move |run| run[example]))
+}
+
+/// The class that most votes of each example are for, ties to the lowest; none where an example
+/// has no vote.
+pub(crate) fn most_predicted<V: Iterator<Item = u32>>(
+    examples: usize,
+    classes: usize,
+    votes_of: impl Fn(usize) -> V,
+) -> Option<Vec<u32>> {
     let mut votes = vec![0_u32; classes];
     let of = |example: usize| {
         votes.fill(0);
-        runs.iter().for_each(|run| votes[run[example] as usize] += 1);
-        let most = votes.iter().max()?;
+        votes_of(example).for_each(|class| votes[class as usize] += 1);
+        let most = votes.iter().max().filter(|&&most| most > 0)?;
         votes.iter().position(|count| count == most).map(|class| class as u32)
     };
-    (0..runs.first()?.len()).map(of).collect()
+    (0..examples).map(of).collect()
 }
 
-fn add(
+/// Adds the mean of some replicas, and its standard error where there are several.
+pub(crate) fn add(
     table: &mut Table,
     kind: ScoreKind,
     time: &TimePoint,

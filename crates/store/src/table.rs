@@ -8,6 +8,7 @@
 //! needed, and a [`TableWriter`] makes them as they are written.
 
 mod arrow;
+mod batch;
 mod details;
 mod file;
 mod shared_file;

@@ -1,0 +1,198 @@
+//! NumPy arrays as slices, without a copy where the memory allows it.
+//!
+//! The Python layer hands over C-contiguous arrays of native byte order; here they are told apart
+//! by type. Floats may have 16 (IEEE or bfloat16), 32 or 64 bits; labels and ids any whole type.
+
+use std::borrow::Cow;
+
+use datadiet_core::ExampleId;
+use half::{bf16, f16, slice::HalfFloatSliceExt};
+use numpy::{
+    PyArrayDescrMethods, PyReadonlyArray1, PyReadonlyArrayDyn, PyUntypedArray,
+    PyUntypedArrayMethods,
+};
+use pyo3::prelude::*;
+
+use crate::errors::{Detail, exception};
+
+/// An array of floats that Python owns.
+pub enum Floats<'py> {
+    F16(PyReadonlyArrayDyn<'py, f16>),
+    Bf16(PyReadonlyArrayDyn<'py, bf16>),
+    F32(PyReadonlyArrayDyn<'py, f32>),
+    F64(PyReadonlyArrayDyn<'py, f64>),
+}
+
+/// Its memory, row-major.
+#[derive(Clone, Copy)]
+pub enum FloatSlice<'a> {
+    F16(&'a [f16]),
+    Bf16(&'a [bf16]),
+    F32(&'a [f32]),
+    F64(&'a [f64]),
+}
+
+impl<'py> Floats<'py> {
+    /// The array, which must have so many axes.
+    pub fn of(array: &Bound<'py, PyAny>, what: &str, axes: usize) -> PyResult<Self> {
+        let untyped = array.cast::<PyUntypedArray>()?;
+        if untyped.ndim() != axes {
+            return Err(wrong_axes(what, axes, untyped.shape()));
+        }
+        if let Ok(array) = array.extract() {
+            return Ok(Self::F32(array));
+        }
+        // bfloat16 has no class of its own in NumPy: without a package that brings it, asking
+        // whether an array is of it is an error.
+        let name = untyped.dtype().typeobj().name()?.to_string();
+        match name.as_str() {
+            "float16" => Ok(Self::F16(array.extract()?)),
+            "bfloat16" => Ok(Self::Bf16(array.extract()?)),
+            "float64" => Ok(Self::F64(array.extract()?)),
+            _ => Err(exception(
+                "DtypeError",
+                &format!("{what}: {name} values; pass float16, bfloat16, float32 or float64"),
+                &[],
+            )),
+        }
+    }
+
+    /// Lengths of the axes.
+    pub fn shape(&self) -> &[usize] {
+        match self {
+            Self::F16(array) => array.shape(),
+            Self::Bf16(array) => array.shape(),
+            Self::F32(array) => array.shape(),
+            Self::F64(array) => array.shape(),
+        }
+    }
+
+    /// The memory.
+    pub fn slice(&self) -> PyResult<FloatSlice<'_>> {
+        Ok(match self {
+            Self::F16(array) => FloatSlice::F16(array.as_slice()?),
+            Self::Bf16(array) => FloatSlice::Bf16(array.as_slice()?),
+            Self::F32(array) => FloatSlice::F32(array.as_slice()?),
+            Self::F64(array) => FloatSlice::F64(array.as_slice()?),
+        })
+    }
+}
+
+impl<'a> FloatSlice<'a> {
+    /// The values as 32-bit floats: themselves, or rounded copies.
+    pub fn to_f32(self) -> Cow<'a, [f32]> {
+        match self {
+            Self::F16(values) => Cow::Owned(values.to_f32_vec()),
+            Self::Bf16(values) => Cow::Owned(values.to_f32_vec()),
+            Self::F32(values) => Cow::Borrowed(values),
+            Self::F64(values) => Cow::Owned(values.iter().map(|&value| value as f32).collect()),
+        }
+    }
+
+    /// Number of values.
+    pub fn len(self) -> usize {
+        match self {
+            Self::F16(values) => values.len(),
+            Self::Bf16(values) => values.len(),
+            Self::F32(values) => values.len(),
+            Self::F64(values) => values.len(),
+        }
+    }
+
+    /// A part.
+    pub fn part(self, range: std::ops::Range<usize>) -> Self {
+        match self {
+            Self::F16(values) => Self::F16(&values[range]),
+            Self::Bf16(values) => Self::Bf16(&values[range]),
+            Self::F32(values) => Self::F32(&values[range]),
+            Self::F64(values) => Self::F64(&values[range]),
+        }
+    }
+}
+
+fn wrong_axes(what: &str, axes: usize, shape: &[usize]) -> PyErr {
+    let asked = match axes {
+        1 => "one value an example (n)",
+        2 => "examples × classes (n × K)",
+        _ => "epochs × examples × classes (T × n × K)",
+    };
+    exception("ShapeError", &format!("{what} of shape {shape:?}; pass {asked}"), &[])
+}
+
+/// Scores: n floats.
+pub fn scores<'py>(array: &Bound<'py, PyAny>, what: &str) -> PyResult<Floats<'py>> {
+    Floats::of(array, what, 1)
+}
+
+/// A column of whole numbers that Python owns.
+pub enum Wholes<'py> {
+    U32(PyReadonlyArray1<'py, u32>),
+    Other(Vec<u32>),
+}
+
+impl<'py> Wholes<'py> {
+    /// Labels: a negative or huge one is a `LabelError`.
+    pub fn labels(array: &Bound<'py, PyAny>) -> PyResult<Self> {
+        Self::of(array, "labels", |row, value| {
+            let text = format!("row {row} has label {value}; map the labels to 0..K");
+            exception("LabelError", &text, &[("row", Detail::Whole(row))])
+        })
+    }
+
+    /// Ids of examples: a negative or huge one is an `IdError`.
+    pub fn ids(array: &Bound<'py, PyAny>) -> PyResult<Self> {
+        Self::of(array, "ids", |row, value| {
+            let text = format!(
+                "row {row} has example id {value}; ids are indices in the full training set, from 0"
+            );
+            exception("IdError", &text, &[("row", Detail::Whole(row))])
+        })
+    }
+
+    fn of(
+        array: &Bound<'py, PyAny>,
+        what: &str,
+        unfit: impl Fn(usize, i128) -> PyErr,
+    ) -> PyResult<Self> {
+        let untyped = array.cast::<PyUntypedArray>()?;
+        if untyped.ndim() != 1 {
+            return Err(wrong_axes(what, 1, untyped.shape()));
+        }
+        if let Ok(array) = array.extract() {
+            return Ok(Self::U32(array));
+        }
+        macro_rules! narrowed {
+            ($($kind:ty),*) => {
+                $(if let Ok(array) = array.extract::<PyReadonlyArray1<'py, $kind>>() {
+                    return narrowed(array.as_slice()?, unfit).map(Self::Other);
+                })*
+            };
+        }
+        narrowed!(i64, i32, u64, u8, i16, u16, i8);
+        let name = untyped.dtype().typeobj().name()?;
+        let text = format!("{what}: {name} values; pass whole numbers, such as int64");
+        Err(exception("DtypeError", &text, &[]))
+    }
+
+    /// The values.
+    pub fn slice(&self) -> PyResult<&[u32]> {
+        match self {
+            Self::U32(array) => Ok(array.as_slice()?),
+            Self::Other(values) => Ok(values),
+        }
+    }
+
+    /// The values as ids.
+    pub fn to_ids(&self) -> PyResult<Vec<ExampleId>> {
+        Ok(self.slice()?.iter().copied().map(ExampleId).collect())
+    }
+}
+
+fn narrowed<T: Copy + TryInto<u32> + Into<i128>>(
+    values: &[T],
+    unfit: impl Fn(usize, i128) -> PyErr,
+) -> PyResult<Vec<u32>> {
+    let narrow =
+        |(row, &value): (usize, &T)| value.try_into().map_err(|_| unfit(row, value.into()));
+    values.iter().enumerate().map(narrow).collect()
+}

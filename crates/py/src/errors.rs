@@ -1,0 +1,219 @@
+//! From the errors of the crates below to the classes of `datadiet.exceptions`.
+//!
+//! The classes are written in Python, so that they can have two parents (`DatadietError` and the
+//! builtin that fits) and attributes with types. Here is which error becomes which class.
+
+use datadiet_core::{KeepFractionError, ScoreError, ScoreKind, SelectionError, StatsError};
+use datadiet_lab::LabError;
+use datadiet_store::StoreError;
+use pyo3::IntoPyObjectExt;
+use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyList};
+
+/// The value of an attribute of an exception.
+pub enum Detail {
+    /// A count, a row, an id.
+    Whole(usize),
+    /// Several of them.
+    Wholes(Vec<usize>),
+    /// A sum, a probability.
+    Real(f64),
+}
+
+impl Detail {
+    fn to_object(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
+        match self {
+            Self::Whole(value) => value.into_py_any(py),
+            Self::Wholes(values) => values.clone().into_py_any(py),
+            Self::Real(value) => value.into_py_any(py),
+        }
+    }
+}
+
+/// An exception of `datadiet.exceptions` with its message and attributes.
+pub fn exception(class: &str, message: &str, details: &[(&str, Detail)]) -> PyErr {
+    let made = Python::attach(|py| -> PyResult<PyErr> {
+        let class = py.import("datadiet.exceptions")?.getattr(class)?;
+        let attributes = PyDict::new(py);
+        for (name, value) in details {
+            attributes.set_item(name, value.to_object(py)?)?;
+        }
+        Ok(PyErr::from_value(class.call((message,), Some(&attributes))?))
+    });
+    made.unwrap_or_else(|failure| failure)
+}
+
+/// Errors that have a class in Python.
+pub trait IntoPython {
+    /// The exception.
+    fn into_python(self) -> PyErr;
+}
+
+impl IntoPython for ScoreError {
+    fn into_python(self) -> PyErr {
+        let text = self.to_string();
+        match self {
+            Self::ShapeMismatch { .. } | Self::TooFewClasses { .. } => {
+                exception("ShapeError", &text, &[])
+            }
+            Self::LabelOutOfRange { row, label, classes } => {
+                let label = Detail::Whole(label as usize);
+                let classes = Detail::Whole(classes);
+                let details = [("row", Detail::Whole(row)), ("label", label), ("classes", classes)];
+                exception("LabelError", &text, &details)
+            }
+            Self::NonFinite { rows, total, .. } => {
+                let details = [("rows", Detail::Wholes(rows)), ("total", Detail::Whole(total))];
+                exception("NonFiniteError", &text, &details)
+            }
+            Self::NotNormalised { row, sum, tolerance } => {
+                let text = format!(
+                    "row {row} of the probabilities sums to {sum}, further than {tolerance} from 1; \
+                     apply softmax first, or pass logits as `logits`"
+                );
+                let details = [("row", Detail::Whole(row)), ("value", Detail::Real(sum))];
+                exception("ProbabilityError", &text, &details)
+            }
+            Self::NegativeProbability { row, class, value } => {
+                let text = format!(
+                    "row {row}, class {class}: {value} is no probability; pass logits as `logits`"
+                );
+                let value = Detail::Real(f64::from(value));
+                let details = [("row", Detail::Whole(row)), ("value", value)];
+                exception("ProbabilityError", &text, &details)
+            }
+            Self::IdOutOfRange { row, id, .. } => {
+                let details = [("row", Detail::Whole(row)), ("id", Detail::Whole(id as usize))];
+                exception("IdError", &text, &details)
+            }
+            Self::RepeatedId { row, id, .. } => {
+                let details = [("row", Detail::Whole(row)), ("id", Detail::Whole(id as usize))];
+                exception("IdError", &text, &details)
+            }
+            Self::LabelChanged { id, .. } => {
+                exception("LabelError", &text, &[("id", Detail::Whole(id as usize))])
+            }
+            Self::OfExamples { ids, problem } => of_examples(&text, ids, *problem),
+            Self::MissingState { .. }
+            | Self::CorruptState { .. }
+            | Self::DamagedState { .. }
+            | Self::DifferentTraining { .. }
+            | Self::MergedBefore { .. }
+            | Self::NoHistory => exception("StateError", &text, &[]),
+            _ => exception("DatadietError", &text, &[]),
+        }
+    }
+}
+
+/// The problem's own exception, with the ids that it concerns before its message and as `ids`.
+fn of_examples(text: &str, ids: Vec<u32>, problem: ScoreError) -> PyErr {
+    let error = problem.into_python();
+    let place = text.split_once(": ").map_or(text, |(place, _)| place);
+    let ids: Vec<usize> = ids.into_iter().map(|id| id as usize).collect();
+    with_place(error, place, "ids", &Detail::Wholes(ids))
+}
+
+/// The same exception, with a place before its message and one more attribute.
+pub fn with_place(error: PyErr, place: &str, name: &str, detail: &Detail) -> PyErr {
+    let changed = Python::attach(|py| {
+        let value = error.value(py);
+        value.setattr("args", (format!("{place}: {}", value.str()?),))?;
+        value.setattr(name, detail.to_object(py)?)
+    });
+    changed.map_or_else(|failure: PyErr| failure, |()| error)
+}
+
+impl IntoPython for SelectionError {
+    fn into_python(self) -> PyErr {
+        let text = self.to_string();
+        match self {
+            Self::LengthMismatch { .. } => exception("ShapeError", &text, &[]),
+            Self::LabelOutOfRange { id, label, classes } => {
+                let label = Detail::Whole(label as usize);
+                let classes = Detail::Whole(classes);
+                let row = Detail::Whole(id.index());
+                exception(
+                    "LabelError",
+                    &text,
+                    &[("row", row), ("label", label), ("classes", classes)],
+                )
+            }
+            _ => exception("SelectionError", &text, &[]),
+        }
+    }
+}
+
+impl IntoPython for KeepFractionError {
+    fn into_python(self) -> PyErr {
+        exception("SelectionError", &self.to_string(), &[])
+    }
+}
+
+impl IntoPython for StatsError {
+    fn into_python(self) -> PyErr {
+        let class = match &self {
+            Self::LengthMismatch { .. } => "ShapeError",
+            Self::Constant { .. } => "UndefinedError",
+            _ => "StatisticsError",
+        };
+        exception(class, &self.to_string(), &[])
+    }
+}
+
+impl IntoPython for StoreError {
+    fn into_python(self) -> PyErr {
+        match self {
+            // Python's own classes: FileNotFoundError, PermissionError, …
+            Self::Io { ref cause, .. } => {
+                std::io::Error::new(cause.kind(), self.to_string()).into()
+            }
+            Self::Table(text) => exception("ColumnError", &text, &[]),
+            Self::Damaged { path, reason } => {
+                let text =
+                    format!("{} is no table of scores ({reason}); make it again", path.display());
+                exception("TableError", &text, &[])
+            }
+            _ => exception("TableError", &self.to_string(), &[]),
+        }
+    }
+}
+
+impl IntoPython for LabError {
+    fn into_python(self) -> PyErr {
+        match self {
+            Self::Store(error) => error.into_python(),
+            Self::Statistics(error) => error.into_python(),
+            Self::Selection(error) => error.into_python(),
+            Self::Plan(text) => exception("ColumnError", &text, &[]),
+        }
+    }
+}
+
+/// `map_err` with the class that fits.
+pub trait OrRaise<T> {
+    /// The value, or the exception.
+    fn or_raise(self) -> PyResult<T>;
+}
+
+impl<T, E: IntoPython> OrRaise<T> for Result<T, E> {
+    fn or_raise(self) -> PyResult<T> {
+        self.map_err(IntoPython::into_python)
+    }
+}
+
+/// Name, formula, pass, range, source and hard end of every score.
+pub fn catalogue(py: Python<'_>) -> PyResult<Bound<'_, PyList>> {
+    let entry = |kind: &ScoreKind| -> PyResult<_> {
+        let definition = kind.definition();
+        let entry = PyDict::new(py);
+        entry.set_item("name", kind.name())?;
+        entry.set_item("formula", definition.formula)?;
+        entry.set_item("pass", definition.pass)?;
+        entry.set_item("range", definition.range)?;
+        entry.set_item("reference", definition.reference)?;
+        let higher = kind.direction() == datadiet_core::Direction::HigherIsHarder;
+        entry.set_item("higher_is_harder", higher)?;
+        Ok(entry)
+    };
+    PyList::new(py, ScoreKind::ALL.iter().map(entry).collect::<PyResult<Vec<_>>>()?)
+}

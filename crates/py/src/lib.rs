@@ -1,0 +1,44 @@
+//! The compiled part of the Python package `datadiet`, imported by it as `datadiet._datadiet`.
+//!
+//! Three layers: `datadiet-core` and its neighbours compute, this crate hands arrays over, and the
+//! Python package in `python/` has the signatures, the docstrings and the defaults. So nothing is
+//! computed here: a wrapper takes the arrays' memory as slices, lets go of Python's lock, calls the
+//! core, and turns its error into the class of `datadiet.exceptions`.
+
+mod arrays;
+mod capsule;
+mod errors;
+mod logit_scores;
+mod recorder;
+mod report;
+mod selection;
+mod stats;
+mod table;
+mod trajectories;
+
+use pyo3::pymodule;
+
+/// The compiled part of `datadiet`.
+#[pymodule]
+mod _datadiet {
+    use pyo3::prelude::*;
+
+    #[pymodule_export]
+    use crate::logit_scores::{logit_score, logit_scores};
+    #[pymodule_export]
+    use crate::recorder::Recorder;
+    #[pymodule_export]
+    use crate::selection::{ranked, select};
+    #[pymodule_export]
+    use crate::stats::{detection, forgetting_key, reliability, spearman};
+    #[pymodule_export]
+    use crate::table::Table;
+    #[pymodule_export]
+    use crate::trajectories::{forgetting_of_correct, trajectory_scores};
+
+    #[pymodule_init]
+    fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
+        module.add("__version__", env!("CARGO_PKG_VERSION"))?;
+        module.add("SCORES", crate::errors::catalogue(module.py())?)
+    }
+}

@@ -1,0 +1,214 @@
+//! The recorder that a training loop feeds.
+//!
+//! It is behind a lock that is never waited for with Python's lock in hand: threads may feed one
+//! recorder, and their order does not matter to any score, since an example is presented once an
+//! epoch.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use datadiet_core::{ScoreError, StateColumn, TrajectoryRecorder};
+use datadiet_lab::{Recorded, TimePoint, recorded};
+use numpy::{IntoPyArray, PyArray1, PyReadonlyArray1};
+use pyo3::IntoPyObjectExt;
+use pyo3::prelude::*;
+use pyo3::types::PyDict;
+use serde_json::json;
+
+use crate::arrays::{Floats, Wholes};
+use crate::errors::{OrRaise, exception};
+use crate::table::Table;
+
+/// Records the scores of one training.
+#[pyclass(frozen, module = "datadiet._datadiet")]
+pub struct Recorder(Mutex<TrajectoryRecorder>);
+
+#[pymethods]
+impl Recorder {
+    /// A recorder of n examples and K classes that keeps the scores of some epochs.
+    #[new]
+    fn new(examples: usize, classes: usize, keep_at: Vec<u32>, mergeable: bool) -> Self {
+        let recorder = TrajectoryRecorder::new(examples, classes).keep_at(&keep_at);
+        Self(Mutex::new(if mergeable { recorder } else { recorder.single_rank() }))
+    }
+
+    /// Records a batch; all of it or nothing.
+    fn update(
+        &self,
+        py: Python<'_>,
+        ids: &Bound<'_, PyAny>,
+        matrix: &Bound<'_, PyAny>,
+        labels: &Bound<'_, PyAny>,
+        probabilities: bool,
+    ) -> PyResult<()> {
+        let matrix = Floats::of(matrix, if probabilities { "probs" } else { "logits" }, 2)?;
+        let (ids, labels) = (Wholes::ids(ids)?.to_ids()?, Wholes::labels(labels)?);
+        let (values, labels, columns) = (matrix.slice()?, labels.slice()?, matrix.shape()[1]);
+        let done = py.detach(|| {
+            let mut recorder = self.lock();
+            // A 2 × 3 matrix has as many values as a 3 × 2 one.
+            if columns != recorder.classes() {
+                return Err((columns, recorder.classes()));
+            }
+            Ok(if probabilities {
+                recorder.update_probs(&ids, &values.to_f32(), labels)
+            } else {
+                recorder.update(&ids, &values.to_f32(), labels)
+            })
+        });
+        match done {
+            Ok(recorded) => recorded.or_raise(),
+            Err((found, classes)) => {
+                let text =
+                    format!("{found} columns, but the recorder was made for {classes} classes");
+                Err(exception("ShapeError", &text, &[]))
+            }
+        }
+    }
+
+    /// Ends the epoch.
+    fn end_epoch(&self, py: Python<'_>) {
+        py.detach(|| self.lock().end_epoch());
+    }
+
+    /// Number of examples.
+    #[getter]
+    fn examples(&self, py: Python<'_>) -> usize {
+        py.detach(|| self.lock().examples())
+    }
+
+    /// Number of classes.
+    #[getter]
+    fn classes(&self, py: Python<'_>) -> usize {
+        py.detach(|| self.lock().classes())
+    }
+
+    /// Finished epochs.
+    #[getter]
+    fn epochs(&self, py: Python<'_>) -> u32 {
+        py.detach(|| self.lock().epochs())
+    }
+
+    /// Examples recorded since the last epoch ended.
+    #[getter]
+    fn unfinished(&self, py: Python<'_>) -> usize {
+        py.detach(|| self.lock().unfinished())
+    }
+
+    /// Examples that each finished epoch missed.
+    fn unseen<'py>(&self, py: Python<'py>) -> Bound<'py, PyArray1<u32>> {
+        py.detach(|| self.lock().unseen().to_vec()).into_pyarray(py)
+    }
+
+    /// Labels; the largest uint32 for an example that was never seen.
+    fn labels<'py>(&self, py: Python<'py>) -> Bound<'py, PyArray1<u32>> {
+        let labels = py.detach(|| self.lock().labels());
+        let labels: Vec<u32> = labels.into_iter().map(|label| label.unwrap_or(u32::MAX)).collect();
+        labels.into_pyarray(py)
+    }
+
+    /// Adds what another rank of the same training recorded; gives the presentations that both had.
+    fn merge_rank(&self, py: Python<'_>, other: &Self) -> PyResult<u64> {
+        // Copied, so that no two locks are held at once.
+        let merged = py.detach(|| {
+            let other = other.lock().clone();
+            self.lock().merge_ranks(&other)
+        });
+        merged.or_raise()
+    }
+
+    /// Everything, as arrays by name.
+    fn state<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        let state = py.detach(|| self.lock().state());
+        let arrays = PyDict::new(py);
+        for (name, column) in state {
+            let array = match column {
+                StateColumn::F64(values) => values.into_pyarray(py).into_bound_py_any(py),
+                StateColumn::F32(values) => values.into_pyarray(py).into_bound_py_any(py),
+                StateColumn::U32(values) => values.into_pyarray(py).into_bound_py_any(py),
+                StateColumn::U8(values) => values.into_pyarray(py).into_bound_py_any(py),
+            };
+            arrays.set_item(name, array?)?;
+        }
+        Ok(arrays)
+    }
+
+    /// The recorder that wrote a state.
+    #[staticmethod]
+    fn of_state(state: &Bound<'_, PyDict>) -> PyResult<Self> {
+        let column = |name: &str| column(&state.get_item(name).ok()??);
+        Ok(Self(Mutex::new(TrajectoryRecorder::from_state(column).or_raise()?)))
+    }
+
+    /// The table of some replicas: independent trainings, each with its recorder.
+    #[staticmethod]
+    fn table(py: Python<'_>, replicas: Vec<Bound<'_, Self>>) -> PyResult<Table> {
+        let replicas: Vec<TrajectoryRecorder> = {
+            let all: Vec<&Mutex<TrajectoryRecorder>> =
+                replicas.iter().map(|replica| &replica.get().0).collect();
+            py.detach(|| all.iter().map(|replica| locked(replica).clone()).collect())
+        };
+        let labels = common_labels(&replicas).or_raise()?;
+        let classes = replicas.first().map_or(0, TrajectoryRecorder::classes);
+        let made = py.detach(|| {
+            let all: Vec<Recorded> = replicas.iter().map(record).collect();
+            recorded(&all, labels.as_deref(), classes)
+        });
+        let mut made = made.or_raise()?;
+        let known = json!({ "replicas": replicas.len(), "columns": made.columns });
+        made.table.metadata.insert("datadiet".into(), known.to_string());
+        Ok(made.table.into())
+    }
+}
+
+impl Recorder {
+    fn lock(&self) -> MutexGuard<'_, TrajectoryRecorder> {
+        locked(&self.0)
+    }
+}
+
+/// A panic leaves the recorder as the last whole update did: an update checks before it writes.
+fn locked(recorder: &Mutex<TrajectoryRecorder>) -> MutexGuard<'_, TrajectoryRecorder> {
+    recorder.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn column(array: &Bound<'_, PyAny>) -> Option<StateColumn> {
+    if let Ok(values) = array.extract::<PyReadonlyArray1<'_, f64>>() {
+        return Some(StateColumn::F64(values.as_slice().ok()?.to_vec()));
+    }
+    if let Ok(values) = array.extract::<PyReadonlyArray1<'_, f32>>() {
+        return Some(StateColumn::F32(values.as_slice().ok()?.to_vec()));
+    }
+    if let Ok(values) = array.extract::<PyReadonlyArray1<'_, u32>>() {
+        return Some(StateColumn::U32(values.as_slice().ok()?.to_vec()));
+    }
+    let values = array.extract::<PyReadonlyArray1<'_, u8>>().ok()?;
+    Some(StateColumn::U8(values.as_slice().ok()?.to_vec()))
+}
+
+/// The labels that the replicas agree on; none where an example was never seen by any.
+fn common_labels(replicas: &[TrajectoryRecorder]) -> Result<Option<Vec<u32>>, ScoreError> {
+    let mut replicas = replicas.iter().map(TrajectoryRecorder::labels);
+    let Some(mut labels) = replicas.next() else { return Ok(None) };
+    for more in replicas {
+        for (id, (known, now)) in (0..).zip(labels.iter_mut().zip(more)) {
+            match (*known, now) {
+                (Some(before), Some(now)) if before != now => {
+                    return Err(ScoreError::LabelChanged { id, before, now });
+                }
+                (None, _) => *known = now,
+                _ => {}
+            }
+        }
+    }
+    Ok(labels.into_iter().collect())
+}
+
+fn record(replica: &TrajectoryRecorder) -> Recorded {
+    let time = |epoch: u32| TimePoint { epochs: f64::from(epoch), step: u64::from(epoch) };
+    let scores = replica.columns().into_iter();
+    let predicted = replica.predicted().into_iter();
+    Recorded {
+        scores: scores.map(|(kind, epoch, column)| (kind, time(epoch), column)).collect(),
+        predicted: predicted.map(|(epoch, classes)| (time(epoch), classes)).collect(),
+    }
+}

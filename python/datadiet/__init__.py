@@ -1,0 +1,100 @@
+"""Find out which training examples matter, with the logits of any training loop.
+
+Functions on arrays (`el2n`, `forgetting`, `aum`, `select`, `noise_metrics`, …), a `Recorder` to
+feed from a loop, and `ScoreTable` for what comes out. `datadiet.torch` has PyTorch's side,
+`datadiet.datasets` that of Hugging Face's data sets. NumPy is all that is needed.
+
+`SCORES` lists every score with its formula, range, direction and source.
+"""
+
+from datadiet import datasets, exceptions
+from datadiet._datadiet import SCORES, __version__
+from datadiet.exceptions import (
+    ColumnError,
+    DatadietError,
+    DtypeError,
+    IdError,
+    LabelError,
+    NonFiniteError,
+    ProbabilityError,
+    SelectionError,
+    ShapeError,
+    StateError,
+    StatisticsError,
+    TableError,
+    UndefinedError,
+)
+from datadiet.recorder import Recorder
+from datadiet.scores import (
+    correct,
+    el2n,
+    entropy,
+    l1,
+    logit_scores,
+    loss,
+    max_margin,
+    sum_margin,
+)
+from datadiet.selection import select
+from datadiet.statistics import (
+    NoiseMetrics,
+    Reliability,
+    noise_metrics,
+    reliability,
+    spearman,
+)
+from datadiet.table import ScoreTable
+from datadiet.trajectories import (
+    aum,
+    confidence,
+    correctness,
+    forgetting,
+    forgetting_rank,
+    never_learned,
+    trajectory_scores,
+    variability,
+)
+
+__all__ = [
+    "SCORES",
+    "ColumnError",
+    "DatadietError",
+    "DtypeError",
+    "IdError",
+    "LabelError",
+    "NoiseMetrics",
+    "NonFiniteError",
+    "ProbabilityError",
+    "Recorder",
+    "Reliability",
+    "ScoreTable",
+    "SelectionError",
+    "ShapeError",
+    "StateError",
+    "StatisticsError",
+    "TableError",
+    "UndefinedError",
+    "__version__",
+    "aum",
+    "confidence",
+    "correct",
+    "correctness",
+    "datasets",
+    "el2n",
+    "entropy",
+    "exceptions",
+    "forgetting",
+    "forgetting_rank",
+    "l1",
+    "logit_scores",
+    "loss",
+    "max_margin",
+    "never_learned",
+    "noise_metrics",
+    "reliability",
+    "select",
+    "spearman",
+    "sum_margin",
+    "trajectory_scores",
+    "variability",
+]

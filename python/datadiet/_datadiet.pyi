@@ -1,0 +1,128 @@
+"""The compiled part; use the package `datadiet` instead."""
+
+from os import PathLike
+from typing import Any, Final, TypedDict, final
+
+import numpy as np
+import numpy.typing as npt
+
+# `pass` is a keyword, so that a class cannot have it.
+_Score = TypedDict(
+    "_Score",
+    {
+        "name": str,
+        "formula": str,
+        "pass": str,
+        "range": str,
+        "reference": str,
+        "higher_is_harder": bool,
+    },
+)
+
+class _Reliability(TypedDict):
+    half: float
+    single: float
+    full: float
+    replicas_for_95: int | None
+
+__all__ = [
+    "SCORES",
+    "Recorder",
+    "Table",
+    "__version__",
+    "detection",
+    "forgetting_key",
+    "forgetting_of_correct",
+    "logit_score",
+    "logit_scores",
+    "ranked",
+    "reliability",
+    "select",
+    "spearman",
+    "trajectory_scores",
+]
+
+__version__: Final[str]
+SCORES: Final[list[_Score]]
+
+def logit_score(
+    name: str, matrix: npt.NDArray[Any], labels: npt.NDArray[Any], probabilities: bool
+) -> npt.NDArray[np.float32]: ...
+def logit_scores(
+    matrix: npt.NDArray[Any], labels: npt.NDArray[Any], probabilities: bool
+) -> dict[str, npt.NDArray[np.float32] | npt.NDArray[np.uint32]]: ...
+def trajectory_scores(
+    cube: npt.NDArray[Any], labels: npt.NDArray[Any], probabilities: bool
+) -> dict[str, npt.NDArray[np.float32]]: ...
+def forgetting_of_correct(
+    correct: npt.NDArray[np.bool_],
+) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]: ...
+def forgetting_key(
+    events: npt.NDArray[Any], never_learned: npt.NDArray[Any]
+) -> npt.NDArray[np.float32]: ...
+def select(
+    values: npt.NDArray[Any], labels: npt.NDArray[Any] | None, request: dict[str, Any]
+) -> npt.NDArray[np.uint32]: ...
+def ranked(
+    values: npt.NDArray[Any], ids: npt.NDArray[Any] | None, highest_first: bool
+) -> npt.NDArray[np.uint32]: ...
+def spearman(first: npt.NDArray[Any], second: npt.NDArray[Any]) -> float: ...
+def detection(
+    values: npt.NDArray[Any], touched: npt.NDArray[np.bool_], at: list[int]
+) -> tuple[float, float, list[float], int]: ...
+def reliability(replicas: npt.NDArray[Any]) -> _Reliability: ...
+
+@final
+class Recorder:
+    def __new__(
+        cls, examples: int, classes: int, keep_at: list[int], mergeable: bool
+    ) -> Recorder: ...
+    @property
+    def examples(self) -> int: ...
+    @property
+    def classes(self) -> int: ...
+    @property
+    def epochs(self) -> int: ...
+    @property
+    def unfinished(self) -> int: ...
+    def update(
+        self,
+        ids: npt.NDArray[Any],
+        matrix: npt.NDArray[Any],
+        labels: npt.NDArray[Any],
+        probabilities: bool,
+    ) -> None: ...
+    def end_epoch(self) -> None: ...
+    def unseen(self) -> npt.NDArray[np.uint32]: ...
+    def labels(self) -> npt.NDArray[np.uint32]: ...
+    def merge_rank(self, other: Recorder) -> int: ...
+    def state(self) -> dict[str, npt.NDArray[Any]]: ...
+    @staticmethod
+    def of_state(state: dict[str, npt.NDArray[Any]]) -> Recorder: ...
+    @staticmethod
+    def table(replicas: list[Recorder]) -> Table: ...
+
+@final
+class Table:
+    @staticmethod
+    def read(path: str | PathLike[str]) -> Table: ...
+    @staticmethod
+    def of_columns(columns: dict[str, Any], metadata: dict[str, str]) -> Table: ...
+    @staticmethod
+    def of_stream(capsule: Any) -> Table: ...
+    @property
+    def rows(self) -> int: ...
+    @property
+    def names(self) -> list[str]: ...
+    @property
+    def scores(self) -> list[str]: ...
+    @property
+    def metadata(self) -> dict[str, str]: ...
+    def write(self, path: str | PathLike[str]) -> None: ...
+    def stream(self) -> object: ...
+    def column(self, name: str) -> Any: ...
+    def take(self, rows: npt.NDArray[np.uint32]) -> Table: ...
+    def ranking(self, by: str) -> tuple[str, npt.NDArray[np.float32], bool]: ...
+    def report(
+        self, path: str | PathLike[str], by: str, title: str, suspects: int, figures: bool
+    ) -> list[str]: ...

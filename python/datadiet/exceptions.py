@@ -1,0 +1,111 @@
+"""What can go wrong, each with the next thing to do in its message.
+
+Every error of this package is a `DatadietError`, and also the builtin error that fits, so that
+``except ValueError`` works as one would expect. Files that cannot be opened are Python's own
+`OSError` (`FileNotFoundError`, `PermissionError`, …).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+class DatadietError(Exception):
+    """Base of all errors of this package.
+
+    Some carry what they are about as attributes; each class says which. An attribute is ``None``
+    where an error does not know it.
+    """
+
+    epoch: int | None = None
+    """Epoch of a trajectory, counted from 0."""
+
+    ids: list[int] | None = None
+    """Ids of the examples concerned; the first few of them."""
+
+    def __init__(self, message: str = "", **details: Any) -> None:
+        super().__init__(message)
+        for name, value in details.items():
+            setattr(self, name, value)
+
+
+class ShapeError(DatadietError, ValueError):
+    """Arrays whose lengths or axes do not fit each other."""
+
+
+class DtypeError(DatadietError, TypeError):
+    """An array of values that cannot be scores, logits, labels or ids."""
+
+
+class LabelError(DatadietError, ValueError):
+    """A label that is no class index, or that changed during training."""
+
+    row: int | None = None
+    """Row of the arrays passed, from 0."""
+
+    id: int | None = None
+    """The example, where its label changed."""
+
+    label: int | None = None
+    """The label."""
+
+    classes: int | None = None
+    """Number of classes."""
+
+
+class NonFiniteError(DatadietError, ValueError):
+    """NaN or infinity among logits or probabilities."""
+
+    rows: list[int] | None = None
+    """The first few rows concerned, from 0."""
+
+    total: int | None = None
+    """How many rows are concerned."""
+
+
+class ProbabilityError(DatadietError, ValueError):
+    """A negative probability, or a row that does not sum to 1 (within 0.001)."""
+
+    row: int | None = None
+    """Row of the matrix, from 0."""
+
+    value: float | None = None
+    """The sum, or the negative entry."""
+
+
+class IdError(DatadietError, ValueError):
+    """An example id outside the training set, or one that was seen before in the same epoch."""
+
+    row: int | None = None
+    """Row of the batch, from 0."""
+
+    id: int | None = None
+    """The id."""
+
+
+class StateError(DatadietError, ValueError):
+    """The saved state of a recorder that cannot be read back, or recorders that cannot be merged."""
+
+
+class SelectionError(DatadietError, ValueError):
+    """A subset that does not exist, or that nobody can have meant."""
+
+
+class StatisticsError(DatadietError, ValueError):
+    """Columns that a statistic cannot be computed from."""
+
+
+class UndefinedError(StatisticsError):
+    """Columns for which a statistic is not defined, such as a correlation with a constant."""
+
+
+class TableError(DatadietError, ValueError):
+    """A file or an object that is no table of scores."""
+
+
+class ColumnError(TableError, KeyError):
+    """A column or a score that does not exist, or cannot be added."""
+
+    def __str__(self) -> str:
+        # KeyError would show the message in quotes, with its line breaks escaped.
+        return str(self.args[0]) if self.args else ""

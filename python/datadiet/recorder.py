@@ -1,0 +1,264 @@
+"""Scores from any training loop, recorded batch by batch."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from datadiet import _datadiet
+from datadiet._arrays import Floats, Wholes, logits_or_probs, wholes
+from datadiet.exceptions import StateError
+from datadiet.table import ScoreTable
+
+__all__ = ["Recorder"]
+
+
+class Recorder:
+    """Records the logits of one training and makes a table of scores of them.
+
+    Call `update` with every batch and `end_epoch` after every epoch. Then `table` has, at the last
+    epoch and at those of `keep_at`: ``el2n``, ``l1``, ``loss``, ``entropy``, ``max-margin``,
+    ``sum-margin``, ``correct``; and over all epochs ``forgetting``, ``never-learned``, ``aum``,
+    ``confidence``, ``variability``, ``correctness``. Memory does not grow with the number of
+    epochs, but for two bits an example and epoch (see `mergeable`).
+
+    Which logits to record: those that the training step computes anyway (training mode, augmented)
+    are what forgetting, AUM and cartography are defined on; EL2N and its kin are defined on eval
+    mode without augmentation, so for these make a pass over the training set at the epochs that
+    matter, with a recorder of its own.
+
+    It is safe to call from several threads at once. Data-loader workers need nothing: the ids tell
+    which example a row is. In distributed training each rank has a recorder, see `merge_ranks`.
+
+    Parameters
+    ----------
+    n_examples
+        Size of the **full** training set; ids are 0..n_examples − 1.
+    n_classes
+        Number of classes K, at least 2.
+    keep_at
+        Epochs, counted from 1, whose scores of one forward pass are kept beside the last one's.
+    mergeable
+        Keep what `merge_ranks` needs: two bits an example and epoch.
+
+    Examples
+    --------
+    >>> import numpy as np, datadiet
+    >>> recorder = datadiet.Recorder(n_examples=3, n_classes=2)
+    >>> for epoch in range(2):
+    ...     recorder.update(ids=[2, 0], logits=[[2.0, 0.0], [0.0, 1.0]], labels=[0, 1])
+    ...     recorder.end_epoch()
+    >>> recorder.unseen  # the example 1 was missed in both epochs
+    array([1, 1], dtype=uint32)
+    >>> table = recorder.table()
+    >>> table["aum@2"]
+    array([ 1., nan,  2.], dtype=float32)
+    >>> table.columns[:3]
+    ['id', 'el2n@2', 'l1@2']
+    """
+
+    __slots__ = ("_recorder",)
+
+    _recorder: _datadiet.Recorder
+
+    def __init__(
+        self,
+        n_examples: int,
+        n_classes: int,
+        *,
+        keep_at: Iterable[int] = (),
+        mergeable: bool = True,
+    ) -> None:
+        if n_examples < 1:
+            raise ValueError(f"n_examples is {n_examples}; pass the size of the full training set")
+        if n_classes < 2:
+            raise ValueError(
+                f"n_classes is {n_classes}; a score needs at least 2: for a binary problem with one"
+                " logit z record the two columns [0, z]"
+            )
+        epochs = sorted(set(keep_at))
+        if epochs and epochs[0] < 1:
+            raise ValueError(f"keep_at has epoch {epochs[0]}; epochs are counted from 1")
+        self._recorder = _datadiet.Recorder(n_examples, n_classes, epochs, mergeable)
+
+    def update(
+        self,
+        ids: Wholes,
+        logits: Floats | None = None,
+        labels: Wholes | None = None,
+        *,
+        probs: Floats | None = None,
+    ) -> None:
+        """Record a batch of B examples of the current epoch; all of it or, on an error, nothing.
+
+        Parameters
+        ----------
+        ids
+            B ids, in any order.
+        logits
+            B × K floats, or
+        labels
+            B class indices, the same for an example in every epoch: those that training uses.
+        probs
+            B × K probabilities, instead of logits; AUM is then not available.
+
+        Raises
+        ------
+        IdError
+            An id out of range, or recorded before in this epoch (call `end_epoch` after each).
+        LabelError
+            A label out of range, or another than before.
+        NonFiniteError, ProbabilityError
+            NaN or infinity; probabilities that are none. The ids are in the message and in ``ids``.
+        ShapeError, DtypeError
+            Lengths that do not fit; values that are no numbers.
+        """
+        if labels is None:
+            raise TypeError("pass labels: one class index for each row")
+        matrix, probabilities = logits_or_probs(logits, probs)
+        self._recorder.update(wholes(ids), matrix, wholes(labels), probabilities)
+
+    def end_epoch(self) -> None:
+        """End the epoch: what was recorded enters the scores, examples that it missed are counted."""
+        self._recorder.end_epoch()
+
+    @property
+    def n_examples(self) -> int:
+        """Size of the full training set."""
+        return self._recorder.examples
+
+    @property
+    def n_classes(self) -> int:
+        """Number of classes."""
+        return self._recorder.classes
+
+    @property
+    def epochs(self) -> int:
+        """Number of finished epochs."""
+        return self._recorder.epochs
+
+    @property
+    def unfinished(self) -> int:
+        """Examples recorded since the last `end_epoch`; they are in no score yet."""
+        return self._recorder.unfinished
+
+    @property
+    def unseen(self) -> npt.NDArray[np.uint32]:
+        """How many examples each finished epoch missed; entry 0 belongs to epoch 1."""
+        return self._recorder.unseen()
+
+    def table(self) -> ScoreTable:
+        """The scores of this training.
+
+        The column ``label`` is there if every example was seen, ``predicted@E`` if epoch E saw
+        every example. Scores are NaN where an example was not seen: in that epoch, or at all.
+
+        Raises
+        ------
+        StateError
+            No epoch has ended.
+        """
+        return self.merge()
+
+    def merge(self, *replicas: Recorder) -> ScoreTable:
+        """The scores over several independent trainings: this one and `replicas`.
+
+        Each column is the mean over the trainings that saw the example, with its standard error
+        beside it (``el2n@4.se``); `ScoreTable.describe` has the reliability. Nothing is recorded
+        into this one. For the ranks of **one** training use `merge_ranks`.
+
+        Raises
+        ------
+        StateError, LabelError
+            Trainings of other sizes, numbers of epochs or kept epochs; labels that differ.
+
+        Examples
+        --------
+        >>> import datadiet
+        >>> replicas = [datadiet.Recorder(1, 2), datadiet.Recorder(1, 2)]
+        >>> for replica, logit in zip(replicas, [0.0, 2.0]):
+        ...     replica.update([0], [[logit, 0.0]], [0])
+        ...     replica.end_epoch()
+        >>> table = replicas[0].merge(replicas[1])
+        >>> table["aum@1"], table["aum@1.se"]
+        (array([1.], dtype=float32), array([1.], dtype=float32))
+        """
+        recorders = (self, *replicas)
+        for replica in recorders:
+            if replica.epochs == 0:
+                raise StateError("no epoch has ended: call end_epoch() after each one")
+        for what in ("n_examples", "n_classes", "epochs"):
+            values = sorted({getattr(replica, what) for replica in recorders})
+            if len(values) > 1:
+                raise StateError(f"the replicas differ in {what}: {values}; only equal ones merge")
+        return ScoreTable(_datadiet.Recorder.table([replica._recorder for replica in recorders]))
+
+    def merge_ranks(self, *ranks: Recorder) -> int:
+        """Add what other ranks of the **same** distributed training recorded.
+
+        The examples of an epoch may lie on any rank. The result equals one recorder that saw
+        everything. Recorders can be pickled, so gather them in any way, such as
+        ``torch.distributed.gather_object``.
+
+        Returns
+        -------
+        How many presentations were on more than one rank (samplers repeat examples to fill the
+        last batch): they count twice in means, once in forgetting.
+
+        Raises
+        ------
+        StateError, LabelError
+            Ranks of another shape or number of epochs, a rank that was merged before, labels that
+            differ.
+        """
+        return sum(self._recorder.merge_rank(rank._recorder) for rank in ranks)
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the table as Parquet; ``datadiet report`` and the other commands read it.
+
+        Raises
+        ------
+        StateError, OSError
+            No epoch has ended; the file cannot be written.
+        """
+        self.table().write(path)
+
+    def state_dict(self) -> dict[str, npt.NDArray[Any]]:
+        """Everything, as arrays by name, to be saved with a checkpoint, in mid-epoch too."""
+        return self._recorder.state()
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on from a `state_dict` bit for bit as if the training had not stopped.
+
+        Values may be arrays of any library. The state's `keep_at` and `mergeable` replace these.
+
+        Raises
+        ------
+        StateError
+            A state of other sizes than this recorder's, or a damaged one.
+        """
+        arrays = {name: np.ascontiguousarray(values) for name, values in state.items()}
+        loaded = _datadiet.Recorder.of_state(arrays)
+        found, own = (loaded.examples, loaded.classes), (self.n_examples, self.n_classes)
+        if found != own:
+            raise StateError(
+                f"the state has {found[0]} examples and {found[1]} classes, this recorder {own[0]}"
+                f" and {own[1]}; make the recorder as it was made then"
+            )
+        self._recorder = loaded
+
+    def __getstate__(self) -> dict[str, npt.NDArray[Any]]:
+        return self.state_dict()
+
+    def __setstate__(self, state: dict[str, npt.NDArray[Any]]) -> None:
+        self._recorder = _datadiet.Recorder.of_state(state)
+
+    def __repr__(self) -> str:
+        return (
+            f"Recorder({self.n_examples} examples, {self.n_classes} classes,"
+            f" {self.epochs} epochs ended)"
+        )

@@ -1,0 +1,160 @@
+"""Subsets of the training set by score."""
+
+from __future__ import annotations
+
+import math
+from typing import Literal, TypeAlias
+
+import numpy as np
+
+from datadiet import _datadiet
+from datadiet._arrays import Floats, Ids, Wholes, floats, wholes
+from datadiet.exceptions import SelectionError
+
+__all__ = ["Quota", "Rule", "select"]
+
+Rule: TypeAlias = Literal["hardest", "easiest", "highest", "lowest", "random", "window", "ccs"]
+"""Which part of the order of scores is kept."""
+
+Quota: TypeAlias = Literal["none", "proportional", "balanced"]
+"""How a subset is shared out over the classes."""
+
+
+def select(
+    scores: Floats,
+    keep: float | None = None,
+    *,
+    count: int | None = None,
+    rule: Rule = "hardest",
+    higher_is_harder: bool = True,
+    offset: float | None = None,
+    cut: float | None = None,
+    strata: int | None = None,
+    labels: Wholes | None = None,
+    quota: Quota = "none",
+    allow_empty_class: bool = False,
+    drop_unscored: bool = False,
+    seed: int = 0,
+) -> Ids:
+    """Ids of a subset of the training set, chosen by score.
+
+    There is one order: ascending score, ties by ascending id. Every rule keeps a part of it.
+
+    Parameters
+    ----------
+    scores
+        n floats, the score of example i at index i.
+    keep
+        Fraction to **keep**, in (0, 1], or
+    count
+        the number of examples to keep.
+    rule
+        ``hardest`` or ``easiest`` end, ``highest`` or ``lowest`` values, ``random``, a ``window``
+        that begins at `offset`, or ``ccs``: coverage-centred (Zheng et al. 2023,
+        arXiv:2210.15809), without the hardest `cut`, evenly over strata of the score.
+    higher_is_harder
+        False for AUM, confidence and correctness; matters to ``hardest``, ``easiest``, ``ccs``.
+    offset
+        Of ``window``: the fraction of the ascending order before it, in [0, 1), or a number of
+        examples, from 1.
+    cut
+        Of ``ccs``: the fraction of the hardest to drop, in [0, 1); 0.1 if not given.
+    strata
+        Of ``ccs``: number of strata of equal width; 50 if not given.
+    labels
+        n class indices; needed for a quota.
+    quota
+        ``none``: scores alone decide; ``proportional``: each class keeps the same fraction;
+        ``balanced``: the same number, as far as it has so many.
+    allow_empty_class
+        Whether a class of `labels` may keep nothing.
+    drop_unscored
+        Leave out examples whose score is NaN, instead of refusing.
+    seed
+        Of ``random`` and ``ccs``; the same seed gives the same subset.
+
+    Returns
+    -------
+    Ascending ids, uint32.
+
+    Raises
+    ------
+    SelectionError
+        A size of 0 or above n, options that do not belong to the rule, NaN, scores that are all
+        equal, a class that keeps nothing.
+    ShapeError, LabelError
+        Labels that do not fit.
+
+    Examples
+    --------
+    >>> import datadiet
+    >>> el2n = [0.9, 0.1, 0.5, 0.1, 1.3]
+    >>> datadiet.select(el2n, keep=0.4)
+    array([0, 4], dtype=uint32)
+    >>> datadiet.select(el2n, count=1, rule="easiest")
+    array([1], dtype=uint32)
+    >>> datadiet.select(el2n, count=2, rule="window", offset=0.2)
+    array([2, 3], dtype=uint32)
+    >>> datadiet.select(el2n, count=2, labels=[0, 0, 1, 1, 0], quota="balanced")
+    array([2, 4], dtype=uint32)
+    """
+    values = floats(scores)
+    if values.size and not values.ndim:
+        values = values[np.newaxis]
+    if rule == "random" and values.ndim == 1:
+        # Chance reads no scores, so they may be missing.
+        values = np.zeros(len(values), dtype=np.float32)
+    if quota != "none" and labels is None:
+        raise SelectionError(f"the quota {quota!r} needs labels: pass one for each example")
+    request = {
+        "rule": rule,
+        "higher_is_harder": higher_is_harder,
+        "quota": quota,
+        "allow_empty_class": allow_empty_class,
+        "drop_unscored": drop_unscored,
+        "seed": seed,
+        **_amount(keep, count),
+        **_options(rule, offset, cut, strata, len(values)),
+    }
+    return _datadiet.select(values, None if labels is None else wholes(labels), request)
+
+
+def _amount(keep: float | None, count: int | None) -> dict[str, float | int | None]:
+    if (keep is None) == (count is None):
+        raise SelectionError("how many? Pass keep (a fraction, such as 0.5) or count (a number)")
+    if count is not None and count < 1:
+        raise SelectionError(f"{count} examples cannot be kept; ask for at least 1")
+    return {"keep": keep, "count": count}
+
+
+def _options(
+    rule: str, offset: float | None, cut: float | None, strata: int | None, n: int
+) -> dict[str, float | int]:
+    for name, value, owner in (
+        ("offset", offset, "window"),
+        ("cut", cut, "ccs"),
+        ("strata", strata, "ccs"),
+    ):
+        if value is not None and rule != owner:
+            raise SelectionError(f"{name} belongs to rule={owner!r}")
+    if rule == "window":
+        if offset is None:
+            raise SelectionError("where does the window begin? Pass offset, such as 0.4")
+        offset = _fraction(offset, n)
+    if strata is not None and strata < 1:
+        raise SelectionError("0 strata cover nothing; use 50, as the authors do, or at least 1")
+    return {
+        "offset": 0.0 if offset is None else offset,
+        "cut": 0.1 if cut is None else cut,
+        "strata": 50 if strata is None else strata,
+    }
+
+
+def _fraction(offset: float, n: int) -> float:
+    if 1 <= offset < n and offset == math.floor(offset):
+        return offset / n
+    if not 0 <= offset < 1:
+        raise SelectionError(
+            f"offset {offset} must be a fraction in [0, 1) or a number of examples below {n}"
+        )
+    return float(offset)

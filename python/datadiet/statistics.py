@@ -1,0 +1,155 @@
+"""Statistics of score columns: rank correlation, label-noise detection, reliability of replicas.
+
+All raise `ShapeError` (lengths that differ), `StatisticsError` (NaN, with its place; too few
+entries) and `UndefinedError` (a constant column).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from datadiet import _datadiet
+from datadiet._arrays import Floats, floats, marks
+
+__all__ = ["NoiseMetrics", "Reliability", "noise_metrics", "reliability", "spearman"]
+
+
+def spearman(first: Floats, second: Floats) -> float:
+    """Spearman's rank correlation of two columns of the same examples; tied ranks are averaged.
+
+    Parameters
+    ----------
+    first, second
+        n floats each.
+
+    Returns
+    -------
+    ρ in [−1, 1], exact up to the last division. Agrees with `scipy.stats.spearmanr`; no p-value, since examples of
+    one training set are not independent.
+
+    Raises
+    ------
+    ShapeError, StatisticsError, UndefinedError
+        Lengths that differ; NaN or fewer than 2 entries; a constant column.
+
+    Examples
+    --------
+    >>> import datadiet
+    >>> datadiet.spearman([1.0, 2.0, 3.0], [10.0, 100.0, 1000.0])
+    1.0
+    >>> datadiet.spearman([1.0, 2.0], [5.0, 5.0])
+    Traceback (most recent call last):
+    ...
+    datadiet.exceptions.UndefinedError: column 1 is constant: ...
+    """
+    return _datadiet.spearman(floats(first), floats(second))
+
+
+@dataclass(frozen=True)
+class NoiseMetrics:
+    """How well a score finds the touched examples."""
+
+    auroc: float
+    """Probability that a touched example is more suspect than another, in [0, 1]; 1/2 is chance."""
+
+    average_precision: float
+    """In (0, 1]; the fraction touched is chance."""
+
+    precision_at: dict[int, float]
+    """For each k asked for, the fraction of touched ones among the k most suspect, in [0, 1]."""
+
+    touched: int
+    """Number of touched examples."""
+
+    examples: int
+    """Number of examples."""
+
+
+def noise_metrics(
+    scores: Floats,
+    touched: Any,
+    *,
+    at: Iterable[int] = (),
+    higher_is_suspect: bool = True,
+) -> NoiseMetrics:
+    """How well scores find examples whose labels were touched.
+
+    Parameters
+    ----------
+    scores
+        n floats.
+    touched
+        n marks (True and False, or 1 and 0) of the examples to be found.
+    at
+        Numbers k, each in 1..n, to take the precision at. Ties at the k-th place count for their
+        share.
+    higher_is_suspect
+        False for scores whose low end is suspect, such as AUM and confidence.
+
+    Returns
+    -------
+    `NoiseMetrics`; AUROC and average precision agree with scikit-learn's `roc_auc_score` and
+    `average_precision_score`.
+
+    Raises
+    ------
+    ShapeError, StatisticsError
+        Lengths that differ; NaN, no touched or no untouched example, a k out of range.
+
+    Examples
+    --------
+    >>> import datadiet
+    >>> datadiet.noise_metrics([0.9, 0.8, 0.3, 0.1], [1, 0, 1, 0], at=[2])
+    NoiseMetrics(auroc=0.75, average_precision=0.83..., precision_at={2: 0.5}, touched=2, examples=4)
+    """
+    values = floats(scores)
+    mask = marks(touched, "touched")
+    if not higher_is_suspect:
+        values = np.negative(values)
+    at = list(at)
+    auroc, average, precision, count = _datadiet.detection(values, mask, at)
+    return NoiseMetrics(auroc, average, dict(zip(at, precision, strict=True)), count, len(values))
+
+
+@dataclass(frozen=True)
+class Reliability:
+    """How far the mean of some replicas can be trusted."""
+
+    half: float
+    """Mean Spearman correlation between the means of two halves of the replicas, in [−1, 1]."""
+
+    single: float
+    """Predicted reliability of one replica, in [0, 1]."""
+
+    full: float
+    """Predicted reliability of the mean of all replicas, in [0, 1]."""
+
+    replicas_for_95: int | None
+    """Predicted number of replicas whose mean has reliability 0.95; None if no number does."""
+
+
+def reliability(replicas: Floats) -> Reliability:
+    """Split-half reliability of a score, stepped up by Spearman and Brown's formula.
+
+    Parameters
+    ----------
+    replicas
+        R × n floats: the score of n examples in R ≥ 2 independent trainings. Examples that lack a
+        value (NaN) in a replica are left out.
+
+    Raises
+    ------
+    StatisticsError, UndefinedError
+        Fewer than 2 replicas; a half whose means are all equal.
+
+    Examples
+    --------
+    >>> import datadiet
+    >>> datadiet.reliability([[1.0, 2.0, 3.0], [1.0, 3.0, 2.0]]).half
+    0.5
+    """
+    return Reliability(**_datadiet.reliability(floats(replicas)))

@@ -1,0 +1,272 @@
+"""The recorder: against NumPy, through checkpoints, over threads, ranks and replicas."""
+
+import copy
+import io
+import pickle
+import threading
+
+import numpy as np
+import pytest
+import reference
+
+import datadiet
+
+N, K = 300, 5
+
+
+def feed(recorder, logits, labels, *, batch=64, rows=None, seed=0):
+    """One epoch in shuffled batches."""
+    ids = np.arange(len(labels)) if rows is None else np.asarray(rows)
+    ids = np.random.default_rng(seed).permutation(ids)
+    for i in range(0, len(ids), batch):
+        part = ids[i : i + batch]
+        recorder.update(part, logits[part], labels[part])
+
+
+def recorded(trajectory, **options):
+    logits, labels = trajectory
+    recorder = datadiet.Recorder(N, K, **options)
+    for seed, epoch in enumerate(logits):
+        feed(recorder, epoch, labels, seed=seed)
+        recorder.end_epoch()
+    return recorder
+
+
+def same(first, second):
+    assert first.columns == second.columns
+    for name in first.columns:
+        np.testing.assert_array_equal(first[name], second[name], err_msg=name)
+
+
+def test_every_score_against_numpy(trajectory):
+    logits, labels = trajectory
+    table = recorded(trajectory, keep_at=[3, 7]).table()
+    expected = {f"{name}@12": c for name, c in reference.trajectory(logits, labels).items()}
+    for epoch in (3, 7, 12):
+        scores = reference.scores(logits[epoch - 1], labels)
+        expected |= {f"{name}@{epoch}": column for name, column in scores.items()}
+    assert set(table.columns) == {"id", "label", *expected}
+    for name, column in expected.items():
+        np.testing.assert_allclose(table[name], column, rtol=3e-6, atol=1e-6, err_msg=name)
+    np.testing.assert_array_equal(table["label"], labels)
+    np.testing.assert_array_equal(table["id"], np.arange(N))
+
+
+def test_probabilities_give_everything_but_aum(trajectory):
+    logits, labels = trajectory
+    recorder = datadiet.Recorder(N, K)
+    for epoch in logits:
+        recorder.update(np.arange(N), probs=reference.softmax(epoch), labels=labels)
+        recorder.end_epoch()
+    table, whole = recorder.table(), recorded(trajectory).table()
+    assert set(whole.columns) - set(table.columns) == {"aum@12"}
+    for name in table.columns:
+        np.testing.assert_allclose(table[name], whole[name], rtol=1e-4, atol=1e-6, err_msg=name)
+
+
+def test_missed_examples_are_counted_and_scored_over_what_was_seen(trajectory):
+    logits, labels = trajectory
+    recorder = datadiet.Recorder(N, K)
+    for number, epoch in enumerate(logits[:4]):
+        # Examples 0 to 9 are never seen, 10 to 19 in the first epoch only.
+        feed(recorder, epoch, labels, rows=range(10 if number == 0 else 20, N))
+        recorder.end_epoch()
+    assert recorder.unseen.tolist() == [10, 20, 20, 20]
+    table = recorder.table()
+    assert "label" not in table
+    assert np.isnan(table["aum@4"][:10]).all()
+    assert np.isnan(table["el2n@4"][:20]).all()
+    first, all_four = logits[:1, 10:20], logits[:4, 20:]
+    expected = reference.trajectory(first, labels[10:20])["aum"]
+    np.testing.assert_allclose(table["aum@4"][10:20], expected, rtol=1e-6)
+    expected = reference.trajectory(all_four, labels[20:])["aum"]
+    np.testing.assert_allclose(table["aum@4"][20:], expected, rtol=1e-5, atol=1e-6)
+
+
+def torch_checkpoint(state):
+    """Through `torch.save` as tensors, loaded in its safe mode."""
+    import torch
+
+    file = io.BytesIO()
+    torch.save({name: torch.from_numpy(column) for name, column in state.items()}, file)
+    file.seek(0)
+    return torch.load(file, weights_only=True)
+
+
+def npz(state):
+    file = io.BytesIO()
+    np.savez(file, **state)
+    file.seek(0)
+    return dict(np.load(file))
+
+
+@pytest.mark.parametrize("way", [copy.deepcopy, npz, torch_checkpoint])
+def test_a_restored_recorder_goes_on_bit_for_bit(trajectory, way):
+    logits, labels = trajectory
+    whole = recorded(trajectory, keep_at=[2]).table()
+    recorder = datadiet.Recorder(N, K, keep_at=[2])
+    half = np.arange(N) < 150
+    for number, epoch in enumerate(logits):
+        recorder.update(np.flatnonzero(half), epoch[half], labels[half])
+        if number % 5 == 1:  # in mid-epoch
+            state = way(recorder.state_dict())
+            recorder = datadiet.Recorder(N, K)
+            recorder.load_state_dict(state)
+            assert recorder.unfinished == 150
+        recorder.update(np.flatnonzero(~half), epoch[~half], labels[~half])
+        recorder.end_epoch()
+    same(recorder.table(), whole)
+
+
+def test_pickles(trajectory):
+    recorder = recorded(trajectory)
+    same(pickle.loads(pickle.dumps(recorder)).table(), recorder.table())
+
+
+def test_threads_may_feed_one_recorder(trajectory):
+    logits, labels = trajectory
+    recorder = datadiet.Recorder(N, K)
+    for epoch in logits:
+        parts = np.array_split(np.arange(N), 8)
+
+        def work(part, epoch=epoch):
+            for i in part:
+                recorder.update([i], epoch[i : i + 1], labels[i : i + 1])
+
+        threads = [threading.Thread(target=work, args=(part,)) for part in parts]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        recorder.end_epoch()
+    same(recorder.table(), recorded(trajectory).table())
+
+
+def test_ranks_of_one_training_merge_to_one_recorder(trajectory):
+    logits, labels = trajectory
+    ranks = [datadiet.Recorder(N, K, keep_at=[5]) for _ in range(3)]
+    for number, epoch in enumerate(logits):
+        # The examples move from rank to rank.
+        owner = np.random.default_rng(number).integers(0, 3, N)
+        for rank, recorder in enumerate(ranks):
+            feed(recorder, epoch, labels, rows=np.flatnonzero(owner == rank))
+            recorder.end_epoch()
+    whole = recorded(trajectory, keep_at=[5]).table()
+    merged = ranks[0]
+    assert merged.merge_ranks(*ranks[1:]) == 0
+    assert merged.unseen.tolist() == [0] * 12
+    table = merged.table()
+    assert table.columns == whole.columns
+    for name in whole.columns:
+        np.testing.assert_allclose(table[name], whole[name], rtol=1e-6, atol=1e-6, err_msg=name)
+    np.testing.assert_array_equal(table["forgetting@12"], whole["forgetting@12"])
+
+
+def test_replicas_merge_to_means_with_standard_errors(trajectory, chance):
+    logits, labels = trajectory
+    noisy = [logits + chance.normal(size=logits.shape).astype(np.float32) for _ in range(4)]
+    replicas = [recorded((one, labels)) for one in noisy]
+    table = replicas[0].merge(*replicas[1:])
+    el2n = np.stack([replica.table()["el2n@12"] for replica in replicas])
+    np.testing.assert_allclose(table["el2n@12"], el2n.mean(axis=0), rtol=1e-6)
+    np.testing.assert_allclose(
+        table["el2n@12.se"], el2n.std(axis=0, ddof=1) / 2, rtol=1e-4, atol=1e-7
+    )
+    known = {column["name"]: column for column in table.describe()}
+    reliability = datadiet.reliability(el2n)
+    assert known["el2n@12"]["reliability"]["full"] == pytest.approx(reliability.full)
+    votes = np.stack([replica.table()["predicted@12"] for replica in replicas])
+    majority = [np.bincount(column, minlength=K).argmax() for column in votes.T]
+    np.testing.assert_array_equal(table["predicted@12"], majority)
+
+
+def test_saved_scores_are_read_back(trajectory, tmp_path):
+    recorder = recorded(trajectory)
+    recorder.save(tmp_path / "scores.parquet")
+    table = datadiet.ScoreTable.read(tmp_path)
+    same(table, recorder.table())
+    assert [column["name"] for column in table.describe()] == table.scores
+
+
+@pytest.mark.parametrize(
+    ("ids", "logits", "labels", "error", "message"),
+    [
+        ([0, 3], [[0, 1.0]] * 2, [0, 1], datadiet.IdError, "id 3"),
+        ([0, -1], [[0, 1.0]] * 2, [0, 1], datadiet.IdError, "row 1 has example id -1"),
+        ([1, 1], [[0, 1.0]] * 2, [0, 0], datadiet.IdError, "example 1 was seen before in epoch 1"),
+        ([2], [[0, 1.0]], [1], datadiet.IdError, "example 2 was seen before"),
+        ([0], [[0, 1.0]], [2], datadiet.LabelError, "label 2"),
+        ([0], [[0, np.inf]], [0], datadiet.NonFiniteError, r"example\(s\) \[0\]"),
+        ([0], [[0, 1.0, 2.0]], [0], datadiet.ShapeError, "3 columns.*2 classes"),
+        ([0, 1], [[0, 1.0]], [0], datadiet.ShapeError, "labels: expected 2"),
+        ([0, 1], [[0, 1.0]], [0, 1], datadiet.ShapeError, "logits: expected 4"),
+        ([0.5], [[0, 1.0]], [0], datadiet.DtypeError, "ids: float64"),
+        ([0], [["a", "b"]], [0], datadiet.DtypeError, "logits: str"),
+        ([[0]], [[0, 1.0]], [0], datadiet.ShapeError, "ids of shape"),
+    ],
+)
+def test_a_bad_batch_is_refused_as_a_whole(ids, logits, labels, error, message):
+    recorder = datadiet.Recorder(3, 2)
+    recorder.update([2], [[0.0, 1.0]], [1])
+    before = recorder.state_dict()
+    with pytest.raises(error, match=message):
+        recorder.update(ids, logits, labels)
+    after = recorder.state_dict()
+    for name, column in before.items():
+        np.testing.assert_array_equal(column, after[name], err_msg=name)
+
+
+def test_errors_name_the_examples():
+    recorder = datadiet.Recorder(10, 2)
+    with pytest.raises(datadiet.NonFiniteError) as caught:
+        recorder.update([4, 7], [[0.0, 1.0], [np.nan, 0.0]], [0, 1])
+    assert (caught.value.ids, caught.value.rows) == ([7], [1])
+    with pytest.raises(datadiet.ProbabilityError) as caught:
+        recorder.update([4, 7], probs=[[0.5, 0.5], [0.5, 0.6]], labels=[0, 1])
+    assert (caught.value.ids, caught.value.row) == ([7], 1)
+    recorder.update([4], [[0.0, 1.0]], [0])
+    recorder.end_epoch()
+    with pytest.raises(datadiet.LabelError, match="example 4 had label 0 and now has 1") as caught:
+        recorder.update([4], [[0.0, 1.0]], [1])
+    assert caught.value.id == 4
+
+
+def test_misuse():
+    with pytest.raises(ValueError, match="at least 2"):
+        datadiet.Recorder(3, 1)
+    with pytest.raises(ValueError, match="full training set"):
+        datadiet.Recorder(0, 2)
+    with pytest.raises(ValueError, match="counted from 1"):
+        datadiet.Recorder(3, 2, keep_at=[0])
+    recorder = datadiet.Recorder(3, 2)
+    with pytest.raises(TypeError, match="labels"):
+        recorder.update([0], [[0.0, 1.0]])
+    with pytest.raises(TypeError, match="logits or probs"):
+        recorder.update([0], labels=[0])
+    with pytest.raises(datadiet.StateError, match="no epoch has ended"):
+        recorder.table()
+    recorder.end_epoch()
+    other = datadiet.Recorder(3, 2)
+    with pytest.raises(datadiet.StateError, match="no epoch has ended"):
+        recorder.merge(other)
+    with pytest.raises(datadiet.StateError, match="finished epochs"):
+        recorder.merge_ranks(other)
+
+
+def test_a_state_that_does_not_fit():
+    state = datadiet.Recorder(3, 2).state_dict()
+    with pytest.raises(datadiet.StateError, match="3 examples and 2 classes"):
+        datadiet.Recorder(4, 2).load_state_dict(state)
+    for name in state:
+        broken = {key: column for key, column in state.items() if key != name}
+        with pytest.raises(datadiet.StateError, match="missing|no column"):
+            datadiet.Recorder(3, 2).load_state_dict(broken)
+
+
+def test_ranks_that_cannot_be_merged(trajectory):
+    recorder = recorded(trajectory)
+    with pytest.raises(datadiet.StateError, match="merged before"):
+        recorder.merge_ranks(pickle.loads(pickle.dumps(recorder)))
+    single = recorded(trajectory, mergeable=False)
+    with pytest.raises(datadiet.StateError):
+        single.merge_ranks(recorder)

@@ -1,0 +1,105 @@
+"""Subsets against NumPy's stable sort."""
+
+import numpy as np
+import pytest
+
+import datadiet
+
+
+@pytest.fixture
+def scores(chance):
+    return np.round(chance.normal(size=1000), 1).astype(np.float32)
+
+
+def order(scores):
+    return np.lexsort((np.arange(len(scores)), scores))
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
+def test_both_ends_and_windows(scores, dtype):
+    scores = scores.astype(dtype)
+    ascending = order(scores)
+    for found, expected in [
+        (datadiet.select(scores, 0.3), ascending[700:]),
+        (datadiet.select(scores, count=300, rule="highest"), ascending[700:]),
+        (datadiet.select(scores, count=300, rule="easiest"), ascending[:300]),
+        (datadiet.select(scores, count=300, rule="lowest"), ascending[:300]),
+        (datadiet.select(scores, count=300, higher_is_harder=False), ascending[:300]),
+        (datadiet.select(scores, 0.3, rule="window", offset=0.5), ascending[500:800]),
+        (datadiet.select(scores, 0.3, rule="window", offset=20), ascending[20:320]),
+    ]:
+        assert found.dtype == np.uint32
+        np.testing.assert_array_equal(found, np.sort(expected))
+
+
+def test_chance_repeats_itself(scores):
+    once = datadiet.select(scores, 0.5, rule="random", seed=3)
+    np.testing.assert_array_equal(once, datadiet.select(scores, 0.5, rule="random", seed=3))
+    assert not np.array_equal(once, datadiet.select(scores, 0.5, rule="random", seed=4))
+    missing = np.full(10, np.nan)
+    assert len(datadiet.select(missing, 0.5, rule="random")) == 5
+
+
+def test_coverage_drops_the_hardest(scores):
+    kept = datadiet.select(scores, 0.2, rule="ccs", cut=0.3)
+    assert len(kept) == 200
+    assert scores[kept].max() <= np.sort(scores)[700]
+    # All strata are there: the spread is that of the candidates.
+    assert scores[kept].min() < np.quantile(scores, 0.05)
+
+
+def test_quotas(scores, chance):
+    labels = chance.choice(4, size=1000, p=[0.6, 0.2, 0.15, 0.05])
+    balanced = datadiet.select(scores, count=100, labels=labels, quota="balanced")
+    assert np.bincount(labels[balanced]).tolist() == [25] * 4
+    shares = datadiet.select(scores, 0.5, labels=labels, quota="proportional")
+    kept, of = np.bincount(labels[shares]), np.bincount(labels)
+    assert np.abs(kept - of / 2).max() <= 1
+
+
+def test_missing_scores(scores):
+    scores[5] = np.nan
+    with pytest.raises(datadiet.SelectionError, match="1 example.*first ids 5"):
+        datadiet.select(scores, 0.5)
+    kept = datadiet.select(scores, 0.5, drop_unscored=True)
+    assert len(kept) == 500
+    assert 5 not in kept
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({}, "how many"),
+        ({"keep": 0.5, "count": 1}, "how many"),
+        ({"keep": 0.0}, "not a fraction"),
+        ({"keep": 40}, "write 0.4"),
+        ({"count": 0}, "at least 1"),
+        ({"count": 4}, "4 of 3"),
+        ({"keep": 0.5, "offset": 0.1}, "offset belongs to rule='window'"),
+        ({"keep": 0.5, "cut": 0.1}, "cut belongs to rule='ccs'"),
+        ({"keep": 0.5, "rule": "window"}, "where does the window begin"),
+        ({"keep": 0.5, "rule": "window", "offset": 5}, "below 3"),
+        ({"keep": 0.9, "rule": "window", "offset": 0.9}, "passes the end"),
+        ({"keep": 0.5, "rule": "best"}, "no rule is called"),
+        ({"keep": 0.5, "rule": "ccs", "strata": 0}, "0 strata"),
+        ({"keep": 0.5, "quota": "balanced"}, "needs labels"),
+        ({"keep": 0.5, "quota": "fair", "labels": [0, 0, 0]}, "no quota is called"),
+        ({"count": 1, "labels": [0, 0, 1]}, "class 0 keeps none"),
+    ],
+)
+def test_requests_that_make_no_sense(arguments, message):
+    with pytest.raises(datadiet.SelectionError, match=message):
+        datadiet.select([1.0, 2.0, 3.0], **arguments)
+
+
+def test_a_class_may_vanish_when_asked(scores):
+    assert len(datadiet.select([1.0, 2.0], count=1, labels=[0, 1], allow_empty_class=True)) == 1
+
+
+def test_labels_that_do_not_fit():
+    with pytest.raises(datadiet.ShapeError, match="3 scores but 1 labels"):
+        datadiet.select([1.0, 2.0, 3.0], 0.5, labels=[0])
+    with pytest.raises(datadiet.LabelError):
+        datadiet.select([1.0, 2.0, 3.0], 0.5, labels=[0, -1, 0])
+    with pytest.raises(datadiet.SelectionError, match="all 3 examples have the score 1"):
+        datadiet.select([1.0, 1.0, 1.0], 0.5)

@@ -1,0 +1,70 @@
+"""Statistics against SciPy and scikit-learn."""
+
+import numpy as np
+import pytest
+from scipy import stats
+from sklearn import metrics
+
+import datadiet
+
+
+@pytest.mark.parametrize("ties", [1e9, 5])
+def test_spearman_agrees_with_scipy(chance, ties):
+    first = np.round(chance.normal(size=1000) * ties)
+    second = np.round((first / ties + chance.normal(size=1000)) * ties)
+    expected = stats.spearmanr(first, second).statistic
+    assert datadiet.spearman(first, second) == pytest.approx(expected, rel=1e-12)
+
+
+@pytest.mark.parametrize("ties", [1e6, 3])
+@pytest.mark.parametrize("higher", [True, False])
+def test_noise_metrics_agree_with_scikit_learn(chance, ties, higher):
+    touched = chance.random(500) < 0.2
+    scores = np.round((chance.normal(size=500) + touched) * ties).astype(np.float32)
+    turned = scores if higher else -scores
+    found = datadiet.noise_metrics(turned, touched, at=[1, 50], higher_is_suspect=higher)
+    assert found.auroc == pytest.approx(metrics.roc_auc_score(touched, scores))
+    assert found.average_precision == pytest.approx(
+        metrics.average_precision_score(touched, scores)
+    )
+    assert (found.touched, found.examples) == (touched.sum(), 500)
+    if ties > 10:
+        top = np.argsort(-scores, kind="stable")[:50]
+        assert found.precision_at[50] == pytest.approx(touched[top].mean())
+
+
+def test_half_precision_scores(chance):
+    scores = chance.normal(size=100).astype(np.float16)
+    assert datadiet.spearman(scores, scores.astype(np.float64) * 2) == 1
+
+
+def test_reliability_of_two_replicas_is_their_correlation(chance):
+    truth = chance.normal(size=400)
+    replicas = truth + chance.normal(size=(2, 400))
+    found = datadiet.reliability(replicas)
+    assert found.half == pytest.approx(stats.spearmanr(*replicas).statistic)
+    assert found.single < found.full < 1
+    assert found.replicas_for_95 > 2
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "message"),
+    [
+        (lambda: datadiet.spearman([1.0, 2.0], [1.0]), datadiet.ShapeError, "2 and 1 entries"),
+        (lambda: datadiet.spearman([1.0, np.nan], [1.0, 2.0]), datadiet.StatisticsError, "entry 1"),
+        (lambda: datadiet.spearman([1.0, 1.0], [1.0, 2.0]), datadiet.UndefinedError, "constant"),
+        (lambda: datadiet.noise_metrics([1.0], [False]), datadiet.StatisticsError, "none of the 1"),
+        (
+            lambda: datadiet.noise_metrics([1.0, 2.0], [1, 0], at=[3]),
+            datadiet.StatisticsError,
+            "top 3",
+        ),
+        (lambda: datadiet.noise_metrics([1.0, 2.0], [1, 2]), datadiet.DtypeError, "True and False"),
+        (lambda: datadiet.reliability([[1.0, 2.0]]), datadiet.StatisticsError, "at least 2"),
+        (lambda: datadiet.spearman(["a"], ["b"]), datadiet.DtypeError, "float"),
+    ],
+)
+def test_errors(call, error, message):
+    with pytest.raises(error, match=message) as caught:
+        call()
+    assert isinstance(caught.value, datadiet.DatadietError)

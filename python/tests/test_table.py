@@ -1,0 +1,218 @@
+"""Tables: through pandas, polars, pyarrow and Parquet, the hard end, subsets, the report."""
+
+import json
+
+import numpy as np
+import pandas
+import polars
+import pyarrow
+import pyarrow.parquet
+import pytest
+
+import datadiet
+
+
+@pytest.fixture
+def table(chance):
+    label = np.arange(60) % 3
+    return datadiet.ScoreTable.from_columns(
+        {
+            "id": np.arange(60),
+            "label": label,
+            "class": [["cat", "dog", "été"][c] for c in label],
+            "el2n@1": chance.random(60),
+            "el2n@4": np.where(np.arange(60) == 7, np.nan, chance.random(60)),
+            "el2n@4.se": chance.random(60) / 10,
+            "aum@4": chance.normal(size=60),
+            "predicted@4": (label + 1) % 3,
+        },
+        {"about": "a test"},
+    )
+
+
+def same(first, second):
+    assert first.columns == second.columns
+    for name in first.columns:
+        np.testing.assert_array_equal(first[name], second[name], err_msg=name)
+
+
+def through_pyarrow(table):
+    return table.to_arrow()
+
+
+def through_polars(table):
+    return table.to_polars()
+
+
+def through_pandas(table):
+    # An id without a name must not come along as a column.
+    return table.to_pandas()
+
+
+@pytest.mark.parametrize("way", [through_pyarrow, through_polars, through_pandas])
+def test_round_trips(table, way):
+    same(datadiet.ScoreTable.from_arrow(way(table)), table)
+
+
+def test_what_other_libraries_see(table):
+    arrow, frame, pandas_frame = table.to_arrow(), table.to_polars(), table.to_pandas()
+    assert isinstance(arrow, pyarrow.Table)
+    assert isinstance(frame, polars.DataFrame)
+    assert isinstance(pandas_frame, pandas.DataFrame)
+    assert arrow.schema.field("el2n@4").type == pyarrow.float32()
+    assert arrow.schema.field("label").type == pyarrow.uint32()
+    assert arrow.schema.metadata[b"about"] == b"a test"
+    assert arrow["el2n@4"].null_count == 1
+    assert frame["el2n@4"].null_count() == 1
+    assert frame["class"].to_list() == table["class"] == pandas_frame["class"].tolist()
+    np.testing.assert_array_equal(pandas_frame["el2n@4"], table["el2n@4"])
+    assert list(pandas_frame.columns) == frame.columns == arrow.column_names == table.columns
+
+
+def test_a_stream_is_read_in_several_batches(table):
+    batches = table.to_arrow().to_batches(max_chunksize=7)
+    same(datadiet.ScoreTable.from_arrow(pyarrow.Table.from_batches(batches)), table)
+
+
+def test_wider_types_are_taken():
+    arrow = pyarrow.table(
+        {
+            "id": pyarrow.array([2, 1], pyarrow.int64()),
+            "el2n@1": pyarrow.array([0.5, None], pyarrow.float64()),
+            "name": pyarrow.array(["a", None], pyarrow.large_string()),
+            "flag": pyarrow.array([True, False]),
+        }
+    )
+    table = datadiet.ScoreTable.from_arrow(arrow)
+    assert table.columns == ["id", "el2n@1", "name"]
+    assert table["id"].tolist() == [2, 1]
+    assert table["name"] == ["a", ""]
+    assert np.isnan(table["el2n@1"][1])
+
+
+def test_the_stream_outlives_the_table(table):
+    expected = table["el2n@1"]
+    arrow = table.to_arrow()
+    del table
+    np.testing.assert_array_equal(arrow["el2n@1"].to_numpy(), expected)
+
+
+def test_parquet(table, tmp_path):
+    path = tmp_path / "new" / "scores.parquet"
+    table.write(path)
+    back = datadiet.ScoreTable.read(path)
+    same(back, table)
+    assert back.metadata == table.metadata == {"about": "a test"}
+    same(datadiet.ScoreTable.read(path.parent), table)
+    assert pyarrow.parquet.read_table(path).equals(table.to_arrow())
+    assert polars.read_parquet(path).equals(table.to_polars())
+
+
+def test_files_of_others(table, tmp_path):
+    table.to_polars().write_parquet(tmp_path / "polars.parquet")
+    same(datadiet.ScoreTable.read(tmp_path / "polars.parquet"), table)
+    table.to_pandas().to_parquet(tmp_path / "pandas.parquet")
+    same(datadiet.ScoreTable.read(tmp_path / "pandas.parquet"), table)
+
+
+def test_columns_and_scores(table):
+    assert len(table) == 60
+    assert table.scores == ["el2n@1", "el2n@4", "aum@4"]
+    assert "aum@4" in table
+    assert "aum@5" not in table
+    assert table.describe() == []
+    assert repr(table).startswith("ScoreTable(60 rows: id, label, class,")
+
+
+def test_the_top_follows_the_direction(table):
+    el2n, aum = table["el2n@4"], table["aum@4"]
+    hardest = table.top(5)
+    np.testing.assert_array_equal(
+        hardest["id"], np.argsort(np.where(np.isnan(el2n), -1, -el2n * -1))[::-1][:5]
+    )
+    assert hardest["class"] == [table["class"][i] for i in hardest["id"]]
+    np.testing.assert_array_equal(table.top(5, by="aum@end")["id"], np.argsort(aum)[:5])
+    np.testing.assert_array_equal(
+        table.top(5, by="aum@4", easiest=True)["id"], np.argsort(-aum)[:5]
+    )
+    # The example without a score is at neither end.
+    assert len(table.top(1000)) == 59
+    assert len(table.top(0)) == 0
+    assert 7 not in table.top(1000)["id"]
+
+
+def test_the_top_of_the_top_keeps_ids(table):
+    top = table.top(20, by="el2n@1")
+    np.testing.assert_array_equal(top.top(3, by="el2n@1")["id"], top["id"][:3])
+    with pytest.raises(datadiet.TableError, match="not the table of a whole training set"):
+        top.select(0.5)
+
+
+def test_select(table):
+    expected = datadiet.select(table["aum@4"], 0.5, higher_is_harder=False)
+    np.testing.assert_array_equal(table.select(0.5, by="aum@4"), expected)
+    with pytest.raises(datadiet.SelectionError, match="first ids 7"):
+        table.select(0.5)
+    balanced = table.select(count=9, quota="balanced", drop_unscored=True)
+    assert np.bincount(table["label"][balanced]).tolist() == [3, 3, 3]
+
+
+def test_the_report_is_one_file_with_figures_beside(table, tmp_path):
+    path = table.report(tmp_path / "out.html", by="el2n@1", title="Mine & yours", suspects=3)
+    html = path.read_text(encoding="utf-8")
+    assert "Mine &amp; yours" in html or "Mine &#38; yours" in html
+    assert "été" in html
+    assert "arXiv:2107.07075" in html
+    figures = sorted(file.name for file in (tmp_path / "out-figures").iterdir())
+    assert figures == ["distribution.png", "distribution.svg"]
+    table.report(tmp_path / "bare.html", by="el2n@1", figures=False)
+    assert not (tmp_path / "bare-figures").exists()
+
+
+def test_the_report_of_a_recorder_tells_the_reliability(tmp_path, chance):
+    replicas = [datadiet.Recorder(50, 3) for _ in range(2)]
+    labels = np.arange(50) % 3
+    for replica in replicas:
+        replica.update(np.arange(50), chance.normal(size=(50, 3)), labels)
+        replica.end_epoch()
+    table = replicas[0].merge(replicas[1])
+    assert json.loads(table.metadata["datadiet"])["replicas"] == 2
+    html = table.report(tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "Spearman–Brown" in html
+    assert "have no reliability" not in html
+    assert (tmp_path / "figures" / "distribution.svg").exists()
+
+
+def test_errors(table, tmp_path):
+    with pytest.raises(datadiet.ColumnError, match=r"did you mean el2n@4\?"):
+        table["el2n@44"]
+    with pytest.raises(KeyError):
+        table["nothing"]
+    with pytest.raises(datadiet.ColumnError):
+        table.top(by="grand@end")
+    with pytest.raises(FileNotFoundError):
+        datadiet.ScoreTable.read(tmp_path / "none.parquet")
+    with pytest.raises(ValueError, match="must end in .html"):
+        table.report(tmp_path / "report.pdf")
+    with pytest.raises(datadiet.DtypeError, match="__arrow_c_stream__"):
+        datadiet.ScoreTable.from_arrow([1, 2])
+    with pytest.raises(datadiet.ColumnError, match="has 1 rows"):
+        datadiet.ScoreTable.from_columns({"a": [1.0, 2.0], "b": [1.0]})
+    with pytest.raises(datadiet.ColumnError, match="has -1 in row 0"):
+        datadiet.ScoreTable.from_arrow(pyarrow.table({"id": [-1]}))
+    with pytest.raises(datadiet.IdError):
+        datadiet.ScoreTable.from_columns({"id": [-1]})
+    with pytest.raises(TypeError):
+        datadiet.ScoreTable({"id": [1]})
+    (tmp_path / "text.parquet").write_text("no Parquet")
+    with pytest.raises(datadiet.TableError, match="is no table of scores"):
+        datadiet.ScoreTable.read(tmp_path / "text.parquet")
+
+
+def test_truncated_files(table, tmp_path):
+    table.write(tmp_path / "whole.parquet")
+    whole = (tmp_path / "whole.parquet").read_bytes()
+    for length in range(0, len(whole), 97):
+        (tmp_path / "cut.parquet").write_bytes(whole[:length])
+        with pytest.raises(datadiet.TableError):
+            datadiet.ScoreTable.read(tmp_path / "cut.parquet")

@@ -1,0 +1,99 @@
+"""Scores of training dynamics against NumPy, Toneva's rule by hand, and the other ways in."""
+
+import ml_dtypes
+import numpy as np
+import pytest
+import reference
+
+import datadiet
+
+NAMES = ["forgetting", "never-learned", "aum", "confidence", "variability", "correctness"]
+
+
+@pytest.mark.parametrize("dtype", [np.float16, ml_dtypes.bfloat16, np.float32, np.float64])
+def test_scores_of_logits(trajectory, dtype):
+    logits, labels = trajectory
+    logits = logits.astype(dtype)
+    expected = reference.trajectory(logits.astype(np.float64), labels)
+    found = datadiet.trajectory_scores(logits, labels)
+    assert set(found) == set(NAMES)
+    for name in NAMES:
+        np.testing.assert_allclose(found[name], expected[name], rtol=2e-6, atol=2e-6, err_msg=name)
+        function = getattr(datadiet, name.replace("-", "_"))
+        np.testing.assert_array_equal(function(logits, labels), found[name])
+
+
+def test_scores_of_probabilities(trajectory):
+    logits, labels = trajectory
+    probs = reference.softmax(logits).astype(np.float32)
+    expected = reference.trajectory(logits, labels)
+    found = datadiet.trajectory_scores(probs=probs, labels=labels)
+    assert set(found) == set(NAMES) - {"aum"}
+    for name, column in found.items():
+        np.testing.assert_allclose(column, expected[name], rtol=2e-6, atol=2e-6, err_msg=name)
+
+
+def test_more_examples_than_one_thread_takes(chance):
+    logits = chance.normal(size=(4, 5000, 3)).astype(np.float32)
+    labels = chance.integers(0, 3, 5000)
+    expected = reference.trajectory(logits, labels)
+    for name, column in datadiet.trajectory_scores(logits, labels).items():
+        np.testing.assert_allclose(column, expected[name], rtol=2e-6, atol=2e-6, err_msg=name)
+
+
+def test_forgetting_of_marks(trajectory):
+    logits, labels = trajectory
+    right = logits.argmax(axis=2) == labels
+    for marks in (right, right.astype(np.int64), right.tolist()):
+        np.testing.assert_array_equal(
+            datadiet.forgetting(correct=marks), datadiet.forgetting(logits, labels)
+        )
+        np.testing.assert_array_equal(
+            datadiet.never_learned(correct=marks), datadiet.never_learned(logits, labels)
+        )
+
+
+def test_never_learned_ranks_above_every_count():
+    events = datadiet.forgetting(correct=[[1, 0], [0, 0], [1, 0], [0, 0]])
+    never = datadiet.never_learned(correct=[[1, 0], [0, 0], [1, 0], [0, 0]])
+    assert events.tolist() == [2, 0]
+    key = datadiet.forgetting_rank(events, never)
+    assert key[1] > key[0]
+
+
+def test_the_recorder_says_the_same(trajectory):
+    logits, labels = trajectory
+    recorder = datadiet.Recorder(len(labels), 5)
+    for epoch in logits:
+        recorder.update(np.arange(len(labels)), epoch, labels)
+        recorder.end_epoch()
+    table = recorder.table()
+    for name, column in datadiet.trajectory_scores(logits, labels).items():
+        np.testing.assert_allclose(table[f"{name}@12"], column, rtol=1e-6, atol=1e-7, err_msg=name)
+
+
+def test_errors_name_the_epoch_and_the_row(trajectory):
+    logits, labels = trajectory
+    logits[7, 299, 2] = np.nan
+    with pytest.raises(datadiet.NonFiniteError, match=r"epoch 7 .*rows \[299\]") as caught:
+        datadiet.aum(logits, labels)
+    assert (caught.value.epoch, caught.value.rows, caught.value.total) == (7, [299], 1)
+
+
+def test_probabilities_give_no_aum(trajectory):
+    with pytest.raises(TypeError):
+        datadiet.aum(probs=np.zeros((1, 1, 2)), labels=[0])
+
+
+def test_nothing_seen_is_nan():
+    found = datadiet.trajectory_scores(np.empty((0, 2, 3)), [0, 1])
+    assert np.isnan(found["forgetting"]).all()
+    assert datadiet.trajectory_scores(np.empty((3, 0, 3)), [])["aum"].shape == (0,)
+
+
+def test_one_epoch_or_one_example(chance):
+    logits = chance.normal(size=(1, 1, 4))
+    found = datadiet.trajectory_scores(logits, [2])
+    expected = reference.trajectory(logits, [2])
+    for name in NAMES:
+        np.testing.assert_allclose(found[name], expected[name], rtol=2e-6, atol=1e-7)
