@@ -61,12 +61,8 @@ enum Target {
     One(f64),
     Bool(bool),
     Text(String),
-    Several(Several),
+    Several(#[expect(dead_code, reason = "only that it is a list matters")] Vec<IgnoredAny>),
 }
-
-/// A list, whatever is in it.
-#[derive(Deserialize)]
-struct Several(#[expect(dead_code, reason = "only that it is a list matters")] Vec<IgnoredAny>);
 
 /// A list of numbers, or one.
 struct Values(Vec<f32>);
