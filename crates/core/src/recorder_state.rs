@@ -13,6 +13,7 @@ use fixedbitset::FixedBitSet;
 use crate::{
     Aum, Cartography, Forgetting, ScoreError, TrajectoryRecorder, checks,
     epoch_rows::EpochRows,
+    fast::BatchScores,
     presence::{Presence, replay},
     row_scores::RowScores,
     trajectory_recorder::UNKNOWN,
@@ -242,7 +243,7 @@ impl TrajectoryRecorder {
             kept,
             keep_at,
             history,
-            probs: Vec::new(),
+            batch: BatchScores::default(),
         })
     }
 }

@@ -1,20 +1,16 @@
-//! Everything that one presentation of one example tells, from one softmax.
+//! Everything that one presentation of one example tells.
 //!
-//! The formulas are those of each score's own file, and these are called where they need no more
-//! than the probabilities. Two are taken from the exponentials instead, to spare a second pass of
-//! exponentials and one logarithm a class: with `S = Σ_j exp(z_j − m)` and `m = max z`,
-//! loss `= (m − z_y) + ln S` and entropy `= ln S + Σ_j p_j (m − z_j)`. No term of either is
-//! negative, so nothing cancels.
-//!
-//! One row in, one row out: nothing is kept from one presentation to the next.
+//! The formulas are in the files of each score; of logits they are taken a batch at a time by
+//! [`BatchScores`]. One row in, one row out: nothing is kept from one presentation to the next.
 
 use crate::{
     argmax::argmax,
     el2n::el2n,
     entropy::entropy,
+    fast::BatchScores,
     l1::l1,
     loss::loss_from_prob,
-    margin::{largest_other, max_margin, sum_margin},
+    margin::{max_margin, sum_margin},
     score_kind::ScoreKind,
 };
 
@@ -38,28 +34,20 @@ pub(crate) struct RowScores {
 }
 
 impl RowScores {
-    /// From K ≥ 2 finite logits and a label in `0..K`; `probs` is room for K numbers, whose
-    /// content does not matter.
-    pub(crate) fn from_logits(logits: &[f32], label: usize, probs: &mut [f64]) -> Self {
-        let top = argmax(logits);
-        let largest = f64::from(logits[top]);
-        let mut rest = 0.0;
-        for (class, (p, &z)) in probs.iter_mut().zip(logits).enumerate() {
-            *p = (f64::from(z) - largest).exp();
-            rest += if class == top { 0.0 } else { *p };
-        }
-        let (scale, ln_sum) = (1.0 / (1.0 + rest), rest.ln_1p());
-        let mut below = 0.0;
-        for (p, &z) in probs.iter_mut().zip(logits) {
-            *p *= scale;
-            below += *p * (largest - f64::from(z));
-        }
+    /// Those of one row of a batch of logits.
+    pub(crate) fn from_batch(batch: &BatchScores, row: usize, label: u32) -> Self {
+        let scores = batch.scores();
         Self {
-            true_prob: probs[label],
-            logit_margin: f64::from(logits[label]) - largest_other(logits, label),
-            loss: (largest - f64::from(logits[label]) + ln_sum) as f32,
-            entropy: (ln_sum + below) as f32,
-            ..Self::from_any(probs, label, top)
+            true_prob: batch.true_prob()[row],
+            logit_margin: batch.margin()[row],
+            el2n: scores.el2n[row],
+            l1: scores.l1[row],
+            loss: scores.loss[row],
+            entropy: scores.entropy[row],
+            max_margin: scores.max_margin[row],
+            sum_margin: scores.sum_margin[row],
+            predicted: scores.predicted[row],
+            label,
         }
     }
 
@@ -69,22 +57,14 @@ impl RowScores {
             // A sum within the tolerance can leave p slightly above 1.
             true_prob: f64::from(probs[label]).min(1.0),
             logit_margin: f64::NAN,
-            loss: loss_from_prob(probs[label]),
-            entropy: entropy(probs),
-            ..Self::from_any(probs, label, argmax(probs))
-        }
-    }
-
-    /// What logits and probabilities have in common.
-    fn from_any<P: Copy + Into<f64>>(probs: &[P], label: usize, predicted: usize) -> Self {
-        Self {
             el2n: el2n(probs, label),
             l1: l1(probs, label),
+            loss: loss_from_prob(probs[label]),
+            entropy: entropy(probs),
             max_margin: max_margin(probs, label),
             sum_margin: sum_margin(probs, label),
-            predicted: predicted as u32,
+            predicted: argmax(probs) as u32,
             label: label as u32,
-            ..Self::default()
         }
     }
 

@@ -5,7 +5,8 @@
 //! are counted, the scores of chosen epochs are kept beside those of the last, and the recorders
 //! of several distributed ranks of one training join into one ([`TrajectoryRecorder::merge_ranks`]).
 //! Forgetting, AUM and dataset cartography come from the same trackers, which the end of an epoch
-//! advances; the scores of an evaluation pass are those of [`crate::LogitScores`]. Whether the
+//! advances; the scores of an evaluation pass are those of [`crate::LogitScores`], to a few 10⁻⁷ of themselves
+//! ([`crate::fast`]). Whether the
 //! logits are those of training minibatches or of an evaluation pass is the caller's choice, and
 //! belongs beside the numbers.
 //!
@@ -16,6 +17,7 @@
 use crate::{
     Aum, Cartography, ExampleId, Forgetting, ScoreError, ScoreKind, checks,
     epoch_rows::EpochRows,
+    fast::{BatchScores, Matrix},
     presence::{Presence, replay},
     row_scores::RowScores,
 };
@@ -68,8 +70,8 @@ pub struct TrajectoryRecorder {
     pub(crate) keep_at: Vec<u32>,
     /// Every finished epoch; none where ranks are not joined.
     pub(crate) history: Option<Vec<Presence>>,
-    /// Room for one row of probabilities.
-    pub(crate) probs: Vec<f64>,
+    /// The batch at hand; kept for its room.
+    pub(crate) batch: BatchScores,
 }
 
 impl TrajectoryRecorder {
@@ -92,7 +94,7 @@ impl TrajectoryRecorder {
             kept: Vec::new(),
             keep_at: Vec::new(),
             history: Some(Vec::new()),
-            probs: Vec::new(),
+            batch: BatchScores::default(),
         }
     }
 
@@ -146,12 +148,14 @@ impl TrajectoryRecorder {
         logits: &[f32],
         labels: &[u32],
     ) -> Result<(), ScoreError> {
-        self.check("logits", ids, logits, labels)?;
+        checks::length("labels", ids.len(), labels.len())?;
+        self.batch
+            .score(Matrix::new(logits, self.classes), labels)
+            .map_err(|error| of_examples(error, ids))?;
+        self.check_examples(ids, labels)?;
         self.claim(ids, labels)?;
-        self.probs.resize(self.classes, 0.0);
-        let rows = logits.chunks_exact(self.classes);
-        for ((&id, row), &label) in ids.iter().zip(rows).zip(labels) {
-            self.current.set(id, RowScores::from_logits(row, label as usize, &mut self.probs));
+        for (row, (&id, &label)) in ids.iter().zip(labels).enumerate() {
+            self.current.set(id, RowScores::from_batch(&self.batch, row, label));
         }
         Ok(())
     }
@@ -168,8 +172,11 @@ impl TrajectoryRecorder {
         probs: &[f32],
         labels: &[u32],
     ) -> Result<(), ScoreError> {
-        self.check("probabilities", ids, probs, labels)?;
-        checks::probabilities(probs, self.classes).map_err(|error| of_examples(error, ids))?;
+        checks::length("labels", ids.len(), labels.len())?;
+        checks::matrix_and_labels("probabilities", probs, self.classes, labels)
+            .and_then(|()| checks::probabilities(probs, self.classes))
+            .map_err(|error| of_examples(error, ids))?;
+        self.check_examples(ids, labels)?;
         self.claim(ids, labels)?;
         self.only_logits &= ids.is_empty();
         let rows = probs.chunks_exact(self.classes);
@@ -325,16 +332,8 @@ impl TrajectoryRecorder {
         }
     }
 
-    fn check(
-        &self,
-        what: &'static str,
-        ids: &[ExampleId],
-        matrix: &[f32],
-        labels: &[u32],
-    ) -> Result<(), ScoreError> {
-        checks::length("labels", ids.len(), labels.len())?;
-        checks::matrix_and_labels(what, matrix, self.classes, labels)
-            .map_err(|error| of_examples(error, ids))?;
+    /// Ids are known and have the labels that they had.
+    fn check_examples(&self, ids: &[ExampleId], labels: &[u32]) -> Result<(), ScoreError> {
         checks::ids(ids, self.examples)?;
         let changed = ids.iter().zip(labels).find_map(|(id, &now)| {
             let before = self.labels[id.index()];
