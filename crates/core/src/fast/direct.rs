@@ -13,7 +13,7 @@
 
 use super::{
     element::Element,
-    isa::{Isa, LANES, Lanes},
+    isa::{Isa, LANES, Lanes, Totals},
     sums::Sums,
 };
 
@@ -64,22 +64,13 @@ pub(super) fn add_row<I: Isa, E: Element>(
 
 /// The sums so far.
 struct Pass {
-    rest: [Lanes; TOGETHER],
-    squares: [Lanes; TOGETHER],
-    /// The largest size of an entry.
-    most: [[u32; LANES]; TOGETHER],
-    flushed_rest: f64,
-    flushed_squares: f64,
+    totals: [Totals; TOGETHER],
+    rest: f64,
+    squares: f64,
 }
 
 impl Pass {
-    const NEW: Self = Self {
-        rest: [[0.0; LANES]; TOGETHER],
-        squares: [[0.0; LANES]; TOGETHER],
-        most: [[0; LANES]; TOGETHER],
-        flushed_rest: 0.0,
-        flushed_squares: 0.0,
-    };
+    const NEW: Self = Self { totals: [Totals::ZERO; TOGETHER], rest: 0.0, squares: 0.0 };
 
     /// Adds all chunks but the one `at`. The number of steps is the same wherever the label is:
     /// loops up to it and from it on would end where the processor does not foresee it.
@@ -106,18 +97,8 @@ impl Pass {
 
     #[inline(always)]
     fn step<I: Isa, const N: usize>(&mut self, isa: I, numbers: [Lanes; N]) {
-        for i in 0..N {
-            self.add(isa, i, &numbers[i], &isa.exp2(&numbers[i]));
-        }
-    }
-
-    #[inline(always)]
-    fn add<I: Isa>(&mut self, isa: I, i: usize, z: &Lanes, e: &Lanes) {
-        for lane in 0..LANES {
-            let e = e[lane];
-            self.rest[i][lane] += e;
-            self.squares[i][lane] = isa.mul_add(e, e, self.squares[i][lane]);
-            self.most[i][lane] = self.most[i][lane].max(z[lane].abs().to_bits());
+        for (totals, numbers) in self.totals.iter_mut().zip(&numbers) {
+            *totals = isa.add(totals, numbers, &isa.exp2(numbers));
         }
     }
 
@@ -131,47 +112,43 @@ impl Pass {
             z[lane] = if counts { z[lane] } else { 0.0 };
             e[lane] = if counts { e[lane] } else { 0.0 };
         }
-        self.add(isa, 0, &z, &e);
+        self.totals[0] = isa.add(&self.totals[0], &z, &e);
         numbers[label % LANES]
     }
 
     #[inline(always)]
     fn flush<I: Isa>(&mut self, isa: I) {
-        self.flushed_rest += f64::from(empty(isa, &mut self.rest));
-        self.flushed_squares += f64::from(empty(isa, &mut self.squares));
+        let [first, second] = &mut self.totals;
+        for lane in 0..LANES {
+            first.sum[lane] += second.sum[lane];
+            first.squares[lane] += second.squares[lane];
+        }
+        self.rest += f64::from(isa.sum(&first.sum));
+        self.squares += f64::from(isa.sum(&first.squares));
+        for totals in [first, second] {
+            (totals.sum, totals.squares) = ([0.0; LANES], [0.0; LANES]);
+        }
     }
 
     #[inline(always)]
     fn write<I: Isa>(mut self, isa: I, truth: f32, sums: &mut Sums, lane: usize) -> bool {
         self.flush(isa);
-        let mut above = !truth.is_finite();
+        // NaN has no size, but it is in the sum.
+        let mut above = !truth.is_finite() || self.rest.is_nan();
         for lane in 0..LANES {
-            above |= self.most[0][lane].max(self.most[1][lane]) > MOST.to_bits();
+            above |= self.totals[0].size[lane] > MOST || self.totals[1].size[lane] > MOST;
         }
         if above {
             return false;
         }
         // The power of two below the sum stands for the strongest other's exponential.
-        let (rest, squares) = (self.flushed_rest, self.flushed_squares);
-        let exponent = rest.to_bits() >> 52;
+        let exponent = self.rest.to_bits() >> 52;
         let scale = f64::from_bits((2046 - exponent) << 52);
-        sums.rest[lane] = rest * scale - 1.0;
-        sums.squares[lane] = squares * scale * scale - 1.0;
+        sums.rest[lane] = self.rest * scale - 1.0;
+        sums.squares[lane] = self.squares * scale * scale - 1.0;
         let n = exponent as f64 - 1023.0;
         let y = f64::from(truth) * f64::from(std::f32::consts::LOG2_E);
         sums.margin[lane] = (y - n) * std::f64::consts::LN_2;
         true
     }
-}
-
-/// The sum of the lanes, which are left at 0.
-#[inline(always)]
-fn empty<I: Isa>(isa: I, lanes: &mut [Lanes; TOGETHER]) -> f32 {
-    let [first, second] = *lanes;
-    *lanes = [[0.0; LANES]; TOGETHER];
-    let mut sum = first;
-    for lane in 0..LANES {
-        sum[lane] += second[lane];
-    }
-    isa.sum(&sum)
 }

@@ -20,6 +20,20 @@ pub const LANES: usize = 16;
 /// One number a lane.
 pub type Lanes = [f32; LANES];
 
+/// Sums of exponentials and of their squares, and the largest size of what they are taken of; NaN
+/// has no size.
+#[derive(Clone, Copy)]
+pub struct Totals {
+    pub sum: Lanes,
+    pub squares: Lanes,
+    pub size: Lanes,
+}
+
+impl Totals {
+    /// Of nothing.
+    pub const ZERO: Self = Self { sum: [0.0; LANES], squares: [0.0; LANES], size: [0.0; LANES] };
+}
+
 /// A set of instructions that is known to be there.
 pub trait Isa: Copy {
     /// Whether `a·b + c` with one rounding is an instruction; elsewhere it is a slow call.
@@ -40,6 +54,19 @@ pub trait Isa: Copy {
             half /= 2;
         }
         lanes[0]
+    }
+
+    /// The totals with an exponential `e` of a number `z` added in each lane.
+    #[inline(always)]
+    fn add(self, totals: &Totals, z: &Lanes, e: &Lanes) -> Totals {
+        let mut totals = *totals;
+        for lane in 0..LANES {
+            let size = z[lane].abs();
+            totals.sum[lane] += e[lane];
+            totals.squares[lane] = self.mul_add(e[lane], e[lane], totals.squares[lane]);
+            totals.size[lane] = if size > totals.size[lane] { size } else { totals.size[lane] };
+        }
+        totals
     }
 
     /// `2^(z·log₂e)` of |z| ≤ 87, log₂e rounded to `f32`; of larger ones, or NaN, some number.
@@ -123,7 +150,7 @@ mod x86 {
 
     use half::f16;
 
-    use super::{Isa, Kernel, LANES, Lanes};
+    use super::{Isa, Kernel, LANES, Lanes, Totals};
 
     pub(super) fn has_avx512() -> bool {
         is_x86_feature_detected!("avx512f")
@@ -149,6 +176,13 @@ mod x86 {
         kernel.run(Avx2(()))
     }
 
+    /// The numbers of a register.
+    #[inline(always)]
+    fn lanes(register: arch::__m512) -> Lanes {
+        // SAFETY: both are 64 bytes, and any bits are numbers.
+        unsafe { transmute(register) }
+    }
+
     /// Made by [`avx512`] alone.
     #[derive(Clone, Copy)]
     pub(super) struct Avx512(());
@@ -171,6 +205,26 @@ mod x86 {
         fn sum(self, lanes: &Lanes) -> f32 {
             // SAFETY: as of `widen`; the array and the register have 64 bytes.
             unsafe { arch::_mm512_reduce_add_ps(transmute::<Lanes, arch::__m512>(*lanes)) }
+        }
+
+        /// By hand, because the compiler may cut these sums into quarters of a register.
+        #[inline(always)]
+        fn add(self, totals: &Totals, z: &Lanes, e: &Lanes) -> Totals {
+            /// The number of larger size, without its sign.
+            const SIZE: i32 = 0b1011;
+            // SAFETY: as of `widen`; the arrays and the registers have 64 bytes.
+            unsafe {
+                let z: arch::__m512 = transmute(*z);
+                let e: arch::__m512 = transmute(*e);
+                let sum: arch::__m512 = transmute(totals.sum);
+                let squares: arch::__m512 = transmute(totals.squares);
+                let size: arch::__m512 = transmute(totals.size);
+                Totals {
+                    sum: lanes(arch::_mm512_add_ps(sum, e)),
+                    squares: lanes(arch::_mm512_fmadd_ps(e, e, squares)),
+                    size: lanes(arch::_mm512_range_ps::<SIZE>(size, z)),
+                }
+            }
         }
 
         /// With N the whole number nearest to `32 z log₂e`: a table of 32 for `2^(N/32)` up to its
@@ -225,7 +279,7 @@ mod x86 {
             1.325_236_7,
             1.354_255_6,
             1.383_91,
-            1.414_213_5,
+            std::f32::consts::SQRT_2,
             1.445_180_8,
             1.476_826_2,
             1.509_164_5,
