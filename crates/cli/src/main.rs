@@ -49,6 +49,8 @@ enum Command {
     Data(commands::data::DataCommand),
     /// Score every training example.
     Score(Box<commands::score::ScoreArgs>),
+    /// Take scores from logits or probabilities that any training loop wrote.
+    Ingest(Box<commands::ingest::IngestArgs>),
     /// Read a table of scores: show, head, correlate, export.
     #[command(subcommand)]
     Scores(commands::scores::ScoresCommand),
@@ -86,6 +88,7 @@ fn main() -> ExitCode {
     let result = match cli.command {
         Command::Data(command) => commands::data::run(&cli.home, command),
         Command::Score(args) => commands::score::run(&cli.home, *args),
+        Command::Ingest(args) => commands::ingest::run(&args),
         Command::Scores(command) => commands::scores::run(command),
         Command::Select(args) => commands::select::run(&cli.home, args),
         Command::Train(args) => commands::train::run(&cli.home, *args),

@@ -2,6 +2,7 @@
 
 pub mod data;
 pub mod diet;
+pub mod ingest;
 pub mod lmc;
 pub mod measure;
 pub mod noise;

@@ -4,6 +4,7 @@ mod bad_input;
 mod data;
 mod dynamics;
 mod experiment;
+mod ingest;
 mod interruption;
 mod noise;
 mod score;

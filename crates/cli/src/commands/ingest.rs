@@ -1,0 +1,327 @@
+//! `datadiet ingest`: scores from files of logits or probabilities that any training loop wrote.
+
+mod progress;
+mod result;
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::{Context, Result, bail, ensure};
+use clap::{Args, ValueEnum};
+use datadiet_core::ScoreKind;
+use datadiet_ingest::{Ingested, Keys, Kind, Names, Options, Run};
+use datadiet_lab::{ColumnSummary, Recorded, ScoreTable, TimePoint, recorded};
+use datadiet_store::{Column, Table, write_json};
+
+use crate::output::{OutputArgs, check_writable, named_folder};
+use progress::Bar;
+use result::{IngestReport, RunReport};
+
+/// What a table says about the pass of its scores, where the user says nothing.
+const PASS: &str = "as the training loop recorded it, one row an example and epoch";
+
+/// Take scores from files of logits or probabilities that any training loop wrote.
+///
+/// A run is one training: a folder with one file an epoch (the last number of a file's name is its
+/// epoch), or one file of all epochs. Several runs are replicas: scores are means over them.
+///
+/// Formats: npy, npz, safetensors, parquet, arrow (feather, ipc, arrows), jsonl; dataset
+/// cartography's training_dynamics folders as they are. Numbers of 16 (both kinds), 32 or 64 bits.
+/// Rows may be in any order; ids may be any whole numbers or texts, and are kept in the column
+/// `key` where they are not 0, 1, 2, …
+///
+/// The result is the same kind of folder as `datadiet score` writes: `scores show`, `select`,
+/// `suspects` and `report` work on it.
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  datadiet ingest training_dynamics                # dynamics_epoch_0.jsonl, dynamics_epoch_1.jsonl, …
+  datadiet ingest run0 run1 run2 --at 1,5,10       # three replicas, EL2N and kin at these epochs too
+  datadiet ingest logits --labels labels.npy       # logits/epoch_1.npy, …: n × K each
+  datadiet ingest all.parquet                      # columns id, epoch, label, logits (lists)
+  datadiet ingest steps --per-step                 # a file a step: an epoch ends where an id comes again
+  datadiet report scores/training_dynamics-…
+
+Arrays, columns and fields are found by their usual names: values logits, logits_epoch_3, probs, …
+(or columns logit_0, logit_1, …); ids id, guid, index, …; labels label, labels, gold, target, y;
+epochs epoch, step. Arrays of values are [n, K], or [T, n, K] for T epochs; one column (K = 1) is a
+binary problem. Multi-label targets and regression are refused: the scores are not defined for them.")]
+pub struct IngestArgs {
+    /// Folders or files, one a training.
+    #[arg(required = true, value_name = "RUN")]
+    runs: Vec<PathBuf>,
+    /// Epochs whose EL2N and kin are kept beside those of the last.
+    #[arg(long, value_delimiter = ',', value_name = "EPOCHS")]
+    at: Vec<i64>,
+    /// Folder to write to [default: scores/NAME-ID].
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    /// Labels, where they are not beside the values: npy or text, one an example.
+    #[arg(long, value_name = "FILE")]
+    labels: Option<PathBuf>,
+    /// Ids, where they are not beside the values: npy or text, one an example.
+    #[arg(long, value_name = "FILE")]
+    ids: Option<PathBuf>,
+    /// Names of the classes, one a line.
+    #[arg(long, value_name = "FILE")]
+    classes: Option<PathBuf>,
+    /// What the values are, whatever their name says.
+    #[arg(long, value_enum)]
+    kind: Option<KindArg>,
+    /// Files are steps of training: an epoch ends where an example comes again.
+    #[arg(long)]
+    per_step: bool,
+    /// Array, column or field of the values.
+    #[arg(long, value_name = "NAME")]
+    values: Option<String>,
+    /// Array, column or field of the labels.
+    #[arg(long = "label", value_name = "NAME")]
+    label: Option<String>,
+    /// Array, column or field of the ids.
+    #[arg(long = "id", value_name = "NAME")]
+    id: Option<String>,
+    /// Column or field of the epochs.
+    #[arg(long = "epoch", value_name = "NAME")]
+    epoch: Option<String>,
+    /// Which pass of the network gave the values, for the record: such as "eval mode" or "training
+    /// minibatches".
+    #[arg(long, value_name = "TEXT", default_value = PASS)]
+    pass: String,
+    /// Show no progress; warnings and errors are still told.
+    #[arg(long, short)]
+    quiet: bool,
+    #[command(flatten)]
+    output: OutputArgs,
+}
+
+/// Kinds of values.
+#[derive(Clone, Copy, ValueEnum)]
+enum KindArg {
+    /// Any finite numbers.
+    Logits,
+    /// Rows that sum to 1.
+    Probabilities,
+}
+
+/// Runs the command.
+pub fn run(args: &IngestArgs) -> Result<ExitCode> {
+    let runs = args.runs.iter().map(|run| Run::find(run)).collect::<Result<Vec<Run>, _>>()?;
+    check_distinct(&args.runs)?;
+    let out = args.folder()?;
+    check_free(&out, &args.runs)?;
+    check_writable(&out)?;
+    let class_names = args.classes.as_deref().map(read_lines).transpose()?;
+    let mut bar = Bar::new(args.quiet);
+    let mut found = datadiet_ingest::ingest(&runs, &args.options(), &mut |at| bar.tell(at))?;
+    bar.finish();
+    for warning in warnings(&found) {
+        eprintln!("warning: {warning}");
+    }
+    let scores = table(&mut found, class_names.as_deref(), &args.pass)?;
+    let report = report(args, &found, &scores);
+    let files = write(&out, scores, &report)?;
+    let report = IngestReport { files, ..report };
+    write_json(&out.join("scores.json"), &report)?;
+    args.output.answer(&report, || report.text())?;
+    Ok(ExitCode::SUCCESS)
+}
+
+impl IngestArgs {
+    fn options(&self) -> Options {
+        Options {
+            names: Names {
+                values: self.values.clone(),
+                labels: self.label.clone(),
+                ids: self.id.clone(),
+                epochs: self.epoch.clone(),
+            },
+            kind: self.kind.map(|kind| match kind {
+                KindArg::Logits => Kind::Logits,
+                KindArg::Probabilities => Kind::Probabilities,
+            }),
+            at: self.at.clone(),
+            per_step: self.per_step,
+            labels: self.labels.clone(),
+            ids: self.ids.clone(),
+        }
+    }
+
+    /// Where results go: as asked, or by the first run's name and all of what was asked.
+    fn folder(&self) -> Result<PathBuf> {
+        if let Some(out) = &self.out {
+            return Ok(out.clone());
+        }
+        let first = std::path::absolute(&self.runs[0])?;
+        let name = first.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+        let runs = self.runs.iter().map(std::path::absolute);
+        let runs = runs.collect::<std::io::Result<Vec<PathBuf>>>()?;
+        let named = (&self.values, &self.label, &self.id, &self.epoch);
+        let asked = (runs, &self.at, &self.labels, &self.ids, self.per_step, named);
+        named_folder("scores", &name, &asked)
+    }
+}
+
+fn check_distinct(runs: &[PathBuf]) -> Result<()> {
+    let mut seen = Vec::new();
+    for run in runs {
+        let place = std::fs::canonicalize(run)?;
+        ensure!(
+            !seen.contains(&place),
+            "{} is named twice; each run is one replica, and counted once",
+            run.display()
+        );
+        seen.push(place);
+    }
+    Ok(())
+}
+
+/// Results of the same runs may be replaced; others may not.
+fn check_free(out: &Path, runs: &[PathBuf]) -> Result<()> {
+    let path = out.join("scores.json");
+    let Ok(text) = std::fs::read(&path) else { return Ok(()) };
+    let before: serde_json::Value = serde_json::from_slice(&text).unwrap_or_default();
+    let of_run = |run: &serde_json::Value| run["path"].as_str().map(PathBuf::from);
+    let named = before["ingested"]["runs"].as_array();
+    let named: Option<Vec<PathBuf>> = named.and_then(|all| all.iter().map(of_run).collect());
+    if named.is_some_and(|named| named == runs) {
+        return Ok(());
+    }
+    bail!(
+        "{} holds the scores of something else; choose another folder with --out DIR, or remove it",
+        out.display()
+    );
+}
+
+fn read_lines(path: &Path) -> Result<Vec<String>> {
+    let text = std::fs::read_to_string(path)
+        .with_context(|| format!("cannot read the names of the classes from {}", path.display()))?;
+    Ok(text.lines().map(|line| line.trim().to_owned()).collect())
+}
+
+/// What a person should know about these files.
+fn warnings(found: &Ingested) -> Vec<String> {
+    let examples = found.labels.len();
+    let of = |run: &datadiet_ingest::IngestedRun| {
+        let missed: u64 = run.unseen.iter().map(|&unseen| u64::from(unseen)).sum();
+        let (worst, epoch) =
+            run.unseen.iter().zip(&run.epochs).max_by_key(|(unseen, _)| **unseen)?;
+        (missed > 0).then(|| {
+            format!(
+                "{}: {missed} rows are missing, most in epoch {epoch} ({worst} of {examples} \
+                 examples); scores over time are over the epochs in which an example was seen",
+                run.path.display()
+            )
+        })
+    };
+    found.runs.iter().filter_map(of).collect()
+}
+
+/// The table of all runs, made a column at a time: of one column the values of all runs are in
+/// memory at once.
+fn table(found: &mut Ingested, names: Option<&[String]>, pass: &str) -> Result<ScoreTable> {
+    let mut table = Table::default();
+    let examples = found.labels.len();
+    table.push("id", Column::U32((0..examples as u32).collect()))?;
+    table.push("label", Column::U32(found.labels.clone()))?;
+    table.push("class", Column::Text(classes(found, names)?))?;
+    if !found.keys.are_rows() {
+        table.push("key", key_column(&found.keys))?;
+    }
+    let mut columns = Vec::new();
+    for place in 0..found.columns.len() {
+        let (kind, epoch) = found.columns[place];
+        let predicted =
+            found.predicted.iter().position(|&at| kind == ScoreKind::El2n && at == epoch);
+        let replicas = (0..found.runs.len()).map(|run| one_column(found, run, place, predicted));
+        let replicas = replicas.collect::<Result<Vec<Recorded>>>()?;
+        let made = recorded(&replicas, None, found.classes)?;
+        for name in made.table.names().filter(|&name| name != "id") {
+            let column = made.table.column(name).context("a column that was just made")?;
+            table.push(name, column.clone())?;
+        }
+        columns.extend(made.columns.into_iter().map(|column| with_pass(column, pass)));
+    }
+    Ok(ScoreTable { table, columns })
+}
+
+/// One column of one run, with the classes that it predicted at the same time if asked for.
+fn one_column(
+    found: &mut Ingested,
+    run: usize,
+    place: usize,
+    predicted: Option<usize>,
+) -> Result<Recorded> {
+    let (kind, epoch) = found.columns[place];
+    let time = time_point(epoch);
+    let scores = vec![(kind, time.clone(), found.column(run, place)?)];
+    let predicted = match predicted {
+        Some(place) => vec![(time, found.predictions(run, place)?)],
+        None => Vec::new(),
+    };
+    Ok(Recorded { scores, predicted })
+}
+
+fn time_point(epoch: i64) -> TimePoint {
+    TimePoint { epochs: epoch as f64, step: epoch.unsigned_abs() }
+}
+
+fn with_pass(mut column: ColumnSummary, pass: &str) -> ColumnSummary {
+    column.definition.pass = pass.to_owned().into();
+    column
+}
+
+fn classes(found: &Ingested, names: Option<&[String]>) -> Result<Vec<String>> {
+    let Some(names) = names else {
+        return Ok(found.labels.iter().map(u32::to_string).collect());
+    };
+    ensure!(
+        names.len() == found.classes,
+        "there are {} names of classes, but {} classes; give one name a line",
+        names.len(),
+        found.classes
+    );
+    Ok(found.labels.iter().map(|&label| names[label as usize].clone()).collect())
+}
+
+/// Whole numbers where they fit a table, else texts.
+fn key_column(keys: &Keys) -> Column {
+    let small = match keys {
+        Keys::Integers(keys) => keys.iter().map(|&key| u32::try_from(key).ok()).collect(),
+        Keys::Texts(_) => None,
+    };
+    let texts = || (0..keys.len()).map(|index| keys.text(index)).collect();
+    small.map_or_else(|| Column::Text(texts()), Column::U32)
+}
+
+fn report(args: &IngestArgs, found: &Ingested, scores: &ScoreTable) -> IngestReport {
+    let runs: Vec<RunReport> = found.runs.iter().map(RunReport::of).collect();
+    let paths: Vec<String> = runs.iter().map(|run| run.path.display().to_string()).collect();
+    let mut times: Vec<TimePoint> = Vec::new();
+    for column in &scores.columns {
+        if !times.contains(&column.time) {
+            times.push(column.time.clone());
+        }
+    }
+    IngestReport {
+        datadiet: env!("CARGO_PKG_VERSION").into(),
+        source: format!("{} recorded in {}", found.kind, paths.join(", ")),
+        replicas: runs.len(),
+        examples: found.labels.len(),
+        classes: found.classes,
+        ingested: result::IngestedFiles {
+            kind: found.kind.to_string(),
+            pass: args.pass.clone(),
+            runs,
+        },
+        times,
+        columns: scores.columns.clone(),
+        files: Vec::new(),
+    }
+}
+
+fn write(out: &Path, mut scores: ScoreTable, report: &IngestReport) -> Result<Vec<PathBuf>> {
+    let table = out.join("scores.parquet");
+    scores.table.metadata.insert("datadiet".into(), serde_json::to_string(report)?);
+    scores.table.write(&table)?;
+    Ok(vec![table, out.join("scores.json")])
+}
