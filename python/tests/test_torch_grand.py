@@ -671,11 +671,44 @@ def test_little_memory_gives_the_same(resnet: tuple[nn.Module, Any, Any], monkey
     np.testing.assert_allclose(grand(model, batches(x, y)), expected, rtol=1e-5)
 
 
-def test_unused_parameters_add_nothing() -> None:
-    class Unused(nn.Linear):
+def test_an_input_changed_after_its_use_is_noticed() -> None:
+    class Changed(nn.Module):
         def __init__(self) -> None:
-            super().__init__(5, CLASSES)
+            super().__init__()
+            self.inner, self.head = nn.Linear(5, 5), nn.Linear(5, CLASSES)
 
+        def forward(self, x: Any) -> Any:
+            x = 2 * x
+            out = self.inner(x)
+            x += 1
+            return self.head(out)
+
+    model = Changed()
+    with pytest.raises(ModelError, match="the input of inner is changed in place"):
+        grand(model, [(torch.randn(3, 5), torch.tensor([0, 1, 2]))])
+
+
+def test_tied_parameters_with_the_fallback() -> None:
+    class Own(nn.Embedding):
+        def forward(self, x: Any) -> Any:
+            return F.embedding(x, self.weight)
+
+    torch.manual_seed(4)
+    x, y = torch.randint(11, (6, 5)), torch.randint(11, (6, 5))
+    model = Attention(True, "widened")
+    model.tokens = Own(11, 8)
+    model.head.weight = model.tokens.weight
+    model = randomised(model, x)
+    expected = by_loop(model, x, y, next_token)
+    for fallback in ("vmap", "loop"):
+        found = grand(model, batches(x, y), loss=next_token, fallback=fallback)
+        np.testing.assert_allclose(found, expected, rtol=1e-4)
+    with pytest.raises(ModelError) as caught:
+        grand(model, batches(x, y), loss=next_token)
+    assert set(caught.value.parameters) == {"tokens.weight", "places.weight"}
+
+
+def test_unused_parameters_add_nothing() -> None:
     torch.manual_seed(15)
     x = torch.randn(6, 5)
     y = labels_for(x)

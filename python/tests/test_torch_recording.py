@@ -133,14 +133,16 @@ def test_lightning(train: TensorDataset, tmp_path: Any) -> None:
         def configure_optimizers(self) -> Any:
             return torch.optim.SGD(self.parameters(), lr=0.5)
 
-    def fit(recorder: Recorder, epochs: int, resume: Any = None, model: Any = None) -> Any:
+    def fit(recorder: Recorder, folder: Any, resume: Any = None, model: Any = None) -> Any:
+        checkpoint = lightning.pytorch.callbacks.ModelCheckpoint(
+            folder, "{step}", save_top_k=-1, every_n_train_steps=2
+        )
         trainer = lightning.Trainer(
-            max_epochs=epochs,
+            max_epochs=EPOCHS,
             accelerator="cpu",
-            callbacks=[LightningRecorder(recorder)],
+            callbacks=[LightningRecorder(recorder), checkpoint],
             default_root_dir=tmp_path,
             logger=False,
-            enable_checkpointing=False,
             enable_progress_bar=False,
             enable_model_summary=False,
         )
@@ -149,21 +151,23 @@ def test_lightning(train: TensorDataset, tmp_path: Any) -> None:
         return trainer
 
     recorder = Recorder(len(train), CLASSES)
-    fit(recorder, EPOCHS)
+    fit(recorder, tmp_path / "first")
     log.check(recorder, train.tensors[1])
 
-    first = Recorder(len(train), CLASSES)
-    fit(first, 1).save_checkpoint(tmp_path / "one.ckpt")
-    second = Recorder(len(train), CLASSES)
-    fit(second, EPOCHS, tmp_path / "one.ckpt")
-    log.check(second, train.tensors[1])
+    # After the second epoch's last step, and in the middle of it: what was left then is missing.
+    resumed = Recorder(len(train), CLASSES)
+    fit(resumed, tmp_path / "second", tmp_path / "first" / "step=12.ckpt")
+    log.check(resumed, train.tensors[1])
+    resumed = Recorder(len(train), CLASSES)
+    fit(resumed, tmp_path / "third", tmp_path / "first" / "step=8.ckpt")
+    assert resumed.unseen.tolist() == [0, 8, 0] or resumed.unseen.tolist() == [0, 7, 0]
 
     class Silent(Model):
         def training_step(self, batch: Any, batch_idx: int) -> Any:
             return super().training_step(batch, batch_idx)["loss"]
 
     with pytest.raises(BatchError, match="training_step must return"):
-        fit(Recorder(len(train), CLASSES), 1, model=Silent())
+        fit(Recorder(len(train), CLASSES), tmp_path / "silent", model=Silent())
 
 
 @pytest.fixture
@@ -239,13 +243,34 @@ def test_hugging_face_trainer(texts: Any, tmp_path: Any) -> None:
     assert (len(model._forward_hooks), len(model._forward_pre_hooks)) == hooks
     assert recorder.epochs == EPOCHS and (recorder.unseen == 0).all()
 
-    # From the second epoch's checkpoint, with a recorder that knows nothing: bit for bit the same.
-    again = Recorder(EXAMPLES, CLASSES)
-    resumed = trainer_of(bert(), indexed(texts), tmp_path, TrainerRecorder(again))
-    steps = -(-EXAMPLES // 4)
-    resumed.train(resume_from_checkpoint=str(tmp_path / f"checkpoint-{2 * steps}"))
-    for name, values in recorder.state_dict().items():
-        np.testing.assert_array_equal(again.state_dict()[name], values, err_msg=name)
+
+@pytest.mark.parametrize("strategy", ["epoch", "steps"])
+def test_hugging_face_trainer_goes_on_from_a_checkpoint(
+    texts: Any, tmp_path: Any, strategy: str
+) -> None:
+    """With a recorder that knows nothing, bit for bit as if it had not stopped."""
+    from datadiet.torch import TrainerRecorder
+
+    def train(resume: Any = None, **kwargs: Any) -> Recorder:
+        recorder = Recorder(EXAMPLES, CLASSES)
+        callback = TrainerRecorder(recorder)
+        kwargs |= {"save_strategy": strategy, "save_steps": 2}
+        trainer = trainer_of(bert(), indexed(texts), tmp_path, callback, **kwargs)
+        trainer.train(resume_from_checkpoint=resume and str(tmp_path / f"checkpoint-{resume}"))
+        return recorder
+
+    whole = train().state_dict()
+    # An epoch has six steps.
+    for step in (12, 10) if strategy == "steps" else (12,):
+        again = train(step).state_dict()
+        for name, values in whole.items():
+            np.testing.assert_array_equal(again[name], values, err_msg=name)
+    if strategy == "steps":
+        with pytest.raises(BatchError, match="ignore_data_skip=False"):
+            train(10, ignore_data_skip=True)
+        (tmp_path / "checkpoint-12" / "datadiet-recorder.npz").unlink()
+        with pytest.warns(UserWarning, match="what came before is not in the scores"):
+            assert train(12).epochs == 1
 
 
 def test_hugging_face_trainer_records_what_the_step_computed(texts: Any, tmp_path: Any) -> None:

@@ -10,8 +10,9 @@ from datadiet.torch.batches import Batch, Forward, Loss, each_tensor, losses_of
 from datadiet.torch.contributions import wide
 from datadiet.torch.errors import ModelError
 
-# Gradients of so many examples at a time; more are no faster.
+# Gradients of so many examples at a time, and of so many bytes; more are no faster.
 MOST = 32
+BYTES = 256 << 20
 
 
 def by_loop(
@@ -54,12 +55,11 @@ def by_vmap(
     batch: Batch,
     loss: Loss,
     forward: Forward,
-    scratch: int,
 ) -> Tensor:
     """Squared norm of each parameter's gradient (parameters x B): torch.func.vmap(grad), some examples
     at a time."""
     size = len(batch)
-    chunk = max(1, min(MOST, scratch // sum(p.nbytes for p in parameters.values())))
+    chunk = max(1, min(MOST, BYTES // sum(p.nbytes for p in parameters.values())))
     flat: list[Tensor] = []
     each_tensor(flat.append, (batch.inputs, batch.labels))
     axes = tuple(0 if tensor.dim() and len(tensor) == size else None for tensor in flat)

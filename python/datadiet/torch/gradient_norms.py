@@ -91,7 +91,7 @@ def grand(
         Length of the result, where the loader yields ids.
     scratch_mib
         Memory for intermediate results, beside that of the passes themselves; by default 8, on other
-        devices than the processor 256.
+        devices than the processor 256. The gradients of ``"vmap"`` take 256 more.
 
     Returns
     -------
@@ -179,7 +179,7 @@ class _Norms:
         with only_training(self.model, list(self.plan.names)):
             squares = self._first(batch) if self.layouts is None else self._ruled(batch)[0]
             parts = list(squares.values()) + self._others(batch)
-        total = torch.stack([part.double().cpu() for part in parts]).sum(0)
+        total = torch.stack([part.cpu().double() for part in parts]).sum(0)
         return total.sqrt().numpy()
 
     def _first(self, batch: Batch) -> dict[nn.Parameter, Tensor]:
@@ -212,7 +212,7 @@ class _Norms:
             return []
         if self.fallback == "loop":
             return list(by_loop(self.model, list(others.values()), batch, self.loss, self.forward))
-        return list(by_vmap(self.model, others, batch, self.loss, self.forward, self.scratch))
+        return list(by_vmap(self.model, others, batch, self.loss, self.forward))
 
 
 class _Results:

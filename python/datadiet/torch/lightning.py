@@ -26,7 +26,9 @@ class LightningRecorder(Callback):
     ``training_step`` returns ``{"loss": loss, "logits": logits}``. Labels and ids are what it returns
     as ``"labels"`` and ``"ids"``, or else those of the batch: ``(inputs, labels, ids)``, or a mapping
     with these keys. `datadiet.torch.indexed` adds ids to a data set. The recorder's state is saved and
-    restored with Lightning's checkpoints.
+    restored with Lightning's checkpoints. A checkpoint in mid-epoch has the state at the epoch's start,
+    since Lightning goes on with other examples than those that were left: `Recorder.unseen` counts what
+    that epoch then missed.
 
     The logits are those of the training step: training mode, augmented. See `datadiet.Recorder`.
 
@@ -44,6 +46,15 @@ class LightningRecorder(Callback):
 
     def __init__(self, recorder: Recorder) -> None:
         self.recorder = recorder
+        self._start: dict[str, Any] = {}
+        self._last_batch = False
+
+    def on_train_epoch_start(self, trainer: Any, pl_module: Any) -> None:
+        self._mark_start()
+
+    def _mark_start(self) -> None:
+        self._start = self.recorder.state_dict()
+        self._last_batch = False
 
     def on_train_batch_end(
         self, trainer: Any, pl_module: Any, outputs: Any, batch: Any, batch_idx: int
@@ -63,15 +74,22 @@ class LightningRecorder(Callback):
                 ' "labels" and "ids" from training_step'
             )
         self.recorder.update(ids, outputs["logits"], labels)
+        self._last_batch = trainer.is_last_batch
 
     def on_train_epoch_end(self, trainer: Any, pl_module: Any) -> None:
         self.recorder.end_epoch()
 
     def state_dict(self) -> dict[str, Any]:
+        whole = self._last_batch or not self.recorder.unfinished
+        arrays = self.recorder.state_dict() if whole else self._start
         # Tensors, since checkpoints are loaded without pickled objects of other kinds.
-        return {name: torch.from_numpy(array) for name, array in self.recorder.state_dict().items()}
+        return {name: torch.from_numpy(array) for name, array in arrays.items()}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         self.recorder.load_state_dict(
             {name: value.cpu().numpy() for name, value in state_dict.items()}
         )
+        if self.recorder.unfinished:
+            # Saved between an epoch's last batch and its end, which does not come again.
+            self.recorder.end_epoch()
+        self._mark_start()

@@ -70,6 +70,7 @@ class TrainerRecorder(TrainerCallback):
             )
         if state.global_step:
             self._restore(_folder(args, state))
+            self._continue(args, state)
         model = kwargs["model"]
         self._remove()
         self._handles = [
@@ -102,6 +103,19 @@ class TrainerRecorder(TrainerCallback):
                 f"the training goes on from a checkpoint and {path} is not there: what came before is"
                 " not in the scores",
                 stacklevel=2,
+            )
+
+    def _continue(self, args: Any, state: Any) -> None:
+        """The trainer goes on after the last step of the checkpoint."""
+        if not self.recorder.unfinished:
+            return
+        if abs(state.epoch - round(state.epoch)) < 1e-6:
+            # Saved between an epoch's last step and its end, which does not come again.
+            self.recorder.end_epoch()
+        elif args.ignore_data_skip:
+            raise BatchError(
+                "with ignore_data_skip=True the trainer shows again what the epoch of this checkpoint"
+                " had seen; pass ignore_data_skip=False, or a checkpoint at the end of an epoch"
             )
 
     def _remove(self) -> None:

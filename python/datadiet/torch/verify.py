@@ -37,8 +37,8 @@ def wrong_parameters(
         expected_loss, expected = squares_alone(model, parameters, batch, row, loss, forward)
         tolerance = _tolerance(losses, parameters)
         _same_loss(row, float(losses[row]), float(expected_loss), tolerance)
-        expected = expected.double().sqrt()
-        found = torch.stack([squares[p][row] for p in parameters]).to(expected).sqrt()
+        expected = expected.cpu().double().sqrt()
+        found = torch.stack([squares[p][row].cpu().double() for p in parameters]).sqrt()
         # What is small beside the whole norm may be rounding.
         allowed = tolerance * (expected + 0.1 * expected.square().sum().sqrt())
         unlike = ((found - expected).abs() > allowed).tolist()
