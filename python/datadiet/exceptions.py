@@ -18,7 +18,7 @@ class DatadietError(Exception):
     """
 
     epoch: int | None = None
-    """Epoch of a trajectory, counted from 0."""
+    """Epoch of a trajectory, counted from 1."""
 
     ids: list[int] | None = None
     """Ids of the examples concerned; the first few of them."""

@@ -10,7 +10,7 @@ the order in which an example was presented; logits of an evaluation pass an epo
 score of the same name, which is usually close.
 
 All raise `ShapeError`, `DtypeError`, `LabelError`, `NonFiniteError` and `ProbabilityError`, with
-the epoch (from 0) in the message and as the attribute ``epoch``.
+the epoch (from 1) in the message and as the attribute ``epoch``.
 """
 
 from __future__ import annotations

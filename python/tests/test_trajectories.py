@@ -75,9 +75,9 @@ def test_the_recorder_says_the_same(trajectory):
 def test_errors_name_the_epoch_and_the_row(trajectory):
     logits, labels = trajectory
     logits[7, 299, 2] = np.nan
-    with pytest.raises(datadiet.NonFiniteError, match=r"epoch 7 .*rows \[299\]") as caught:
+    with pytest.raises(datadiet.NonFiniteError, match=r"epoch 8: .*rows \[299\]") as caught:
         datadiet.aum(logits, labels)
-    assert (caught.value.epoch, caught.value.rows, caught.value.total) == (7, [299], 1)
+    assert (caught.value.epoch, caught.value.rows, caught.value.total) == (8, [299], 1)
 
 
 def test_probabilities_give_no_aum(trajectory):

@@ -78,6 +78,19 @@ impl<'py> Floats<'py> {
     }
 }
 
+/// Calls something generic over the type of the numbers: `with_numbers!(slice, |values| …)`.
+macro_rules! with_numbers {
+    ($slice:expr, |$values:ident| $call:expr) => {
+        match $slice {
+            $crate::arrays::FloatSlice::F16($values) => $call,
+            $crate::arrays::FloatSlice::Bf16($values) => $call,
+            $crate::arrays::FloatSlice::F32($values) => $call,
+            $crate::arrays::FloatSlice::F64($values) => $call,
+        }
+    };
+}
+pub(crate) use with_numbers;
+
 impl<'a> FloatSlice<'a> {
     /// The values as 32-bit floats: themselves, or rounded copies.
     pub fn to_f32(self) -> Cow<'a, [f32]> {
@@ -91,12 +104,7 @@ impl<'a> FloatSlice<'a> {
 
     /// Number of values.
     pub fn len(self) -> usize {
-        match self {
-            Self::F16(values) => values.len(),
-            Self::Bf16(values) => values.len(),
-            Self::F32(values) => values.len(),
-            Self::F64(values) => values.len(),
-        }
+        with_numbers!(self, |values| values.len())
     }
 
     /// A part.

@@ -1,11 +1,12 @@
 //! Scores of one forward pass, from n × K logits or probabilities.
 
+use datadiet_core::fast::{Matrix, el2n, el2n_from_probs, logit_scores as of_logits, prob_scores};
 use datadiet_core::{LogitScores, ScoreError, ScoreKind};
 use numpy::{IntoPyArray, PyArray1};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
-use crate::arrays::{FloatSlice, Floats, Wholes};
+use crate::arrays::{FloatSlice, Floats, Wholes, with_numbers};
 use crate::errors::{OrRaise, exception};
 
 /// The column of one score.
@@ -17,11 +18,14 @@ pub fn logit_score<'py>(
     labels: &Bound<'py, PyAny>,
     probabilities: bool,
 ) -> PyResult<Bound<'py, PyArray1<f32>>> {
-    let kind = kind(name)?;
-    let scores = all(py, matrix, labels, probabilities)?;
-    let column = scores.column(kind).map(<[f32]>::to_vec);
-    let missing = || exception("DatadietError", &format!("{name} does not come from logits"), &[]);
-    Ok(column.ok_or_else(missing)?.into_pyarray(py))
+    let input = Input::of(matrix, labels, probabilities)?;
+    if name == ScoreKind::El2n.name() {
+        return Ok(input.el2n(py)?.into_pyarray(py));
+    }
+    let scores = input.all(py)?;
+    let known = name.parse().ok().and_then(|kind: ScoreKind| scores.column(kind));
+    let missing = || exception("ColumnError", &format!("{name} does not come from logits"), &[]);
+    Ok(PyArray1::from_slice(py, known.ok_or_else(missing)?))
 }
 
 /// The columns of all scores, by name, and `predicted`.
@@ -32,7 +36,7 @@ pub fn logit_scores<'py>(
     labels: &Bound<'py, PyAny>,
     probabilities: bool,
 ) -> PyResult<Bound<'py, PyDict>> {
-    let scores = all(py, matrix, labels, probabilities)?;
+    let scores = Input::of(matrix, labels, probabilities)?.all(py)?;
     let columns = PyDict::new(py);
     for kind in ScoreKind::ALL {
         if let Some(column) = scores.column(*kind) {
@@ -43,35 +47,49 @@ pub fn logit_scores<'py>(
     Ok(columns)
 }
 
-/// A score by its name.
-pub fn kind(name: &str) -> PyResult<ScoreKind> {
-    name.parse().map_err(|error: datadiet_core::ParseScoreKindError| {
-        exception("ColumnError", &error.to_string(), &[])
-    })
+/// What scores are asked of.
+struct Input<'py> {
+    matrix: Floats<'py>,
+    labels: Wholes<'py>,
+    probabilities: bool,
 }
 
-fn all(
-    py: Python<'_>,
-    matrix: &Bound<'_, PyAny>,
-    labels: &Bound<'_, PyAny>,
-    probabilities: bool,
-) -> PyResult<LogitScores> {
-    let matrix = Floats::of(matrix, if probabilities { "probs" } else { "logits" }, 2)?;
-    let labels = Wholes::labels(labels)?;
-    let (values, labels, classes) = (matrix.slice()?, labels.slice()?, matrix.shape()[1]);
-    py.detach(|| compute(values, classes, labels, probabilities)).or_raise()
-}
+impl<'py> Input<'py> {
+    fn of(
+        matrix: &Bound<'py, PyAny>,
+        labels: &Bound<'py, PyAny>,
+        probabilities: bool,
+    ) -> PyResult<Self> {
+        let what = if probabilities { "probs" } else { "logits" };
+        let (matrix, labels) = (Floats::of(matrix, what, 2)?, Wholes::labels(labels)?);
+        Ok(Self { matrix, labels, probabilities })
+    }
 
-fn compute(
-    values: FloatSlice<'_>,
-    classes: usize,
-    labels: &[u32],
-    probabilities: bool,
-) -> Result<LogitScores, ScoreError> {
-    let values = values.to_f32();
-    if probabilities {
-        LogitScores::from_probs(&values, classes, labels)
-    } else {
-        LogitScores::from_logits(&values, classes, labels)
+    fn el2n(&self, py: Python<'_>) -> PyResult<Vec<f32>> {
+        let (slice, labels, classes) = self.parts()?;
+        let probabilities = self.probabilities;
+        let score = || -> Result<Vec<f32>, ScoreError> {
+            with_numbers!(slice, |values| {
+                let matrix = Matrix::new(values, classes);
+                if probabilities { el2n_from_probs(matrix, labels) } else { el2n(matrix, labels) }
+            })
+        };
+        py.detach(score).or_raise()
+    }
+
+    fn all(&self, py: Python<'_>) -> PyResult<LogitScores> {
+        let (slice, labels, classes) = self.parts()?;
+        let probabilities = self.probabilities;
+        let score = || -> Result<LogitScores, ScoreError> {
+            with_numbers!(slice, |values| {
+                let matrix = Matrix::new(values, classes);
+                if probabilities { prob_scores(matrix, labels) } else { of_logits(matrix, labels) }
+            })
+        };
+        py.detach(score).or_raise()
+    }
+
+    fn parts(&self) -> PyResult<(FloatSlice<'_>, &[u32], usize)> {
+        Ok((self.matrix.slice()?, self.labels.slice()?, self.matrix.shape()[1]))
     }
 }

@@ -1,20 +1,20 @@
 //! Scores of training dynamics from whole trajectories, T × n × K.
 //!
-//! Examples do not touch each other, so they are shared out over the cores; each thread walks its
-//! examples through the epochs with the trackers of `datadiet-core`.
+//! Logits go to `datadiet_core::fast`. Probabilities go to recorders: examples do not touch each
+//! other, so they are shared out over the cores, and each thread walks its examples through the
+//! epochs.
 
-use datadiet_core::{
-    ExampleId, Forgetting, ScoreError, ScoreKind, TrainingDynamics, TrajectoryRecorder,
-};
+use datadiet_core::fast::{EpochError, Matrix, TrajectoryScores};
+use datadiet_core::{ExampleId, Forgetting, ScoreError, ScoreKind, Source, TrajectoryRecorder};
 use numpy::{IntoPyArray, PyArray1, PyReadonlyArray2};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 use rayon::prelude::*;
 
-use crate::arrays::{FloatSlice, Floats, Wholes};
+use crate::arrays::{FloatSlice, Floats, Wholes, with_numbers};
 use crate::errors::{Detail, IntoPython, exception, with_place};
 
-/// Examples that one thread takes at a time: their logits of one epoch fit its cache.
+/// Examples that one thread takes at a time.
 const CHUNK: usize = 1 << 10;
 
 /// The six scores of training dynamics, by name; no AUM from probabilities.
@@ -34,8 +34,9 @@ pub fn trajectory_scores<'py>(
         return Err(exception("ShapeError", &text, &[]));
     }
     let values = cube.slice()?;
-    let walk = Walk { values, epochs, examples, classes, labels, probabilities };
-    let columns = py.detach(|| walk.columns()).map_err(|failed| failed.into_python())?;
+    let cube = Cube { values, epochs, examples, classes, labels };
+    let columns = py.detach(|| if probabilities { cube.of_probs() } else { cube.of_logits() });
+    let columns = columns.map_err(in_epoch)?;
     let given = PyDict::new(py);
     for (kind, column) in columns {
         given.set_item(kind.name(), column.into_pyarray(py))?;
@@ -66,35 +67,41 @@ pub fn forgetting_of_correct<'py>(
 type Columns = Vec<(ScoreKind, Vec<f32>)>;
 
 /// What is walked through.
-struct Walk<'a> {
+struct Cube<'a> {
     values: FloatSlice<'a>,
     epochs: usize,
     examples: usize,
     classes: usize,
     labels: &'a [u32],
-    probabilities: bool,
 }
 
-/// An error, and the epoch in which it was found.
-struct Failed {
-    epoch: usize,
-    error: ScoreError,
+/// The error's own exception, with the epoch before its message and as `epoch`.
+fn in_epoch(error: EpochError) -> PyErr {
+    let place = format!("epoch {}", error.epoch);
+    with_place(error.source.into_python(), &place, "epoch", &Detail::Whole(error.epoch))
 }
 
-impl Failed {
-    fn into_python(self) -> PyErr {
-        let place = format!("epoch {} (from 0)", self.epoch);
-        with_place(self.error.into_python(), &place, "epoch", &Detail::Whole(self.epoch))
+impl Cube<'_> {
+    fn of_logits(&self) -> Result<Columns, EpochError> {
+        let size = self.examples * self.classes;
+        let scores = with_numbers!(self.values, |values| {
+            let epoch =
+                |epoch: usize| Matrix::new(&values[epoch * size..(epoch + 1) * size], self.classes);
+            TrajectoryScores::from_logits(
+                &(0..self.epochs).map(epoch).collect::<Vec<_>>(),
+                self.labels,
+            )
+        })?;
+        let column = |&kind: &ScoreKind| Some((kind, scores.column(kind)?.to_vec()));
+        Ok(ScoreKind::ALL.iter().filter_map(column).collect())
     }
-}
 
-impl Walk<'_> {
-    fn columns(&self) -> Result<Columns, Failed> {
+    fn of_probs(&self) -> Result<Columns, EpochError> {
         let starts: Vec<usize> = (0..self.examples).step_by(CHUNK).collect();
         let parts: Vec<Columns> =
             starts.par_iter().map(|&first| self.part(first)).collect::<Result<_, _>>()?;
         let mut parts = parts.into_iter();
-        // No examples: the trackers of none still name their columns.
+        // The recorder of no examples still names its columns.
         let mut all = parts.next().map_or_else(|| self.part(0), Ok)?;
         for part in parts {
             for ((_, column), (_, more)) in all.iter_mut().zip(part) {
@@ -105,51 +112,33 @@ impl Walk<'_> {
     }
 
     /// The columns of some examples.
-    fn part(&self, first: usize) -> Result<Columns, Failed> {
+    fn part(&self, first: usize) -> Result<Columns, EpochError> {
         let count = CHUNK.min(self.examples - first);
-        let ids: Vec<ExampleId> = (0..count as u32).map(ExampleId).collect();
-        let labels = &self.labels[first..first + count];
-        let rows = |epoch: usize| {
-            let start = (epoch * self.examples + first) * self.classes;
-            self.values.part(start..start + count * self.classes).to_f32()
-        };
-        if self.probabilities {
-            let mut recorder = TrajectoryRecorder::new(count, self.classes);
-            for epoch in 0..self.epochs {
-                let seen = recorder.update_probs(&ids, &rows(epoch), labels);
-                seen.map_err(|error| self.located(epoch, error))?;
-                recorder.end_epoch();
-            }
-            let last = recorder.columns().into_iter();
-            Ok(last.map(|(kind, _, column)| (kind, column)).filter(is_dynamic).collect())
-        } else {
-            let mut trackers = TrainingDynamics::new(count, self.classes);
-            for epoch in 0..self.epochs {
-                let seen = trackers.observe(&ids, &rows(epoch), labels);
-                seen.map_err(|error| self.located(epoch, error))?;
-            }
-            let columns = ScoreKind::ALL.iter().map(|&kind| Some((kind, trackers.column(kind)?)));
-            Ok(columns.flatten().collect())
+        let mut recorder = TrajectoryRecorder::new(count, self.classes).single_rank();
+        for epoch in 1..=self.epochs {
+            let labels = &self.labels[first..first + count];
+            let seen = recorder.update_probs(&ids(count), &self.rows(epoch, first, count), labels);
+            seen.map_err(|error| self.located(epoch, error))?;
+            recorder.end_epoch();
         }
+        let columns = recorder.columns().into_iter().map(|(kind, _, column)| (kind, column));
+        Ok(columns.filter(|(kind, _)| kind.source() == Source::TrainingMinibatches).collect())
+    }
+
+    fn rows(&self, epoch: usize, first: usize, count: usize) -> std::borrow::Cow<'_, [f32]> {
+        let start = ((epoch - 1) * self.examples + first) * self.classes;
+        self.values.part(start..start + count * self.classes).to_f32()
     }
 
     /// The error of a whole epoch, whose rows count from its first example.
-    fn located(&self, epoch: usize, error: ScoreError) -> Failed {
-        let ids: Vec<ExampleId> = (0..self.examples as u32).map(ExampleId).collect();
-        let start = epoch * self.examples * self.classes;
-        let rows = self.values.part(start..start + self.examples * self.classes).to_f32();
-        let found = if self.probabilities {
-            let mut recorder = TrajectoryRecorder::new(self.examples, self.classes);
-            recorder.update_probs(&ids, &rows, self.labels)
-        } else {
-            TrainingDynamics::new(self.examples, self.classes).observe(&ids, &rows, self.labels)
-        };
-        Failed { epoch, error: found.err().unwrap_or(error) }
+    fn located(&self, epoch: usize, error: ScoreError) -> EpochError {
+        let rows = self.rows(epoch, 0, self.examples);
+        let mut recorder = TrajectoryRecorder::new(self.examples, self.classes);
+        let found = recorder.update_probs(&ids(self.examples), &rows, self.labels);
+        EpochError { epoch, source: found.err().unwrap_or(error) }
     }
 }
 
-fn is_dynamic((kind, column): &(ScoreKind, Vec<f32>)) -> bool {
-    let dynamic = kind.source() == datadiet_core::Source::TrainingMinibatches;
-    // AUM is a mean of logits: of probabilities there is none.
-    dynamic && !(*kind == ScoreKind::Aum && column.iter().all(|value| value.is_nan()))
+fn ids(count: usize) -> Vec<ExampleId> {
+    (0..count as u32).map(ExampleId).collect()
 }
