@@ -210,12 +210,12 @@ fn what_makes_no_sense_is_refused_before_anything_is_trained() {
         ..Experiment::default()
     };
     refused(of_velocity(VelocityPlan { positions: vec![1.1], ..velocity() }), "past the end");
-    refused(of_velocity(VelocityPlan { examples: 1001, ..velocity() }), "1001 of 1000");
-    refused(of_velocity(VelocityPlan { examples: 0, ..velocity() }), "0 of 1000");
+    refused(of_velocity(VelocityPlan { examples: 1001, ..velocity() }), "cannot be cut from 1000");
+    refused(of_velocity(VelocityPlan { examples: 0, ..velocity() }), "cannot be cut");
     refused(of_velocity(VelocityPlan { at: vec![3.5], ..velocity() }), "epoch 4.5");
     refused(of_velocity(VelocityPlan { at: vec![2.0], ..velocity() }), "el2n@2");
     refused(of_velocity(VelocityPlan { at: vec![], ..velocity() }), "needs at");
-    refused(of_velocity(VelocityPlan { interval: 0.0, ..velocity() }), "at least one step");
+    refused(of_velocity(VelocityPlan { interval: 0.0, ..velocity() }), "less than one step");
     let of_connectivity = |plan: ConnectivityPlan| Experiment {
         scenes: vec![scene(Vec::new())],
         connectivity: Some(plan),
@@ -225,9 +225,12 @@ fn what_makes_no_sense_is_refused_before_anything_is_trained() {
     refused(of_connectivity(spawn(4.0)), "epoch 4");
     refused(of_connectivity(spawn(5.0)), "epoch 5");
     refused(of_connectivity(spawn(-1.0)), "epoch -1");
-    refused(of_connectivity(ConnectivityPlan { examples: 1001, ..connectivity() }), "1001 of 1000");
-    let many = ConnectivityPlan { statistics: 5120, ..connectivity() };
-    refused(of_connectivity(many), "5120 of 1000");
+    refused(
+        of_connectivity(ConnectivityPlan { examples: 1001, ..connectivity() }),
+        "cannot be chosen from 1000",
+    );
+    let none = ConnectivityPlan { statistics: 0, ..connectivity() };
+    refused(of_connectivity(none), "at least 1");
     refused(of_connectivity(ConnectivityPlan { points: 2, ..connectivity() }), "at least 3");
     let unknown = ConnectivityPlan { by: "el2n@3".into(), ..connectivity() };
     refused(of_connectivity(unknown), "el2n@3");

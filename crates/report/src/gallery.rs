@@ -49,8 +49,11 @@ impl Gallery<'_> {
         let mut picture = RgbImage::from_pixel(layout.width, layout.height, Rgb([255, 255, 255]));
         text::draw(&mut picture, MARGIN, MARGIN, &self.title, true, INK);
         let header = MARGIN + text::LINE + 8;
-        text::draw(&mut picture, layout.easiest, header, "easiest", false, FAINT);
-        text::draw(&mut picture, layout.hardest, header, "hardest", false, FAINT);
+        // With one end alone the title says what it shows.
+        if layout.easiest < layout.hardest {
+            text::draw(&mut picture, layout.easiest, header, "easiest", false, FAINT);
+            text::draw(&mut picture, layout.hardest, header, "hardest", false, FAINT);
+        }
         let mut top = header + text::LINE + GAP;
         for row in &self.rows {
             let middle = top + (layout.tile_height - text::LINE) / 2;
@@ -109,7 +112,10 @@ impl Layout {
         };
         let names = gallery.rows.iter().map(|row| text::width(&row.name)).max().unwrap_or(0);
         let easiest = MARGIN + names + MARGIN;
-        let hardest = easiest + most(|row| row.easiest.len()) + MARGIN;
+        let hardest = match most(|row| row.easiest.len()) {
+            0 => easiest,
+            room => easiest + room + MARGIN,
+        };
         let right = hardest + most(|row| row.hardest.len());
         let row_height = tile_height + text::LINE + 2 * GAP;
         let above = MARGIN + 2 * text::LINE + 8 + GAP;

@@ -9,7 +9,7 @@ use datadiet_core::ExampleId;
 use datadiet_data::Dataset;
 use datadiet_lab::pages::{Pictures, ScoresView, experiment_sections, scores_sections};
 use datadiet_lab::{ColumnSummary, ExperimentOutcome};
-use datadiet_report::{Block, Page, Section};
+use datadiet_report::{Block, NoteKind, Page, Section};
 use datadiet_store::write_atomically;
 use serde::Serialize;
 use serde_json::Value;
@@ -217,7 +217,20 @@ fn of_scores(home: &HomeArgs, scores: &Scores, options: &Options<'_>) -> Result<
         gallery: options.gallery,
         suspects: options.suspects,
     };
-    Ok(scores_sections(&view)?)
+    let mut sections = scores_sections(&view)?;
+    if let (Some(note), Some(first)) = (failed_replicas(scores), sections.first_mut()) {
+        first.blocks.insert(0, note);
+    }
+    Ok(sections)
+}
+
+/// Which replicas are missing from the means.
+fn failed_replicas(scores: &Scores) -> Option<Block> {
+    let failed = scores.report["failed"].as_array()?;
+    let names: Vec<&str> = failed.iter().filter_map(|failure| failure["name"].as_str()).collect();
+    let names = names.join(", ");
+    let text = format!("Failed, and not in these scores: {names}. scores.json says why.");
+    (!failed.is_empty()).then_some(Block::Note { kind: NoteKind::Warning, text })
 }
 
 /// The images that were scored, where they are still imported.

@@ -30,7 +30,7 @@ use plan::Plan;
 Examples:
   datadiet run experiments/small/curve.toml
   datadiet run experiments/small/curve.toml --plan        # what it would train, and no more
-  datadiet run experiments/small/window.toml --set training.epochs=2 --set training.limit=5000
+  datadiet run experiments/small/window.toml --set training.limit=5000 --set window.retrainings=2
   datadiet run mine.toml --out results/mine
 
 A file has a [training] table (the options of `datadiet train`), a [scoring] table (replicas, at,

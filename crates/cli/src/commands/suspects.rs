@@ -144,15 +144,26 @@ fn unaware(
     let original = known.integers("original").ok()?;
     let labels = scores.table.integers("label").ok()?;
     let rows = || (0..ids.len()).filter(|&row| changed[row]);
+    let differing = |expected: &[u32]| {
+        (0..ids.len()).filter(|&row| labels[row] != expected[ids[row] as usize]).count()
+    };
     let as_before = rows().filter(|&row| labels[row] == original[ids[row] as usize]).count();
-    (as_before > 0).then(|| {
+    let others = known.integers("label").map_or(0, differing);
+    let what = if as_before > 0 {
         format!(
             "{as_before} of the {} changed examples have their original label in the scores: those \
-             were taken without these changes, and cannot know them; score with --labels {}",
-            rows().count(),
-            file.display()
+             were taken without these changes, and cannot know them",
+            rows().count()
         )
-    })
+    } else if others > 0 {
+        format!(
+            "{others} examples have another label in the scores than in this file: the scores were \
+             taken with other noise, and the figures below mean little"
+        )
+    } else {
+        return None;
+    };
+    Some(format!("{what}; score with --labels {}", file.display()))
 }
 
 fn judged(scores: &Scores, changed: &[bool], at: &[usize]) -> Result<Vec<ColumnDetection>> {

@@ -169,16 +169,22 @@ fn subset(args: &TrainArgs, training: &Training) -> Result<Option<Vec<ExampleId>
 
 impl Answer {
     fn text(&self) -> String {
-        let accuracy =
-            self.accuracy.as_ref().map_or("no training completed".into(), Spread::percent);
         let kept = 100.0 * self.examples as f64 / self.of as f64;
-        format!(
-            "{} accuracy   {accuracy} on {} examples ({kept:.1} %), {} steps, {} training{}",
-            self.split,
+        let trained = format!(
+            "on {} examples ({kept:.1} %), {} steps",
             grouped(self.examples as u64),
-            grouped(self.spec.stop_after),
-            self.runs.len(),
-            if self.runs.len() == 1 { "" } else { "s" },
-        )
+            grouped(self.spec.stop_after)
+        );
+        let count = match (self.runs.len(), self.failed.len()) {
+            (1, 0) => "1 training".to_owned(),
+            (all, 0) => format!("{all} trainings"),
+            (all, failed) => format!("{} of {all} trainings; {failed} failed", all - failed),
+        };
+        match &self.accuracy {
+            Some(accuracy) => {
+                format!("{} accuracy   {} {trained}, {count}", self.split, accuracy.percent())
+            }
+            None => format!("no training completed {trained}, {count}"),
+        }
     }
 }

@@ -115,10 +115,9 @@ impl Training {
         for at in asked {
             ensure!(
                 at >= 0.0 && at <= self.epochs,
-                "cannot score at epoch {at}: training goes from 0 to {} epochs; give --epochs {} \
-                 for a longer schedule",
-                self.epochs,
-                at.abs().ceil()
+                "cannot score at epoch {at}: training goes from 0 to {} epochs; train longer, or \
+                 change the times (--at and --grand-at; at and grand-at under [scoring] in a file)",
+                self.epochs
             );
             let step = steps_of(at, self.per_epoch);
             if let Some(same) = times.iter().find(|time| time.step == step) {

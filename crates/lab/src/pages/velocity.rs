@@ -33,7 +33,10 @@ fn figure(index: usize, velocity: &VelocityOutcome) -> Figure {
     });
     Figure {
         id: format!("velocity-{index}"),
-        title: format!("Kernel velocity along the order of {}", velocity.by),
+        title: match velocity.scene.as_str() {
+            "" => format!("Kernel velocity along the order of {}", velocity.by),
+            scene => format!("Kernel velocity along the order of {}, {scene}", velocity.by),
+        },
         caption: format!(
             "{}. Windows of {} examples with consecutive ranks; 0 % are the lowest scores. Bands go \
              from the 16th to the 84th percentile of the replicas.",

@@ -28,7 +28,8 @@ pub struct ConnectivityPlan {
     pub examples: u32,
     /// Points on the line, both ends among them.
     pub points: u32,
-    /// Training examples from which batch-norm statistics are taken anew at every point.
+    /// Training examples from which batch-norm statistics are taken anew at every point; all, where
+    /// there are not so many.
     pub statistics: u32,
 }
 
@@ -149,11 +150,14 @@ impl ConnectivityPlan {
                 scene.epochs()
             )
         } else if !(1..=all).contains(&(self.examples as usize)) {
-            format!("[connectivity] a set of {} of {all} examples", self.examples)
-        } else if !(1..=all).contains(&(self.statistics as usize)) {
-            format!("[connectivity] statistics of {} of {all} examples", self.statistics)
+            format!(
+                "sets of {} examples cannot be chosen from {all}; take fewer with examples",
+                self.examples
+            )
+        } else if self.statistics == 0 {
+            "statistics of batch norm need examples: statistics must be at least 1".into()
         } else if self.points < 3 || self.parents == 0 || self.children == 0 {
-            "[connectivity] points must be at least 3, parents and children at least 1".into()
+            "points must be at least 3, parents and children at least 1".into()
         } else {
             return scene.check_column(&self.by).map(drop);
         };
@@ -238,7 +242,7 @@ impl ConnectivityPlan {
                 step: scene.last_step(),
                 alphas: self.alphas(),
                 sets: sets.to_vec(),
-                statistics: self.statistics,
+                statistics: self.statistics.min(scene.labels.len() as u32),
             }),
         };
         Child { time, spec, line }

@@ -120,7 +120,7 @@ impl VelocityPlan {
         let problem = if self.at.is_empty() {
             "[velocity] needs at, such as at = [1, 3]".to_owned()
         } else if !(self.interval > 0.0 && scene.step_at(self.interval) > 0) {
-            format!("[velocity] interval = {} must be at least one step", self.interval)
+            format!("an interval of {} epochs is less than one step", self.interval)
         } else if let Some(late) = self.weight_times().iter().find(|&&at| !scene.has_epoch(at)) {
             format!(
                 "there is no kernel at epoch {late}: training goes from 0 to {} epochs, and a \
@@ -129,7 +129,11 @@ impl VelocityPlan {
                 self.interval
             )
         } else if !(1..=scene.labels.len()).contains(&(self.examples as usize)) {
-            format!("a window of {} of {} examples", self.examples, scene.labels.len())
+            format!(
+                "a window of {} examples cannot be cut from {}; take fewer with examples",
+                self.examples,
+                scene.labels.len()
+            )
         } else if let Some(past) = self.positions.iter().find(|p| !(0.0..=1.0).contains(*p)) {
             format!(
                 "a window at {past} lies past the end of the order: positions go from 0, the \
