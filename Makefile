@@ -88,6 +88,8 @@ bench: build $(BENCH_READY)
 	cargo build --release --package datadiet-core --example selection_speed
 	$(BENCH_PYTHON) bench/selection.py --datadiet $(DATADIET) \
 		--ours target/release/examples/selection_speed
+	cargo build --release --package datadiet-core --example fast_scores
+	$(BENCH_PYTHON) bench/fast_scores.py --ours target/release/examples/fast_scores
 	$(MAKE) python
 	$(PY) bench/python.py
 

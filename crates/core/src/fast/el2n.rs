@@ -60,7 +60,8 @@ pub fn el2n_into<E: Element>(
     if finite { Ok(()) } else { logits.check_finite("logits", labels.len()) }
 }
 
-struct El2n<'a>(&'a mut [f32]);
+/// The column that EL2N is written to.
+pub(super) struct El2n<'a>(pub(super) &'a mut [f32]);
 
 impl Sink for El2n<'_> {
     const ALL: bool = false;

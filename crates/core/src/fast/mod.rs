@@ -7,9 +7,10 @@
 //! directly instead of subtracted. Against the `f64` way, over logits up to ±10⁴ and
 //! probabilities down to 10⁻³⁸ (`tests/fast.rs`):
 //!
-//! * EL2N and L1 differ by at most 10⁻⁶ of themselves where logits are within ±40, however small
-//!   the score; that is also at most 10⁻⁶ in absolute terms, everywhere;
-//! * loss, entropy and the margins differ by at most 10⁻⁶ of the largest of 1 and themselves;
+//! * EL2N differs by at most 10⁻⁶ of itself where logits are within ±40, however small it is, and
+//!   by at most 10⁻⁶ everywhere;
+//! * loss differs by at most 10⁻⁶ of itself; L1, entropy and the margins by at most 10⁻⁶ of the
+//!   larger of 1 and themselves;
 //! * predicted classes, and so correctness and forgetting, are the same, and logit margins and
 //!   AUM are exact.
 //!

@@ -98,3 +98,58 @@ impl<E: Element, S: Sink> Walk<'_, E, S> {
         finite
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        fast::{columns::Columns, el2n::El2n, isa::tests::everywhere},
+        logit_scores::LogitScores,
+    };
+
+    /// Both sinks, on logits that are within ±40 and on those that are not.
+    #[derive(Clone)]
+    struct Both<'a, E> {
+        matrix: Matrix<'a, E>,
+        labels: &'a [u32],
+    }
+
+    impl<E: Element> Kernel for Both<'_, E> {
+        type Output = (Vec<f32>, LogitScores);
+
+        #[inline(always)]
+        fn run<I: Isa>(self, isa: I) -> Self::Output {
+            let Self { matrix, labels } = self;
+            let mut room = room(matrix.classes());
+            let mut el2n = vec![0.0; labels.len()];
+            let mut scores = LogitScores::default();
+            let (rows, sink) = (0..labels.len(), &mut El2n(&mut el2n));
+            assert!(Walk { matrix, rows, labels, room: &mut room, sink }.run(isa));
+            let (rows, sink) = (0..labels.len(), &mut Columns::of(&mut scores, labels.len()));
+            assert!(Walk { matrix, rows, labels, room: &mut room, sink }.run(isa));
+            (el2n, scores)
+        }
+    }
+
+    #[test]
+    fn all_instructions_give_the_same() {
+        for classes in [2, 10, 32, 33, 64, 100, 1000] {
+            for scale in [1.0, 10.0, 300.0] {
+                let z = |i: usize| half::f16::from_f32((i as f32 * 0.7).sin() * scale);
+                let logits: Vec<_> = (0..37 * classes).map(z).collect();
+                let wide: Vec<f32> = logits.iter().map(|z| z.to_f32()).collect();
+                let labels: Vec<u32> = (0..37).map(|row| row * 7 % classes as u32).collect();
+                let truth = LogitScores::from_logits(&wide, classes, &labels).unwrap();
+                let matrix = Matrix::new(&logits, classes);
+                for (el2n, scores) in everywhere(Both { matrix, labels: &labels }) {
+                    assert_eq!(scores.predicted, truth.predicted);
+                    for row in 0..labels.len() {
+                        let el2n = [el2n[row], scores.el2n[row]];
+                        assert!(el2n.iter().all(|found| (found - truth.el2n[row]).abs() < 1e-6));
+                        assert!((scores.entropy[row] - truth.entropy[row]).abs() < 4e-6);
+                    }
+                }
+            }
+        }
+    }
+}
