@@ -8,7 +8,7 @@ use super::isa::{Isa, LANES, Lanes};
 
 /// A number of a matrix of logits or probabilities.
 ///
-/// Raw bits of half precision become [`f16`] or [`bf16`] without a copy by `half`'s
+/// Raw bits of half precision become [`struct@f16`] or [`bf16`] without a copy by `half`'s
 /// `HalfBitsSliceExt::reinterpret_cast`. No other type can implement this.
 pub trait Element: Copy + PartialOrd + Send + Sync + Into<f64> + private::Element {}
 
