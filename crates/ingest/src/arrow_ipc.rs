@@ -2,7 +2,7 @@
 //! Face `datasets`); which of them, the first bytes tell. Columns as `columns.rs` finds them.
 //!
 //! A record batch is in memory as a whole: it is as large as the program made it that wrote the
-//! file. LZ4 and zstd are unpacked as the `arrow-ipc` crate was built.
+//! file. LZ4 is unpacked, zstd is not.
 
 use std::fs::File;
 use std::io::{BufReader, Read, Seek, SeekFrom};
@@ -13,8 +13,10 @@ use arrow_ipc::reader::{FileReader, StreamReader};
 use arrow_schema::{ArrowError, Schema};
 
 use crate::IngestError;
+use crate::arrow_sizes::{self, MAGIC};
 use crate::batch::{self, Batch, Kind, Reader};
 use crate::columns::Columns;
+use crate::guard::guarded;
 use crate::names::Names;
 
 /// Where record batches come from.
@@ -29,19 +31,27 @@ pub(crate) struct ArrowIpc {
     /// A record batch, and how many of its rows have been read.
     current: Option<(RecordBatch, usize)>,
     at: u64,
+    /// Whether there was an error; nothing is read after one.
+    gave_up: bool,
 }
 
 impl ArrowIpc {
     /// Reads the schema and the first record batch.
     pub(crate) fn open(path: &Path, names: &Names) -> Result<Self, IngestError> {
+        guarded(path, || Self::open_unguarded(path, names))
+    }
+
+    fn open_unguarded(path: &Path, names: &Names) -> Result<Self, IngestError> {
         let io = IngestError::io(path);
         let mut file = File::open(path).map_err(&io)?;
+        arrow_sizes::check(path, &mut file)?;
+        file.seek(SeekFrom::Start(0)).map_err(&io)?;
         let mut magic = [0; 6];
         file.read_exact(&mut magic).map_err(&io)?;
         file.seek(SeekFrom::Start(0)).map_err(&io)?;
         let damaged = |error| IngestError::damaged(path, error);
         let file = BufReader::new(file);
-        let opened = if magic == *b"ARROW1" {
+        let opened = if magic == *MAGIC {
             FileReader::try_new(file, None).map(|reader| with_schema(reader.schema(), reader))
         } else {
             StreamReader::try_new(file, None).map(|reader| with_schema(reader.schema(), reader))
@@ -49,7 +59,8 @@ impl ArrowIpc {
         let (schema, batches) = opened.map_err(damaged)?;
         let columns = Columns::find(path, &schema, names)?;
         let path = path.to_owned();
-        let mut opened = Self { path, columns, width: 1, batches, current: None, at: 0 };
+        let mut opened =
+            Self { path, columns, width: 1, batches, current: None, at: 0, gave_up: false };
         if opened.fill()?
             && let Some((first, _)) = &opened.current
         {
@@ -87,6 +98,18 @@ impl Reader for ArrowIpc {
 
     fn read(&mut self, batch: &mut Batch) -> Result<bool, IngestError> {
         batch.rows = 0;
+        if self.gave_up {
+            return Ok(false);
+        }
+        let path = self.path.clone();
+        let read = guarded(&path, || self.read_unguarded(batch));
+        self.gave_up = read.is_err();
+        read
+    }
+}
+
+impl ArrowIpc {
+    fn read_unguarded(&mut self, batch: &mut Batch) -> Result<bool, IngestError> {
         if !self.fill()? {
             return Ok(false);
         }

@@ -15,11 +15,13 @@
 
 mod arrays;
 mod arrow_ipc;
+mod arrow_sizes;
 pub mod batch;
 mod by_epoch;
 mod columns;
 mod element;
 mod error;
+mod guard;
 mod id_map;
 mod ingest;
 mod json_lines;

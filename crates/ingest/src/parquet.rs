@@ -11,6 +11,7 @@ use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchR
 use crate::IngestError;
 use crate::batch::{self, Batch, Kind, Reader};
 use crate::columns::Columns;
+use crate::guard::guarded;
 use crate::names::Names;
 
 /// A file of rows.
@@ -20,11 +21,17 @@ pub(crate) struct Parquet {
     width: usize,
     rows: ParquetRecordBatchReader,
     at: u64,
+    /// Whether there was an error; nothing is read after one.
+    gave_up: bool,
 }
 
 impl Parquet {
     /// Reads the footer, and one row to learn how long rows are.
     pub(crate) fn open(path: &Path, names: &Names) -> Result<Self, IngestError> {
+        guarded(path, || Self::open_unguarded(path, names))
+    }
+
+    fn open_unguarded(path: &Path, names: &Names) -> Result<Self, IngestError> {
         let file = File::open(path).map_err(IngestError::io(path))?;
         let builder = builder(path, &file)?;
         let columns = Columns::find(path, builder.schema(), names)?;
@@ -35,7 +42,7 @@ impl Parquet {
             width = columns.take(&first, 0, &mut one)?;
         }
         let rows = rows(path, &file, &columns, batch::rows(width))?;
-        Ok(Self { path: path.to_owned(), columns, width, rows, at: 0 })
+        Ok(Self { path: path.to_owned(), columns, width, rows, at: 0, gave_up: false })
     }
 }
 
@@ -50,6 +57,18 @@ impl Reader for Parquet {
 
     fn read(&mut self, batch: &mut Batch) -> Result<bool, IngestError> {
         batch.rows = 0;
+        if self.gave_up {
+            return Ok(false);
+        }
+        let path = self.path.clone();
+        let read = guarded(&path, || self.read_unguarded(batch));
+        self.gave_up = read.is_err();
+        read
+    }
+}
+
+impl Parquet {
+    fn read_unguarded(&mut self, batch: &mut Batch) -> Result<bool, IngestError> {
         let Some(next) = self.rows.next() else { return Ok(false) };
         let next = next.map_err(|error| IngestError::damaged(&self.path, error))?;
         let width = self.columns.take(&next, self.at, batch)?;
