@@ -175,13 +175,6 @@ struct Ingest<'a> {
     spool: Spool,
 }
 
-/// Why a pass through a run ended.
-enum Pass {
-    Done(Recording),
-    /// An epoch came after a later one.
-    OutOfOrder,
-}
-
 impl Ingest<'_> {
     fn run(&mut self, run: &Run) -> Result<(IngestedRun, Saved), IngestError> {
         let labels = self.options.labels.as_deref().or(run.labels.as_deref());
@@ -189,8 +182,8 @@ impl Ingest<'_> {
         let mut side = Side::read(labels, ids)?;
         let rows = self.rows;
         let recording = match self.in_order(run, &mut side)? {
-            Pass::Done(recording) => recording,
-            Pass::OutOfOrder => {
+            Some(recording) => recording,
+            None => {
                 self.rows = rows;
                 self.sorted(run, &mut side)?
             }
@@ -200,8 +193,8 @@ impl Ingest<'_> {
         self.save(run, recording, rows)
     }
 
-    /// One pass through the files, as long as epochs do not go back.
-    fn in_order(&mut self, run: &Run, side: &mut Side) -> Result<Pass, IngestError> {
+    /// One pass through the files; `None` where an epoch comes after a later one.
+    fn in_order(&mut self, run: &Run, side: &mut Side) -> Result<Option<Recording>, IngestError> {
         let mut recording = Recording::new(self.options);
         let mut ids = Vec::new();
         let mut out_of_order = false;
@@ -227,10 +220,10 @@ impl Ingest<'_> {
             Ok(true)
         })?;
         if out_of_order {
-            return Ok(Pass::OutOfOrder);
+            return Ok(None);
         }
         recording.end();
-        Ok(Pass::Done(recording))
+        Ok(Some(recording))
     }
 
     /// The same with the rows brought in order first.
