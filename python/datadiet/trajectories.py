@@ -132,7 +132,7 @@ def never_learned(
     return _score("never-learned", logits, labels, probs)
 
 
-def _of_correct(correct: Any) -> tuple[Column, Column]:
+def _of_correct(correct: Any) -> list[Column]:
     array = marks(correct, "correct")
     if array.ndim != 2:
         raise ShapeError(f"correct of shape {array.shape}; pass epochs × examples (T × n)")

@@ -49,7 +49,7 @@ pub fn trajectory_scores<'py>(
 pub fn forgetting_of_correct<'py>(
     py: Python<'py>,
     correct: PyReadonlyArray2<'py, bool>,
-) -> PyResult<(Bound<'py, PyArray1<f32>>, Bound<'py, PyArray1<f32>>)> {
+) -> PyResult<[Bound<'py, PyArray1<f32>>; 2]> {
     let examples = correct.as_array().ncols();
     let correct = correct.as_slice()?;
     let tracker = py.detach(|| {
@@ -61,7 +61,7 @@ pub fn forgetting_of_correct<'py>(
         }
         tracker
     });
-    Ok((tracker.events().into_pyarray(py), tracker.never_learned().into_pyarray(py)))
+    Ok([tracker.events().into_pyarray(py), tracker.never_learned().into_pyarray(py)])
 }
 
 type Columns = Vec<(ScoreKind, Vec<f32>)>;
