@@ -92,6 +92,7 @@ bench: build $(BENCH_READY)
 	$(BENCH_PYTHON) bench/fast_scores.py --ours target/release/examples/fast_scores
 	$(MAKE) python
 	$(PY) bench/python.py
+	$(PY) bench/torch_grand.py
 
 smoke: build
 	$(DATADIET) data fetch cifar10
