@@ -115,9 +115,10 @@ impl Training {
         for at in asked {
             ensure!(
                 at >= 0.0 && at <= self.epochs,
-                "cannot score at epoch {at}: training goes from 0 to {} epochs; train longer, or \
-                 change the times (--at and --grand-at; at and grand-at under [scoring] in a file)",
-                self.epochs
+                "cannot score at epoch {at}: training goes from 0 to {} epochs; give --epochs {}, or \
+                 change the times (--at and --grand-at; epochs, at and grand-at in a file)",
+                self.epochs,
+                at.abs().ceil()
             );
             let step = steps_of(at, self.per_epoch);
             if let Some(same) = times.iter().find(|time| time.step == step) {
