@@ -46,7 +46,14 @@ impl<'a> Material<'a> {
 }
 
 fn read_ids(folder: &RunFolder, list: &ListRef, all: usize) -> Result<Vec<ExampleId>, EngineError> {
-    let ids = folder.read_list(list)?;
+    checked_ids(folder.read_list(list)?, all)
+}
+
+/// A list of ids of a data set with so many examples.
+///
+/// # Errors
+/// When it is empty, not ascending, or names an example that there is not.
+pub fn checked_ids(ids: Vec<u32>, all: usize) -> Result<Vec<ExampleId>, EngineError> {
     if ids.is_empty() {
         return Err(unsuitable("a list of ids is empty: there is nothing to train or judge on"));
     }

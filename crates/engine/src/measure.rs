@@ -4,7 +4,7 @@ use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
 use datadiet_core::{ExampleId, Stream, kernel_distance, permutation, rng};
-use datadiet_data::{DataHome, Dataset};
+use datadiet_data::DataHome;
 use datadiet_store::{
     KernelDistance, Line, ListRef, Measured, Measurement, MeasurementFolder, Risks, RunFolder,
     RunSpec,
@@ -15,12 +15,12 @@ use crate::EngineError;
 use crate::connectivity::Path;
 use crate::device::device_for;
 use crate::evaluation::{Pass, indices};
-use crate::material::Material;
+use crate::material::{Material, checked_ids};
 use crate::network::{Network, Weights};
 use crate::networks;
 use crate::ntk::logit_gram;
 use crate::parameters::Parameters;
-use crate::session::{check_data, load_split, task_of};
+use crate::session::{load_train, open_data, task_of};
 use crate::snapshot::read_weights;
 use crate::trainer::kind_of;
 
@@ -67,11 +67,11 @@ fn distance(
     surroundings: &Surroundings<'_>,
 ) -> Result<f64, EngineError> {
     let (run, spec) = RunFolder::open(&folder.run(&wanted.run))?;
-    let dataset = open(&spec, surroundings)?;
+    let dataset = open_data(surroundings.data, &spec)?;
     let device = device_for(&spec, surroundings.gpu)?;
     let (network, mut parameters) = networks::build(&spec.network, task_of(&dataset), 0)?;
     parameters.to_device(device);
-    let (images, labels) = load_split(&dataset, dataset.train(), kept(&spec), Kind::Float, device);
+    let (images, labels) = load_train(&dataset, &spec, Kind::Float, device);
     let ids = ids(folder, &wanted.examples, labels.len())?;
     let images = images.select(&indices(&ids));
     let kernel = |step| -> Result<Vec<f64>, EngineError> {
@@ -109,10 +109,10 @@ fn line(
             wanted.from, wanted.to
         )));
     }
-    let dataset = open(&spec, surroundings)?;
+    let dataset = open_data(surroundings.data, &spec)?;
     let device = device_for(&spec, surroundings.gpu)?;
     let kind = kind_of(spec.precision);
-    let (images, original) = load_split(&dataset, dataset.train(), kept(&spec), kind, device);
+    let (images, original) = load_train(&dataset, &spec, kind, device);
     let task = task_of(&dataset);
     let material = Material::read(&from, &spec, original, task.classes as u32)?;
     let end = |run: &RunFolder| -> Result<(Network, Parameters), EngineError> {
@@ -142,27 +142,10 @@ fn drawn(examples: &[ExampleId], count: usize, spec: &RunSpec) -> Vec<ExampleId>
     order.iter().take(count).map(|&at| examples[at as usize]).collect()
 }
 
-fn open(spec: &RunSpec, surroundings: &Surroundings<'_>) -> Result<Dataset, EngineError> {
-    let dataset = Dataset::open(surroundings.data, &spec.data.name)?;
-    check_data(spec, &dataset)?;
-    Ok(dataset)
-}
-
-fn kept(spec: &RunSpec) -> usize {
-    spec.data.limit.map_or(usize::MAX, |limit| limit as usize)
-}
-
 fn ids(
     folder: &MeasurementFolder,
     list: &ListRef,
     all: usize,
 ) -> Result<Vec<ExampleId>, EngineError> {
-    let ids: Vec<ExampleId> = folder.read_list(list)?.into_iter().map(ExampleId).collect();
-    match ids.iter().find(|id| id.index() >= all) {
-        None => Ok(ids),
-        Some(id) => Err(EngineError::Unsuitable(format!(
-            "a list names example {id}, but the data set has {all} (0 to {})",
-            all - 1
-        ))),
-    }
+    checked_ids(folder.read_list(list)?, all)
 }

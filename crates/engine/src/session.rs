@@ -67,8 +67,7 @@ pub fn run(
     surroundings: &Surroundings<'_>,
     progress: &mut dyn Progress,
 ) -> Result<Ending, EngineError> {
-    let dataset = Dataset::open(surroundings.data, &spec.data.name)?;
-    check_data(spec, &dataset)?;
+    let dataset = open_data(surroundings.data, spec)?;
     let ending = train(folder, spec, &dataset, surroundings, progress);
     if let Err(EngineError::Diverged { step, learning_rate, .. }) = &ending {
         let reason = ending.as_ref().expect_err("matched above").to_string();
@@ -78,9 +77,14 @@ pub fn run(
     ending
 }
 
-pub(crate) fn check_data(spec: &RunSpec, dataset: &Dataset) -> Result<(), EngineError> {
+/// Opens the data set of a run.
+///
+/// # Errors
+/// When there is none of that name, or it has changed since.
+pub(crate) fn open_data(home: &DataHome, spec: &RunSpec) -> Result<Dataset, EngineError> {
+    let dataset = Dataset::open(home, &spec.data.name)?;
     if dataset.fingerprint() == spec.data.fingerprint {
-        return Ok(());
+        return Ok(dataset);
     }
     Err(EngineError::Unsuitable(format!(
         "the data set {} has changed since this run was planned (its fingerprint is {}, the run \
@@ -102,9 +106,8 @@ fn train(
     let task = task_of(dataset);
     let seed = rng(spec.seed, spec.replica, Stream::Initialisation, 0).next_u64() as i64;
     let (network, parameters) = networks::build(&spec.network, task, seed)?;
-    let kept = spec.data.limit.map_or(usize::MAX, |limit| limit as usize);
     let kind = kind_of(spec.precision);
-    let (images, original) = load_split(dataset, dataset.train(), kept, kind, device);
+    let (images, original) = load_train(dataset, spec, kind, device);
     let test = dataset.test().map(|split| load_split(dataset, split, usize::MAX, kind, device));
     let material = Material::read(folder, spec, original, task.classes as u32)?;
     let labels = &*material.labels;
@@ -141,7 +144,18 @@ pub fn task_of(dataset: &Dataset) -> Task {
     }
 }
 
-pub(crate) fn load_split<'a>(
+/// The training examples of a run's data set, with the labels that it has.
+pub(crate) fn load_train<'a>(
+    dataset: &'a Dataset,
+    spec: &RunSpec,
+    kind: Kind,
+    device: Device,
+) -> (Images<'a>, &'a [u32]) {
+    let kept = spec.data.limit.map_or(usize::MAX, |limit| limit as usize);
+    load_split(dataset, dataset.train(), kept, kind, device)
+}
+
+fn load_split<'a>(
     dataset: &'a Dataset,
     split: Split<'a>,
     kept: usize,

@@ -16,7 +16,6 @@ use crate::IngestError;
 use crate::arrow_sizes::{self, MAGIC};
 use crate::batch::{self, Batch, Kind, Reader};
 use crate::columns::Columns;
-use crate::guard::guarded;
 use crate::names::Names;
 
 /// Where record batches come from.
@@ -31,17 +30,11 @@ pub(crate) struct ArrowIpc {
     /// A record batch, and how many of its rows have been read.
     current: Option<(RecordBatch, usize)>,
     at: u64,
-    /// Whether there was an error; nothing is read after one.
-    gave_up: bool,
 }
 
 impl ArrowIpc {
     /// Reads the schema and the first record batch.
     pub(crate) fn open(path: &Path, names: &Names) -> Result<Self, IngestError> {
-        guarded(path, || Self::open_unguarded(path, names))
-    }
-
-    fn open_unguarded(path: &Path, names: &Names) -> Result<Self, IngestError> {
         let io = IngestError::io(path);
         let mut file = File::open(path).map_err(&io)?;
         arrow_sizes::check(path, &mut file)?;
@@ -59,8 +52,7 @@ impl ArrowIpc {
         let (schema, batches) = opened.map_err(damaged)?;
         let columns = Columns::find(path, &schema, names)?;
         let path = path.to_owned();
-        let mut opened =
-            Self { path, columns, width: 1, batches, current: None, at: 0, gave_up: false };
+        let mut opened = Self { path, columns, width: 1, batches, current: None, at: 0 };
         if opened.fill()?
             && let Some((first, _)) = &opened.current
         {
@@ -98,28 +90,12 @@ impl Reader for ArrowIpc {
 
     fn read(&mut self, batch: &mut Batch) -> Result<bool, IngestError> {
         batch.rows = 0;
-        if self.gave_up {
-            return Ok(false);
-        }
-        let path = self.path.clone();
-        let read = guarded(&path, || self.read_unguarded(batch));
-        self.gave_up = read.is_err();
-        read
-    }
-}
-
-impl ArrowIpc {
-    fn read_unguarded(&mut self, batch: &mut Batch) -> Result<bool, IngestError> {
         if !self.fill()? {
             return Ok(false);
         }
         let Some((rows, read)) = &mut self.current else { return Ok(false) };
         let count = batch::rows(self.width).min(rows.num_rows() - *read);
-        let width = self.columns.take(&rows.slice(*read, count), self.at, batch)?;
-        if width != self.width {
-            let reason = format!("it has {width} values, rows before it have {}", self.width);
-            return Err(IngestError::Row { path: self.path.clone(), row: self.at, reason });
-        }
+        self.columns.take_like(&rows.slice(*read, count), self.at, self.width, batch)?;
         *read += count;
         self.at += count as u64;
         Ok(true)

@@ -57,6 +57,22 @@ impl Columns {
         self.values.iter().map(String::as_str).chain(others)
     }
 
+    /// As [`Self::take`], of a file whose rows so far have `width` values.
+    pub(crate) fn take_like(
+        &self,
+        from: &RecordBatch,
+        first: u64,
+        width: usize,
+        batch: &mut Batch,
+    ) -> Result<(), IngestError> {
+        let found = self.take(from, first, batch)?;
+        if found == width {
+            return Ok(());
+        }
+        let reason = format!("it has {found} values, rows before it have {width}");
+        Err(IngestError::Row { path: self.path.clone(), row: first, reason })
+    }
+
     /// Takes the rows of a record batch; `first` is the number of its first row in the file. Gives
     /// the number of values in a row.
     pub(crate) fn take(

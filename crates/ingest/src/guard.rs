@@ -5,12 +5,52 @@
 //! work is not used again.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::IngestError;
+use crate::batch::{Batch, Kind, Reader};
+
+/// A reader whose decoder may panic.
+pub(crate) struct Guarded<R> {
+    path: PathBuf,
+    reader: R,
+    /// Whether there was an error; nothing is read after one.
+    gave_up: bool,
+}
+
+impl<R: Reader> Guarded<R> {
+    /// What `open` opens.
+    pub(crate) fn open(
+        path: &Path,
+        open: impl FnOnce() -> Result<R, IngestError>,
+    ) -> Result<Self, IngestError> {
+        let reader = guarded(path, open)?;
+        Ok(Self { path: path.to_owned(), reader, gave_up: false })
+    }
+}
+
+impl<R: Reader> Reader for Guarded<R> {
+    fn kind(&self) -> Option<Kind> {
+        self.reader.kind()
+    }
+
+    fn columns(&self) -> usize {
+        self.reader.columns()
+    }
+
+    fn read(&mut self, batch: &mut Batch) -> Result<bool, IngestError> {
+        batch.rows = 0;
+        if self.gave_up {
+            return Ok(false);
+        }
+        let read = guarded(&self.path, || self.reader.read(batch));
+        self.gave_up = read.is_err();
+        read
+    }
+}
 
 /// What `decode` gives; an error where it panics.
-pub(crate) fn guarded<T>(
+fn guarded<T>(
     path: &Path,
     decode: impl FnOnce() -> Result<T, IngestError>,
 ) -> Result<T, IngestError> {

@@ -5,6 +5,7 @@ use std::path::Path;
 use crate::arrays::ArrayReader;
 use crate::arrow_ipc::ArrowIpc;
 use crate::batch::Reader;
+use crate::guard::Guarded;
 use crate::json_lines::JsonLines;
 use crate::npy::Npy;
 use crate::npz::Npz;
@@ -50,8 +51,8 @@ pub fn open(path: &Path, names: &Names) -> Result<Box<dyn Reader>, IngestError> 
         Format::Npy => Box::new(ArrayReader::new(path, &Npy::open(path)?, names)?),
         Format::Npz => Box::new(ArrayReader::new(path, &Npz::open(path)?, names)?),
         Format::Safetensors => Box::new(ArrayReader::new(path, &Tensors::open(path)?, names)?),
-        Format::Parquet => Box::new(Parquet::open(path, names)?),
-        Format::Arrow => Box::new(ArrowIpc::open(path, names)?),
+        Format::Parquet => Box::new(Guarded::open(path, || Parquet::open(path, names))?),
+        Format::Arrow => Box::new(Guarded::open(path, || ArrowIpc::open(path, names))?),
         Format::JsonLines => Box::new(JsonLines::open(path, names)?),
     })
 }

@@ -11,7 +11,6 @@ use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchR
 use crate::IngestError;
 use crate::batch::{self, Batch, Kind, Reader};
 use crate::columns::Columns;
-use crate::guard::guarded;
 use crate::names::Names;
 
 /// A file of rows.
@@ -21,17 +20,11 @@ pub(crate) struct Parquet {
     width: usize,
     rows: ParquetRecordBatchReader,
     at: u64,
-    /// Whether there was an error; nothing is read after one.
-    gave_up: bool,
 }
 
 impl Parquet {
     /// Reads the footer, and one row to learn how long rows are.
     pub(crate) fn open(path: &Path, names: &Names) -> Result<Self, IngestError> {
-        guarded(path, || Self::open_unguarded(path, names))
-    }
-
-    fn open_unguarded(path: &Path, names: &Names) -> Result<Self, IngestError> {
         let file = File::open(path).map_err(IngestError::io(path))?;
         let builder = builder(path, &file)?;
         let columns = Columns::find(path, builder.schema(), names)?;
@@ -42,7 +35,7 @@ impl Parquet {
             width = columns.take(&first, 0, &mut one)?;
         }
         let rows = rows(path, &file, &columns, batch::rows(width))?;
-        Ok(Self { path: path.to_owned(), columns, width, rows, at: 0, gave_up: false })
+        Ok(Self { path: path.to_owned(), columns, width, rows, at: 0 })
     }
 }
 
@@ -57,25 +50,9 @@ impl Reader for Parquet {
 
     fn read(&mut self, batch: &mut Batch) -> Result<bool, IngestError> {
         batch.rows = 0;
-        if self.gave_up {
-            return Ok(false);
-        }
-        let path = self.path.clone();
-        let read = guarded(&path, || self.read_unguarded(batch));
-        self.gave_up = read.is_err();
-        read
-    }
-}
-
-impl Parquet {
-    fn read_unguarded(&mut self, batch: &mut Batch) -> Result<bool, IngestError> {
         let Some(next) = self.rows.next() else { return Ok(false) };
         let next = next.map_err(|error| IngestError::damaged(&self.path, error))?;
-        let width = self.columns.take(&next, self.at, batch)?;
-        if width != self.width {
-            let reason = format!("it has {width} values, rows before it have {}", self.width);
-            return Err(IngestError::Row { path: self.path.clone(), row: self.at, reason });
-        }
+        self.columns.take_like(&next, self.at, self.width, batch)?;
         self.at += batch.rows as u64;
         Ok(batch.rows > 0)
     }

@@ -25,6 +25,7 @@ pub use options::ScoreOptions;
 use plan::Plan;
 pub use plan::recording;
 use result::ScoreReport;
+pub use result::summary_row;
 
 /// Score every training example.
 ///

@@ -6,7 +6,8 @@ use datadiet_ingest::IngestedRun;
 use datadiet_lab::{ColumnSummary, TimePoint};
 use serde::Serialize;
 
-use crate::output::{grouped, hard_end, table};
+use crate::commands::score::summary_row;
+use crate::output::{grouped, table};
 
 /// The content of `scores.json`; without `files` it is the table's metadata.
 #[derive(Clone, Debug, Serialize)]
@@ -81,7 +82,7 @@ impl IngestReport {
         let files: Vec<String> = self.files.iter().map(|file| file.display().to_string()).collect();
         format!(
             "{}\n\nread      {} rows of {}: {} examples, {} classes, {} run{}\nwritten   {}",
-            table(&header, shown.map(row).collect(), 2),
+            table(&header, shown.map(summary_row).collect(), 2),
             grouped(rows),
             self.ingested.kind,
             grouped(self.examples as u64),
@@ -91,16 +92,4 @@ impl IngestReport {
             files.join("\n          "),
         )
     }
-}
-
-fn row(column: &ColumnSummary) -> Vec<String> {
-    let number = |value: f64| format!("{value:.3}");
-    vec![
-        column.name.clone(),
-        hard_end(column.direction).into(),
-        number(column.mean),
-        number(f64::from(column.min)),
-        number(f64::from(column.max)),
-        column.reliability.as_ref().map_or("–".into(), |r| number(r.full)),
-    ]
 }

@@ -159,7 +159,14 @@ impl ScoreReport {
 }
 
 fn row(column: &ColumnSummary) -> Vec<String> {
-    let reliability = column.reliability.as_ref();
+    let wanted = column.reliability.as_ref().and_then(|r| r.replicas_for_95);
+    let mut row = summary_row(column);
+    row.push(wanted.map_or("–".into(), |n| grouped(u64::from(n))));
+    row
+}
+
+/// Name, hard end, mean, smallest and largest value, and reliability of a column.
+pub fn summary_row(column: &ColumnSummary) -> Vec<String> {
     let number = |value: f64| format!("{value:.3}");
     vec![
         column.name.clone(),
@@ -167,8 +174,7 @@ fn row(column: &ColumnSummary) -> Vec<String> {
         number(column.mean),
         number(f64::from(column.min)),
         number(f64::from(column.max)),
-        reliability.map_or("–".into(), |r| format!("{:.3}", r.full)),
-        reliability.and_then(|r| r.replicas_for_95).map_or("–".into(), |n| grouped(u64::from(n))),
+        column.reliability.as_ref().map_or("–".into(), |r| number(r.full)),
     ]
 }
 
