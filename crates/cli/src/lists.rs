@@ -6,15 +6,20 @@
 //! .json      an array of numbers, or an object with it under `ids` or `labels`
 //! .txt .csv  one number a line; a first line that is a word is a header
 //! ```
+//!
+//! A subset of imported scores has two ids for an example: its row in the table of scores under `id`
+//! or `ids`, and its own, the data set's, under `key` or `keys`; these are the ones taken.
 
 use std::path::Path;
 
 use anyhow::{Context, Result, bail, ensure};
-use datadiet_store::{Column, TableFile};
+use datadiet_store::{Column, KEY, TableFile};
 use npyz::NpyFile;
 
 /// Key of the fingerprint of the data set in the metadata of a file.
 pub const FINGERPRINT: &str = "fingerprint";
+
+const KEYS: &str = "keys";
 
 /// What a list holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -106,8 +111,16 @@ fn parquet(path: &Path, of: Of) -> Result<List> {
         of == Of::Ids || !has_ids || file.numbers_rows("id")?,
         "its ids are not 0, 1, 2, …: labels must be those of all examples, in order; sort it by id"
     );
-    let table = file.read(&[of.column()])?;
-    let values = table.integers(of.column())?.to_vec();
+    let column = match header.column(KEY) {
+        Some(Column::U32(_)) if of == Of::Ids => KEY,
+        Some(Column::Text(_)) if of == Of::Ids => bail!(
+            "its examples have ids of their own that are no whole numbers from 0 (the column \
+             {KEY}); a list for a data set of datadiet has the numbers of its examples"
+        ),
+        _ => of.column(),
+    };
+    let table = file.read(&[column])?;
+    let values = table.integers(column)?.to_vec();
     Ok(List { values, fingerprint: table.metadata.get(FINGERPRINT).cloned() })
 }
 
@@ -141,7 +154,9 @@ fn checked(values: impl Iterator<Item = Result<i128>>) -> Result<Vec<u32>> {
 fn json(path: &Path, of: Of) -> Result<List> {
     let value: serde_json::Value = serde_json::from_slice(&std::fs::read(path)?)?;
     let fingerprint = value[FINGERPRINT].as_str().map(str::to_owned);
-    let values = if value.is_array() { &value } else { &value[of.key()] };
+    let of_keys = of == Of::Ids && value[KEYS].is_array();
+    let name = if of_keys { KEYS } else { of.key() };
+    let values = if value.is_array() { &value } else { &value[name] };
     let Some(values) = values.as_array() else {
         bail!("it is neither an array nor an object with `{}`", of.key());
     };

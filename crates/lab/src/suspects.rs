@@ -12,6 +12,9 @@ use crate::{LabError, Ranking};
 pub struct Suspect {
     /// Its id.
     pub id: u32,
+    /// Its own id, where the table has another for it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub key: Option<String>,
     /// Its value in the column.
     pub score: f32,
     /// The class it is labelled as.
@@ -23,6 +26,13 @@ pub struct Suspect {
     /// Whether its label was changed, where that is known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub changed: Option<bool>,
+}
+
+impl Suspect {
+    /// The id by which its owner knows it.
+    pub fn name(&self) -> String {
+        self.key.clone().unwrap_or_else(|| self.id.to_string())
+    }
 }
 
 /// The `n` hardest examples that have a score, hardest first.
@@ -52,6 +62,7 @@ pub fn suspects(
         let label = labels.get(row).copied().unwrap_or_default();
         Suspect {
             id: id(row),
+            key: table.key(row),
             score: ranking.values[row],
             class: name(label),
             label,

@@ -40,4 +40,4 @@ pub use spec::{
     RunSpec, Schedule, Spawn, Subset,
 };
 pub use store::Store;
-pub use table::{Column, Table, TableFile, TableWriter, is_detail};
+pub use table::{Column, KEY, Table, TableFile, TableWriter, is_detail};

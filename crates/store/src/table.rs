@@ -23,6 +23,9 @@ pub use details::is_detail;
 pub use file::TableFile;
 pub use writer::TableWriter;
 
+/// Name of the column of ids that are not 0, 1, 2, …: large, with gaps, or texts.
+pub const KEY: &str = "key";
+
 /// Rows of examples with named columns.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Table {
@@ -58,7 +61,7 @@ impl Column {
     }
 
     /// A copy of some rows.
-    fn slice(&self, rows: Range<usize>) -> Self {
+    pub fn slice(&self, rows: Range<usize>) -> Self {
         match self {
             Self::F32(values) => Self::F32(values[rows].to_vec()),
             Self::U32(values) => Self::U32(values[rows].to_vec()),
@@ -100,6 +103,16 @@ impl Table {
     /// A column by name.
     pub fn column(&self, name: &str) -> Option<&Column> {
         self.columns.iter().find(|(known, _)| known == name).map(|(_, column)| column)
+    }
+
+    /// The id that an example had where its scores came from, in a table whose own ids (0, 1, 2, …)
+    /// stand for others: the column `key`.
+    pub fn key(&self, row: usize) -> Option<String> {
+        match self.column(KEY)? {
+            Column::U32(keys) => keys.get(row).map(u32::to_string),
+            Column::Text(keys) => keys.get(row).cloned(),
+            Column::F32(_) => None,
+        }
     }
 
     /// A column of floats by name.

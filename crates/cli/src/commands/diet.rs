@@ -125,6 +125,7 @@ pub fn run(home: &HomeArgs, args: DietArgs) -> Result<ExitCode> {
         let file = SubsetFile {
             data: Some(spec.data.clone()),
             labels: Some(&scene.labels),
+            keys: None,
             ranking: Some(&ranking),
             chosen: &chosen,
             choice: serde_json::json!({ "by": ranking.name, "choice": found.answer }),

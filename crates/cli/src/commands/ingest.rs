@@ -11,7 +11,7 @@ use clap::{Args, ValueEnum};
 use datadiet_core::ScoreKind;
 use datadiet_ingest::{Ingested, Keys, Kind, Names, Options, Run};
 use datadiet_lab::{ColumnSummary, Recorded, ScoreTable, TimePoint, recorded};
-use datadiet_store::{Column, Table, write_json};
+use datadiet_store::{Column, KEY, Table, write_json};
 
 use crate::output::{OutputArgs, check_writable, named_folder};
 use progress::Bar;
@@ -225,7 +225,7 @@ fn table(found: &mut Ingested, names: Option<&[String]>, pass: &str) -> Result<S
     table.push("label", Column::U32(found.labels.clone()))?;
     table.push("class", Column::Text(classes(found, names)?))?;
     if !found.keys.are_rows() {
-        table.push("key", key_column(&found.keys))?;
+        table.push(KEY, key_column(&found.keys))?;
     }
     let mut columns = Vec::new();
     for place in 0..found.columns.len() {

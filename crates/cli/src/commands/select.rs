@@ -11,7 +11,7 @@ use clap::Args;
 use datadiet_core::{ExampleId, check_no_class_vanishes, skew};
 use datadiet_lab::ranking::columns_of;
 use datadiet_lab::{Candidates, Chosen, Keep, Made, Ranking, cautions};
-use datadiet_store::{Column, Table};
+use datadiet_store::{Column, KEY, Table};
 use serde::Serialize;
 use serde_json::json;
 
@@ -136,6 +136,7 @@ pub fn run(home: &HomeArgs, args: SelectArgs) -> Result<ExitCode> {
     let file = SubsetFile {
         data: scores.spec().map(|spec| spec.data),
         labels,
+        keys: needed.column(KEY),
         ranking: ranking.as_ref(),
         chosen: &chosen,
         choice: json!({ "by": ranking.as_ref().map(|r| &r.name), "choice": choice }),
@@ -171,6 +172,9 @@ fn read(scores: &ScoresFile, by: Option<&str>) -> Result<Table> {
     };
     if matches!(header.column("label"), Some(Column::U32(_))) {
         columns.push("label".into());
+    }
+    if header.column(KEY).is_some() {
+        columns.push(KEY.into());
     }
     scores.read(&columns.iter().map(String::as_str).collect::<Vec<_>>())
 }

@@ -178,7 +178,7 @@ impl Answer {
             let mut row = vec![
                 suspect.class.clone(),
                 suspect.predicted.clone().unwrap_or_else(|| "–".into()),
-                suspect.id.to_string(),
+                suspect.name(),
                 format!("{:.3}", suspect.score),
             ];
             if known {

@@ -119,11 +119,41 @@ fn replicas_become_means_that_every_command_reads() {
     assert_eq!(Table::read(&home.path().join("half.parquet")).unwrap().rows(), EXAMPLES / 2);
     let suspects = home.json(&["suspects", "out", "-n", "3"]);
     assert_eq!(suspects["suspects"].as_array().unwrap().len(), 3);
+    let keys = |row: &Value| key(order()[row["id"].as_u64().unwrap() as usize]);
+    for suspect in suspects["suspects"].as_array().unwrap() {
+        assert_eq!(suspect["key"], keys(suspect));
+    }
+    let hardest = home.json(&["scores", "head", "out", "-n", "1"]);
+    assert_eq!(hardest[0]["key"], keys(&hardest[0]));
     home.ok(&["report", "out"]);
     let page = std::fs::read_to_string(home.path().join("out/report.html")).unwrap();
     for section in ["The scores", "el2n@4", "eval mode", "recorded in run0, run1"] {
         assert!(page.contains(section), "{section}");
     }
+}
+
+/// Ids that are not 0, 1, 2, … stay with a subset in every format.
+#[test]
+fn a_subset_has_the_ids_of_its_owner() {
+    let home = Home::with_sample();
+    write_run(&home.path().join("run0"), 0, None);
+    home.ok(&["ingest", "run0", "--out", "out"]);
+    for file in ["half.parquet", "half.txt", "half.json"] {
+        home.ok(&["select", "out", "--keep", "0.5", "--out", file]);
+    }
+    let read = |file: &str| std::fs::read_to_string(home.path().join(file)).unwrap();
+    let table = Table::read(&home.path().join("half.parquet")).unwrap();
+    let ids = table.integers("id").unwrap();
+    let keys: Vec<String> = ids.iter().map(|&id| key(order()[id as usize])).collect();
+    assert_eq!(table.column("key"), Some(&Column::Text(keys.clone())));
+    assert_eq!(read("half.txt").lines().collect::<Vec<_>>(), keys);
+    let json: Value = serde_json::from_str(&read("half.json")).unwrap();
+    assert_eq!(json["keys"], serde_json::json!(keys));
+    let message = home.fails(&["select", "out", "--keep", "0.5", "--out", "half.npy"]);
+    assert!(message.contains("texts for ids") && message.contains(".parquet"), "{message}");
+    assert!(!home.path().join("half.npy").exists());
+    let message = home.fails(&["train", "--data", "sample", "--subset", "half.parquet"]);
+    assert!(message.contains("no whole numbers from 0"), "{message}");
 }
 
 #[test]

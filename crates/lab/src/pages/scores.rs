@@ -202,7 +202,7 @@ fn suspects_section(view: &ScoresView<'_>, ranking: &Ranking) -> Result<Section,
         vec![
             suspect.class.clone(),
             suspect.predicted.clone().unwrap_or_else(|| "–".into()),
-            suspect.id.to_string(),
+            suspect.name(),
             format!("{:.4}", suspect.score),
         ]
     };

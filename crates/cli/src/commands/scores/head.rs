@@ -38,6 +38,8 @@ pub struct HeadArgs {
 #[derive(Serialize)]
 struct Example {
     id: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    key: Option<String>,
     class: Option<String>,
     score: f32,
     standard_error: Option<f32>,
@@ -89,6 +91,7 @@ fn example(scores: &Scores, column: &str, row: usize, id: u32) -> Example {
     let error = scores.table.floats(&format!("{column}.se")).ok().map(|errors| errors[row]);
     Example {
         id,
+        key: scores.table.key(row),
         class,
         score: scores.table.floats(column).map_or(f32::NAN, |values| values[row]),
         standard_error: error.filter(|error| !error.is_nan()),
@@ -99,7 +102,8 @@ fn text(column: &str, examples: &[Example]) -> String {
     let row = |example: &Example| {
         let error = example.standard_error.map_or("–".into(), |error| format!("{error:.4}"));
         let class = example.class.clone().unwrap_or_default();
-        vec![class, example.id.to_string(), format!("{:.4}", example.score), error]
+        let id = example.key.clone().unwrap_or_else(|| example.id.to_string());
+        vec![class, id, format!("{:.4}", example.score), error]
     };
     table(&["class", "id", column, "± se"], examples.iter().map(row).collect(), 1)
 }

@@ -4,14 +4,14 @@ use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 
-use anyhow::{Result, bail, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use clap::{Args, ValueEnum};
 use datadiet_core::ExampleId;
 use datadiet_data::export;
 use datadiet_lab::{Chosen, Ranking};
-use datadiet_store::{Column, DataRef, TableWriter, write_atomically, write_json};
+use datadiet_store::{Column, DataRef, KEY, TableWriter, write_atomically, write_json};
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::home::HomeArgs;
 use crate::lists::FINGERPRINT;
@@ -23,6 +23,8 @@ pub struct SubsetFile<'a> {
     pub data: Option<DataRef>,
     /// Labels of the whole training set, where there are some.
     pub labels: Option<&'a [u32]>,
+    /// Own ids of the whole training set, where they are not 0, 1, 2, …
+    pub keys: Option<&'a Column>,
     /// The column it was chosen by.
     pub ranking: Option<&'a Ranking<'a>>,
     /// The subset.
@@ -56,15 +58,55 @@ impl SubsetFile<'_> {
         match path.extension().and_then(|extension| extension.to_str()) {
             Some("parquet") => Ok(self.table().write(path)?),
             Some("json") => Ok(write_json(path, &self.json())?),
-            Some("npy") => Ok(write_atomically(path, |file| npy(&self.chosen.ids, file))?),
-            _ => Ok(write_atomically(path, |file| txt(&self.chosen.ids, file))?),
+            Some("npy") => self.write_npy(path),
+            _ => Ok(write_atomically(path, |file| txt(&self.names(), file))?),
         }
+    }
+
+    /// Own ids of the subset, where they are not those of the table.
+    fn keys(&self) -> Option<Column> {
+        Some(match self.keys? {
+            Column::U32(keys) => Column::U32(at(keys, &self.chosen.ids)),
+            Column::Text(keys) => Column::Text(at(keys, &self.chosen.ids)),
+            Column::F32(_) => return None,
+        })
+    }
+
+    /// The ids by which their owner knows the examples.
+    fn names(&self) -> Vec<String> {
+        match self.keys() {
+            Some(Column::Text(keys)) => keys,
+            Some(Column::U32(keys)) => keys.iter().map(u32::to_string).collect(),
+            _ => self.chosen.ids.iter().map(ExampleId::to_string).collect(),
+        }
+    }
+
+    fn write_npy(&self, path: &Path) -> Result<()> {
+        let ids: Vec<u32> = match self.keys() {
+            Some(Column::U32(keys)) => keys,
+            Some(Column::Text(keys)) => {
+                let wide: Option<Vec<i64>> = keys.iter().map(|key| key.parse().ok()).collect();
+                let wide = wide.with_context(|| {
+                    format!(
+                        "the examples have texts for ids, and {} can hold whole numbers only; give \
+                         a name that ends in .txt, .json or .parquet",
+                        path.display()
+                    )
+                })?;
+                return Ok(write_atomically(path, |file| npy(&wide, file))?);
+            }
+            _ => self.chosen.ids.iter().map(|id| id.0).collect(),
+        };
+        Ok(write_atomically(path, |file| npy(&ids, file))?)
     }
 
     fn table(&self) -> TableWriter<'_> {
         let ids = &self.chosen.ids;
         let mut table = TableWriter::new(ids.len());
         table.push("id", |rows| Column::U32(ids[rows].iter().map(|id| id.0).collect()));
+        if let Some(keys) = self.keys() {
+            table.push(KEY, move |rows| keys.slice(rows));
+        }
         if let Some(labels) = self.labels {
             table.push("label", |rows| Column::U32(at(labels, &ids[rows])));
         }
@@ -85,6 +127,11 @@ impl SubsetFile<'_> {
             fingerprint: self.data.as_ref().map(|data| data.fingerprint.as_str()),
             how: &self.choice,
             ids: &self.chosen.ids,
+            keys: self.keys().map(|keys| match keys {
+                Column::Text(keys) => json!(keys),
+                Column::U32(keys) => json!(keys),
+                Column::F32(keys) => json!(keys),
+            }),
         }
     }
 }
@@ -96,24 +143,26 @@ struct SubsetJson<'a> {
     fingerprint: Option<&'a str>,
     how: &'a Value,
     ids: &'a [ExampleId],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    keys: Option<Value>,
 }
 
-fn at<T: Copy>(values: &[T], ids: &[ExampleId]) -> Vec<T> {
-    ids.iter().map(|id| values[id.index()]).collect()
+fn at<T: Clone>(values: &[T], ids: &[ExampleId]) -> Vec<T> {
+    ids.iter().map(|id| values[id.index()].clone()).collect()
 }
 
-fn npy(ids: &[ExampleId], file: &mut File) -> std::io::Result<()> {
+fn npy<N: npyz::AutoSerialize + Copy>(ids: &[N], file: &mut File) -> std::io::Result<()> {
     use npyz::WriterBuilder;
     let mut file = BufWriter::new(file);
     let shape = [ids.len() as u64];
     let mut writer =
         npyz::WriteOptions::new().default_dtype().shape(&shape).writer(&mut file).begin_nd()?;
-    writer.extend(ids.iter().map(|id| id.0))?;
+    writer.extend(ids.iter().copied())?;
     writer.finish()?;
     file.flush()
 }
 
-fn txt(ids: &[ExampleId], file: &mut File) -> std::io::Result<()> {
+fn txt(ids: &[String], file: &mut File) -> std::io::Result<()> {
     let mut file = BufWriter::new(file);
     ids.iter().try_for_each(|id| writeln!(file, "{id}"))?;
     file.flush()
