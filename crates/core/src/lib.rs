@@ -66,7 +66,7 @@ pub use logit_scores::LogitScores;
 pub use loss::loss;
 pub use margin::{max_margin, sum_margin};
 pub use recorder_state::StateColumn;
-pub use score_error::ScoreError;
+pub use score_error::{PROBABILITY_TOLERANCE, ScoreError};
 pub use score_kind::{Definition, Direction, ParseScoreKindError, ScoreKind, Source};
 pub use selection::{
     ClassShare, Classes, KeepFraction, KeepFractionError, Quota, Rule, SelectionError,

@@ -2,7 +2,7 @@
 //! come in pieces.
 //!
 //! Values are `[n, K]` for one epoch or `[T, n, K]` for T epochs (`[n]` and `[T, n]` for one column
-//! are written `[n, 1]` and `[T, n, 1]`). Ids and labels are `[n]`, the same for all epochs of a
+//! are written `[n, 1]` and `[T, n, 1]`). Ids and labels are `[n]` or `[n, 1]`, the same for all epochs of a
 //! file; they are read at once, values in batches. Only row-major (C) order is read: a column-major
 //! matrix has no rows that could be read one after the other.
 
@@ -107,9 +107,12 @@ impl ArrayReader {
             let reason = format!("{name} is {shape}; a row has 1 to {most} columns");
             return Err(IngestError::shape(path, reason));
         }
-        let side = |field| arrays.iter().position(|array| names.field(&array.name) == Some(field));
-        let keys = side(Field::Ids).map(|place| read_keys(path, file, place, rows)).transpose()?;
-        let labels = side(Field::Labels);
+        let side = |field| -> Result<Option<usize>, IngestError> {
+            let one = names.one(path, field, arrays.iter().map(|array| array.name.as_str()))?;
+            Ok(one.and_then(|name| arrays.iter().position(|array| array.name == name)))
+        };
+        let keys = side(Field::Ids)?.map(|place| read_keys(path, file, place, rows)).transpose()?;
+        let labels = side(Field::Labels)?;
         let labels = labels.map(|place| read_labels(path, file, place, rows)).transpose()?;
         Ok(Self {
             path: path.to_owned(),
@@ -142,6 +145,7 @@ impl Reader for ArrayReader {
         let rows = (self.rows - row).min(batch::rows(self.columns) as u64).min(all - self.at);
         batch.rows = rows as usize;
         batch.first = row;
+        batch.axis = self.epochs.is_some();
         if rows == 0 {
             return Ok(false);
         }
@@ -157,12 +161,7 @@ impl Reader for ArrayReader {
         batch.labels = self.labels.as_ref().map(|labels| labels[here].to_vec());
         self.at += rows;
         if self.at == all {
-            // A stream that checks its sum does so at its end.
-            let more = self.values.read(&mut [0]).map_err(IngestError::io(&self.path))?;
-            if more > 0 {
-                let reason = "there are more bytes than its shape asks for";
-                return Err(IngestError::damaged(&self.path, reason));
-            }
+            check_end(&self.path, &mut self.values)?;
         }
         Ok(true)
     }
@@ -202,6 +201,15 @@ fn values_of(
     }
 }
 
+/// Checks that all of an array has been read; a stream that checks its sum does so at its end.
+fn check_end(path: &Path, from: &mut impl Read) -> Result<(), IngestError> {
+    let more = from.read(&mut [0]).map_err(IngestError::io(path))?;
+    if more == 0 {
+        return Ok(());
+    }
+    Err(IngestError::damaged(path, "there are more bytes than its shape asks for"))
+}
+
 /// All of an array of n elements, read in pieces: memory grows with what is there, not with what
 /// is promised.
 fn read_all(
@@ -211,18 +219,19 @@ fn read_all(
     rows: u64,
 ) -> Result<Vec<u8>, IngestError> {
     let array = &file.arrays()[place];
-    if array.shape != [rows] {
+    if array.shape != [rows] && array.shape != [rows, 1] {
         let (name, shape) = (&array.name, array.shape_text());
         let reason = format!("{name} is {shape}, but there are {rows} rows; write [{rows}]");
         return Err(IngestError::shape(path, reason));
     }
     let count = array.bytes().ok_or_else(|| IngestError::damaged(path, "its shape overflows"))?;
     let mut bytes = Vec::with_capacity((count as usize).min(PIECE));
-    let read = file.open(place)?.take(count).read_to_end(&mut bytes);
-    read.map_err(IngestError::io(path))?;
+    let mut from = file.open(place)?;
+    from.by_ref().take(count).read_to_end(&mut bytes).map_err(IngestError::io(path))?;
     if (bytes.len() as u64) < count {
         return Err(IngestError::damaged(path, format!("{} ends too early", array.name)));
     }
+    check_end(path, &mut from)?;
     Ok(bytes)
 }
 
@@ -249,7 +258,7 @@ pub(crate) fn read_labels(
     rows: u64,
 ) -> Result<Vec<u32>, IngestError> {
     let array = &file.arrays()[place];
-    if array.shape.len() > 1 {
+    if !matches!(array.shape[..], [_] | [_, 1]) {
         let found = array.shape_text();
         return Err(IngestError::MultiLabel { path: path.to_owned(), found });
     }

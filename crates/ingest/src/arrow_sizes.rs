@@ -8,7 +8,7 @@ use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::path::Path;
 
-use arrow_ipc::{Block, Message, RecordBatch, root_as_footer, root_as_message};
+use arrow_ipc::{Block, Endianness, Message, RecordBatch, root_as_footer, root_as_message};
 
 use crate::IngestError;
 
@@ -78,7 +78,11 @@ impl Sizes<'_> {
     /// One message after the other.
     fn stream(&mut self) -> Result<(), IngestError> {
         let mut at = 0;
-        while at + 4 <= self.size {
+        loop {
+            if at == self.size {
+                return Err(self
+                    .damaged("it has no end mark: it was cut off, or the writer was not closed"));
+            }
             let mut word = self.bytes(at, 4)?;
             at += 4;
             if word == CONTINUATION {
@@ -87,13 +91,12 @@ impl Sizes<'_> {
             }
             let length = u64::from(u32::from_le_bytes([word[0], word[1], word[2], word[3]]));
             if length == 0 {
-                break;
+                return Ok(());
             }
             let head = self.bytes(at, length)?;
             at += length;
             at += self.message(&head, at, None)?;
         }
-        Ok(())
     }
 
     /// Checks a message whose body is at `body`; gives the body's length. `declared`: what the
@@ -105,6 +108,10 @@ impl Sizes<'_> {
         declared: Option<u64>,
     ) -> Result<u64, IngestError> {
         let message: Message<'_> = root_as_message(head).map_err(|error| self.damaged(error))?;
+        let schema = message.header_as_schema();
+        if schema.is_some_and(|schema| schema.endianness() != Endianness::Little) {
+            return Err(self.damaged("its numbers are big-endian, which Arrow's readers refuse"));
+        }
         let length = u64::try_from(message.bodyLength()).unwrap_or(u64::MAX);
         for length in [Some(length), declared].into_iter().flatten() {
             if body.checked_add(length).is_none_or(|end| end > self.size) {

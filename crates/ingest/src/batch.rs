@@ -2,6 +2,9 @@
 
 use std::fmt;
 
+#[cfg(doc)]
+use datadiet_core::PROBABILITY_TOLERANCE;
+
 use crate::{IngestError, Keys};
 
 /// Values in a batch, at most (but one row at least): 4 MiB of `f32`.
@@ -15,7 +18,7 @@ pub const VALUES: usize = 1 << 20;
 pub enum Kind {
     /// Logits: any finite numbers.
     Logits,
-    /// Probabilities: each row sums to 1 within 10⁻³.
+    /// Probabilities: each row sums to 1 within [`PROBABILITY_TOLERANCE`], 0.002.
     Probabilities,
 }
 
@@ -33,8 +36,10 @@ impl fmt::Display for Kind {
 pub struct Batch {
     /// Number of rows.
     pub rows: usize,
-    /// Where the first row is in the file; in its epoch, where the file has an axis of epochs.
+    /// Where the first row is in the file; in its epoch, where epochs are an axis.
     pub first: u64,
+    /// Whether epochs are an axis of the file, so that a row has the same number in each.
+    pub axis: bool,
     /// Epochs of the rows; `None` where the file does not tell.
     pub epochs: Option<Vec<i64>>,
     /// Ids of the rows; `None` where the file has none.

@@ -1,8 +1,8 @@
 //! Rows whose epochs come in any order, brought in the order of epochs: on disk, in one pass.
 //!
-//! Rows are kept in a small buffer an epoch and written to one temporary file as these fill up;
-//! reading back goes epoch by epoch through the pieces of each. The disk needs as much room as the
-//! values take as `f32`, memory 256 KiB an epoch.
+//! Rows are kept in a buffer an epoch and written to one temporary file as these fill up; reading
+//! back goes epoch by epoch through the pieces of each. The disk needs as much room as the values
+//! take as `f32`, memory 64 MiB however many epochs there are.
 
 use std::collections::BTreeMap;
 use std::io::Result;
@@ -11,8 +11,11 @@ use datadiet_core::ExampleId;
 
 use crate::spool::Spool;
 
-/// Words of a piece.
+/// Words of a piece, unless there are so many epochs that theirs are written earlier.
 const PIECE: usize = 1 << 16;
+
+/// Words in all buffers.
+const BUFFERED: usize = 1 << 23;
 
 /// Rows by epoch.
 pub(crate) struct ByEpoch {
@@ -20,12 +23,23 @@ pub(crate) struct ByEpoch {
     /// Values in a row; a row is its id, its label and these.
     columns: usize,
     epochs: BTreeMap<i64, Epoch>,
+    /// Words in the buffers.
+    buffered: usize,
 }
 
 #[derive(Default)]
 struct Epoch {
     pieces: Vec<usize>,
     buffer: Vec<u32>,
+}
+
+impl Epoch {
+    /// Writes the buffer and frees it; the number of words that it had.
+    fn flush(&mut self, spool: &mut Spool) -> Result<usize> {
+        let buffer = std::mem::take(&mut self.buffer);
+        self.pieces.push(spool.push(&buffer)?);
+        Ok(buffer.len())
+    }
 }
 
 /// Some rows of one epoch.
@@ -38,7 +52,7 @@ pub(crate) struct Rows {
 
 impl ByEpoch {
     pub(crate) fn new(columns: usize) -> Result<Self> {
-        Ok(Self { spool: Spool::new()?, columns, epochs: BTreeMap::new() })
+        Ok(Self { spool: Spool::new()?, columns, epochs: BTreeMap::new(), buffered: 0 })
     }
 
     pub(crate) fn push(
@@ -51,9 +65,14 @@ impl ByEpoch {
         let epoch = self.epochs.entry(epoch).or_default();
         epoch.buffer.extend([id.0, label]);
         epoch.buffer.extend_from_slice(bytemuck::cast_slice(values));
+        self.buffered += 2 + values.len();
         if epoch.buffer.len() >= PIECE {
-            epoch.pieces.push(self.spool.push(&epoch.buffer)?);
-            epoch.buffer.clear();
+            self.buffered -= epoch.flush(&mut self.spool)?;
+        }
+        if self.buffered >= BUFFERED {
+            for epoch in self.epochs.values_mut().filter(|epoch| !epoch.buffer.is_empty()) {
+                self.buffered -= epoch.flush(&mut self.spool)?;
+            }
         }
         Ok(())
     }
@@ -88,5 +107,38 @@ impl Rows {
             self.labels.push(row[1]);
             self.values.extend_from_slice(bytemuck::cast_slice(&row[2..]));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_come_back_in_order_however_many_epochs_are_buffered() {
+        const EPOCHS: i64 = 300;
+        let mut rows = ByEpoch::new(1).unwrap();
+        for id in 0..10_000 {
+            for epoch in (0..EPOCHS).rev() {
+                rows.push(epoch, ExampleId(id), 7, &[epoch as f32]).unwrap();
+            }
+            assert!(rows.buffered < BUFFERED);
+        }
+        assert!(rows.epochs.values().all(|epoch| !epoch.pieces.is_empty()));
+        let (mut expected, mut before) = (vec![0; EPOCHS as usize], 0);
+        rows.each(
+            |error| error,
+            |epoch, rows| {
+                assert!(epoch >= before);
+                before = epoch;
+                for (id, value) in rows.ids.iter().zip(&rows.values) {
+                    assert_eq!((id.0, *value), (expected[epoch as usize], epoch as f32));
+                    expected[epoch as usize] += 1;
+                }
+                Ok(())
+            },
+        )
+        .unwrap();
+        assert!(expected.iter().all(|&count| count == 10_000));
     }
 }

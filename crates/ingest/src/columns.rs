@@ -35,18 +35,17 @@ impl Columns {
     /// Finds the columns of a schema.
     pub(crate) fn find(path: &Path, schema: &Schema, names: &Names) -> Result<Self, IngestError> {
         let of = |wanted| {
-            let mut fields = schema.fields().iter();
-            let found = fields.find(|field| names.field(field.name()) == Some(wanted));
-            found.map(|field| field.name().clone())
+            let all = schema.fields().iter().map(|field| field.name().as_str());
+            names.one(path, wanted, all).map(|found| found.map(str::to_owned))
         };
         let (values, kind) = values_of(path, schema, names)?;
         Ok(Self {
             path: path.to_owned(),
             kind,
             values,
-            labels: of(Field::Labels),
-            keys: of(Field::Ids),
-            epochs: of(Field::Epochs),
+            labels: of(Field::Labels)?,
+            keys: of(Field::Ids)?,
+            epochs: of(Field::Epochs)?,
         })
     }
 
@@ -83,6 +82,7 @@ impl Columns {
     ) -> Result<usize, IngestError> {
         batch.rows = from.num_rows();
         batch.first = first;
+        batch.axis = false;
         let columns = match &self.values[..] {
             [one] if is_list(self.column(from, one)?.data_type()) => {
                 self.lists(self.column(from, one)?, one, first, &mut batch.values)?
@@ -244,6 +244,7 @@ impl Columns {
             DataType::LargeUtf8 => {
                 Keys::Texts(column.as_string::<i64>().iter().map(text).collect())
             }
+            DataType::UInt64 => Keys::of_u64(column.as_primitive::<UInt64Type>().values()),
             DataType::Utf8View => Keys::Texts(column.as_string_view().iter().map(text).collect()),
             other => {
                 Keys::Integers(integers(column).ok_or_else(|| {
@@ -337,7 +338,7 @@ fn floats(column: &ArrayRef, mut take: impl FnMut(f32)) -> Option<()> {
     Some(())
 }
 
-/// Whole numbers of any size; those of 64 bits without sign beyond 2⁶³ wrap, which no id is.
+/// Whole numbers; `None` if they are none, or one is 2⁶³ or more.
 fn integers(column: &ArrayRef) -> Option<Vec<i64>> {
     macro_rules! widened {
         ($type:ty) => {
@@ -352,7 +353,10 @@ fn integers(column: &ArrayRef) -> Option<Vec<i64>> {
         DataType::UInt8 => widened!(UInt8Type),
         DataType::UInt16 => widened!(UInt16Type),
         DataType::UInt32 => widened!(UInt32Type),
-        DataType::UInt64 => widened!(UInt64Type),
+        DataType::UInt64 => {
+            let values = column.as_primitive::<UInt64Type>().values().iter();
+            values.map(|&value| i64::try_from(value).ok()).collect::<Option<_>>()?
+        }
         _ => return None,
     })
 }

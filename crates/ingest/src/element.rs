@@ -64,6 +64,9 @@ impl Element {
     pub(crate) fn numbers(self, bytes: &mut [u8]) -> Vec<f64> {
         let mut values = Vec::new();
         match self.class {
+            Class::Unsigned if self.size == 8 => {
+                values.extend(self.unsigned(bytes).into_iter().map(|value| value as f64));
+            }
             Class::Signed | Class::Unsigned => {
                 values.extend(self.integers(bytes).into_iter().map(|value| value as f64));
             }
@@ -84,6 +87,7 @@ impl Element {
     /// Bytes of some ids: whole numbers or texts.
     pub(crate) fn keys(self, bytes: &mut [u8]) -> Option<Keys> {
         match self.class {
+            Class::Unsigned if self.size == 8 => Some(Keys::of_u64(&self.unsigned(bytes))),
             Class::Signed | Class::Unsigned => Some(Keys::Integers(self.integers(bytes))),
             Class::Bytes | Class::Unicode => {
                 let texts = bytes.chunks_exact(self.size).map(|text| self.text(text));
@@ -93,7 +97,15 @@ impl Element {
         }
     }
 
-    /// Whole numbers; those of 8 bytes without sign beyond 2⁶³ wrap, which no id or label is.
+    /// Whole numbers of 8 bytes without sign.
+    fn unsigned(self, bytes: &mut [u8]) -> Vec<u64> {
+        self.to_native(bytes);
+        let mut out = vec![0_u64; bytes.len() / 8];
+        fill(&mut out, bytes, u64::from_ne_bytes);
+        out
+    }
+
+    /// Whole numbers of other types.
     fn integers(self, bytes: &mut [u8]) -> Vec<i64> {
         self.to_native(bytes);
         let mut out = vec![0_i64; bytes.len() / self.size];

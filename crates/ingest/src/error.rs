@@ -107,6 +107,19 @@ pub enum IngestError {
         hint: &'static str,
     },
 
+    /// Several arrays or columns that could each be the one.
+    #[error("{path} has several {what}: {}; name the one to read with {option}", list(.found))]
+    Several {
+        /// The file.
+        path: PathBuf,
+        /// What they are, as their names say.
+        what: &'static str,
+        /// Their names.
+        found: Vec<String>,
+        /// The option that chooses.
+        option: &'static str,
+    },
+
     /// Arrays whose shapes do not fit.
     #[error("{path}: {reason}")]
     Shape {
@@ -118,7 +131,7 @@ pub enum IngestError {
 
     /// Targets of a multi-label problem.
     #[error(
-        "{path}: the labels are a matrix ({found}): a multi-label problem, for which these scores are not defined; ingest each label as a binary problem of its own: one column of probabilities or logits and labels 0 or 1"
+        "{path}: the labels are a matrix ({found}): a multi-label problem, for which these scores are not defined; ingest each label as a binary problem of its own: one column of probabilities or logits and labels 0 or 1; if they are one-hot, save labels.argmax(1)"
     )]
     MultiLabel {
         /// The file.
@@ -184,9 +197,9 @@ pub enum IngestError {
         found: super::Kind,
     },
 
-    /// Values that nothing says the kind of, which look like probabilities.
+    /// Values that nothing calls probabilities, and that look like them.
     #[error(
-        "{path}: nothing says whether the values are logits, but each row looked at lies in [0, 1] and sums to 1; say --kind probabilities or --kind logits"
+        "{path}: each row looked at lies in [0, 1] and sums to 1, as probabilities do, and nothing says that they are; say --kind probabilities, or --kind logits if they are none"
     )]
     LooksLikeProbabilities {
         /// The file.
@@ -194,7 +207,7 @@ pub enum IngestError {
     },
 
     /// Rows that no score can be taken of.
-    #[error("{path}, epoch {epoch}, example{} {}: {problem}", if .keys.len() == 1 { "" } else { "s" }, .keys.join(", "))]
+    #[error("{path}, epoch {epoch}, example{} {}: {}", if .keys.len() == 1 { "" } else { "s" }, .keys.join(", "), said(.problem))]
     Scores {
         /// The file.
         path: PathBuf,
@@ -232,6 +245,15 @@ pub enum IngestError {
         before: u32,
         /// The label here.
         now: u32,
+    },
+
+    /// Rows of several epochs, or steps, without ids.
+    #[error(
+        "{path} holds rows of several epochs or steps and no ids, so that nothing says which rows are of one example; add a column or array `id`, or write one file an epoch with the examples in the same order"
+    )]
+    NoIds {
+        /// The file.
+        path: PathBuf,
     },
 
     /// Ids that are numbers here and row numbers there.
@@ -304,6 +326,29 @@ pub enum IngestError {
         /// The run.
         path: PathBuf,
     },
+}
+
+/// A problem in the words of files: the core speaks of rows of its arguments, and of functions.
+fn said(problem: &ScoreError) -> String {
+    match problem {
+        ScoreError::NotNormalised { sum, tolerance, .. } => format!(
+            "its probabilities sum to {sum}, further than {tolerance} from 1; if they are logits, \
+             say --kind logits"
+        ),
+        ScoreError::NegativeProbability { class, value, .. } => format!(
+            "{value} of class {class} is no probability; if they are logits, say --kind logits"
+        ),
+        ScoreError::LabelOutOfRange { label, classes, .. } => format!(
+            "label {label}, but there are {classes} columns of values (classes 0 to {}); map the \
+             labels to these",
+            classes - 1
+        ),
+        ScoreError::NonFinite { total, .. } => format!(
+            "NaN or infinity among the values (of {total} examples here); training has probably \
+             diverged: lower the learning rate, or leave the epochs from there on out"
+        ),
+        other => other.to_string(),
+    }
 }
 
 fn list(names: &[String]) -> String {

@@ -22,6 +22,12 @@ pub enum Keys {
 }
 
 impl Keys {
+    /// Whole numbers without sign, such as hashes: texts where one is 2⁶³ or more.
+    pub(crate) fn of_u64(keys: &[u64]) -> Self {
+        let small: Option<Vec<i64>> = keys.iter().map(|&key| i64::try_from(key).ok()).collect();
+        small.map_or_else(|| Self::Texts(keys.iter().map(u64::to_string).collect()), Self::Integers)
+    }
+
     /// Number of ids.
     #[must_use]
     pub fn len(&self) -> usize {

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use datadiet_core::{ExampleId, ScoreError, ScoreKind, TrajectoryRecorder};
+use datadiet_core::{ExampleId, PROBABILITY_TOLERANCE, ScoreError, ScoreKind, TrajectoryRecorder};
 
 use crate::batch::{Batch, Kind};
 use crate::by_epoch::{ByEpoch, Rows};
@@ -278,6 +278,7 @@ impl Ingest<'_> {
                 }
                 self.agree(path, reader.kind(), reader.columns(), &batch)?;
                 side.complete(path, &mut batch)?;
+                self.check_identified(path, &batch)?;
                 if !take(self, path, epoch, &mut batch)? {
                     return Ok(());
                 }
@@ -294,6 +295,15 @@ impl Ingest<'_> {
         Ok(())
     }
 
+    /// Checks that a row's number in the file says which example it is, where there are no ids.
+    fn check_identified(&self, path: &Path, batch: &Batch) -> Result<(), IngestError> {
+        let several = batch.epochs.is_some() && !batch.axis;
+        if batch.keys.is_some() || !(several || self.options.per_step) {
+            return Ok(());
+        }
+        Err(IngestError::NoIds { path: path.to_owned() })
+    }
+
     /// Checks that a file is like those before it.
     fn agree(
         &mut self,
@@ -304,7 +314,13 @@ impl Ingest<'_> {
     ) -> Result<(), IngestError> {
         let kind = self.options.kind.or(kind);
         let Some(layout) = self.layout else {
-            if kind.is_none() && look_like_probabilities(&batch.values, columns) {
+            // Softmax is often saved as logits, where the kind matters most: EL2N of a softmax of a
+            // softmax is no EL2N. Logits that are all 0 or 1 are made by hand.
+            let called = kind == Some(Kind::Logits) && self.options.kind.is_none() && columns > 1;
+            let made = batch.values.iter().all(|value| value.fract() == 0.0);
+            if (kind.is_none() || called && !made)
+                && look_like_probabilities(&batch.values, columns)
+            {
                 return Err(IngestError::LooksLikeProbabilities { path: path.to_owned() });
             }
             self.layout = Some(Layout { columns, kind: kind.unwrap_or(Kind::Logits) });
@@ -563,9 +579,9 @@ fn two_columns(values: &[f32], kind: Kind) -> Vec<f32> {
 /// Whether every row lies in [0, 1] and sums to 1 (one column: lies in [0, 1]).
 fn look_like_probabilities(values: &[f32], columns: usize) -> bool {
     let fits = |row: &[f32]| {
-        let sum: f32 = row.iter().sum();
+        let sum: f64 = row.iter().map(|&value| f64::from(value)).sum();
         row.iter().all(|value| (0.0..=1.0).contains(value))
-            && (columns == 1 || (sum - 1.0).abs() < 1e-3)
+            && (columns == 1 || (sum - 1.0).abs() < PROBABILITY_TOLERANCE)
     };
     !values.is_empty() && values.chunks_exact(columns.max(1)).all(fits)
 }

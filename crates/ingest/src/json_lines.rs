@@ -29,6 +29,8 @@ pub(crate) struct JsonLines {
     line: Vec<u8>,
     /// Lines read.
     number: u64,
+    /// Rows given: lines that are not empty.
+    rows: u64,
     width: Option<usize>,
     kind: Option<Kind>,
     /// A row that was read to learn how long rows are.
@@ -48,10 +50,29 @@ struct Row {
 }
 
 #[derive(Deserialize)]
-#[serde(untagged)]
+#[serde(from = "AnyKey")]
 enum Key {
     Integer(i64),
     Text(String),
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum AnyKey {
+    Integer(i64),
+    /// 2⁶³ or more, such as a hash.
+    Large(u64),
+    Text(String),
+}
+
+impl From<AnyKey> for Key {
+    fn from(key: AnyKey) -> Self {
+        match key {
+            AnyKey::Integer(key) => Self::Integer(key),
+            AnyKey::Large(key) => Self::Text(key.to_string()),
+            AnyKey::Text(key) => Self::Text(key),
+        }
+    }
 }
 
 /// A label, or that there are several.
@@ -168,6 +189,7 @@ impl JsonLines {
             lines: BufReader::with_capacity(1 << 18, file),
             line: Vec::new(),
             number: 0,
+            rows: 0,
             width: None,
             kind: None,
             ahead: None,
@@ -228,11 +250,24 @@ impl JsonLines {
     /// Python writes NaN and infinities that JSON does not have.
     fn explained(&self, error: &serde_json::Error) -> String {
         let text = String::from_utf8_lossy(&self.line);
-        if ["NaN", "Infinity"].iter().any(|word| text.contains(word)) {
-            format!("{error}: it holds NaN or Infinity, which are no scores; training has diverged")
-        } else {
-            error.to_string()
+        if !["NaN", "Infinity"].iter().any(|word| text.contains(word)) {
+            return error.to_string();
         }
+        let of = self.key_of(&text).map_or_else(String::new, |key| format!(" of example {key}"));
+        format!(
+            "the values{of} hold NaN or Infinity, which are no scores; training has probably \
+             diverged: lower the learning rate, or leave the epochs from there on out"
+        )
+    }
+
+    /// The id in a line whose numbers are not all those of JSON.
+    fn key_of(&self, line: &str) -> Option<String> {
+        let mended = line.replace("-Infinity", "null").replace("Infinity", "null");
+        let object: serde_json::Map<String, serde_json::Value> =
+            serde_json::from_str(&mended.replace("NaN", "null")).ok()?;
+        let (_, key) =
+            object.iter().find(|(name, _)| self.names.field(name) == Some(Field::Ids))?;
+        Some(key.as_str().map_or_else(|| key.to_string(), str::to_owned))
     }
 
     /// Adds a row to a batch; the same fields must be in every row.
@@ -293,7 +328,8 @@ impl Reader for JsonLines {
     fn read(&mut self, batch: &mut Batch) -> Result<bool, IngestError> {
         batch.rows = 0;
         batch.values.clear();
-        batch.first = self.number - u64::from(self.ahead.is_some());
+        batch.first = self.rows;
+        batch.axis = false;
         let most = batch::rows(self.columns());
         while batch.rows < most {
             let row = match self.ahead.take() {
@@ -303,6 +339,7 @@ impl Reader for JsonLines {
             let Some(row) = row else { break };
             self.push(row, batch)?;
         }
+        self.rows += batch.rows as u64;
         Ok(batch.rows > 0)
     }
 }

@@ -4,7 +4,9 @@
 //! are replicas. Each format is a [`Reader`] in its own file that yields bounded batches of rows
 //! (`npy`, `npz`, `safetensors`, Parquet, Arrow IPC, JSON lines); [`ingest()`] feeds them to one
 //! [`datadiet_core::TrajectoryRecorder`] a run, so memory grows with the number of examples alone:
-//! not with epochs, runs or the size of a file.
+//! not with epochs, runs or the size of a file (a record batch of Arrow excepted, which is in memory
+//! as a whole). Finished columns lie on disk; who makes a table of them ([`Ingested::column`]) has
+//! as many in memory as it asks for.
 //!
 //! Ids may be any whole numbers or texts, in any order: [`IdMap`] numbers the examples 0 to n − 1
 //! in sorted order and keeps the original keys. What cannot be read is an [`IngestError`] that

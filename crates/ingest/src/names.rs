@@ -1,8 +1,12 @@
 //! Which array, column or field is what.
 
-use crate::Kind;
+use std::path::Path;
 
-const LOGITS: &[&str] = &["logits", "logit", "outputs", "output", "scores", "preds"];
+use crate::{IngestError, Kind};
+
+const LOGITS: &[&str] = &["logits", "logit"];
+/// Logits to some, probabilities to others.
+const EITHER: &[&str] = &["outputs", "output", "scores", "preds", "predictions"];
 const PROBABILITIES: &[&str] = &["probabilities", "probs", "prob", "softmax", "pred_probs"];
 const LABELS: &[&str] = &["labels", "label", "gold", "targets", "target", "y"];
 const IDS: &[&str] = &["ids", "id", "guid", "guids", "index", "indices", "idx", "key", "keys"];
@@ -31,6 +35,35 @@ pub(crate) enum Field {
 }
 
 impl Names {
+    /// The one of some arrays or columns that is the field; `None` where none is.
+    ///
+    /// # Errors
+    /// Where there are several.
+    pub(crate) fn one<'n>(
+        &self,
+        path: &Path,
+        field: Field,
+        all: impl Iterator<Item = &'n str>,
+    ) -> Result<Option<&'n str>, IngestError> {
+        let found: Vec<&str> = all.filter(|name| self.field(name) == Some(field)).collect();
+        let (what, option) = match field {
+            Field::Labels => ("labels", "--label"),
+            Field::Ids => ("ids", "--id"),
+            Field::Epochs => ("epochs", "--epoch"),
+            Field::Values(_) => ("values", "--values"),
+        };
+        match found[..] {
+            [] => Ok(None),
+            [one] => Ok(Some(one)),
+            _ => Err(IngestError::Several {
+                path: path.to_owned(),
+                what,
+                found: found.iter().map(|&name| name.to_owned()).collect(),
+                option,
+            }),
+        }
+    }
+
     /// What the field of this name is; `None` where it is nothing that is read.
     pub(crate) fn field(&self, name: &str) -> Option<Field> {
         let is = |given: &Option<String>, usual: &[&str]| match given {
@@ -47,20 +80,19 @@ impl Names {
             return Some(Field::Epochs);
         }
         let kind = Self::kind(name);
-        match &self.values {
-            Some(given) if given == name => Some(Field::Values(kind)),
-            Some(_) => None,
-            None => kind.map(|kind| Field::Values(Some(kind))),
-        }
+        let wanted = match &self.values {
+            Some(given) => given == name,
+            None => kind.is_some() || EITHER.contains(&stem(name).as_str()),
+        };
+        wanted.then_some(Field::Values(kind))
     }
 
     /// What the values of this name are, whether it ends in an epoch's number or not.
     pub(crate) fn kind(name: &str) -> Option<Kind> {
-        let lower = name.to_lowercase();
-        let stem = without_epoch(&lower);
-        if PROBABILITIES.contains(&stem) {
+        let stem = stem(name);
+        if PROBABILITIES.contains(&stem.as_str()) {
             Some(Kind::Probabilities)
-        } else if LOGITS.contains(&stem) {
+        } else if LOGITS.contains(&stem.as_str()) {
             Some(Kind::Logits)
         } else {
             None
@@ -68,10 +100,11 @@ impl Names {
     }
 }
 
-/// `logits_epoch_3`, `logits_3` and `logits` are all `logits`.
-fn without_epoch(name: &str) -> &str {
-    let stem = name.trim_end_matches(|c: char| c.is_ascii_digit()).trim_end_matches(['_', '-']);
-    stem.strip_suffix("_epoch").or(stem.strip_suffix("_step")).unwrap_or(stem)
+/// `logits_epoch_3`, `Logits_3` and `logits` are all `logits`.
+fn stem(name: &str) -> String {
+    let lower = name.to_lowercase();
+    let stem = lower.trim_end_matches(|c: char| c.is_ascii_digit()).trim_end_matches(['_', '-']);
+    stem.strip_suffix("_epoch").or(stem.strip_suffix("_step")).unwrap_or(stem).to_owned()
 }
 
 #[cfg(test)]
@@ -88,6 +121,7 @@ mod tests {
         assert_eq!(names.field("gold"), Some(Field::Labels));
         assert_eq!(names.field("guid"), Some(Field::Ids));
         assert_eq!(names.field("epoch"), Some(Field::Epochs));
+        assert_eq!(names.field("preds"), Some(Field::Values(None)));
         assert_eq!(names.field("text"), None);
     }
 

@@ -12,9 +12,9 @@ use flate2::Crc;
 use flate2::bufread::DeflateDecoder;
 use zip::CompressionMethod;
 
-use crate::IngestError;
 use crate::arrays::{Array, ArrayFile};
 use crate::npy::read_header;
+use crate::{IngestError, Names};
 
 /// Bytes that every member may expand to.
 const FREE: u64 = 256 << 20;
@@ -38,8 +38,9 @@ pub(crate) struct Npz {
 }
 
 impl Npz {
-    /// Reads the directory and the header of every array.
-    pub(crate) fn open(path: &Path) -> Result<Self, IngestError> {
+    /// Reads the directory and the header of every array. Arrays of other names whose type is not
+    /// read, pickles too, are passed over like other files in the archive.
+    pub(crate) fn open(path: &Path, names: &Names) -> Result<Self, IngestError> {
         let file = File::open(path).map_err(IngestError::io(path))?;
         let damaged = |error: zip::result::ZipError| match error {
             zip::result::ZipError::Io(cause) => IngestError::io(path)(cause),
@@ -47,6 +48,7 @@ impl Npz {
         };
         let mut archive = zip::ZipArchive::new(BufReader::new(file)).map_err(damaged)?;
         let mut npz = Self { path: path.to_owned(), arrays: Vec::new(), members: Vec::new() };
+        let mut refused = None;
         for index in 0..archive.len() {
             let entry = archive.by_index_raw(index).map_err(damaged)?;
             let name = entry.name().map_err(damaged)?.into_owned();
@@ -66,12 +68,30 @@ impl Npz {
             let member = Member { start, packed, unpacked, deflated, crc: entry.crc32() };
             member.check(path, name)?;
             let mut bytes = member.open(path)?;
-            let array = read_header(path, name, &mut bytes)?;
-            npz.arrays.push(array);
-            npz.members.push(member);
+            match read_header(path, name, &mut bytes) {
+                Ok(array) => {
+                    npz.arrays.push(array);
+                    npz.members.push(member);
+                }
+                Err(error) if is_of_type(&error) && names.field(name).is_none() => {
+                    refused.get_or_insert(error);
+                }
+                Err(error) => return Err(error),
+            }
         }
-        Ok(npz)
+        match refused {
+            Some(error) if npz.arrays.is_empty() => Err(error),
+            _ => Ok(npz),
+        }
     }
+}
+
+/// Whether an array is whole, but of a type or order that is not read.
+fn is_of_type(error: &IngestError) -> bool {
+    matches!(
+        error,
+        IngestError::Type { .. } | IngestError::Shape { .. } | IngestError::Pickle { .. }
+    )
 }
 
 impl Member {

@@ -49,7 +49,7 @@ pub fn open(path: &Path, names: &Names) -> Result<Box<dyn Reader>, IngestError> 
     let format = format.ok_or_else(|| IngestError::Format { path: path.to_owned() })?;
     Ok(match format {
         Format::Npy => Box::new(ArrayReader::new(path, &Npy::open(path)?, names)?),
-        Format::Npz => Box::new(ArrayReader::new(path, &Npz::open(path)?, names)?),
+        Format::Npz => Box::new(ArrayReader::new(path, &Npz::open(path, names)?, names)?),
         Format::Safetensors => Box::new(ArrayReader::new(path, &Tensors::open(path)?, names)?),
         Format::Parquet => Box::new(Guarded::open(path, || Parquet::open(path, names))?),
         Format::Arrow => Box::new(Guarded::open(path, || ArrowIpc::open(path, names))?),

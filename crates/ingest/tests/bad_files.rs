@@ -145,6 +145,144 @@ fn a_damaged_member_does_not_match_its_check_sum() {
     says(&Folder::error("e1.npz", &bytes), &["a check sum does not match"]);
 }
 
+/// Labels and ids are read whole, and once stopped before the end where the sum is checked.
+#[test]
+fn the_check_sum_of_labels_is_checked_too() {
+    let labels = npy("<i8", "(2,)", &[0; 16]);
+    let mut bytes = zip(&[("labels.npy", &labels), ("logits.npy", &good())], None);
+    let directory = bytes.windows(4).position(|word| word == b"PK\x01\x02").unwrap();
+    bytes[14] ^= 1;
+    bytes[directory + 16] ^= 1;
+    says(&Folder::error("e1.npz", &bytes), &["a check sum does not match"]);
+}
+
+/// A softmax that is called logits, or by a name that says neither, gave scores of a second softmax.
+#[test]
+fn a_softmax_is_not_taken_for_logits() {
+    let labels = npy("<i8", "(2,)", &[0; 16]);
+    let softmax = npy("<f4", "(2, 2)", &floats(&[0.25, 0.75, 0.5, 0.5]));
+    for name in ["logits.npy", "preds.npy", "output.npy"] {
+        let folder = Folder::new();
+        folder.file("e1.npz", &zip(&[(name, &softmax), ("labels.npy", &labels)], None));
+        says(&folder.run().unwrap_err(), &["lies in [0, 1] and sums to 1", "--kind logits"]);
+        for kind in [Kind::Logits, Kind::Probabilities] {
+            let options = Options { kind: Some(kind), ..Options::default() };
+            assert_eq!(folder.run_with(&options).unwrap().kind, kind);
+        }
+    }
+    let folder = Folder::new();
+    folder.file("e1.npz", &zip(&[("preds.npy", &good()), ("labels.npy", &labels)], None));
+    assert_eq!(folder.run().unwrap().kind, Kind::Logits);
+}
+
+/// Each epoch's rows became examples of their own, each seen once.
+#[test]
+fn epochs_without_ids_are_refused() {
+    let line = |epoch: u32| {
+        format!("{{\"logits\": [0, 1.5], \"label\": 0, \"epoch\": {epoch}}}\n").repeat(2)
+    };
+    let folder = Folder::new();
+    folder.file("a.jsonl", (line(1) + &line(2)).as_bytes());
+    says(&folder.run().unwrap_err(), &["a.jsonl", "no ids", "one file an epoch"]);
+    let folder = Folder::new();
+    for step in [1, 2] {
+        folder.file(&format!("step_{step}.jsonl"), b"{\"logits\": [0, 1.5], \"label\": 0}\n");
+    }
+    assert_eq!(folder.run().unwrap().labels.len(), 1);
+    let options = Options { per_step: true, ..Options::default() };
+    says(&folder.run_with(&options).unwrap_err(), &["step_1.jsonl", "no ids"]);
+}
+
+/// The first of several columns was taken, in whatever order the file had them.
+#[test]
+fn several_columns_that_could_be_the_one() {
+    let labels = npy("<i8", "(2,)", &[0; 16]);
+    let members: [(&str, &[u8]); 3] =
+        [("logits.npy", &good()), ("label.npy", &labels), ("gold.npy", &labels)];
+    let folder = Folder::new();
+    folder.file("e1.npz", &zip(&members, None));
+    says(&folder.run().unwrap_err(), &["several labels: label, gold", "--label"]);
+    let names = Names { labels: Some("gold".into()), ..Names::default() };
+    folder.run_with(&Options { names, ..Options::default() }).unwrap();
+}
+
+/// Empty lines were counted as rows, so that examples moved by one.
+#[test]
+fn empty_lines_are_no_examples() {
+    let row = "{\"logits\": [0, 1.5], \"label\": 0}\n";
+    let folder = Folder::new();
+    folder.file("epoch_1.jsonl", row.repeat(2).as_bytes());
+    folder.file("epoch_2.jsonl", format!("\n{row}\n{row}\n").as_bytes());
+    let found = folder.run().unwrap();
+    assert_eq!((found.labels, found.runs[0].unseen.clone()), (vec![0, 0], vec![0, 0]));
+}
+
+/// Hashes of 64 bits are ids as they are: they became negative.
+#[test]
+fn large_ids_are_kept() {
+    let large = u64::MAX - 5;
+    let ids = npy("<u8", "(2,)", &[7_u64.to_le_bytes(), large.to_le_bytes()].concat());
+    let labels = npy("<i8", "(2, 1)", &[0; 16]);
+    let members: [(&str, &[u8]); 3] =
+        [("logits.npy", &good()), ("id.npy", &ids), ("label.npy", &labels)];
+    let folder = Folder::new();
+    folder.file("e1.npz", &zip(&members, None));
+    let keys = folder.run().unwrap().keys;
+    let texts = [large.to_string(), "7".into()];
+    assert_eq!([keys.text(0), keys.text(1)], texts);
+    let line = |id: u64| format!("{{\"id\": {id}, \"logits\": [0, 1.5], \"label\": 0}}\n");
+    let folder = Folder::new();
+    folder.file("a.jsonl", (line(large) + &line(7)).as_bytes());
+    let keys = folder.run().unwrap().keys;
+    assert_eq!([keys.text(0), keys.text(1)], texts);
+}
+
+/// A stream that was cut where a message ends looks whole but for its end mark.
+#[test]
+fn arrow_streams_without_an_end_are_refused() {
+    let whole =
+        std::fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/tables/fixed.arrows"))
+            .unwrap();
+    let folder = Folder::new();
+    folder.file("all.arrows", &whole);
+    folder.run().unwrap();
+    let end = whole.len() - 8;
+    assert_eq!(whole[end..], [255, 255, 255, 255, 0, 0, 0, 0]);
+    for cut in [end, end + 2, end + 4, end + 6] {
+        let error = Folder::error("all.arrows", &whole[..cut]);
+        assert!(matches!(error, IngestError::Damaged { .. }), "{cut}: {error}");
+    }
+    says(&Folder::error("all.arrows", &whole[..end]), &["no end mark"]);
+}
+
+/// Rounding to `bf16` moves the sum of a row by up to 2⁻⁹.
+#[test]
+fn probabilities_of_bf16_sum_to_one() {
+    let rows = [0.9985_f32, 0.0015, 0.501, 0.499];
+    let halves = rows.map(|value| half::bf16::from_f32(value).to_le_bytes());
+    let folder = Folder::new();
+    folder.file("labels.txt", b"0\n1\n");
+    folder.file("epoch_1.npy", &npy("|V2", "(2, 2)", halves.as_flattened()));
+    let options = Options { kind: Some(Kind::Probabilities), ..Options::default() };
+    folder.run_with(&options).unwrap();
+    says(&folder.run().unwrap_err(), &["--kind probabilities"]);
+}
+
+/// One array of another type made the whole file unreadable.
+#[test]
+fn other_arrays_of_an_npz_may_be_anything() {
+    let labels = npy("<i8", "(2,)", &[0; 16]);
+    let members: [(&str, &[u8]); 4] = [
+        ("config.npy", &npy("|O", "()", b"a pickle that nobody reads")),
+        ("logits.npy", &good()),
+        ("labels.npy", &labels),
+        ("when.npy", &npy("<M8[s]", "(1,)", &[0; 8])),
+    ];
+    let folder = Folder::new();
+    folder.file("e1.npz", &zip(&members, None));
+    folder.run().unwrap();
+}
+
 #[test]
 fn zip_bombs_stop_at_what_is_declared_and_at_the_limit() {
     // 300 MB of zeros in 300 kB, honestly declared: 100 times 300 kB and 256 MiB is less.
@@ -195,7 +333,7 @@ fn targets_that_are_no_classes() {
     let negative = of(npy("<i4", "(2,)", &[255; 8]));
     says(&negative, &["label -1 of row 0 is no class index"]);
     let large = of(npy("<i4", "(2,)", &[0, 0, 0, 0, 2, 0, 0, 0]));
-    says(&large, &["epoch 1, example 1: row 1 has label 2, but there are 2 classes"]);
+    says(&large, &["epoch 1, example 1: label 2, but there are 2 columns of values"]);
     let lines = "{\"id\": 7, \"logits\": [0, 1], \"labels\": [0, 1]}\n";
     says(&Folder::error("a.jsonl", lines.as_bytes()), &["multi-label", "line 1"]);
 }
@@ -206,11 +344,17 @@ fn values_that_are_no_scores_name_the_example() {
         |id: &str, values: &str| format!("{{\"id\": {id}, \"probs\": {values}, \"label\": 0}}\n");
     let two = line("\"cat\"", "[0.5, 0.5]") + &line("\"dog\"", "[0.5, 0.6]");
     let sum = Folder::error("a.jsonl", two.as_bytes());
-    says(&sum, &["a.jsonl, epoch 1, example dog", "of the probabilities sums to 1.1"]);
+    says(&sum, &["a.jsonl, epoch 1, example dog", "its probabilities sum to 1.1", "--kind logits"]);
     let negative = line("3", "[1.5, -0.5]");
-    says(&Folder::error("a.jsonl", negative.as_bytes()), &["example 3", "-0.5 is no probability"]);
+    says(
+        &Folder::error("a.jsonl", negative.as_bytes()),
+        &["example 3", "-0.5 of class 1 is no probability"],
+    );
     let nan = line("3", "[NaN, 0.5]");
-    says(&Folder::error("a.jsonl", nan.as_bytes()), &["row 1:", "it holds NaN or Infinity"]);
+    says(
+        &Folder::error("a.jsonl", nan.as_bytes()),
+        &["row 1:", "of example 3 hold NaN or Infinity"],
+    );
     let folder = Folder::new();
     folder.file("labels.txt", b"0\n1\n");
     folder.file("ids.txt", b"left\nright\n");

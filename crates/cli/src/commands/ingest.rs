@@ -12,6 +12,7 @@ use datadiet_core::ScoreKind;
 use datadiet_ingest::{Ingested, Keys, Kind, Names, Options, Run};
 use datadiet_lab::{ColumnSummary, Recorded, ScoreTable, TimePoint, recorded};
 use datadiet_store::{Column, KEY, Table, write_json};
+use serde::Serialize;
 
 use crate::output::{OutputArgs, check_writable, named_folder};
 use progress::Bar;
@@ -95,7 +96,7 @@ pub struct IngestArgs {
 }
 
 /// Kinds of values.
-#[derive(Clone, Copy, ValueEnum)]
+#[derive(Clone, Copy, Serialize, ValueEnum)]
 enum KindArg {
     /// Any finite numbers.
     Logits,
@@ -156,7 +157,8 @@ impl IngestArgs {
         let runs = self.runs.iter().map(std::path::absolute);
         let runs = runs.collect::<std::io::Result<Vec<PathBuf>>>()?;
         let named = (&self.values, &self.label, &self.id, &self.epoch);
-        let asked = (runs, &self.at, &self.labels, &self.ids, self.per_step, named);
+        let files = (&self.labels, &self.ids, &self.classes);
+        let asked = (runs, &self.at, files, self.kind, self.per_step, named, &self.pass);
         named_folder("scores", &name, &asked)
     }
 }
