@@ -8,8 +8,8 @@ BENCH_READY := target/bench-python/ready
 PY := target/python/bin/python
 PY_READY := target/python/ready
 
-.PHONY: help demo build torch torch-python python wheel test test-python lint ready bench smoke \
-	cifar10n clean
+.PHONY: help demo build torch torch-python python wheel test test-python lint ready bench fuzz \
+	smoke cifar10n clean
 
 help:
 	@echo "make demo    score CIFAR-10, train on half of it, write a report (set-up included)"
@@ -20,6 +20,7 @@ help:
 	@echo "make lint    rustfmt, clippy and rustdoc, warnings denied"
 	@echo "make ready   lint and test: what a change must pass"
 	@echo "make bench   speed against PyTorch, NumPy, SciPy and DuckDB; writes bench/README.md"
+	@echo "make fuzz    three minutes of fuzzing for each reader of files (rustup's nightly)"
 	@echo "make smoke   the demo on 2,000 images"
 	@echo "make cifar10n  the human labels of CIFAR-10N, for experiments/small/noise.toml"
 
@@ -90,9 +91,13 @@ bench: build $(BENCH_READY)
 		--ours target/release/examples/selection_speed
 	cargo build --release --package datadiet-core --example fast_scores
 	$(BENCH_PYTHON) bench/fast_scores.py --ours target/release/examples/fast_scores
+	$(BENCH_PYTHON) bench/ingest.py --datadiet $(DATADIET)
 	$(MAKE) python
 	$(PY) bench/python.py
 	$(PY) bench/torch_grand.py
+
+fuzz:
+	scripts/fuzz
 
 smoke: build
 	$(DATADIET) data fetch cifar10

@@ -1,7 +1,7 @@
 //! Decoders of other crates that may give up on a damaged file.
 //!
 //! The readers of Parquet and Arrow check most of what they read and panic on some of the rest
-//! (found by `examples/fuzz.rs`). A file that does so is damaged, no more; the decoder that was at
+//! (found by the fuzz targets). A file that does so is damaged, no more; the decoder that was at
 //! work is not used again.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};

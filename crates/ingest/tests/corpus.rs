@@ -1,4 +1,4 @@
-//! Every damaged file that was ever kept (see `examples/fuzz.rs`) is answered, not died of.
+//! Every damaged file that was ever kept (see `scripts/fuzz`) is answered, not died of.
 
 use std::path::{Path, PathBuf};
 
