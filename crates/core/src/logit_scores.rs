@@ -32,7 +32,7 @@ pub struct LogitScores {
     pub entropy: Vec<f32>,
     /// Largest wrong minus true probability, in [−1, 1].
     pub max_margin: Vec<f32>,
-    /// Sum of wrong minus true probability, in [−1, 1].
+    /// Sum over wrong classes of their minus the true probability, in [1 − K, 1].
     pub sum_margin: Vec<f32>,
     /// 1 where the prediction is the label, else 0.
     pub correct: Vec<f32>,

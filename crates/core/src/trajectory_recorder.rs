@@ -10,14 +10,15 @@
 //! logits are those of training minibatches or of an evaluation pass is the caller's choice, and
 //! belongs beside the numbers.
 //!
-//! Memory: about 150 bytes an example, and two bits an example and epoch for the joining of ranks;
-//! [`TrajectoryRecorder::single_rank`] keeps none of the latter. Independent trainings (replicas)
-//! are not joined here: take means of their columns.
+//! Memory: [`TrajectoryRecorder::BYTES`] (141) an example, 48 more for each kept epoch, and two
+//! bits an example and epoch for the joining of ranks; [`TrajectoryRecorder::single_rank`] keeps
+//! none of the latter. Independent trainings (replicas) are not joined here: take means of their
+//! columns.
 
 use crate::{
     Aum, Cartography, ExampleId, Forgetting, ScoreError, ScoreKind, checks,
     epoch_rows::EpochRows,
-    fast::{BatchScores, Matrix},
+    fast::{BatchScores, Element, Matrix},
     presence::{Presence, replay},
     row_scores::RowScores,
 };
@@ -25,6 +26,9 @@ use fixedbitset::FixedBitSet;
 
 /// The label of an example that was never presented.
 pub(crate) const UNKNOWN: u32 = u32::MAX;
+
+/// Bytes of one example in the trackers of forgetting (5), AUM (12) and cartography (24).
+const TRACKERS: usize = 41;
 
 /// Scores of all examples of the full training set over the epochs of one training.
 ///
@@ -75,6 +79,10 @@ pub struct TrajectoryRecorder {
 }
 
 impl TrajectoryRecorder {
+    /// Memory of one example: what the trackers keep of it, its label, and its rows in the current
+    /// and the last epoch. Sets of examples, of one bit each, and kept epochs are not in it.
+    pub const BYTES: usize = TRACKERS + size_of::<u32>() + 2 * size_of::<RowScores>();
+
     /// A recorder of examples 0 to n − 1 of the full training set and K classes, before the first
     /// epoch. Fewer than 2 classes are refused by the first [`Self::update`].
     #[must_use]
@@ -136,16 +144,17 @@ impl TrajectoryRecorder {
 
     /// Records B examples of the current epoch from their logits.
     ///
-    /// `ids`: B ids below n, in any order; `logits`: B × K row-major, finite; `labels`: the B class
-    /// indices in `0..K`, which must not change from epoch to epoch.
+    /// `ids`: B ids below n, in any order; `logits`: B × K row-major, finite, read as they are,
+    /// without a copy ([`crate::fast`] says how `f64` is rounded); `labels`: the B class indices in
+    /// `0..K`, which must not change from epoch to epoch.
     ///
     /// # Errors
     /// Lengths that do not fit, an id or label out of range, NaN or infinity, an id that was
     /// presented before in this epoch, a label that changed. Nothing is recorded then.
-    pub fn update(
+    pub fn update<E: Element>(
         &mut self,
         ids: &[ExampleId],
-        logits: &[f32],
+        logits: &[E],
         labels: &[u32],
     ) -> Result<(), ScoreError> {
         checks::length("labels", ids.len(), labels.len())?;
@@ -222,6 +231,18 @@ impl TrajectoryRecorder {
     #[must_use]
     pub fn classes(&self) -> usize {
         self.classes
+    }
+
+    /// Whether every row so far came as logits, so that there is AUM.
+    #[must_use]
+    pub fn only_logits(&self) -> bool {
+        self.only_logits
+    }
+
+    /// Epochs whose evaluation pass has columns: those kept so far, ascending, and the last.
+    #[must_use]
+    pub fn scored_epochs(&self) -> Vec<u32> {
+        self.epochs_with_scores().map(|(epoch, _)| epoch).collect()
     }
 
     /// Finished epochs.

@@ -258,6 +258,22 @@ fn a_sure_prediction_keeps_its_digits() {
 }
 
 #[test]
+fn logits_of_64_bits_are_not_rounded_before_their_margin() {
+    let mut recorder = TrajectoryRecorder::new(1, 2);
+    let logits = [1e6 + 1e-4, 1e6];
+    recorder.update(&ids(&[0]), &logits, &[0]).unwrap();
+    recorder.end_epoch();
+    let columns = recorder.columns();
+    let (.., aum) = columns.iter().find(|(kind, ..)| *kind == ScoreKind::Aum).unwrap();
+    assert_eq!(aum[0], (logits[0] - logits[1]) as f32);
+}
+
+#[test]
+fn an_example_takes_the_memory_that_is_promised() {
+    assert_eq!(TrajectoryRecorder::BYTES, 141);
+}
+
+#[test]
 fn examples_repeated_to_fill_a_batch_are_counted() {
     let rank = |seen: &[u32], correct: bool| {
         let mut recorder = TrajectoryRecorder::new(3, 2);
