@@ -7,7 +7,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from datadiet.exceptions import ShapeError
+from datadiet.exceptions import DtypeError, ShapeError
 
 Floats: TypeAlias = npt.ArrayLike
 """Anything that NumPy can make floats of: arrays of NumPy, PyTorch (CPU or GPU), JAX, lists."""
@@ -20,6 +20,9 @@ Column: TypeAlias = npt.NDArray[np.float32]
 
 Ids: TypeAlias = npt.NDArray[np.uint32]
 """Ids of examples."""
+
+BFLOAT16 = np.dtype([("bfloat16", np.uint16)])
+"""PyTorch's bfloat16, which NumPy lacks: its bits, under a name that the compiled part knows."""
 
 
 def plain(values: Any) -> npt.NDArray[Any]:
@@ -37,9 +40,11 @@ def plain(values: Any) -> npt.NDArray[Any]:
 def _converted(values: Any) -> npt.NDArray[Any]:
     if hasattr(values, "detach"):
         values = values.detach().cpu()
-        # NumPy has no bfloat16; float32 holds its values exactly.
         if str(values.dtype) == "torch.bfloat16":
-            values = values.float()
+            import torch
+
+            bits: npt.NDArray[Any] = values.view(torch.int16).numpy()
+            return bits.view(BFLOAT16)
     try:
         return np.asarray(values)
     except ValueError as error:
@@ -50,6 +55,16 @@ def floats(values: Any) -> npt.NDArray[Any]:
     """Floats of 16, 32 or 64 bits; whole numbers in a list become floats."""
     array = plain(values)
     return array.astype(np.float64) if array.dtype.kind in "iu" else array
+
+
+def scores_of(values: Any) -> npt.NDArray[Any]:
+    """As `floats`, for what reads only the order: whole numbers beyond float64 become ranks."""
+    array = plain(values)
+    if array.dtype.kind in "iu" and array.size:
+        if max(int(array.max()), -int(array.min())) > 2**53:
+            ranks = np.unique(array, return_inverse=True)[1]
+            return ranks.reshape(array.shape).astype(np.float64)
+    return floats(array)
 
 
 def wholes(values: Any) -> npt.NDArray[Any]:
@@ -65,8 +80,6 @@ def marks(values: Any, what: str) -> npt.NDArray[np.bool_]:
         return array
     if array.dtype.kind in "iuf" and np.isin(array, (0, 1)).all():
         return array.astype(np.bool_)
-    from datadiet.exceptions import DtypeError
-
     raise DtypeError(f"{what}: pass True and False, or 1 and 0")
 
 

@@ -64,7 +64,7 @@ class NonFiniteError(DatadietError, ValueError):
 
 
 class ProbabilityError(DatadietError, ValueError):
-    """A negative probability, or a row that does not sum to 1 (within 0.001)."""
+    """A negative probability, or a row that does not sum to 1 (within 0.002)."""
 
     row: int | None = None
     """Row of the matrix, from 0."""
@@ -77,10 +77,10 @@ class IdError(DatadietError, ValueError):
     """An example id outside the training set, or one that was seen before in the same epoch."""
 
     row: int | None = None
-    """Row of the batch, from 0."""
+    """Place among the ids passed, from 0."""
 
-    id: int | None = None
-    """The id."""
+    id: int | str | None = None
+    """The id; a text where the owner's ids are texts."""
 
 
 class StateError(DatadietError, ValueError):

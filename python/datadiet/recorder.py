@@ -16,6 +16,14 @@ from datadiet.table import ScoreTable
 
 __all__ = ["Recorder"]
 
+PASS = "as the training loop recorded it, one row an example and epoch"
+"""What a table says about the pass of its scores, where nobody says more."""
+
+_PASS_STATE = "recorder.pass"
+_MOST_EXAMPLES = 2**32 - 2
+# As for the labels of a table: above this a number is taken for a mistake.
+_MOST_CLASSES = 2**20
+
 
 class Recorder:
     """Records the logits of one training and makes a table of scores of them.
@@ -29,7 +37,8 @@ class Recorder:
     Which logits to record: those that the training step computes anyway (training mode, augmented)
     are what forgetting, AUM and cartography are defined on; EL2N and its kin are defined on eval
     mode without augmentation, so for these make a pass over the training set at the epochs that
-    matter, with a recorder of its own.
+    matter, with a recorder of its own. The recorder cannot know; say it with `pass_`, and it stands
+    with every score in `ScoreTable.describe` and in the report.
 
     It is safe to call from several threads at once. Data-loader workers need nothing: the ids tell
     which example a row is. In distributed training each rank has a recorder, see `merge_ranks`.
@@ -37,13 +46,22 @@ class Recorder:
     Parameters
     ----------
     n_examples
-        Size of the **full** training set; ids are 0..n_examples − 1.
+        Size of the **full** training set, below 2³² − 1; ids are 0..n_examples − 1. An example takes
+        141 bytes, and 48 more for each epoch of `keep_at`.
     n_classes
-        Number of classes K, at least 2.
+        Number of classes K, from 2 to 2²⁰.
     keep_at
         Epochs, counted from 1, whose scores of one forward pass are kept beside the last one's.
     mergeable
         Keep what `merge_ranks` needs: two bits an example and epoch.
+    pass_
+        Which pass of the network gives the logits, for the record: such as ``"training mode,
+        augmented"`` or ``"eval mode, un-augmented"``.
+
+    Raises
+    ------
+    ValueError, MemoryError
+        Sizes or epochs out of range; more examples than there is memory for.
 
     Examples
     --------
@@ -61,9 +79,10 @@ class Recorder:
     ['id', 'el2n@2', 'l1@2']
     """
 
-    __slots__ = ("_recorder",)
+    __slots__ = ("_pass", "_recorder")
 
     _recorder: _datadiet.Recorder
+    _pass: str
 
     def __init__(
         self,
@@ -72,17 +91,25 @@ class Recorder:
         *,
         keep_at: Iterable[int] = (),
         mergeable: bool = True,
+        pass_: str = PASS,
     ) -> None:
-        if n_examples < 1:
-            raise ValueError(f"n_examples is {n_examples}; pass the size of the full training set")
+        if not 1 <= n_examples <= _MOST_EXAMPLES:
+            raise ValueError(
+                f"n_examples is {n_examples}; pass the size of the full training set, at most"
+                f" {_MOST_EXAMPLES}"
+            )
         if n_classes < 2:
             raise ValueError(
                 f"n_classes is {n_classes}; a score needs at least 2: for a binary problem with one"
                 " logit z record the two columns [0, z]"
             )
+        if n_classes > _MOST_CLASSES:
+            raise ValueError(f"n_classes is {n_classes}; there may be {_MOST_CLASSES}")
         epochs = sorted(set(keep_at))
-        if epochs and epochs[0] < 1:
-            raise ValueError(f"keep_at has epoch {epochs[0]}; epochs are counted from 1")
+        for epoch in epochs:
+            if not 1 <= epoch < 2**32:
+                raise ValueError(f"keep_at has epoch {epoch}; epochs are counted from 1")
+        self._pass = pass_
         self._recorder = _datadiet.Recorder(n_examples, n_classes, epochs, mergeable)
 
     def update(
@@ -100,11 +127,11 @@ class Recorder:
         ids
             B ids, in any order.
         logits
-            B × K floats, or
+            B × K floats of 16, 32 or 64 bits, or
         labels
             B class indices, the same for an example in every epoch: those that training uses.
         probs
-            B × K probabilities, instead of logits; AUM is then not available.
+            B × K probabilities, instead of logits, rounded to float32; AUM is then not available.
 
         Raises
         ------
@@ -135,6 +162,11 @@ class Recorder:
     def n_classes(self) -> int:
         """Number of classes."""
         return self._recorder.classes
+
+    @property
+    def pass_(self) -> str:
+        """Which pass of the network the logits are of, as it was said."""
+        return self._pass
 
     @property
     def epochs(self) -> int:
@@ -174,7 +206,8 @@ class Recorder:
         Raises
         ------
         StateError, LabelError
-            Trainings of other sizes, numbers of epochs or kept epochs; labels that differ.
+            No epoch has ended; trainings of other sizes, numbers of epochs, kept epochs or passes,
+            or logits in one and probabilities in another; labels that differ.
 
         Examples
         --------
@@ -191,14 +224,12 @@ class Recorder:
         for replica in recorders:
             if replica.epochs == 0:
                 raise StateError("no epoch has ended: call end_epoch() after each one")
-        for what in ("n_examples", "n_classes", "epochs"):
-            values = sorted({getattr(replica, what) for replica in recorders})
-            if len(values) > 1:
-                raise StateError(f"the replicas differ in {what}: {values}; only equal ones merge")
-        return ScoreTable(_datadiet.Recorder.table([replica._recorder for replica in recorders]))
+        _check_equal("replicas", [replica._facts() for replica in recorders])
+        parts = [replica._recorder for replica in recorders]
+        return ScoreTable(_datadiet.Recorder.table(parts, self._pass))
 
     def merge_ranks(self, *ranks: Recorder) -> int:
-        """Add what other ranks of the **same** distributed training recorded.
+        """Add what other ranks of the **same** distributed training recorded: all or, on an error, none.
 
         The examples of an epoch may lie on any rank. The result equals one recorder that saw
         everything. Recorders can be pickled, so gather them in any way, such as
@@ -212,10 +243,11 @@ class Recorder:
         Raises
         ------
         StateError, LabelError
-            Ranks of another shape or number of epochs, a rank that was merged before, labels that
-            differ.
+            Ranks of another shape, number of epochs or pass, a rank that was merged before, labels
+            that differ.
         """
-        return sum(self._recorder.merge_rank(rank._recorder) for rank in ranks)
+        _check_equal("ranks", [{"pass_": rank.pass_} for rank in (self, *ranks)])
+        return self._recorder.merge_ranks([rank._recorder for rank in ranks])
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the table as Parquet; ``datadiet report`` and the other commands read it.
@@ -229,12 +261,14 @@ class Recorder:
 
     def state_dict(self) -> dict[str, npt.NDArray[Any]]:
         """Everything, as arrays by name, to be saved with a checkpoint, in mid-epoch too."""
-        return self._recorder.state()
+        text = np.array(bytearray(self._pass, "utf-8"), dtype=np.uint8)
+        return {**self._recorder.state(), _PASS_STATE: text}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go on from a `state_dict` bit for bit as if the training had not stopped.
 
-        Values may be arrays of any library. The state's `keep_at` and `mergeable` replace these.
+        Values may be arrays of any library. The state's `keep_at`, `mergeable` and `pass_` replace
+        these; states from before there was `pass_` leave it.
 
         Raises
         ------
@@ -249,6 +283,7 @@ class Recorder:
                 f"the state has {found[0]} examples and {found[1]} classes, this recorder {own[0]}"
                 f" and {own[1]}; make the recorder as it was made then"
             )
+        self._pass = _pass_of(arrays, self._pass)
         self._recorder = loaded
 
     def __getstate__(self) -> dict[str, npt.NDArray[Any]]:
@@ -256,9 +291,37 @@ class Recorder:
 
     def __setstate__(self, state: dict[str, npt.NDArray[Any]]) -> None:
         self._recorder = _datadiet.Recorder.of_state(state)
+        self._pass = _pass_of(state, PASS)
+
+    def _facts(self) -> dict[str, Any]:
+        """What replicas have in common."""
+        return {
+            "n_examples": self.n_examples,
+            "n_classes": self.n_classes,
+            "epochs": self.epochs,
+            "epochs with scores": self._recorder.scored_epochs,
+            "pass_": self.pass_,
+            "only logits": self._recorder.only_logits,
+        }
 
     def __repr__(self) -> str:
         return (
             f"Recorder({self.n_examples} examples, {self.n_classes} classes,"
             f" {self.epochs} epochs ended)"
         )
+
+
+def _check_equal(who: str, facts: list[dict[str, Any]]) -> None:
+    for what in facts[0]:
+        values = [one[what] for one in facts]
+        if any(value != values[0] for value in values):
+            raise StateError(f"the {who} differ in {what}: {values}; only equal ones merge")
+
+
+def _pass_of(state: Mapping[str, npt.NDArray[Any]], otherwise: str) -> str:
+    if _PASS_STATE not in state:
+        return otherwise
+    try:
+        return state[_PASS_STATE].tobytes().decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise StateError(f"{_PASS_STATE} is damaged: {error}") from error

@@ -1,14 +1,14 @@
 """Scores of one forward pass: logits (or probabilities) and labels in, one number an example out.
 
 Throughout: ``logits`` or ``probs`` is n × K, of float16, bfloat16 (`ml_dtypes`, JAX, PyTorch),
-float32 or float64; ``labels`` are n class indices in 0..K. Arrays in one piece of memory are read
-without a copy, Python's lock is let go of meanwhile, and rows are computed in at least float32 and given as
-float32. Take logits in eval mode on un-augmented examples; nothing here can check that. For scores
+float32 or float64; ``labels`` are n class indices in 0..K. Arrays in one piece of memory (of
+PyTorch: on the CPU) are read without a copy, Python's lock is let go of meanwhile, and rows are
+computed in at least float32 and given as float32. Take logits in eval mode on un-augmented examples; nothing here can check that. For scores
 over replicas, take the mean of each replica's.
 
 All raise `ShapeError` (lengths that do not fit, fewer than two classes), `DtypeError`,
 `LabelError` (a label outside 0..K), `NonFiniteError` (NaN or infinity, with the rows) and
-`ProbabilityError` (a negative probability, or a row whose sum is further than 0.001 from 1).
+`ProbabilityError` (a negative probability, or a row whose sum is further than 0.002 from 1).
 """
 
 from __future__ import annotations

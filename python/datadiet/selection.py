@@ -8,7 +8,7 @@ from typing import Literal, TypeAlias
 import numpy as np
 
 from datadiet import _datadiet
-from datadiet._arrays import Floats, Ids, Wholes, floats, wholes
+from datadiet._arrays import Floats, Ids, Wholes, floats, scores_of, wholes
 from datadiet.exceptions import SelectionError
 
 __all__ = ["Quota", "Rule", "select"]
@@ -43,7 +43,8 @@ def select(
     Parameters
     ----------
     scores
-        n floats, the score of example i at index i.
+        n floats, the score of example i at index i. They are ordered as they are: float64 is not
+        rounded, but for the strata of ``ccs``, which has its order and its strata from float32.
     keep
         Fraction to **keep**, in (0, 1], or
     count
@@ -62,7 +63,7 @@ def select(
     strata
         Of ``ccs``: number of strata of equal width; 50 if not given.
     labels
-        n class indices; needed for a quota.
+        n class indices, below 2²⁰; needed for a quota.
     quota
         ``none``: scores alone decide; ``proportional``: each class keeps the same fraction;
         ``balanced``: the same number, as far as it has so many.
@@ -98,7 +99,7 @@ def select(
     >>> datadiet.select(el2n, count=2, labels=[0, 0, 1, 1, 0], quota="balanced")
     array([2, 4], dtype=uint32)
     """
-    values = floats(scores)
+    values = floats(scores) if rule == "ccs" else scores_of(scores)
     if values.size and not values.ndim:
         values = values[np.newaxis]
     if rule == "random" and values.ndim == 1:

@@ -10,10 +10,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
 from datadiet import _datadiet
-from datadiet._arrays import Floats, floats, marks
+from datadiet._arrays import Floats, floats, marks, scores_of
 
 __all__ = ["NoiseMetrics", "Reliability", "noise_metrics", "reliability", "spearman"]
 
@@ -24,12 +22,12 @@ def spearman(first: Floats, second: Floats) -> float:
     Parameters
     ----------
     first, second
-        n floats each.
+        n floats each, ranked as they are: float64 is not rounded.
 
     Returns
     -------
-    ρ in [−1, 1], exact up to the last division. Agrees with `scipy.stats.spearmanr`; no p-value, since examples of
-    one training set are not independent.
+    ρ in [−1, 1], exact up to the last division. Agrees with `scipy.stats.spearmanr`; no p-value,
+    since examples of one training set are not independent.
 
     Raises
     ------
@@ -46,7 +44,7 @@ def spearman(first: Floats, second: Floats) -> float:
     ...
     datadiet.exceptions.UndefinedError: column 1 is constant: ...
     """
-    return _datadiet.spearman(floats(first), floats(second))
+    return _datadiet.spearman(scores_of(first), scores_of(second))
 
 
 @dataclass(frozen=True)
@@ -81,7 +79,7 @@ def noise_metrics(
     Parameters
     ----------
     scores
-        n floats.
+        n floats, ranked as they are: float64 is not rounded.
     touched
         n marks (True and False, or 1 and 0) of the examples to be found.
     at
@@ -106,12 +104,10 @@ def noise_metrics(
     >>> datadiet.noise_metrics([0.9, 0.8, 0.3, 0.1], [1, 0, 1, 0], at=[2])
     NoiseMetrics(auroc=0.75, average_precision=0.83..., precision_at={2: 0.5}, touched=2, examples=4)
     """
-    values = floats(scores)
+    values = scores_of(scores)
     mask = marks(touched, "touched")
-    if not higher_is_suspect:
-        values = np.negative(values)
     at = list(at)
-    auroc, average, precision, count = _datadiet.detection(values, mask, at)
+    auroc, average, precision, count = _datadiet.detection(values, mask, at, higher_is_suspect)
     return NoiseMetrics(auroc, average, dict(zip(at, precision, strict=True)), count, len(values))
 
 
@@ -138,8 +134,8 @@ def reliability(replicas: Floats) -> Reliability:
     Parameters
     ----------
     replicas
-        R × n floats: the score of n examples in R ≥ 2 independent trainings. Examples that lack a
-        value (NaN) in a replica are left out.
+        R × n floats, rounded to float32: the score of n examples in R ≥ 2 independent trainings.
+        Examples that lack a value (NaN) in a replica are left out.
 
     Raises
     ------

@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from datadiet import _datadiet
-from datadiet._arrays import Ids, floats, plain
+from datadiet._arrays import Ids, Wholes, floats, plain
+from datadiet._datadiet import KEY
+from datadiet._ids import OwnIds, row_numbers, rows_of, whole_ids
 from datadiet.exceptions import ColumnError, DtypeError, TableError
 from datadiet.selection import Quota, Rule, select
 
@@ -26,11 +28,16 @@ __all__ = ["ScoreTable"]
 class ScoreTable:
     """One row an example, one column a score and time.
 
-    Columns are ``id``, ``label``, ``class``, and for a score at an epoch ``el2n@4``, its standard
+    Columns are ``id``, ``label``, ``class``, ``key``, and for a score at an epoch ``el2n@4``, its standard
     error over replicas ``el2n@4.se``, a single replica ``el2n@4.r0``; ``predicted@4`` is the class
     that most replicas predict. Floats have 32 bits, with NaN where an example has no value (null in
     Arrow and Parquet); ids, labels and classes are uint32. What the command ``datadiet score``
     writes, this reads, and the other way round.
+
+    The command ``datadiet ingest`` takes ids as they are in files: texts, or numbers with gaps. Its
+    tables number such examples 0, 1, 2, … in the order of those ids, and have them in the column
+    ``key``. Then the column ``id``, and what `select` gives, are numbers of rows of the **table**,
+    not of a data set: `keys` turns them into the ids of the files.
 
     Make one with `ScoreTable.read`, `ScoreTable.from_arrow`, `ScoreTable.from_columns`, or
     `datadiet.Recorder.table`. It does not change once made.
@@ -225,6 +232,11 @@ class ScoreTable:
         by
             Column, as for `top`. The others are those of `datadiet.select`.
 
+        Returns
+        -------
+        Ascending ids, uint32, as in the column ``id``: the numbers of rows. Of a table with a column
+        ``key`` they are no rows of your data set; give them to `keys` first.
+
         Raises
         ------
         TableError
@@ -260,6 +272,49 @@ class ScoreTable:
             drop_unscored=drop_unscored,
             seed=seed,
         )
+
+    def keys(self, ids: Wholes) -> OwnIds:
+        """The owner's ids of some examples: what they were called in the files they came from.
+
+        Parameters
+        ----------
+        ids
+            Distinct ids of this table, as `select` gives them or as in the column ``id``.
+
+        Returns
+        -------
+        The entries of the column ``key``, in the order given: an array of uint32 or a list of texts
+        (whole numbers of 2³² and more are texts too). The ids themselves where there is no such
+        column: then nobody gave others.
+
+        Raises
+        ------
+        IdError, DtypeError
+            An id that is not in the table, or is given twice; no whole numbers.
+
+        Examples
+        --------
+        >>> import datadiet
+        >>> table = datadiet.ScoreTable.from_columns(
+        ...     {"id": [0, 1, 2], "key": ["a-17", "b-02", "c-33"], "el2n@1": [0.5, 1.2, 0.7]}
+        ... )
+        >>> ids = table.select(count=2)
+        >>> ids
+        array([1, 2], dtype=uint32)
+        >>> table.keys(ids)
+        ['b-02', 'c-33']
+        """
+        if "id" in self:
+            rows = rows_of(whole_ids(ids), self["id"].tolist(), "id")
+        else:
+            rows = row_numbers(ids, len(self), "take ids of this table").tolist()
+        keys = self[KEY] if KEY in self else None
+        if isinstance(keys, list):
+            return [keys[row] for row in rows]
+        if keys is None or keys.dtype.kind != "u":
+            return whole_ids(ids).astype(np.uint32)
+        own: Ids = keys[rows]
+        return own
 
     def report(
         self,

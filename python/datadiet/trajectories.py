@@ -1,9 +1,10 @@
 """Scores of training dynamics from whole trajectories, one score an example out.
 
 Throughout: ``logits`` or ``probs`` is T × n × K (epochs, examples, classes), of float16, bfloat16,
-float32 or float64; ``labels`` are n class indices, the same in every epoch. Trajectories that are
-too large for memory, or have holes, go epoch by epoch into a `datadiet.Recorder`, which gives the
-same numbers.
+float32 or float64 (probabilities are rounded to float32); ``labels`` are n class indices, the same
+in every epoch. Without epochs (T = 0) every score is NaN. Trajectories that are too large for
+memory, or have holes, go epoch by epoch into a `datadiet.Recorder`, which gives the same numbers, to
+rounding.
 
 The papers take the logits of training minibatches (training mode, augmented, before the step), in
 the order in which an example was presented; logits of an evaluation pass an epoch give another
@@ -18,7 +19,7 @@ from __future__ import annotations
 from typing import Any
 
 from datadiet import _datadiet
-from datadiet._arrays import Column, Floats, Wholes, labels_of, logits_or_probs, marks
+from datadiet._arrays import Column, Floats, Wholes, floats, labels_of, logits_or_probs, marks
 from datadiet.exceptions import ShapeError
 
 __all__ = [
@@ -164,8 +165,6 @@ def forgetting_rank(forgetting: Floats, never_learned: Floats) -> Column:
     >>> datadiet.forgetting_rank([0.0, 7.0, 0.0], [0.0, 0.0, 1.0])
     array([0., 7., 8.], dtype=float32)
     """
-    from datadiet._arrays import floats
-
     return _datadiet.forgetting_key(floats(forgetting), floats(never_learned))
 
 

@@ -3,7 +3,9 @@
 import copy
 import io
 import pickle
+import sys
 import threading
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -188,6 +190,47 @@ def test_saved_scores_are_read_back(trajectory, tmp_path):
     assert [column["name"] for column in table.describe()] == table.scores
 
 
+NEUTRAL = "as the training loop recorded it, one row an example and epoch"
+
+
+def passes(table):
+    return {column["definition"]["pass"] for column in table.describe()}
+
+
+def test_a_table_says_the_pass_that_its_owner_named(trajectory):
+    assert passes(recorded(trajectory).table()) == {NEUTRAL}
+    text = "training mode, augmented: été"
+    recorder = recorded(trajectory, pass_=text)
+    assert recorder.pass_ == text
+    assert passes(recorder.table()) == passes(recorder.merge(recorded(trajectory, pass_=text)))
+    assert passes(recorder.table()) == {text}
+    with pytest.raises(datadiet.StateError, match="the replicas differ in pass_"):
+        recorder.merge(recorded(trajectory))
+    with pytest.raises(datadiet.StateError, match="the ranks differ in pass_"):
+        recorder.merge_ranks(recorded(trajectory))
+
+
+@pytest.mark.parametrize("way", [copy.deepcopy, npz, torch_checkpoint])
+@pytest.mark.parametrize("text", ["eval mode", "été", ""])
+def test_a_state_keeps_the_pass(way, text):
+    before = datadiet.Recorder(3, 2, pass_=text)
+    after = datadiet.Recorder(3, 2)
+    after.load_state_dict(way(before.state_dict()))
+    assert after.pass_ == pickle.loads(pickle.dumps(before)).pass_ == text
+
+
+def test_a_state_from_before_there_was_a_pass_is_read(trajectory):
+    before = recorded(trajectory)
+    state = {name: column for name, column in before.state_dict().items() if "pass" not in name}
+    after = datadiet.Recorder(N, K, pass_="eval mode")
+    after.load_state_dict(state)
+    assert after.pass_ == "eval mode"
+    same(after.table(), before.table())
+    old = datadiet.Recorder.__new__(datadiet.Recorder)
+    old.__setstate__(state)
+    assert old.pass_ == NEUTRAL
+
+
 @pytest.mark.parametrize(
     ("ids", "logits", "labels", "error", "message"),
     [
@@ -257,10 +300,90 @@ def test_a_state_that_does_not_fit():
     state = datadiet.Recorder(3, 2).state_dict()
     with pytest.raises(datadiet.StateError, match="3 examples and 2 classes"):
         datadiet.Recorder(4, 2).load_state_dict(state)
-    for name in state:
+    for name in state.keys() - {"recorder.pass"}:
         broken = {key: column for key, column in state.items() if key != name}
         with pytest.raises(datadiet.StateError, match="missing|no column"):
             datadiet.Recorder(3, 2).load_state_dict(broken)
+
+
+def test_a_merge_of_ranks_that_fails_changes_nothing(trajectory):
+    """The good rank was merged before the bad one failed, and then refused the second time."""
+    logits, labels = trajectory
+    ranks = [datadiet.Recorder(N, K) for _ in range(3)]
+    for epoch in logits:
+        for number, rank in enumerate(ranks):
+            feed(rank, epoch, labels, rows=range(number, N, 3))
+            rank.end_epoch()
+    own, good, other = ranks
+    other.end_epoch()
+    before = own.state_dict()
+    with pytest.raises(datadiet.StateError, match="finished epochs"):
+        own.merge_ranks(good, other)
+    for name, column in own.state_dict().items():
+        np.testing.assert_array_equal(column, before[name], err_msg=name)
+    with pytest.raises(datadiet.StateError, match="merged before"):
+        own.merge_ranks(good, own)
+    assert own.merge_ranks(good) == 0
+
+
+def test_recorders_may_merge_into_each_other_at_once():
+    """No two threads wait for each other's recorder."""
+    pairs = [(datadiet.Recorder(1000, 2), datadiet.Recorder(1000, 2)) for _ in range(50)]
+    for first, second in pairs:
+        first.update([0], [[0.0, 1.0]], [0])
+        second.update([1], [[0.0, 1.0]], [0])
+
+    def merge(place):
+        for pair in pairs:
+            try:
+                pair[place].merge_ranks(pair[1 - place])
+            except datadiet.StateError:  # The other was first.
+                pass
+
+    threads = [threading.Thread(target=merge, args=(place,), daemon=True) for place in (0, 1)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(timeout=60)
+        assert not thread.is_alive()
+    for pair in pairs:
+        assert 2 in [recorder.unfinished for recorder in pair]
+
+
+def test_replicas_that_cannot_be_merged(trajectory):
+    logits, labels = trajectory
+    recorder = recorded(trajectory, keep_at=[3, 12, 40])
+    with pytest.raises(datadiet.StateError, match=r"epochs with scores: \[\[3, 12\], \[5, 12\]\]"):
+        recorder.merge(recorded(trajectory, keep_at=[5]))
+    # What is kept is the same: the last epoch has its scores anyhow, epoch 40 never came.
+    assert len(recorder.merge(recorded(trajectory, keep_at=[3]))) == N
+    probs = datadiet.Recorder(N, K, keep_at=[3])
+    for epoch in logits:
+        probs.update(np.arange(N), probs=reference.softmax(epoch), labels=labels)
+        probs.end_epoch()
+    with pytest.raises(datadiet.StateError, match="only logits"):
+        recorder.merge(probs)
+
+
+def test_huge_sizes_are_errors():
+    for n_examples in (2**32 - 1, 10**12, 10**19, -(10**19)):
+        with pytest.raises(ValueError, match="full training set"):
+            datadiet.Recorder(n_examples, 2)
+    for n_classes in (2**20 + 1, 10**19):
+        with pytest.raises(ValueError, match="there may be 1048576"):
+            datadiet.Recorder(3, n_classes)
+    with pytest.raises(ValueError, match="counted from 1"):
+        datadiet.Recorder(3, 2, keep_at=[2**32])
+
+
+@pytest.mark.skipif(
+    not sys.platform.startswith("linux")
+    or Path("/proc/sys/vm/overcommit_memory").read_text().strip() == "1",
+    reason="this system promises any amount of memory",
+)
+def test_more_examples_than_there_is_memory_for_are_an_error():
+    with pytest.raises(MemoryError, match="takes 605590388454 bytes"):
+        datadiet.Recorder(2**32 - 2, 2)
 
 
 def test_ranks_that_cannot_be_merged(trajectory):

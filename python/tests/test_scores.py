@@ -6,8 +6,10 @@ import ml_dtypes
 import numpy as np
 import pytest
 import reference
+import torch
 
 import datadiet
+from datadiet._arrays import floats
 
 NAMES = ["el2n", "l1", "loss", "entropy", "max-margin", "sum-margin", "correct"]
 
@@ -87,6 +89,26 @@ def test_layouts_of_memory(batch, dtype):
     for name, layout in layouts(logits):
         # A list of Python's floats has 64 bits.
         np.testing.assert_allclose(datadiet.el2n(layout, labels), expected, rtol=1e-6, err_msg=name)
+
+
+@pytest.mark.parametrize("part", [slice(None), slice(None, None, 2)])
+def test_bfloat16_of_torch(batch, part):
+    """NumPy has no such type, so that its bits are handed over."""
+    logits, labels = batch
+    tensor = torch.from_numpy(logits).bfloat16()
+    expected = datadiet.logit_scores(tensor.float().numpy()[part], labels[part])
+    found = datadiet.logit_scores(tensor[part], torch.from_numpy(labels)[part])
+    for name, column in expected.items():
+        np.testing.assert_array_equal(found[name], column, err_msg=name)
+    scores = tensor[:, 0]
+    assert datadiet.spearman(scores, scores.float()) == 1
+    with pytest.raises(datadiet.DtypeError, match="labels: bfloat16"):
+        datadiet.el2n(tensor, scores)
+
+
+def test_bfloat16_of_torch_is_not_copied(batch):
+    tensor = torch.from_numpy(batch[0]).bfloat16()
+    assert floats(tensor).ctypes.data == tensor.data_ptr()
 
 
 def test_rows_do_not_depend_on_how_many_there_are(chance):

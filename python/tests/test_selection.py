@@ -32,6 +32,34 @@ def test_both_ends_and_windows(scores, dtype):
         np.testing.assert_array_equal(found, np.sort(expected))
 
 
+def test_scores_of_64_bits_are_not_rounded(chance):
+    """Confidences of nearly 1 differ in digits that 32 bits do not have."""
+    places = chance.permutation(1000)
+    scores = 1 - 1e-9 * places
+    np.testing.assert_array_equal(
+        datadiet.select(scores, count=100), np.sort(np.argsort(-scores)[:100])
+    )
+    tied = 1 - 1e-9 * (places // 10)
+    found = datadiet.select(tied, 0.3, rule="window", offset=0.2)
+    np.testing.assert_array_equal(found, np.sort(order(tied)[200:500]))
+    scores[7] = np.nan
+    assert 7 not in datadiet.select(scores, 0.5, drop_unscored=True)
+    times = 1_700_000_000_000_000_000 + places  # nanoseconds, which 64-bit floats round
+    np.testing.assert_array_equal(
+        datadiet.select(times, count=100), np.sort(np.argsort(times)[900:])
+    )
+    with pytest.raises(datadiet.SelectionError, match="all 3 examples have the score 0.1"):
+        datadiet.select([0.1, 0.1, 0.1], 0.5)
+
+
+def test_infinite_and_huge_scores_keep_their_order():
+    scores = [1e300, np.inf, -np.inf, -1e300, 1e299, 0.0, -0.0]
+    assert datadiet.select(scores, count=2).tolist() == [0, 1]
+    assert datadiet.select(scores, count=2, rule="easiest").tolist() == [2, 3]
+    # −0 ties with 0, and the tie goes by id.
+    assert datadiet.select(scores, count=3, rule="easiest").tolist() == [2, 3, 5]
+
+
 def test_chance_repeats_itself(scores):
     once = datadiet.select(scores, 0.5, rule="random", seed=3)
     np.testing.assert_array_equal(once, datadiet.select(scores, 0.5, rule="random", seed=3))

@@ -33,6 +33,41 @@ def test_noise_metrics_agree_with_scikit_learn(chance, ties, higher):
         assert found.precision_at[50] == pytest.approx(touched[top].mean())
 
 
+def close_to_one(chance, ties):
+    """Numbers that 32 bits cannot tell from 1, or from 1e300."""
+    steps = np.floor(chance.random(500) * 500 / ties)
+    return 1 - 1e-9 * steps
+
+
+@pytest.mark.parametrize("ties", [0.001, 50])
+def test_spearman_does_not_round_64_bits(chance, ties):
+    first, second = close_to_one(chance, ties), close_to_one(chance, ties)
+    second += (first - 1) / 2
+    expected = stats.spearmanr(first, second).statistic
+    assert datadiet.spearman(first, second) == pytest.approx(expected, rel=1e-12)
+    assert datadiet.spearman(first * 1e300, second) == pytest.approx(expected, rel=1e-12)
+
+
+def test_spearman_of_whole_numbers_beyond_64_bit_floats(chance):
+    first, second = chance.permutation(100), chance.permutation(100)
+    expected = datadiet.spearman(first, second)
+    assert datadiet.spearman(2**62 + first, 2**63 + second.astype(np.uint64)) == expected
+    assert datadiet.spearman(first - 2**62, second) == expected
+
+
+@pytest.mark.parametrize("ties", [0.001, 50])
+@pytest.mark.parametrize("higher", [True, False])
+def test_noise_metrics_do_not_round_64_bits(chance, ties, higher):
+    scores = close_to_one(chance, ties)
+    touched = chance.random(500) < (scores - scores.min()) / np.ptp(scores) / 2
+    suspect = scores if higher else -scores
+    found = datadiet.noise_metrics(scores, touched, at=[50], higher_is_suspect=higher)
+    assert found.auroc == pytest.approx(metrics.roc_auc_score(touched, suspect), rel=1e-12)
+    assert found.average_precision == pytest.approx(
+        metrics.average_precision_score(touched, suspect), rel=1e-12
+    )
+
+
 def test_half_precision_scores(chance):
     scores = chance.normal(size=100).astype(np.float16)
     assert datadiet.spearman(scores, scores.astype(np.float64) * 2) == 1

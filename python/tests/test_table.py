@@ -157,6 +157,38 @@ def test_select(table):
     assert np.bincount(table["label"][balanced]).tolist() == [3, 3, 3]
 
 
+def test_keys_are_the_ids_of_the_owner():
+    columns = {"id": range(4), "el2n@1": [0.5, 0.9, 0.1, 0.7]}
+    texts = datadiet.ScoreTable.from_columns({**columns, "key": ["a", "b", "c", "d"]})
+    assert texts.keys(texts.select(count=2)) == ["b", "d"]
+    assert texts.keys(texts.top(3)["id"]) == texts.top(3)["key"] == ["b", "d", "a"]
+    # Of a part of the table an id is no number of a row.
+    assert texts.top(2).keys([3]) == ["d"]
+    numbers = datadiet.ScoreTable.from_columns({**columns, "key": [7, 30, 31, 900]})
+    keys = numbers.keys(numbers.select(count=2))
+    assert (keys.tolist(), keys.dtype) == ([30, 900], np.uint32)
+    for table in (
+        datadiet.ScoreTable.from_columns(columns),
+        datadiet.ScoreTable.from_columns({"el2n@1": columns["el2n@1"]}),
+    ):
+        ids = table.keys([3, 0])
+        assert (ids.tolist(), ids.dtype) == ([3, 0], np.uint32)
+        with pytest.raises(datadiet.IdError, match="4"):
+            table.keys([4])
+        with pytest.raises(datadiet.DtypeError):
+            table.keys(["a"])
+
+
+def test_a_huge_label_is_an_error_and_takes_no_memory(tmp_path):
+    table = datadiet.ScoreTable.from_columns(
+        {"label": [0, 2**32 - 2], "class": ["a", "b"], "el2n@1": [0.5, 0.7]}
+    )
+    with pytest.raises(datadiet.LabelError, match="row 1 has label 4294967294"):
+        table.report(tmp_path / "report.html")
+    with pytest.raises(datadiet.LabelError, match="1048576 classes"):
+        table.select(count=1)
+
+
 def test_the_report_is_one_file_with_figures_beside(table, tmp_path):
     path = table.report(tmp_path / "out.html", by="el2n@1", title="Mine & yours", suspects=3)
     html = path.read_text(encoding="utf-8")

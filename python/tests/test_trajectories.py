@@ -72,6 +72,20 @@ def test_the_recorder_says_the_same(trajectory):
         np.testing.assert_allclose(table[f"{name}@12"], column, rtol=1e-6, atol=1e-7, err_msg=name)
 
 
+def test_the_recorder_does_not_round_64_bits_either(trajectory):
+    """Margins of a millionth between logits of thousands, which 32 bits do not have."""
+    _, labels = trajectory
+    logits = np.full((12, len(labels), 5), 4096.0)
+    logits[:, np.arange(len(labels)), labels] += 1e-6 * np.arange(1, len(labels) + 1)
+    recorder = datadiet.Recorder(len(labels), 5)
+    for epoch in logits:
+        recorder.update(np.arange(len(labels)), epoch, labels)
+        recorder.end_epoch()
+    aum = datadiet.aum(logits, labels)
+    np.testing.assert_allclose(aum, 1e-6 * np.arange(1, len(labels) + 1), rtol=1e-5)
+    np.testing.assert_allclose(recorder.table()["aum@12"], aum, rtol=1e-6)
+
+
 def test_errors_name_the_epoch_and_the_row(trajectory):
     logits, labels = trajectory
     logits[7, 299, 2] = np.nan
@@ -86,8 +100,14 @@ def test_probabilities_give_no_aum(trajectory):
 
 
 def test_nothing_seen_is_nan():
-    found = datadiet.trajectory_scores(np.empty((0, 2, 3)), [0, 1])
-    assert np.isnan(found["forgetting"]).all()
+    nothing = np.empty((0, 2, 3))
+    of_logits = datadiet.trajectory_scores(nothing, [0, 1])
+    of_probs = datadiet.trajectory_scores(probs=nothing, labels=[0, 1])
+    assert list(of_logits) == NAMES
+    assert list(of_probs) == [name for name in NAMES if name != "aum"]
+    for column in (*of_logits.values(), *of_probs.values()):
+        np.testing.assert_array_equal(column, [np.nan, np.nan])
+    np.testing.assert_array_equal(datadiet.confidence(probs=nothing, labels=[0, 1]), [np.nan] * 2)
     assert datadiet.trajectory_scores(np.empty((3, 0, 3)), [])["aum"].shape == (0,)
 
 

@@ -6,7 +6,10 @@
 use std::borrow::Cow;
 
 use datadiet_core::ExampleId;
-use half::{bf16, f16, slice::HalfFloatSliceExt};
+use half::{
+    bf16, f16,
+    slice::{HalfBitsSliceExt, HalfFloatSliceExt},
+};
 use numpy::{
     PyArrayDescrMethods, PyReadonlyArray1, PyReadonlyArrayDyn, PyUntypedArray,
     PyUntypedArrayMethods,
@@ -14,11 +17,17 @@ use numpy::{
 use pyo3::prelude::*;
 
 use crate::errors::{Detail, exception};
+use crate::order;
+
+/// Classes that labels may be of: above this a label is taken for a mistake, and counting the
+/// classes would take memory without end.
+const MOST_CLASSES: u32 = 1 << 20;
 
 /// An array of floats that Python owns.
 pub enum Floats<'py> {
     F16(PyReadonlyArrayDyn<'py, f16>),
-    Bf16(PyReadonlyArrayDyn<'py, bf16>),
+    /// Its bits.
+    Bf16(PyReadonlyArrayDyn<'py, u16>),
     F32(PyReadonlyArrayDyn<'py, f32>),
     F64(PyReadonlyArrayDyn<'py, f64>),
 }
@@ -42,12 +51,10 @@ impl<'py> Floats<'py> {
         if let Ok(array) = array.extract() {
             return Ok(Self::F32(array));
         }
-        // bfloat16 has no class of its own in NumPy: without a package that brings it, asking
-        // whether an array is of it is an error.
-        let name = untyped.dtype().typeobj().name()?.to_string();
+        let name = type_name(untyped)?;
         match name.as_str() {
             "float16" => Ok(Self::F16(array.extract()?)),
-            "bfloat16" => Ok(Self::Bf16(array.extract()?)),
+            "bfloat16" => Ok(Self::Bf16(array.call_method1("view", ("uint16",))?.extract()?)),
             "float64" => Ok(Self::F64(array.extract()?)),
             _ => Err(exception(
                 "DtypeError",
@@ -71,7 +78,7 @@ impl<'py> Floats<'py> {
     pub fn slice(&self) -> PyResult<FloatSlice<'_>> {
         Ok(match self {
             Self::F16(array) => FloatSlice::F16(array.as_slice()?),
-            Self::Bf16(array) => FloatSlice::Bf16(array.as_slice()?),
+            Self::Bf16(array) => FloatSlice::Bf16(array.as_slice()?.reinterpret_cast()),
             Self::F32(array) => FloatSlice::F32(array.as_slice()?),
             Self::F64(array) => FloatSlice::F64(array.as_slice()?),
         })
@@ -102,6 +109,14 @@ impl<'a> FloatSlice<'a> {
         }
     }
 
+    /// Numbers of 32 bits in the same order and with the same ties, for what reads only that.
+    pub fn ordered(self) -> Cow<'a, [f32]> {
+        match self {
+            Self::F64(values) => Cow::Owned(order::in_32_bits(values)),
+            exact => exact.to_f32(),
+        }
+    }
+
     /// Number of values.
     pub fn len(self) -> usize {
         with_numbers!(self, |values| values.len())
@@ -115,6 +130,15 @@ impl<'a> FloatSlice<'a> {
             Self::F32(values) => Self::F32(&values[range]),
             Self::F64(values) => Self::F64(&values[range]),
         }
+    }
+}
+
+/// Name of the type of an array's values. NumPy has no bfloat16: it comes from a package that adds
+/// the type, or as one field of this name (`datadiet._arrays.BFLOAT16`).
+fn type_name(array: &Bound<'_, PyUntypedArray>) -> PyResult<String> {
+    match array.dtype().names().as_deref() {
+        Some([name]) => Ok(name.clone()),
+        _ => Ok(array.dtype().typeobj().name()?.to_string()),
     }
 }
 
@@ -177,7 +201,7 @@ impl<'py> Wholes<'py> {
             };
         }
         narrowed!(i64, i32, u64, u8, i16, u16, i8);
-        let name = untyped.dtype().typeobj().name()?;
+        let name = type_name(untyped)?;
         let text = format!("{what}: {name} values; pass whole numbers, such as int64");
         Err(exception("DtypeError", &text, &[]))
     }
@@ -194,6 +218,20 @@ impl<'py> Wholes<'py> {
     pub fn to_ids(&self) -> PyResult<Vec<ExampleId>> {
         Ok(self.slice()?.iter().copied().map(ExampleId).collect())
     }
+}
+
+/// Number of classes that the labels are of: one more than the largest, 0 of none.
+pub fn class_count(labels: &[u32]) -> PyResult<usize> {
+    let Some(row) = labels.iter().position(|&label| label >= MOST_CLASSES) else {
+        return Ok(labels.iter().max().map_or(0, |&most| most as usize + 1));
+    };
+    let label = labels[row];
+    let text = format!(
+        "row {row} has label {label}, above the {MOST_CLASSES} classes that there may be; map the \
+         labels to 0..K"
+    );
+    let details = [("row", Detail::Whole(row)), ("label", Detail::Whole(label as usize))];
+    Err(exception("LabelError", &text, &details))
 }
 
 fn narrowed<T: Copy + TryInto<u32> + Into<i128>>(

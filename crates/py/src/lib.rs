@@ -9,6 +9,7 @@ mod arrays;
 mod capsule;
 mod errors;
 mod logit_scores;
+mod order;
 mod recorder;
 mod report;
 mod selection;
@@ -39,6 +40,7 @@ mod _datadiet {
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
         module.add("__version__", env!("CARGO_PKG_VERSION"))?;
+        module.add("KEY", datadiet_store::KEY)?;
         module.add("SCORES", crate::errors::catalogue(module.py())?)
     }
 }

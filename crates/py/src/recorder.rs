@@ -2,21 +2,27 @@
 //!
 //! It is behind a lock that is never waited for with Python's lock in hand: threads may feed one
 //! recorder, and their order does not matter to any score, since an example is presented once an
-//! epoch.
+//! epoch. A thread waits for a recorder with at most one other in hand, and then none else does so
+//! ([`MERGING`]), so that no two wait for each other.
 
+use std::ptr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use datadiet_core::{ScoreError, StateColumn, TrajectoryRecorder};
 use datadiet_lab::{Recorded, TimePoint, recorded};
 use numpy::{IntoPyArray, PyArray1, PyReadonlyArray1};
 use pyo3::IntoPyObjectExt;
+use pyo3::exceptions::PyMemoryError;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 use serde_json::json;
 
-use crate::arrays::{Floats, Wholes};
+use crate::arrays::{Floats, Wholes, with_numbers};
 use crate::errors::{OrRaise, exception};
 use crate::table::Table;
+
+/// Held by the one merge of ranks that is under way: it holds two recorders at once.
+static MERGING: Mutex<()> = Mutex::new(());
 
 /// Records the scores of one training.
 #[pyclass(frozen, module = "datadiet._datadiet")]
@@ -26,9 +32,10 @@ pub struct Recorder(Mutex<TrajectoryRecorder>);
 impl Recorder {
     /// A recorder of n examples and K classes that keeps the scores of some epochs.
     #[new]
-    fn new(examples: usize, classes: usize, keep_at: Vec<u32>, mergeable: bool) -> Self {
+    fn new(examples: usize, classes: usize, keep_at: Vec<u32>, mergeable: bool) -> PyResult<Self> {
+        check_memory(examples)?;
         let recorder = TrajectoryRecorder::new(examples, classes).keep_at(&keep_at);
-        Self(Mutex::new(if mergeable { recorder } else { recorder.single_rank() }))
+        Ok(Self(Mutex::new(if mergeable { recorder } else { recorder.single_rank() })))
     }
 
     /// Records a batch; all of it or nothing.
@@ -52,7 +59,7 @@ impl Recorder {
             Ok(if probabilities {
                 recorder.update_probs(&ids, &values.to_f32(), labels)
             } else {
-                recorder.update(&ids, &values.to_f32(), labels)
+                with_numbers!(values, |logits| recorder.update(&ids, logits, labels))
             })
         });
         match done {
@@ -99,19 +106,37 @@ impl Recorder {
         py.detach(|| self.lock().unseen().to_vec()).into_pyarray(py)
     }
 
-    /// Labels; the largest uint32 for an example that was never seen.
-    fn labels<'py>(&self, py: Python<'py>) -> Bound<'py, PyArray1<u32>> {
-        let labels = py.detach(|| self.lock().labels());
-        let labels: Vec<u32> = labels.into_iter().map(|label| label.unwrap_or(u32::MAX)).collect();
-        labels.into_pyarray(py)
+    /// Epochs that have scores of one forward pass.
+    #[getter]
+    fn scored_epochs(&self, py: Python<'_>) -> Vec<u32> {
+        py.detach(|| self.lock().scored_epochs())
     }
 
-    /// Adds what another rank of the same training recorded; gives the presentations that both had.
-    fn merge_rank(&self, py: Python<'_>, other: &Self) -> PyResult<u64> {
-        // Copied, so that no two locks are held at once.
+    /// Whether all rows came as logits.
+    #[getter]
+    fn only_logits(&self, py: Python<'_>) -> bool {
+        py.detach(|| self.lock().only_logits())
+    }
+
+    /// Adds what other ranks of the same training recorded, all of them or, on an error, none; gives
+    /// the presentations that more than one had.
+    fn merge_ranks(&self, py: Python<'_>, ranks: Vec<Bound<'_, Self>>) -> PyResult<u64> {
+        let ranks: Vec<&Mutex<TrajectoryRecorder>> =
+            ranks.iter().map(|rank| &rank.get().0).collect();
         let merged = py.detach(|| {
-            let other = other.lock().clone();
-            self.lock().merge_ranks(&other)
+            let _alone = MERGING.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut own = self.lock();
+            let mut merged = own.clone();
+            let mut repeated = 0;
+            for rank in ranks {
+                repeated += if ptr::eq(rank, &self.0) {
+                    merged.merge_ranks(&own)?
+                } else {
+                    merged.merge_ranks(&locked(rank))?
+                };
+            }
+            *own = merged;
+            Ok::<_, ScoreError>(repeated)
         });
         merged.or_raise()
     }
@@ -139,9 +164,10 @@ impl Recorder {
         Ok(Self(Mutex::new(TrajectoryRecorder::from_state(column).or_raise()?)))
     }
 
-    /// The table of some replicas: independent trainings, each with its recorder.
+    /// The table of some replicas: independent trainings, each with its recorder. `pass_` says
+    /// which pass of the network their logits are of.
     #[staticmethod]
-    fn table(py: Python<'_>, replicas: Vec<Bound<'_, Self>>) -> PyResult<Table> {
+    fn table(py: Python<'_>, replicas: Vec<Bound<'_, Self>>, pass_: &str) -> PyResult<Table> {
         let replicas: Vec<TrajectoryRecorder> = {
             let all: Vec<&Mutex<TrajectoryRecorder>> =
                 replicas.iter().map(|replica| &replica.get().0).collect();
@@ -154,6 +180,9 @@ impl Recorder {
             recorded(&all, labels.as_deref(), classes)
         });
         let mut made = made.or_raise()?;
+        for column in &mut made.columns {
+            column.definition.pass = pass_.to_owned().into();
+        }
         let known = json!({ "replicas": replicas.len(), "columns": made.columns });
         made.table.metadata.insert("datadiet".into(), known.to_string());
         Ok(made.table.into())
@@ -169,6 +198,18 @@ impl Recorder {
 /// A panic leaves the recorder as the last whole update did: an update checks before it writes.
 fn locked(recorder: &Mutex<TrajectoryRecorder>) -> MutexGuard<'_, TrajectoryRecorder> {
     recorder.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// There is room for a recorder of so many examples: all of it is asked for at once and given back,
+/// since the parts of a recorder cannot say that they found none.
+fn check_memory(examples: usize) -> PyResult<()> {
+    let bytes = examples.saturating_mul(TrajectoryRecorder::BYTES);
+    Vec::<u8>::new().try_reserve_exact(bytes).map_err(|_| {
+        PyMemoryError::new_err(format!(
+            "a recorder of {examples} examples takes {bytes} bytes, which there are not; record fewer \
+             examples, or on a larger machine"
+        ))
+    })
 }
 
 fn column(array: &Bound<'_, PyAny>) -> Option<StateColumn> {

@@ -10,6 +10,7 @@ use datadiet_store::{Column, StoreError, Table, write_atomically};
 use pyo3::PyErr;
 use serde_json::Value;
 
+use crate::arrays::class_count;
 use crate::errors::{OrRaise, exception};
 
 /// Writes the page, and its figures beside it; gives the files of the figures.
@@ -37,7 +38,7 @@ fn page(table: &Table, by: &str, title: String, suspects: usize) -> Result<Page,
     let known = known(table);
     let columns: Vec<ColumnSummary> =
         serde_json::from_value(known["columns"].clone()).unwrap_or_default();
-    let classes = classes(table);
+    let classes = classes(table)?;
     let view = ScoresView {
         table,
         columns: &columns,
@@ -63,17 +64,17 @@ fn known(table: &Table) -> Value {
 }
 
 /// Names of the classes, by label.
-fn classes(table: &Table) -> Vec<String> {
+fn classes(table: &Table) -> Result<Vec<String>, PyErr> {
     let (Ok(labels), Some(Column::Text(names))) = (table.integers("label"), table.column("class"))
     else {
-        return Vec::new();
+        return Ok(Vec::new());
     };
-    let count = labels.iter().max().map_or(0, |&most| most as usize + 1);
-    let mut classes: Vec<String> = (0..count).map(|class| class.to_string()).collect();
+    let mut classes: Vec<String> =
+        (0..class_count(labels)?).map(|class| class.to_string()).collect();
     for (&label, name) in labels.iter().zip(names) {
         classes[label as usize].clone_from(name);
     }
-    classes
+    Ok(classes)
 }
 
 /// `figures` beside report.html, `NAME-figures` beside NAME.html.

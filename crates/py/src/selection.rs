@@ -1,14 +1,16 @@
 //! Subsets of the training set by score.
 
+use std::borrow::Cow;
+
 use datadiet_core::{
     Direction, ExampleId, KeepFraction, Quota, SelectionError, StatsError, check_no_class_vanishes,
     order,
 };
 use datadiet_lab::{Amount, Candidates, Choice, Keep, LabError, Ranking};
-use numpy::{IntoPyArray, PyArray1};
+use numpy::{IntoPyArray, PyArray1, PyReadonlyArray1};
 use pyo3::prelude::*;
 
-use crate::arrays::{Floats, Wholes, scores};
+use crate::arrays::{FloatSlice, Wholes, class_count, scores};
 use crate::errors::{IntoPython, OrRaise, exception};
 
 /// How a subset is chosen, as Python's keywords say it.
@@ -48,8 +50,10 @@ pub fn select<'py>(
         return Err(SelectionError::LengthMismatch { scores, labels }.into_python());
     }
     let labels = labels.unwrap_or_default();
+    // Without labels all are of one class.
+    let classes = class_count(labels)?.max(1);
     let chosen = py.detach(|| -> Result<Vec<u32>, LabError> {
-        let values = values.to_f32();
+        let values = request.read(values);
         let direction = match request.higher_is_harder {
             true => Direction::HigherIsHarder,
             false => Direction::LowerIsHarder,
@@ -57,7 +61,6 @@ pub fn select<'py>(
         let scored = request.scored(&values);
         let candidates = scored.as_ref().map_or(Candidates::All(values.len()), Candidates::from);
         let ranking = Ranking { name: "scores".into(), values, direction };
-        let classes = labels.iter().max().map_or(1, |&most| most as usize + 1);
         let chosen = choice.among(candidates, Some(&ranking), labels, classes)?;
         if !request.allow_empty_class {
             check_no_class_vanishes(&chosen.shares)?;
@@ -102,6 +105,11 @@ impl Request {
         }
     }
 
+    /// The scores as the rule reads them: strata are of their values, all else of their order.
+    fn read<'v>(&self, scores: FloatSlice<'v>) -> Cow<'v, [f32]> {
+        if self.rule == "ccs" { scores.to_f32() } else { scores.ordered() }
+    }
+
     /// The examples to choose from, where those are not all.
     fn scored(&self, values: &[f32]) -> Option<Vec<ExampleId>> {
         if !self.drop_unscored || !values.iter().any(|value| value.is_nan()) {
@@ -120,16 +128,14 @@ fn unknown(what: &str, given: &str, known: &str) -> PyErr {
 #[pyfunction]
 pub fn ranked<'py>(
     py: Python<'py>,
-    values: &Bound<'py, PyAny>,
+    values: PyReadonlyArray1<'py, f32>,
     ids: Option<&Bound<'py, PyAny>>,
     highest_first: bool,
 ) -> PyResult<Bound<'py, PyArray1<u32>>> {
-    let values = Floats::of(values, "scores", 1)?;
-    let values = values.slice()?;
+    let values = values.as_slice()?;
     let ids = ids.map(Wholes::ids).transpose()?;
     let ids = ids.as_ref().map(Wholes::slice).transpose()?;
     let rows = py.detach(|| -> Result<Vec<u32>, StatsError> {
-        let values = values.to_f32();
         let scored = (0..values.len() as u32).filter(|&row| !values[row as usize].is_nan());
         let scored: Vec<u32> = scored.collect();
         let known: Vec<f32> = scored.iter().map(|&row| values[row as usize]).collect();

@@ -17,7 +17,7 @@ pub fn spearman(
 ) -> PyResult<f64> {
     let (first, second) = (scores(first, "first")?, scores(second, "second")?);
     let (first, second) = (first.slice()?, second.slice()?);
-    py.detach(|| core::spearman(&first.to_f32(), &second.to_f32())).or_raise()
+    py.detach(|| core::spearman(&first.ordered(), &second.ordered())).or_raise()
 }
 
 /// How well scores find touched examples: AUROC, average precision, precision at each k, number
@@ -28,10 +28,18 @@ pub fn detection(
     values: &Bound<'_, PyAny>,
     touched: PyReadonlyArray1<'_, bool>,
     at: Vec<usize>,
+    higher_is_suspect: bool,
 ) -> PyResult<(f64, f64, Vec<f64>, usize)> {
     let values = scores(values, "scores")?;
     let (values, touched) = (values.slice()?, touched.as_slice()?);
-    let found = py.detach(|| core::detection(&values.to_f32(), touched, &at)).or_raise()?;
+    let found = py.detach(|| {
+        let mut values = values.ordered();
+        if !higher_is_suspect {
+            values.to_mut().iter_mut().for_each(|value| *value = -*value);
+        }
+        core::detection(&values, touched, &at)
+    });
+    let found = found.or_raise()?;
     let precision = found.precision_at.into_iter().map(|(_, precision)| precision).collect();
     Ok((found.auroc, found.average_precision, precision, found.positives))
 }

@@ -97,6 +97,11 @@ impl Cube<'_> {
     }
 
     fn of_probs(&self) -> Result<Columns, EpochError> {
+        if self.epochs == 0 {
+            let unseen = |&kind: &ScoreKind| (kind, vec![f32::NAN; self.examples]);
+            let of_probs = |kind: &&ScoreKind| is_tracked(**kind) && **kind != ScoreKind::Aum;
+            return Ok(ScoreKind::ALL.iter().filter(of_probs).map(unseen).collect());
+        }
         let starts: Vec<usize> = (0..self.examples).step_by(CHUNK).collect();
         let parts: Vec<Columns> =
             starts.par_iter().map(|&first| self.part(first)).collect::<Result<_, _>>()?;
@@ -122,7 +127,7 @@ impl Cube<'_> {
             recorder.end_epoch();
         }
         let columns = recorder.columns().into_iter().map(|(kind, _, column)| (kind, column));
-        Ok(columns.filter(|(kind, _)| kind.source() == Source::TrainingMinibatches).collect())
+        Ok(columns.filter(|(kind, _)| is_tracked(*kind)).collect())
     }
 
     fn rows(&self, epoch: usize, first: usize, count: usize) -> std::borrow::Cow<'_, [f32]> {
@@ -137,6 +142,11 @@ impl Cube<'_> {
         let found = recorder.update_probs(&ids(self.examples), &rows, self.labels);
         EpochError { epoch, source: found.err().unwrap_or(error) }
     }
+}
+
+/// Whether the score is one of training dynamics.
+fn is_tracked(kind: ScoreKind) -> bool {
+    kind.source() == Source::TrainingMinibatches
 }
 
 fn ids(count: usize) -> Vec<ExampleId> {

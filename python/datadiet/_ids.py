@@ -1,0 +1,72 @@
+"""Ids that name examples of a data set, each once: numbers of rows, or the owner's ids."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from datadiet._arrays import plain, wholes
+from datadiet.exceptions import DtypeError, IdError
+
+OwnIds: TypeAlias = npt.NDArray[np.uint32] | list[str]
+"""Ids as the owner of the data has them: whole numbers or texts."""
+
+
+def row_numbers(ids: Any, size: int, hint: str) -> npt.NDArray[Any]:
+    """Distinct numbers of rows of a data set of some size; `hint` says what to do about others."""
+    rows = whole_ids(ids)
+    outside = (rows < 0) | (rows >= size)
+    if outside.any():
+        place = int(np.flatnonzero(outside)[0])
+        lost = int(rows[place])
+        raise IdError(f"id {lost} is none of the {size} rows; {hint}", row=place, id=lost)
+    _check_distinct(rows.tolist())
+    return rows
+
+
+def rows_of(ids: Any, known: Sequence[int] | Sequence[str], name: str) -> list[int]:
+    """The rows whose own id is in `ids`, in the order of these; `known` are those of column `name`.
+
+    Whole numbers and the texts of them are the same ids: tables keep large numbers as texts.
+    """
+    wanted = own_ids(ids)
+    _check_distinct(wanted)
+    if len({isinstance(one, str) for one in (*wanted[:1], *known[:1])}) > 1:
+        wanted, known = [str(one) for one in wanted], [str(one) for one in known]
+    row_of: dict[int | str, int] = dict(zip(known, range(len(known)), strict=True))
+    for place, one in enumerate(wanted):
+        if one not in row_of:
+            raise IdError(f"no row has {name} {one}", row=place, id=one)
+    if len(row_of) < len(known):
+        raise IdError(f"the column {name} has an id more than once; it cannot name examples")
+    return [row_of[one] for one in wanted]
+
+
+def whole_ids(ids: Any) -> npt.NDArray[Any]:
+    """One axis of whole numbers."""
+    array = wholes(ids)
+    if array.dtype.kind not in "iu" or array.ndim != 1:
+        raise DtypeError("pass ids as whole numbers, such as datadiet.select gives them")
+    return array
+
+
+def own_ids(ids: Any) -> list[int] | list[str]:
+    """One axis of whole numbers or texts."""
+    array = plain(ids)
+    texts = array.tolist()
+    if array.ndim == 1 and texts and all(isinstance(text, str) for text in texts):
+        return list(texts)
+    return list(whole_ids(array).tolist())
+
+
+def _check_distinct(ids: Sequence[int | str]) -> None:
+    seen: set[int | str] = set()
+    for one in ids:
+        if one in seen:
+            raise IdError(
+                f"id {one} is given more than once; a subset has each example once", id=one
+            )
+        seen.add(one)
