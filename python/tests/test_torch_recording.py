@@ -14,7 +14,7 @@ from torch import nn  # noqa: E402
 from torch.nn import functional as F  # noqa: E402
 from torch.utils.data import DataLoader, IterableDataset, TensorDataset  # noqa: E402
 
-from datadiet import DtypeError, IdError  # noqa: E402
+from datadiet import DtypeError, IdError, StateError  # noqa: E402
 from datadiet.torch import BatchError, Recorder, grand, indexed, subset  # noqa: E402
 
 EXAMPLES, CLASSES, EPOCHS = 23, 3, 3
@@ -113,11 +113,9 @@ def test_ids_of_all_kinds_of_items(train: TensorDataset) -> None:
     assert torch.equal(batch[2], torch.arange(4))
 
 
-def test_lightning(train: TensorDataset, tmp_path: Any) -> None:
+def lightning_model(note: Any = None) -> Any:
+    """A linear model of tuples or mappings; `note` is called with each step's epoch, ids and logits."""
     lightning = pytest.importorskip("lightning")
-    from datadiet.torch import LightningRecorder
-
-    log = Log()
 
     class Model(lightning.LightningModule):
         def __init__(self) -> None:
@@ -125,49 +123,192 @@ def test_lightning(train: TensorDataset, tmp_path: Any) -> None:
             self.layer = nn.Linear(5, CLASSES)
 
         def training_step(self, batch: Any, batch_idx: int) -> dict[str, Any]:
-            inputs, labels, ids = batch
+            inputs, labels, ids = batch.values() if isinstance(batch, dict) else batch
             logits = self.layer(inputs)
-            log.note(self.current_epoch, ids, logits)
+            if note is not None:
+                note(self.current_epoch, ids, logits)
             return {"loss": F.cross_entropy(logits, labels), "logits": logits}
+
+        def validation_step(self, batch: Any, batch_idx: int) -> None:
+            self.log("fit", self.layer(batch[0]).mean())
+
+        test_step = validation_step
 
         def configure_optimizers(self) -> Any:
             return torch.optim.SGD(self.parameters(), lr=0.5)
 
-    def fit(recorder: Recorder, folder: Any, resume: Any = None, model: Any = None) -> Any:
-        checkpoint = lightning.pytorch.callbacks.ModelCheckpoint(
-            folder, "{step}", save_top_k=-1, every_n_train_steps=2
-        )
-        trainer = lightning.Trainer(
-            max_epochs=EPOCHS,
-            accelerator="cpu",
-            callbacks=[LightningRecorder(recorder), checkpoint],
-            default_root_dir=tmp_path,
-            logger=False,
-            enable_progress_bar=False,
-            enable_model_summary=False,
-        )
-        loader = DataLoader(indexed(train), batch_size=4, shuffle=True)
-        trainer.fit(model or Model(), loader, ckpt_path=resume)
-        return trainer
+    return Model()
 
-    recorder = Recorder(len(train), CLASSES)
-    fit(recorder, tmp_path / "first")
+
+def lightning_trainer(folder: Any, *callbacks: Any, **kwargs: Any) -> Any:
+    lightning = pytest.importorskip("lightning")
+    arguments = {"max_epochs": EPOCHS, "accelerator": "cpu", "logger": False}
+    arguments |= {"enable_progress_bar": False, "enable_model_summary": False}
+    arguments |= {"num_sanity_val_steps": 0, "enable_checkpointing": False}
+    return lightning.Trainer(callbacks=[*callbacks], default_root_dir=folder, **arguments | kwargs)
+
+
+def checkpoints(folder: Any, **kwargs: Any) -> Any:
+    from lightning.pytorch.callbacks import ModelCheckpoint
+
+    return ModelCheckpoint(folder, "{step}", save_top_k=-1, **kwargs)
+
+
+STEPS = -(-EXAMPLES // 4)
+"""Steps of an epoch."""
+
+
+def test_lightning(train: TensorDataset, tmp_path: Any) -> None:
+    from datadiet.torch import LightningRecorder
+
+    log, recorder = Log(), Recorder(EXAMPLES, CLASSES)
+    callback = LightningRecorder(recorder)
+    loader = DataLoader(indexed(train), batch_size=4, shuffle=True)
+    lightning_trainer(tmp_path, callback).fit(lightning_model(log.note), loader)
     log.check(recorder, train.tensors[1])
+    assert callback.repeated == 0
 
-    # After the second epoch's last step, and in the middle of it: what was left then is missing.
-    resumed = Recorder(len(train), CLASSES)
-    fit(resumed, tmp_path / "second", tmp_path / "first" / "step=12.ckpt")
-    log.check(resumed, train.tensors[1])
-    resumed = Recorder(len(train), CLASSES)
-    fit(resumed, tmp_path / "third", tmp_path / "first" / "step=8.ckpt")
-    assert resumed.unseen.tolist() == [0, 8, 0] or resumed.unseen.tolist() == [0, 7, 0]
 
-    class Silent(Model):
-        def training_step(self, batch: Any, batch_idx: int) -> Any:
-            return super().training_step(batch, batch_idx)["loss"]
+@pytest.mark.parametrize(
+    "saves, kwargs",
+    [
+        ({"every_n_train_steps": 2}, {}),
+        ({"save_on_train_epoch_end": True}, {}),
+        # Between an epoch's last step and its end.
+        ({"monitor": "fit"}, {"val_check_interval": 3}),
+    ],
+)
+def test_lightning_goes_on_from_a_checkpoint(
+    train: TensorDataset, tmp_path: Any, saves: Any, kwargs: Any
+) -> None:
+    """Of any time: only what an epoch had left when it was saved may be missing."""
+    from datadiet.torch import LightningRecorder
+
+    def fit(log: Log, folder: Any, resume: Any = None) -> Recorder:
+        recorder = Recorder(EXAMPLES, CLASSES)
+        callbacks = LightningRecorder(recorder), checkpoints(folder, **saves)
+        trainer = lightning_trainer(tmp_path, *callbacks, enable_checkpointing=True, **kwargs)
+        loader = DataLoader(indexed(train), batch_size=4, shuffle=True)
+        evaluation = DataLoader(indexed(train), batch_size=8)
+        trainer.fit(lightning_model(log.note), loader, evaluation, ckpt_path=resume)
+        return recorder
+
+    first = Log()
+    fit(first, tmp_path / "first").table()
+    saved = list((tmp_path / "first").glob("*.ckpt"))
+    assert len(saved) >= EPOCHS
+    for path in saved:
+        epoch, within = divmod(int(path.stem.split("=")[1]), STEPS)
+        log = copy.deepcopy(first)
+        if within:
+            log.logits[epoch] = np.nan
+        resumed = fit(log, tmp_path / "again", path)
+        assert resumed.epochs == EPOCHS and resumed.unfinished == 0
+        missed = np.isnan(log.logits).any(axis=2).sum(axis=1)
+        assert resumed.unseen.tolist() == missed.tolist()
+        assert (missed > 0).sum() == (within > 0)
+        if not within:
+            log.check(resumed, train.tensors[1])
+
+
+def test_lightning_evaluation_of_a_checkpoint_leaves_the_recorder(
+    train: TensorDataset, tmp_path: Any
+) -> None:
+    from datadiet.torch import LightningRecorder
+
+    recorder = Recorder(EXAMPLES, CLASSES)
+    saves = checkpoints(tmp_path, save_on_train_epoch_end=True)
+    trainer = lightning_trainer(
+        tmp_path, LightningRecorder(recorder), saves, enable_checkpointing=True
+    )
+    model, loader = lightning_model(), DataLoader(indexed(train), batch_size=4)
+    trainer.fit(model, loader)
+    for evaluate in (trainer.test, trainer.validate):
+        evaluate(model, loader, ckpt_path=tmp_path / f"step={STEPS}.ckpt", verbose=False)
+        assert recorder.epochs == EPOCHS
+
+
+def test_lightning_says_what_a_checkpoint_or_an_interrupted_training_lacks(
+    train: TensorDataset, tmp_path: Any
+) -> None:
+    from datadiet.torch import LightningRecorder
+
+    loader = DataLoader(indexed(train), batch_size=4)
+    recorder = Recorder(EXAMPLES, CLASSES)
+
+    class Stopped(Exception):
+        pass
+
+    steps: list[int] = []
+
+    def stop(epoch: int, ids: Any, logits: Any) -> None:
+        steps.append(epoch)
+        if len(steps) == 5:
+            raise Stopped
+
+    def fit(*callbacks: Any, note: Any = None, **kwargs: Any) -> None:
+        trainer = lightning_trainer(
+            tmp_path, *callbacks, enable_checkpointing=True, limit_train_batches=3
+        )
+        trainer.fit(lightning_model(note), loader, **kwargs)
+
+    with pytest.raises(Stopped):
+        fit(LightningRecorder(recorder), checkpoints(tmp_path, every_n_epochs=1), note=stop)
+    assert (recorder.epochs, recorder.unfinished) == (1, 4)
+    with pytest.raises(StateError, match="in the middle of an epoch of an interrupted training"):
+        fit(LightningRecorder(recorder))
+    fit(LightningRecorder(recorder), ckpt_path=tmp_path / "step=3.ckpt")
+    assert recorder.epochs == EPOCHS
+
+    fit(checkpoints(tmp_path / "bare", every_n_epochs=1))
+    with pytest.warns(UserWarning, match="what came before is not in the scores"):
+        fit(
+            LightningRecorder(Recorder(EXAMPLES, CLASSES)),
+            ckpt_path=tmp_path / "bare" / "step=3.ckpt",
+        )
+
+
+@pytest.mark.parametrize(
+    "kwargs, loading, unseen, repeated",
+    [
+        ({"precision": "bf16-mixed"}, {"num_workers": 2, "shuffle": True}, 0, 0),
+        ({"accumulate_grad_batches": 2}, {"shuffle": True, "drop_last": True}, EXAMPLES % 4, 0),
+        ({"max_steps": 2 * STEPS + 2}, {}, 0, 0),
+        # As the samplers of several processes fill up the last batch.
+        ({}, {"sampler": [*range(1, EXAMPLES), 3, 3, 5]}, 1, 3),
+    ],
+)
+def test_lightning_with_the_options_of_loops(
+    train: TensorDataset, tmp_path: Any, kwargs: Any, loading: Any, unseen: int, repeated: int
+) -> None:
+    from datadiet.torch import LightningRecorder
+
+    recorder = Recorder(EXAMPLES, CLASSES)
+    callback = LightningRecorder(recorder)
+    trainer = lightning_trainer(tmp_path, callback, **kwargs)
+    mappings = [{"x": x, "labels": label} for x, label in train]
+    trainer.fit(lightning_model(), DataLoader(indexed(mappings), batch_size=4, **loading))
+    assert recorder.epochs == EPOCHS
+    assert recorder.unseen[:-1].tolist() == [unseen] * (EPOCHS - 1)
+    assert recorder.unseen[-1] == (EXAMPLES - 8 if "max_steps" in kwargs else unseen)
+    assert callback.repeated == EPOCHS * repeated
+
+
+def test_lightning_without_logits_or_ids(train: TensorDataset, tmp_path: Any) -> None:
+    from datadiet.torch import LightningRecorder
+
+    def fit(change: Any, data: Any) -> None:
+        model = lightning_model()
+        step = model.training_step
+        model.training_step = lambda batch, batch_idx: change(step(batch, batch_idx))
+        trainer = lightning_trainer(tmp_path, LightningRecorder(Recorder(EXAMPLES, CLASSES)))
+        trainer.fit(model, DataLoader(data, batch_size=4))
 
     with pytest.raises(BatchError, match="training_step must return"):
-        fit(Recorder(len(train), CLASSES), tmp_path / "silent", model=Silent())
+        fit(lambda outputs: outputs["loss"], indexed(train))
+    nameless = [{"x": x, "labels": label, "rows": 0} for x, label in train]
+    with pytest.raises(BatchError, match="the batch has no ids"):
+        fit(lambda outputs: outputs, nameless)
 
 
 @pytest.fixture
@@ -277,24 +418,19 @@ def test_hugging_face_trainer_records_what_the_step_computed(texts: Any, tmp_pat
     from datadiet.torch import TrainerRecorder
 
     model, log = bert(), Log()
-    recorder = Recorder(EXAMPLES, CLASSES)
+    seen: list[tuple[Any, Any]] = []
+
+    class Spy(Recorder):
+        """A recorder that keeps the rows it was given."""
+
+        def update(self, ids: Any, logits: Any, labels: Any) -> None:
+            seen.append((torch.tensor(ids), logits.detach().clone()))
+            super().update(ids, logits, labels)
+
+    recorder = Spy(EXAMPLES, CLASSES)
     # With dropout: only the step's own logits agree.
     callback = TrainerRecorder(recorder)
     trainer = trainer_of(model, indexed(texts), tmp_path, callback, save_strategy="no")
-    seen: list[tuple[Any, Any]] = []
-    update = recorder.update
-
-    class Spy:
-        """The recorder, and the rows it was given."""
-
-        def __getattr__(self, name: str) -> Any:
-            return getattr(recorder, name)
-
-        def update(self, ids: Any, logits: Any, labels: Any) -> None:
-            seen.append((ids.clone(), logits.detach().clone()))
-            update(ids, logits, labels)
-
-    callback.recorder = Spy()
     outputs: list[Any] = []
     model.classifier.register_forward_hook(
         lambda module, args, out: outputs.append(out.detach().clone())
