@@ -18,6 +18,10 @@ use npyz::NpyFile;
 
 /// Key of the fingerprint of the data set in the metadata of a file.
 pub const FINGERPRINT: &str = "fingerprint";
+/// Key of the number of examples that a choice was made among, where that is not all.
+pub const LIMIT: &str = "limit";
+/// Key of the way a subset was chosen.
+pub const CHOICE: &str = "choice";
 
 const KEYS: &str = "keys";
 
@@ -53,6 +57,8 @@ pub struct List {
     pub values: Vec<u32>,
     /// Fingerprint of the data set, where the file names one.
     pub fingerprint: Option<String>,
+    /// How many of its examples the list knows, the first ones, where those are not all.
+    pub limit: Option<u32>,
 }
 
 impl List {
@@ -99,7 +105,7 @@ pub fn read(path: &Path, of: Of) -> Result<List> {
 }
 
 fn anonymous(values: Vec<u32>) -> List {
-    List { values, fingerprint: None }
+    List { values, fingerprint: None, limit: None }
 }
 
 fn parquet(path: &Path, of: Of) -> Result<List> {
@@ -119,9 +125,18 @@ fn parquet(path: &Path, of: Of) -> Result<List> {
         ),
         _ => of.column(),
     };
+    let known = &header.metadata;
+    ensure!(
+        of == Of::Labels || !known.contains_key("datadiet") || known.contains_key(CHOICE),
+        "it is a table of scores of all examples, not a subset; choose one with `datadiet select`"
+    );
     let table = file.read(&[column])?;
     let values = table.integers(column)?.to_vec();
-    Ok(List { values, fingerprint: table.metadata.get(FINGERPRINT).cloned() })
+    Ok(List {
+        values,
+        fingerprint: table.metadata.get(FINGERPRINT).cloned(),
+        limit: table.metadata.get(LIMIT).and_then(|limit| limit.parse().ok()),
+    })
 }
 
 fn npy(path: &Path) -> Result<Vec<u32>> {
@@ -163,7 +178,8 @@ fn json(path: &Path, of: Of) -> Result<List> {
     let number = |value: &serde_json::Value| {
         value.as_i64().map(i128::from).with_context(|| format!("{value} is no whole number"))
     };
-    Ok(List { values: checked(values.iter().map(number))?, fingerprint })
+    let limit = value[LIMIT].as_u64().and_then(|limit| limit.try_into().ok());
+    Ok(List { values: checked(values.iter().map(number))?, fingerprint, limit })
 }
 
 fn text(path: &Path) -> Result<Vec<u32>> {

@@ -61,16 +61,16 @@ impl Scores {
         self.table.names().filter(is_score).collect()
     }
 
-    /// Names of the columns to work on: those asked for, or all scores.
-    pub fn chosen<'s>(&'s self, asked: &'s [String]) -> Result<Vec<&'s str>> {
-        for name in asked {
-            self.table.floats(name)?;
-        }
+    /// Names of the columns to work on: those asked for (`el2n@end` is the latest of EL2N), or all
+    /// scores.
+    ///
+    /// # Errors
+    /// When there is no such column.
+    pub fn chosen(&self, asked: &[String]) -> Result<Vec<String>> {
         if asked.is_empty() {
-            Ok(self.names())
-        } else {
-            Ok(asked.iter().map(String::as_str).collect())
+            return Ok(self.names().into_iter().map(str::to_owned).collect());
         }
+        Ok(asked.iter().map(|name| resolved(&self.table, name)).collect::<Result<_, _>>()?)
     }
 
     /// The column named (`el2n@end` is the latest of EL2N), else EL2N at its latest time, else the

@@ -6,7 +6,7 @@ mod write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Result, anyhow, bail, ensure};
 use clap::Args;
 use datadiet_core::{ExampleId, check_no_class_vanishes, skew};
 use datadiet_lab::ranking::columns_of;
@@ -124,9 +124,8 @@ pub fn run(home: &HomeArgs, args: SelectArgs) -> Result<ExitCode> {
         classes.len().max(1),
     )?;
     if !args.allow_empty_class {
-        check_no_class_vanishes(&chosen.shares).with_context(|| {
-            "pass --allow-empty-class to choose all the same, or --quota proportional to keep some \
-             of every class"
+        check_no_class_vanishes(&chosen.shares).map_err(|error| {
+            anyhow!("{error}, or pass --allow-empty-class to choose all the same")
         })?;
     }
     let rows = scores.rows();

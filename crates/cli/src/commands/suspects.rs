@@ -69,6 +69,10 @@ struct Truth {
 
 /// Runs the command.
 pub fn run(home: &HomeArgs, args: SuspectsArgs) -> Result<ExitCode> {
+    if let Some(file) = &args.picture {
+        let png = file.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("png"));
+        ensure!(png, "{} must end in .png", file.display());
+    }
     let scores = Scores::read(&args.scores)?;
     let ranking = Ranking::of(&scores.table, &column(&scores, args.by.as_deref())?)?;
     let truth = args.truth.as_deref().map(|file| truth(file, &scores)).transpose()?;

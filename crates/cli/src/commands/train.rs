@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use clap::{Args, ValueEnum};
 use datadiet_core::ExampleId;
 use datadiet_lab::retraining::Fixed;
@@ -151,11 +151,18 @@ pub fn run(home: &HomeArgs, args: TrainArgs) -> Result<ExitCode> {
 }
 
 fn subset(args: &TrainArgs, training: &Training) -> Result<Option<Vec<ExampleId>>> {
-    use anyhow::Context;
     let Some(path) = &args.subset else { return Ok(None) };
     let list = lists::read(path, lists::Of::Ids)?;
     let data = &training.template.data;
     list.check_fingerprint(path, &data.name, &data.fingerprint)?;
+    if let Some(limit) = list.limit.filter(|_| list.limit != data.limit) {
+        bail!(
+            "{} was chosen among the first {} examples alone; train with --limit {limit} too, or \
+             score and select without",
+            path.display(),
+            grouped(limit.into())
+        );
+    }
     if list.fingerprint.is_none() {
         eprintln!(
             "note: {} does not say which data set it belongs to; only its range is checked",

@@ -165,7 +165,7 @@ fn a_class_that_would_vanish_is_an_error_until_it_is_allowed() {
     apart.sort_by(f32::total_cmp);
     ten(&home, &[("el2n@1", apart)]);
     let message = complaint(&home, &["--keep", "0.5"]);
-    assert!(message.contains("--allow-empty-class") && message.contains("--quota"), "{message}");
+    assert!(message.contains("--allow-empty-class") && message.contains("quota `proportional`"), "{message}");
     let options = ["--keep", "0.5", "--allow-empty-class"];
     assert_eq!(ids(&home, &options), [5, 6, 7, 8, 9]);
     let arguments = [&["select", "ten.parquet", "--out", "ids.npy"], &options[..]].concat();
@@ -288,4 +288,24 @@ fn exports_are_data_sets_to_import() {
     // Scores of one data set choose nothing from another.
     let message = home.fails(&[&options[..], &["--data", "parquet"]].concat());
     assert!(message.contains("another version"), "{message}");
+}
+
+/// Lists that are for fewer examples, or are no choice at all, were taken without a word.
+#[test]
+fn what_is_no_subset_of_this_training_set_is_refused() {
+    let home = Home::with_sample();
+    home.score(&["--limit", "400"]);
+    let train = ["train", "--data", "sample", "--model", "mlp", "--epochs", "1", "--subset"];
+    for file in ["half.parquet", "half.json"] {
+        let half = ["select", "out", "--keep", "0.5", "--quota", "proportional", "--out", file];
+        home.ok(&half);
+        let message = home.fails(&[&train[..], &[file]].concat());
+        assert!(message.contains("first 400 examples alone"), "{message}");
+    }
+    let message = home.fails(&[&train[..], &["out/scores.parquet"]].concat());
+    assert!(message.contains("not a subset; choose one with `datadiet select`"), "{message}");
+    let message = home.fails(&["suspects", "out", "--picture", "x.jpg"]);
+    assert!(message.contains("x.jpg must end in .png"), "{message}");
+    let csv = home.ok(&["scores", "export", "out", "-", "--columns", "el2n@end"]);
+    assert!(csv.starts_with("id,el2n@1\n"), "{csv:.40}");
 }

@@ -188,7 +188,7 @@ fn suspects_section(view: &ScoresView<'_>, ranking: &Ranking) -> Result<Section,
     let suspicion = Ranking::of(view.table, "aum@end").unwrap_or_else(|_| ranking.clone());
     let found = suspects(view.table, view.classes, &suspicion, None, view.suspects)?;
     let mut blocks = vec![Block::Text(format!(
-        "The examples whose labels fit worst what the networks learned, by {}: are many among them, hard but right ones too. Look before you remove.",
+        "The examples whose labels fit worst what the networks learned, by {}. Wrong labels are often among them, hard but right ones too: look before you remove.",
         suspicion.name
     ))];
     if let Some(pictures) = view.pictures {

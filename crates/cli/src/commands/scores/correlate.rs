@@ -25,8 +25,8 @@ pub struct CorrelateArgs {
 }
 
 #[derive(Serialize)]
-struct Correlations<'s> {
-    columns: Vec<&'s str>,
+struct Correlations {
+    columns: Vec<String>,
     /// Spearman's ρ; null where it is not defined, as for a constant column.
     spearman: Vec<Vec<Option<f64>>>,
 }
@@ -49,12 +49,12 @@ fn correlation(a: &[f32], b: &[f32]) -> Option<f64> {
     spearman(&a, &b).ok()
 }
 
-fn text(answer: &Correlations<'_>) -> String {
+fn text(answer: &Correlations) -> String {
     let mut header = vec![""];
-    header.extend(&answer.columns);
+    header.extend(answer.columns.iter().map(String::as_str));
     let rows = answer.columns.iter().zip(&answer.spearman).map(|(name, row)| {
         let number = |rho: &Option<f64>| rho.map_or("–".into(), |rho| format!("{rho:.3}"));
-        std::iter::once((*name).to_owned()).chain(row.iter().map(number)).collect()
+        std::iter::once(name.clone()).chain(row.iter().map(number)).collect()
     });
     table(&header, rows.collect(), 1)
 }

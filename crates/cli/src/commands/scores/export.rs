@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail, ensure};
 use clap::Args;
-use datadiet_store::{Column, Table, write_atomically};
+use datadiet_store::{Column, KEY, Table, write_atomically};
 use npyz::WriterBuilder;
 
 use crate::output::OutputArgs;
@@ -16,7 +16,7 @@ use crate::scores_file::{FileArgs, Scores};
 #[command(after_help = "\
 Examples:
   datadiet scores export scores/cifar10-resnet8-1a2b3c4d scores.csv
-  datadiet scores export scores/cifar10-resnet8-1a2b3c4d el2n.npy --columns el2n@4
+  datadiet scores export scores/cifar10-resnet8-1a2b3c4d el2n.npy --columns el2n@end
   datadiet scores export scores/cifar10-resnet8-1a2b3c4d - --columns el2n@4 | head
 
 A .csv has all columns, or `id` and those asked for; missing values are empty. A .npy has the shape
@@ -56,13 +56,13 @@ pub fn run(args: &ExportArgs) -> Result<()> {
 }
 
 fn csv_of(scores: &Scores, asked: &[String]) -> Result<Vec<u8>> {
-    scores.chosen(asked)?;
+    let chosen = scores.chosen(asked)?;
     let table = &scores.table;
     let names: Vec<&str> = if asked.is_empty() {
         table.names().collect()
     } else {
-        let id = table.column("id").map(|_| "id");
-        id.into_iter().chain(asked.iter().map(String::as_str)).collect()
+        let ids = ["id", KEY].into_iter().filter(|name| table.column(name).is_some());
+        ids.chain(chosen.iter().map(String::as_str)).collect()
     };
     let columns: Vec<&Column> = names.iter().filter_map(|name| table.column(name)).collect();
     let mut writer = csv::Writer::from_writer(Vec::new());
@@ -100,6 +100,6 @@ fn npy_of(scores: &Scores, asked: &[String]) -> Result<Vec<u8>> {
     Ok(bytes)
 }
 
-fn floats<'t>(table: &'t Table, names: &[&str]) -> Result<Vec<&'t [f32]>> {
+fn floats<'t>(table: &'t Table, names: &[String]) -> Result<Vec<&'t [f32]>> {
     Ok(names.iter().map(|name| table.floats(name)).collect::<Result<_, _>>()?)
 }

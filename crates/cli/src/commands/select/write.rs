@@ -14,7 +14,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::home::HomeArgs;
-use crate::lists::FINGERPRINT;
+use crate::lists::{CHOICE, FINGERPRINT, LIMIT};
 use crate::scores_file::Scores;
 
 /// A subset to be written.
@@ -113,9 +113,12 @@ impl SubsetFile<'_> {
         if let Some(ranking) = self.ranking {
             table.push(&ranking.name, |rows| Column::F32(at(&ranking.values, &ids[rows])));
         }
-        table.metadata.insert("choice".into(), self.choice.to_string());
+        table.metadata.insert(CHOICE.into(), self.choice.to_string());
         if let Some(data) = &self.data {
             table.metadata.insert(FINGERPRINT.into(), data.fingerprint.clone());
+            if let Some(limit) = data.limit {
+                table.metadata.insert(LIMIT.into(), limit.to_string());
+            }
             table.metadata.insert("data".into(), data.name.clone());
         }
         table
@@ -125,6 +128,7 @@ impl SubsetFile<'_> {
         SubsetJson {
             data: self.data.as_ref().map(|data| data.name.as_str()),
             fingerprint: self.data.as_ref().map(|data| data.fingerprint.as_str()),
+            limit: self.data.as_ref().and_then(|data| data.limit),
             how: &self.choice,
             ids: &self.chosen.ids,
             keys: self.keys().map(|keys| match keys {
@@ -141,6 +145,8 @@ impl SubsetFile<'_> {
 struct SubsetJson<'a> {
     data: Option<&'a str>,
     fingerprint: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    limit: Option<u32>,
     how: &'a Value,
     ids: &'a [ExampleId],
     #[serde(skip_serializing_if = "Option::is_none")]
