@@ -109,6 +109,8 @@ class Recorder:
         for epoch in epochs:
             if not 1 <= epoch < 2**32:
                 raise ValueError(f"keep_at has epoch {epoch}; epochs are counted from 1")
+        if not isinstance(pass_, str):
+            raise TypeError(f"pass_ is {pass_!r}; pass a text")
         self._pass = pass_
         self._recorder = _datadiet.Recorder(n_examples, n_classes, epochs, mergeable)
 

@@ -107,6 +107,8 @@ def select(
         values = np.zeros(len(values), dtype=np.float32)
     if quota != "none" and labels is None:
         raise SelectionError(f"the quota {quota!r} needs labels: pass one for each example")
+    if not 0 <= seed < 2**64:
+        raise SelectionError(f"seed {seed} is not in 0..2**64; pass a whole number such as 0")
     request = {
         "rule": rule,
         "higher_is_harder": higher_is_harder,
@@ -114,17 +116,19 @@ def select(
         "allow_empty_class": allow_empty_class,
         "drop_unscored": drop_unscored,
         "seed": seed,
-        **_amount(keep, count),
+        **_amount(keep, count, len(values)),
         **_options(rule, offset, cut, strata, len(values)),
     }
     return _datadiet.select(values, None if labels is None else wholes(labels), request)
 
 
-def _amount(keep: float | None, count: int | None) -> dict[str, float | int | None]:
+def _amount(keep: float | None, count: int | None, n: int) -> dict[str, float | int | None]:
     if (keep is None) == (count is None):
         raise SelectionError("how many? Pass keep (a fraction, such as 0.5) or count (a number)")
     if count is not None and count < 1:
         raise SelectionError(f"{count} examples cannot be kept; ask for at least 1")
+    if count is not None and count > n > 0:
+        raise SelectionError(f"{count} of {n} examples cannot be kept; ask for 1 to {n}")
     return {"keep": keep, "count": count}
 
 
@@ -144,6 +148,8 @@ def _options(
         offset = _fraction(offset, n)
     if strata is not None and strata < 1:
         raise SelectionError("0 strata cover nothing; use 50, as the authors do, or at least 1")
+    if strata is not None and strata >= 2**32:
+        raise SelectionError(f"{strata} strata are too many; use 50, as the authors do")
     return {
         "offset": 0.0 if offset is None else offset,
         "cut": 0.1 if cut is None else cut,

@@ -281,6 +281,8 @@ def test_misuse():
         datadiet.Recorder(0, 2)
     with pytest.raises(ValueError, match="counted from 1"):
         datadiet.Recorder(3, 2, keep_at=[0])
+    with pytest.raises(TypeError, match="pass a text"):
+        datadiet.Recorder(3, 2, pass_=None)
     recorder = datadiet.Recorder(3, 2)
     with pytest.raises(TypeError, match="labels"):
         recorder.update([0], [[0.0, 1.0]])

@@ -137,7 +137,7 @@ impl<'a> FloatSlice<'a> {
 /// the type, or as one field of this name (`datadiet._arrays.BFLOAT16`).
 fn type_name(array: &Bound<'_, PyUntypedArray>) -> PyResult<String> {
     match array.dtype().names().as_deref() {
-        Some([name]) => Ok(name.clone()),
+        Some([name]) if name == "bfloat16" => Ok(name.clone()),
         _ => Ok(array.dtype().typeobj().name()?.to_string()),
     }
 }
