@@ -6,7 +6,7 @@ use std::sync::Mutex;
 
 use anyhow::{Result, anyhow};
 use clap::{Args, Subcommand};
-use datadiet_data::{DataHome, Dataset, FETCHABLE, Format, ImportOptions, Progress, Split};
+use datadiet_data::{DataHome, Dataset, FETCHABLE, Format, ImportOptions, Progress, Silent, Split};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 
@@ -36,6 +36,9 @@ pub struct FetchArgs {
     /// Fetch again and replace the one there is.
     #[arg(long)]
     replace: bool,
+    /// Show no progress; errors are still told.
+    #[arg(long, short)]
+    quiet: bool,
     #[command(flatten)]
     output: OutputArgs,
 }
@@ -66,6 +69,9 @@ pub struct ImportArgs {
     /// Replace another data set of that name.
     #[arg(long)]
     replace: bool,
+    /// Show no progress; errors are still told.
+    #[arg(long, short)]
+    quiet: bool,
     #[command(flatten)]
     output: OutputArgs,
 }
@@ -85,7 +91,8 @@ pub fn run(home: &HomeArgs, command: DataCommand) -> Result<ExitCode> {
     match command {
         DataCommand::Fetch(args) => {
             let options = ImportOptions { replace: args.replace, ..ImportOptions::default() };
-            let dataset = datadiet_data::fetch(&args.name, &home, &options, &Bar::default())?;
+            let dataset =
+                datadiet_data::fetch(&args.name, &home, &options, &*progress(args.quiet))?;
             describe(&dataset, args.output)?;
         }
         DataCommand::Import(args) => import(&home, args)?,
@@ -107,7 +114,7 @@ fn import(home: &DataHome, args: ImportArgs) -> Result<()> {
         allow_empty_class: args.allow_empty_class,
         replace: args.replace,
     };
-    let raw = datadiet_data::read(&args.path, args.format, &options, &Bar::default())?;
+    let raw = datadiet_data::read(&args.path, args.format, &options, &*progress(args.quiet))?;
     let dataset = datadiet_data::write_cache(home, &name, &raw, &options)?;
     describe(&dataset, args.output)
 }
@@ -233,6 +240,10 @@ fn describe(dataset: &Dataset, output: OutputArgs) -> Result<()> {
             table(&["class", "train", "test"], rows.collect(), 1),
         )
     })
+}
+
+fn progress(quiet: bool) -> Box<dyn Progress> {
+    if quiet { Box::new(Silent) } else { Box::new(Bar::default()) }
 }
 
 /// One bar at a time on standard error.

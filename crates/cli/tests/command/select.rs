@@ -165,7 +165,10 @@ fn a_class_that_would_vanish_is_an_error_until_it_is_allowed() {
     apart.sort_by(f32::total_cmp);
     ten(&home, &[("el2n@1", apart)]);
     let message = complaint(&home, &["--keep", "0.5"]);
-    assert!(message.contains("--allow-empty-class") && message.contains("quota `proportional`"), "{message}");
+    assert!(
+        message.contains("--allow-empty-class") && message.contains("quota `proportional`"),
+        "{message}"
+    );
     let options = ["--keep", "0.5", "--allow-empty-class"];
     assert_eq!(ids(&home, &options), [5, 6, 7, 8, 9]);
     let arguments = [&["select", "ten.parquet", "--out", "ids.npy"], &options[..]].concat();

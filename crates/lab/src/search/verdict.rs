@@ -24,6 +24,14 @@ pub(super) fn verdict(
     let (Some(reached), Some(random), Some(full), Some(within)) = all else {
         return advice(false, "Trainings failed, so that there is no answer.".into());
     };
+    let trainings = [reached, random, full].map(|of| of.values.len()).into_iter().min();
+    let advice = |advisable: bool, text: String| {
+        let counted = match trainings {
+            Some(count @ 2..) => format!("(Means of {count} trainings each.)"),
+            _ => "(One training each, whose chance is a part of this.)".into(),
+        };
+        advice(advisable, format!("{text} {counted}"))
+    };
     let chosen = format!("{} ({} examples by {})", answer.text(), finals.answer.size, plan.by);
     let outcome = format!("{chosen} {} on the test set", against(reached, full));
     if !within {
