@@ -109,6 +109,8 @@ def test_ids_of_all_kinds_of_items(train: TensorDataset) -> None:
     assert indexed(["a", "b"])[1] == ("b", 1)
     assert indexed([("a", 0), ("b", 1)])[-1] == ("b", 1, 1)
     assert indexed([{"x": 3}])[0] == {"x": 3, "ids": 0}
+    with pytest.raises(BatchError, match='have "ids" already'):
+        indexed([{"x": 3, "ids": 7}])[0]
     batch = next(iter(DataLoader(indexed(train), batch_size=4)))
     assert torch.equal(batch[2], torch.arange(4))
 
@@ -468,6 +470,132 @@ def test_hugging_face_trainer_without_ids(texts: Any, tmp_path: Any) -> None:
         trainer_of(bert(), texts, tmp_path, callback).train()
     with pytest.raises(BatchError, match="remove_unused_columns=False"):
         trainer_of(bert(), indexed(texts), tmp_path, callback, remove_unused_columns=True).train()
+
+
+@pytest.mark.parametrize(
+    "kwargs, unseen",
+    [
+        ({"gradient_accumulation_steps": 4, "eval_strategy": "steps", "eval_steps": 1}, 0),
+        ({"bf16": True, "dataloader_num_workers": 2}, 0),
+        ({"dataloader_drop_last": True, "gradient_checkpointing": True}, EXAMPLES % 4),
+        ({"train_sampling_strategy": "group_by_length"}, 0),
+    ],
+)
+def test_hugging_face_trainer_with_its_options(
+    texts: Any, tmp_path: Any, kwargs: Any, unseen: int
+) -> None:
+    from datadiet.torch import TrainerRecorder
+
+    recorder = Recorder(EXAMPLES, CLASSES)
+    callback = TrainerRecorder(recorder)
+    kwargs |= {"num_train_epochs": 2, "save_strategy": "no"}
+    trainer_of(bert(), indexed(texts), tmp_path, callback, **kwargs).train()
+    assert recorder.unseen.tolist() == [unseen, unseen]
+    assert callback.repeated == 0
+
+
+@pytest.mark.parametrize("strategy", ["epoch", "steps"])
+def test_hugging_face_trainer_goes_on_after_it_stopped_in_an_epoch(
+    texts: Any, tmp_path: Any, strategy: str
+) -> None:
+    """With accumulated gradients; the epoch that was stopped ends once."""
+    from datadiet.torch import TrainerRecorder
+
+    def train(**kwargs: Any) -> Recorder:
+        recorder = Recorder(EXAMPLES, CLASSES)
+        resume = kwargs.pop("resume", None)
+        kwargs |= {"gradient_accumulation_steps": 4, "save_strategy": strategy, "save_steps": 1}
+        callback = TrainerRecorder(recorder)
+        trainer_of(bert(), indexed(texts), tmp_path, callback, **kwargs).train(resume)
+        return recorder
+
+    # An epoch's two steps are of four batches and of two.
+    assert train(max_steps=3).unseen.tolist() == [0, EXAMPLES - 16]
+    assert train(resume=str(tmp_path / "checkpoint-3")).unseen.tolist() == [0] * EPOCHS
+
+
+def test_hugging_face_trainer_after_attempts_that_failed(texts: Any, tmp_path: Any) -> None:
+    """One that looks for a batch size begins anew; so does another trainer of an interrupted model."""
+    from datadiet.torch import TrainerRecorder
+
+    def failing(error: BaseException) -> Any:
+        model, steps = bert(), []
+        forward = model.forward
+
+        def at_third(*args: Any, **kwargs: Any) -> Any:
+            steps.append(None)
+            if len(steps) == 3:
+                raise error
+            return forward(*args, **kwargs)
+
+        model.forward = at_third
+        return model
+
+    def train(model: Any, recorder: Recorder, **kwargs: Any) -> Any:
+        callback = TrainerRecorder(recorder)
+        kwargs |= {"save_strategy": "no", "num_train_epochs": 1}
+        trainer_of(model, indexed(texts), tmp_path, callback, **kwargs).train()
+
+    recorder = Recorder(EXAMPLES, CLASSES)
+    train(failing(RuntimeError("CUDA out of memory.")), recorder, auto_find_batch_size=True)
+    assert recorder.unseen.tolist() == [0]
+
+    interrupted, model = Recorder(EXAMPLES, CLASSES), failing(KeyboardInterrupt())
+    with pytest.raises(KeyboardInterrupt):
+        train(model, interrupted)
+    recorder = Recorder(EXAMPLES, CLASSES)
+    train(model, recorder)
+    assert recorder.unseen.tolist() == [0] and interrupted.unfinished == 8
+    assert not model._forward_hooks and not model._forward_pre_hooks
+    with pytest.raises(StateError, match="in the middle of an epoch of an interrupted training"):
+        train(model, interrupted)
+
+
+def test_hugging_face_trainer_refuses_what_it_cannot_record(texts: Any, tmp_path: Any) -> None:
+    from datadiet import ShapeError
+    from datadiet.torch import TrainerRecorder
+
+    def train(model: Any, *callbacks: Any) -> None:
+        trainer = trainer_of(model, indexed(texts), tmp_path, callbacks[0], save_strategy="no")
+        for callback in callbacks[1:]:
+            trainer.add_callback(callback)
+        trainer.train()
+
+    def callback(**kwargs: Any) -> Any:
+        return TrainerRecorder(Recorder(EXAMPLES, CLASSES), **kwargs)
+
+    tuples = bert()
+    tuples.config.return_dict = False
+    with pytest.raises(BatchError, match="gives a tuple without logits; pass Trainer"):
+        train(tuples, callback())
+    train(tuples, callback(logits=lambda outputs: outputs[1]))
+    with pytest.raises(BatchError, match="two TrainerRecorders record one model"):
+        train(bert(), callback(), callback())
+    with pytest.raises(ShapeError, match="one for each of the 23 examples"):
+        callback(labels=[0, 1])
+    state = pytest.importorskip("transformers").TrainerState(is_hyper_param_search=True)
+    trainer = trainer_of(bert(), indexed(texts), tmp_path, callback())
+    with pytest.raises(BatchError, match="hyperparameter search"):
+        callback().on_train_begin(trainer.args, state, trainer.control, model=trainer.model)
+
+
+def test_hugging_face_checkpoints_of_other_numbers_of_processes(texts: Any, tmp_path: Any) -> None:
+    """A folder is of the training that wrote it last; one without this process's file is refused."""
+    from datadiet.torch import TrainerRecorder
+
+    folder = tmp_path / "checkpoint-12"
+    folder.mkdir()
+    (folder / "datadiet-recorder-3-of-4.npz").touch()
+
+    def train(resume: Any = None) -> None:
+        callback = TrainerRecorder(Recorder(EXAMPLES, CLASSES))
+        trainer_of(bert(), indexed(texts), tmp_path, callback).train(resume)
+
+    train()
+    assert [path.name for path in folder.glob("datadiet*")] == ["datadiet-recorder.npz"]
+    (folder / "datadiet-recorder.npz").rename(folder / "datadiet-recorder-3-of-4.npz")
+    with pytest.raises(StateError, match="the recorders of 4 processes, and this training has 1"):
+        train(str(folder))
 
 
 def test_grand_of_a_hugging_face_model(texts: Any) -> None:

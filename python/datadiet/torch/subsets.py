@@ -10,6 +10,7 @@ from torch.utils.data import Dataset, Subset
 
 from datadiet._arrays import Wholes, wholes
 from datadiet.exceptions import DtypeError, IdError
+from datadiet.torch.errors import BatchError
 
 
 def subset(dataset: Dataset[Any], ids: Wholes) -> Subset[Any]:
@@ -67,6 +68,8 @@ def indexed(dataset: Dataset[Any]) -> Indexed:
 
     Raises
     ------
+    BatchError
+        When a row is read: it is a mapping that has ``"ids"`` already.
     DtypeError
         A data set that is a stream, and whose rows have no numbers.
     """
@@ -99,6 +102,10 @@ class Indexed(Dataset[Any]):
 
 def _with_id(item: Any, row: int) -> Any:
     if isinstance(item, Mapping):
+        if "ids" in item:
+            raise BatchError(
+                'the rows have "ids" already: pass the data set without indexed(…), or rename them there'
+            )
         return {**item, "ids": row}
     if isinstance(item, (tuple, list)):
         return (*item, row)

@@ -153,7 +153,9 @@ class TrainerRecorder(TrainerCallback):
     def on_epoch_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         if _HOOKS.get(kwargs["model"]) is not self._handles:
             raise BatchError("two TrainerRecorders record one model; pass one of them")
-        self._rows.end_epoch()
+        # A training that stops in mid-epoch may go on from the checkpoint that it makes then.
+        if _at_end_of_epoch(state) or not control.should_training_stop:
+            self._rows.end_epoch()
 
     def on_save(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         folder = _folder(args, state)
@@ -172,6 +174,8 @@ class TrainerRecorder(TrainerCallback):
 
     def on_train_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         self._before_training = None
+        if self.recorder.unfinished:
+            self._rows.end_epoch()
         _unhook(kwargs["model"])
 
     def _restore(self, args: Any, state: Any) -> None:
@@ -204,7 +208,7 @@ class TrainerRecorder(TrainerCallback):
         """The trainer goes on after the last step of the checkpoint."""
         if not self.recorder.unfinished:
             return
-        if abs(state.epoch - round(state.epoch)) < 1e-6:
+        if _at_end_of_epoch(state):
             # Saved between an epoch's last step and its end, which does not come again.
             self._rows.end_epoch()
         elif args.ignore_data_skip:
@@ -259,6 +263,10 @@ _HOOKS: WeakKeyDictionary[torch.nn.Module, list[Any]] = WeakKeyDictionary()
 def _unhook(model: torch.nn.Module) -> None:
     for handle in _HOOKS.pop(model, ()):
         handle.remove()
+
+
+def _at_end_of_epoch(state: Any) -> bool:
+    return abs(state.epoch - round(state.epoch)) < 1e-6
 
 
 def _folder(args: Any, state: Any) -> Path:
