@@ -12,10 +12,16 @@ torch = pytest.importorskip("torch")
 
 from torch import nn  # noqa: E402
 from torch.nn import functional as F  # noqa: E402
-from torch.utils.data import DataLoader, IterableDataset, TensorDataset  # noqa: E402
+from torch.utils.data import (  # noqa: E402
+    DataLoader,
+    IterableDataset,
+    SubsetRandomSampler,
+    TensorDataset,
+)
 
-from datadiet import DtypeError, IdError, StateError  # noqa: E402
+from datadiet import DtypeError, IdError, ShapeError, StateError  # noqa: E402
 from datadiet.torch import BatchError, Recorder, grand, indexed, subset  # noqa: E402
+from datadiet.torch.first_presentations import FirstPresentations  # noqa: E402
 
 EXAMPLES, CLASSES, EPOCHS = 23, 3, 3
 
@@ -69,6 +75,46 @@ def test_a_plain_loop(train: TensorDataset, dtype: Any, workers: int) -> None:
     log.check(recorder, train.tensors[1])
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])
+def test_only_the_first_presentation_in_an_epoch_is_recorded(dtype: Any) -> None:
+    logits = torch.randn(6, 2).to(dtype)
+    labels, ids = torch.tensor([0, 1, 0, 1, 0, 0]), torch.tensor([3, 1, 2, 1, 3, 0])
+    recorder, strict = Recorder(4, 2), Recorder(4, 2)
+    rows = FirstPresentations(recorder)
+    for _ in range(2):
+        rows.update(ids[:4], logits[:4], labels[:4])
+        rows.update(ids[3:5], logits[3:5], labels[:2].flip(0))
+        # Another process goes on from a checkpoint.
+        state = rows.state_dict()
+        rows = FirstPresentations(recorder := Recorder(4, 2))
+        rows.load_state_dict(state)
+        rows.update(ids[4:], logits[4:], labels[4:])
+        rows.end_epoch()
+        first = [0, 1, 2, 5]
+        strict.update(ids[first], logits[first], labels[first])
+        strict.end_epoch()
+    assert rows.repeated == 2 * 4
+    for name, values in strict.state_dict().items():
+        np.testing.assert_array_equal(recorder.state_dict()[name], values, err_msg=name)
+
+
+def test_what_is_no_batch_is_refused_as_by_the_recorder() -> None:
+    rows = FirstPresentations(Recorder(4, 2))
+    rows.update([0, 1], np.zeros((2, 2)), [0, 0])
+    for ids, logits, labels, error in (
+        ([0, 4], np.zeros((2, 2)), [0, 0], IdError),
+        ([0, -1], np.zeros((2, 2)), [0, 0], IdError),
+        ([0, 2], np.zeros((3, 2)), [0, 0], ShapeError),
+        ([0, 2], np.zeros((2, 2)), [0, 0, 1], ShapeError),
+        ([0, 2], np.zeros((2, 3)), [0, 0], ShapeError),
+        ([0.5, 2], np.zeros((2, 2)), [0, 0], DtypeError),
+    ):
+        with pytest.raises(error):
+            rows.update(ids, logits, labels)
+    assert (rows.recorder.unfinished, rows.repeated) == (2, 0)
+    rows.update([2, 3], np.zeros((2, 2)), [0, 0])
+
+
 def test_scores_chosen_from_a_loop_make_a_subset(train: TensorDataset) -> None:
     import datadiet
 
@@ -80,6 +126,14 @@ def test_scores_chosen_from_a_loop_make_a_subset(train: TensorDataset) -> None:
     assert [item[2] for item in kept] == ids.tolist()
     threshold = np.sort(scores)[-len(kept)]
     assert all(scores[item[2]] >= threshold for item in kept)
+
+
+def test_grand_of_a_shuffled_loader_needs_ids(train: TensorDataset) -> None:
+    model = nn.Linear(5, CLASSES)
+    for loading in ({"shuffle": True}, {"sampler": SubsetRandomSampler(range(9))}):
+        with pytest.raises(BatchError, match="shuffles and yields no ids"):
+            grand(model, DataLoader(train, batch_size=4, **loading))
+        assert grand(model, DataLoader(indexed(train), batch_size=4, **loading)).size
 
 
 def test_subsets_refuse_what_is_not_there(train: TensorDataset) -> None:
@@ -426,7 +480,7 @@ def test_hugging_face_trainer_records_what_the_step_computed(texts: Any, tmp_pat
         """A recorder that keeps the rows it was given."""
 
         def update(self, ids: Any, logits: Any, labels: Any) -> None:
-            seen.append((torch.tensor(ids), logits.detach().clone()))
+            seen.append((torch.tensor(ids), torch.tensor(logits)))
             super().update(ids, logits, labels)
 
     recorder = Spy(EXAMPLES, CLASSES)
@@ -552,7 +606,6 @@ def test_hugging_face_trainer_after_attempts_that_failed(texts: Any, tmp_path: A
 
 
 def test_hugging_face_trainer_refuses_what_it_cannot_record(texts: Any, tmp_path: Any) -> None:
-    from datadiet import ShapeError
     from datadiet.torch import TrainerRecorder
 
     def train(model: Any, *callbacks: Any) -> None:

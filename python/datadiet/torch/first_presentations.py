@@ -37,26 +37,25 @@ class FirstPresentations:
 
     def update(self, ids: Wholes, logits: Floats, labels: Wholes) -> None:
         """As `Recorder.update`, for the rows whose ids are new in this epoch."""
-        rows = wholes(ids)
-        if not self._valid(rows):
-            self.recorder.update(rows, logits, labels)
+        rows, matrix, classes = wholes(ids), floats(logits), wholes(labels)
+        if not self._are_ids(rows) or not rows.shape == classes.shape == matrix.shape[:1]:
+            # The recorder says what is wrong with them.
+            self.recorder.update(rows, matrix, classes)
             return
         new = np.zeros(len(rows), dtype=np.bool_)
         new[np.unique(rows, return_index=True)[1]] = True
         new &= ~self._seen[rows]
         if new.all():
-            self.recorder.update(rows, logits, labels)
+            self.recorder.update(rows, matrix, classes)
         else:
-            matrix, classes = floats(logits), wholes(labels)
             self.recorder.update(rows[new], matrix[new], classes[new])
         self._seen[rows] = True
         self.repeated += int(len(rows) - new.sum())
 
-    def _valid(self, ids: npt.NDArray[Any]) -> bool:
-        """Whether they are ids; the recorder says what is wrong with others."""
-        if ids.ndim != 1 or ids.dtype.kind not in "iu" or not ids.size:
+    def _are_ids(self, values: npt.NDArray[Any]) -> bool:
+        if values.ndim != 1 or values.dtype.kind not in "iu" or not values.size:
             return False
-        return bool(ids.min() >= 0 and ids.max() < len(self._seen))
+        return bool(values.min() >= 0 and values.max() < len(self._seen))
 
     def end_epoch(self) -> None:
         """As `Recorder.end_epoch`."""

@@ -18,6 +18,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.utils.data import RandomSampler, SubsetRandomSampler, WeightedRandomSampler
 
 from datadiet.torch.batches import Batch, Forward, Loss, batch_of, call, losses_of
 from datadiet.torch.contributions import wide
@@ -106,7 +107,7 @@ def grand(
     LossError
         The loss is not one number an example.
     BatchError
-        The loader yields something else, or an id twice.
+        The loader yields something else, an id twice, or examples in a random order without ids.
 
     Examples
     --------
@@ -136,10 +137,20 @@ def grand(
             if len(batch) == 0:
                 continue
             if norms is None:
+                _check_order(loader, batch)
                 scoped = model if scope == "all" else _last_layer(model, last_layer, batch, forward)
                 norms = _Norms(model, plan_of(model, scoped), loss, forward, fallback, scratch)
             results.add(norms.of(batch), batch.ids)
     return results.array()
+
+
+def _check_order(loader: Any, batch: Batch) -> None:
+    random = RandomSampler, SubsetRandomSampler, WeightedRandomSampler
+    if batch.ids is None and isinstance(getattr(loader, "sampler", None), random):
+        raise BatchError(
+            "the loader shuffles and yields no ids, so that nobody knows whose norms these are; pass"
+            " shuffle=False, or make it of datadiet.torch.indexed(dataset)"
+        )
 
 
 def _last_layer(

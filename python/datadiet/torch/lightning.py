@@ -31,7 +31,7 @@ class LightningRecorder(Callback):
     as ``"labels"`` and ``"ids"``, or else those of the batch: ``(inputs, labels, ids)``, or a mapping
     with these keys. `datadiet.torch.indexed` adds ids to a data set::
 
-        recorder = Recorder(n_examples=len(train), n_classes=10)
+        recorder = Recorder(len(train), n_classes=10, pass_="training mode, augmented")
         trainer = lightning.Trainer(callbacks=[LightningRecorder(recorder)])
         trainer.fit(model, DataLoader(indexed(train), batch_size=64, shuffle=True))
 
@@ -49,6 +49,7 @@ class LightningRecorder(Callback):
         ranks = [None] * torch.distributed.get_world_size()
         torch.distributed.all_gather_object(ranks, recorder)
         ranks[0].merge_ranks(*ranks[1:])
+        table = ranks[0].table()
 
     Strategies that start processes from a notebook or a function (``"ddp_notebook"``, ``"ddp_spawn"``)
     take the recorders with them when they end: merge and save in ``on_train_end`` there.

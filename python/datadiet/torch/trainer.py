@@ -45,7 +45,7 @@ class TrainerRecorder(TrainerCallback):
     ``TrainingArguments(remove_unused_columns=False)`` (remove those that are not tensors yourself). The
     ids are taken from a batch before the model sees it::
 
-        recorder = Recorder(n_examples=len(train), n_classes=2)
+        recorder = Recorder(len(train), n_classes=2, pass_="training mode")
         args = TrainingArguments("out", remove_unused_columns=False)
         trainer = Trainer(model, args, train_dataset=indexed(train), data_collator=collator,
                           callbacks=[TrainerRecorder(recorder)])
@@ -64,6 +64,7 @@ class TrainerRecorder(TrainerCallback):
         ranks = [None] * torch.distributed.get_world_size()
         torch.distributed.all_gather_object(ranks, recorder)
         ranks[0].merge_ranks(*ranks[1:])
+        table = ranks[0].table()
 
     Parameters
     ----------
