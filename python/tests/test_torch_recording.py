@@ -548,6 +548,48 @@ def test_hugging_face_trainer_with_its_options(
     assert callback.repeated == 0
 
 
+def test_hugging_face_models_are_copied_while_they_are_recorded(texts: Any, tmp_path: Any) -> None:
+    transformers = pytest.importorskip("transformers")
+    from datadiet.torch import TrainerRecorder
+
+    class Average(transformers.TrainerCallback):
+        def on_step_end(self, *args: Any, **kwargs: Any) -> None:
+            copied = copy.deepcopy(kwargs["model"]).eval()
+            copied(**pad(texts.select([0, 1]).to_list()))
+
+    recorder = Recorder(EXAMPLES, CLASSES)
+    callback = TrainerRecorder(recorder)
+    kwargs = {"save_strategy": "no", "num_train_epochs": 1}
+    trainer = trainer_of(bert(), indexed(texts), tmp_path, callback, **kwargs)
+    trainer.add_callback(Average())
+    trainer.train()
+    assert recorder.unseen.tolist() == [0]
+
+
+def test_hugging_face_trainer_goes_on_from_a_checkpoint_of_another_folder(
+    texts: Any, tmp_path: Any
+) -> None:
+    """As the warning says: the recorder is restored by hand."""
+    from datadiet.torch import TrainerRecorder
+
+    def train(recorder: Recorder, folder: Any, resume: Any = None) -> Recorder:
+        callback = TrainerRecorder(recorder)
+        kwargs = {"save_strategy": "steps", "save_steps": 4}
+        trainer_of(bert(), indexed(texts), folder, callback, **kwargs).train(resume)
+        return recorder
+
+    whole = train(Recorder(EXAMPLES, CLASSES), tmp_path / "first").state_dict()
+    moved = tmp_path / "first" / "checkpoint-8"
+    with pytest.warns(UserWarning, match="copy the file there, or load its arrays"):
+        lost = train(Recorder(EXAMPLES, CLASSES), tmp_path / "second", str(moved))
+    assert lost.unseen.tolist() == [8, 0]
+    recorder = Recorder(EXAMPLES, CLASSES)
+    recorder.load_state_dict(dict(np.load(moved / "datadiet-recorder.npz")))
+    again = train(recorder, tmp_path / "third", str(moved)).state_dict()
+    for name, values in whole.items():
+        np.testing.assert_array_equal(again[name], values, err_msg=name)
+
+
 @pytest.mark.parametrize("strategy", ["epoch", "steps"])
 def test_hugging_face_trainer_goes_on_after_it_stopped_in_an_epoch(
     texts: Any, tmp_path: Any, strategy: str

@@ -118,6 +118,10 @@ class TrainerRecorder(TrainerCallback):
         self._batch = threading.local()
         self._lock = threading.Lock()
 
+    def __deepcopy__(self, memo: Any) -> TrainerRecorder:
+        # A copy of a model that is being recorded, such as an average's, has the hooks too.
+        return self
+
     @property
     def repeated(self) -> int:
         return self._rows.repeated
