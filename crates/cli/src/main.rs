@@ -8,6 +8,7 @@ mod lists;
 mod machine;
 mod options_file;
 mod output;
+mod pictures;
 mod progress;
 mod scores_file;
 mod training;

@@ -5,8 +5,6 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail, ensure};
 use clap::Args;
-use datadiet_core::ExampleId;
-use datadiet_data::Dataset;
 use datadiet_lab::pages::{Pictures, ScoresView, experiment_sections, scores_sections};
 use datadiet_lab::{ColumnSummary, ExperimentOutcome};
 use datadiet_report::{Block, NoteKind, Page, Section};
@@ -16,6 +14,7 @@ use serde_json::Value;
 
 use crate::home::HomeArgs;
 use crate::output::OutputArgs;
+use crate::pictures::Images;
 use crate::scores_file::Scores;
 
 /// Write a report of scores or experiments: one HTML file that needs no network.
@@ -27,7 +26,8 @@ use crate::scores_file::Scores;
 Examples:
   datadiet report scores/demo                      # scores/demo/report.html
   datadiet report results/curve scores/demo --out both.html
-  datadiet report mine.parquet --by el2n@4 --gallery 12")]
+  datadiet report mine.parquet --by el2n@4 --gallery 12
+  datadiet report scores/recorded --data mine      # pictures for scores from your own training loop")]
 pub struct ReportArgs {
     /// Folders of results (`outcome.json`, `scores.parquet`) or tables of scores.
     #[arg(required = true)]
@@ -38,6 +38,9 @@ pub struct ReportArgs {
     /// Column that galleries are sorted by [default: the latest EL2N].
     #[arg(long, value_name = "COLUMN")]
     by: Option<String>,
+    /// Imported data set whose pictures to show [default: the one that was scored].
+    #[arg(long, value_name = "NAME")]
+    data: Option<String>,
     /// Title of the report.
     #[arg(long)]
     title: Option<String>,
@@ -69,8 +72,12 @@ pub fn run(home: &HomeArgs, args: ReportArgs) -> Result<ExitCode> {
         "{} must end in .html",
         out.display()
     );
-    let options =
-        Options { by: args.by.as_deref(), gallery: args.gallery, suspects: args.suspects };
+    let options = Options {
+        by: args.by.as_deref(),
+        data: args.data.as_deref(),
+        gallery: args.gallery,
+        suspects: args.suspects,
+    };
     let mut page = page(home, &args.paths, &options)?;
     if let Some(title) = args.title {
         page.title = title;
@@ -93,6 +100,8 @@ fn default_out(path: &Path) -> PathBuf {
 pub struct Options<'a> {
     /// Column that galleries are sorted by.
     pub by: Option<&'a str>,
+    /// Data set whose pictures are shown, where the scores do not say.
+    pub data: Option<&'a str>,
     /// Examples of each class at each end of the gallery.
     pub gallery: usize,
     /// Suspects shown.
@@ -104,7 +113,7 @@ pub struct Options<'a> {
 /// # Errors
 /// When the results cannot be read or the report cannot be written.
 pub fn of_folder(home: &HomeArgs, folder: &Path) -> Result<PathBuf> {
-    let options = Options { by: None, gallery: 8, suspects: 40 };
+    let options = Options { by: None, data: None, gallery: 8, suspects: 40 };
     let page = page(home, &[folder.to_owned()], &options)?;
     let out = folder.join("report.html");
     write(&out, &page, true)?;
@@ -206,7 +215,7 @@ fn of_scores(home: &HomeArgs, scores: &Scores, options: &Options<'_>) -> Result<
     };
     let columns: Vec<ColumnSummary> =
         scores.names().iter().filter_map(|name| scores.summary(name)).collect();
-    let images = images(home, scores);
+    let images = images(home, scores, options.data)?;
     let classes = scores.classes();
     let view = ScoresView {
         table: &scores.table,
@@ -233,25 +242,18 @@ fn failed_replicas(scores: &Scores) -> Option<Block> {
     (!failed.is_empty()).then_some(Block::Note { kind: NoteKind::Warning, text })
 }
 
-/// The images that were scored, where they are still imported.
-fn images(home: &HomeArgs, scores: &Scores) -> Option<Images> {
-    scores.spec()?;
-    match scores.dataset(home, None) {
-        Ok(dataset) => Some(Images(dataset)),
-        Err(problem) => {
-            eprintln!("note: no pictures in the report: {problem:#}");
-            None
-        }
+/// The images that were scored, where they are still imported, or those of the data set `named`.
+fn images(home: &HomeArgs, scores: &Scores, named: Option<&str>) -> Result<Option<Images>> {
+    if named.is_none() && scores.spec().is_none() {
+        return Ok(None);
     }
-}
-
-struct Images(Dataset);
-
-impl Pictures for Images {
-    fn pixels(&self, id: ExampleId) -> Option<(&[u8], [usize; 3])> {
-        let train = self.0.train();
-        let shape = [self.0.height(), self.0.width(), self.0.channels()];
-        (id.index() < train.len()).then(|| (train.image(id.index()), shape))
+    match Images::of(home, scores, named) {
+        Ok(images) => Ok(Some(images)),
+        Err(problem) if named.is_none() => {
+            eprintln!("note: no pictures in the report: {problem:#}");
+            Ok(None)
+        }
+        Err(problem) => Err(problem),
     }
 }
 

@@ -45,6 +45,9 @@ pub struct SuspectsArgs {
     /// Draw the suspects by the class they are labelled as.
     #[arg(long, value_name = "FILE.png")]
     picture: Option<PathBuf>,
+    /// Imported data set whose pictures to draw [default: the one that was scored].
+    #[arg(long, value_name = "NAME", requires = "picture")]
+    data: Option<String>,
     #[command(flatten)]
     output: OutputArgs,
 }
@@ -82,7 +85,7 @@ pub fn run(home: &HomeArgs, args: SuspectsArgs) -> Result<ExitCode> {
     let classes = scores.classes();
     let suspects = suspects(&scores.table, &classes, &ranking, changed.as_deref(), args.n)?;
     if let Some(file) = &args.picture {
-        picture::write(file, home, &scores, &ranking, &suspects)?;
+        picture::write(file, home, &scores, args.data.as_deref(), &ranking, &suspects)?;
     }
     let detection = changed.map(|changed| judged(&scores, &changed, &args.at)).transpose()?;
     let answer = Answer { by: ranking.name, suspects, detection, picture: args.picture, warnings };

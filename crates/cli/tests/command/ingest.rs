@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use datadiet_core::{ExampleId, TrajectoryRecorder};
+use datadiet_data::{DataHome, Dataset};
 use datadiet_store::{Column, Table};
 use serde_json::Value;
 
@@ -154,6 +155,37 @@ fn a_subset_has_the_ids_of_its_owner() {
     assert!(!home.path().join("half.npy").exists());
     let message = home.fails(&["train", "--data", "sample", "--subset", "half.parquet"]);
     assert!(message.contains("no whole numbers from 0"), "{message}");
+}
+
+/// Scores from elsewhere do not say which images they are of; who imported these can.
+#[test]
+fn a_report_of_recorded_scores_shows_pictures_of_the_data_set_that_is_named() {
+    let home = Home::with_sample();
+    let dataset = Dataset::open(&DataHome::new(home.path().join("data")), "sample").unwrap();
+    let write = |name: &str, labels: &mut dyn Iterator<Item = u32>| {
+        let row = |(id, label): (usize, u32)| {
+            format!(
+                r#"{{"id": {id}, "logits": [0.5, {id}, 0, 0, 0, 0, 0, 0, 0, 0], "label": {label}}}"#
+            )
+        };
+        let lines: Vec<String> = labels.enumerate().map(row).collect();
+        std::fs::write(home.path().join(name), lines.join("\n")).unwrap();
+    };
+    let labels = dataset.train().labels;
+    write("right.jsonl", &mut labels.iter().copied());
+    write("other.jsonl", &mut labels.iter().map(|label| (label + 1) % 10));
+    home.ok(&["ingest", "right.jsonl", "--out", "right"]);
+    home.ok(&["ingest", "other.jsonl", "--out", "other"]);
+    home.ok(&["report", "right"]);
+    let page = || std::fs::read_to_string(home.path().join("right/report.html")).unwrap();
+    assert!(!page().contains("Labelled → predicted"));
+    home.ok(&["report", "right", "--data", "sample"]);
+    assert!(page().contains("Labelled → predicted"));
+    home.ok(&["suspects", "right", "--picture", "suspects.png", "--data", "sample"]);
+    let message = home.fails(&["report", "other", "--data", "sample"]);
+    assert!(message.contains("belong to different data sets"), "{message}");
+    let message = home.fails(&["suspects", "right", "--picture", "suspects.png"]);
+    assert!(message.contains("--data NAME"), "{message}");
 }
 
 #[test]

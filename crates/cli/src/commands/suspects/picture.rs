@@ -8,6 +8,7 @@ use datadiet_report::{Gallery, GalleryRow, Tile};
 use datadiet_store::write_atomically;
 
 use crate::home::HomeArgs;
+use crate::pictures::Images;
 use crate::scores_file::Scores;
 
 /// Draws the suspects.
@@ -15,19 +16,21 @@ pub fn write(
     path: &Path,
     home: &HomeArgs,
     scores: &Scores,
+    data: Option<&str>,
     ranking: &Ranking,
     suspects: &[Suspect],
 ) -> Result<()> {
-    let dataset = scores.dataset(home, None)?;
+    let images = Images::of(home, scores, data)?;
+    let dataset = &images.dataset;
     let rows = (0..).zip(dataset.classes()).map(|(class, name)| GalleryRow {
         name: format!("labelled {name}"),
         easiest: Vec::new(),
         hardest: suspects
             .iter()
             .filter(|suspect| suspect.label == class)
-            .map(|suspect| Tile {
-                pixels: dataset.train().image(suspect.id as usize),
-                caption: suspect.predicted.clone().unwrap_or_else(|| suspect.id.to_string()),
+            .filter_map(|suspect| {
+                let caption = suspect.predicted.clone().unwrap_or_else(|| suspect.name());
+                Some(Tile { pixels: images.image(suspect.id)?, caption })
             })
             .collect(),
     });
