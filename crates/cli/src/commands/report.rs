@@ -216,7 +216,11 @@ fn of_scores(home: &HomeArgs, scores: &Scores, options: &Options<'_>) -> Result<
     let columns: Vec<ColumnSummary> =
         scores.names().iter().filter_map(|name| scores.summary(name)).collect();
     let images = images(home, scores, options.data)?;
-    let classes = scores.classes();
+    let classes = match &images {
+        // Tables from elsewhere seldom have names; the same labels say that these are theirs.
+        Some(images) if options.data.is_some() => images.dataset.classes().to_vec(),
+        _ => scores.classes(),
+    };
     let view = ScoresView {
         table: &scores.table,
         columns: &columns,
