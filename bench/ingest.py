@@ -8,7 +8,6 @@ Needs 20 GB of disk (`--scale` of it), in the folder for temporary files or `--f
 import argparse
 import json
 import os
-import subprocess
 import sys
 import tempfile
 import time
@@ -71,17 +70,20 @@ def reading(folder: Path) -> float:
     return time.perf_counter() - began
 
 
+# Runs a command and prints its peak memory. A process begins with the peak of the one that started it,
+# so that this one must be small.
+LAUNCHER = """
+import resource, subprocess, sys
+subprocess.run(sys.argv[1:], stdout=subprocess.DEVNULL, check=True)
+print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
+"""
+
+
 def ingest(datadiet: Path, folder: Path, out: Path) -> tuple[float, float]:
     """Wall seconds and peak MiB of the command."""
     command = [str(datadiet.resolve()), "ingest", str(folder), "--out", str(out), "--quiet"]
-    began = time.perf_counter()
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL) as process:
-        _, status, usage = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
-    seconds = time.perf_counter() - began
-    if process.returncode:
-        sys.exit(f"{' '.join(command)} ended with {process.returncode}")
-    return seconds, usage.ru_maxrss / 1024
+    peak, seconds = readme.run([sys.executable, "-S", "-c", LAUNCHER, *command])
+    return seconds, int(peak) / 1024
 
 
 def main() -> None:

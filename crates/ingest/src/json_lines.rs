@@ -21,10 +21,13 @@ use crate::{IngestError, Keys};
 /// The longest line, in bytes.
 const LONGEST_LINE: u64 = 64 << 20;
 
+/// Fields whose names are looked up once.
+const FIELDS_KNOWN: usize = 32;
+
 /// A file of lines.
 pub(crate) struct JsonLines {
     path: PathBuf,
-    names: Names,
+    fields: FieldsByName,
     lines: BufReader<File>,
     line: Vec<u8>,
     /// Lines read.
@@ -49,29 +52,36 @@ struct Row {
     epoch: Option<i64>,
 }
 
-#[derive(Deserialize)]
-#[serde(from = "AnyKey")]
 enum Key {
     Integer(i64),
     Text(String),
 }
 
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum AnyKey {
-    Integer(i64),
-    /// 2⁶³ or more, such as a hash.
-    Large(u64),
-    Text(String),
-}
+// By hand, since serde tries the cases of an enum one after the other and makes an error each time.
+impl<'de> Deserialize<'de> for Key {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Keys;
+        impl Visitor<'_> for Keys {
+            type Value = Key;
 
-impl From<AnyKey> for Key {
-    fn from(key: AnyKey) -> Self {
-        match key {
-            AnyKey::Integer(key) => Self::Integer(key),
-            AnyKey::Large(key) => Self::Text(key.to_string()),
-            AnyKey::Text(key) => Self::Text(key),
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an id: a whole number or a text")
+            }
+
+            fn visit_i64<E: Error>(self, key: i64) -> Result<Key, E> {
+                Ok(Key::Integer(key))
+            }
+
+            fn visit_u64<E: Error>(self, key: u64) -> Result<Key, E> {
+                // 2⁶³ or more, such as a hash.
+                Ok(i64::try_from(key).map_or_else(|_| Key::Text(key.to_string()), Key::Integer))
+            }
+
+            fn visit_str<E: Error>(self, key: &str) -> Result<Key, E> {
+                Ok(Key::Text(key.to_owned()))
+            }
         }
+        deserializer.deserialize_any(Keys)
     }
 }
 
@@ -123,7 +133,27 @@ impl<'de> Deserialize<'de> for Values {
 }
 
 /// Reads one object by the names of its fields.
-struct Fields<'a>(&'a Names);
+struct Fields<'a>(&'a mut FieldsByName);
+
+/// What fields are, by name: rows have the same ones again and again.
+struct FieldsByName {
+    names: Names,
+    known: Vec<(String, Option<Field>)>,
+}
+
+impl FieldsByName {
+    fn of(&mut self, name: &str) -> Option<Field> {
+        if let Some((_, field)) = self.known.iter().find(|(known, _)| known == name) {
+            return *field;
+        }
+        let field = self.names.field(name);
+        // A file may have other fields in every row.
+        if self.known.len() < FIELDS_KNOWN {
+            self.known.push((name.to_owned(), field));
+        }
+        field
+    }
+}
 
 impl<'de> DeserializeSeed<'de> for Fields<'_> {
     type Value = Row;
@@ -143,7 +173,7 @@ impl<'de> Visitor<'de> for Fields<'_> {
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Row, A::Error> {
         let mut row = Row::default();
         while let Some(name) = map.next_key::<Cow<'de, str>>()? {
-            let again = match self.0.field(&name) {
+            let again = match self.0.of(&name) {
                 Some(Field::Values(kind)) => {
                     row.kind = kind;
                     row.values.replace(map.next_value::<Values>()?.0).is_some()
@@ -185,7 +215,7 @@ impl JsonLines {
         let file = File::open(path).map_err(IngestError::io(path))?;
         let mut opened = Self {
             path: path.to_owned(),
-            names: names.clone(),
+            fields: FieldsByName { names: names.clone(), known: Vec::new() },
             lines: BufReader::with_capacity(1 << 18, file),
             line: Vec::new(),
             number: 0,
@@ -224,7 +254,7 @@ impl JsonLines {
             }
         }
         let mut json = serde_json::Deserializer::from_slice(&self.line);
-        let row = Fields(&self.names).deserialize(&mut json).and_then(|row| {
+        let row = Fields(&mut self.fields).deserialize(&mut json).and_then(|row| {
             json.end()?;
             Ok(row)
         });
@@ -266,7 +296,7 @@ impl JsonLines {
         let object: serde_json::Map<String, serde_json::Value> =
             serde_json::from_str(&mended.replace("NaN", "null")).ok()?;
         let (_, key) =
-            object.iter().find(|(name, _)| self.names.field(name) == Some(Field::Ids))?;
+            object.iter().find(|(name, _)| self.fields.names.field(name) == Some(Field::Ids))?;
         Some(key.as_str().map_or_else(|| key.to_string(), str::to_owned))
     }
 
