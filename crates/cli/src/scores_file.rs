@@ -217,9 +217,16 @@ impl ScoresFile {
 /// The file of a table that was asked for, or the one in a folder.
 fn located(path: &Path) -> Result<PathBuf> {
     let file = if path.is_dir() { path.join("scores.parquet") } else { path.to_owned() };
+    let parquet = file.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("parquet"));
+    ensure!(
+        parquet || !file.is_file(),
+        "{} is no table of scores: give the folder of the results, or its scores.parquet",
+        file.display()
+    );
     if !file.exists() {
         bail!(
-            "there is no {}; `datadiet score` writes its table to scores/DATA-MODEL-ID",
+            "there is no {}; `datadiet score` writes its table to scores/DATA-MODEL-ID, `datadiet \
+             ingest` to scores/NAME-ID",
             file.display()
         );
     }

@@ -420,3 +420,18 @@ fn rules_go_through_json() {
     }
     assert_eq!(serde_json::to_string(&Quota::default()).unwrap(), r#""none""#);
 }
+
+/// With fewer to keep than strata, all but the largest strata gave none: the ends were left out.
+#[test]
+fn few_of_each_class_still_cover_the_range_of_scores() {
+    let n = 4000;
+    let scores: Vec<f32> = (0..n).map(|i| ((i as f32 + 0.5) / n as f32 - 0.5).powi(3)).collect();
+    let labels: Vec<u32> = (0..n).map(|i| i % 4).collect();
+    let classes = Classes { labels: &labels, count: 4 };
+    let rule = Rule::CoverageCentred { cut: 0.0, strata: 50 };
+    let chosen = select_by_class(rule, &scores, classes, Quota::Balanced, 80, 0).unwrap();
+    let of_range = |low: f32, high: f32| {
+        chosen.iter().filter(|id| (low..high).contains(&scores[id.index()])).count()
+    };
+    assert!(of_range(-0.13, -0.06) >= 8 && of_range(0.06, 0.13) >= 8, "both ends");
+}

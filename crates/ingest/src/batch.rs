@@ -18,7 +18,7 @@ pub const VALUES: usize = 1 << 20;
 pub enum Kind {
     /// Logits: any finite numbers.
     Logits,
-    /// Probabilities: each row sums to 1 within [`PROBABILITY_TOLERANCE`], 0.002.
+    /// Probabilities: each row sums to 1 within [`PROBABILITY_TOLERANCE`], 0.004.
     Probabilities,
 }
 

@@ -77,7 +77,7 @@ pub struct IngestedRun {
     pub path: PathBuf,
     /// Number of files.
     pub files: usize,
-    /// Its epochs, counted from 1 where they began at 0.
+    /// Its epochs, as the files number them.
     pub epochs: Vec<i64>,
     /// Rows read.
     pub rows: u64,
@@ -427,9 +427,8 @@ impl Ingest<'_> {
         let empty = || IngestError::Empty { path: run.path.clone() };
         let Recording { recorder, epochs, .. } = recording;
         let recorder = recorder.ok_or_else(empty)?;
-        let shown = shown(&epochs);
-        if let Some(&asked) = self.options.at.iter().find(|asked| !shown.contains(asked)) {
-            return Err(IngestError::NoEpoch { asked, found: list(&shown) });
+        if let Some(&asked) = self.options.at.iter().find(|asked| !epochs.contains(asked)) {
+            return Err(IngestError::NoEpoch { asked, found: list(&epochs) });
         }
         self.merge_labels(run, &recorder)?;
         let aside = std::env::temp_dir();
@@ -440,7 +439,7 @@ impl Ingest<'_> {
             places: Vec::new(),
             examples: recorder.examples(),
         };
-        let time = |epoch: u32| shown[epoch as usize - 1];
+        let time = |epoch: u32| epochs[epoch as usize - 1];
         for (kind, epoch, values) in recorder.columns() {
             saved.places.push(self.spool.push(bytemuck::cast_slice(&values)).map_err(&io)?);
             saved.columns.push((kind, time(epoch)));
@@ -453,7 +452,7 @@ impl Ingest<'_> {
         }
         let unseen = recorder.unseen().to_vec();
         let (path, files) = (run.path.clone(), run.files.len());
-        Ok((IngestedRun { path, files, epochs: shown, rows, unseen }, saved))
+        Ok((IngestedRun { path, files, epochs, rows, unseen }, saved))
     }
 
     fn merge_labels(
@@ -510,7 +509,7 @@ struct Recording {
     epochs: Vec<i64>,
     /// The epoch that is not finished.
     current: Option<i64>,
-    /// Epochs to keep, counted from 1.
+    /// Epochs to keep.
     at: Vec<i64>,
 }
 
@@ -525,8 +524,7 @@ impl Recording {
             return;
         };
         self.epochs.push(epoch);
-        let shown = shown(&self.epochs).last().copied();
-        let keep = shown.is_some_and(|shown| self.at.contains(&shown));
+        let keep = self.at.contains(&epoch);
         let mut recorder = if keep {
             let next = recorder.epochs() + 1;
             recorder.keep_at(&[next])
@@ -559,12 +557,6 @@ fn epochs_of(batch: &Batch, of_file: i64) -> Vec<(i64, usize)> {
             epochs.chunk_by(|a, b| a == b).map(|group| (group[0], group.len())).collect()
         }
     }
-}
-
-/// Epochs that begin at 0 are those that were finished before: 0 is shown as 1.
-fn shown(epochs: &[i64]) -> Vec<i64> {
-    let shift = i64::from(epochs.first() == Some(&0));
-    epochs.iter().map(|epoch| epoch.saturating_add(shift)).collect()
 }
 
 /// One column of a binary problem as two.

@@ -90,7 +90,7 @@ fn formats_mix_as_replicas_of_one_id_map() {
     let found = ingested(&["cartography", "npz", "tables/lists.parquet"], &Options::default());
     let found = found.unwrap();
     assert_eq!(found.runs.len(), 3);
-    assert_eq!(found.runs[0].epochs, [1, 2, 3, 4, 5]);
+    assert_eq!(found.runs[0].epochs, [0, 1, 2, 3, 4]);
     assert_as_expected(found, 2);
 }
 
@@ -103,7 +103,7 @@ fn kept_epochs_are_those_of_the_names() {
     assert_eq!(found.predicted, [200, 300, 500]);
     assert_as_expected(found, 0);
     let error = ingested(&["npz"], &options).unwrap_err().to_string();
-    assert_eq!(error, "there is no epoch 200; the epochs are 1, 2, 3, 4, 5");
+    assert_eq!(error, "there is no epoch 200; the epochs are 0, 1, 2, 3, 4");
 }
 
 #[test]

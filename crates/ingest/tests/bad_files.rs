@@ -446,7 +446,7 @@ fn runs_must_have_the_same_epochs_and_names_must_be_found() {
     let other = folder.file("dynamics_epoch_3.jsonl", line);
     let runs = [run(&first), run(&other)];
     let error = ingest(&runs, &Options::default(), &mut |_| {}).unwrap_err();
-    says(&error, &["dynamics_epoch_3.jsonl has epochs 3, the first run has 1"]);
+    says(&error, &["dynamics_epoch_3.jsonl has epochs 3, the first run has 0"]);
     let names = Names { values: Some("z".into()), ..Names::default() };
     let error = ingest(&runs, &Options { names, ..Options::default() }, &mut |_| {}).unwrap_err();
     says(&error, &["it has no logits or probabilities", "--values"]);

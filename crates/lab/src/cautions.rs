@@ -51,9 +51,13 @@ fn few_hardest(made: &Made<'_>) -> Option<String> {
     let hardest = made.keep == Keep::Hardest || made.keep == hard_end;
     (hardest && made.fraction < LEAST_HARDEST).then(|| {
         format!(
-            "keeping only the hardest {:.0} % is usually worse than a random choice; try --rule ccs, \
+            "keeping only the hardest {} % is usually worse than a random choice; try --rule ccs, \
              a --rule window that leaves out the hardest, or easiest, and check with `datadiet diet`",
-            made.fraction * 100.0
+            if made.fraction < 0.01 {
+                format!("{:.2}", made.fraction * 100.0)
+            } else {
+                format!("{:.0}", made.fraction * 100.0)
+            }
         )
     })
 }

@@ -31,12 +31,16 @@ const PASS: &str = "as the training loop recorded it, one row an example and epo
 /// Rows may be in any order; ids may be any whole numbers or texts, and are kept in the column
 /// `key` where they are not 0, 1, 2, …
 ///
+/// Columns are named by the epochs as the files number them, from 0 or 1 or with gaps; an axis of T
+/// epochs counts from 1.
+///
 /// The result is the same kind of folder as `datadiet score` writes: `scores show`, `select`,
 /// `suspects` and `report` work on it.
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
   datadiet ingest training_dynamics                # dynamics_epoch_0.jsonl, dynamics_epoch_1.jsonl, …
+                                                   # columns are named by these numbers: el2n@5
   datadiet ingest run0 run1 run2 --at 1,5,10       # three replicas, EL2N and kin at these epochs too
   datadiet ingest logits --labels labels.npy       # logits/epoch_1.npy, …: n × K each
   datadiet ingest all.parquet                      # columns id, epoch, label, logits (lists)
@@ -51,7 +55,7 @@ pub struct IngestArgs {
     /// Folders or files, one a training.
     #[arg(required = true, value_name = "RUN")]
     runs: Vec<PathBuf>,
-    /// Epochs whose EL2N and kin are kept beside those of the last.
+    /// Epochs, as the files number them, whose EL2N and kin are kept beside those of the last.
     #[arg(long, value_delimiter = ',', value_name = "EPOCHS")]
     at: Vec<i64>,
     /// Folder to write to [default: scores/NAME-ID].

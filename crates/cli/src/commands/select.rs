@@ -110,7 +110,7 @@ pub fn run(home: &HomeArgs, args: SelectArgs) -> Result<ExitCode> {
     };
     let needed = read(&scores, by.as_deref())?;
     let ranking = by.map(|by| Ranking::of(&needed, &by)).transpose()?;
-    let scored = scored(ranking.as_ref(), args.drop_unscored)?;
+    let scored = scored(&needed, ranking.as_ref(), args.drop_unscored)?;
     let candidates = scored.as_ref().map_or(Candidates::All(scores.rows()), Candidates::from);
     let labels = needed.integers("label").ok();
     let classes = match labels {
@@ -179,7 +179,11 @@ fn read(scores: &ScoresFile, by: Option<&str>) -> Result<Table> {
 }
 
 /// The examples to choose from, where those are not all: those with a score.
-fn scored(ranking: Option<&Ranking<'_>>, drop_unscored: bool) -> Result<Option<Vec<ExampleId>>> {
+fn scored(
+    table: &Table,
+    ranking: Option<&Ranking<'_>>,
+    drop_unscored: bool,
+) -> Result<Option<Vec<ExampleId>>> {
     let Some(ranking) = ranking else { return Ok(None) };
     let missing = ranking.values.iter().filter(|value| value.is_nan()).count();
     if missing == 0 {
@@ -190,6 +194,7 @@ fn scored(ranking: Option<&Ranking<'_>>, drop_unscored: bool) -> Result<Option<V
     }
     if !drop_unscored {
         let first = ranking.values.iter().position(|value| value.is_nan()).unwrap_or_default();
+        let first = table.key(first).unwrap_or_else(|| first.to_string());
         bail!(
             "{missing} examples have no score in {} (the first is {first}); pass --drop-unscored to \
              leave them out",

@@ -92,14 +92,16 @@ fn table(home: &Home, out: &str) -> Table {
 fn replicas_become_means_that_every_command_reads() {
     let home = home_with_runs(2);
     let report =
-        home.json(&["ingest", "run0", "run1", "--at", "2", "--out", "out", "--pass", "eval mode"]);
+        home.json(&["ingest", "run0", "run1", "--at", "1", "--out", "out", "--pass", "eval mode"]);
     assert_eq!(report["replicas"], 2);
-    assert_eq!(report["ingested"]["runs"][1]["epochs"], serde_json::json!([1, 2, 3, 4]));
+    assert_eq!(report["ingested"]["runs"][1]["epochs"], serde_json::json!([0, 1, 2, 3]));
     let table = table(&home, "out");
     let replicas = [recorded(0), recorded(1)];
     let columns = replicas.each_ref().map(TrajectoryRecorder::columns);
     for (place, (kind, epoch, first)) in columns[0].iter().enumerate() {
         let second = &columns[1][place].2;
+        // The files number the epochs from 0.
+        let epoch = epoch - 1;
         let found = table.floats(&format!("{kind}@{epoch}")).unwrap();
         let errors = table.floats(&format!("{kind}@{epoch}.se")).unwrap();
         for row in 0..EXAMPLES {
@@ -111,7 +113,7 @@ fn replicas_become_means_that_every_command_reads() {
     let keys: Vec<String> = order().into_iter().map(key).collect();
     assert_eq!(table.column("key"), Some(&Column::Text(keys)));
     assert_eq!(table.integers("id").unwrap(), (0..EXAMPLES as u32).collect::<Vec<_>>());
-    assert!(table.integers("predicted@4").is_ok() && table.integers("predicted@2").is_ok());
+    assert!(table.integers("predicted@3").is_ok() && table.integers("predicted@1").is_ok());
 
     let shown = home.json(&["scores", "show", "out"]);
     assert_eq!(shown["examples"], EXAMPLES);
@@ -128,7 +130,9 @@ fn replicas_become_means_that_every_command_reads() {
     assert_eq!(hardest[0]["key"], keys(&hardest[0]));
     home.ok(&["report", "out"]);
     let page = std::fs::read_to_string(home.path().join("out/report.html")).unwrap();
-    for section in ["The scores", "el2n@4", "eval mode", "recorded in run0, run1"] {
+    assert!(page.contains("eval mode") && !page.contains("un-augmented images"));
+    assert!(home.ok(&["scores", "show", "out"]).contains(": eval mode\n"));
+    for section in ["The scores", "el2n@3", "eval mode", "recorded in run0, run1"] {
         assert!(page.contains(section), "{section}");
     }
 }
@@ -210,19 +214,19 @@ fn the_same_command_gives_the_same_table_and_another_folder_is_not_overwritten()
 fn missing_rows_are_told_and_counted() {
     let home = Home::empty();
     write_run(&home.path().join("run"), 0, Some(3));
-    let output = home.command(&["ingest", "run", "--at", "2", "--out", "out", "--json"]).output();
+    let output = home.command(&["ingest", "run", "--at", "1", "--out", "out", "--json"]).output();
     let output = output.unwrap();
     assert!(output.status.success());
     let told = String::from_utf8(output.stderr).unwrap();
-    assert!(told.contains("1 rows are missing, most in epoch 2 (1 of 40 examples)"), "{told}");
+    assert!(told.contains("1 rows are missing, most in epoch 1 (1 of 40 examples)"), "{told}");
     let report: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(report["ingested"]["runs"][0]["missing"], serde_json::json!([0, 1, 0, 0]));
     let table = table(&home, "out");
     let row = order().iter().position(|&example| example == 3).unwrap();
     let missing: Vec<usize> =
-        (0..EXAMPLES).filter(|&row| table.floats("el2n@2").unwrap()[row].is_nan()).collect();
+        (0..EXAMPLES).filter(|&row| table.floats("el2n@1").unwrap()[row].is_nan()).collect();
     assert_eq!(missing, [row]);
-    assert!(table.floats("forgetting@4").unwrap().iter().all(|value| !value.is_nan()));
+    assert!(table.floats("forgetting@3").unwrap().iter().all(|value| !value.is_nan()));
 }
 
 #[test]
@@ -240,7 +244,7 @@ fn names_of_classes_and_errors_of_files() {
     let nowhere = home.fails(&["ingest", "elsewhere"]);
     assert!(nowhere.contains("cannot read elsewhere"), "{nowhere}");
     let late = home.fails(&["ingest", "run0", "--at", "9"]);
-    assert!(late.contains("there is no epoch 9; the epochs are 1, 2, 3, 4"), "{late}");
+    assert!(late.contains("there is no epoch 9; the epochs are 0, 1, 2, 3"), "{late}");
     std::fs::write(home.path().join("run0/dynamics_epoch_2.jsonl"), "{\"guid\": 1").unwrap();
     let damaged = home.fails(&["ingest", "run0"]);
     assert!(damaged.contains("dynamics_epoch_2.jsonl: row 1: EOF"), "{damaged}");

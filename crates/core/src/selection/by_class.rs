@@ -3,7 +3,7 @@
 //! The quota gives the sizes ([`crate::selection::quota`]); then the rule is applied to each class
 //! as if it were the whole training set. A window starts at the same fraction of each class,
 //! `round(offset n_c / N)`, or lower where it would pass the class's end. `CoverageCentred` cuts
-//! its fraction of each class, and has the strata of each class's own range.
+//! its fraction of each class, and has strata of each class's own range, no more than it keeps of it.
 //!
 //! Scores must differ over the whole training set, not within a class: a class whose scores are
 //! all equal is chosen from by id.

@@ -60,12 +60,17 @@ impl Rule {
     }
 
     /// The rule for a class of `members` of n examples that keeps `size`: a window starts at the
-    /// same fraction of the class, or lower where it would pass the end.
+    /// same fraction of the class, or lower where it would pass the end; there are no more strata
+    /// than examples to keep, since each but the largest would give none.
     pub(crate) fn within_class(self, members: usize, n: usize, size: usize) -> Self {
         match self {
             Self::Window { offset } => {
                 let scaled = (offset as f64 * members as f64 / n as f64).round() as usize;
                 Self::Window { offset: scaled.min(members - size) }
+            }
+            Self::CoverageCentred { cut, strata } => {
+                let size = u32::try_from(size).unwrap_or(u32::MAX);
+                Self::CoverageCentred { cut, strata: strata.min(size.max(1)) }
             }
             other => other,
         }

@@ -236,7 +236,9 @@ fn definitions_section(view: &ScoresView<'_>) -> Section {
         }
     }
     let entry = |kind: &datadiet_core::ScoreKind| {
-        let definition = kind.definition();
+        // The table's own says of which pass the scores are.
+        let of_table = view.columns.iter().find(|column| kind_of(&column.name) == Some(*kind));
+        let definition = of_table.map_or_else(|| kind.definition(), |c| c.definition.clone());
         DefinitionEntry {
             name: kind.name().into(),
             formula: definition.formula.into_owned(),

@@ -56,12 +56,18 @@ pub fn run(args: &ExportArgs) -> Result<()> {
 }
 
 fn csv_of(scores: &Scores, asked: &[String]) -> Result<Vec<u8>> {
-    let chosen = scores.chosen(asked)?;
     let table = &scores.table;
+    let named = |name: &String| match table.column(name) {
+        Some(_) => Ok(name.clone()),
+        None => Ok(scores.chosen(std::slice::from_ref(name))?.remove(0)),
+    };
+    let chosen = asked.iter().map(named).collect::<Result<Vec<String>>>()?;
     let names: Vec<&str> = if asked.is_empty() {
         table.names().collect()
     } else {
-        let ids = ["id", KEY].into_iter().filter(|name| table.column(name).is_some());
+        let is_there = |name: &&str| table.column(name).is_some();
+        let is_asked = |name: &&str| chosen.iter().any(|asked| asked == name);
+        let ids = ["id", KEY].into_iter().filter(|name| is_there(name) && !is_asked(name));
         ids.chain(chosen.iter().map(String::as_str)).collect()
     };
     let columns: Vec<&Column> = names.iter().filter_map(|name| table.column(name)).collect();

@@ -84,10 +84,34 @@ fn text(shown: &Shown<'_>) -> String {
     let header =
         ["score", "hard is", "formula", "mean", "min", "median", "max", "missing", "reliability"];
     let replicas = shown.report["replicas"].as_u64();
-    let replicas = replicas.map_or(String::new(), |n| format!(", mean of {n} replicas"));
+    let replicas = replicas.map_or(String::new(), |n| {
+        format!(", mean of {n} replica{}", if n == 1 { "" } else { "s" })
+    });
     format!(
-        "{} examples{replicas}\n\n{}",
+        "{} examples{replicas}\n\n{}{}",
         grouped(shown.examples as u64),
-        table(&header, shown.columns.iter().map(row).collect(), 3)
+        table(&header, shown.columns.iter().map(row).collect(), 3),
+        passes(shown.report)
     )
+}
+
+/// Which scores are of which pass of the network, a line a pass.
+fn passes(report: &serde_json::Value) -> String {
+    let mut passes: Vec<(&str, Vec<&str>)> = Vec::new();
+    for column in report["columns"].as_array().into_iter().flatten() {
+        let (Some(name), Some(pass)) =
+            (column["name"].as_str(), column["definition"]["pass"].as_str())
+        else {
+            continue;
+        };
+        let score = name.split('@').next().unwrap_or(name);
+        match passes.iter_mut().find(|(known, _)| *known == pass) {
+            Some((_, scores)) if scores.contains(&score) => {}
+            Some((_, scores)) => scores.push(score),
+            None => passes.push((pass, vec![score])),
+        }
+    }
+    let lines = passes.iter().map(|(pass, scores)| format!("\n{}: {pass}", scores.join(", ")));
+    let lines: String = lines.collect();
+    if lines.is_empty() { lines } else { format!("\n{lines}") }
 }
