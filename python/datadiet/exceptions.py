@@ -38,13 +38,13 @@ class DtypeError(DatadietError, TypeError):
 
 
 class LabelError(DatadietError, ValueError):
-    """A label that is no class index, or that changed during training."""
+    """Labels that are no class indices, or that changed during training."""
 
     row: int | None = None
     """Row of the arrays passed, from 0."""
 
     id: int | None = None
-    """The example, where its label changed."""
+    """The example, where its id is known."""
 
     label: int | None = None
     """The label."""
@@ -54,7 +54,7 @@ class LabelError(DatadietError, ValueError):
 
 
 class NonFiniteError(DatadietError, ValueError):
-    """NaN or infinity among logits or probabilities."""
+    """NaN or infinity among logits, probabilities or gradient norms."""
 
     rows: list[int] | None = None
     """The first few rows concerned, from 0."""
@@ -64,7 +64,7 @@ class NonFiniteError(DatadietError, ValueError):
 
 
 class ProbabilityError(DatadietError, ValueError):
-    """A negative probability, or a row that does not sum to 1 (within 0.002)."""
+    """A negative probability, or a row that does not sum to 1 (within 0.004)."""
 
     row: int | None = None
     """Row of the matrix, from 0."""

@@ -8,7 +8,7 @@ over replicas, take the mean of each replica's.
 
 All raise `ShapeError` (lengths that do not fit, fewer than two classes), `DtypeError`,
 `LabelError` (a label outside 0..K), `NonFiniteError` (NaN or infinity, with the rows) and
-`ProbabilityError` (a negative probability, or a row whose sum is further than 0.002 from 1).
+`ProbabilityError` (a negative probability, or a row whose sum is further than 0.004 from 1).
 """
 
 from __future__ import annotations

@@ -50,7 +50,7 @@ def test_attributes(dtype):
 @pytest.mark.parametrize(
     ("probs", "value", "message"),
     [
-        ([[0.5, 0.5], [0.5, 0.503]], 1.003, "sums to 1.00"),
+        ([[0.5, 0.5], [0.5, 0.506]], 1.006, "sums to 1.00"),
         ([[0.5, 0.5], [1.1, -0.1]], -0.1, "is no probability"),
         ([[50.0, 50.0]], 100, "apply softmax first"),
     ],

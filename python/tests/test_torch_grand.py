@@ -15,6 +15,7 @@ from torch import nn  # noqa: E402
 from torch.nn import functional as F  # noqa: E402
 from torch_reference import by_loop, reference  # noqa: E402
 
+from datadiet import LabelError, NonFiniteError  # noqa: E402
 from datadiet.torch import (  # noqa: E402
     BatchError,
     FrozenParametersWarning,
@@ -634,16 +635,62 @@ def test_ids_place_the_norms() -> None:
     assert grand(model, []).shape == (0,)
 
 
-def test_an_example_whose_gradient_is_not_finite_leaves_the_others_alone() -> None:
+@pytest.mark.parametrize("bad", [float("nan"), float("inf"), 1e30])
+@pytest.mark.parametrize("row", [3, 4])
+def test_examples_whose_gradients_are_not_finite_are_named(bad: float, row: int) -> None:
     torch.manual_seed(14)
-    x, model = torch.randn(6, 5), nn.Sequential(nn.Linear(5, 7), nn.Tanh(), nn.Linear(7, CLASSES))
+    x, model = torch.randn(6, 5), nn.Linear(5, CLASSES)
     y = labels_for(x)
-    expected = grand(model, [(x, y)])
-    x[3, 2] = float("nan")
-    found = grand(model, [(x, y)])
-    assert np.isnan(found[3])
-    keep = [0, 1, 2, 4, 5]
-    np.testing.assert_allclose(found[keep], expected[keep], rtol=1e-6)
+    x[row, 2] = bad
+    with pytest.raises(NonFiniteError, match=f"those of place {row} in the loader") as caught:
+        grand(model, batches(x, y), loss=confused)
+    assert (caught.value.rows, caught.value.ids, caught.value.total) == ([row], None, 1)
+    ids = torch.tensor([5, 7, 9, 11, 13, 15])
+    with pytest.raises(NonFiniteError, match=f"those of id {ids[row]}; look") as caught:
+        grand(model, [(x, y, ids)], loss=confused)
+    assert caught.value.ids == [int(ids[row])]
+
+
+def confused(logits: Any, labels: Any) -> Any:
+    """A loss whose gradient does not vanish where the logits are large."""
+    return logits.square().sum(1)
+
+
+def test_weights_that_are_not_finite_are_refused() -> None:
+    model = nn.Linear(5, CLASSES)
+    with torch.no_grad():
+        model.weight[0, 0] = float("nan")
+    x = torch.randn(9, 5)
+    with pytest.raises(NonFiniteError, match="9 of the batch's 9 .* place 0, 1, 2, 3, 4 in.* …"):
+        grand(model, [(x, labels_for(x))])
+
+
+@pytest.mark.parametrize("label", [CLASSES, -100, -1])
+def test_labels_that_are_no_classes_are_named(label: int) -> None:
+    x, model = torch.randn(6, 5), nn.Linear(5, CLASSES)
+    y = labels_for(x)
+    y[5] = label
+    text = f"has label {label}, but the model gives {CLASSES} classes"
+    with pytest.raises(LabelError, match=f"place 5 in the loader's order, from 0 {text}") as caught:
+        grand(model, batches(x, y))
+    found = caught.value
+    assert (found.row, found.id, found.label, found.classes) == (5, None, label, CLASSES)
+    with pytest.raises(LabelError, match=f"the example of id 8 {text}") as caught:
+        grand(model, [(x, y, torch.arange(3, 9))])
+    assert caught.value.id == 8
+    # What another loss makes of its labels is its own affair.
+    ignoring = nn.CrossEntropyLoss(reduction="none", ignore_index=label)
+    assert grand(model, batches(x, y), loss=ignoring)[5] == 0
+
+
+def test_labels_that_are_floats_are_refused() -> None:
+    x, model = torch.randn(6, 5), nn.Linear(5, CLASSES)
+    y = labels_for(x)
+    with pytest.raises(LabelError, match=r"labels are torch.float32; .*labels.long\(\)"):
+        grand(model, batches(x, y.float()))
+    one_hot = F.one_hot(y, CLASSES).float()
+    np.testing.assert_allclose(grand(model, [(x, one_hot)]), grand(model, [(x, y)]), rtol=1e-5)
+    np.testing.assert_array_equal(grand(model, [(x, y.byte())]), grand(model, [(x, y)]))
 
 
 def test_double_and_half_precision(resnet: tuple[nn.Module, Any, Any]) -> None:

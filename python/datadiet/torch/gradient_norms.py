@@ -21,6 +21,7 @@ from torch.nn import functional as F
 from torch.utils.data import RandomSampler, SubsetRandomSampler, WeightedRandomSampler
 
 from datadiet.torch.batches import Batch, Forward, Loss, batch_of, call, losses_of
+from datadiet.torch.checks import check_finite, check_labels, classes_of
 from datadiet.torch.contributions import wide
 from datadiet.torch.errors import BatchError, ModelError
 from datadiet.torch.evaluation import device_of, evaluating, only_training, unwrapped
@@ -76,7 +77,8 @@ def grand(
         ``"ids"`` whose other entries are the model's keyword arguments. Examples should be as they are
         evaluated: not augmented.
     loss
-        Of the model's output and B labels, B losses.
+        Of the model's output and B labels, B losses. The default refuses labels that are no class;
+        leave examples out that are to be ignored.
     scope
         ``"last-layer"`` is over the last layer only: another score, and a cheaper one.
     last_layer
@@ -97,7 +99,7 @@ def grand(
     Returns
     -------
     One float32 an example. Where the loader yields ids, entry ``i`` is that of the example with id ``i``,
-    NaN where there was none; otherwise they are in the loader's order. Norms under 1e-19 may be 0.
+    NaN where the loader had none; otherwise they are in the loader's order. Norms under 1e-19 may be 0.
 
     Raises
     ------
@@ -108,6 +110,11 @@ def grand(
         The loss is not one number an example.
     BatchError
         The loader yields something else, an id twice, or examples in a random order without ids.
+    NonFiniteError
+        A norm is NaN or infinite, since weights or inputs are, or since it overflows. The first few ids
+        of the batch are in the message and in ``ids``, or the places in the loader's order in ``rows``.
+    LabelError
+        With the default loss, labels that are floats or outside the classes of the model's output.
 
     Examples
     --------
@@ -131,6 +138,7 @@ def grand(
     scratch = scratch_mib << 20 if scratch_mib else SCRATCH.get(device.type, LARGE_SCRATCH)
     results = _Results(examples)
     norms: _Norms | None = None
+    classes: int | None = None
     with evaluating(model):
         for item in loader:
             batch = batch_of(item).to(device)
@@ -140,7 +148,9 @@ def grand(
                 _check_order(loader, batch)
                 scoped = model if scope == "all" else _last_layer(model, last_layer, batch, forward)
                 norms = _Norms(model, plan_of(model, scoped), loss, forward, fallback, scratch)
-            results.add(norms.of(batch), batch.ids)
+                classes = classes_of(model, batch, forward) if loss is cross_entropy else None
+            check_labels(batch, classes, results.examples_so_far)
+            results.add(norms.of(batch), batch)
     return results.array()
 
 
@@ -231,20 +241,25 @@ class _Results:
 
     def __init__(self, examples: int | None) -> None:
         self.examples = examples
-        self.norms: list[npt.NDArray[np.float64]] = []
+        self.norms: list[npt.NDArray[np.float32]] = []
         self.ids: list[npt.NDArray[np.int64]] = []
+        self.examples_so_far = 0
 
-    def add(self, norms: npt.NDArray[np.float64], ids: npt.NDArray[np.int64] | None) -> None:
-        self.norms.append(norms)
-        if ids is not None:
-            self.ids.append(ids)
+    def add(self, norms: npt.NDArray[np.float64], batch: Batch) -> None:
+        with np.errstate(over="ignore"):
+            rounded = norms.astype(np.float32)
+        check_finite(rounded, batch, self.examples_so_far)
+        self.norms.append(rounded)
+        self.examples_so_far += len(rounded)
+        if batch.ids is not None:
+            self.ids.append(batch.ids)
         if len(self.ids) not in (0, len(self.norms)):
             raise BatchError(
                 "some batches have ids and some have none; give all of them ids, or none"
             )
 
     def array(self) -> npt.NDArray[np.float32]:
-        norms = np.concatenate([np.empty(0), *self.norms]).astype(np.float32)
+        norms = np.concatenate([np.empty(0, dtype=np.float32), *self.norms])
         if not self.ids:
             return norms
         ids = np.concatenate(self.ids)

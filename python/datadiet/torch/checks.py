@@ -1,0 +1,81 @@
+"""What is refused example by example: labels that are no classes, norms that are no numbers.
+
+Messages name an example by its id, or by its place in the loader's order where there are no ids.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor, nn
+
+from datadiet.exceptions import LabelError, NonFiniteError
+from datadiet.torch.batches import Batch, Forward
+
+SHOWN = 5
+"""So many examples are named."""
+
+
+def classes_of(model: nn.Module, batch: Batch, forward: Forward) -> int | None:
+    """Number of classes of a model that gives ``B x K`` logits; None of another.
+
+    The example stands there twice, since some models drop a first axis of length one.
+    """
+    with torch.no_grad():
+        logits = forward(model, batch.take([0, 0]).inputs)
+    return logits.shape[1] if isinstance(logits, Tensor) and logits.dim() == 2 else None
+
+
+def check_labels(batch: Batch, classes: int | None, before: int) -> None:
+    """Refuses labels that are no indices of classes; `before` examples came in other batches.
+
+    Only those of one number an example are looked at.
+    """
+    labels = batch.labels
+    if classes is None or labels.dim() != 1:
+        return
+    if labels.is_floating_point() or labels.is_complex():
+        raise LabelError(
+            f"labels are {labels.dtype}; pass indices of classes as whole numbers (labels.long()), or"
+            f" B x {classes} probabilities",
+            classes=classes,
+        )
+    outside = ((labels < 0) | (labels >= classes)).nonzero()
+    if len(outside):
+        row = int(outside[0, 0])
+        label = int(labels[row])
+        raise LabelError(
+            f"the example of {_named(batch, [row], before)} has label {label}, but the model gives"
+            f" {classes} classes; map the labels to 0..{classes - 1}, or leave such examples out",
+            row=before + row,
+            id=None if batch.ids is None else int(batch.ids[row]),
+            label=label,
+            classes=classes,
+        )
+
+
+def check_finite(norms: npt.NDArray[np.float32], batch: Batch, before: int) -> None:
+    """Refuses norms that are NaN or infinite; `before` examples came in other batches."""
+    rows = np.flatnonzero(~np.isfinite(norms)).tolist()
+    if not rows:
+        return
+    first = rows[:SHOWN]
+    more = ", …" if len(rows) > SHOWN else ""
+    details: dict[str, Any] = {} if batch.ids is None else {"ids": batch.ids[first].tolist()}
+    raise NonFiniteError(
+        f"{len(rows)} of the batch's {len(norms)} gradient norms are NaN or infinite, those of"
+        f" {_named(batch, first, before)}{more}; look for NaN or infinity in the weights and in the"
+        " inputs, and for losses that overflow",
+        rows=[before + row for row in first],
+        total=len(rows),
+        **details,
+    )
+
+
+def _named(batch: Batch, rows: list[int], before: int) -> str:
+    if batch.ids is not None:
+        return "id " + ", ".join(str(batch.ids[row]) for row in rows)
+    return f"place {', '.join(str(before + row) for row in rows)} in the loader's order, from 0"
