@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import operator
+from collections.abc import Iterable
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -45,6 +47,9 @@ def _converted(values: Any) -> npt.NDArray[Any]:
 
             bits: npt.NDArray[Any] = values.view(torch.int16).numpy()
             return bits.view(BFLOAT16)
+    elif isinstance(values, (list, tuple)) and any(hasattr(part, "detach") for part in values):
+        # NumPy takes tensors in a list only where they need no gradient and it has their type.
+        values = [plain(part) for part in values]
     try:
         return np.asarray(values)
     except ValueError as error:
@@ -71,6 +76,16 @@ def wholes(values: Any) -> npt.NDArray[Any]:
     """Labels or ids; an empty list has no type and becomes whole numbers."""
     array = plain(values)
     return array.astype(np.uint32) if array.size == 0 else array
+
+
+def whole_numbers(values: Iterable[int], what: str) -> list[int]:
+    """Some whole numbers that are no ids, such as epochs."""
+    try:
+        return [operator.index(value) for value in values]
+    except TypeError:
+        raise TypeError(
+            f"{what} is {values!r}; pass whole numbers in a list, such as [5]"
+        ) from None
 
 
 def marks(values: Any, what: str) -> npt.NDArray[np.bool_]:

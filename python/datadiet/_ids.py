@@ -27,9 +27,10 @@ def row_numbers(ids: Any, size: int, hint: str) -> npt.NDArray[Any]:
     return rows
 
 
-def rows_of(ids: Any, known: Sequence[int] | Sequence[str], name: str) -> list[int]:
+def rows_of(ids: Any, known: Sequence[int] | Sequence[str], name: str, hint: str = "") -> list[int]:
     """The rows whose own id is in `ids`, in the order of these; `known` are those of column `name`.
 
+    `hint` ends the message about an id that none has.
     Whole numbers and the texts of them are the same ids: tables keep large numbers as texts.
     """
     wanted = own_ids(ids)
@@ -39,7 +40,7 @@ def rows_of(ids: Any, known: Sequence[int] | Sequence[str], name: str) -> list[i
     row_of: dict[int | str, int] = dict(zip(known, range(len(known)), strict=True))
     for place, one in enumerate(wanted):
         if one not in row_of:
-            raise IdError(f"no row has {name} {one}", row=place, id=one)
+            raise IdError(f"no row has {name} {one}{hint}", row=place, id=one)
     if len(row_of) < len(known):
         raise IdError(f"the column {name} has an id more than once; it cannot name examples")
     return [row_of[one] for one in wanted]

@@ -62,6 +62,7 @@ def select(
         )
     if id_column is not None:
         known = dataset.with_format(None)[id_column][:]
-        return dataset.select(rows_of(ids, known, id_column))
+        hint = "; for a table with ids of its own pass table.keys(ids)"
+        return dataset.select(rows_of(ids, known, id_column, hint))
     hint = "select from the data set that was scored, before it was filtered"
     return dataset.select(row_numbers(ids, len(dataset), hint))

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from datadiet import _datadiet
-from datadiet._arrays import Floats, Wholes, logits_or_probs, wholes
+from datadiet._arrays import Floats, Wholes, logits_or_probs, plain, whole_numbers, wholes
 from datadiet.exceptions import StateError
 from datadiet.table import ScoreTable
 
@@ -60,8 +60,9 @@ class Recorder:
 
     Raises
     ------
-    ValueError, MemoryError
-        Sizes or epochs out of range; more examples than there is memory for.
+    ValueError, TypeError, MemoryError
+        Sizes or epochs out of range; `keep_at` that is no list of epochs; more examples than there
+        is memory for.
 
     Examples
     --------
@@ -105,7 +106,7 @@ class Recorder:
             )
         if n_classes > _MOST_CLASSES:
             raise ValueError(f"n_classes is {n_classes}; there may be {_MOST_CLASSES}")
-        epochs = sorted(set(keep_at))
+        epochs = sorted(set(whole_numbers(keep_at, "keep_at")))
         for epoch in epochs:
             if not 1 <= epoch < 2**32:
                 raise ValueError(f"keep_at has epoch {epoch}; epochs are counted from 1")
@@ -208,8 +209,10 @@ class Recorder:
         Raises
         ------
         StateError, LabelError
-            No epoch has ended; trainings of other sizes, numbers of epochs, kept epochs or passes,
-            or logits in one and probabilities in another; labels that differ.
+            No epoch has ended; a recorder given twice; trainings of other sizes, numbers of epochs,
+            kept epochs or passes, or logits in one and probabilities in another; labels that differ.
+        TypeError
+            Something else than recorders, such as a list of them.
 
         Examples
         --------
@@ -223,6 +226,12 @@ class Recorder:
         (array([1.], dtype=float32), array([1.], dtype=float32))
         """
         recorders = (self, *replicas)
+        _check_recorders("merge", replicas)
+        if len({id(replica) for replica in recorders}) < len(recorders):
+            raise StateError(
+                "a recorder is among the replicas twice, and would count as two trainings; give each"
+                " once, and not the one that merges"
+            )
         for replica in recorders:
             if replica.epochs == 0:
                 raise StateError("no epoch has ended: call end_epoch() after each one")
@@ -247,7 +256,10 @@ class Recorder:
         StateError, LabelError
             Ranks of another shape, number of epochs or pass, a rank that was merged before, labels
             that differ.
+        TypeError
+            Something else than recorders, such as a list of them.
         """
+        _check_recorders("merge_ranks", ranks)
         _check_equal("ranks", [{"pass_": rank.pass_} for rank in (self, *ranks)])
         return self._recorder.merge_ranks([rank._recorder for rank in ranks])
 
@@ -262,14 +274,30 @@ class Recorder:
         self.table().write(path)
 
     def state_dict(self) -> dict[str, npt.NDArray[Any]]:
-        """Everything, as arrays by name, to be saved with a checkpoint, in mid-epoch too."""
+        """Everything, as arrays by name, to be saved with a checkpoint, in mid-epoch too.
+
+        ``torch.load`` refuses arrays of NumPy unless ``weights_only=False`` is given: save tensors.
+        `load_state_dict` takes them as they come back.
+
+        Examples
+        --------
+        >>> import datadiet, io, torch
+        >>> recorder = datadiet.Recorder(3, 2)
+        >>> state = {
+        ...     name: torch.from_numpy(values) for name, values in recorder.state_dict().items()
+        ... }
+        >>> file = io.BytesIO()
+        >>> torch.save({"recorder": state}, file)
+        >>> _ = file.seek(0)
+        >>> recorder.load_state_dict(torch.load(file)["recorder"])
+        """
         text = np.array(bytearray(self._pass, "utf-8"), dtype=np.uint8)
         return {**self._recorder.state(), _PASS_STATE: text}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go on from a `state_dict` bit for bit as if the training had not stopped.
 
-        Values may be arrays of any library. The state's `keep_at`, `mergeable` and `pass_` replace
+        Values may be arrays of any library, on any device. The state's `keep_at`, `mergeable` and `pass_` replace
         these; states from before there was `pass_` leave it.
 
         Raises
@@ -277,7 +305,7 @@ class Recorder:
         StateError
             A state of other sizes than this recorder's, or a damaged one.
         """
-        arrays = {name: np.ascontiguousarray(values) for name, values in state.items()}
+        arrays = {name: plain(values) for name, values in state.items()}
         loaded = _datadiet.Recorder.of_state(arrays)
         found, own = (loaded.examples, loaded.classes), (self.n_examples, self.n_classes)
         if found != own:
@@ -311,6 +339,15 @@ class Recorder:
             f"Recorder({self.n_examples} examples, {self.n_classes} classes,"
             f" {self.epochs} epochs ended)"
         )
+
+
+def _check_recorders(method: str, others: tuple[Any, ...]) -> None:
+    for other in others:
+        if not isinstance(other, Recorder):
+            raise TypeError(
+                f"{method} takes recorders, not a {type(other).__name__}; of a list of them write"
+                f" first.{method}(*others)"
+            )
 
 
 def _check_equal(who: str, facts: list[dict[str, Any]]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 
@@ -80,6 +80,8 @@ def select(
 
     Raises
     ------
+    TypeError
+        A number that is none, such as ``keep="0.5"``, or ``count=2.5``.
     SelectionError
         A size of 0 or above n, options that do not belong to the rule, NaN, scores that are all
         equal, a class that keeps nothing.
@@ -99,6 +101,8 @@ def select(
     >>> datadiet.select(el2n, count=2, labels=[0, 0, 1, 1, 0], quota="balanced")
     array([2, 4], dtype=uint32)
     """
+    _check_numbers(keep=keep, offset=offset, cut=cut)
+    _check_whole_numbers(count=count, strata=strata, seed=seed)
     values = floats(scores) if rule == "ccs" else scores_of(scores)
     if values.size and not values.ndim:
         values = values[np.newaxis]
@@ -120,6 +124,18 @@ def select(
         **_options(rule, offset, cut, strata, len(values)),
     }
     return _datadiet.select(values, None if labels is None else wholes(labels), request)
+
+
+def _check_numbers(**given: Any) -> None:
+    for name, value in given.items():
+        if value is not None and not hasattr(value, "__float__"):
+            raise TypeError(f"{name} is {value!r}; pass a number")
+
+
+def _check_whole_numbers(**given: Any) -> None:
+    for name, value in given.items():
+        if value is not None and not hasattr(value, "__index__"):
+            raise TypeError(f"{name} is {value!r}; pass a whole number")
 
 
 def _amount(keep: float | None, count: int | None, n: int) -> dict[str, float | int | None]:

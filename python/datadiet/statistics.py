@@ -1,6 +1,6 @@
 """Statistics of score columns: rank correlation, label-noise detection, reliability of replicas.
 
-All raise `ShapeError` (lengths that differ), `StatisticsError` (NaN, with its place; too few
+All raise `ShapeError` (lengths or axes that do not fit), `StatisticsError` (NaN, with its place; too few
 entries) and `UndefinedError` (a constant column).
 """
 
@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from datadiet import _datadiet
-from datadiet._arrays import Floats, floats, marks, scores_of
+from datadiet._arrays import Floats, floats, marks, scores_of, whole_numbers
+from datadiet.exceptions import ShapeError
 
 __all__ = ["NoiseMetrics", "Reliability", "noise_metrics", "reliability", "spearman"]
 
@@ -97,6 +98,8 @@ def noise_metrics(
     ------
     ShapeError, StatisticsError
         Lengths that differ; NaN, no touched or no untouched example, a k out of range.
+    TypeError
+        `at` is no list of whole numbers.
 
     Examples
     --------
@@ -106,7 +109,7 @@ def noise_metrics(
     """
     values = scores_of(scores)
     mask = marks(touched, "touched")
-    at = list(at)
+    at = whole_numbers(at, "at")
     auroc, average, precision, count = _datadiet.detection(values, mask, at, higher_is_suspect)
     return NoiseMetrics(auroc, average, dict(zip(at, precision, strict=True)), count, len(values))
 
@@ -139,8 +142,8 @@ def reliability(replicas: Floats) -> Reliability:
 
     Raises
     ------
-    StatisticsError, UndefinedError
-        Fewer than 2 replicas; a half whose means are all equal.
+    ShapeError, StatisticsError, UndefinedError
+        An array of another number of axes; fewer than 2 replicas; a half whose means are all equal.
 
     Examples
     --------
@@ -148,4 +151,7 @@ def reliability(replicas: Floats) -> Reliability:
     >>> datadiet.reliability([[1.0, 2.0, 3.0], [1.0, 3.0, 2.0]]).half
     0.5
     """
-    return Reliability(**_datadiet.reliability(floats(replicas)))
+    columns = floats(replicas)
+    if columns.ndim != 2:
+        raise ShapeError(f"replicas of shape {columns.shape}; pass replicas × examples (R × n)")
+    return Reliability(**_datadiet.reliability(columns))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -166,14 +166,22 @@ class ScoreTable:
     def __contains__(self, name: object) -> bool:
         return name in self._table.names
 
+    def __iter__(self) -> Iterator[str]:
+        """The names of the columns, as of a data frame."""
+        return iter(self._table.names)
+
     def __getitem__(self, name: str) -> Any:
         """A copy of a column: float32 or uint32, texts as a list.
+
+        ``el2n@end`` is the latest ``el2n``, as for `top`; ``in`` knows exact names alone.
 
         Raises
         ------
         ColumnError
             There is none of this name; the message names the nearest.
         """
+        if str(name).endswith("@end") and name not in self:
+            name, _, _ = self._table.ranking(name)
         return self._table.column(name)
 
     def __repr__(self) -> str:

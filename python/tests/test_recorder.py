@@ -86,13 +86,13 @@ def test_missed_examples_are_counted_and_scored_over_what_was_seen(trajectory):
 
 
 def torch_checkpoint(state):
-    """Through `torch.save` as tensors, loaded in its safe mode."""
+    """As `Recorder.state_dict` says: through `torch.save` as tensors, loaded by its defaults."""
     import torch
 
     file = io.BytesIO()
     torch.save({name: torch.from_numpy(column) for name, column in state.items()}, file)
     file.seek(0)
-    return torch.load(file, weights_only=True)
+    return torch.load(file)
 
 
 def npz(state):
@@ -118,6 +118,16 @@ def test_a_restored_recorder_goes_on_bit_for_bit(trajectory, way):
         recorder.update(np.flatnonzero(~half), epoch[~half], labels[~half])
         recorder.end_epoch()
     same(recorder.table(), whole)
+
+
+def test_tensors_of_a_checkpoint_keep_every_type(trajectory):
+    state = recorded(trajectory, keep_at=[2]).state_dict()
+    back = torch_checkpoint(state)
+    assert {column.dtype.name for column in state.values()} >= {"uint32", "uint8", "float64"}
+    for name, column in state.items():
+        found = back[name].numpy()
+        assert found.dtype == column.dtype
+        np.testing.assert_array_equal(found, column, err_msg=name)
 
 
 def test_pickles(trajectory):
@@ -365,6 +375,24 @@ def test_replicas_that_cannot_be_merged(trajectory):
         probs.end_epoch()
     with pytest.raises(datadiet.StateError, match="only logits"):
         recorder.merge(probs)
+
+
+def test_a_recorder_is_one_replica(trajectory):
+    """Twice the same training was taken for two, with standard errors of 0."""
+    recorder, other = recorded(trajectory), recorded(trajectory)
+    for replicas in ([recorder], [other, other]):
+        with pytest.raises(datadiet.StateError, match="among the replicas twice"):
+            recorder.merge(*replicas)
+
+
+def test_lists_where_there_are_to_be_recorders_and_numbers_where_lists():
+    recorder = datadiet.Recorder(3, 2)
+    for merge in (recorder.merge, recorder.merge_ranks):
+        with pytest.raises(TypeError, match=rf"first\.{merge.__name__}\(\*others\)"):
+            merge([datadiet.Recorder(3, 2)])
+    for keep_at in (5, [2.5], "5"):
+        with pytest.raises(TypeError, match=r"keep_at is .*pass whole numbers in a list"):
+            datadiet.Recorder(3, 2, keep_at=keep_at)
 
 
 def test_huge_sizes_are_errors():

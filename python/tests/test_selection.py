@@ -87,7 +87,7 @@ def test_quotas(scores, chance):
 
 def test_missing_scores(scores):
     scores[5] = np.nan
-    with pytest.raises(datadiet.SelectionError, match="1 example.*first ids 5"):
+    with pytest.raises(datadiet.SelectionError, match="1 example.*first ids 5.*drop_unscored=True"):
         datadiet.select(scores, 0.5)
     kept = datadiet.select(scores, 0.5, drop_unscored=True)
     assert len(kept) == 500
@@ -115,12 +115,33 @@ def test_missing_scores(scores):
         ({"keep": 0.5, "rule": "ccs", "strata": 0}, "0 strata"),
         ({"keep": 0.5, "quota": "balanced"}, "needs labels"),
         ({"keep": 0.5, "quota": "fair", "labels": [0, 0, 0]}, "no quota is called"),
-        ({"count": 1, "labels": [0, 0, 1]}, "class 0 keeps none"),
+        ({"count": 1, "labels": [0, 0, 1]}, "class 0 keeps none.*allow_empty_class=True"),
     ],
 )
 def test_requests_that_make_no_sense(arguments, message):
     with pytest.raises(datadiet.SelectionError, match=message):
         datadiet.select([1.0, 2.0, 3.0], **arguments)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"count": 2.5}, "count is 2.5; pass a whole number"),
+        ({"keep": "0.5"}, "keep is '0.5'; pass a number"),
+        ({"keep": 0.5, "rule": "ccs", "strata": 2.5}, "strata is 2.5"),
+        ({"keep": 0.5, "rule": "ccs", "cut": "0.1"}, "cut is '0.1'"),
+        ({"keep": 0.5, "rule": "window", "offset": [1]}, r"offset is \[1\]"),
+        ({"keep": 0.5, "seed": 0.5}, "seed is 0.5"),
+    ],
+)
+def test_requests_that_are_no_numbers(arguments, message):
+    with pytest.raises(TypeError, match=message):
+        datadiet.select([1.0, 2.0, 3.0], **arguments)
+
+
+def test_numbers_of_numpy_are_numbers():
+    for amount in ({"keep": np.float32(0.5)}, {"count": np.int64(2)}, {"keep": np.array(0.5)}):
+        assert len(datadiet.select([1.0, 2.0, 3.0, 4.0], **amount, seed=np.uint8(1))) == 2
 
 
 def test_a_class_may_vanish_when_asked(scores):

@@ -96,6 +96,7 @@ def test_reliability_of_two_replicas_is_their_correlation(chance):
         ),
         (lambda: datadiet.noise_metrics([1.0, 2.0], [1, 2]), datadiet.DtypeError, "True and False"),
         (lambda: datadiet.reliability([[1.0, 2.0]]), datadiet.StatisticsError, "at least 2"),
+        (lambda: datadiet.reliability([1.0, 2.0]), datadiet.ShapeError, "replicas × examples"),
         (lambda: datadiet.spearman(["a"], ["b"]), datadiet.DtypeError, "float"),
     ],
 )
@@ -103,3 +104,9 @@ def test_errors(call, error, message):
     with pytest.raises(error, match=message) as caught:
         call()
     assert isinstance(caught.value, datadiet.DatadietError)
+
+
+@pytest.mark.parametrize("at", [5, [2.5]])
+def test_precision_is_taken_at_a_list(at):
+    with pytest.raises(TypeError, match="at is .*pass whole numbers in a list"):
+        datadiet.noise_metrics([1.0, 2.0], [1, 0], at=at)

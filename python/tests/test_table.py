@@ -124,6 +124,21 @@ def test_columns_and_scores(table):
     assert repr(table).startswith("ScoreTable(60 rows: id, label, class,")
 
 
+def test_the_latest_time_is_a_name_of_a_column(table):
+    np.testing.assert_array_equal(table["el2n@end"], table["el2n@4"])
+    np.testing.assert_array_equal(table["aum@end"], table["aum@4"])
+    assert "el2n@end" not in table
+    with pytest.raises(datadiet.ColumnError, match="no column of grand"):
+        table["grand@end"]
+    literal = datadiet.ScoreTable.from_columns({"el2n@1": [0.5], "el2n@end": [0.7]})
+    assert literal["el2n@end"][0] == np.float32(0.7)
+
+
+def test_a_table_iterates_over_its_columns(table):
+    assert list(table) == table.columns
+    assert all(name in table for name in table)
+
+
 def test_the_top_follows_the_direction(table):
     el2n, aum = table["el2n@4"], table["aum@4"]
     hardest = table.top(5)

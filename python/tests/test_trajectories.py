@@ -4,6 +4,7 @@ import ml_dtypes
 import numpy as np
 import pytest
 import reference
+import torch
 
 import datadiet
 
@@ -84,6 +85,21 @@ def test_the_recorder_does_not_round_64_bits_either(trajectory):
     aum = datadiet.aum(logits, labels)
     np.testing.assert_allclose(aum, 1e-6 * np.arange(1, len(labels) + 1), rtol=1e-5)
     np.testing.assert_allclose(recorder.table()["aum@12"], aum, rtol=1e-6)
+
+
+def test_tensors_in_a_list_are_a_trajectory(trajectory):
+    """Of bfloat16, or while they need a gradient, NumPy takes no tensors out of a list."""
+    logits, labels = trajectory
+    for dtype in (torch.bfloat16, torch.float32):
+        epochs = torch.from_numpy(logits).to(dtype)
+        marks = [torch.tensor(int(label)) for label in labels]
+        found = datadiet.aum([epoch.clone().requires_grad_() for epoch in epochs], marks)
+        np.testing.assert_array_equal(found, datadiet.aum(epochs, labels))
+    uneven = [epochs[0], epochs[1, :-1]]
+    with pytest.raises(datadiet.ShapeError, match="rows of one length"):
+        datadiet.aum(uneven, labels)
+    with pytest.raises(datadiet.DtypeError, match="object"):
+        datadiet.aum([epochs[0], epochs[1].bfloat16()], labels)
 
 
 def test_errors_name_the_epoch_and_the_row(trajectory):

@@ -138,6 +138,14 @@ impl IntoPython for SelectionError {
                     &[("row", row), ("label", label), ("classes", classes)],
                 )
             }
+            Self::ClassVanishes { .. } => {
+                let text = format!("{text}, or pass allow_empty_class=True");
+                exception("SelectionError", &text, &[])
+            }
+            Self::Nan { .. } => {
+                let text = format!("{text}, or pass drop_unscored=True to leave them out");
+                exception("SelectionError", &text, &[])
+            }
             _ => exception("SelectionError", &text, &[]),
         }
     }
