@@ -52,7 +52,8 @@ fn few_hardest(made: &Made<'_>) -> Option<String> {
     (hardest && made.fraction < LEAST_HARDEST).then(|| {
         format!(
             "keeping only the hardest {} % is usually worse than a random choice; try --rule ccs, \
-             a --rule window that leaves out the hardest, or easiest, and check with `datadiet diet`",
+             a --rule window that leaves out the hardest, or easiest, and train on as many at random \
+             too (of an imported data set `datadiet diet` does)",
             if made.fraction < 0.01 {
                 format!("{:.2}", made.fraction * 100.0)
             } else {
@@ -76,7 +77,7 @@ fn at_initialisation(made: &Made<'_>) -> Option<String> {
 fn one_replica(made: &Made<'_>) -> Option<String> {
     (made.replicas == Some(1) && made.keep != Keep::Random).then(|| {
         "the scores come from one training, whose chance is part of the order; average over several \
-         (--replicas 4)"
+         (`score --replicas 4`, `ingest` of several runs)"
             .into()
     })
 }
@@ -102,7 +103,8 @@ fn skewed(made: &Made<'_>) -> Option<String> {
     let least = present.min_by(|a, b| a.share().total_cmp(&b.share()))?;
     let text = |share: &ClassShare| {
         let name = made.classes.get(share.class as usize).map_or("?", String::as_str);
-        format!("{:.0} % of {name}", share.share() * 100.0)
+        let class = if name.parse::<u32>().is_ok() { "class " } else { "" };
+        format!("{:.0} % of {class}{name}", share.share() * 100.0)
     };
     Some(format!(
         "classes are kept unevenly: {} but {}; --quota proportional or balanced evens that out",

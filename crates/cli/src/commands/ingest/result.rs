@@ -53,7 +53,7 @@ pub struct RunReport {
     pub files: usize,
     /// Rows read.
     pub rows: u64,
-    /// Epochs, counted from 1 where they began at 0.
+    /// Epochs, as the files number them.
     pub epochs: Vec<i64>,
     /// How many examples each epoch missed.
     pub missing: Vec<u32>,
@@ -79,9 +79,15 @@ impl IngestReport {
         let shown = self.columns.iter().filter(|column| Some(&column.time) == last);
         let header = ["score", "hard is", "mean", "min", "max", "reliability"];
         let rows: u64 = self.ingested.runs.iter().map(|run| run.rows).sum();
+        let epochs = self.ingested.runs.first().map_or(&[][..], |run| &run.epochs);
+        let epochs = match epochs {
+            [one] => format!("epoch {one}"),
+            [first, .., last] => format!("{} epochs ({first} to {last})", epochs.len()),
+            [] => "no epochs".into(),
+        };
         let files: Vec<String> = self.files.iter().map(|file| file.display().to_string()).collect();
         format!(
-            "{}\n\nread      {} rows of {}: {} examples, {} classes, {} run{}\nwritten   {}",
+            "{}\n\nread      {} rows of {}: {} examples, {} classes, {epochs}, {} run{}\nwritten   {}",
             table(&header, shown.map(summary_row).collect(), 2),
             grouped(rows),
             self.ingested.kind,
