@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
 from torch.utils.data import Dataset, Subset
 
-from datadiet._arrays import Wholes, wholes
-from datadiet.exceptions import DtypeError, IdError
+from datadiet._arrays import Wholes
+from datadiet._ids import row_numbers
+from datadiet.exceptions import DtypeError
 from datadiet.torch.errors import BatchError
 
 
@@ -40,23 +40,7 @@ def subset(dataset: Dataset[Any], ids: Wholes) -> Subset[Any]:
     [(tensor(2.5000), tensor(0), 2), (tensor(0.5000), tensor(0), 0)]
     """
     size = _size(dataset)
-    chosen = wholes(ids)
-    if chosen.dtype.kind not in "iu" or chosen.ndim != 1:
-        raise DtypeError("pass ids as whole numbers, such as datadiet.select gives them")
-    outside = (chosen < 0) | (chosen >= size)
-    if outside.any():
-        row = int(np.flatnonzero(outside)[0])
-        raise IdError(
-            f"id {chosen[row]} is none of the {size} examples; take the subset of the full training set",
-            row=row,
-            id=int(chosen[row]),
-        )
-    values, counts = np.unique(chosen, return_counts=True)
-    if (counts > 1).any():
-        twice = int(values[counts > 1][0])
-        raise IdError(
-            f"id {twice} is given more than once; a subset has each example once", id=twice
-        )
+    chosen = row_numbers(ids, size, "take the subset of the full training set")
     return Subset(dataset, chosen.tolist())
 
 

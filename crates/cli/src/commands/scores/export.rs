@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail, ensure};
 use clap::Args;
+use datadiet_lab::ranking::resolved;
 use datadiet_store::{Column, KEY, Table, write_atomically};
 use npyz::WriterBuilder;
 
@@ -59,9 +60,9 @@ fn csv_of(scores: &Scores, asked: &[String]) -> Result<Vec<u8>> {
     let table = &scores.table;
     let named = |name: &String| match table.column(name) {
         Some(_) => Ok(name.clone()),
-        None => Ok(scores.chosen(std::slice::from_ref(name))?.remove(0)),
+        None => resolved(table, name),
     };
-    let chosen = asked.iter().map(named).collect::<Result<Vec<String>>>()?;
+    let chosen = asked.iter().map(named).collect::<Result<Vec<String>, _>>()?;
     let names: Vec<&str> = if asked.is_empty() {
         table.names().collect()
     } else {
