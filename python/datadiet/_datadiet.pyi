@@ -27,6 +27,7 @@ class _Reliability(TypedDict):
 
 __all__ = [
     "KEY",
+    "RECORDED_PASS",
     "SCORES",
     "Recorder",
     "Table",
@@ -45,6 +46,7 @@ __all__ = [
 
 __version__: Final[str]
 KEY: Final[str]
+RECORDED_PASS: Final[str]
 SCORES: Final[list[_Score]]
 
 def logit_score(

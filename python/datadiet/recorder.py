@@ -11,13 +11,11 @@ import numpy.typing as npt
 
 from datadiet import _datadiet
 from datadiet._arrays import Floats, Wholes, logits_or_probs, plain, whole_numbers, wholes
+from datadiet._datadiet import RECORDED_PASS
 from datadiet.exceptions import StateError
 from datadiet.table import ScoreTable
 
 __all__ = ["Recorder"]
-
-PASS = "as the training loop recorded it, one row an example and epoch"
-"""What a table says about the pass of its scores, where nobody says more."""
 
 _PASS_STATE = "recorder.pass"
 _MOST_EXAMPLES = 2**32 - 2
@@ -92,7 +90,7 @@ class Recorder:
         *,
         keep_at: Iterable[int] = (),
         mergeable: bool = True,
-        pass_: str = PASS,
+        pass_: str = RECORDED_PASS,
     ) -> None:
         if not 1 <= n_examples <= _MOST_EXAMPLES:
             raise ValueError(
@@ -321,7 +319,7 @@ class Recorder:
 
     def __setstate__(self, state: dict[str, npt.NDArray[Any]]) -> None:
         self._recorder = _datadiet.Recorder.of_state(state)
-        self._pass = _pass_of(state, PASS)
+        self._pass = _pass_of(state, RECORDED_PASS)
 
     def _facts(self) -> dict[str, Any]:
         """What replicas have in common."""

@@ -30,7 +30,7 @@ pub use choice::{Amount, Candidates, Choice, Chosen, Keep};
 pub use experiment::{Done, Experiment, ExperimentCost, ExperimentOutcome, SceneOutcome};
 pub use finished::Finished;
 pub use ranking::Ranking;
-pub use recorded::{Recorded, recorded};
+pub use recorded::{RECORDED_PASS, Recorded, recorded};
 pub use reporter::{Reporter, Silent};
 pub use retraining::{Fixed, Retraining};
 pub use scene::{Scene, Scored};

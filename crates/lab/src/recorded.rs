@@ -7,6 +7,9 @@ use datadiet_store::{Column, Table};
 use crate::LabError;
 use crate::aggregate::{ScoreTable, TimePoint, add, most_predicted};
 
+/// What a table of recorded scores says about their pass of the network, where nobody says more.
+pub const RECORDED_PASS: &str = "as the training loop recorded it, one row an example and epoch";
+
 /// Scores of one training.
 #[derive(Clone, Debug, Default)]
 pub struct Recorded {

@@ -10,16 +10,13 @@ use anyhow::{Context, Result, bail, ensure};
 use clap::{Args, ValueEnum};
 use datadiet_core::ScoreKind;
 use datadiet_ingest::{Ingested, Keys, Kind, Names, Options, Run};
-use datadiet_lab::{ColumnSummary, Recorded, ScoreTable, TimePoint, recorded};
+use datadiet_lab::{ColumnSummary, RECORDED_PASS, Recorded, ScoreTable, TimePoint, recorded};
 use datadiet_store::{Column, KEY, Table, write_json};
 use serde::Serialize;
 
 use crate::output::{OutputArgs, check_writable, named_folder};
 use progress::Bar;
 use result::{IngestReport, RunReport};
-
-/// What a table says about the pass of its scores, where the user says nothing.
-const PASS: &str = "as the training loop recorded it, one row an example and epoch";
 
 /// Take scores from files of logits or probabilities that any training loop wrote.
 ///
@@ -90,7 +87,7 @@ pub struct IngestArgs {
     epoch: Option<String>,
     /// Which pass of the network gave the values, for the record: such as "eval mode" or "training
     /// minibatches".
-    #[arg(long, value_name = "TEXT", default_value = PASS)]
+    #[arg(long, value_name = "TEXT", default_value = RECORDED_PASS)]
     pass: String,
     /// Show no progress; warnings and errors are still told.
     #[arg(long, short)]
