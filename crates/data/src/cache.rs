@@ -2,7 +2,8 @@
 //!
 //! Tensors: `train.images` and `test.images` (U8, n × height × width × channels), `train.labels`
 //! and `test.labels` (U32). Metadata, all strings: `format` (the version below), `name`, `classes`
-//! (JSON), `mean` and `std` (JSON), `fingerprint`, `source`.
+//! (JSON), `mean` and `std` (JSON), `fingerprint`, `source`, `notes` (JSON: what was left out and
+//! decided, and how many test images are training images too; absent in older files).
 //! Source of the container: <https://github.com/huggingface/safetensors>. It puts wider types
 //! first and pads its header to 8 bytes, so the labels are aligned in a mapped file.
 //!
@@ -14,7 +15,10 @@ use crate::fingerprint::{Parts, fingerprint};
 use crate::home::check_name;
 use crate::leftovers;
 use crate::moments::channel_moments;
-use crate::{DataError, DataHome, Dataset, ImportOptions, RawDataset, RawSplit, Result};
+use crate::overlap::overlap;
+use crate::{
+    DataError, DataHome, Dataset, ImportNotes, ImportOptions, RawDataset, RawSplit, Result,
+};
 use safetensors::tensor::{Dtype, View};
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -28,8 +32,8 @@ const PREFIX: &str = ".dataset-";
 
 /// Checks a data set and caches it under `name`.
 ///
-/// The same contents under the same name again change nothing and succeed. Different contents are
-/// refused unless `options.replace` is set.
+/// The same contents under the same name again succeed; the file changes only if what there is to
+/// say about the import does. Different contents are refused unless `options.replace` is set.
 pub fn write_cache(
     home: &DataHome,
     name: &str,
@@ -39,11 +43,14 @@ pub fn write_cache(
     check_name(name)?;
     dataset.validate(options)?;
     let fingerprint = fingerprint(&parts(dataset));
+    let notes = notes(dataset);
     let path = home.path_of(name);
-    if let Some(same) = existing(home, name, &path, &fingerprint, options)? {
+    if let Some(same) = existing(home, name, &path, &fingerprint, options)?
+        && same.notes() == notes
+    {
         return Ok(same);
     }
-    write(&path, dataset, metadata(name, dataset, fingerprint))?;
+    write(&path, dataset, metadata(name, dataset, fingerprint, &notes))?;
     Dataset::open(home, name)
 }
 
@@ -78,7 +85,19 @@ fn parts(dataset: &RawDataset) -> Parts<'_> {
     }
 }
 
-fn metadata(name: &str, dataset: &RawDataset, fingerprint: String) -> HashMap<String, String> {
+/// The reader's notes, and what can be said of the images themselves.
+fn notes(dataset: &RawDataset) -> ImportNotes {
+    let Parts { train, test, .. } = parts(dataset);
+    let overlap = test.map(|test| overlap(train, test, dataset.image_len()));
+    ImportNotes { overlap: Some(overlap.unwrap_or_default()), ..dataset.notes.clone() }
+}
+
+fn metadata(
+    name: &str,
+    dataset: &RawDataset,
+    fingerprint: String,
+    notes: &ImportNotes,
+) -> HashMap<String, String> {
     let (mean, std) = channel_moments(&dataset.train.images, dataset.channels);
     let entries = [
         ("format", FORMAT_VERSION.into()),
@@ -88,6 +107,7 @@ fn metadata(name: &str, dataset: &RawDataset, fingerprint: String) -> HashMap<St
         ("std", serde_json::json!(std).to_string()),
         ("fingerprint", fingerprint),
         ("source", dataset.source.clone()),
+        ("notes", serde_json::json!(notes).to_string()),
     ];
     entries.into_iter().map(|(key, value)| (key.to_owned(), value)).collect()
 }

@@ -5,7 +5,8 @@
 
 use crate::cache::FORMAT_VERSION;
 use crate::fingerprint::{Parts, fingerprint};
-use crate::{DataError, DataHome, Result, checksum};
+use crate::overlap::overlap;
+use crate::{DataError, DataHome, ImportNotes, Result, checksum};
 use memmap2::Mmap;
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use std::collections::HashMap;
@@ -25,6 +26,7 @@ pub struct Dataset {
     shape: [usize; 3],
     mean: Vec<f32>,
     std: Vec<f32>,
+    notes: ImportNotes,
     train: Place,
     test: Option<Place>,
 }
@@ -106,6 +108,7 @@ impl Dataset {
             classes: header.classes,
             mean: header.mean,
             std: header.std,
+            notes: header.notes,
             shape,
             train,
             test: test.map(|(place, _)| place),
@@ -164,6 +167,18 @@ impl Dataset {
         &self.std
     }
 
+    /// What was left out and decided at import. For a file of an earlier version, which has no
+    /// notes, test images among the training images are counted here.
+    pub fn notes(&self) -> ImportNotes {
+        let count = || {
+            let (train, test) = (self.train(), self.test()?);
+            let len = self.shape.iter().product();
+            Some(overlap((train.images, train.labels), (test.images, test.labels), len))
+        };
+        let found = self.notes.overlap.unwrap_or_else(|| count().unwrap_or_default());
+        ImportNotes { overlap: Some(found), ..self.notes.clone() }
+    }
+
     /// The training examples; their position is their example id.
     pub fn train(&self) -> Split<'_> {
         self.split(&self.train)
@@ -207,6 +222,7 @@ struct Header {
     classes: Vec<String>,
     mean: Vec<f32>,
     std: Vec<f32>,
+    notes: ImportNotes,
 }
 
 impl Header {
@@ -235,6 +251,10 @@ impl Header {
             classes: json(path, "classes", &get("classes")?)?,
             mean: json(path, "mean", &get("mean")?)?,
             std: json(path, "std", &get("std")?)?,
+            notes: match strings.get("notes") {
+                Some(text) => json(path, "notes", text)?,
+                None => ImportNotes::default(),
+            },
         })
     }
 }

@@ -3,7 +3,7 @@
 //! Images are unsigned bytes in row-major height × width × channel order, one after the other.
 //! Nothing here knows where the bytes came from.
 
-use crate::{DataError, ImportOptions, Result};
+use crate::{DataError, ImportNotes, ImportOptions, Result};
 
 /// One split in memory.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
@@ -31,6 +31,8 @@ pub struct RawDataset {
     pub test: Option<RawSplit>,
     /// Where the data came from, in words.
     pub source: String,
+    /// What was left out, turned and decided when it was read.
+    pub notes: ImportNotes,
 }
 
 impl RawDataset {
@@ -118,6 +120,7 @@ mod tests {
             train: RawSplit { images: vec![3, 250], labels: vec![0, 1] },
             test: None,
             source: "made here".into(),
+            notes: ImportNotes::default(),
         }
     }
 

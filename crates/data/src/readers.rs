@@ -10,6 +10,7 @@ mod hf_parquet;
 mod idx;
 pub(crate) mod image_folder;
 mod npy;
+mod split_name;
 
 pub use detect::Format;
 pub(crate) use idx::read as read_idx;

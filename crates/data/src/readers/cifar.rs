@@ -7,7 +7,7 @@
 //! The pickled Python version and the Matlab version are not read.
 
 use crate::archive::{find_in_tar_gz, read_maybe_gz, visit_tar_gz};
-use crate::{DataError, Progress, RawDataset, RawSplit, Result};
+use crate::{DataError, ImportNotes, Progress, RawDataset, RawSplit, Result};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -131,6 +131,7 @@ pub(crate) fn read(path: &Path, cifar: Cifar, progress: &dyn Progress) -> Result
         train,
         test: Some(test),
         source,
+        notes: ImportNotes::default(),
     })
 }
 

@@ -5,7 +5,7 @@
 //! folders are ignored.
 
 use crate::images::{Picture, common_shape, decode};
-use crate::{DataError, ImportOptions, Progress, RawDataset, RawSplit, Result};
+use crate::{DataError, ImportNotes, ImportOptions, Progress, RawDataset, RawSplit, Result};
 use std::path::{Path, PathBuf};
 
 const EXTENSIONS: [&str; 8] = ["png", "jpg", "jpeg", "bmp", "gif", "webp", "tif", "tiff"];
@@ -82,6 +82,7 @@ pub(crate) fn read(
         train,
         test: test.map(|_| RawSplit { images: test_images, labels: test_labels }),
         source,
+        notes: ImportNotes::default(),
     })
 }
 

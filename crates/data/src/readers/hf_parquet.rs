@@ -2,16 +2,18 @@
 //!
 //! One column of struct<bytes: binary, path: string> holds encoded pictures, one integer column the
 //! labels. Class names come from the `huggingface` key of the schema metadata
-//! (`info.features.<label>.names`), else they are numbers. A file belongs to the split that its
-//! name or its folder's name begins with: `train`, `test` or `validation` (`val`, `valid`); files
-//! of a split follow each other in path order. Without a test split validation takes its place;
-//! beside one it is left out, and the source says so.
+//! (`info.features.<label>.names`), else they are numbers. A file belongs to the split that a whole
+//! word of its own name says (`train`, `test`, `validation`, `val`, `valid`, `dev`), else of the
+//! name of the nearest folder below the one given; the given folder's own name says nothing. Where
+//! no name says a split, all files are training files. Files of a split follow each other in path
+//! order. Without a test split validation takes its place; beside one it is left out.
 //! Source: <https://huggingface.co/docs/datasets/en/about_dataset_features>.
 //! Pictures that are only referred to by path are not followed.
 
+use super::split_name::SplitName;
 use super::{class_indices, file_name, numbered_classes};
 use crate::images::{Picture, common_shape, decode};
-use crate::{DataError, ImportOptions, Progress, RawDataset, RawSplit, Result};
+use crate::{DataError, ImportNotes, ImportOptions, Progress, RawDataset, RawSplit, Result};
 use arrow_array::cast::AsArray;
 use arrow_array::types::{
     Int8Type, Int16Type, Int32Type, Int64Type, UInt8Type, UInt16Type, UInt32Type,
@@ -19,6 +21,7 @@ use arrow_array::types::{
 use arrow_array::{Array, RecordBatch};
 use arrow_schema::{DataType, Field, Schema};
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
@@ -36,7 +39,8 @@ pub(crate) fn read(
     options: &ImportOptions,
     progress: &dyn Progress,
 ) -> Result<RawDataset> {
-    let files = SplitFiles::of(path)?;
+    let mut notes = ImportNotes::default();
+    let files = SplitFiles::of(path, &mut notes)?;
     progress.start("reading Parquet files", Some((files.train.len() + files.test.len()) as u64));
     let train = Table::read(&files.train, progress)?;
     let test = Table::read(&files.test, progress)?;
@@ -62,47 +66,93 @@ pub(crate) fn read(
         channels: shape.channels,
         train,
         test,
-        source: files.source(path),
+        source: format!("Parquet files from {}", file_name(path)),
+        notes,
     })
 }
 
-/// Which file belongs to which split.
+/// Which file belongs to which split; a file is in one at most.
 #[derive(Debug, Default)]
 struct SplitFiles {
     train: Vec<PathBuf>,
     test: Vec<PathBuf>,
-    left_out: Vec<PathBuf>,
 }
 
 impl SplitFiles {
-    fn of(path: &Path) -> Result<Self> {
+    fn of(path: &Path, notes: &mut ImportNotes) -> Result<Self> {
         let all = parquet_files(path)?;
         if path.is_file() {
-            return Ok(Self { train: all, ..Self::default() });
+            return Ok(Self { train: all, test: Vec::new() });
         }
-        let of = |split: &str| {
-            all.iter().filter(|file| in_split(file, split)).cloned().collect::<Vec<_>>()
+        let mut by_split: BTreeMap<Option<SplitName>, Vec<PathBuf>> = BTreeMap::new();
+        for file in all {
+            by_split.entry(split_of(path, &file)?).or_default().push(file);
+        }
+        let mut take = |split| by_split.remove(&split).unwrap_or_default();
+        let [train, test, validation, other] =
+            [Some(SplitName::Train), Some(SplitName::Test), Some(SplitName::Validation), None]
+                .map(&mut take);
+        let names = |files: &[PathBuf]| -> Vec<String> {
+            files.iter().map(|file| below(path, file).display().to_string()).collect()
         };
-        let (train, test, validation) = (of("train"), of("test"), of("val"));
+        if train.is_empty() && test.is_empty() && validation.is_empty() {
+            notes.decide(format!(
+                "no file or folder is called train, test or validation: all {} Parquet files are the training split",
+                other.len()
+            ));
+            return Ok(Self { train: other, test: Vec::new() });
+        }
         if train.is_empty() {
-            let problem = "there is no train*.parquet; name the files of the training split train*, or give one file";
+            let named = names(&[test, validation, other].concat());
+            let problem = format!(
+                "no Parquet file is of the training split, there are {}; call its files train-*.parquet, or give one file",
+                named.join(", ")
+            );
             return Err(DataError::bad_file(path, problem));
         }
-        Ok(match test.is_empty() {
-            true => Self { train, test: validation, left_out: Vec::new() },
-            false => Self { train, test, left_out: validation },
-        })
-    }
-
-    fn source(&self, path: &Path) -> String {
-        let source = format!("Parquet files from {}", file_name(path));
-        if self.left_out.is_empty() { source } else { format!("{source} (without validation)") }
+        notes.leave_out(
+            "Parquet files whose names say no split (train, test or validation)",
+            other.len(),
+            names(&other),
+        );
+        if test.is_empty() {
+            if !validation.is_empty() {
+                notes.decide("the validation split is the test split: there is no other");
+            }
+            return Ok(Self { train, test: validation });
+        }
+        notes.leave_out(
+            "Parquet files of the validation split, as there is a test split",
+            validation.len(),
+            names(&validation),
+        );
+        Ok(Self { train, test })
     }
 }
 
-fn in_split(file: &Path, split: &str) -> bool {
-    let folder = file.parent().map(file_name).unwrap_or_default();
-    [file_name(file), folder].iter().any(|name| name.to_lowercase().starts_with(split))
+/// The split of a file: by its own name, else by that of the nearest folder below `root`.
+fn split_of(root: &Path, file: &Path) -> Result<Option<SplitName>> {
+    let below = below(root, file);
+    for part in below.iter().rev() {
+        match SplitName::all_of(&part.to_string_lossy())[..] {
+            [] => {}
+            [split] => return Ok(Some(split)),
+            [first, second, ..] => {
+                let problem = format!(
+                    "`{}` says both {} and {}; rename it, so that one word says the split",
+                    part.display(),
+                    first.name(),
+                    second.name()
+                );
+                return Err(DataError::bad_file(file, problem));
+            }
+        }
+    }
+    Ok(None)
+}
+
+fn below<'a>(root: &Path, file: &'a Path) -> &'a Path {
+    file.strip_prefix(root).unwrap_or(file)
 }
 
 fn parquet_files(path: &Path) -> Result<Vec<PathBuf>> {
@@ -266,5 +316,54 @@ fn integer_at(column: &dyn Array, row: usize) -> Option<i64> {
         DataType::UInt16 => Some(column.as_primitive::<UInt16Type>().value(row).into()),
         DataType::UInt32 => Some(column.as_primitive::<UInt32Type>().value(row).into()),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// Names of files and folders as people give them, of splits or not.
+    fn name() -> impl Strategy<Value = String> {
+        const WORDS: [&str; 9] =
+            ["train", "Test", "val", "dev", "training", "data", "0000", "birds", "latest"];
+        prop::collection::vec(prop::sample::select(&WORDS[..]), 1..3)
+            .prop_map(|words| words.join("-"))
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+        /// Splits are disjoint, every file is in one or noted, and the given folder's own name
+        /// changes nothing.
+        #[test]
+        fn a_file_is_in_one_split_whatever_the_folder_is_called(
+            names in prop::collection::btree_set(prop::collection::vec(name(), 1..3), 1..6),
+            roots in prop::array::uniform2(name()),
+        ) {
+            let folder = tempfile::tempdir().unwrap();
+            let found = ["a", "b"].iter().zip(&roots).map(|(parent, root)| {
+                let root = folder.path().join(parent).join(root);
+                for name in &names {
+                    let file = root.join(name.join("/") + ".parquet");
+                    std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+                    std::fs::write(file, "").unwrap();
+                }
+                let mut notes = ImportNotes::default();
+                let relative = |files: Vec<PathBuf>| -> Vec<PathBuf> {
+                    files.iter().map(|file| below(&root, file).to_path_buf()).collect()
+                };
+                SplitFiles::of(&root, &mut notes).ok().map(|files| {
+                    let left_out: usize = notes.left_out.iter().map(|entry| entry.count).sum();
+                    (relative(files.train), relative(files.test), left_out)
+                })
+            });
+            let found: Vec<_> = found.collect();
+            prop_assert_eq!(&found[0], &found[1]);
+            if let Some((train, test, left_out)) = &found[0] {
+                prop_assert!(train.iter().all(|file| !test.contains(file)));
+                prop_assert_eq!(train.len() + test.len() + left_out, names.len());
+            }
+        }
     }
 }

@@ -9,7 +9,7 @@
 
 use super::{class_indices, class_names, file_name};
 use crate::archive::read_maybe_gz;
-use crate::{DataError, Progress, RawDataset, RawSplit, Result};
+use crate::{DataError, ImportNotes, Progress, RawDataset, RawSplit, Result};
 use std::path::{Path, PathBuf};
 
 /// Room for a million images of 64 × 64; MNIST needs 47 MB.
@@ -44,7 +44,8 @@ pub(crate) fn read(folder: &Path, progress: &dyn Progress) -> Result<RawDataset>
     let train = train.into_raw("train", classes.len())?;
     let test = test.map(|test| test.into_raw("test", classes.len())).transpose()?;
     let source = format!("IDX files from {}", file_name(folder));
-    Ok(RawDataset { classes, height, width, channels: 1, train, test, source })
+    let notes = ImportNotes::default();
+    Ok(RawDataset { classes, height, width, channels: 1, train, test, source, notes })
 }
 
 struct IdxSplit {

@@ -9,7 +9,7 @@
 //! Object arrays (pickles) are never read; floats are refused, since their scale is unknown.
 
 use super::{class_indices, class_names, file_name, numbered_classes};
-use crate::{DataError, Progress, RawDataset, RawSplit, Result};
+use crate::{DataError, ImportNotes, Progress, RawDataset, RawSplit, Result};
 use npyz::npz::NpzArchive;
 use npyz::{DType, Endianness, NpyFile, Order, TypeChar, TypeStr};
 use std::fs::File;
@@ -70,7 +70,8 @@ pub(crate) fn read(path: &Path, progress: &dyn Progress) -> Result<RawDataset> {
     let train = raw("train", train)?;
     let test = test.map(|test| raw("test", test)).transpose()?;
     let source = format!("NumPy arrays from {}", file_name(path));
-    Ok(RawDataset { classes, height, width, channels, train, test, source })
+    let notes = ImportNotes::default();
+    Ok(RawDataset { classes, height, width, channels, train, test, source, notes })
 }
 
 struct NpySplit {

@@ -6,4 +6,5 @@ mod cache;
 mod export;
 mod published;
 mod readers;
+mod splits;
 mod support;
