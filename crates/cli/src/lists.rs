@@ -13,7 +13,7 @@
 use std::path::Path;
 
 use anyhow::{Context, Result, bail, ensure};
-use datadiet_store::{Column, KEY, TableFile};
+use datadiet_table::{Column, KEY, TableFile};
 use npyz::NpyFile;
 
 /// Key of the fingerprint of the data set in the metadata of a file.

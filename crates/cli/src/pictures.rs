@@ -4,7 +4,7 @@ use anyhow::{Result, bail, ensure};
 use datadiet_core::ExampleId;
 use datadiet_data::Dataset;
 use datadiet_lab::pages::Pictures;
-use datadiet_store::{Column, KEY};
+use datadiet_table::{Column, KEY};
 
 use crate::home::HomeArgs;
 use crate::output::grouped;

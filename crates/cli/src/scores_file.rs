@@ -8,7 +8,8 @@ use datadiet_core::{Direction, ScoreKind};
 use datadiet_data::Dataset;
 use datadiet_lab::ColumnSummary;
 use datadiet_lab::ranking::{kind_of, resolved};
-use datadiet_store::{Column, RunSpec, Table, TableFile, is_detail};
+use datadiet_store::RunSpec;
+use datadiet_table::{Column, Table, TableFile, is_detail};
 
 use crate::home::HomeArgs;
 

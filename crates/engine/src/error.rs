@@ -11,6 +11,9 @@ pub enum EngineError {
     /// Reading or writing the run folder failed.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// A table of scores cannot be made.
+    #[error(transparent)]
+    Table(#[from] datadiet_table::TableError),
     /// The data set cannot be opened.
     #[error(transparent)]
     Data(#[from] datadiet_data::DataError),

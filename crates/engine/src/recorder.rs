@@ -4,7 +4,8 @@ use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
 use datadiet_core::{ExampleId, LogitScores, ScoreKind, Source, TrainingDynamics};
-use datadiet_store::{Column, RunFolder, RunSpec, Table, TimedAccuracy};
+use datadiet_store::{RunFolder, RunSpec, TimedAccuracy};
+use datadiet_table::{Column, Table};
 
 use crate::EngineError;
 use crate::evaluation::{

@@ -3,7 +3,8 @@
 use std::collections::HashMap;
 use std::path::Path;
 
-use datadiet_store::{StoreError, write_atomically};
+use datadiet_store::StoreError;
+use datadiet_table::write_atomically;
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use tch::Tensor;
 
@@ -67,7 +68,7 @@ pub fn write(
     });
     let bytes = safetensors::serialize(views, metadata)
         .map_err(|error| StoreError::damaged(path, error))?;
-    write_atomically(path, |file| std::io::Write::write_all(file, &bytes))
+    Ok(write_atomically(path, |file| std::io::Write::write_all(file, &bytes))?)
 }
 
 /// Copies the file's values into tensors.

@@ -3,7 +3,8 @@
 use datadiet_core::{
     Definition, Direction, Reliability, ScoreKind, mean_and_standard_error, reliability,
 };
-use datadiet_store::{Column, RunSpec, Store, Table};
+use datadiet_store::{RunSpec, Store};
+use datadiet_table::{Column, Table};
 use serde::{Deserialize, Serialize};
 
 use crate::LabError;

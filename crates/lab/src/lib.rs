@@ -47,6 +47,9 @@ pub enum LabError {
     /// The store cannot be read or written.
     #[error(transparent)]
     Store(#[from] datadiet_store::StoreError),
+    /// A table lacks a column, or cannot be read or written.
+    #[error(transparent)]
+    Table(#[from] datadiet_table::TableError),
     /// A statistic cannot be computed.
     #[error(transparent)]
     Statistics(#[from] datadiet_core::StatsError),

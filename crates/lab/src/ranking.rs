@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use datadiet_core::{Direction, ScoreKind, forgetting_key};
-use datadiet_store::{Column, Table};
+use datadiet_table::{Column, Table};
 
 use crate::LabError;
 

@@ -2,7 +2,7 @@
 //! it, as [`crate::aggregate()`] makes them from the store.
 
 use datadiet_core::ScoreKind;
-use datadiet_store::{Column, Table};
+use datadiet_table::{Column, Table};
 
 use crate::LabError;
 use crate::aggregate::{ScoreTable, TimePoint, add, most_predicted};

@@ -1,7 +1,8 @@
 //! A scene: one network, one labelling of the data, and the replicas that score it.
 
 use datadiet_core::{ExampleId, ScoreKind, Source};
-use datadiet_store::{Column, RunId, RunResult, RunSpec, Store, Table};
+use datadiet_store::{RunId, RunResult, RunSpec, Store};
+use datadiet_table::{Column, Table};
 
 use crate::{
     Failure, Finished, Job, LabError, Ranking, ScoreTable, TimePoint, aggregate, column_name,

@@ -1,7 +1,7 @@
 //! Scoring a data set: independent replicas of one run, as many as are wanted or needed.
 
 use datadiet_core::{ScoreKind, reliability};
-use datadiet_store::{RunResult, RunSpec, Store};
+use datadiet_store::{RunResult, RunSpec, Store, StoreError};
 
 use crate::{Ended, Failure, Job, LabError, Sweep};
 
@@ -94,9 +94,9 @@ impl ScoreJob {
             return false;
         }
         let (kind, step) = self.judged;
-        let columns: Result<Vec<Vec<f32>>, _> = complete
+        let columns: Result<Vec<Vec<f32>>, StoreError> = complete
             .iter()
-            .map(|spec| store.run(spec).read_scores(step)?.floats(kind.name()).map(<[f32]>::to_vec))
+            .map(|spec| Ok(store.run(spec).read_scores(step)?.floats(kind.name())?.to_vec()))
             .collect();
         let Ok(columns) = columns else { return false };
         let columns: Vec<&[f32]> = columns.iter().map(Vec::as_slice).collect();

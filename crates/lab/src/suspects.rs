@@ -1,7 +1,7 @@
 //! The likeliest mislabelled examples: the hardest by a score, with what the networks predict.
 
 use datadiet_core::{ExampleId, order};
-use datadiet_store::Table;
+use datadiet_table::Table;
 use serde::Serialize;
 
 use crate::ranking::time_of;

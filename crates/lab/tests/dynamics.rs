@@ -11,9 +11,10 @@ use datadiet_lab::study::connectivity::ConnectivityPlan;
 use datadiet_lab::study::velocity::VelocityPlan;
 use datadiet_lab::{Experiment, Scene, Silent, Sweep, TimePoint, Trainer, WorkerEvent};
 use datadiet_store::{
-    Column, Measured, Measurement, MeasurementFolder, Recording, Risks, RunFolder, RunResult,
-    RunSpec, Store, Table, TimedAccuracy,
+    Measured, Measurement, MeasurementFolder, Recording, Risks, RunFolder, RunResult, RunSpec,
+    Store, TimedAccuracy,
 };
+use datadiet_table::{Column, Table};
 
 const EXAMPLES: u32 = 1000;
 const STEPS: u64 = 400;

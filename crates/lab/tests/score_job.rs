@@ -10,7 +10,8 @@ use datadiet_core::ScoreKind;
 use datadiet_lab::{
     ScoreJob, ScoreOutcome, Silent, Sweep, TimePoint, Trainer, WorkerEvent, aggregate,
 };
-use datadiet_store::{Column, Recording, RunFailure, RunFolder, RunSpec, Store, Table};
+use datadiet_store::{Recording, RunFailure, RunFolder, RunSpec, Store};
+use datadiet_table::{Column, Table};
 
 const EXAMPLES: usize = 200;
 const STEP: u64 = 10;

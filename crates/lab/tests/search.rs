@@ -11,9 +11,8 @@ use datadiet_lab::{
     Arm, Experiment, ExperimentOutcome, Scene, SearchPlan, Silent, Sweep, TimePoint, Trainer,
     WorkerEvent,
 };
-use datadiet_store::{
-    Column, Recording, RunFolder, RunResult, RunSpec, Store, Subset, Table, TimedAccuracy,
-};
+use datadiet_store::{Recording, RunFolder, RunResult, RunSpec, Store, Subset, TimedAccuracy};
+use datadiet_table::{Column, Table};
 
 const EXAMPLES: u32 = 1000;
 const STEPS: u64 = 100;

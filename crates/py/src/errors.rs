@@ -6,6 +6,7 @@
 use datadiet_core::{KeepFractionError, ScoreError, ScoreKind, SelectionError, StatsError};
 use datadiet_lab::LabError;
 use datadiet_store::StoreError;
+use datadiet_table::{FileError, TableError};
 use pyo3::IntoPyObjectExt;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList};
@@ -168,19 +169,36 @@ impl IntoPython for StatsError {
     }
 }
 
-impl IntoPython for StoreError {
+impl IntoPython for FileError {
     fn into_python(self) -> PyErr {
         match self {
             // Python's own classes: FileNotFoundError, PermissionError, …
             Self::Io { ref cause, .. } => {
                 std::io::Error::new(cause.kind(), self.to_string()).into()
             }
-            Self::Table(text) => exception("ColumnError", &text, &[]),
             Self::Damaged { path, reason } => {
                 let text =
                     format!("{} is no table of scores ({reason}); make it again", path.display());
                 exception("TableError", &text, &[])
             }
+        }
+    }
+}
+
+impl IntoPython for TableError {
+    fn into_python(self) -> PyErr {
+        match self {
+            Self::File(error) => error.into_python(),
+            Self::Column(text) => exception("ColumnError", &text, &[]),
+        }
+    }
+}
+
+impl IntoPython for StoreError {
+    fn into_python(self) -> PyErr {
+        match self {
+            Self::File(error) => error.into_python(),
+            Self::Table(error) => error.into_python(),
             _ => exception("TableError", &self.to_string(), &[]),
         }
     }
@@ -190,6 +208,7 @@ impl IntoPython for LabError {
     fn into_python(self) -> PyErr {
         match self {
             Self::Store(error) => error.into_python(),
+            Self::Table(error) => error.into_python(),
             Self::Statistics(error) => error.into_python(),
             Self::Selection(error) => error.into_python(),
             Self::Plan(text) => exception("ColumnError", &text, &[]),

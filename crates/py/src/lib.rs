@@ -40,7 +40,7 @@ mod _datadiet {
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
         module.add("__version__", env!("CARGO_PKG_VERSION"))?;
-        module.add("KEY", datadiet_store::KEY)?;
+        module.add("KEY", datadiet_table::KEY)?;
         module.add("RECORDED_PASS", datadiet_lab::RECORDED_PASS)?;
         module.add("SCORES", crate::errors::catalogue(module.py())?)
     }

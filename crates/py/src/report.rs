@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use datadiet_lab::ColumnSummary;
 use datadiet_lab::pages::{ScoresView, scores_sections};
 use datadiet_report::{Block, Figure, Page, ReportError};
-use datadiet_store::{Column, StoreError, Table, write_atomically};
+use datadiet_table::{Column, FileError, Table, write_atomically};
 use pyo3::PyErr;
 use serde_json::Value;
 
@@ -95,6 +95,6 @@ fn draw(figure: &Figure, folder: &Path) -> Result<[PathBuf; 2], PyErr> {
     Ok([svg, png])
 }
 
-fn save(path: &Path, bytes: &[u8]) -> Result<(), StoreError> {
+fn save(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
     write_atomically(path, |file| file.write_all(bytes))
 }

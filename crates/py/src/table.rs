@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use datadiet_core::Direction;
 use datadiet_lab::Ranking;
-use datadiet_store as store;
-use datadiet_store::Column;
+use datadiet_table as columns;
+use datadiet_table::Column;
 use numpy::{PyArray1, PyReadonlyArray1};
 use pyo3::IntoPyObjectExt;
 use pyo3::prelude::*;
@@ -19,10 +19,10 @@ use crate::{capsule, report};
 
 /// A table of scores.
 #[pyclass(frozen, module = "datadiet._datadiet")]
-pub struct Table(pub Arc<store::Table>);
+pub struct Table(pub Arc<columns::Table>);
 
-impl From<store::Table> for Table {
-    fn from(table: store::Table) -> Self {
+impl From<columns::Table> for Table {
+    fn from(table: columns::Table) -> Self {
         Self(Arc::new(table))
     }
 }
@@ -32,7 +32,7 @@ impl Table {
     /// Reads a Parquet file.
     #[staticmethod]
     fn read(py: Python<'_>, path: PathBuf) -> PyResult<Self> {
-        Ok(py.detach(|| store::Table::read(&path)).or_raise()?.into())
+        Ok(py.detach(|| columns::Table::read(&path)).or_raise()?.into())
     }
 
     /// Writes a Parquet file, atomically.
@@ -46,7 +46,7 @@ impl Table {
         columns: &Bound<'_, PyDict>,
         metadata: BTreeMap<String, String>,
     ) -> PyResult<Self> {
-        let mut table = store::Table::default();
+        let mut table = columns::Table::default();
         table.metadata = metadata;
         for (name, values) in columns {
             let name: String = name.extract()?;
@@ -82,7 +82,7 @@ impl Table {
     #[getter]
     fn scores(&self) -> Vec<&str> {
         let is_score = |name: &&str| {
-            matches!(self.0.column(name), Some(Column::F32(_))) && !store::is_detail(name)
+            matches!(self.0.column(name), Some(Column::F32(_))) && !columns::is_detail(name)
         };
         self.0.names().filter(is_score).collect()
     }
@@ -107,7 +107,7 @@ impl Table {
     /// Some rows, in the order given.
     fn take(&self, rows: PyReadonlyArray1<'_, u32>) -> PyResult<Self> {
         let rows = rows.as_slice()?;
-        let mut taken = store::Table::default();
+        let mut taken = columns::Table::default();
         taken.metadata.clone_from(&self.0.metadata);
         for name in self.0.names() {
             let values = match self.0.column(name) {

@@ -2,30 +2,17 @@
 
 use std::path::{Path, PathBuf};
 
+use datadiet_table::{FileError, TableError};
+
 /// An error of the store.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    /// A file or folder could not be read or written.
-    #[error("cannot {action} {path}: {cause}{}", hint(cause))]
-    Io {
-        /// What was tried: "read", "write", …
-        action: &'static str,
-        /// Where.
-        path: PathBuf,
-        /// The system's reason.
-        cause: std::io::Error,
-    },
-    /// A file was read but is not what it should be.
-    #[error(
-        "{path} is damaged ({reason}); if it is part of a run, `datadiet runs gc --yes` removes \
-         that run and the same command trains it again; else make it again"
-    )]
-    Damaged {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong with it.
-        reason: String,
-    },
+    /// A file cannot be read or written, or is not what it should be.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// A table of scores, or a list, has other columns than it should have.
+    #[error(transparent)]
+    Table(TableError),
     /// The store was made by a version of datadiet with another layout.
     #[error(
         "the store {path} has layout version {found}, this datadiet reads version {expected}; \
@@ -49,32 +36,26 @@ pub enum StoreError {
         /// Process and time, as the holder wrote them.
         holder: String,
     },
-    /// A table has columns of different length, or lacks one that was asked for.
-    #[error("{0}")]
-    Table(String),
 }
 
-fn hint(cause: &std::io::Error) -> &'static str {
-    match cause.kind() {
-        std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => {
-            "; free some space and run the same command again: finished work is kept"
+impl From<TableError> for StoreError {
+    fn from(error: TableError) -> Self {
+        match error {
+            TableError::File(error) => error.into(),
+            error => Self::Table(error),
         }
-        std::io::ErrorKind::PermissionDenied | std::io::ErrorKind::ReadOnlyFilesystem => {
-            "; choose a folder that you may write to (--store DIR, --out DIR or DATADIET_HOME)"
-        }
-        _ => "",
     }
 }
 
 impl StoreError {
     /// Wraps an I/O error with what was tried and where.
     pub fn io(action: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> Self {
-        let path = path.to_owned();
-        move |cause| Self::Io { action, path, cause }
+        let wrapped = FileError::io(action, path);
+        move |cause| wrapped(cause).into()
     }
 
     /// A file that is not what it should be.
     pub fn damaged(path: &Path, reason: impl ToString) -> Self {
-        Self::Damaged { path: path.to_owned(), reason: reason.to_string() }
+        FileError::damaged(path, reason).into()
     }
 }

@@ -1,4 +1,4 @@
-//! What datadiet keeps on disk: run specifications, run folders and score tables.
+//! What datadiet keeps on disk: run specifications and run folders.
 //!
 //! A *run* is one training, described completely by a [`RunSpec`]; its [`RunId`] is a hash of the
 //! specification, so the same specification never trains twice. Everything is written aside,
@@ -19,7 +19,6 @@
 //!                          /result.json        what came of it
 //! ```
 
-mod atomic;
 mod error;
 mod lists;
 mod measurement;
@@ -27,9 +26,7 @@ mod run_folder;
 mod run_id;
 mod spec;
 mod store;
-mod table;
 
-pub use atomic::{write_atomically, write_json};
 pub use error::StoreError;
 pub use lists::ListRef;
 pub use measurement::{KernelDistance, Line, Measured, Measurement, MeasurementFolder, Risks};
@@ -40,4 +37,3 @@ pub use spec::{
     RunSpec, Schedule, Spawn, Subset,
 };
 pub use store::Store;
-pub use table::{Column, KEY, Table, TableFile, TableWriter, is_detail};

@@ -7,7 +7,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::run_folder::read_json;
 use crate::run_id::short_digest;
-use crate::{ListRef, RunId, StoreError, lists, write_json};
+use datadiet_table::write_json;
+
+use crate::{ListRef, RunId, StoreError, lists};
 
 /// Something to measure.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -133,7 +135,7 @@ impl MeasurementFolder {
     /// When it cannot be written.
     pub fn prepare(&self, measurement: &Measurement) -> Result<(), StoreError> {
         let file = self.path.join(REQUEST);
-        if file.exists() { Ok(()) } else { write_json(&file, measurement) }
+        if file.exists() { Ok(()) } else { Ok(write_json(&file, measurement)?) }
     }
 
     /// What was measured, once it was.
@@ -149,7 +151,7 @@ impl MeasurementFolder {
     /// # Errors
     /// When it cannot be written.
     pub fn complete(&self, measured: &Measured) -> Result<(), StoreError> {
-        write_json(&self.path.join("result.json"), measured)
+        Ok(write_json(&self.path.join("result.json"), measured)?)
     }
 
     /// The folder of a run of the same store.

@@ -7,7 +7,9 @@ use std::path::{Path, PathBuf};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use crate::{ListRef, RunId, RunSpec, StoreError, Table, lists, write_json};
+use datadiet_table::{Table, write_json};
+
+use crate::{ListRef, RunId, RunSpec, StoreError, lists};
 
 /// The folder of one run.
 #[derive(Clone, Debug)]
@@ -122,7 +124,7 @@ impl RunFolder {
     /// Makes the folder and saves the specification, before anything is trained.
     pub fn prepare(&self, spec: &RunSpec) -> Result<(), StoreError> {
         let file = self.path.join("spec.json");
-        if file.exists() { Ok(()) } else { write_json(&file, spec) }
+        if file.exists() { Ok(()) } else { Ok(write_json(&file, spec)?) }
     }
 
     /// Takes the run's lock.
@@ -177,7 +179,7 @@ impl RunFolder {
 
     /// Records a failure.
     pub fn fail(&self, failure: &RunFailure) -> Result<(), StoreError> {
-        write_json(&self.failure_file(), failure)
+        Ok(write_json(&self.failure_file(), failure)?)
     }
 
     /// Forgets a recorded failure and the state that led to it, so that the run starts anew.
@@ -228,12 +230,12 @@ impl RunFolder {
 
     /// Writes the scores taken after `step` steps.
     pub fn write_scores(&self, step: u64, table: &Table) -> Result<(), StoreError> {
-        table.write(&self.scores_file(step))
+        Ok(table.write(&self.scores_file(step))?)
     }
 
     /// Reads the scores taken after `step` steps.
     pub fn read_scores(&self, step: u64) -> Result<Table, StoreError> {
-        Table::read(&self.scores_file(step))
+        Ok(Table::read(&self.scores_file(step))?)
     }
 
     /// Weights and momentum after `step` steps.

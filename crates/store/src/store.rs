@@ -2,9 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
+use datadiet_table::write_atomically;
+
 use crate::{
     ListRef, Measurement, MeasurementFolder, RunFolder, RunId, RunSpec, StoreError, lists,
-    write_atomically,
 };
 
 /// A folder of runs with a layout version.

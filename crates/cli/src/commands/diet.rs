@@ -7,7 +7,8 @@ use anyhow::{Result, ensure};
 use clap::Args;
 use datadiet_core::{KeepFraction, Quota, ScoreKind};
 use datadiet_lab::{Experiment, Scene, SearchOptions, SearchOutcome, SearchPlan, Spread};
-use datadiet_store::{RunSpec, write_json};
+use datadiet_store::RunSpec;
+use datadiet_table::write_json;
 
 use crate::commands::run::metadata;
 use crate::commands::score::{ScoreOptions, recording};

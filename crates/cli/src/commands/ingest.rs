@@ -11,7 +11,7 @@ use clap::{Args, ValueEnum};
 use datadiet_core::ScoreKind;
 use datadiet_ingest::{Ingested, Keys, Kind, Names, Options, Run};
 use datadiet_lab::{ColumnSummary, RECORDED_PASS, Recorded, ScoreTable, TimePoint, recorded};
-use datadiet_store::{Column, KEY, Table, write_json};
+use datadiet_table::{Column, KEY, Table, write_json};
 use serde::Serialize;
 
 use crate::output::{OutputArgs, check_writable, named_folder};

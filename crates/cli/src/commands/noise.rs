@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use anyhow::{Context, Result, ensure};
 use clap::{ArgGroup, Args};
 use datadiet_data::{Dataset, LabelNoise, NoisyLabels};
-use datadiet_store::{Column, Table};
+use datadiet_table::{Column, Table};
 use serde_json::json;
 
 use crate::home::HomeArgs;

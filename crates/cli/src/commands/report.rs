@@ -8,7 +8,7 @@ use clap::Args;
 use datadiet_lab::pages::{Pictures, ScoresView, experiment_sections, scores_sections};
 use datadiet_lab::{ColumnSummary, ExperimentOutcome};
 use datadiet_report::{Block, NoteKind, Page, Section};
-use datadiet_store::write_atomically;
+use datadiet_table::write_atomically;
 use serde::Serialize;
 use serde_json::Value;
 

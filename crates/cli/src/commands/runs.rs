@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use anyhow::{Result, bail};
 use clap::{Args, Subcommand};
 use datadiet_store::{RunFolder, RunSpec, RunStatus, Store, StoreError, Subset};
+use datadiet_table::FileError;
 use serde::Serialize;
 
 use crate::home::HomeArgs;
@@ -144,7 +145,7 @@ impl Listed {
     /// Notes a problem: what cannot be read at all is not known to be damaged.
     fn describe(&mut self, problem: &StoreError) {
         let missing = std::io::ErrorKind::NotFound;
-        let unread = matches!(problem, StoreError::Io { cause, .. } if cause.kind() != missing);
+        let unread = matches!(problem, StoreError::File(FileError::Io { cause, .. }) if cause.kind() != missing);
         self.state = match unread {
             true => State::Unreadable,
             false if is_foreign(&self.path) => State::Foreign,

@@ -14,7 +14,7 @@ use clap::Args;
 use datadiet_core::spearman;
 use datadiet_data::Dataset;
 use datadiet_lab::{ScoreOutcome, ScoreTable, aggregate};
-use datadiet_store::write_json;
+use datadiet_table::write_json;
 
 use crate::execution::{Execution, ExecutionArgs};
 use crate::home::HomeArgs;

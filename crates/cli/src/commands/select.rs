@@ -11,7 +11,7 @@ use clap::Args;
 use datadiet_core::{ExampleId, check_no_class_vanishes, skew};
 use datadiet_lab::ranking::columns_of;
 use datadiet_lab::{Candidates, Chosen, Keep, Made, Ranking, cautions};
-use datadiet_store::{Column, KEY, Table};
+use datadiet_table::{Column, KEY, Table};
 use serde::Serialize;
 use serde_json::json;
 

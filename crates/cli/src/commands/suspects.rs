@@ -9,7 +9,7 @@ use anyhow::{Context, Result, ensure};
 use clap::Args;
 use datadiet_lab::study::noise::{ColumnDetection, default_ks, detections};
 use datadiet_lab::{Ranking, Suspect, suspects};
-use datadiet_store::Table;
+use datadiet_table::Table;
 use serde::Serialize;
 
 use crate::home::HomeArgs;

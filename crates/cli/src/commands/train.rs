@@ -8,7 +8,8 @@ use clap::{Args, ValueEnum};
 use datadiet_core::ExampleId;
 use datadiet_lab::retraining::Fixed;
 use datadiet_lab::{Failure, Finished, Retraining, Spread};
-use datadiet_store::{RunId, RunSpec, write_json};
+use datadiet_store::{RunId, RunSpec};
+use datadiet_table::write_json;
 use serde::Serialize;
 
 use crate::execution::{Execution, ExecutionArgs};

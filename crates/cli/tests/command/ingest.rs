@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use datadiet_core::{ExampleId, TrajectoryRecorder};
 use datadiet_data::{DataHome, Dataset};
-use datadiet_store::{Column, Table};
+use datadiet_table::{Column, Table};
 use serde_json::Value;
 
 use crate::support::Home;

@@ -1,6 +1,6 @@
 //! `datadiet noise` and `datadiet suspects`.
 
-use datadiet_store::{Column, Table};
+use datadiet_table::{Column, Table};
 
 use crate::support::{Home, errors};
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use datadiet_data::{DataHome, Dataset};
-use datadiet_store::{Column, Table};
+use datadiet_table::{Column, Table};
 
 use crate::support::{Home, errors};
 

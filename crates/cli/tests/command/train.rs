@@ -1,6 +1,6 @@
 //! `datadiet train`.
 
-use datadiet_store::{Column, Table};
+use datadiet_table::{Column, Table};
 use serde_json::Value;
 
 use crate::support::{Home, JOB, errors};

@@ -6,7 +6,7 @@ use datadiet_report::{
     Axis, Block, Chart, DefinitionEntry, Figure, HistogramChart, HistogramMeasure, HistogramSeries,
     NoteKind, Picture, PictureGallery, PictureGroup, PictureRow, Section, TableBlock,
 };
-use datadiet_store::Table;
+use datadiet_table::Table;
 
 use super::Pictures;
 use crate::ranking::{kind_of, time_of};

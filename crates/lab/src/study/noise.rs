@@ -2,7 +2,7 @@
 //! noise metrics that came after it).
 
 use datadiet_core::{Detection, Direction, ScoreKind, detection};
-use datadiet_store::Table;
+use datadiet_table::Table;
 use serde::{Deserialize, Serialize};
 
 use crate::ranking::kind_of;

@@ -8,7 +8,8 @@ use datadiet_lab::study::connectivity::ConnectivityOutcome;
 use datadiet_lab::study::point::PointsOutcome;
 use datadiet_lab::study::velocity::{VelocityOutcome, WindowOutcome, WindowPlace};
 use datadiet_lab::{Done, ExperimentOutcome, Scene, Scored, Spread};
-use datadiet_store::{Column, RunId, Table, write_atomically, write_json};
+use datadiet_store::RunId;
+use datadiet_table::{Column, Table, write_atomically, write_json};
 use serde::{Deserialize, Serialize};
 
 use super::file::ExperimentFile;

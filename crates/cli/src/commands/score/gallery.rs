@@ -7,7 +7,7 @@ use datadiet_core::{Direction, ExampleId, order};
 use datadiet_data::Dataset;
 use datadiet_lab::ColumnSummary;
 use datadiet_report::{Gallery, GalleryRow, Tile};
-use datadiet_store::{Table, write_atomically};
+use datadiet_table::{Table, write_atomically};
 
 /// Classes shown; more would make a picture that nobody can look at.
 const MOST_CLASSES: usize = 40;

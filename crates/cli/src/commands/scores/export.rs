@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail, ensure};
 use clap::Args;
 use datadiet_lab::ranking::resolved;
-use datadiet_store::{Column, KEY, Table, write_atomically};
+use datadiet_table::{Column, KEY, Table, write_atomically};
 use npyz::WriterBuilder;
 
 use crate::output::OutputArgs;

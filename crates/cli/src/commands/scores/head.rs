@@ -3,7 +3,7 @@
 use anyhow::Result;
 use clap::Args;
 use datadiet_core::{Direction, ExampleId, order};
-use datadiet_store::Column;
+use datadiet_table::Column;
 use serde::Serialize;
 
 use crate::output::{OutputArgs, table};

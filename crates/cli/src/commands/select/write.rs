@@ -9,7 +9,8 @@ use clap::{Args, ValueEnum};
 use datadiet_core::ExampleId;
 use datadiet_data::export;
 use datadiet_lab::{Chosen, Ranking};
-use datadiet_store::{Column, DataRef, KEY, TableWriter, write_atomically, write_json};
+use datadiet_store::DataRef;
+use datadiet_table::{Column, KEY, TableWriter, write_atomically, write_json};
 use serde::Serialize;
 use serde_json::{Value, json};
 

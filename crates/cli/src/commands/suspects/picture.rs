@@ -5,7 +5,7 @@ use std::path::Path;
 use anyhow::Result;
 use datadiet_lab::{Ranking, Suspect};
 use datadiet_report::{Gallery, GalleryRow, Tile};
-use datadiet_store::write_atomically;
+use datadiet_table::write_atomically;
 
 use crate::home::HomeArgs;
 use crate::pictures::Images;

@@ -18,7 +18,7 @@ use rayon::prelude::*;
 use super::arrow::{self, Unfit, empty_column, floats_into, integers};
 use super::shared_file::SharedFile;
 use super::{Column, Table};
-use crate::StoreError;
+use crate::{FileError, TableError};
 
 /// Rows decoded at a time.
 const BATCH: usize = 1 << 15;
@@ -48,11 +48,11 @@ impl TableFile {
     ///
     /// # Errors
     /// When there is none, or it is no Parquet.
-    pub fn open(path: &Path) -> Result<Self, StoreError> {
+    pub fn open(path: &Path) -> Result<Self, TableError> {
         let file = File::open(path).and_then(SharedFile::new);
-        let file = file.map_err(StoreError::io("read", path))?;
+        let file = file.map_err(FileError::io("read", path))?;
         let parquet = ArrowReaderMetadata::load(&file, Default::default())
-            .map_err(|error| StoreError::damaged(path, error))?;
+            .map_err(|error| FileError::damaged(path, error))?;
         let mut header = Table { metadata: footer(&parquet), columns: Vec::new() };
         let mut places = Vec::new();
         for (place, field) in parquet.schema().fields().iter().enumerate() {
@@ -80,7 +80,7 @@ impl TableFile {
     /// # Errors
     /// When there is no such column, a whole number does not fit into 32 bits without sign, or the
     /// file is damaged.
-    pub fn read(&self, names: &[&str]) -> Result<Table, StoreError> {
+    pub fn read(&self, names: &[&str]) -> Result<Table, TableError> {
         let rows = self.rows();
         let mut table = Table { metadata: self.header.metadata.clone(), columns: Vec::new() };
         let mut places = Vec::new();
@@ -109,7 +109,7 @@ impl TableFile {
     ///
     /// # Errors
     /// As [`Self::read`].
-    pub fn numbers_rows(&self, name: &str) -> Result<bool, StoreError> {
+    pub fn numbers_rows(&self, name: &str) -> Result<bool, TableError> {
         self.header.integers(name)?;
         let place = self.place(name)?;
         let in_order = |group: &Group| {
@@ -130,14 +130,14 @@ impl TableFile {
     ///
     /// # Errors
     /// As [`Self::read`].
-    pub fn texts_by(&self, keys: &str, texts: &str) -> Result<BTreeMap<u32, String>, StoreError> {
+    pub fn texts_by(&self, keys: &str, texts: &str) -> Result<BTreeMap<u32, String>, TableError> {
         let places = [self.place(keys)?, self.place(texts)?];
         let mut found: BTreeMap<u32, String> = BTreeMap::new();
         for group in &self.groups {
             let [keys, texts] = places.map(|place| self.batches(place, *group));
             let mut row = group.first;
             for (keys, texts) in keys?.zip(texts?) {
-                let damaged = |error| StoreError::damaged(&self.path, error);
+                let damaged = |error| FileError::damaged(&self.path, error);
                 let (keys, texts) = (keys.map_err(damaged)?, texts.map_err(damaged)?);
                 let unfit = |unfit| self.unfit(places[0], row, &unfit);
                 let numbers = integers(keys.column(0)).map_err(unfit)?;
@@ -153,13 +153,13 @@ impl TableFile {
     }
 
     /// Index of a column among those of the file.
-    fn place(&self, name: &str) -> Result<usize, StoreError> {
+    fn place(&self, name: &str) -> Result<usize, TableError> {
         let index = self.header.names().position(|known| known == name);
         let place = index.map(|index| self.places[index]);
         place.ok_or_else(|| self.header.missing(name, "column", |_| true))
     }
 
-    fn fill(&self, place: usize, group: Group, mut part: Part<'_>) -> Result<(), StoreError> {
+    fn fill(&self, place: usize, group: Group, mut part: Part<'_>) -> Result<(), TableError> {
         self.visit(place, group, &mut |row, array| part.fill(row - group.first, array))
     }
 
@@ -169,11 +169,11 @@ impl TableFile {
         place: usize,
         group: Group,
         see: &mut dyn FnMut(usize, &ArrayRef) -> Result<(), Unfit>,
-    ) -> Result<(), StoreError> {
+    ) -> Result<(), TableError> {
         let mut row = group.first;
         let end = group.first + group.rows;
         for batch in self.batches(place, group)? {
-            let batch = batch.map_err(|error| StoreError::damaged(&self.path, error))?;
+            let batch = batch.map_err(|error| FileError::damaged(&self.path, error))?;
             if row + batch.num_rows() > end {
                 break;
             }
@@ -183,20 +183,20 @@ impl TableFile {
         if row == end {
             return Ok(());
         }
-        Err(StoreError::damaged(&self.path, "its footer and its rows do not agree in number"))
+        Err(FileError::damaged(&self.path, "its footer and its rows do not agree in number").into())
     }
 
-    fn batches(&self, place: usize, group: Group) -> Result<ParquetRecordBatchReader, StoreError> {
+    fn batches(&self, place: usize, group: Group) -> Result<ParquetRecordBatchReader, TableError> {
         let (file, parquet) = (self.file.clone(), self.parquet.clone());
         let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(file, parquet);
         let column = ProjectionMask::roots(builder.parquet_schema(), [place]);
         let builder = builder.with_projection(column).with_row_groups(vec![group.index]);
         let reader = builder.with_batch_size(BATCH).build();
-        reader.map_err(|error| StoreError::damaged(&self.path, error))
+        Ok(reader.map_err(|error| FileError::damaged(&self.path, error))?)
     }
 
-    fn unfit(&self, place: usize, first: usize, unfit: &Unfit) -> StoreError {
-        StoreError::Table(format!(
+    fn unfit(&self, place: usize, first: usize, unfit: &Unfit) -> TableError {
+        TableError::Column(format!(
             "column {} of {} has {} in row {}, where a whole number from 0 to 2³² − 1 should be; \
              change it, or leave the column out",
             self.parquet.schema().field(place).name(),

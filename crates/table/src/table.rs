@@ -18,7 +18,7 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 use std::path::Path;
 
-use crate::StoreError;
+use crate::TableError;
 pub use details::is_detail;
 pub use file::TableFile;
 pub use writer::TableWriter;
@@ -85,14 +85,14 @@ impl Table {
     ///
     /// # Errors
     /// When the name is taken or the length differs from the other columns'.
-    pub fn push(&mut self, name: impl Into<String>, column: Column) -> Result<(), StoreError> {
+    pub fn push(&mut self, name: impl Into<String>, column: Column) -> Result<(), TableError> {
         let name = name.into();
         if self.column(&name).is_some() {
-            return Err(StoreError::Table(format!("two columns are named {name}")));
+            return Err(TableError::Column(format!("two columns are named {name}")));
         }
         if !self.columns.is_empty() && column.len() != self.rows() {
             let (found, expected) = (column.len(), self.rows());
-            return Err(StoreError::Table(format!(
+            return Err(TableError::Column(format!(
                 "column {name} has {found} rows, the table has {expected}"
             )));
         }
@@ -119,7 +119,7 @@ impl Table {
     ///
     /// # Errors
     /// When there is none; the message names the nearest, and some others.
-    pub fn floats(&self, name: &str) -> Result<&[f32], StoreError> {
+    pub fn floats(&self, name: &str) -> Result<&[f32], TableError> {
         match self.column(name) {
             Some(Column::F32(values)) => Ok(values),
             _ => Err(self.missing(name, "score column", |c| matches!(c, Column::F32(_)))),
@@ -130,7 +130,7 @@ impl Table {
     ///
     /// # Errors
     /// When there is none.
-    pub fn integers(&self, name: &str) -> Result<&[u32], StoreError> {
+    pub fn integers(&self, name: &str) -> Result<&[u32], TableError> {
         match self.column(name) {
             Some(Column::U32(values)) => Ok(values),
             _ => {
@@ -140,17 +140,17 @@ impl Table {
         }
     }
 
-    fn missing(&self, name: &str, what: &str, fits: impl Fn(&Column) -> bool) -> StoreError {
+    fn missing(&self, name: &str, what: &str, fits: impl Fn(&Column) -> bool) -> TableError {
         let fitting = self.columns.iter().filter(|(_, column)| fits(column));
         let all: Vec<&str> = fitting.map(|(name, _)| name.as_str()).collect();
-        StoreError::Table(details::missing(name, what, &all))
+        TableError::Column(details::missing(name, what, &all))
     }
 
     /// Writes the table atomically.
     ///
     /// # Errors
     /// When the file cannot be written.
-    pub fn write(&self, path: &Path) -> Result<(), StoreError> {
+    pub fn write(&self, path: &Path) -> Result<(), TableError> {
         let mut writer = TableWriter::new(self.rows());
         writer.metadata.clone_from(&self.metadata);
         for (name, column) in &self.columns {
@@ -163,7 +163,7 @@ impl Table {
     ///
     /// # Errors
     /// As [`TableFile::open`] and [`TableFile::read`].
-    pub fn read(path: &Path) -> Result<Self, StoreError> {
+    pub fn read(path: &Path) -> Result<Self, TableError> {
         let file = TableFile::open(path)?;
         file.read(&file.header().names().collect::<Vec<_>>())
     }

@@ -7,17 +7,17 @@ use std::path::Path;
 use serde::Serialize;
 use tempfile::NamedTempFile;
 
-use crate::StoreError;
+use crate::FileError;
 
 /// Writes `path` through a temporary file in the same folder: written, synced, renamed, and the
 /// folder synced, so that it survives a crash of the machine.
 pub fn write_atomically(
     path: &Path,
     write: impl FnOnce(&mut File) -> std::io::Result<()>,
-) -> Result<(), StoreError> {
+) -> Result<(), FileError> {
     let folder = path.parent().filter(|parent| !parent.as_os_str().is_empty());
     let folder = folder.unwrap_or(Path::new("."));
-    std::fs::create_dir_all(folder).map_err(StoreError::io("create the folder", folder))?;
+    std::fs::create_dir_all(folder).map_err(FileError::io("create the folder", folder))?;
     let result = (|| {
         let mut file = NamedTempFile::with_prefix_in(".aside-", folder)?;
         write(file.as_file_mut())?;
@@ -27,14 +27,14 @@ pub fn write_atomically(
         file.persist(path).map_err(|error| error.error)?;
         File::open(folder)?.sync_all()
     })();
-    result.map_err(StoreError::io("write", path))
+    result.map_err(FileError::io("write", path))
 }
 
 /// Writes `value` as indented JSON, as [`write_atomically`] does.
 ///
 /// # Errors
 /// When the file cannot be written.
-pub fn write_json(path: &Path, value: &impl Serialize) -> Result<(), StoreError> {
+pub fn write_json(path: &Path, value: &impl Serialize) -> Result<(), FileError> {
     write_atomically(path, |file| {
         // Each bracket and comma is a write of its own.
         let mut file = BufWriter::new(file);

@@ -10,7 +10,7 @@ use arrow_schema::{ArrowError, Field, Schema, SchemaRef};
 
 use super::arrow::{data_type, empty_column, floats_into, integers, texts, to_array};
 use super::{Column, Table};
-use crate::StoreError;
+use crate::TableError;
 
 impl Table {
     /// The types of the columns, as [`Self::to_batch`] has them.
@@ -36,7 +36,7 @@ impl Table {
     ///
     /// # Errors
     /// When a whole number does not fit 32 bits without sign, or two columns have one name.
-    pub fn from_batches(schema: &SchemaRef, batches: &[RecordBatch]) -> Result<Self, StoreError> {
+    pub fn from_batches(schema: &SchemaRef, batches: &[RecordBatch]) -> Result<Self, TableError> {
         let mut table = Self::default();
         table.metadata.extend(schema.metadata.clone());
         for (place, field) in schema.fields().iter().enumerate() {
@@ -44,7 +44,7 @@ impl Table {
             for batch in batches {
                 let first = column.len();
                 append(&mut column, batch.column(place).as_ref()).map_err(|unfit| {
-                    StoreError::Table(format!(
+                    TableError::Column(format!(
                         "column {} has {} in row {}, where a whole number from 0 to 2³² − 1 \
                          should be; change it, or leave the column out",
                         field.name(),

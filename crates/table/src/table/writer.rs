@@ -21,7 +21,7 @@ use rayon::prelude::*;
 
 use super::Column;
 use super::arrow::{data_type, to_array};
-use crate::{StoreError, write_atomically};
+use crate::{TableError, write_atomically};
 
 /// Rows that are stored together.
 const GROUP: usize = 1 << 20;
@@ -55,8 +55,8 @@ impl<'a> TableWriter<'a> {
     ///
     /// # Errors
     /// When the file cannot be written.
-    pub fn write(&self, path: &Path) -> Result<(), StoreError> {
-        write_atomically(path, |file| self.write_to(file).map_err(std::io::Error::other))
+    pub fn write(&self, path: &Path) -> Result<(), TableError> {
+        Ok(write_atomically(path, |file| self.write_to(file).map_err(std::io::Error::other))?)
     }
 
     fn write_to(&self, file: &mut std::fs::File) -> ParquetResult<()> {
