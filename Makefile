@@ -8,12 +8,13 @@ BENCH_READY := target/bench-python/ready
 PY := target/python/bin/python
 PY_READY := target/python/ready
 
-.PHONY: help demo build torch torch-python python wheel test test-python lint ready bench fuzz \
+.PHONY: help demo build command torch torch-python python wheel test test-python lint ready bench fuzz \
 	smoke results cifar10n clean
 
 help:
 	@echo "make demo    score CIFAR-10, train on half of it, write a report (set-up included)"
-	@echo "make build   $(DATADIET)"
+	@echo "make build   $(DATADIET) and datadiet-worker, which trains"
+	@echo "make command $(DATADIET) alone: needs no PyTorch, does not train"
 	@echo "make python  the Python package, importable from $(PY)"
 	@echo "make wheel   the Python package as a wheel in target/wheels"
 	@echo "make test    all tests, those of the Python package too (alone: make test-python)"
@@ -37,6 +38,9 @@ demo: build
 	@echo "Open results/demo/report.html in a browser."
 
 build: torch
+	cargo build --release --package datadiet --package datadiet-worker
+
+command:
 	cargo build --release --package datadiet
 
 torch:
@@ -69,6 +73,7 @@ test-python: python
 
 lint: torch $(PY_READY)
 	cargo fmt --all --check
+	scripts/check-torch-free
 	$(PY) -m ruff check python
 	$(PY) -m ruff format --check python
 	cargo clippy --release --workspace --all-targets -- --deny warnings

@@ -1,10 +1,11 @@
 //! Carrying out trainings: where the store is, which workers train, who hears about it.
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use clap::Args;
 use datadiet_lab::{Reporter, Sweep, WorkerProcess};
 use datadiet_store::Store;
@@ -25,6 +26,31 @@ pub struct ExecutionArgs {
     checkpoint_every: f64,
     #[command(flatten)]
     progress: ProgressArgs,
+}
+
+/// Where the program that trains is: where DATADIET_WORKER says, else beside this one.
+///
+/// # Errors
+/// When it is not there, with how to get it.
+pub fn worker() -> Result<PathBuf> {
+    if let Some(named) = std::env::var_os("DATADIET_WORKER").filter(|named| !named.is_empty()) {
+        let program = std::path::absolute(&named)?;
+        ensure!(
+            program.is_file(),
+            "DATADIET_WORKER says {}, but no such file is there: name the program datadiet-worker",
+            program.display()
+        );
+        return Ok(program);
+    }
+    let this = std::env::current_exe().context("cannot find this program's own file")?;
+    let program = this.with_file_name(format!("datadiet-worker{}", std::env::consts::EXE_SUFFIX));
+    ensure!(
+        program.is_file(),
+        "training needs {}, which is not there: `make build` in a clone of datadiet makes it, or \
+         set DATADIET_WORKER to where you have it",
+        program.display()
+    );
+    Ok(program)
 }
 
 /// What is needed to carry out trainings.
@@ -55,7 +81,7 @@ impl Execution {
         let reporter = args.progress.reporter(work);
         interrupt::install(reporter.clone())?;
         let worker = WorkerProcess {
-            program: std::env::current_exe().context("cannot find this program's own file")?,
+            program: worker()?,
             data_home: home.data()?.path().to_owned(),
             threads: training.template.threads,
             memory: training.memory,

@@ -76,17 +76,36 @@ enum Command {
     /// List, show and clean up the trainings in the store.
     #[command(subcommand)]
     Runs(commands::runs::RunsCommand),
-    /// Train one run folder (what `score` starts for every replica).
-    #[command(hide = true)]
-    Worker(commands::worker::WorkerArgs),
-    /// Make one measurement (what `ntk` and `lmc` start for every window and child).
-    #[command(hide = true)]
-    Measure(commands::measure::MeasureArgs),
+}
+
+impl Command {
+    /// Whether it may train or measure.
+    fn trains(&self) -> bool {
+        match self {
+            Self::Score(_) | Self::Train(_) => true,
+            Self::Diet(args) => !args.plan,
+            Self::Run(args) => !args.plan,
+            Self::Ntk(args) => !args.question.plan,
+            Self::Lmc(args) => !args.question.plan,
+            _ => false,
+        }
+    }
 }
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    let result = match cli.command {
+    run(cli).unwrap_or_else(|error| {
+        eprintln!("error: {error:#}");
+        ExitCode::FAILURE
+    })
+}
+
+fn run(cli: Cli) -> anyhow::Result<ExitCode> {
+    if cli.command.trains() {
+        // Before anything else is done: not after minutes of reading.
+        execution::worker()?;
+    }
+    match cli.command {
         Command::Data(command) => commands::data::run(&cli.home, command),
         Command::Score(args) => commands::score::run(&cli.home, *args),
         Command::Ingest(args) => commands::ingest::run(&args),
@@ -101,11 +120,5 @@ fn main() -> ExitCode {
         Command::Lmc(args) => commands::lmc::run(&cli.home, *args),
         Command::Report(args) => commands::report::run(&cli.home, args),
         Command::Runs(command) => commands::runs::run(&cli.home, command),
-        Command::Worker(args) => commands::worker::run(args),
-        Command::Measure(args) => commands::measure::run(args),
-    };
-    result.unwrap_or_else(|error| {
-        eprintln!("error: {error:#}");
-        ExitCode::FAILURE
-    })
+    }
 }

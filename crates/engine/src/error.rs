@@ -2,8 +2,7 @@
 
 use datadiet_core::ScoreError;
 use datadiet_store::StoreError;
-
-use crate::networks::NetworkError;
+use datadiet_store::catalogue::NetworkError;
 
 /// An error of the engine.
 #[derive(Debug, thiserror::Error)]

@@ -135,7 +135,7 @@ fn train(
 }
 
 /// Shape of a data set's images and number of classes.
-pub fn task_of(dataset: &Dataset) -> Task {
+pub(crate) fn task_of(dataset: &Dataset) -> Task {
     Task {
         channels: dataset.channels() as i64,
         height: dataset.height() as i64,

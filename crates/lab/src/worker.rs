@@ -72,7 +72,7 @@ pub trait Trainer: Sync {
 /// Trains in a process of its own.
 #[derive(Clone, Debug)]
 pub struct WorkerProcess {
-    /// The `datadiet` program.
+    /// The program `datadiet-worker`.
     pub program: PathBuf,
     /// Folder of the data sets.
     pub data_home: PathBuf,
@@ -94,7 +94,7 @@ impl Trainer for WorkerProcess {
         stop: &AtomicBool,
         on_event: &mut dyn FnMut(WorkerEvent),
     ) -> Result<(), String> {
-        let mut command = self.command("worker", folder.path(), slot);
+        let mut command = self.command("train", folder.path(), slot);
         command.args(["--checkpoint-every", &self.checkpoint_every.as_secs_f64().to_string()]);
         self.carry_out(command, stop, on_event)
     }

@@ -1,4 +1,5 @@
-//! What datadiet keeps on disk: run specifications and run folders.
+//! What datadiet keeps on disk: run specifications and run folders; and the catalogue of the networks
+//! that a specification may name.
 //!
 //! A *run* is one training, described completely by a [`RunSpec`]; its [`RunId`] is a hash of the
 //! specification, so the same specification never trains twice. Everything is written aside,
@@ -19,6 +20,7 @@
 //!                          /result.json        what came of it
 //! ```
 
+pub mod catalogue;
 mod error;
 mod lists;
 mod measurement;

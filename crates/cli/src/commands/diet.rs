@@ -67,7 +67,7 @@ pub struct DietArgs {
     retrainings: u32,
     /// Say what it would cost, and stop.
     #[arg(long)]
-    plan: bool,
+    pub plan: bool,
     /// Folder for the results [default: diets/DATA-MODEL-ID].
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,

@@ -62,7 +62,7 @@ pub struct NtkArgs {
     #[arg(long, default_value_t = 2)]
     replicas: u32,
     #[command(flatten)]
-    question: QuestionArgs,
+    pub question: QuestionArgs,
 }
 
 /// Runs the command.

@@ -53,7 +53,7 @@ pub struct RunArgs {
     set: Vec<String>,
     /// Say what would be trained, and stop.
     #[arg(long)]
-    plan: bool,
+    pub plan: bool,
     #[command(flatten)]
     execution: ExecutionArgs,
     #[command(flatten)]
@@ -74,7 +74,7 @@ pub fn run(home: &HomeArgs, args: RunArgs) -> Result<ExitCode> {
 pub struct QuestionArgs {
     /// Say what would be trained, and stop.
     #[arg(long)]
-    plan: bool,
+    pub plan: bool,
     /// Folder for the results [default: results/QUESTION-DATA-MODEL-ID].
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,

@@ -3,14 +3,12 @@
 mod options;
 
 use anyhow::{Context, Result, bail, ensure};
+use datadiet_core::processor::has_bf16;
 use datadiet_data::{Dataset, LabelNoise};
-use datadiet_engine::kernels::conv::has_bf16;
-use datadiet_engine::networks;
-use datadiet_engine::session::task_of;
 use datadiet_lab::TimePoint;
 use datadiet_store::{
     Augmentation, DataRef, DeviceKind, Labels, LearningRate, ListRef, NetworkSpec, Precision,
-    Recording, RunSpec, Schedule, Store, Subset,
+    Recording, RunSpec, Schedule, Store, Subset, catalogue,
 };
 
 pub use options::TrainingOptions;
@@ -206,9 +204,9 @@ pub fn steps_of(epochs: f64, per_epoch: u64) -> u64 {
 
 fn network(options: &TrainingOptions, dataset: &Dataset) -> Result<NetworkSpec> {
     let name = options.model.clone().unwrap_or_else(|| "resnet8".into());
-    let width = options.width.map_or_else(|| networks::find(&name).map(|e| e.default_width), Ok)?;
+    let width = options.width.map_or_else(|| catalogue::find(&name).map(|e| e.default_width), Ok)?;
     let spec = NetworkSpec { name, width };
-    networks::check(&spec, task_of(dataset))?;
+    spec.check(dataset.height(), dataset.width())?;
     Ok(spec)
 }
 

@@ -3,7 +3,7 @@
 use datadiet_store::{RunFolder, RunSpec, Schedule, Store};
 use serde_json::Value;
 
-use crate::support::Home;
+use crate::support::{Home, errors};
 
 /// A small network, 8 steps an epoch.
 const TRAINING: [&str; 13] = [
@@ -103,7 +103,10 @@ fn barriers_are_measured_and_children_are_runs() {
     let folder = Store::open(home.path().join("store")).unwrap().run(&other);
     folder.prepare(&other).unwrap();
     let (path, data) = (folder.path().to_str().unwrap(), home.path().join("data"));
-    let text = home.fails(&["worker", path, "--data-home", data.to_str().unwrap()]);
+    let worker = assert_cmd::cargo::cargo_bin("datadiet").with_file_name("datadiet-worker");
+    let arguments = ["train", path, "--data-home", data.to_str().unwrap()];
+    let output = assert_cmd::Command::new(worker).args(arguments).output().unwrap();
+    let text = errors(&output);
     assert!(text.contains("no parent of this run"), "{text}");
     std::fs::remove_dir_all(folder.path()).unwrap();
 

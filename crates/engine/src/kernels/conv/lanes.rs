@@ -19,14 +19,6 @@ pub enum Arithmetic {
     F32,
 }
 
-/// Whether this processor multiplies bfloat16.
-pub fn has_bf16() -> bool {
-    #[cfg(target_arch = "x86_64")]
-    return is_x86_feature_detected!("avx512bf16") && has_avx512();
-    #[cfg(not(target_arch = "x86_64"))]
-    false
-}
-
 /// Whether this processor multiplies whole tiles of bfloat16 (AMX).
 pub fn has_amx() -> bool {
     #[cfg(target_arch = "x86_64")]

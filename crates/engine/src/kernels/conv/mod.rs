@@ -23,8 +23,9 @@ mod lanes;
 mod outer;
 
 pub use forward::{forward, grad_input};
-pub use lanes::has_bf16;
 pub use outer::{Squares, grad_weight};
+
+use datadiet_core::processor::has_bf16;
 
 use super::Bf16;
 
@@ -78,7 +79,7 @@ impl ConvSides {
 pub fn is_faster(sides: ConvSides) -> bool {
     let known = matches!((sides.kernel, sides.stride, sides.padding), (3, 1 | 2, 1) | (1, 1, 0));
     // With matrix tiles (AMX) oneDNN is well ahead.
-    let machine = lanes::has_bf16() && !lanes::has_amx();
+    let machine = has_bf16() && !lanes::has_amx();
     known && sides.inputs.max(sides.outputs) <= 64 && machine
 }
 

@@ -87,7 +87,7 @@ proptest! {
 
     #[test]
     fn bf16_passes_are_convolutions(sides in sides()) {
-        if !lanes::has_bf16() {
+        if !has_bf16() {
             return Ok(());
         }
         let x = numbers(2 * sides.input_len(), 0);

@@ -1,9 +1,8 @@
-//! `datadiet worker`: trains one run folder, tells about it on standard output as JSON lines.
+//! `datadiet-worker train`: trains one run folder, tells about it on standard output as JSON lines.
 
-use std::io::{Read, Write};
+use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
@@ -13,36 +12,32 @@ use datadiet_engine::session::{self, Ending, Progress, Surroundings};
 use datadiet_lab::{EXIT_STOPPED, WorkerEvent};
 use datadiet_store::{RunFolder, RunLock, StoreError};
 
-/// Arguments of a worker.
+use crate::surroundings::{SurroundingArgs, stopped_by_parent};
+
+/// Arguments of a training.
 #[derive(Args)]
-pub struct WorkerArgs {
+pub struct TrainArgs {
     /// The run folder, with its spec.json.
     folder: PathBuf,
-    /// Folder of the data sets.
-    #[arg(long, value_name = "DIR")]
-    data_home: PathBuf,
-    /// Index of the GPU, for a run that wants one.
-    #[arg(long, default_value_t = 0)]
-    gpu: usize,
-    /// Memory that gradient norms may use, MiB.
-    #[arg(long, default_value_t = 1024)]
-    memory: usize,
-    /// Least seconds between two checkpoints.
-    #[arg(long, default_value_t = 15.0)]
+    #[command(flatten)]
+    surroundings: SurroundingArgs,
+    /// Least time between two checkpoints.
+    #[arg(long, value_name = "SECONDS", default_value_t = 15.0)]
     checkpoint_every: f64,
 }
 
 /// Trains the run to its end or until standard input closes.
-pub fn run(args: WorkerArgs) -> Result<ExitCode> {
+pub fn run(args: &TrainArgs) -> Result<ExitCode> {
     let stop = stopped_by_parent()?;
     let (folder, spec) = RunFolder::open(&args.folder)?;
     let _lock = lock(&folder)?;
-    let data = DataHome::new(args.data_home);
+    let SurroundingArgs { data_home, gpu, memory } = &args.surroundings;
+    let data = DataHome::new(data_home.clone());
     let checkpoint_every = Duration::try_from_secs_f64(args.checkpoint_every)?;
     let surroundings = Surroundings {
         data: &data,
-        gpu: args.gpu,
-        memory: args.memory << 20,
+        gpu: *gpu,
+        memory: memory << 20,
         checkpoint_every,
         stop,
     };
@@ -51,21 +46,6 @@ pub fn run(args: WorkerArgs) -> Result<ExitCode> {
         Ending::Complete(_) => ExitCode::SUCCESS,
         Ending::Stopped { .. } => ExitCode::from(EXIT_STOPPED),
     })
-}
-
-/// A flag that is set when standard input closes, as it does when the parent lets go or dies.
-///
-/// # Errors
-/// When signals cannot be handled.
-pub fn stopped_by_parent() -> Result<&'static AtomicBool> {
-    static STOP: AtomicBool = AtomicBool::new(false);
-    // Ctrl-C in a terminal reaches the whole group, the parent too; `kill` reaches this one alone.
-    ctrlc::set_handler(|| STOP.store(true, Ordering::Relaxed))?;
-    std::thread::spawn(|| {
-        let _ = std::io::stdin().read_to_end(&mut Vec::new());
-        STOP.store(true, Ordering::Relaxed);
-    });
-    Ok(&STOP)
 }
 
 /// Takes the run's lock, with some patience: the worker of a parent that was killed saves its state

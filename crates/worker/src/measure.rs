@@ -1,4 +1,4 @@
-//! `datadiet measure`: makes one measurement of the store, on weights that runs kept.
+//! `datadiet-worker measure`: makes one measurement of the store, on weights that runs kept.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -11,30 +11,24 @@ use datadiet_engine::measure::{self, Surroundings};
 use datadiet_lab::EXIT_STOPPED;
 use datadiet_store::MeasurementFolder;
 
-use super::worker::stopped_by_parent;
+use crate::surroundings::{SurroundingArgs, stopped_by_parent};
 
 /// Arguments of a measurement.
 #[derive(Args)]
 pub struct MeasureArgs {
     /// The measurement's folder, with its measurement.json.
     folder: PathBuf,
-    /// Folder of the data sets.
-    #[arg(long, value_name = "DIR")]
-    data_home: PathBuf,
-    /// Index of the GPU, for runs on one.
-    #[arg(long, default_value_t = 0)]
-    gpu: usize,
-    /// Memory that a kernel may use, MiB.
-    #[arg(long, default_value_t = 1024)]
-    memory: usize,
+    #[command(flatten)]
+    surroundings: SurroundingArgs,
 }
 
 /// Measures, or stops when standard input closes.
-pub fn run(args: MeasureArgs) -> Result<ExitCode> {
+pub fn run(args: &MeasureArgs) -> Result<ExitCode> {
     let stop = stopped_by_parent()?;
     let (folder, measurement) = MeasurementFolder::open(&args.folder)?;
-    let data = DataHome::new(args.data_home);
-    let surroundings = Surroundings { data: &data, gpu: args.gpu, memory: args.memory << 20, stop };
+    let SurroundingArgs { data_home, gpu, memory } = &args.surroundings;
+    let data = DataHome::new(data_home.clone());
+    let surroundings = Surroundings { data: &data, gpu: *gpu, memory: memory << 20, stop };
     match measure::measure(&folder, &measurement, &surroundings) {
         Ok(()) => Ok(ExitCode::SUCCESS),
         Err(EngineError::Stopped) => Ok(ExitCode::from(EXIT_STOPPED)),

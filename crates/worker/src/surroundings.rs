@@ -1,0 +1,37 @@
+//! What both of the worker's commands are told about the machine, and how they are stopped.
+
+use std::io::Read;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use anyhow::Result;
+use clap::Args;
+
+/// Options that change no result.
+#[derive(Args)]
+pub struct SurroundingArgs {
+    /// Folder of the data sets.
+    #[arg(long, value_name = "DIR")]
+    pub data_home: PathBuf,
+    /// Index of the GPU, for a run that wants one.
+    #[arg(long, default_value_t = 0)]
+    pub gpu: usize,
+    /// Memory that gradients and kernels may use, MiB.
+    #[arg(long, value_name = "MIB", default_value_t = 1024)]
+    pub memory: usize,
+}
+
+/// A flag that is set when standard input closes, as it does when the parent lets go or dies.
+///
+/// # Errors
+/// When signals cannot be handled.
+pub fn stopped_by_parent() -> Result<&'static AtomicBool> {
+    static STOP: AtomicBool = AtomicBool::new(false);
+    // Ctrl-C in a terminal reaches the whole group, the parent too; `kill` reaches this one alone.
+    ctrlc::set_handler(|| STOP.store(true, Ordering::Relaxed))?;
+    std::thread::spawn(|| {
+        let _ = std::io::stdin().read_to_end(&mut Vec::new());
+        STOP.store(true, Ordering::Relaxed);
+    });
+    Ok(&STOP)
+}
