@@ -6,10 +6,7 @@
 //! is worse than none.
 
 /// The most similar of `names`, if any is similar; of several, the first.
-pub fn nearest<'a>(
-    text: &str,
-    names: impl IntoIterator<Item = &'a str>,
-) -> Option<&'a str> {
+pub fn nearest<'a>(text: &str, names: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let text = plain(text);
     let likely = names.into_iter().map(|name| (likeness(&text, &plain(name)), name));
     let likely = likely.filter(|(likeness, _)| *likeness >= 0.5);

@@ -39,7 +39,9 @@ pub use search::{Arm, Finals, Rung, RungOutcome, SearchOptions, SearchOutcome, S
 pub use spread::Spread;
 pub use suspects::{Suspect, suspects};
 pub use sweep::{Ended, Failure, Job, MeasureEnded, MeasureJob, Sweep};
-pub use worker::{EXIT_STOPPED, Trainer, WorkerEvent, WorkerProcess};
+pub use worker::{
+    EXIT_MISUNDERSTOOD, EXIT_STOPPED, Trainer, TrainerError, WorkerEvent, WorkerProcess,
+};
 
 /// An error that ends a whole job; failures of single runs are recorded instead.
 #[derive(Debug, thiserror::Error)]
@@ -56,6 +58,9 @@ pub enum LabError {
     /// A subset cannot be chosen.
     #[error(transparent)]
     Selection(#[from] datadiet_core::SelectionError),
+    /// The trainer can train nothing.
+    #[error("{0}")]
+    Trainer(String),
     /// The job makes no sense.
     #[error("{0}")]
     Plan(String),

@@ -7,10 +7,10 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use datadiet_store::{
-    Measured, Measurement, RunFailure, RunId, RunResult, RunSpec, RunStatus, Store, StoreError,
+    Measured, Measurement, RunFailure, RunId, RunResult, RunSpec, RunStatus, Store,
 };
 
-use crate::{LabError, Reporter, Trainer};
+use crate::{LabError, Reporter, Trainer, TrainerError};
 
 /// How runs are carried out.
 pub struct Sweep<'a> {
@@ -85,7 +85,7 @@ impl Sweep<'_> {
     /// before it ended so far (`None` while they train), whether it is still needed.
     ///
     /// # Errors
-    /// When the store cannot be used. Failures of runs are in the answer.
+    /// When the store or the trainer cannot be used. Failures of runs are in the answer.
     pub fn run(
         &self,
         jobs: &[Job],
@@ -97,7 +97,7 @@ impl Sweep<'_> {
     /// Makes measurements, in any order; those made before are read.
     ///
     /// # Errors
-    /// When the store cannot be used. Failures of measurements are in the answer.
+    /// When the store or the trainer cannot be used. Failures of measurements are in the answer.
     pub fn measure(&self, jobs: &[MeasureJob]) -> Result<Vec<Option<MeasureEnded>>, LabError> {
         let done = AtomicUsize::new(0);
         self.share_out(jobs.len(), &|_| true, &|index, slot| {
@@ -112,7 +112,7 @@ impl Sweep<'_> {
         &self,
         count: usize,
         wanted: &(dyn Fn(&[Option<T>]) -> bool + Sync),
-        one: &(dyn Fn(usize, usize) -> Result<T, StoreError> + Sync),
+        one: &(dyn Fn(usize, usize) -> Result<T, LabError> + Sync),
     ) -> Result<Vec<Option<T>>, LabError> {
         let state = Mutex::new(State { next: 0, ended: vec![None; count], error: None });
         let lock = || state.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
@@ -140,12 +140,12 @@ impl Sweep<'_> {
         });
         let state = state.into_inner().unwrap_or_else(|poisoned| poisoned.into_inner());
         match state.error {
-            Some(error) => Err(error.into()),
+            Some(error) => Err(error),
             None => Ok(state.ended),
         }
     }
 
-    fn measure_one(&self, job: &MeasureJob, slot: usize) -> Result<MeasureEnded, StoreError> {
+    fn measure_one(&self, job: &MeasureJob, slot: usize) -> Result<MeasureEnded, LabError> {
         let folder = self.store.measurement(&job.measurement);
         if let Some(measured) = folder.result()? {
             return Ok(Ok(measured));
@@ -154,14 +154,15 @@ impl Sweep<'_> {
         let reason = match (self.trainer.measure(&folder, slot, self.stop), folder.result()?) {
             (Ok(()), Some(measured)) => return Ok(Ok(measured)),
             (Ok(()), None) => "its worker ended without a result".into(),
-            (Err(reason), _) => reason,
+            (Err(TrainerError::Failed(reason)), _) => reason,
+            (Err(TrainerError::Unusable(reason)), _) => return Err(LabError::Trainer(reason)),
         };
         self.reporter.note(&format!("{}: {reason}", job.name));
         let (name, replica, run) = (job.name.clone(), job.replica, job.run.to_string());
         Ok(Err(Failure { name, replica, run, reason }))
     }
 
-    fn one(&self, job: &Job, slot: usize) -> Result<Ended, StoreError> {
+    fn one(&self, job: &Job, slot: usize) -> Result<Ended, LabError> {
         let (name, spec) = (job.name.as_str(), &job.spec);
         let folder = self.store.run(spec);
         match folder.status()? {
@@ -191,7 +192,8 @@ impl Sweep<'_> {
                 Ok(Ended::Complete { result, reused: false })
             }
             (Ok(()), _) => Ok(self.failed(job, "its worker ended without a result".into())),
-            (Err(reason), _) => Ok(self.failed(job, reason)),
+            (Err(TrainerError::Failed(reason)), _) => Ok(self.failed(job, reason)),
+            (Err(TrainerError::Unusable(reason)), _) => Err(LabError::Trainer(reason)),
         }
     }
 
@@ -205,7 +207,7 @@ impl Sweep<'_> {
 struct State<T> {
     next: usize,
     ended: Vec<Option<T>>,
-    error: Option<StoreError>,
+    error: Option<LabError>,
 }
 
 fn remembered(failure: &RunFailure) -> String {

@@ -13,8 +13,13 @@ use std::time::Duration;
 use datadiet_store::{MeasurementFolder, RunFolder};
 use serde::{Deserialize, Serialize};
 
+/// Exit code of a worker that was not asked in a way that it understands, as command-line parsers
+/// have it.
+pub const EXIT_MISUNDERSTOOD: u8 = 2;
 /// Exit code of a worker that was asked to stop and saved its state.
 pub const EXIT_STOPPED: u8 = 3;
+/// Exit code of a program whose libraries are not found, from the system.
+const EXIT_NOT_STARTED: u8 = 127;
 
 /// What a worker says on its standard output, one JSON object a line.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -41,6 +46,21 @@ pub enum WorkerEvent {
     },
 }
 
+/// Why a trainer did not complete what it was given, for a person to read.
+#[derive(Clone, Debug, PartialEq)]
+pub enum TrainerError {
+    /// This run, or this measurement, did not complete; others may.
+    Failed(String),
+    /// It can train nothing: it does not start, or is of another version.
+    Unusable(String),
+}
+
+impl<T: Into<String>> From<T> for TrainerError {
+    fn from(reason: T) -> Self {
+        Self::Failed(reason.into())
+    }
+}
+
 /// Trains one run to its end, and measures what runs kept.
 pub trait Trainer: Sync {
     /// Trains the run in `folder` and returns when its result is stored or `stop` was set.
@@ -53,7 +73,7 @@ pub trait Trainer: Sync {
         slot: usize,
         stop: &AtomicBool,
         on_event: &mut dyn FnMut(WorkerEvent),
-    ) -> Result<(), String>;
+    ) -> Result<(), TrainerError>;
 
     /// Makes the measurement in `folder` and returns when its result is stored or `stop` was set.
     ///
@@ -64,8 +84,8 @@ pub trait Trainer: Sync {
         folder: &MeasurementFolder,
         _slot: usize,
         _stop: &AtomicBool,
-    ) -> Result<(), String> {
-        Err(format!("nothing here makes the measurement {}", folder.path().display()))
+    ) -> Result<(), TrainerError> {
+        Err(format!("nothing here makes the measurement {}", folder.path().display()).into())
     }
 }
 
@@ -93,7 +113,7 @@ impl Trainer for WorkerProcess {
         slot: usize,
         stop: &AtomicBool,
         on_event: &mut dyn FnMut(WorkerEvent),
-    ) -> Result<(), String> {
+    ) -> Result<(), TrainerError> {
         let mut command = self.command("train", folder.path(), slot);
         command.args(["--checkpoint-every", &self.checkpoint_every.as_secs_f64().to_string()]);
         self.carry_out(command, stop, on_event)
@@ -104,7 +124,7 @@ impl Trainer for WorkerProcess {
         folder: &MeasurementFolder,
         slot: usize,
         stop: &AtomicBool,
-    ) -> Result<(), String> {
+    ) -> Result<(), TrainerError> {
         self.carry_out(self.command("measure", folder.path(), slot), stop, &mut |_| {})
     }
 }
@@ -115,15 +135,36 @@ impl WorkerProcess {
         mut command: Command,
         stop: &AtomicBool,
         on_event: &mut dyn FnMut(WorkerEvent),
-    ) -> Result<(), String> {
-        let mut child = command
-            .spawn()
-            .map_err(|error| format!("cannot start {}: {error}", self.program.display()))?;
+    ) -> Result<(), TrainerError> {
+        let mut child = command.spawn().map_err(|error| {
+            TrainerError::Unusable(format!("cannot start {}: {error}", self.program.display()))
+        })?;
         let errors = collect(child.stderr.take().expect("piped"));
         let status = follow(&mut child, stop, on_event)
             .map_err(|error| format!("lost touch with a worker: {error}"))?;
         let errors = errors.join().unwrap_or_default();
-        explain(status, &errors)
+        self.explain(status, &errors)
+    }
+
+    /// What became of a worker that ended so.
+    fn explain(&self, status: ExitStatus, errors: &str) -> Result<(), TrainerError> {
+        let told = errors.strip_prefix("error: ").unwrap_or(errors);
+        match status.code().and_then(|code| u8::try_from(code).ok()) {
+            Some(0) => Ok(()),
+            Some(EXIT_STOPPED) => Err("stopped; its state is saved".into()),
+            Some(EXIT_MISUNDERSTOOD | EXIT_NOT_STARTED) => {
+                let program = self.program.display();
+                Err(TrainerError::Unusable(format!("{program} cannot train: {told}")))
+            }
+            Some(_) if !told.is_empty() => Err(told.into()),
+            _ => Err(format!(
+                "its process ended with {status}{}{errors}; run the same command again to go on \
+                 from its last checkpoint (killed processes are often out of memory: try fewer \
+                 --workers)",
+                if errors.is_empty() { "" } else { ": " },
+            )
+            .into()),
+        }
     }
 
     fn command(&self, verb: &str, folder: &Path, slot: usize) -> Command {
@@ -134,6 +175,7 @@ impl WorkerProcess {
             .arg(folder)
             .arg("--data-home")
             .arg(&self.data_home)
+            .args(["--asked-by", env!("CARGO_PKG_VERSION")])
             .args(["--gpu", &gpu.to_string()])
             .args(["--memory", &self.memory.to_string()])
             .env("OMP_NUM_THREADS", self.threads.to_string())
@@ -183,23 +225,4 @@ fn collect(mut stream: impl Read + Send + 'static) -> std::thread::JoinHandle<St
         let _ = stream.read_to_end(&mut text);
         String::from_utf8_lossy(&text).trim().to_owned()
     })
-}
-
-fn explain(status: ExitStatus, errors: &str) -> Result<(), String> {
-    if status.success() {
-        return Ok(());
-    }
-    if status.code() == Some(i32::from(EXIT_STOPPED)) {
-        return Err("stopped; its state is saved".into());
-    }
-    match (status.code(), errors) {
-        (Some(_), text) if !text.is_empty() => {
-            Err(text.strip_prefix("error: ").unwrap_or(text).into())
-        }
-        _ => Err(format!(
-            "its process ended with {status}{}{errors}; run the same command again to go on from \
-             its last checkpoint (killed processes are often out of memory: try fewer --workers)",
-            if errors.is_empty() { "" } else { ": " },
-        )),
-    }
 }

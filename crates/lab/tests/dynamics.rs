@@ -9,7 +9,9 @@ use std::sync::atomic::AtomicBool;
 use datadiet_core::ScoreKind;
 use datadiet_lab::study::connectivity::ConnectivityPlan;
 use datadiet_lab::study::velocity::VelocityPlan;
-use datadiet_lab::{Experiment, Scene, Silent, Sweep, TimePoint, Trainer, WorkerEvent};
+use datadiet_lab::{
+    Experiment, Scene, Silent, Sweep, TimePoint, Trainer, TrainerError, WorkerEvent,
+};
 use datadiet_store::{
     Measured, Measurement, MeasurementFolder, Recording, Risks, RunFolder, RunResult, RunSpec,
     Store, TimedAccuracy,
@@ -33,7 +35,7 @@ impl Trainer for Fake {
         _slot: usize,
         _stop: &AtomicBool,
         _on_event: &mut dyn FnMut(WorkerEvent),
-    ) -> Result<(), String> {
+    ) -> Result<(), TrainerError> {
         let (_, spec) = RunFolder::open(folder.path()).map_err(|error| error.to_string())?;
         if let Some(spawn) = &spec.spawn {
             let (_, parent) = RunFolder::open(&folder.sibling(&spawn.parent)).unwrap();
@@ -51,7 +53,7 @@ impl Trainer for Fake {
             test_accuracy: vec![TimedAccuracy { step: spec.stop_after, accuracy: 0.9 }],
             ..common::result(spec.stop_after)
         };
-        folder.complete(&result).map_err(|error| error.to_string())
+        folder.complete(&result).map_err(|error| error.to_string().into())
     }
 
     fn measure(
@@ -59,7 +61,7 @@ impl Trainer for Fake {
         folder: &MeasurementFolder,
         _slot: usize,
         _stop: &AtomicBool,
-    ) -> Result<(), String> {
+    ) -> Result<(), TrainerError> {
         *self.measured.lock().unwrap() += 1;
         let (_, measurement) = MeasurementFolder::open(folder.path()).unwrap();
         let hardness = |list| {
@@ -90,7 +92,7 @@ impl Trainer for Fake {
                 Measured::Line { risks, seconds: 1.0 }
             }
         };
-        folder.complete(&measured).map_err(|error| error.to_string())
+        folder.complete(&measured).map_err(|error| error.to_string().into())
     }
 }
 

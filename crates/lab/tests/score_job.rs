@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use datadiet_core::ScoreKind;
 use datadiet_lab::{
-    ScoreJob, ScoreOutcome, Silent, Sweep, TimePoint, Trainer, WorkerEvent, aggregate,
+    ScoreJob, ScoreOutcome, Silent, Sweep, TimePoint, Trainer, TrainerError, WorkerEvent, aggregate,
 };
 use datadiet_store::{Recording, RunFailure, RunFolder, RunSpec, Store};
 use datadiet_table::{Column, Table};
@@ -32,7 +32,7 @@ impl Trainer for Fake {
         _slot: usize,
         stop: &AtomicBool,
         on_event: &mut dyn FnMut(WorkerEvent),
-    ) -> Result<(), String> {
+    ) -> Result<(), TrainerError> {
         let (_, spec) = RunFolder::open(folder.path()).map_err(|error| error.to_string())?;
         self.trained.lock().unwrap().push(spec.replica);
         if stop.load(Ordering::Relaxed) {
@@ -163,7 +163,7 @@ fn a_worker_that_ends_without_a_result_has_failed() {
             _: usize,
             _: &AtomicBool,
             _: &mut dyn FnMut(WorkerEvent),
-        ) -> Result<(), String> {
+        ) -> Result<(), TrainerError> {
             Ok(())
         }
     }

@@ -9,7 +9,7 @@ use datadiet_core::{KeepFraction, Quota, ScoreKind};
 use datadiet_lab::study::curve::CurvePlan;
 use datadiet_lab::{
     Arm, Experiment, ExperimentOutcome, Scene, SearchPlan, Silent, Sweep, TimePoint, Trainer,
-    WorkerEvent,
+    TrainerError, WorkerEvent,
 };
 use datadiet_store::{Recording, RunFolder, RunResult, RunSpec, Store, Subset, TimedAccuracy};
 use datadiet_table::{Column, Table};
@@ -29,7 +29,7 @@ impl Trainer for Fake {
         _slot: usize,
         _stop: &AtomicBool,
         _on_event: &mut dyn FnMut(WorkerEvent),
-    ) -> Result<(), String> {
+    ) -> Result<(), TrainerError> {
         let (_, spec) = RunFolder::open(folder.path()).map_err(|error| error.to_string())?;
         let ids = match &spec.subset {
             Subset::Full => (0..EXAMPLES).collect(),
@@ -52,7 +52,7 @@ impl Trainer for Fake {
             validation_accuracy: spec.validation.as_ref().map(|_| accuracy),
             ..common::result(spec.stop_after)
         };
-        folder.complete(&result).map_err(|error| error.to_string())
+        folder.complete(&result).map_err(|error| error.to_string().into())
     }
 }
 

@@ -211,7 +211,7 @@ impl IntoPython for LabError {
             Self::Table(error) => error.into_python(),
             Self::Statistics(error) => error.into_python(),
             Self::Selection(error) => error.into_python(),
-            Self::Plan(text) => exception("ColumnError", &text, &[]),
+            Self::Plan(text) | Self::Trainer(text) => exception("ColumnError", &text, &[]),
         }
     }
 }

@@ -8,6 +8,7 @@ mod train;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use datadiet_lab::EXIT_MISUNDERSTOOD;
 
 /// Train one run of datadiet, or make one measurement.
 ///
@@ -38,7 +39,16 @@ enum Command {
 }
 
 fn main() -> ExitCode {
-    let result = match Cli::parse().command {
+    let command = Cli::parse().command;
+    let surroundings = match &command {
+        Command::Train(args) => &args.surroundings,
+        Command::Measure(args) => &args.surroundings,
+    };
+    if let Err(problem) = surroundings.check_version() {
+        eprintln!("error: {problem}");
+        return ExitCode::from(EXIT_MISUNDERSTOOD);
+    }
+    let result = match command {
         Command::Train(args) => train::run(&args),
         Command::Measure(args) => measure::run(&args),
     };

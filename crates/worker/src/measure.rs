@@ -19,14 +19,14 @@ pub struct MeasureArgs {
     /// The measurement's folder, with its measurement.json.
     folder: PathBuf,
     #[command(flatten)]
-    surroundings: SurroundingArgs,
+    pub surroundings: SurroundingArgs,
 }
 
 /// Measures, or stops when standard input closes.
 pub fn run(args: &MeasureArgs) -> Result<ExitCode> {
     let stop = stopped_by_parent()?;
     let (folder, measurement) = MeasurementFolder::open(&args.folder)?;
-    let SurroundingArgs { data_home, gpu, memory } = &args.surroundings;
+    let SurroundingArgs { data_home, gpu, memory, .. } = &args.surroundings;
     let data = DataHome::new(data_home.clone());
     let surroundings = Surroundings { data: &data, gpu: *gpu, memory: memory << 20, stop };
     match measure::measure(&folder, &measurement, &surroundings) {

@@ -19,6 +19,26 @@ pub struct SurroundingArgs {
     /// Memory that gradients and kernels may use, MiB.
     #[arg(long, value_name = "MIB", default_value_t = 1024)]
     pub memory: usize,
+    /// Version of the `datadiet` that asks: another version than this one is refused.
+    #[arg(long, value_name = "VERSION")]
+    asked_by: Option<String>,
+}
+
+impl SurroundingArgs {
+    /// Refuses a caller of another version.
+    ///
+    /// # Errors
+    /// With what to do.
+    pub fn check_version(&self) -> Result<(), String> {
+        const VERSION: &str = env!("CARGO_PKG_VERSION");
+        match &self.asked_by {
+            Some(version) if version != VERSION => Err(format!(
+                "it is of version {VERSION} but datadiet of version {version}; install both of the \
+                 same version, or set DATADIET_WORKER to the datadiet-worker of {version}"
+            )),
+            _ => Ok(()),
+        }
+    }
 }
 
 /// A flag that is set when standard input closes, as it does when the parent lets go or dies.

@@ -20,7 +20,7 @@ pub struct TrainArgs {
     /// The run folder, with its spec.json.
     folder: PathBuf,
     #[command(flatten)]
-    surroundings: SurroundingArgs,
+    pub surroundings: SurroundingArgs,
     /// Least time between two checkpoints.
     #[arg(long, value_name = "SECONDS", default_value_t = 15.0)]
     checkpoint_every: f64,
@@ -31,16 +31,11 @@ pub fn run(args: &TrainArgs) -> Result<ExitCode> {
     let stop = stopped_by_parent()?;
     let (folder, spec) = RunFolder::open(&args.folder)?;
     let _lock = lock(&folder)?;
-    let SurroundingArgs { data_home, gpu, memory } = &args.surroundings;
+    let SurroundingArgs { data_home, gpu, memory, .. } = &args.surroundings;
     let data = DataHome::new(data_home.clone());
     let checkpoint_every = Duration::try_from_secs_f64(args.checkpoint_every)?;
-    let surroundings = Surroundings {
-        data: &data,
-        gpu: *gpu,
-        memory: memory << 20,
-        checkpoint_every,
-        stop,
-    };
+    let surroundings =
+        Surroundings { data: &data, gpu: *gpu, memory: memory << 20, checkpoint_every, stop };
     let ending = session::run(&folder, &spec, &surroundings, &mut Lines::default())?;
     Ok(match ending {
         Ending::Complete(_) => ExitCode::SUCCESS,

@@ -204,7 +204,8 @@ pub fn steps_of(epochs: f64, per_epoch: u64) -> u64 {
 
 fn network(options: &TrainingOptions, dataset: &Dataset) -> Result<NetworkSpec> {
     let name = options.model.clone().unwrap_or_else(|| "resnet8".into());
-    let width = options.width.map_or_else(|| catalogue::find(&name).map(|e| e.default_width), Ok)?;
+    let width =
+        options.width.map_or_else(|| catalogue::find(&name).map(|e| e.default_width), Ok)?;
     let spec = NetworkSpec { name, width };
     spec.check(dataset.height(), dataset.width())?;
     Ok(spec)

@@ -5,6 +5,8 @@
 //! product of two strided views. In bfloat16 two neighbouring places are multiplied and summed at
 //! once; for that, input and gradient are paired with the place next to them.
 
+use datadiet_core::processor::has_bf16;
+
 use super::lanes::{Arithmetic, LANES, Outer, has_avx512, outer};
 use super::{ConvSides, Padded, assert_bf16, pair};
 use crate::kernels::{Bf16, Element};
