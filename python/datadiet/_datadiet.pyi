@@ -27,7 +27,9 @@ class _Reliability(TypedDict):
 
 __all__ = [
     "KEY",
+    "QUOTAS",
     "RECORDED_PASS",
+    "RULES",
     "SCORES",
     "Recorder",
     "Table",
@@ -47,6 +49,8 @@ __all__ = [
 __version__: Final[str]
 KEY: Final[str]
 RECORDED_PASS: Final[str]
+RULES: Final[tuple[str, ...]]
+QUOTAS: Final[tuple[str, ...]]
 SCORES: Final[list[_Score]]
 
 def logit_score(

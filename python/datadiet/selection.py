@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
@@ -106,11 +105,8 @@ def select(
     values = floats(scores) if rule == "ccs" else scores_of(scores)
     if values.size and not values.ndim:
         values = values[np.newaxis]
-    if rule == "random" and values.ndim == 1:
-        # Chance reads no scores, so they may be missing.
-        values = np.zeros(len(values), dtype=np.float32)
-    if quota != "none" and labels is None:
-        raise SelectionError(f"the quota {quota!r} needs labels: pass one for each example")
+    if strata is not None and not 0 <= strata < 2**32:
+        raise SelectionError(f"{strata} strata cannot be; use 50, as the authors do")
     if not 0 <= seed < 2**64:
         raise SelectionError(f"seed {seed} is not in 0..2**64; pass a whole number such as 0")
     request = {
@@ -121,7 +117,9 @@ def select(
         "drop_unscored": drop_unscored,
         "seed": seed,
         **_amount(keep, count, len(values)),
-        **_options(rule, offset, cut, strata, len(values)),
+        "offset": offset,
+        "cut": cut,
+        "strata": strata,
     }
     return _datadiet.select(values, None if labels is None else wholes(labels), request)
 
@@ -146,38 +144,3 @@ def _amount(keep: float | None, count: int | None, n: int) -> dict[str, float | 
     if count is not None and count > n > 0:
         raise SelectionError(f"{count} of {n} examples cannot be kept; ask for 1 to {n}")
     return {"keep": keep, "count": count}
-
-
-def _options(
-    rule: str, offset: float | None, cut: float | None, strata: int | None, n: int
-) -> dict[str, float | int]:
-    for name, value, owner in (
-        ("offset", offset, "window"),
-        ("cut", cut, "ccs"),
-        ("strata", strata, "ccs"),
-    ):
-        if value is not None and rule != owner:
-            raise SelectionError(f"{name} belongs to rule={owner!r}")
-    if rule == "window":
-        if offset is None:
-            raise SelectionError("where does the window begin? Pass offset, such as 0.4")
-        offset = _fraction(offset, n)
-    if strata is not None and strata < 1:
-        raise SelectionError("0 strata cover nothing; use 50, as the authors do, or at least 1")
-    if strata is not None and strata >= 2**32:
-        raise SelectionError(f"{strata} strata are too many; use 50, as the authors do")
-    return {
-        "offset": 0.0 if offset is None else offset,
-        "cut": 0.1 if cut is None else cut,
-        "strata": 50 if strata is None else strata,
-    }
-
-
-def _fraction(offset: float, n: int) -> float:
-    if 1 <= offset < n and offset == math.floor(offset):
-        return offset / n
-    if not 0 <= offset < 1:
-        raise SelectionError(
-            f"offset {offset} must be a fraction in [0, 1) or a number of examples below {n}"
-        )
-    return float(offset)

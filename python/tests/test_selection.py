@@ -1,9 +1,12 @@
 """Subsets against NumPy's stable sort."""
 
+from typing import get_args
+
 import numpy as np
 import pytest
 
 import datadiet
+from datadiet import _datadiet
 
 
 @pytest.fixture
@@ -105,9 +108,9 @@ def test_missing_scores(scores):
         ({"count": 4}, "4 of 3"),
         ({"count": 10**20}, "of 3 examples cannot be kept"),
         ({"keep": 0.5, "rule": "random", "seed": -1}, "seed -1"),
-        ({"keep": 0.5, "rule": "ccs", "strata": 2**32}, "too many"),
-        ({"keep": 0.5, "offset": 0.1}, "offset belongs to rule='window'"),
-        ({"keep": 0.5, "cut": 0.1}, "cut belongs to rule='ccs'"),
+        ({"keep": 0.5, "rule": "ccs", "strata": 2**32}, "cannot be"),
+        ({"keep": 0.5, "offset": 0.1}, "`offset` belongs to the rule `window`"),
+        ({"keep": 0.5, "cut": 0.1}, "`cut` belongs to the rule `ccs`"),
         ({"keep": 0.5, "rule": "window"}, "where does the window begin"),
         ({"keep": 0.5, "rule": "window", "offset": 5}, "below 3"),
         ({"keep": 0.9, "rule": "window", "offset": 0.9}, "passes the end"),
@@ -155,3 +158,8 @@ def test_labels_that_do_not_fit():
         datadiet.select([1.0, 2.0, 3.0], 0.5, labels=[0, -1, 0])
     with pytest.raises(datadiet.SelectionError, match="all 3 examples have the score 1"):
         datadiet.select([1.0, 1.0, 1.0], 0.5)
+
+
+def test_the_names_are_those_of_the_compiled_part():
+    assert get_args(datadiet.selection.Rule) == _datadiet.RULES
+    assert get_args(datadiet.selection.Quota) == _datadiet.QUOTAS

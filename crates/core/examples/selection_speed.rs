@@ -17,7 +17,9 @@ use std::{
     time::Instant,
 };
 
-use datadiet_core::{ExampleId, Rule, SelectionError, select, spearman};
+use datadiet_core::{
+    Amount, Candidates, Choice, Direction, ExampleId, Quota, Rule, Scores, SelectionError, spearman,
+};
 
 type Outcome<T> = Result<T, Box<dyn Error>>;
 
@@ -42,7 +44,11 @@ fn time_select(scores: &[f32]) -> Outcome<()> {
 }
 
 fn top_half(scores: &[f32]) -> Result<Vec<ExampleId>, SelectionError> {
-    select(Rule::Highest, scores, scores.len() / 2, 0)
+    let amount = Amount::Count(scores.len() / 2);
+    let choice = Choice { rule: Rule::Highest, amount, quota: Quota::None, seed: 0 };
+    let n = scores.len();
+    let scores = Scores { values: scores, direction: Direction::HigherIsHarder };
+    Ok(choice.among(Candidates::All(n), Some(scores), None)?.ids)
 }
 
 fn time_spearman(first: &[f32], second: &[f32]) -> Outcome<()> {

@@ -72,8 +72,8 @@ pub use recorder_state::StateColumn;
 pub use score_error::{PROBABILITY_TOLERANCE, ScoreError};
 pub use score_kind::{Definition, Direction, ParseScoreKindError, ScoreKind, Source};
 pub use selection::{
-    ClassShare, Classes, KeepFraction, KeepFractionError, Quota, Rule, SelectionError,
-    check_no_class_vanishes, class_shares, select, select_by_class, skew,
+    Amount, Candidates, Choice, Chosen, ClassShare, Classes, KeepFraction, KeepFractionError,
+    Quota, Rule, RuleOptions, Scores, SelectionError, check_no_class_vanishes, class_shares, skew,
 };
 pub use softmax::softmax;
 pub use stats::{

@@ -1,9 +1,10 @@
 //! Constants from NumPy 2.4.6, SciPy 1.17.1 and scikit-learn 1.9.1, with the expression that gave each beside it.
 
 use datadiet_core::{
-    Classes, ExampleId, LogitScores, Quota, Rule, ScoreKind, Stream, TrainingDynamics,
-    average_ranks, band, detection, mean_and_standard_error, percentile, permutation, reliability,
-    rng, select, select_by_class, spearman, spearman_interval, streams::below, top_overlap,
+    Amount, Candidates, Choice, Classes, Direction, ExampleId, LogitScores, Quota, Rule, ScoreKind,
+    Scores, Stream, TrainingDynamics, average_ranks, band, detection, mean_and_standard_error,
+    percentile, permutation, reliability, rng, spearman, spearman_interval, streams::below,
+    top_overlap,
 };
 use rand_chacha::rand_core::Rng;
 
@@ -224,12 +225,13 @@ fn the_interval_agrees_with_scipy_within_its_own_chance() {
 #[test]
 fn random_subsets_agree_with_python_and_stay() {
     let numbers = |ids: Vec<ExampleId>| ids.into_iter().map(|id| id.0).collect::<Vec<_>>();
-    let twelve = [f32::NAN; 12];
-    assert_eq!(numbers(select(Rule::Random, &twelve, 5, 42).unwrap()), [1, 4, 5, 6, 11]);
+    let chosen = |count, quota, classes| {
+        let choice = Choice { rule: Rule::Random, amount: Amount::Count(count), quota, seed: 42 };
+        numbers(choice.among(Candidates::All(12), None, classes).unwrap().ids)
+    };
+    assert_eq!(chosen(5, Quota::None, None), [1, 4, 5, 6, 11]);
     let classes = Classes { labels: &[0, 1, 1, 0, 1, 0, 1, 1, 0, 1, 1, 1], count: 2 };
-    let proportional =
-        select_by_class(Rule::Random, &twelve, classes, Quota::Proportional, 6, 42).unwrap();
-    assert_eq!(numbers(proportional), [1, 4, 5, 7, 8, 11]);
+    assert_eq!(chosen(6, Quota::Proportional, Some(classes)), [1, 4, 5, 7, 8, 11]);
 }
 
 /// Coverage-centred selection written again in Python, `permutation` as above with counter 0:
@@ -250,9 +252,11 @@ fn random_subsets_agree_with_python_and_stay() {
 #[test]
 fn coverage_agrees_with_python() {
     let scores = [0.0, 0.1, 0.2, 0.3, 0.35, 0.4, 0.6, 0.7, 0.9, 1.1, 1.3, 1.6, 1.9, 2.0, 5.0, 9.0];
-    let rule = Rule::CoverageCentred { cut: 0.125, strata: 4 };
-    let chosen: Vec<u32> =
-        select(rule, &scores, 10, 42).unwrap().into_iter().map(|id| id.0).collect();
+    let rule = Rule::Ccs { cut: 0.125, strata: 4 };
+    let choice = Choice { rule, amount: Amount::Count(10), quota: Quota::None, seed: 42 };
+    let scores = Scores { values: &scores, direction: Direction::HigherIsHarder };
+    let chosen = choice.among(Candidates::All(16), Some(scores), None).unwrap();
+    let chosen: Vec<u32> = chosen.ids.into_iter().map(|id| id.0).collect();
     // sorted(chosen); shares are 3, 2, 2, 3
     assert_eq!(chosen, [1, 2, 5, 6, 8, 9, 10, 11, 12, 13]);
 }

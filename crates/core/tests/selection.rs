@@ -1,9 +1,9 @@
 //! Laws and errors of selection.
 
 use datadiet_core::{
-    ClassShare, Classes, ExampleId, KeepFraction, KeepFractionError, Quota, Rule, SelectionError,
-    Stream, check_no_class_vanishes, class_shares, rng, select, select_by_class, skew,
-    streams::below,
+    Amount, Candidates, Choice, Chosen, ClassShare, Classes, Direction, ExampleId, KeepFraction,
+    KeepFractionError, Quota, Rule, RuleOptions, Scores, SelectionError, Stream,
+    check_no_class_vanishes, class_shares, rng, skew, streams::below,
 };
 use proptest::{collection::vec, prelude::*};
 use rand_chacha::ChaCha8Rng;
@@ -37,8 +37,43 @@ fn naive_slice(scores: &[f32], places: std::ops::Range<usize>) -> Vec<u32> {
     chosen
 }
 
+fn high(values: &[f32]) -> Option<Scores<'_>> {
+    Some(Scores { values, direction: Direction::HigherIsHarder })
+}
+
+fn low(values: &[f32]) -> Option<Scores<'_>> {
+    Some(Scores { values, direction: Direction::LowerIsHarder })
+}
+
+fn select(
+    rule: Rule,
+    scores: &[f32],
+    size: usize,
+    seed: u64,
+) -> Result<Vec<ExampleId>, SelectionError> {
+    let choice = Choice { rule, amount: Amount::Count(size), quota: Quota::None, seed };
+    Ok(choice.among(Candidates::All(scores.len()), high(scores), None)?.ids)
+}
+
+fn select_by_class(
+    rule: Rule,
+    scores: &[f32],
+    classes: Classes<'_>,
+    quota: Quota,
+    size: usize,
+    seed: u64,
+) -> Result<Vec<ExampleId>, SelectionError> {
+    let choice = Choice { rule, amount: Amount::Count(size), quota, seed };
+    Ok(choice.among(Candidates::All(scores.len()), high(scores), Some(classes))?.ids)
+}
+
 fn chosen(rule: Rule, scores: &[f32], size: usize, seed: u64) -> Vec<u32> {
     numbers(select(rule, scores, size, seed).unwrap())
+}
+
+/// The window that begins at a position of n.
+fn window(position: usize, n: usize) -> Rule {
+    Rule::Window { offset: position as f64 / n as f64 }
 }
 
 fn numbers(ids: Vec<ExampleId>) -> Vec<u32> {
@@ -53,8 +88,8 @@ const RULES: [Rule; 5] = [
     Rule::Highest,
     Rule::Lowest,
     Rule::Random,
-    Rule::Window { offset: 3 },
-    Rule::CoverageCentred { cut: 0.1, strata: 4 },
+    Rule::Window { offset: 0.1 },
+    Rule::Ccs { cut: 0.1, strata: 4 },
 ];
 
 proptest! {
@@ -65,8 +100,8 @@ proptest! {
     ) {
         let (start, end) = (ends.0.min(ends.1), ends.0.max(ends.1));
         prop_assume!(start < end);
-        let window = chosen(Rule::Window { offset: start }, &scores, end - start, 0);
-        prop_assert_eq!(window, naive_slice(&scores, start..end));
+        let found = chosen(window(start, 40), &scores, end - start, 0);
+        prop_assert_eq!(found, naive_slice(&scores, start..end));
         let lowest = chosen(Rule::Lowest, &scores, end, 0);
         prop_assert_eq!(lowest, naive_slice(&scores, 0..end));
         let highest = chosen(Rule::Highest, &scores, 40 - start, 0);
@@ -75,8 +110,8 @@ proptest! {
 
     #[test]
     fn the_highest_are_the_last_window(scores in tied_scores(20), size in 1_usize..=20) {
-        let window = Rule::Window { offset: 20 - size };
-        prop_assert_eq!(chosen(Rule::Highest, &scores, size, 0), chosen(window, &scores, size, 0));
+        let last = chosen(window(20 - size, 20), &scores, size, 0);
+        prop_assert_eq!(chosen(Rule::Highest, &scores, size, 0), last);
     }
 
     #[test]
@@ -125,7 +160,7 @@ proptest! {
     #[test]
     fn coverage_never_takes_what_it_cut(scores in tied_scores(40), cut in 0.0_f64..0.5, strata in 1_u32..60, seed: u64) {
         let dropped = (cut * 40.0).round() as usize;
-        let rule = Rule::CoverageCentred { cut, strata };
+        let rule = Rule::Ccs { cut, strata };
         let candidates = naive_slice(&scores, 0..40 - dropped);
         prop_assert!(is_subset(&chosen(rule, &scores, 20, seed), &candidates));
         // All there is, whatever the strata.
@@ -134,7 +169,7 @@ proptest! {
 
     #[test]
     fn coverage_gives_even_shares(scores in vec(0.0_f32..1.0, 60), size in 1_usize..=60, seed: u64) {
-        let rule = Rule::CoverageCentred { cut: 0.0, strata: 6 };
+        let rule = Rule::Ccs { cut: 0.0, strata: 6 };
         let low = scores.iter().copied().fold(f32::INFINITY, f32::min);
         let high = scores.iter().copied().fold(f32::NEG_INFINITY, f32::max);
         let stratum = |score: f32| {
@@ -168,7 +203,7 @@ proptest! {
         seed: u64,
     ) {
         let classes = Classes { labels: &labels, count: 5 };
-        for rule in [Rule::Highest, Rule::Lowest, Rule::Random, Rule::Window { offset: 50 - size }] {
+        for rule in [Rule::Highest, Rule::Lowest, Rule::Random, window(50 - size, 50)] {
             let ids =
                 select_by_class(rule, &scores, classes, Quota::Proportional, size, seed).unwrap();
             prop_assert_eq!(ids.len(), size);
@@ -242,7 +277,7 @@ fn long_columns_are_cut_as_sorting_cuts_them() {
     for scores in [few, wide, close] {
         let order = naive_order(&scores);
         for places in [0..1, n - 1..n, 0..n / 2, n / 3..2 * n / 3, 0..n, 433_334..433_335] {
-            let rule = Rule::Window { offset: places.start };
+            let rule = window(places.start, n);
             let mut expected = order[places.clone()].to_vec();
             expected.sort_unstable();
             assert_eq!(chosen(rule, &scores, places.len(), 0), expected, "{places:?}");
@@ -255,7 +290,7 @@ fn infinite_scores_are_the_ends_of_the_order() {
     let scores = [f32::INFINITY, 1.0, f32::NEG_INFINITY, f32::INFINITY];
     assert_eq!(chosen(Rule::Highest, &scores, 1, 0), [3]);
     assert_eq!(chosen(Rule::Lowest, &scores, 1, 0), [2]);
-    let coverage = Rule::CoverageCentred { cut: 0.0, strata: 2 };
+    let coverage = Rule::Ccs { cut: 0.0, strata: 2 };
     // Strata {1, 2} and {0, 3}: one of each.
     let subset = chosen(coverage, &scores, 2, 0);
     assert!([1, 2].contains(&subset[0]) != [1, 2].contains(&subset[1]));
@@ -275,13 +310,13 @@ fn a_window_starts_at_the_same_fraction_of_each_class() {
     let labels = [0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1];
     let classes = Classes { labels: &labels, count: 2 };
     let scores: Vec<f32> = (0..12).map(|id| id as f32).collect();
-    let window = |offset, quota, size| {
-        let rule = Rule::Window { offset };
+    let half = |quota, size| {
+        let rule = Rule::Window { offset: 0.5 };
         numbers(select_by_class(rule, &scores, classes, quota, size, 0).unwrap())
     };
-    assert_eq!(window(6, Quota::Proportional, 3), [4, 5, 10]);
+    assert_eq!(half(Quota::Proportional, 3), [4, 5, 10]);
     // Of class 1 three are kept: they cannot start at position 2.
-    assert_eq!(window(6, Quota::Balanced, 6), [4, 5, 6, 9, 10, 11]);
+    assert_eq!(half(Quota::Balanced, 6), [4, 5, 6, 9, 10, 11]);
 }
 
 #[test]
@@ -292,19 +327,22 @@ fn requests_that_cannot_be() {
         let expected = SelectionError::SizeOutOfRange { size, examples: 4 };
         assert_eq!(error(Rule::Random, size), expected);
     }
-    let window = error(Rule::Window { offset: 2 }, 3);
-    assert_eq!(window, SelectionError::WindowPastTheEnd { offset: 2, size: 3, examples: 4 });
-    assert!(window.to_string().ends_with("use an offset of at most 1"), "{window}");
-    assert!(select(Rule::Window { offset: usize::MAX }, &scores, 1, 0).is_err());
+    let past = error(Rule::Window { offset: 0.5 }, 3);
+    assert_eq!(past, SelectionError::WindowPastTheEnd { offset: 2, size: 3, examples: 4 });
+    assert!(past.to_string().ends_with("use an offset of at most 1"), "{past}");
+    for offset in [-0.1, 1.0, f64::NAN] {
+        let none = error(Rule::Window { offset }, 1);
+        assert!(matches!(none, SelectionError::OffsetOutOfRange { .. }), "{none}");
+    }
     for cut in [-0.1, 1.0, f64::INFINITY] {
-        let rule = Rule::CoverageCentred { cut, strata: 2 };
+        let rule = Rule::Ccs { cut, strata: 2 };
         assert_eq!(error(rule, 2), SelectionError::CutOutOfRange { cut });
     }
-    let nan = Rule::CoverageCentred { cut: f64::NAN, strata: 2 };
+    let nan = Rule::Ccs { cut: f64::NAN, strata: 2 };
     assert!(matches!(error(nan, 2), SelectionError::CutOutOfRange { .. }));
-    let none = Rule::CoverageCentred { cut: 0.1, strata: 0 };
+    let none = Rule::Ccs { cut: 0.1, strata: 0 };
     assert_eq!(error(none, 2), SelectionError::NoStrata);
-    let deep = error(Rule::CoverageCentred { cut: 0.5, strata: 2 }, 3);
+    let deep = error(Rule::Ccs { cut: 0.5, strata: 2 }, 3);
     assert_eq!(
         deep.to_string(),
         "3 example(s) cannot be kept: a cut of 0.5 leaves 2 to choose from; keep no more than that, \
@@ -350,7 +388,7 @@ fn classes_that_do_not_fit() {
 fn a_cut_that_leaves_classes_too_few() {
     let scores: Vec<f32> = (0..10).map(|id| id as f32).collect();
     let classes = Classes { labels: &[0, 1, 2, 3, 3, 3, 3, 3, 3, 3], count: 4 };
-    let half = Rule::CoverageCentred { cut: 0.5, strata: 2 };
+    let half = Rule::Ccs { cut: 0.5, strata: 2 };
     let error = |quota, size| {
         select_by_class(half, &scores, classes, quota, size, 0).unwrap_err().to_string()
     };
@@ -411,14 +449,108 @@ fn rules_go_through_json() {
         r#"{"rule":"highest"}"#,
         r#"{"rule":"lowest"}"#,
         r#"{"rule":"random"}"#,
-        r#"{"rule":"window","offset":3}"#,
-        r#"{"rule":"coverage-centred","cut":0.1,"strata":4}"#,
+        r#"{"rule":"window","offset":0.1}"#,
+        r#"{"rule":"ccs","cut":0.1,"strata":4}"#,
     ];
     assert_eq!(written, expected);
     for (rule, json) in RULES.iter().zip(expected) {
         assert_eq!(serde_json::from_str::<Rule>(json).unwrap(), *rule);
     }
     assert_eq!(serde_json::to_string(&Quota::default()).unwrap(), r#""none""#);
+    // As it lies in subset files.
+    let choice =
+        r#"{"keep":{"rule":"hardest"},"amount":{"fraction":0.5},"quota":"balanced","seed":7}"#;
+    let read: Choice = serde_json::from_str(choice).unwrap();
+    assert_eq!((read.rule, read.quota, read.seed), (Rule::Hardest, Quota::Balanced, 7));
+    assert_eq!(serde_json::to_string(&read).unwrap(), choice);
+}
+
+#[test]
+fn rules_have_names() {
+    for (name, _) in Rule::NAMES {
+        let offset = (name == "window").then_some(5.0);
+        let rule = Rule::named(name, RuleOptions { offset, ..RuleOptions::default() }, 10).unwrap();
+        assert_eq!(rule.name(), name);
+        let written = serde_json::to_value(rule).unwrap();
+        assert_eq!(written["rule"], name, "the same name in files");
+    }
+    for quota in Quota::ALL {
+        assert_eq!(quota.name().parse::<Quota>().unwrap(), quota);
+        assert_eq!(serde_json::to_value(quota).unwrap(), quota.name());
+    }
+    let window = Rule::named("window", RuleOptions { offset: Some(5.0), ..Default::default() }, 10);
+    assert_eq!(window, Ok(Rule::Window { offset: 0.5 }));
+    let error = |name, options| Rule::named(name, options, 10).unwrap_err().to_string();
+    let none = RuleOptions::default();
+    assert!(error("hardst", none).contains("there are hardest, easiest, highest"));
+    assert!(error("window", none).contains("where does the window begin"));
+    let cut = RuleOptions { cut: Some(0.2), ..none };
+    assert!(error("hardest", cut).contains("`cut` belongs to the rule `ccs`"));
+    for offset in [1.5, 10.0, -0.1, f64::NAN] {
+        let offset = RuleOptions { offset: Some(offset), ..none };
+        assert!(error("window", offset).contains("number of examples below 10"));
+    }
+}
+
+fn of_ten(rule: Rule, scores: fn(&[f32]) -> Option<Scores<'_>>) -> Vec<u32> {
+    let values: Vec<f32> = (0..10).map(|value| value as f32).collect();
+    let choice = Choice { rule, amount: Amount::Count(2), quota: Quota::None, seed: 0 };
+    numbers(choice.among(Candidates::All(10), scores(&values), None).unwrap().ids)
+}
+
+#[test]
+fn the_hard_end_follows_the_direction() {
+    assert_eq!(of_ten(Rule::Hardest, high), [8, 9]);
+    assert_eq!(of_ten(Rule::Hardest, low), [0, 1]);
+    assert_eq!(of_ten(Rule::Easiest, low), [8, 9]);
+    assert_eq!(of_ten(Rule::Highest, low), [8, 9]);
+    let ccs = Rule::Ccs { cut: 0.8, strata: 1 };
+    assert_eq!(of_ten(ccs, high), [0, 1]);
+    assert_eq!(of_ten(ccs, low), [8, 9]);
+    assert_eq!(of_ten(Rule::Window { offset: 0.3 }, high), [3, 4]);
+}
+
+fn four(rule: Rule, quota: Quota) -> Choice {
+    Choice { rule, amount: Amount::Count(4), quota, seed: 0 }
+}
+
+#[test]
+fn only_candidates_are_chosen() {
+    let values: Vec<f32> = (0..10).map(|value| value as f32).collect();
+    let some: Vec<ExampleId> = (2..8).map(ExampleId).collect();
+    let chosen =
+        |rule, scores| numbers(four(rule, Quota::None).among(&some, scores, None).unwrap().ids);
+    assert_eq!(chosen(Rule::Hardest, high(&values)), [4, 5, 6, 7]);
+    assert!(chosen(Rule::Random, None).iter().all(|id| (2..8).contains(id)));
+}
+
+#[test]
+fn all_are_the_same_as_a_list_of_all() {
+    let values: Vec<f32> = (0..10).map(|value| value as f32).collect();
+    let labels = [0, 1, 0, 1, 0, 1, 0, 1, 0, 1];
+    let classes = Some(Classes { labels: &labels, count: 2 });
+    let list: Vec<ExampleId> = (0..10).map(ExampleId).collect();
+    for rule in [Rule::Hardest, Rule::Random, Rule::Ccs { cut: 0.2, strata: 2 }] {
+        for quota in [Quota::None, Quota::Balanced] {
+            let listed = four(rule, quota).among(&list, low(&values), classes).unwrap();
+            let all = four(rule, quota).among(Candidates::All(10), low(&values), classes).unwrap();
+            assert_eq!(all, listed);
+        }
+    }
+}
+
+#[test]
+fn what_a_choice_lacks() {
+    let values: Vec<f32> = (0..10).map(|value| value as f32).collect();
+    let hardest = four(Rule::Hardest, Quota::None);
+    let Chosen { ids, shares } = hardest.among(Candidates::All(10), high(&values), None).unwrap();
+    assert_eq!(numbers(ids), [6, 7, 8, 9]);
+    assert_eq!(shares, [ClassShare { class: 0, kept: 4, of: 10 }]);
+    let no_scores = hardest.among(Candidates::All(10), None, None).unwrap_err();
+    assert_eq!(no_scores, SelectionError::NoScore);
+    let quota = four(Rule::Hardest, Quota::Balanced);
+    let no_labels = quota.among(Candidates::All(10), high(&values), None).unwrap_err();
+    assert!(no_labels.to_string().starts_with("the quota `balanced` needs labels"), "{no_labels}");
 }
 
 /// With fewer to keep than strata, all but the largest strata gave none: the ends were left out.
@@ -428,7 +560,7 @@ fn few_of_each_class_still_cover_the_range_of_scores() {
     let scores: Vec<f32> = (0..n).map(|i| ((i as f32 + 0.5) / n as f32 - 0.5).powi(3)).collect();
     let labels: Vec<u32> = (0..n).map(|i| i % 4).collect();
     let classes = Classes { labels: &labels, count: 4 };
-    let rule = Rule::CoverageCentred { cut: 0.0, strata: 50 };
+    let rule = Rule::Ccs { cut: 0.0, strata: 50 };
     let chosen = select_by_class(rule, &scores, classes, Quota::Balanced, 80, 0).unwrap();
     let of_range = |low: f32, high: f32| {
         chosen.iter().filter(|id| (low..high).contains(&scores[id.index()])).count()

@@ -1,9 +1,9 @@
 //! What research says about a choice that is about to be trained on: warnings, not refusals.
 
-use datadiet_core::{ClassShare, Direction, ScoreKind, skew};
+use datadiet_core::{ClassShare, Direction, Rule, ScoreKind, skew};
 
+use crate::ColumnSummary;
 use crate::ranking::{kind_of, time_of};
-use crate::{ColumnSummary, Keep};
 
 /// Largest over smallest kept share of a class above which a choice is called skewed.
 const MOST_SKEW: f64 = 2.0;
@@ -18,7 +18,7 @@ const LEAST_RELIABILITY: f64 = 0.8;
 #[derive(Clone, Copy, Debug)]
 pub struct Made<'a> {
     /// Which part was kept.
-    pub keep: Keep,
+    pub rule: Rule,
     /// Fraction kept.
     pub fraction: f64,
     /// Column it was chosen by; empty for a random choice.
@@ -45,10 +45,10 @@ pub fn cautions(made: &Made<'_>) -> Vec<String> {
 
 fn few_hardest(made: &Made<'_>) -> Option<String> {
     let hard_end = match made.direction {
-        Direction::HigherIsHarder => Keep::Highest,
-        Direction::LowerIsHarder => Keep::Lowest,
+        Direction::HigherIsHarder => Rule::Highest,
+        Direction::LowerIsHarder => Rule::Lowest,
     };
-    let hardest = made.keep == Keep::Hardest || made.keep == hard_end;
+    let hardest = made.rule == Rule::Hardest || made.rule == hard_end;
     (hardest && made.fraction < LEAST_HARDEST).then(|| {
         format!(
             "keeping only the hardest {} % is usually worse than a random choice; try --rule ccs, \
@@ -75,7 +75,7 @@ fn at_initialisation(made: &Made<'_>) -> Option<String> {
 }
 
 fn one_replica(made: &Made<'_>) -> Option<String> {
-    (made.replicas == Some(1) && made.keep != Keep::Random).then(|| {
+    (made.replicas == Some(1) && made.rule != Rule::Random).then(|| {
         "the scores come from one training, whose chance is part of the order; average over several \
          (`score --replicas 4`, `ingest` of several runs)"
             .into()
@@ -84,7 +84,7 @@ fn one_replica(made: &Made<'_>) -> Option<String> {
 
 fn unreliable(made: &Made<'_>) -> Option<String> {
     let reliability = made.column?.reliability.as_ref()?.full;
-    (made.keep != Keep::Random && reliability < LEAST_RELIABILITY).then(|| {
+    (made.rule != Rule::Random && reliability < LEAST_RELIABILITY).then(|| {
         format!(
             "{} has a split-half reliability of {reliability:.2}: another set of replicas would \
              choose other examples; train more replicas",
@@ -119,7 +119,7 @@ mod tests {
 
     fn made<'a>(by: &'a str, shares: &'a [ClassShare], classes: &'a [String]) -> Made<'a> {
         Made {
-            keep: Keep::Hardest,
+            rule: Rule::Hardest,
             fraction: 0.5,
             by,
             direction: Direction::HigherIsHarder,

@@ -6,7 +6,6 @@
 
 mod aggregate;
 mod cautions;
-mod choice;
 mod experiment;
 mod finished;
 pub mod ledger;
@@ -26,7 +25,6 @@ mod worker;
 
 pub use aggregate::{ColumnSummary, ScoreTable, TimePoint, aggregate, column_name};
 pub use cautions::{Made, cautions};
-pub use choice::{Amount, Candidates, Choice, Chosen, Keep};
 pub use experiment::{Done, Experiment, ExperimentCost, ExperimentOutcome, SceneOutcome};
 pub use finished::Finished;
 pub use ranking::Ranking;

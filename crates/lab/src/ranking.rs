@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use datadiet_core::{Direction, ScoreKind, forgetting_key};
+use datadiet_core::{Direction, ScoreKind, Scores, forgetting_key};
 use datadiet_table::{Column, Table};
 
 use crate::LabError;
@@ -36,6 +36,11 @@ impl<'t> Ranking<'t> {
         };
         let direction = kind_of(&name).map_or(Direction::HigherIsHarder, ScoreKind::direction);
         Ok(Self { name, values, direction })
+    }
+
+    /// What a choice reads of it.
+    pub fn scores(&self) -> Scores<'_> {
+        Scores { values: &self.values, direction: self.direction }
     }
 
     /// The values, turned so that higher is harder.

@@ -1,6 +1,6 @@
 //! A scene: one network, one labelling of the data, and the replicas that score it.
 
-use datadiet_core::{ExampleId, ScoreKind, Source};
+use datadiet_core::{Classes, ExampleId, ScoreKind, Source};
 use datadiet_store::{RunId, RunResult, RunSpec, Store};
 use datadiet_table::{Column, Table};
 
@@ -126,6 +126,11 @@ impl Scene {
     /// Ids of all training examples.
     pub fn examples(&self) -> Vec<ExampleId> {
         (0..self.labels.len() as u32).map(ExampleId).collect()
+    }
+
+    /// The class of each example.
+    pub fn by_class(&self) -> Classes<'_> {
+        Classes { labels: &self.labels, count: self.classes.len() }
     }
 
     /// `what`, with the scene's name where it has one.

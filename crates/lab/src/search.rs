@@ -16,7 +16,7 @@ mod options;
 mod promotion;
 mod verdict;
 
-use datadiet_core::{ExampleId, Quota, Stream, permutation, rng};
+use datadiet_core::{Amount, Choice, Chosen, ExampleId, Quota, Rule, Stream, permutation, rng};
 use datadiet_store::{RunSpec, Store};
 use serde::{Deserialize, Serialize};
 
@@ -27,10 +27,7 @@ use verdict::verdict;
 
 use crate::retraining::{keep_ids, shortened};
 use crate::study::point::{Place, Point, PointOutcome};
-use crate::{
-    Amount, Choice, Chosen, Finished, Fixed, Job, Keep, LabError, Ranking, Retraining, Scene,
-    Scored, Spread, Sweep,
-};
+use crate::{Finished, Fixed, Job, LabError, Ranking, Retraining, Scene, Scored, Spread, Sweep};
 
 /// A round of halving.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -233,8 +230,7 @@ impl Search<'_> {
     }
 
     fn chosen(&self, arm: &Arm, candidates: &[ExampleId]) -> Result<Chosen, LabError> {
-        let (labels, classes) = (&self.scene.labels, self.scene.classes.len());
-        arm.among(candidates, &self.ranking, labels, classes)
+        arm.among(candidates, &self.ranking, self.scene.by_class())
     }
 
     fn rung(
@@ -331,13 +327,13 @@ impl Search<'_> {
         };
         let kept = self.chosen(answer, &examples)?;
         let random = Choice {
-            keep: Keep::Random,
+            rule: Rule::Random,
             amount: Amount::Count(kept.ids.len()),
             quota: Quota::None,
             seed: self.plan.seed,
         };
-        let (labels, classes) = (&self.scene.labels, self.scene.classes.len());
-        let random = point("random", &random.among(&examples, None, labels, classes)?)?;
+        let random = random.among(&examples, None, Some(self.scene.by_class()))?;
+        let random = point("random", &random)?;
         let plain = answer.plain();
         let hardest = match plain == *answer {
             true => None,

@@ -22,7 +22,9 @@ use pyo3::pymodule;
 /// The compiled part of `datadiet`.
 #[pymodule]
 mod _datadiet {
+    use datadiet_core::{Quota, Rule};
     use pyo3::prelude::*;
+    use pyo3::types::PyTuple;
 
     #[pymodule_export]
     use crate::logit_scores::{logit_score, logit_scores};
@@ -42,6 +44,8 @@ mod _datadiet {
         module.add("__version__", env!("CARGO_PKG_VERSION"))?;
         module.add("KEY", datadiet_table::KEY)?;
         module.add("RECORDED_PASS", datadiet_lab::RECORDED_PASS)?;
+        module.add("RULES", PyTuple::new(module.py(), Rule::NAMES.map(|(name, _)| name))?)?;
+        module.add("QUOTAS", PyTuple::new(module.py(), Quota::ALL.map(Quota::name))?)?;
         module.add("SCORES", crate::errors::catalogue(module.py())?)
     }
 }

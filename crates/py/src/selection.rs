@@ -3,15 +3,14 @@
 use std::borrow::Cow;
 
 use datadiet_core::{
-    Direction, ExampleId, KeepFraction, Quota, SelectionError, StatsError, check_no_class_vanishes,
-    order,
+    Amount, Candidates, Choice, Classes, Direction, ExampleId, KeepFraction, Rule, RuleOptions,
+    Scores, SelectionError, StatsError, check_no_class_vanishes, order,
 };
-use datadiet_lab::{Amount, Candidates, Choice, Keep, LabError, Ranking};
 use numpy::{IntoPyArray, PyArray1, PyReadonlyArray1};
 use pyo3::prelude::*;
 
 use crate::arrays::{FloatSlice, Wholes, class_count, scores};
-use crate::errors::{IntoPython, OrRaise, exception};
+use crate::errors::{IntoPython, OrRaise};
 
 /// How a subset is chosen, as Python's keywords say it.
 #[derive(FromPyObject)]
@@ -20,10 +19,9 @@ struct Request {
     rule: String,
     keep: Option<f64>,
     count: Option<usize>,
-    /// A fraction.
-    offset: f64,
-    cut: f64,
-    strata: u32,
+    offset: Option<f64>,
+    cut: Option<f64>,
+    strata: Option<u32>,
     quota: String,
     seed: u64,
     higher_is_harder: bool,
@@ -40,19 +38,14 @@ pub fn select<'py>(
     request: &Bound<'py, PyAny>,
 ) -> PyResult<Bound<'py, PyArray1<u32>>> {
     let request: Request = request.extract()?;
-    let choice = request.choice()?;
     let values = scores(values, "scores")?;
     let values = values.slice()?;
+    let choice = request.choice(values.len())?;
     let labels = labels.map(Wholes::labels).transpose()?;
     let labels = labels.as_ref().map(Wholes::slice).transpose()?;
-    if labels.is_some_and(|labels| labels.len() != values.len()) {
-        let (scores, labels) = (values.len(), labels.map_or(0, <[u32]>::len));
-        return Err(SelectionError::LengthMismatch { scores, labels }.into_python());
-    }
-    let labels = labels.unwrap_or_default();
-    // Without labels all are of one class.
-    let classes = class_count(labels)?.max(1);
-    let chosen = py.detach(|| -> Result<Vec<u32>, LabError> {
+    let count = labels.map(class_count).transpose()?.unwrap_or_default();
+    let classes = labels.map(|labels| Classes { labels, count });
+    let chosen = py.detach(|| -> Result<Vec<u32>, SelectionError> {
         let values = request.read(values);
         let direction = match request.higher_is_harder {
             true => Direction::HigherIsHarder,
@@ -60,8 +53,8 @@ pub fn select<'py>(
         };
         let scored = request.scored(&values);
         let candidates = scored.as_ref().map_or(Candidates::All(values.len()), Candidates::from);
-        let ranking = Ranking { name: "scores".into(), values, direction };
-        let chosen = choice.among(candidates, Some(&ranking), labels, classes)?;
+        let scores = Scores { values: &values, direction };
+        let chosen = choice.among(candidates, Some(scores), classes)?;
         if !request.allow_empty_class {
             check_no_class_vanishes(&chosen.shares)?;
         }
@@ -71,38 +64,15 @@ pub fn select<'py>(
 }
 
 impl Request {
-    fn choice(&self) -> PyResult<Choice> {
+    fn choice(&self, examples: usize) -> PyResult<Choice> {
         let amount = match (self.keep, self.count) {
             (Some(keep), _) => Amount::Fraction(KeepFraction::try_from(keep).or_raise()?),
             (None, count) => Amount::Count(count.unwrap_or_default()),
         };
-        Ok(Choice { keep: self.part()?, amount, quota: self.quota()?, seed: self.seed })
-    }
-
-    fn part(&self) -> PyResult<Keep> {
-        match self.rule.as_str() {
-            "hardest" => Ok(Keep::Hardest),
-            "easiest" => Ok(Keep::Easiest),
-            "highest" => Ok(Keep::Highest),
-            "lowest" => Ok(Keep::Lowest),
-            "random" => Ok(Keep::Random),
-            "window" => Ok(Keep::Window { offset: self.offset }),
-            "ccs" => Ok(Keep::Ccs { cut: self.cut, strata: self.strata }),
-            other => Err(unknown(
-                "rule",
-                other,
-                "hardest, easiest, highest, lowest, random, window and ccs",
-            )),
-        }
-    }
-
-    fn quota(&self) -> PyResult<Quota> {
-        match self.quota.as_str() {
-            "none" => Ok(Quota::None),
-            "proportional" => Ok(Quota::Proportional),
-            "balanced" => Ok(Quota::Balanced),
-            other => Err(unknown("quota", other, "none, proportional and balanced")),
-        }
+        let options = RuleOptions { offset: self.offset, cut: self.cut, strata: self.strata };
+        let rule = Rule::named(&self.rule, options, examples).or_raise()?;
+        let quota = self.quota.parse().map_err(SelectionError::into_python)?;
+        Ok(Choice { rule, amount, quota, seed: self.seed })
     }
 
     /// The scores as the rule reads them: strata are of their values, all else of their order.
@@ -110,18 +80,18 @@ impl Request {
         if self.rule == "ccs" { scores.to_f32() } else { scores.ordered() }
     }
 
-    /// The examples to choose from, where those are not all.
+    /// The examples to choose from, where those are not all. Chance reads no scores, so they may be
+    /// missing.
     fn scored(&self, values: &[f32]) -> Option<Vec<ExampleId>> {
-        if !self.drop_unscored || !values.iter().any(|value| value.is_nan()) {
+        if self.rule == "random"
+            || !self.drop_unscored
+            || !values.iter().any(|value| value.is_nan())
+        {
             return None;
         }
         let rows = (0..).zip(values);
         Some(rows.filter(|(_, value)| !value.is_nan()).map(|(id, _)| ExampleId(id)).collect())
     }
-}
-
-fn unknown(what: &str, given: &str, known: &str) -> PyErr {
-    exception("SelectionError", &format!("no {what} is called {given:?}; there are {known}"), &[])
 }
 
 /// Rows that have a score, highest first or lowest first; ties by id, in the same sense.

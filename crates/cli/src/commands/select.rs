@@ -8,9 +8,9 @@ use std::process::ExitCode;
 
 use anyhow::{Result, anyhow, bail, ensure};
 use clap::Args;
-use datadiet_core::{ExampleId, check_no_class_vanishes, skew};
+use datadiet_core::{Candidates, Chosen, Classes, ExampleId, Rule, check_no_class_vanishes, skew};
 use datadiet_lab::ranking::columns_of;
-use datadiet_lab::{Candidates, Chosen, Keep, Made, Ranking, cautions};
+use datadiet_lab::{Made, Ranking, cautions};
 use datadiet_table::{Column, KEY, Table};
 use serde::Serialize;
 use serde_json::json;
@@ -101,11 +101,10 @@ pub fn run(home: &HomeArgs, args: SelectArgs) -> Result<ExitCode> {
         args.out.as_deref().is_none_or(|out| !same_file(out, &args.scores)),
         "--out would overwrite the table of scores; give another file"
     );
-    let keep = args.choice.keep(scores.rows())?;
-    let choice = args.choice.choice(keep)?;
+    let choice = args.choice.choice(scores.rows())?;
     scores.check_whole()?;
-    let by = match keep {
-        Keep::Random => None,
+    let by = match choice.rule {
+        Rule::Random => None,
         _ => Some(scores.header.column_or_default(args.choice.by.as_deref())?),
     };
     let needed = read(&scores, by.as_deref())?;
@@ -117,12 +116,8 @@ pub fn run(home: &HomeArgs, args: SelectArgs) -> Result<ExitCode> {
         Some(labels) => scores.classes(labels)?,
         None => vec!["all".into()],
     };
-    let chosen = choice.among(
-        candidates,
-        ranking.as_ref(),
-        labels.unwrap_or_default(),
-        classes.len().max(1),
-    )?;
+    let by_class = labels.map(|labels| Classes { labels, count: classes.len() });
+    let chosen = choice.among(candidates, ranking.as_ref().map(Ranking::scores), by_class)?;
     if !args.allow_empty_class {
         check_no_class_vanishes(&chosen.shares).map_err(|error| {
             anyhow!("{error}, or pass --allow-empty-class to choose all the same")
@@ -130,7 +125,8 @@ pub fn run(home: &HomeArgs, args: SelectArgs) -> Result<ExitCode> {
     }
     let rows = scores.rows();
     let scores = scores.header;
-    let warnings = warnings(&scores, keep, ranking.as_ref(), &chosen, candidates.count(), &classes);
+    let (by, all) = (ranking.as_ref(), candidates.count());
+    let warnings = warnings(&scores, choice.rule, by, &chosen, all, &classes);
     warnings.iter().for_each(|warning| eprintln!("warning: {warning}"));
     let file = SubsetFile {
         data: scores.spec().map(|spec| spec.data),
@@ -207,7 +203,7 @@ fn scored(
 
 fn warnings(
     scores: &Scores,
-    keep: Keep,
+    rule: Rule,
     ranking: Option<&Ranking<'_>>,
     chosen: &Chosen,
     candidates: usize,
@@ -215,7 +211,7 @@ fn warnings(
 ) -> Vec<String> {
     let by = ranking.map_or("", |ranking| ranking.name.as_str());
     cautions(&Made {
-        keep,
+        rule,
         fraction: chosen.ids.len() as f64 / candidates as f64,
         by,
         direction: ranking

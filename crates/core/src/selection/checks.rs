@@ -5,7 +5,7 @@ use rayon::prelude::*;
 use crate::{
     example_id::ExampleId,
     monotone_key::monotone_key,
-    selection::{Rule, SelectionError},
+    selection::{SelectionError, part::Part},
 };
 
 /// How many ids without a score an error lists.
@@ -14,8 +14,8 @@ const IDS_LISTED: usize = 5;
 /// Scores that one thread looks through at a time.
 const CHUNK: usize = 1 << 20;
 
-/// The rule can choose `size` of n examples.
-pub(crate) fn request(rule: Rule, n: usize, size: usize) -> Result<(), SelectionError> {
+/// The part can hold `size` of n examples.
+pub(super) fn request(part: Part, n: usize, size: usize) -> Result<(), SelectionError> {
     if n == 0 {
         return Err(SelectionError::Empty);
     }
@@ -25,22 +25,22 @@ pub(crate) fn request(rule: Rule, n: usize, size: usize) -> Result<(), Selection
     if size == 0 || size > n {
         return Err(SelectionError::SizeOutOfRange { size, examples: n });
     }
-    rule.check(n, size)
+    part.check(n, size)
 }
 
 /// There are enough examples after the cut.
-pub(crate) fn candidates(rule: Rule, candidates: usize, size: usize) -> Result<(), SelectionError> {
-    match rule {
-        Rule::CoverageCentred { cut, .. } if size > candidates => {
+pub(super) fn candidates(part: Part, candidates: usize, size: usize) -> Result<(), SelectionError> {
+    match part {
+        Part::CoverageCentred { cut, .. } if size > candidates => {
             Err(SelectionError::TooFewCandidates { size, candidates, cut, class: None })
         }
         _ => Ok(()),
     }
 }
 
-/// A rule that reads scores has some, and they differ.
-pub(crate) fn scores(rule: Rule, scores: &[f32]) -> Result<(), SelectionError> {
-    if !rule.reads_scores() {
+/// A part that reads scores has some, and they differ.
+pub(super) fn scores(part: Part, scores: &[f32]) -> Result<(), SelectionError> {
+    if !part.reads_scores() {
         return Ok(());
     }
     let found = scores.par_chunks(CHUNK).map(Extent::of).reduce(Extent::default, Extent::join);

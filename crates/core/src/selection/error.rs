@@ -2,7 +2,10 @@
 
 use thiserror::Error;
 
-use crate::example_id::ExampleId;
+use crate::{
+    example_id::ExampleId,
+    selection::{Quota, Rule},
+};
 
 /// A subset that does not exist, or that its caller cannot have meant.
 #[derive(Clone, Debug, PartialEq, Error)]
@@ -41,7 +44,51 @@ pub enum SelectionError {
         examples: usize,
     },
 
-    /// A cut that is no fraction, or leaves nothing.
+    /// A word that names no rule.
+    #[error("no rule is called `{given}`; there are {}", list(Rule::NAMES.map(|(name, _)| name)))]
+    UnknownRule {
+        /// The word.
+        given: String,
+    },
+
+    /// A word that names no quota.
+    #[error("no quota is called `{given}`; there are {}", list(Quota::ALL.map(Quota::name)))]
+    UnknownQuota {
+        /// The word.
+        given: String,
+    },
+
+    /// An option that the rule does not have.
+    #[error(
+        "the option `{option}` belongs to the rule `{rule}`; ask for that rule, or leave the option out"
+    )]
+    OptionOfAnotherRule {
+        /// The option.
+        option: &'static str,
+        /// The rule that it belongs to.
+        rule: &'static str,
+    },
+
+    /// A window without a beginning.
+    #[error("where does the window begin? Give an `offset`, such as 0.4")]
+    NoOffset,
+
+    /// An offset that is neither a fraction nor a number of examples.
+    #[error(
+        "an offset of {offset} is neither a fraction in [0, 1) nor a number of examples below {examples}; give one of the two"
+    )]
+    OffsetOutOfRange {
+        /// The offset asked for.
+        offset: f64,
+        /// Number of examples.
+        examples: usize,
+    },
+
+    /// A rule that reads scores without any.
+    #[error("which score? Only a random choice needs none; name a column to choose by")]
+    NoScore,
+
+    /// A cut that is not a fraction, or leaves nothing.
     #[error(
         "a cut of {cut} is not in [0, 1); pass the fraction to drop, such as 0.1 for the hardest tenth"
     )]
@@ -98,6 +145,13 @@ pub enum SelectionError {
         examples: usize,
     },
 
+    /// A quota, and nothing to share by.
+    #[error("the quota `{}` needs labels: give the class of each example, or choose without a quota", .quota.name())]
+    QuotaWithoutLabels {
+        /// The quota.
+        quota: Quota,
+    },
+
     /// Not one label for each score.
     #[error("{scores} scores but {labels} labels; pass the label of each training example")]
     LengthMismatch {
@@ -150,7 +204,7 @@ fn of_class(class: Option<u32>) -> String {
     class.map_or_else(String::new, |class| format!(" of class {class}"))
 }
 
-fn list(ids: &[ExampleId]) -> String {
-    let words: Vec<String> = ids.iter().map(ExampleId::to_string).collect();
+fn list<T: ToString>(items: impl IntoIterator<Item = T>) -> String {
+    let words: Vec<String> = items.into_iter().map(|item| item.to_string()).collect();
     words.join(", ")
 }

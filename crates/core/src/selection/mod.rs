@@ -8,30 +8,34 @@
 //! Source: Paul, Ganguli, Dziugaite 2021 (arXiv 2107.07075), sections 3 and 4 (keeping the
 //! highest, and the sliding window); Zheng et al. 2023 (arXiv 2210.15809) for coverage.
 //!
-//! It does not know which end of a score is hard: callers choose `Highest` or `Lowest`. It gives
-//! no weights, and never an example twice.
+//! [`Choice`] is the whole request, [`Rule`] the part of the order. It gives no weights, and never an
+//! example twice.
 
-pub mod by_class;
+mod by_class;
 mod checks;
-pub mod classes;
+mod choice;
+mod classes;
 mod coverage_centred;
 mod error;
-pub mod keep_fraction;
-pub mod quota;
+mod keep_fraction;
+mod part;
+mod quota;
 mod random;
 mod rank_slice;
-pub mod rule;
-pub mod skew;
+mod rule;
+mod skew;
 
 use rand_chacha::{ChaCha8Rng, rand_core::Rng};
 
-pub use by_class::select_by_class;
+use by_class::select_by_class;
+pub use choice::{Amount, Candidates, Choice, Chosen, Scores};
 pub use classes::Classes;
 pub use error::SelectionError;
 pub use keep_fraction::{KeepFraction, KeepFractionError};
+use part::Part;
 pub use quota::Quota;
 pub(crate) use rank_slice::rank_slice;
-pub use rule::Rule;
+pub use rule::{Rule, RuleOptions};
 pub use skew::{ClassShare, check_no_class_vanishes, class_shares, skew};
 
 use crate::{
@@ -39,49 +43,30 @@ use crate::{
     streams::{Stream, rng},
 };
 
-/// The ids of `size` examples, in ascending order.
-///
-/// `scores`: n values, the score of example i at index i; −∞ and ∞ are ordinary ends of the
-/// order. `seed` matters to `Random` and `CoverageCentred` only; the same seed gives the same
-/// subset in every version. `Random` reads nothing but n.
-///
-/// # Errors
-/// A size of 0 or above n, parameters of the rule that cannot be; for every rule but `Random`
-/// also NaN among the scores (with the first ids) and scores that are all equal, of which no part
-/// is higher than another.
-///
-/// ```
-/// use datadiet_core::{ExampleId, Rule, SelectionError, select};
-///
-/// let el2n = [0.9, 0.1, 0.5, 0.1, 1.3];
-/// assert_eq!(select(Rule::Highest, &el2n, 2, 0)?, [ExampleId(0), ExampleId(4)]);
-/// // Of the two that tie at 0.1 the lower id comes first.
-/// assert_eq!(select(Rule::Lowest, &el2n, 1, 0)?, [ExampleId(1)]);
-/// assert_eq!(select(Rule::Window { offset: 1 }, &el2n, 2, 0)?, [ExampleId(2), ExampleId(3)]);
-/// # Ok::<(), SelectionError>(())
-/// ```
-pub fn select(
-    rule: Rule,
+/// The positions of `size` scores, in ascending order. `seed` matters to `Random` and
+/// `CoverageCentred` only; `Random` reads nothing but n.
+fn select(
+    part: Part,
     scores: &[f32],
     size: usize,
     seed: u64,
 ) -> Result<Vec<ExampleId>, SelectionError> {
-    checks::request(rule, scores.len(), size)?;
-    checks::candidates(rule, rule.candidates(scores.len()), size)?;
-    checks::scores(rule, scores)?;
-    Ok(ids(choose(rule, scores, size, &mut generator(seed, 0))))
+    checks::request(part, scores.len(), size)?;
+    checks::candidates(part, part.candidates(scores.len()), size)?;
+    checks::scores(part, scores)?;
+    Ok(ids(choose(part, scores, size, &mut generator(seed, 0))))
 }
 
-/// Positions that a rule chooses, in ascending order; all checks have been made.
-fn choose(rule: Rule, scores: &[f32], size: usize, rng: &mut impl Rng) -> Vec<u32> {
+/// Positions of a part, in ascending order; all checks have been made.
+fn choose(part: Part, scores: &[f32], size: usize, rng: &mut impl Rng) -> Vec<u32> {
     let n = scores.len();
-    match rule {
-        Rule::Highest => rank_slice(scores, n - size..n),
-        Rule::Lowest => rank_slice(scores, 0..size),
-        Rule::Window { offset } => rank_slice(scores, offset..offset + size),
-        Rule::Random => random::positions(n, size, rng),
-        Rule::CoverageCentred { strata, .. } => {
-            coverage_centred::positions(scores, rule.candidates(n), strata, size, rng)
+    match part {
+        Part::Highest => rank_slice(scores, n - size..n),
+        Part::Lowest => rank_slice(scores, 0..size),
+        Part::Window { offset } => rank_slice(scores, offset..offset + size),
+        Part::Random => random::positions(n, size, rng),
+        Part::CoverageCentred { strata, .. } => {
+            coverage_centred::positions(scores, part.candidates(n), strata, size, rng)
         }
     }
 }

@@ -11,7 +11,11 @@
 //! Source: the largest remainder is Hamilton's method of apportionment; the balanced shares are a
 //! max-min fair allocation ("water-filling").
 
+use std::str::FromStr;
+
 use serde::{Deserialize, Serialize};
+
+use crate::selection::SelectionError;
 
 /// Whether classes have sizes of their own.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -24,6 +28,40 @@ pub enum Quota {
     Proportional,
     /// Each class keeps the same number, as far as it has so many.
     Balanced,
+}
+
+impl Quota {
+    /// Every quota.
+    pub const ALL: [Self; 3] = [Self::None, Self::Proportional, Self::Balanced];
+
+    /// The name in commands and files.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Proportional => "proportional",
+            Self::Balanced => "balanced",
+        }
+    }
+
+    /// What it does, in a line.
+    #[must_use]
+    pub const fn text(self) -> &'static str {
+        match self {
+            Self::None => "As the scores have it",
+            Self::Proportional => "Each class the same fraction",
+            Self::Balanced => "Each class the same number, as far as it has them",
+        }
+    }
+}
+
+impl FromStr for Quota {
+    type Err = SelectionError;
+
+    fn from_str(word: &str) -> Result<Self, Self::Err> {
+        let found = Self::ALL.into_iter().find(|quota| quota.name() == word);
+        found.ok_or_else(|| SelectionError::UnknownQuota { given: word.to_owned() })
+    }
 }
 
 /// Sizes in proportion to the classes; `size` is at most their sum.

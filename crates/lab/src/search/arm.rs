@@ -1,9 +1,11 @@
 //! A way to choose a subset: leave out the hardest, then keep the hardest of the others.
 
-use datadiet_core::{ExampleId, KeepFraction, Quota};
+use datadiet_core::{
+    Amount, Candidates, Choice, Chosen, Classes, ExampleId, KeepFraction, Quota, Rule,
+};
 use serde::{Deserialize, Serialize};
 
-use crate::{Amount, Candidates, Choice, Chosen, Keep, LabError, Ranking};
+use crate::{LabError, Ranking};
 
 /// A way to choose a subset.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -26,11 +28,10 @@ impl Arm {
         &self,
         candidates: &[ExampleId],
         ranking: &Ranking<'_>,
-        labels: &[u32],
-        classes: usize,
+        classes: Classes<'_>,
     ) -> Result<Chosen, LabError> {
-        let choice = |keep: Keep, count: usize, quota: Quota| Choice {
-            keep,
+        let choice = |rule: Rule, count: usize, quota: Quota| Choice {
+            rule,
             amount: Amount::Count(count),
             quota,
             seed: 0,
@@ -39,15 +40,11 @@ impl Arm {
         let dropped = (self.drop * candidates.len() as f64).round() as usize;
         let left = (candidates.len() - dropped.min(candidates.len())).max(size);
         let by_class = if self.quota == Quota::None { Quota::None } else { Quota::Proportional };
-        let others = choice(Keep::Easiest, left, by_class).among(
-            candidates,
-            Some(ranking),
-            labels,
-            classes,
-        )?;
-        let hardest = choice(Keep::Hardest, size, self.quota);
-        let others = Candidates::These(&others.ids);
-        hardest.among(others, Some(ranking), labels, classes)
+        let scores = Some(ranking.scores());
+        let others =
+            choice(Rule::Easiest, left, by_class).among(candidates, scores, Some(classes))?;
+        let hardest = choice(Rule::Hardest, size, self.quota);
+        Ok(hardest.among(Candidates::These(&others.ids), scores, Some(classes))?)
     }
 
     /// The same size, but the hardest whatever their class.
@@ -84,7 +81,7 @@ mod tests {
         let labels: Vec<u32> = (0..20).map(|id| u32::from(id >= 10)).collect();
         let all: Vec<ExampleId> = (0..20).map(ExampleId).collect();
         let arm = Arm { keep: KeepFraction::try_from(0.2).unwrap(), drop, quota };
-        let chosen = arm.among(&all, &ranking, &labels, 2).unwrap();
+        let chosen = arm.among(&all, &ranking, Classes { labels: &labels, count: 2 }).unwrap();
         chosen.ids.iter().map(|id| id.0).collect()
     }
 

@@ -1,16 +1,13 @@
 //! Linear mode connectivity of parents and children, on examples of a score (the paper's section 5).
 
-use datadiet_core::{Quota, barrier};
+use datadiet_core::{Amount, Candidates, Choice, Quota, Rule, barrier};
 use datadiet_store::{
     Line, ListRef, Measured, Measurement, Recording, Risks, RunId, RunSpec, Spawn, Store,
 };
 use serde::{Deserialize, Serialize};
 
 use crate::retraining::{FIRST_REPLICA, keep_ids};
-use crate::{
-    Amount, Choice, Finished, Job, Keep, LabError, MeasureJob, Ranking, Scene, Scored, Spread,
-    TimePoint,
-};
+use crate::{Finished, Job, LabError, MeasureJob, Ranking, Scene, Scored, Spread, TimePoint};
 
 /// Parents, children, and the examples on which the line between them is judged.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -48,8 +45,7 @@ impl Default for ConnectivityPlan {
 }
 
 /// The sets of examples.
-const SETS: [(&str, Keep); 3] =
-    [("lowest", Keep::Lowest), ("random", Keep::Random), ("highest", Keep::Highest)];
+const SETS: [Rule; 3] = [Rule::Lowest, Rule::Random, Rule::Highest];
 
 /// Parents and children of one scene.
 #[derive(Clone, Debug)]
@@ -180,7 +176,7 @@ impl ConnectivityPlan {
         scored: &Scored,
     ) -> Result<Connectivity, LabError> {
         let ranking = Ranking::of(&scored.scores.table, &self.by)?;
-        let sets = SETS.iter().map(|(_, keep)| self.set(store, scene, &ranking, *keep));
+        let sets = SETS.map(|rule| self.set(store, scene, &ranking, rule)).into_iter();
         let sets = sets.collect::<Result<Vec<ListRef>, _>>()?;
         let times = self.times(scene);
         let mut weights: Vec<u64> = times.iter().map(|time| time.step).collect();
@@ -207,12 +203,12 @@ impl ConnectivityPlan {
         store: &Store,
         scene: &Scene,
         ranking: &Ranking<'_>,
-        keep: Keep,
+        rule: Rule,
     ) -> Result<ListRef, LabError> {
         let amount = Amount::Count(self.examples as usize);
-        let choice = Choice { keep, amount, quota: Quota::None, seed: scene.template.seed };
-        let all = scene.examples();
-        let chosen = choice.among(&all, Some(ranking), &scene.labels, scene.classes.len())?;
+        let choice = Choice { rule, amount, quota: Quota::None, seed: scene.template.seed };
+        let all = Candidates::All(scene.labels.len());
+        let chosen = choice.among(all, Some(ranking.scores()), Some(scene.by_class()))?;
         Ok(keep_ids(store, &chosen.ids)?)
     }
 
@@ -277,7 +273,7 @@ impl ConnectivityPlan {
         let lines: Vec<&[Risks]> = lines.collect();
         let set = |index: usize| {
             let own: Vec<&Risks> = lines.iter().filter_map(|risks| risks.get(index)).collect();
-            SetOutcome::of(SETS[index].0, &self.alphas(), &own)
+            SetOutcome::of(SETS[index].name(), &self.alphas(), &own)
         };
         let spawn = children.first().and_then(|child| child.spec.spawn.as_ref());
         let step = spawn.map_or(0, |spawn| spawn.step);

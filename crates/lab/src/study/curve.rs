@@ -1,13 +1,13 @@
 //! Accuracy against the fraction kept, and against the time at which scores were taken (the paper's
 //! figures 1 and 2).
 
-use datadiet_core::{KeepFraction, Quota};
+use datadiet_core::{Amount, Choice, KeepFraction, Quota, Rule, RuleOptions, SelectionError};
 use datadiet_store::Store;
 use serde::{Deserialize, Serialize};
 
 use super::point::{Place, Point, Points};
 use crate::ranking::time_of;
-use crate::{Amount, Choice, Fixed, Keep, LabError, Ranking, Retraining, Scene, Scored};
+use crate::{Fixed, LabError, Ranking, Retraining, Scene, Scored};
 
 /// Which subsets are trained on.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -17,12 +17,14 @@ pub struct CurvePlan {
     pub by: Vec<String>,
     /// Fractions to keep.
     pub keep: Vec<KeepFraction>,
-    /// Which part of the order is kept.
-    pub rule: CurveRule,
+    /// Which part of the order is kept, by its name in [`Rule::NAMES`].
+    pub rule: String,
     /// For `ccs`: fraction of the hardest that is dropped.
-    pub cut: f64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cut: Option<f64>,
     /// For `ccs`: strata.
-    pub strata: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub strata: Option<u32>,
     /// How the subset is shared out over the classes.
     pub quota: Quota,
     /// What stays the same when the training set shrinks.
@@ -33,27 +35,14 @@ pub struct CurvePlan {
     pub random: bool,
 }
 
-/// Rules without a parameter of their own.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum CurveRule {
-    /// The hard end of the score.
-    #[default]
-    Hardest,
-    /// The easy end.
-    Easiest,
-    /// Coverage-centred.
-    Ccs,
-}
-
 impl Default for CurvePlan {
     fn default() -> Self {
         Self {
             by: Vec::new(),
             keep: Vec::new(),
-            rule: CurveRule::Hardest,
-            cut: 0.1,
-            strata: 50,
+            rule: Rule::Hardest.name().into(),
+            cut: None,
+            strata: None,
             quota: Quota::None,
             fixed: Fixed::Steps,
             retrainings: 1,
@@ -69,27 +58,14 @@ impl CurvePlan {
         series * self.keep.len() * self.retrainings as usize
     }
 
-    fn part(&self) -> Keep {
-        match self.rule {
-            CurveRule::Hardest => Keep::Hardest,
-            CurveRule::Easiest => Keep::Easiest,
-            CurveRule::Ccs => Keep::Ccs { cut: self.cut, strata: self.strata },
-        }
+    fn rule(&self) -> Result<Rule, SelectionError> {
+        let options = RuleOptions { offset: None, cut: self.cut, strata: self.strata };
+        Rule::named(&self.rule, options, 1)
     }
 
     /// How subsets are chosen and trained on, in words.
-    fn how(&self) -> String {
-        let part = match self.rule {
-            CurveRule::Hardest => {
-                "the hardest examples are kept (the hard end of each score)".into()
-            }
-            CurveRule::Easiest => "the easiest examples are kept".into(),
-            CurveRule::Ccs => format!(
-                "the hardest {} % are left out and {} strata of the score sampled evenly (CCS)",
-                self.cut * 100.0,
-                self.strata
-            ),
-        };
+    fn how(&self) -> Result<String, SelectionError> {
+        let rule = self.rule()?;
         let quota = match self.quota {
             Quota::None => "",
             Quota::Proportional => ", each class in proportion",
@@ -99,9 +75,11 @@ impl CurvePlan {
             Fixed::Steps => "as many steps as on everything",
             Fixed::Epochs => "as many epochs as on everything, so fewer steps",
         };
-        format!(
-            "Of each size {part}{quota}; networks are trained on them from scratch for {fixed}."
-        )
+        Ok(format!(
+            "Subsets of each size are chosen by the rule `{}` ({rule}{quota}); networks are trained on \
+             them from scratch for {fixed}.",
+            rule.name()
+        ))
     }
 
     /// Checks what does not need the scores.
@@ -110,14 +88,13 @@ impl CurvePlan {
     /// For columns that scoring does not take, or parameters that make no sense.
     pub fn check(&self, scene: &Scene) -> Result<(), LabError> {
         self.by.iter().try_for_each(|by| scene.check_column(by).map(drop))?;
+        self.rule()?;
         let problem = if self.keep.is_empty() {
             "[curve] needs keep, such as keep = [0.75, 0.5]"
         } else if self.by.is_empty() && !self.random {
             "[curve] needs by, such as by = [\"el2n@4\"]"
         } else if self.retrainings == 0 {
             "[curve] retrainings must be at least 1"
-        } else if self.strata == 0 || !(0.0..1.0).contains(&self.cut) {
-            "[curve] cut must lie in [0, 1) and strata be at least 1"
         } else {
             return Ok(());
         };
@@ -152,7 +129,7 @@ impl CurvePlan {
             points.push(self.point(store, scene, place, keep, None)?);
         }
         let full = Retraining::full(scene, self.retrainings);
-        Ok(Points { scene: scene.name.clone(), how: self.how(), points, full })
+        Ok(Points { scene: scene.name.clone(), how: self.how()?, points, full })
     }
 
     fn point(
@@ -164,7 +141,7 @@ impl CurvePlan {
         ranking: Option<&Ranking>,
     ) -> Result<Point, LabError> {
         let choice = Choice {
-            keep: if ranking.is_some() { self.part() } else { Keep::Random },
+            rule: if ranking.is_some() { self.rule()? } else { Rule::Random },
             amount: Amount::Fraction(keep),
             quota: self.quota,
             seed: scene.template.seed,

@@ -1,13 +1,10 @@
 //! One subset and what trainings on it reach: a point of a figure.
 
-use datadiet_core::{ExampleId, skew};
+use datadiet_core::{Amount, Candidates, Choice, Chosen, ExampleId, skew};
 use datadiet_store::{Store, StoreError};
 use serde::{Deserialize, Serialize};
 
-use crate::{
-    Amount, Candidates, Choice, Chosen, Finished, Fixed, Job, LabError, Ranking, Retraining, Scene,
-    Spread,
-};
+use crate::{Finished, Fixed, Job, LabError, Ranking, Retraining, Scene, Spread};
 
 /// Where a point stands in its figure.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -67,15 +64,15 @@ impl Point {
         fixed: Fixed,
         trainings: u32,
     ) -> Result<Self, LabError> {
-        let (all, classes) = (scene.labels.len(), scene.classes.len());
+        let (all, scores) = (scene.labels.len(), ranking.map(Ranking::scores));
         let scored = scored(ranking, all);
         let chosen = if scored.len() == all {
-            choice.among(Candidates::All(all), ranking, &scene.labels, classes)?
+            choice.among(Candidates::All(all), scores, Some(scene.by_class()))?
         } else {
             // Examples without a score are never chosen by it, and the size is a share of all.
             let amount = Amount::Count(choice.amount.of(all));
-            let choice = Choice { amount, ..choice.clone() };
-            choice.among(&scored, ranking, &scene.labels, classes)?
+            let choice = Choice { amount, ..*choice };
+            choice.among(&scored, scores, Some(scene.by_class()))?
         };
         Ok(Self::new(store, scene, place, &chosen, fixed, trainings)?)
     }

@@ -1,12 +1,12 @@
 //! A window that slides over the ascending order of a score, with clean and with noisy labels (the
 //! paper's figure 4).
 
-use datadiet_core::{KeepFraction, Quota};
+use datadiet_core::{Amount, Choice, KeepFraction, Quota, Rule};
 use datadiet_store::Store;
 use serde::{Deserialize, Serialize};
 
 use super::point::{Place, Point, Points};
-use crate::{Amount, Choice, Fixed, Keep, LabError, Ranking, Retraining, Scene, Scored};
+use crate::{Fixed, LabError, Ranking, Retraining, Scene, Scored};
 
 /// Which windows are trained on.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -81,11 +81,11 @@ impl WindowPlan {
                 keep: self.keep.into(),
                 time: None,
             };
-            let keep = Keep::Window { offset };
-            points.push(self.point(store, scene, place, keep, &ranking)?);
+            let rule = Rule::Window { offset };
+            points.push(self.point(store, scene, place, rule, &ranking)?);
         }
         let place = Place { series: "random".into(), keep: self.keep.into(), ..Place::default() };
-        points.push(self.point(store, scene, place, Keep::Random, &ranking)?);
+        points.push(self.point(store, scene, place, Rule::Random, &ranking)?);
         let full = Retraining::full(scene, self.retrainings);
         let how = "Networks are trained from scratch for as many steps as on everything.".into();
         Ok(Points { scene: scene.name.clone(), how, points, full })
@@ -96,11 +96,11 @@ impl WindowPlan {
         store: &Store,
         scene: &Scene,
         place: Place,
-        keep: Keep,
+        rule: Rule,
         ranking: &Ranking,
     ) -> Result<Point, LabError> {
         let amount = Amount::Fraction(self.keep);
-        let choice = Choice { keep, amount, quota: self.quota, seed: scene.template.seed };
+        let choice = Choice { rule, amount, quota: self.quota, seed: scene.template.seed };
         let (ranking, count) = (Some(ranking), self.retrainings);
         Point::chosen_by(&choice, ranking, store, scene, place, Fixed::Steps, count)
     }

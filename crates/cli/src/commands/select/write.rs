@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail, ensure};
 use clap::{Args, ValueEnum};
-use datadiet_core::ExampleId;
+use datadiet_core::{Chosen, ExampleId};
 use datadiet_data::export;
-use datadiet_lab::{Chosen, Ranking};
+use datadiet_lab::Ranking;
 use datadiet_store::DataRef;
 use datadiet_table::{Column, KEY, TableWriter, write_atomically, write_json};
 use serde::Serialize;
