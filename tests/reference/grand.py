@@ -1,16 +1,14 @@
 """Norms of each example's loss gradient, as PyTorch's per-example gradients have them.
 
-    python grand.py IN.safetensors OUT.safetensors
+    python grand.py IN.safetensors OUT.safetensors [IN OUT ...]
 
 IN: as for logits.py, with the weights and running statistics to use.
 
 OUT: `grand` over all parameters and `grand_last_layer` over weight and bias of the last layer, one
-number an example: eval mode, cross-entropy, `torch.func.vmap(grad)`, in 64-bit floats.
+number an example: eval mode, cross-entropy, `torch.func.vmap(grad)`; `margin`, one number an example:
+how far the input of a ReLU is at least from 0, where its gradient jumps.
 """
 
-import sys
-
-import torch
 from torch import Tensor, nn
 from torch.func import functional_call, grad, vmap
 from torch.nn import functional as F
@@ -29,19 +27,16 @@ def norms(network: nn.Module, images: Tensor, labels: Tensor) -> tuple[Tensor, T
 
     gradients = vmap(grad(loss), (None, 0, 0))(parameters, images, labels)
     squares = [value.flatten(1).square().sum(1) for value in gradients.values()]
-    return sum(squares).sqrt().float(), sum(squares[-2:]).sqrt().float()
+    return sum(squares).sqrt(), sum(squares[-2:]).sqrt()
 
 
-def main(source: str, target: str) -> None:
-    torch.set_num_threads(2)
-    metadata, tensors = record.read(source)
+def answer(metadata: dict[str, str], tensors: dict[str, Tensor]) -> dict[str, Tensor]:
     network = networks.from_record(metadata, tensors).eval()
-    images, labels = tensors["images"].double(), tensors["labels"].long()
-    everything, last_layer = norms(network.double(), images, labels)
-    record.write(target, {"grand": everything, "grand_last_layer": last_layer})
+    everything, last_layer = norms(network, tensors["images"], tensors["labels"])
+    with networks.Margin() as margin:
+        network(tensors["images"])
+    return {"grand": everything, "grand_last_layer": last_layer, "margin": margin.of_examples}
 
 
 if __name__ == "__main__":
-    if len(sys.argv) != 3:
-        sys.exit(__doc__)
-    main(sys.argv[1], sys.argv[2])
+    record.answer_all(__doc__, answer)

@@ -7,6 +7,23 @@ eps 1e-5 and PyTorch's momentum 0.1 (0.9 where momentum means the share that is 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.overrides import TorchFunctionMode
+
+
+class Margin(TorchFunctionMode):
+    """How far the inputs of all ReLUs are at least from 0, for each example of a batch.
+
+    There the gradient jumps: where rounding may move an input across, gradients cannot be compared.
+    """
+
+    of_examples: Tensor | None = None
+
+    def __torch_function__(self, function, types, args=(), kwargs=None):
+        if function is F.relu:
+            nearest = args[0].detach().abs().flatten(1).amin(1)
+            known = self.of_examples
+            self.of_examples = nearest if known is None else torch.minimum(known, nearest)
+        return function(*args, **(kwargs or {}))
 
 
 def conv3x3(inputs: int, outputs: int, stride: int = 1, bias: bool = False) -> nn.Conv2d:
@@ -150,8 +167,17 @@ def build(
     raise ValueError(f"unknown network {name!r}; known: {', '.join(NAMES)}")
 
 
+def buffers(network: nn.Module) -> dict[str, Tensor]:
+    """Running statistics by the names that they have in files."""
+    return {
+        f"buffer.{name}": value
+        for name, value in network.named_buffers()
+        if not name.endswith("num_batches_tracked")
+    }
+
+
 def from_record(metadata: dict[str, str], tensors: dict[str, Tensor]) -> nn.Module:
-    """The network that an input file describes, with its `param.*` and `buffer.*` values."""
+    """The network that an input file describes, with its `param.*` and `buffer.*` values in their type."""
     width = metadata.get("width", "")
     network = build(
         metadata["network"],
@@ -161,21 +187,18 @@ def from_record(metadata: dict[str, str], tensors: dict[str, Tensor]) -> nn.Modu
         int(metadata["classes"]),
         int(width) if width not in ("", "None", "null") else None,
     )
+    network.to(next(value.dtype for name, value in tensors.items() if name.startswith("param.")))
     wanted = {f"param.{name}": value for name, value in network.named_parameters()}
-    wanted |= {
-        f"buffer.{name}": value
-        for name, value in network.named_buffers()
-        if not name.endswith("num_batches_tracked")
-    }
+    wanted |= buffers(network)
     given = {name for name in tensors if name.startswith(("param.", "buffer."))}
-    given = {name for name in given if not name.endswith("num_batches_tracked")}
     if given != set(wanted):
         raise ValueError(
             f"missing: {sorted(set(wanted) - given)}; not of this network: {sorted(given - set(wanted))}"
         )
     with torch.no_grad():
         for name, value in wanted.items():
-            if value.shape != tensors[name].shape:
-                raise ValueError(f"{name}: {tuple(tensors[name].shape)}, not {tuple(value.shape)}")
+            if value.shape != tensors[name].shape or value.dtype != tensors[name].dtype:
+                raise ValueError(f"{name}: {tensors[name].dtype} {tuple(tensors[name].shape)}, "
+                                 f"not {value.dtype} {tuple(value.shape)}")
             value.copy_(tensors[name])
     return network

@@ -1,14 +1,12 @@
 """The Gram matrix of the logits' gradients, from an explicit Jacobian.
 
-    python ntk.py IN.safetensors OUT.safetensors
+    python ntk.py IN.safetensors OUT.safetensors [IN OUT ...]
 
 IN: as for logits.py, with the weights and running statistics to use.
 
 OUT: `kernel`, mK × mK, rows by example, then class: eval mode, `torch.func.jacrev` over all
-parameters, in 64-bit floats.
+parameters.
 """
-
-import sys
 
 import torch
 from torch import Tensor, nn
@@ -30,14 +28,10 @@ def kernel(network: nn.Module, images: Tensor) -> Tensor:
     return rows @ rows.T
 
 
-def main(source: str, target: str) -> None:
-    torch.set_num_threads(2)
-    metadata, tensors = record.read(source)
+def answer(metadata: dict[str, str], tensors: dict[str, Tensor]) -> dict[str, Tensor]:
     network = networks.from_record(metadata, tensors).eval()
-    record.write(target, {"kernel": kernel(network.double(), tensors["images"].double()).float()})
+    return {"kernel": kernel(network, tensors["images"])}
 
 
 if __name__ == "__main__":
-    if len(sys.argv) != 3:
-        sys.exit(__doc__)
-    main(sys.argv[1], sys.argv[2])
+    record.answer_all(__doc__, answer)

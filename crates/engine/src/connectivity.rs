@@ -6,7 +6,7 @@
 
 use datadiet_core::ExampleId;
 use datadiet_store::Risks;
-use tch::{Kind, Tensor};
+use tch::Tensor;
 
 use crate::EngineError;
 use crate::evaluation::{Pass, indices, logit_scores_of, mean};
@@ -25,8 +25,6 @@ pub struct Path<'a> {
     pub from: &'a Parameters,
     /// The end at α = 1.
     pub to: &'a Parameters,
-    /// Type of activations.
-    pub kind: Kind,
     /// Images and labels of the training split.
     pub pass: Pass<'a>,
     /// Training examples, in random order, from which batch-norm statistics are taken.
@@ -46,7 +44,7 @@ impl Path<'_> {
         let mut risks = vec![Risks { error: Vec::new(), loss: Vec::new() }; sets.len()];
         for &alpha in alphas {
             let point = self.point(alpha);
-            let working = point.working_copy(self.kind);
+            let working = point.working_copy(self.pass.images.kind());
             let weights = Weights { parameters: &point, working: &working };
             for (set, risks) in sets.iter().zip(&mut risks) {
                 let scores = logit_scores_of(self.network, &weights, self.pass, set)?;
@@ -60,23 +58,17 @@ impl Path<'_> {
     /// The network at `alpha`, with batch-norm statistics of its own.
     pub fn point(&self, alpha: f64) -> Parameters {
         let point = self.from.toward(self.to, alpha);
-        renew_statistics(self.network, &point, self.kind, self.pass, self.statistics);
+        renew_statistics(self.network, &point, self.pass, self.statistics);
         point
     }
 }
 
 /// Replaces the running statistics by means over batches of the examples `ids`.
-pub fn renew_statistics(
-    network: &Network,
-    parameters: &Parameters,
-    kind: Kind,
-    pass: Pass<'_>,
-    ids: &[ExampleId],
-) {
+fn renew_statistics(network: &Network, parameters: &Parameters, pass: Pass<'_>, ids: &[ExampleId]) {
     if parameters.buffers().is_empty() {
         return;
     }
-    let working = parameters.working_copy(kind);
+    let working = parameters.working_copy(pass.images.kind());
     let weights = Weights { parameters, working: &working };
     // Incomplete batches are dropped, as in training.
     let batches: Vec<&[ExampleId]> = ids.chunks_exact(BATCH.min(ids.len())).collect();

@@ -144,7 +144,7 @@ pub fn gradient_norms(
 pub fn last_layer_gradient_norms(
     trainer: &Trainer<'_>,
     pass: Pass<'_>,
-) -> Result<Vec<f32>, EngineError> {
+) -> Result<Vec<f64>, EngineError> {
     let working = trainer.parameters.working_copy(trainer.kind());
     let weights = Weights { parameters: &trainer.parameters, working: &working };
     let mut norms = Vec::new();
@@ -164,14 +164,14 @@ pub fn input_norms(pass: Pass<'_>) -> Result<Vec<f32>, EngineError> {
     pass.visit(BATCH, |images, _| {
         let squares = images.to_kind(Kind::Float).square();
         let sums = squares.sum_dim_intlist([1i64, 2, 3].as_slice(), false, Kind::Float);
-        norms.extend(to_vec(&sums.sqrt()));
+        norms.extend(to_vec::<f32>(&sums.sqrt()));
         Ok(())
     })?;
     Ok(norms)
 }
 
-/// A tensor's values on the processor, row by row.
-pub fn to_vec(tensor: &Tensor) -> Vec<f32> {
-    let tensor = tensor.to_kind(Kind::Float).contiguous().view(-1);
-    Vec::<f32>::try_from(tensor).expect("a vector of floats")
+/// A tensor's values, row by row.
+pub fn to_vec<T: tch::kind::Element + Copy>(tensor: &Tensor) -> Vec<T> {
+    let tensor = tensor.to_kind(T::KIND).contiguous().view(-1);
+    Vec::try_from(tensor).expect("a vector of numbers of this type")
 }

@@ -1,10 +1,11 @@
 //! The gradient of a loss with respect to all parameters, summed over the batch.
 
-use tch::{Kind, Tensor};
+use tch::Tensor;
 
 use crate::layers::{BatchNorm, Conv2d, Linear, NormTap};
 use crate::network::{ParameterVisitor, Weights};
 use crate::parameters::{ParamId, Parameters};
+use crate::precision::widened;
 
 /// Collects one gradient for each parameter, in 32-bit floats.
 #[derive(Debug)]
@@ -26,7 +27,7 @@ impl BatchGradient {
 
     fn put(&mut self, id: ParamId, grad: &Tensor) {
         // The optimiser works in memory order: no strides of another layout.
-        self.0[id.0] = Some(grad.to_kind(Kind::Float).contiguous());
+        self.0[id.0] = Some(widened(grad).contiguous());
     }
 }
 

@@ -97,6 +97,11 @@ impl<'a> Images<'a> {
         self.pixels.device()
     }
 
+    /// Type of the activations that they become.
+    pub fn kind(&self) -> Kind {
+        self.kind
+    }
+
     /// The un-augmented images `start..start + count`, N×C×H×W, normalised.
     pub fn range(&self, start: usize, count: usize) -> Tensor {
         match (&self.host, self.kind) {
@@ -203,8 +208,11 @@ mod tests {
             let fast = images.augmented(&indices, &crops);
             let plain = images.device_augmented(&indices, &crops);
             assert_eq!(fast.size(), [4, 3, 6, 7]);
-            assert_eq!(to_vec(&fast), to_vec(&plain));
-            assert_eq!(to_vec(&images.range(1, 3)), to_vec(&images.select(&[1, 2, 3])));
+            assert_eq!(to_vec::<f32>(&fast), to_vec::<f32>(&plain));
+            assert_eq!(
+                to_vec::<f32>(&images.range(1, 3)),
+                to_vec::<f32>(&images.select(&[1, 2, 3]))
+            );
         }
     }
 }

@@ -25,6 +25,7 @@ pub mod network;
 pub mod networks;
 pub mod ntk;
 pub mod parameters;
+pub mod precision;
 mod recorder;
 pub mod session;
 mod snapshot;

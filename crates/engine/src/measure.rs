@@ -20,9 +20,9 @@ use crate::network::{Network, Weights};
 use crate::networks;
 use crate::ntk::logit_gram;
 use crate::parameters::Parameters;
+use crate::precision::kind_of;
 use crate::session::{load_train, open_data, task_of};
 use crate::snapshot::read_weights;
-use crate::trainer::kind_of;
 
 /// What a measurement needs from its surroundings; none of it changes the result, but for the last
 /// bits of a kernel, which depend on how much fits the memory.
@@ -111,8 +111,7 @@ fn line(
     }
     let dataset = open_data(surroundings.data, &spec)?;
     let device = device_for(&spec, surroundings.gpu)?;
-    let kind = kind_of(spec.precision);
-    let (images, original) = load_train(&dataset, &spec, kind, device);
+    let (images, original) = load_train(&dataset, &spec, kind_of(spec.precision), device);
     let task = task_of(&dataset);
     let material = Material::read(&from, &spec, original, task.classes as u32)?;
     let end = |run: &RunFolder| -> Result<(Network, Parameters), EngineError> {
@@ -128,7 +127,6 @@ fn line(
         network: &network,
         from: &first,
         to: &second,
-        kind,
         pass: Pass { images: &images, labels: &material.labels, stop: surroundings.stop },
         statistics: &drawn(&material.examples, wanted.statistics as usize, &spec),
     };

@@ -8,6 +8,7 @@ use tch::{Kind, Tensor};
 
 use crate::layers::{BatchNorm, Conv2d, Linear, NormSaved, NormTap, bytes_of, subsample, to_nhwc};
 use crate::parameters::Parameters;
+use crate::precision::widened;
 
 /// How batch norm behaves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -107,10 +108,10 @@ pub trait ParameterVisitor {
 }
 
 impl Network {
-    /// Logits, N × classes in 32-bit floats, for a batch of images N×C×H×W.
+    /// Logits, N × classes (32-bit floats), for a batch of images N×C×H×W.
     pub fn forward(&self, weights: &Weights<'_>, images: &Tensor, mode: Mode) -> Tensor {
         let x = forward(&self.stages, weights, images.shallow_clone(), mode, &mut None);
-        x.to_kind(Kind::Float)
+        widened(&x)
     }
 
     /// Logits, and what the backward pass needs.
@@ -122,7 +123,7 @@ impl Network {
     ) -> (Tensor, Tape) {
         let mut tape = Some(Tape::default());
         let x = forward(&self.stages, weights, images.shallow_clone(), mode, &mut tape);
-        (x.to_kind(Kind::Float), tape.unwrap_or_default())
+        (widened(&x), tape.unwrap_or_default())
     }
 
     /// Logits in evaluation mode, and the input of the last layer, N × features.
@@ -134,7 +135,7 @@ impl Network {
         let (last, before) = self.stages.split_last().expect("a network has layers");
         let features = forward(before, weights, images.shallow_clone(), Mode::Eval, &mut None);
         let x = forward_stage(last, weights, features.shallow_clone(), Mode::Eval, &mut None);
-        (x.to_kind(Kind::Float), features)
+        (widened(&x), features)
     }
 
     /// Carries the gradient of the logits back through the network.

@@ -10,7 +10,7 @@ pub struct ParamId(pub usize);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BufferId(pub usize);
 
-/// Master copies of all parameters and buffers, 32-bit floats in a fixed order.
+/// Master copies of all parameters and buffers in a fixed order: 32-bit floats, as built.
 #[derive(Debug, Default)]
 pub struct Parameters {
     names: Vec<String>,
@@ -84,16 +84,27 @@ impl Parameters {
         }
     }
 
+    /// A copy in floats of another type.
+    pub fn cast(&self, kind: Kind) -> Self {
+        let cast = |values: &[Tensor]| values.iter().map(|x| x.to_kind(kind).copy()).collect();
+        Self {
+            names: self.names.clone(),
+            values: cast(&self.values),
+            buffer_names: self.buffer_names.clone(),
+            buffers: cast(&self.buffers),
+        }
+    }
+
     /// Zeros in the shape of every parameter.
     pub fn zeros_like(&self) -> Vec<Tensor> {
         self.values.iter().map(Tensor::zeros_like).collect()
     }
 
     /// The parameters as layers compute with them: matrices and filters in `kind`, the scales and
-    /// shifts of batch norm in 32-bit floats.
+    /// shifts of batch norm as they are.
     pub fn working_copy(&self, kind: Kind) -> Vec<Tensor> {
-        let cast = |value: &Tensor| match (kind, value.dim()) {
-            (Kind::Float, _) | (_, 1) => value.shallow_clone(),
+        let cast = |value: &Tensor| match value.dim() {
+            1 => value.shallow_clone(),
             _ => value.to_kind(kind),
         };
         self.values.iter().map(cast).collect()

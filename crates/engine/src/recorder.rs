@@ -206,7 +206,7 @@ impl<'a> Recorder<'a> {
 }
 
 /// The norms, those that are not finite as missing values, with a warning that names them.
-fn finite(norms: &[f32], kind: ScoreKind, step: u64, warnings: &mut Vec<String>) -> Vec<f32> {
+fn finite(norms: &[f64], kind: ScoreKind, step: u64, warnings: &mut Vec<String>) -> Vec<f32> {
     let ids: Vec<usize> = (0..norms.len()).filter(|&id| !norms[id].is_finite()).collect();
     if !ids.is_empty() {
         let named: Vec<String> = ids.iter().take(10).map(usize::to_string).collect();
@@ -217,7 +217,7 @@ fn finite(norms: &[f32], kind: ScoreKind, step: u64, warnings: &mut Vec<String>)
             named.join(", "),
         ));
     }
-    norms.iter().map(|&norm| if norm.is_finite() { norm } else { f32::NAN }).collect()
+    norms.iter().map(|&norm| if norm.is_finite() { norm as f32 } else { f32::NAN }).collect()
 }
 
 fn unsupported(kind: ScoreKind) -> EngineError {
@@ -231,7 +231,7 @@ mod tests {
     #[test]
     fn gradients_that_are_not_finite_are_named_and_left_out() {
         let mut warnings = Vec::new();
-        let kept = finite(&[1.0, f32::INFINITY, f32::NAN, 2.0], ScoreKind::Grand, 7, &mut warnings);
+        let kept = finite(&[1.0, f64::INFINITY, f64::NAN, 2.0], ScoreKind::Grand, 7, &mut warnings);
         assert_eq!((kept[0], kept[3]), (1.0, 2.0));
         assert!(kept[1].is_nan() && kept[2].is_nan());
         assert!(warnings[0].ends_with("left out: 1, 2"), "{}", warnings[0]);

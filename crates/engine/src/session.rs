@@ -16,9 +16,10 @@ use crate::images::{Images, Normalisation};
 use crate::material::Material;
 use crate::memory::peak_memory_mib;
 use crate::networks::{self, Task};
+use crate::precision::kind_of;
 use crate::recorder::{Labelled, Means, Recorder};
 use crate::snapshot;
-use crate::trainer::{Minibatch, Trainer, kind_of};
+use crate::trainer::{Minibatch, Trainer};
 
 /// Hears how a run goes on.
 pub trait Progress {

@@ -23,7 +23,7 @@ impl Entry {
     /// A tensor in 32-bit floats.
     pub fn of((name, tensor): (String, &Tensor)) -> Self {
         let shape = tensor.size().iter().map(|&side| side as usize).collect();
-        let bytes = bytemuck::cast_slice(&to_vec(tensor)).to_vec();
+        let bytes = bytemuck::cast_slice(&to_vec::<f32>(tensor)).to_vec();
         Self { name, dtype: Dtype::F32, shape, bytes }
     }
 

@@ -1,7 +1,7 @@
 //! Stochastic gradient descent on one network: one call, one step.
 
 use datadiet_core::{ExampleId, Stream, permutation, rng};
-use datadiet_store::{Precision, RunSpec, Spawn};
+use datadiet_store::{RunSpec, Spawn};
 use rand::Rng;
 use tch::{Kind, Tensor};
 
@@ -78,7 +78,7 @@ impl<'a> Trainer<'a> {
 
     /// Type of activations.
     pub fn kind(&self) -> Kind {
-        kind_of(self.spec.precision)
+        self.images.kind()
     }
 
     /// Trains on the next minibatch.
@@ -137,20 +137,12 @@ impl<'a> Trainer<'a> {
     }
 }
 
-/// Type of activations in a precision.
-pub fn kind_of(precision: Precision) -> Kind {
-    match precision {
-        Precision::F32 => Kind::Float,
-        Precision::Bf16 => Kind::BFloat16,
-    }
-}
-
 /// The mean cross-entropy and its gradient with respect to the logits, `(softmax − one-hot) / N`.
 pub fn mean_cross_entropy(logits: &Tensor, labels: &[u32]) -> (Tensor, Tensor) {
     let labels = on_device(labels, logits);
-    let log_probabilities = logits.log_softmax(-1, Kind::Float);
+    let log_probabilities = logits.log_softmax(-1, logits.kind());
     let loss = log_probabilities.nll_loss(&labels);
-    let errors = log_probabilities.exp() - labels.one_hot(logits.size()[1]).to_kind(Kind::Float);
+    let errors = log_probabilities.exp() - labels.one_hot(logits.size()[1]).to_kind(logits.kind());
     (loss, errors / labels.numel() as f64)
 }
 
@@ -160,8 +152,8 @@ pub fn mean_cross_entropy(logits: &Tensor, labels: &[u32]) -> (Tensor, Tensor) {
 /// rounding.
 pub fn error_vectors(logits: &Tensor, labels: &[u32]) -> Tensor {
     let labels = on_device(labels, logits).unsqueeze(-1);
-    let others = logits.softmax(-1, Kind::Float).scatter_value(-1, &labels, 0.0);
-    let sums = others.sum_dim_intlist([-1i64].as_slice(), true, Kind::Float);
+    let others = logits.softmax(-1, logits.kind()).scatter_value(-1, &labels, 0.0);
+    let sums = others.sum_dim_intlist([-1i64].as_slice(), true, logits.kind());
     others.scatter(-1, &labels, &-sums)
 }
 

@@ -4,25 +4,20 @@ mod common;
 
 use std::sync::atomic::AtomicBool;
 
-use common::{describe, named, named_with_batch, python, sample, spec};
+use common::{Question, assert_close, describe, images, named, python, sample, spec, wide};
 use datadiet_core::{ExampleId, barrier};
 use datadiet_data::RawDataset;
 use datadiet_engine::connectivity::Path;
 use datadiet_engine::evaluation::{Pass, indices};
-use datadiet_engine::images::{Images, Normalisation};
+use datadiet_engine::images::Images;
+use datadiet_engine::network::Network;
 use datadiet_engine::networks::{Task, build};
 use datadiet_engine::parameters::Parameters;
 use datadiet_engine::trainer::Trainer;
 use datadiet_store::{Precision, RunSpec, Spawn};
-use tch::{Device, Kind, Tensor};
+use tch::{Kind, Tensor};
 
 const GREY: Task = Task { channels: 1, height: 28, width: 28, classes: 10 };
-
-fn images(raw: &RawDataset) -> Images<'_> {
-    let normalisation = Normalisation { mean: &[0.286], std: &[0.353] };
-    let shape = [raw.height, raw.width, raw.channels];
-    Images::new(&raw.train.images, shape, &normalisation, Kind::Float, Device::Cpu)
-}
 
 /// Parameters after 20 steps of a run; children of different numbers go different ways from the
 /// same initialisation.
@@ -38,12 +33,32 @@ fn trained(raw: &RawDataset, images: &Images<'_>, child: u32) -> Parameters {
     trainer.parameters
 }
 
+/// What all lines have in common.
+struct Common<'a> {
+    network: &'a Network,
+    labels: &'a [u32],
+    stop: &'a AtomicBool,
+    statistics: &'a [ExampleId],
+}
+
+impl Common<'_> {
+    fn path<'p>(
+        &'p self,
+        images: &'p Images<'p>,
+        from: &'p Parameters,
+        to: &'p Parameters,
+    ) -> Path<'p> {
+        let pass = Pass { images, labels: self.labels, stop: self.stop };
+        Path { network: self.network, from, to, pass, statistics: self.statistics }
+    }
+}
+
 #[test]
 fn the_line_between_two_networks() {
     let raw = sample();
-    let images = images(&raw);
-    let (from, to) = (trained(&raw, &images, 0), trained(&raw, &images, 1));
-    let again = trained(&raw, &images, 1);
+    let single = images(&raw, Kind::Float);
+    let (from, to) = (trained(&raw, &single, 0), trained(&raw, &single, 1));
+    let again = trained(&raw, &single, 1);
     assert_eq!(to.values(), again.values(), "the same child goes the same way");
     assert_ne!(from.values(), to.values(), "another child goes another way");
 
@@ -51,42 +66,61 @@ fn the_line_between_two_networks() {
     let (network, _) = build(&base.network, GREY, 3).unwrap();
     let stop = AtomicBool::new(false);
     let statistics: Vec<ExampleId> = (500..500 + 256).map(ExampleId).collect();
-    let risks_of = |from: &Parameters, to: &Parameters, alphas: &[f64], set: &[ExampleId]| {
-        let path = Path {
-            network: &network,
-            from,
-            to,
-            kind: Kind::Float,
-            pass: Pass { images: &images, labels: &raw.train.labels, stop: &stop },
-            statistics: &statistics,
-        };
-        path.risks(alphas, &[set.to_vec()]).unwrap().remove(0)
+    let common = Common {
+        network: &network,
+        labels: &raw.train.labels,
+        stop: &stop,
+        statistics: &statistics,
     };
     let set: Vec<ExampleId> = (0..200).map(ExampleId).collect();
     let alphas = [0.0, 0.25, 0.5, 0.75, 1.0];
-    let risks = risks_of(&from, &to, &alphas, &set);
 
-    // PyTorch's `update_bn` at the same points.
+    // PyTorch's `update_bn` at the same points, in 64-bit floats.
+    let double = images(&raw, Kind::Double);
     let labels: Vec<u32> = set.iter().map(|id| raw.train.labels[id.index()]).collect();
-    let mut tensors = named_with_batch(&from, &images.select(&indices(&set)), &labels);
-    tensors.extend(named(&to).into_iter().map(|(name, tensor)| (format!("to.{name}"), tensor)));
-    tensors.push(("alphas".into(), Tensor::from_slice(&alphas.map(|alpha| alpha as f32))));
-    tensors.push(("statistics".into(), images.select(&indices(&statistics))));
+    let (from_double, to_double) = (from.cast(Kind::Double), to.cast(Kind::Double));
+    let mut tensors = named(&from_double);
+    tensors.extend(named(&to_double).into_iter().map(|(name, x)| (format!("to.{name}"), x)));
+    tensors.push(("images".into(), double.select(&indices(&set))));
+    tensors.push(("labels".into(), wide(&labels)));
+    tensors.push(("alphas".into(), Tensor::from_slice(&alphas)));
+    tensors.push(("statistics".into(), double.select(&indices(&statistics))));
     tensors.push(("batch".into(), Tensor::from_slice(&[128_i64])));
-    let expected = python("line.py", describe(&base.network, GREY), &tensors);
-    for (found, expected) in risks.loss.iter().zip(expected.get("loss")) {
-        assert!((found - f64::from(expected)).abs() < 1e-5 * found, "{found} {expected}");
+    let question = Question { metadata: describe(&base.network, GREY), tensors };
+    let expected = &python("line.py", &[question])[0];
+    for (index, &alpha) in alphas.iter().enumerate() {
+        let point = common.path(&double, &from_double, &to_double).point(alpha);
+        for (name, buffer) in point.buffer_names().iter().zip(point.buffers()) {
+            let expected = expected.get(&format!("buffer.{name}.{index}"));
+            assert_close(&format!("{name} at {alpha}"), buffer, &expected, 1e-9);
+        }
     }
-    for (found, expected) in risks.error.iter().zip(expected.get("error")) {
-        assert!((found - f64::from(expected)).abs() < 1e-6, "{found} {expected}");
+    // Losses are in 32-bit floats; with the passes, too.
+    for images in [&double, &single] {
+        let (from, to) = (from.cast(images.kind()), to.cast(images.kind()));
+        let risks =
+            common.path(images, &from, &to).risks(&alphas, &[set.clone()]).unwrap().remove(0);
+        for (found, expected) in risks.loss.iter().zip(expected.get("loss")) {
+            assert!((found - expected).abs() < 1e-5 * expected, "{found} {expected}");
+        }
+        if images.kind() == Kind::Double {
+            let wrong = |errors: &[f64]| -> Vec<f64> {
+                errors.iter().map(|error| (error * set.len() as f64).round()).collect()
+            };
+            assert_eq!(wrong(&risks.error), wrong(&expected.get("error")));
+        }
     }
 
+    let risks_of = |from: &Parameters, to: &Parameters, alphas: &[f64]| {
+        common.path(&single, from, to).risks(alphas, &[set.clone()]).unwrap().remove(0)
+    };
+    let risks = risks_of(&from, &to, &alphas);
     // α = 0 and 1 are the ends themselves.
-    let own = |end: &Parameters| risks_of(end, end, &[0.0], &set);
+    let own = |end: &Parameters| risks_of(end, end, &[0.0]);
     assert_eq!([risks.error[0], risks.loss[0]], [own(&from).error[0], own(&from).loss[0]]);
     assert_eq!([risks.error[4], risks.loss[4]], [own(&to).error[0], own(&to).loss[0]]);
     // Between identical children there is no barrier.
-    let same = risks_of(&from, &from, &alphas, &set);
+    let same = risks_of(&from, &from, &alphas);
     assert_eq!(barrier(&alphas, &same.error), Some(0.0));
     assert_eq!(barrier(&alphas, &same.loss), Some(0.0));
 }

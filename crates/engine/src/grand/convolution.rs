@@ -9,6 +9,7 @@ use crate::kernels::conv::{ConvSides, Squares};
 use crate::kernels::{Bf16, Element};
 use crate::layers::nhwc::slice;
 use crate::layers::{Conv2d, to_nhwc};
+use crate::precision::{sum_kind, widened};
 
 /// `‖dW‖²` (and `‖db‖²` where there is a bias) of each example, for the layer's input `x` and
 /// output gradient `grad`, with about `scratch` bytes of memory.
@@ -21,7 +22,7 @@ pub fn squares(
 ) -> Tensor {
     let own = layer.sides_of_group(weight, x);
     let groups = layer.shape.groups;
-    let mut total = Tensor::zeros([x.size()[0]], (Kind::Float, x.device()));
+    let mut total = Tensor::zeros([x.size()[0]], (sum_kind(x.kind()), x.device()));
     for group in 0..groups {
         let part = |of: &Tensor, channels: usize| {
             let channels = channels as i64;
@@ -30,8 +31,8 @@ pub fn squares(
         total += of_group(own, &part(x, own.inputs), &part(grad, own.outputs), scratch);
     }
     if layer.bias.is_some() {
-        let sums = grad.sum_dim_intlist([2i64, 3].as_slice(), false, Kind::Float);
-        total += sums.square().sum_dim_intlist([1i64].as_slice(), false, Kind::Float);
+        let sums = grad.sum_dim_intlist([2i64, 3].as_slice(), false, total.kind());
+        total += sums.square().sum_dim_intlist([1i64].as_slice(), false, total.kind());
     }
     total
 }
@@ -42,7 +43,7 @@ fn of_group(sides: ConvSides, x: &Tensor, grad: &Tensor, scratch: usize) -> Tens
             gram::squares(sides, x, grad)
         }),
         (Rule::Direct, Device::Cpu, Kind::BFloat16) => on_host::<Bf16>(sides, x, grad),
-        (Rule::Direct, Device::Cpu, _) => on_host::<f32>(sides, x, grad),
+        (Rule::Direct, Device::Cpu, Kind::Float) => on_host::<f32>(sides, x, grad),
         (Rule::Direct, _, _) => {
             let unfolded = 4 * (positions(sides) * sides.weight_len() / sides.outputs);
             let bytes = unfolded + 4 * sides.weight_len();
@@ -101,8 +102,8 @@ fn unfolded_squares(sides: ConvSides, x: &Tensor, grad: &Tensor) -> Tensor {
     let side = |side: usize| [side as i64; 2];
     let inputs = x.im2col(side(sides.kernel), [1, 1], side(sides.padding), side(sides.stride));
     let gradients = grad.contiguous().view([x.size()[0], sides.outputs as i64, -1]);
-    let gradient = gradients.bmm(&inputs.transpose(1, 2)).to_kind(Kind::Float);
-    gradient.square().sum_dim_intlist([1i64, 2].as_slice(), false, Kind::Float)
+    let gradient = widened(&gradients.bmm(&inputs.transpose(1, 2)));
+    gradient.square().sum_dim_intlist([1i64, 2].as_slice(), false, gradient.kind())
 }
 
 #[cfg(test)]

@@ -7,10 +7,11 @@
 //! with `D` the output gradients (P × C_out), `X` the padded input, `t` the positions in the filter:
 //! each is a strided block of `X Xᵀ` (P' × P').
 
-use tch::{Kind, Tensor};
+use tch::Tensor;
 
 use super::rule::{padded_positions, positions};
 use crate::kernels::conv::ConvSides;
+use crate::precision::widened;
 
 /// Bytes of scratch for one example.
 pub fn scratch(sides: ConvSides) -> usize {
@@ -23,11 +24,8 @@ pub fn squares(sides: ConvSides, x: &Tensor, grad: &Tensor) -> Tensor {
     let gradients = by_position(grad);
     let similar_gradients = gradients.bmm(&gradients.transpose(1, 2));
     let count = x.size()[0];
-    (similar_inputs.reshape([count, -1]) * similar_gradients.reshape([count, -1])).sum_dim_intlist(
-        [1i64].as_slice(),
-        false,
-        Kind::Float,
-    )
+    let products = similar_inputs.reshape([count, -1]) * similar_gradients.reshape([count, -1]);
+    products.sum_dim_intlist([1i64].as_slice(), false, products.kind())
 }
 
 /// S: N × rows × columns × rows × columns.
@@ -60,10 +58,10 @@ pub fn sum_over_taps(sides: ConvSides, all: &Tensor) -> Tensor {
     sum
 }
 
-/// N×C×H×W as N × positions × C in 32-bit floats: products of bfloat16 would be rounded before they
+/// N×C×H×W as N × positions × C, widened: products of bfloat16 would be rounded before they
 /// cancel.
 fn by_position(x: &Tensor) -> Tensor {
     let channels = x.size()[1];
-    let x = x.permute([0, 2, 3, 1]).to_kind(Kind::Float).contiguous();
+    let x = widened(&x.permute([0, 2, 3, 1])).contiguous();
     x.view([x.size()[0], -1, channels])
 }

@@ -13,9 +13,9 @@ use crate::trainer::error_vectors;
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct ExampleNorms {
     /// GraNd: over all parameters.
-    pub all: Vec<f32>,
+    pub all: Vec<f64>,
     /// Over weight and bias of the last layer.
-    pub last_layer: Vec<f32>,
+    pub last_layer: Vec<f64>,
 }
 
 impl ExampleNorms {
@@ -59,7 +59,7 @@ pub fn last_layer_norms(
     weights: &Weights<'_>,
     images: &Tensor,
     labels: &[u32],
-) -> Vec<f32> {
+) -> Vec<f64> {
     let (logits, features) = network.forward_to_last_layer(weights, images);
     to_vec(&linear_squares(&features, &error_vectors(&logits, labels)).sqrt())
 }

@@ -1,11 +1,12 @@
 //! Adds up each example's squared norm while the backward pass goes by.
 
-use tch::{Kind, Tensor};
+use tch::Tensor;
 
 use super::convolution;
 use crate::layers::{BatchNorm, Conv2d, Linear, NormTap};
 use crate::network::{ParameterVisitor, Weights};
 use crate::parameters::{ParamId, Parameters};
+use crate::precision::widened;
 
 /// Squared norms of a batch.
 pub struct SquaredNorms {
@@ -18,9 +19,9 @@ pub struct SquaredNorms {
 }
 
 impl SquaredNorms {
-    /// Nothing seen of `count` examples; convolutions may use about `scratch` bytes.
+    /// Nothing seen of the examples whose logits are `like`; convolutions may use about `scratch` bytes.
     pub fn new(parameters: &Parameters, like: &Tensor, scratch: usize) -> Self {
-        let total = Tensor::zeros([like.size()[0]], (Kind::Float, like.device()));
+        let total = Tensor::zeros([like.size()[0]], (like.kind(), like.device()));
         Self { total, last_layer: None, seen: vec![false; parameters.values().len()], scratch }
     }
 
@@ -64,5 +65,6 @@ pub fn linear_squares(input: &Tensor, grad: &Tensor) -> Tensor {
 
 /// Sum of squares of each row.
 fn rows(x: &Tensor) -> Tensor {
-    x.to_kind(Kind::Float).square().sum_dim_intlist([1i64].as_slice(), false, Kind::Float)
+    let x = widened(x);
+    x.square().sum_dim_intlist([1i64].as_slice(), false, x.kind())
 }

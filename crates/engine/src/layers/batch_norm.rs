@@ -12,6 +12,7 @@ use crate::kernels::batch_norm::{self as kernel, Affine, Gate, GradSums, InputGr
 use crate::kernels::{Bf16, Element};
 use crate::network::Mode;
 use crate::parameters::{BufferId, ParamId, Parameters};
+use crate::precision::widened;
 
 /// Added to variances.
 const EPSILON: f64 = 1e-5;
@@ -290,10 +291,10 @@ impl BatchNorm {
             }
             Mode::Eval => {
                 let wide = |per_channel: &Tensor| per_channel.view([1, -1, 1, 1]);
-                let normal = (saved.z.to_kind(Kind::Float) - wide(mean)) * wide(inv_std);
-                let g = grad.to_kind(Kind::Float);
+                let normal = (widened(&saved.z) - wide(mean)) * wide(inv_std);
+                let g = widened(&grad);
                 let over_positions =
-                    |x: &Tensor| x.sum_dim_intlist([2i64, 3].as_slice(), false, Kind::Float);
+                    |x: &Tensor| x.sum_dim_intlist([2i64, 3].as_slice(), false, x.kind());
                 let input = (&g * wide(&(gamma * inv_std))).to_kind(grad.kind());
                 (input, over_positions(&(&g * normal)), over_positions(&g))
             }

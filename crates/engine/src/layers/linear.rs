@@ -3,6 +3,7 @@
 use tch::Tensor;
 
 use crate::parameters::ParamId;
+use crate::precision::sum_kind;
 
 /// `y = x·Wᵀ + b` over N × inputs.
 #[derive(Clone, Debug)]
@@ -29,7 +30,7 @@ impl Linear {
 
     /// Gradients of weight and bias, summed over the batch.
     pub fn grad_weight(&self, x: &Tensor, grad: &Tensor) -> (Tensor, Tensor) {
-        let bias = grad.sum_dim_intlist([0i64].as_slice(), false, tch::Kind::Float);
+        let bias = grad.sum_dim_intlist([0i64].as_slice(), false, sum_kind(grad.kind()));
         (grad.tr().matmul(x), bias)
     }
 }

@@ -2,13 +2,14 @@
 
 use std::ops::Range;
 
-use tch::{Kind, Tensor};
+use tch::Tensor;
 
 use super::convolution;
 use super::gram::products;
 use crate::layers::{BatchNorm, Conv2d, Linear, NormTap, bytes_of};
 use crate::network::{ParameterVisitor, Weights};
 use crate::parameters::{ParamId, Parameters};
+use crate::precision::widened;
 
 /// What a layer's part of the Gram matrix is made of.
 pub enum Layer {
@@ -129,13 +130,13 @@ impl Layer {
 
 /// One tensor m × … a class as one m × K × ….
 fn by_example(grads: Vec<Tensor>) -> Tensor {
-    Tensor::stack(&grads, 1).to_kind(Kind::Float)
+    widened(&Tensor::stack(&grads, 1))
 }
 
 /// Weight and bias: `(δ_ik · δ_jl) (a_i · a_j + 1)`.
 fn linear(input: &Tensor, grads: &Tensor) -> Tensor {
     let classes = grads.size()[1];
-    let inputs = products(&input.to_kind(Kind::Float)) + 1.0;
+    let inputs = products(&widened(input)) + 1.0;
     let each = |x: Tensor, axis: i64| x.repeat_interleave_self_int(classes, axis, None);
     products(&grads.flatten(0, 1)) * each(each(inputs, 0), 1)
 }

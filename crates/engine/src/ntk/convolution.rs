@@ -5,12 +5,13 @@
 //! similarity   (mP')²·C_in + (mKP)²·C_out and k² additions of (mP)² numbers, half of each for symmetry
 //! ```
 
-use tch::{Kind, Tensor};
+use tch::Tensor;
 
 use super::gram::products;
 use crate::grand::{padded_positions, positions, sum_over_taps};
 use crate::kernels::conv::ConvSides;
 use crate::layers::Conv2d;
+use crate::precision::widened;
 
 /// Multiplications that take as long as moving one number.
 const MOVE: usize = 16;
@@ -26,16 +27,16 @@ pub fn gram(
     let own = layer.sides_of_group(weight, input);
     let groups = layer.shape.groups;
     let size = grads.size();
-    let mut total = Tensor::zeros([size[0] * size[1]; 2], (Kind::Float, grads.device()));
+    let mut total = Tensor::zeros([size[0] * size[1]; 2], (grads.kind(), grads.device()));
     for group in 0..groups {
         let channels = |count: usize| (group * count as i64, count as i64);
         let (from, count) = channels(own.inputs);
-        let x = input.narrow(1, from, count).to_kind(Kind::Float);
+        let x = widened(&input.narrow(1, from, count));
         let (from, count) = channels(own.outputs);
         total += of_group(own, &x, &grads.narrow(2, from, count), scratch);
     }
     if layer.bias.is_some() {
-        let sums = grads.sum_dim_intlist([3i64, 4].as_slice(), false, Kind::Float);
+        let sums = grads.sum_dim_intlist([3i64, 4].as_slice(), false, grads.kind());
         total += products(&sums.flatten(0, 1));
     }
     total
@@ -73,7 +74,7 @@ fn direct(sides: ConvSides, x: &Tensor, grads: &Tensor, scratch: usize) -> Tenso
     let unfolded = unfolded.transpose(1, 2).contiguous();
     let filter = unfolded.size()[2];
     let channels = (scratch as i64 / (4 * rows * filter)).clamp(1, sides.outputs as i64);
-    let mut total = Tensor::zeros([rows, rows], (Kind::Float, x.device()));
+    let mut total = Tensor::zeros([rows, rows], (grads.kind(), x.device()));
     for first in (0..sides.outputs as i64).step_by(channels as usize) {
         let count = channels.min(sides.outputs as i64 - first);
         let part = grads.narrow(2, first, count).reshape([examples, classes * count, -1]);
@@ -93,7 +94,7 @@ fn by_similarity(sides: ConvSides, x: &Tensor, grads: &Tensor, scratch: usize) -
     // m × K × P × C_out
     let grads = grads.permute([0, 1, 3, 4, 2]).contiguous();
     let block = block(sides, classes, places, scratch).clamp(1, examples);
-    let total = Tensor::zeros([examples * classes; 2], (Kind::Float, x.device()));
+    let total = Tensor::zeros([examples * classes; 2], (grads.kind(), x.device()));
     for first in (0..examples).step_by(block as usize) {
         let own = block.min(examples - first);
         let part = |of: &Tensor, start: i64, length: i64| of.narrow(0, start, length);
@@ -108,7 +109,7 @@ fn by_similarity(sides: ConvSides, x: &Tensor, grads: &Tensor, scratch: usize) -
                 flat(part(&grads, first, own)).matmul(&flat(part(&grads, second, other)).tr());
             let gradients = gradients.view([own, classes, places, other, classes, places]);
             let cell = (gradients * inputs)
-                .sum_dim_intlist([2i64, 5].as_slice(), false, Kind::Float)
+                .sum_dim_intlist([2i64, 5].as_slice(), false, grads.kind())
                 .view([own * classes, other * classes]);
             let at = |row: i64, rows: i64, column: i64, columns: i64| {
                 let rows = total.narrow(0, row * classes, rows * classes);
@@ -143,7 +144,7 @@ fn similar_inputs(sides: ConvSides, own: &Tensor, other: &Tensor) -> Tensor {
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
-    use tch::Device;
+    use tch::{Device, Kind};
 
     use super::*;
 
