@@ -52,6 +52,7 @@ pub mod stats;
 pub mod streams;
 pub mod training_dynamics;
 pub mod trajectory_recorder;
+pub mod value_kind;
 
 pub use argmax::argmax;
 pub use aum::Aum;
@@ -84,3 +85,4 @@ pub use stats::{
 pub use streams::{Stream, permutation, rng};
 pub use training_dynamics::TrainingDynamics;
 pub use trajectory_recorder::TrajectoryRecorder;
+pub use value_kind::{ROUNDING_TOLERANCE, Renormalised, ValueKind, renormalise, value_kind};

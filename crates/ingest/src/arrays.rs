@@ -3,59 +3,28 @@
 //!
 //! Values are `[n, K]` for one epoch or `[T, n, K]` for T epochs (`[n]` and `[T, n]` for one column
 //! are written `[n, 1]` and `[T, n, 1]`). Ids and labels are `[n]` or `[n, 1]`, the same for all epochs of a
-//! file; they are read at once, values in batches. Only row-major (C) order is read: a column-major
-//! matrix has no rows that could be read one after the other.
+//! file; they are read at once, values in batches.
 
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use crate::batch::{self, Batch, Kind, Reader};
-use crate::element::Element;
-use crate::names::{Field, Names};
+use datadiet_arrays::{Array, ArrayFile, Class, Element, check_end};
+
+use crate::batch::{self, Batch, Kind, Reader, Said};
+use crate::cells::{self, Cell, KeysBuilder};
+use crate::fields::some;
+use crate::file_name::FileName;
+use crate::names::{self, Field, Names};
 use crate::{IngestError, Keys};
-
-/// Bytes read at a time while an array is read whole.
-const PIECE: usize = 1 << 20;
-
-/// One array of a file.
-#[derive(Clone, Debug)]
-pub(crate) struct Array {
-    pub(crate) name: String,
-    pub(crate) shape: Vec<u64>,
-    pub(crate) element: Element,
-}
-
-impl Array {
-    /// Number of elements, where it can be counted.
-    fn len(&self) -> Option<u64> {
-        self.shape.iter().try_fold(1_u64, |product, &side| product.checked_mul(side))
-    }
-
-    /// Bytes of all elements, where they can be counted.
-    pub(crate) fn bytes(&self) -> Option<u64> {
-        self.len()?.checked_mul(self.element.size as u64)
-    }
-
-    fn shape_text(&self) -> String {
-        let sides: Vec<String> = self.shape.iter().map(u64::to_string).collect();
-        format!("[{}]", sides.join(", "))
-    }
-}
-
-/// A file that holds arrays.
-pub(crate) trait ArrayFile {
-    /// Its arrays.
-    fn arrays(&self) -> &[Array];
-
-    /// The bytes of the array at a place in [`Self::arrays`].
-    fn open(&self, place: usize) -> Result<Box<dyn Read>, IngestError>;
-}
 
 /// The reader of a file of arrays.
 pub(crate) struct ArrayReader {
     path: PathBuf,
     kind: Option<Kind>,
-    values: Box<dyn Read>,
+    /// Opened at the first read: a column-major array costs a pass through it.
+    values: Option<Box<dyn Read>>,
+    file: Box<dyn ArrayFile>,
+    place: usize,
     element: Element,
     /// Epochs on the first axis; `None` where there is no such axis.
     epochs: Option<u64>,
@@ -63,6 +32,7 @@ pub(crate) struct ArrayReader {
     columns: usize,
     keys: Option<Keys>,
     labels: Option<Vec<u32>>,
+    said: Said,
     /// Rows read so far, of all epochs.
     at: u64,
     bytes: Vec<u8>,
@@ -72,7 +42,7 @@ impl ArrayReader {
     /// A reader of the array of values of a file, with the ids and labels beside it.
     pub(crate) fn new(
         path: &Path,
-        file: &impl ArrayFile,
+        file: Box<dyn ArrayFile>,
         names: &Names,
     ) -> Result<Self, IngestError> {
         let arrays = file.arrays();
@@ -82,7 +52,7 @@ impl ArrayReader {
             return Err(IngestError::Type {
                 path: path.to_owned(),
                 array: values.name.clone(),
-                found: format!("{:?}", values.element.class).to_lowercase(),
+                found: values.element.to_string(),
                 wanted: "logits and probabilities are f16, bf16, f32 or f64",
             });
         }
@@ -107,23 +77,37 @@ impl ArrayReader {
             let reason = format!("{name} is {shape}; a row has 1 to {most} columns");
             return Err(IngestError::shape(path, reason));
         }
+        let all = || arrays.iter().map(|array| array.name.as_str());
+        let rest = || all().filter(|&name| name != values.name);
         let side = |field| -> Result<Option<usize>, IngestError> {
-            let one = names.one(path, field, arrays.iter().map(|array| array.name.as_str()))?;
-            Ok(one.and_then(|name| arrays.iter().position(|array| array.name == name)))
+            let one = names.one(path, field, rest())?;
+            Ok(one.and_then(|(name, _)| arrays.iter().position(|array| array.name == name)))
         };
-        let keys = side(Field::Ids)?.map(|place| read_keys(path, file, place, rows)).transpose()?;
+        let keys = side(Field::Ids)?;
+        let keys = keys.map(|place| read_keys(path, &*file, place, rows)).transpose()?;
         let labels = side(Field::Labels)?;
-        let labels = labels.map(|place| read_labels(path, file, place, rows)).transpose()?;
+        let labels = labels.map(|place| read_labels(path, &*file, place, rows)).transpose()?;
+        // Of a file of one array the name is the file's, of which the plan has taken the numbers.
+        let said = Said {
+            epoch: if arrays.len() > 1 { Names::epoch(&values.name) } else { None },
+            steps: false,
+            unused_ids: if keys.is_none() { names.like_ids(rest()) } else { Vec::new() },
+        };
+        let (element, columns) = (values.element, columns as usize);
+        let (path, values) = (path.to_owned(), None);
         Ok(Self {
-            path: path.to_owned(),
+            path,
             kind,
-            values: file.open(place)?,
-            element: values.element,
+            values,
+            file,
+            place,
+            element,
             epochs,
             rows,
-            columns: columns as usize,
+            columns,
             keys,
             labels,
+            said,
             at: 0,
             bytes: Vec::new(),
         })
@@ -139,6 +123,10 @@ impl Reader for ArrayReader {
         self.columns
     }
 
+    fn said(&self) -> Said {
+        self.said.clone()
+    }
+
     fn read(&mut self, batch: &mut Batch) -> Result<bool, IngestError> {
         let all = self.epochs.unwrap_or(1).saturating_mul(self.rows);
         let (epoch, row) = (self.at / self.rows.max(1), self.at % self.rows.max(1));
@@ -150,48 +138,69 @@ impl Reader for ArrayReader {
             return Ok(false);
         }
         self.bytes.resize(batch.rows * self.columns * self.element.size, 0);
-        self.values.read_exact(&mut self.bytes).map_err(IngestError::io(&self.path))?;
+        let values = match &mut self.values {
+            Some(values) => values,
+            none => {
+                none.insert(self.file.bytes(self.place).map_err(IngestError::array(&self.path))?)
+            }
+        };
+        values.read_exact(&mut self.bytes).map_err(IngestError::io(&self.path))?;
         self.element.floats(&mut self.bytes, &mut batch.values);
         batch.epochs = self.epochs.map(|_| vec![epoch as i64 + 1; batch.rows]);
         let here = row as usize..row as usize + batch.rows;
-        batch.keys = self.keys.as_ref().map(|keys| match keys {
-            Keys::Integers(keys) => Keys::Integers(keys[here.clone()].to_vec()),
-            Keys::Texts(keys) => Keys::Texts(keys[here.clone()].to_vec()),
-        });
+        batch.keys = self.keys.as_ref().and_then(|keys| some(keys, here.clone()));
         batch.labels = self.labels.as_ref().map(|labels| labels[here].to_vec());
         self.at += rows;
         if self.at == all {
-            check_end(&self.path, &mut self.values)?;
+            check_end(values).map_err(IngestError::io(&self.path))?;
         }
         Ok(true)
     }
 }
 
-/// The array of values: the one named, the one of a usual name, or the only one there is.
+/// The array of values: the one of the best name, or the only one there is.
 fn values_of(
     path: &Path,
     arrays: &[Array],
     names: &Names,
 ) -> Result<(usize, Option<Kind>), IngestError> {
-    let field = |array: &Array| names.field(&array.name);
-    let found: Vec<(usize, Option<Kind>)> = arrays
-        .iter()
-        .enumerate()
-        .filter_map(|(place, array)| match field(array) {
-            Some(Field::Values(kind)) => Some((place, kind)),
-            _ => None,
-        })
-        .collect();
     let all = || arrays.iter().map(|array| array.name.clone()).collect();
+    let values = |(place, array): (usize, &Array)| match names.ranked(&array.name) {
+        // Predicted classes are called `predictions` too.
+        Some((Field::Values(kind), rank)) if kind.is_some() || array.element.is_float() => {
+            Some((rank, place, kind))
+        }
+        _ => None,
+    };
+    let found: Vec<_> = arrays.iter().enumerate().filter_map(values).collect();
+    let best = found.iter().map(|(rank, ..)| *rank).min();
+    let found: Vec<_> = found.into_iter().filter(|(rank, ..)| Some(*rank) == best).collect();
     match (&found[..], arrays) {
-        ([one], _) => Ok(*one),
-        ([], [only]) if names.values.is_none() && field(only).is_none() => Ok((0, None)),
-        ([], _) => Err(IngestError::Missing {
-            path: path.to_owned(),
-            what: "array of logits or probabilities",
-            found: all(),
-            hint: "call it `logits` or `probs`, or name it with --values",
-        }),
+        ([(_, place, kind)], _) => Ok((*place, *kind)),
+        ([], [only]) if names.values.is_none() => {
+            // Of an .npy the name is the file's: `final_seed0`, `train_y_epoch1`.
+            let words = names::of_words(&FileName::parse(&only.name).words);
+            match words {
+                Some(Field::Values(kind)) => Ok((0, kind)),
+                _ => Ok((0, None)),
+            }
+        }
+        ([], _) => {
+            let float = |array: &&Array| {
+                array.element.is_float()
+                    && array.shape.len() > 1
+                    && names.ranked(&array.name).is_none()
+            };
+            let mut floats = arrays.iter().filter(float);
+            match (floats.next(), floats.next()) {
+                // NumPy calls arrays that it was given without names arr_0, arr_1, …
+                (Some(one), None) if one.name.starts_with("arr_") && names.values.is_none() => {
+                    let place = arrays.iter().position(|array| array.name == one.name);
+                    Ok((place.unwrap_or(0), None))
+                }
+                _ => Err(IngestError::no_values(path, all())),
+            }
+        }
         _ => Err(IngestError::Missing {
             path: path.to_owned(),
             what: "single array of logits or probabilities",
@@ -201,20 +210,10 @@ fn values_of(
     }
 }
 
-/// Checks that all of an array has been read; a stream that checks its sum does so at its end.
-fn check_end(path: &Path, from: &mut impl Read) -> Result<(), IngestError> {
-    let more = from.read(&mut [0]).map_err(IngestError::io(path))?;
-    if more == 0 {
-        return Ok(());
-    }
-    Err(IngestError::damaged(path, "there are more bytes than its shape asks for"))
-}
-
-/// All of an array of n elements, read in pieces: memory grows with what is there, not with what
-/// is promised.
+/// All of an array of n elements.
 fn read_all(
     path: &Path,
-    file: &impl ArrayFile,
+    file: &dyn ArrayFile,
     place: usize,
     rows: u64,
 ) -> Result<Vec<u8>, IngestError> {
@@ -224,36 +223,41 @@ fn read_all(
         let reason = format!("{name} is {shape}, but there are {rows} rows; write [{rows}]");
         return Err(IngestError::shape(path, reason));
     }
-    let count = array.bytes().ok_or_else(|| IngestError::damaged(path, "its shape overflows"))?;
-    let mut bytes = Vec::with_capacity((count as usize).min(PIECE));
-    let mut from = file.open(place)?;
-    from.by_ref().take(count).read_to_end(&mut bytes).map_err(IngestError::io(path))?;
-    if (bytes.len() as u64) < count {
-        return Err(IngestError::damaged(path, format!("{} ends too early", array.name)));
-    }
-    check_end(path, &mut from)?;
-    Ok(bytes)
+    file.read_all(place).map_err(IngestError::array(path))
 }
 
 pub(crate) fn read_keys(
     path: &Path,
-    file: &impl ArrayFile,
+    file: &dyn ArrayFile,
     place: usize,
     rows: u64,
 ) -> Result<Keys, IngestError> {
     let array = &file.arrays()[place];
     let mut bytes = read_all(path, file, place, rows)?;
-    array.element.keys(&mut bytes).ok_or_else(|| IngestError::Type {
+    let element = array.element;
+    let keys = match element.class {
+        Class::Unsigned if element.size == 8 => Some(Keys::of_u64(&element.unsigned(&mut bytes))),
+        Class::Signed | Class::Unsigned => element.integers(&mut bytes).map(Keys::Integers),
+        Class::Bytes | Class::Unicode => element.texts(&bytes).map(Keys::Texts),
+        Class::Float | Class::Brain => {
+            let mut keys = KeysBuilder::default();
+            for (value, row) in element.numbers(&mut bytes).into_iter().zip(0..) {
+                keys.push(path, row, Cell::Float(value))?;
+            }
+            return Ok(keys.finish());
+        }
+    };
+    keys.ok_or_else(|| IngestError::Type {
         path: path.to_owned(),
         array: array.name.clone(),
-        found: format!("{:?}", array.element.class).to_lowercase(),
+        found: format!("{element}, of which some are no texts"),
         wanted: "ids are whole numbers or texts",
     })
 }
 
 pub(crate) fn read_labels(
     path: &Path,
-    file: &impl ArrayFile,
+    file: &dyn ArrayFile,
     place: usize,
     rows: u64,
 ) -> Result<Vec<u32>, IngestError> {
@@ -263,28 +267,11 @@ pub(crate) fn read_labels(
         return Err(IngestError::MultiLabel { path: path.to_owned(), found });
     }
     let mut bytes = read_all(path, file, place, rows)?;
-    if matches!(array.element.class, crate::element::Class::Bytes | crate::element::Class::Unicode)
-    {
-        return Err(IngestError::Type {
-            path: path.to_owned(),
-            array: array.name.clone(),
-            found: "text".into(),
-            wanted: "labels are class indices, 0 to K − 1",
-        });
+    if matches!(array.element.class, Class::Bytes | Class::Unicode) {
+        let texts = array.element.texts(&bytes).unwrap_or_default();
+        let labels = texts.iter().zip(0..);
+        return labels.map(|(text, row)| cells::label(path, row, Cell::Text(text))).collect();
     }
-    let values = array.element.numbers(&mut bytes);
-    let labels = values.into_iter().enumerate();
-    labels.map(|(row, value)| label(path, row as u64, value)).collect()
-}
-
-/// A label that came as a number of some type.
-pub(crate) fn label(path: &Path, row: u64, value: f64) -> Result<u32, IngestError> {
-    if value.fract() != 0.0 || value.is_nan() {
-        return Err(IngestError::Regression { path: path.to_owned(), row, value });
-    }
-    if !(0.0..f64::from(u32::MAX)).contains(&value) {
-        let value = value.to_string();
-        return Err(IngestError::Label { path: path.to_owned(), row, value });
-    }
-    Ok(value as u32)
+    let labels = array.element.numbers(&mut bytes).into_iter().zip(0..);
+    labels.map(|(value, row)| cells::label(path, row, Cell::Float(value))).collect()
 }

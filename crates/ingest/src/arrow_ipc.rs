@@ -2,7 +2,7 @@
 //! Face `datasets`); which of them, the first bytes tell. Columns as `columns.rs` finds them.
 //!
 //! A record batch is in memory as a whole: it is as large as the program made it that wrote the
-//! file. LZ4 is unpacked, zstd is not.
+//! file. LZ4 and zstd are unpacked.
 
 use std::fs::File;
 use std::io::{BufReader, Read, Seek, SeekFrom};
@@ -16,6 +16,7 @@ use crate::IngestError;
 use crate::arrow_sizes::{self, MAGIC};
 use crate::batch::{self, Batch, Kind, Reader};
 use crate::columns::Columns;
+use crate::fields::Said;
 use crate::names::Names;
 
 /// Where record batches come from.
@@ -81,11 +82,15 @@ fn with_schema(
 
 impl Reader for ArrowIpc {
     fn kind(&self) -> Option<Kind> {
-        self.columns.kind
+        self.columns.fields.kind
     }
 
     fn columns(&self) -> usize {
         self.width
+    }
+
+    fn said(&self) -> Said {
+        self.columns.fields.said.clone()
     }
 
     fn read(&mut self, batch: &mut Batch) -> Result<bool, IngestError> {

@@ -2,13 +2,14 @@
 //!
 //! The reader takes the length of a message's body, and of what a packed buffer unpacks to, from
 //! the file and asks for as much memory at once; a damaged length ends the program. Here each is
-//! compared with the size of the file and with what LZ4 can make of so many bytes (255 times).
+//! compared with the size of the file and with what LZ4 can make of so many bytes (255 times). A
+//! column of one value packs better with zstd: 256 MiB of a file may be beyond that.
 
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::path::Path;
 
-use arrow_ipc::{Block, Endianness, Message, RecordBatch, root_as_footer, root_as_message};
+use arrow_ipc::{Block, CompressionType, Endianness, Message, RecordBatch, root_as_footer, root_as_message};
 
 use crate::IngestError;
 
@@ -21,11 +22,13 @@ const CONTINUATION: [u8; 4] = [0xff; 4];
 /// The most that LZ4 expands by, and what is allowed besides.
 const MOST_EXPANSION: u64 = 255;
 const FREE: u64 = 4096;
+/// The most that the buffers of a file may hold beyond this, all together, where zstd packed them.
+const FREE_OF_ZSTD: u64 = 256 << 20;
 
 /// Checks every message of a file or stream.
 pub(crate) fn check(path: &Path, file: &mut File) -> Result<(), IngestError> {
     let size = file.metadata().map_err(IngestError::io(path))?.len();
-    let mut sizes = Sizes { path, file, size };
+    let mut sizes = Sizes { path, file, size, free: FREE_OF_ZSTD };
     if sizes.bytes(0, MAGIC.len() as u64)? == MAGIC { sizes.file() } else { sizes.stream() }
 }
 
@@ -33,6 +36,8 @@ struct Sizes<'a> {
     path: &'a Path,
     file: &'a mut File,
     size: u64,
+    /// What buffers packed by zstd may still hold beyond the limit of each.
+    free: u64,
 }
 
 impl Sizes<'_> {
@@ -127,9 +132,8 @@ impl Sizes<'_> {
 
     /// Checks what the packed buffers of a record batch expand to.
     fn buffers(&mut self, batch: RecordBatch<'_>, body: u64) -> Result<(), IngestError> {
-        if batch.compression().is_none() {
-            return Ok(());
-        }
+        let Some(compression) = batch.compression() else { return Ok(()) };
+        let zstd = compression.codec() == CompressionType::ZSTD;
         for buffer in batch.buffers().into_iter().flatten() {
             let place = (u64::try_from(buffer.offset()), u64::try_from(buffer.length()));
             let (Ok(offset), Ok(packed)) = place else {
@@ -142,7 +146,13 @@ impl Sizes<'_> {
             let declared = self.bytes(start, 8)?.try_into().map_or(0, i64::from_le_bytes);
             let limit = packed.saturating_mul(MOST_EXPANSION).saturating_add(FREE);
             // −1: not packed.
-            if declared != -1 && u64::try_from(declared).map_or(true, |length| length > limit) {
+            let beyond = match declared {
+                -1 => 0,
+                length => u64::try_from(length).map_or(u64::MAX, |l| l.saturating_sub(limit)),
+            };
+            if zstd && beyond <= self.free {
+                self.free -= beyond;
+            } else if beyond > 0 {
                 return Err(IngestError::Bomb {
                     path: self.path.to_owned(),
                     member: "a buffer".into(),

@@ -3,8 +3,9 @@
 use std::fmt;
 
 #[cfg(doc)]
-use datadiet_core::PROBABILITY_TOLERANCE;
+use datadiet_core::ROUNDING_TOLERANCE;
 
+pub use crate::fields::Said;
 use crate::{IngestError, Keys};
 
 /// Values in a batch, at most (but one row at least): 4 MiB of `f32`.
@@ -18,7 +19,8 @@ pub const VALUES: usize = 1 << 20;
 pub enum Kind {
     /// Logits: any finite numbers.
     Logits,
-    /// Probabilities: each row sums to 1 within [`PROBABILITY_TOLERANCE`], 0.004.
+    /// Probabilities: each row sums to 1 within [`ROUNDING_TOLERANCE`], 0.01, and is divided by its
+    /// sum.
     Probabilities,
 }
 
@@ -50,6 +52,16 @@ pub struct Batch {
     pub values: Vec<f32>,
 }
 
+impl Batch {
+    /// A row's example for messages: its id, or its number in the file.
+    pub(crate) fn example(&self, row: usize) -> String {
+        match &self.keys {
+            Some(keys) => keys.text(row),
+            None => (self.first + row as u64).to_string(),
+        }
+    }
+}
+
 /// A file of logits or probabilities that is read once, from its beginning.
 pub trait Reader {
     /// What the values are; `None` where nothing in the file says.
@@ -58,6 +70,10 @@ pub trait Reader {
     /// Values in a row: the number of classes, or 1 for a binary problem. Known after the first
     /// batch at the latest.
     fn columns(&self) -> usize;
+
+    /// What the names of its arrays, columns or fields say besides what is read. Of JSON lines:
+    /// those of the rows so far.
+    fn said(&self) -> Said;
 
     /// Fills `batch` with the next rows; false, with no rows, at the end of the file.
     ///

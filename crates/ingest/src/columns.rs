@@ -1,59 +1,44 @@
-//! Tables (Parquet, Arrow) as batches: which column is what, and how its values are taken out.
-//!
-//! Values are one column of lists of K floats, or K columns of floats whose names end in their
-//! numbers (`logit_0`, `logit_1`, …). Nothing may be missing (null): a score of half a row is none.
+//! Columns of Arrow (from Parquet and Arrow IPC) as batches: how values, ids, labels and epochs are
+//! taken out of arrays of any type. Nothing may be missing (null): a score of half a row is none.
 
 use std::path::{Path, PathBuf};
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::{
-    Float16Type, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type, UInt8Type,
-    UInt16Type, UInt32Type, UInt64Type,
+    Decimal32Type, Decimal64Type, Decimal128Type, Float16Type, Float32Type, Float64Type, Int8Type,
+    Int16Type, Int32Type, Int64Type, UInt8Type, UInt16Type, UInt32Type, UInt64Type,
 };
 use arrow_array::{Array, ArrayRef, RecordBatch};
 use arrow_schema::{DataType, Schema};
 
-use crate::arrays::label;
-use crate::batch::{Batch, Kind};
-use crate::names::{Field, Names};
-use crate::{IngestError, Keys};
+use crate::IngestError;
+use crate::batch::Batch;
+use crate::cells::{self, Cell, KeysBuilder};
+use crate::fields::{Content, Fields};
+use crate::names::Names;
 
 /// Which columns of a table are read.
 #[derive(Clone, Debug)]
 pub(crate) struct Columns {
     path: PathBuf,
-    /// What the values are, where their name says.
-    pub(crate) kind: Option<Kind>,
-    /// One column of lists, or one column a class, in order.
-    values: Vec<String>,
-    labels: Option<String>,
-    keys: Option<String>,
-    epochs: Option<String>,
+    pub(crate) fields: Fields,
 }
+
+/// The cell of each row of a column.
+type Cells<'a> = Box<dyn Fn(usize) -> Cell<'a> + 'a>;
 
 impl Columns {
     /// Finds the columns of a schema.
     pub(crate) fn find(path: &Path, schema: &Schema, names: &Names) -> Result<Self, IngestError> {
-        let of = |wanted| {
-            let all = schema.fields().iter().map(|field| field.name().as_str());
-            names.one(path, wanted, all).map(|found| found.map(str::to_owned))
+        let content = |found: &DataType| match found {
+            found if is_list(found) => Content::Lists,
+            DataType::Float16 | DataType::Float32 | DataType::Float64 => Content::Floats,
+            _ => Content::Other,
         };
-        let (values, kind) = values_of(path, schema, names)?;
-        Ok(Self {
-            path: path.to_owned(),
-            kind,
-            values,
-            labels: of(Field::Labels)?,
-            keys: of(Field::Ids)?,
-            epochs: of(Field::Epochs)?,
-        })
-    }
-
-    /// Names of all columns that are read.
-    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
-        let others = [&self.labels, &self.keys, &self.epochs];
-        let others = others.into_iter().flatten().map(String::as_str);
-        self.values.iter().map(String::as_str).chain(others)
+        let fields = schema.fields().iter();
+        let all: Vec<_> =
+            fields.map(|field| (field.name().clone(), content(field.data_type()))).collect();
+        Ok(Self { path: path.to_owned(), fields: Fields::find(path, &all, names)? })
     }
 
     /// As [`Self::take`], of a file whose rows so far have `width` values.
@@ -83,35 +68,53 @@ impl Columns {
         batch.rows = from.num_rows();
         batch.first = first;
         batch.axis = false;
-        let columns = match &self.values[..] {
-            [one] if is_list(self.column(from, one)?.data_type()) => {
-                self.lists(self.column(from, one)?, one, first, &mut batch.values)?
-            }
-            all => self.wide(from, all, first, &mut batch.values)?,
-        };
-        batch.labels = None;
-        if let Some(name) = &self.labels {
-            batch.labels = Some(self.labels(self.column(from, name)?, name, first)?);
-        }
+        let path = &self.path;
+        let rows = || (0..from.num_rows()).zip(first..);
         batch.keys = None;
-        if let Some(name) = &self.keys {
-            batch.keys = Some(self.keys(self.column(from, name)?, name, first)?);
+        if let Some(name) = &self.fields.keys {
+            let cell = self.cells(from, name, "ids are whole numbers or texts")?;
+            let mut keys = KeysBuilder::default();
+            rows().try_for_each(|(at, row)| keys.push(path, row, cell(at)))?;
+            batch.keys = Some(keys.finish());
+        }
+        batch.labels = None;
+        if let Some(name) = &self.fields.labels {
+            let found = self.column(from, name)?.data_type();
+            if is_list(found) {
+                let found = found.to_string();
+                return Err(IngestError::MultiLabel { path: path.clone(), found });
+            }
+            let cell = self.cells(from, name, "labels are class indices, 0 to K − 1")?;
+            let labels = rows().map(|(at, row)| cells::label(path, row, cell(at)));
+            batch.labels = Some(labels.collect::<Result<_, _>>()?);
         }
         batch.epochs = None;
-        if let Some(name) = &self.epochs {
-            let column = self.column(from, name)?;
-            self.no_nulls(column, name, first)?;
-            let wanted = "epochs are whole numbers";
-            let epochs = integers(column)
-                .ok_or_else(|| self.wrong_type(name, column.data_type(), wanted))?;
-            batch.epochs = Some(epochs);
+        if let Some(name) = &self.fields.epochs {
+            let cell = self.cells(from, name, "epochs are whole numbers")?;
+            let epochs = rows().map(|(at, row)| cells::epoch(path, row, cell(at)));
+            batch.epochs = Some(epochs.collect::<Result<_, _>>()?);
         }
-        Ok(columns)
+        match &self.fields.values[..] {
+            [one] if is_list(self.column(from, one)?.data_type()) => {
+                self.lists(self.column(from, one)?, one, batch)
+            }
+            all => self.wide(from, all, batch),
+        }
     }
 
     fn column<'b>(&self, from: &'b RecordBatch, name: &str) -> Result<&'b ArrayRef, IngestError> {
         from.column_by_name(name)
             .ok_or_else(|| IngestError::damaged(&self.path, format!("column {name} is gone")))
+    }
+
+    fn cells<'b>(
+        &self,
+        from: &'b RecordBatch,
+        name: &str,
+        wanted: &'static str,
+    ) -> Result<Cells<'b>, IngestError> {
+        let column = self.column(from, name)?;
+        cells_of(&**column).ok_or_else(|| self.wrong_type(name, column.data_type(), wanted))
     }
 
     fn wrong_type(&self, name: &str, found: &DataType, wanted: &'static str) -> IngestError {
@@ -123,11 +126,11 @@ impl Columns {
         }
     }
 
-    fn no_nulls(&self, column: &ArrayRef, name: &str, first: u64) -> Result<(), IngestError> {
+    /// A value that is not there, named by its example.
+    fn no_nulls(&self, column: &ArrayRef, name: &str, batch: &Batch) -> Result<(), IngestError> {
         let row = (0..column.len()).find(|&row| column.is_null(row));
         let Some(row) = row.filter(|_| column.null_count() > 0) else { return Ok(()) };
-        let reason = format!("column {name} holds nothing there; leave the row out, or fill it in");
-        Err(IngestError::Row { path: self.path.clone(), row: first + row as u64, reason })
+        Err(IngestError::missing_value(&self.path, batch, row, &format!("column {name}")))
     }
 
     /// A column of lists: all of one length, which is given back.
@@ -135,11 +138,10 @@ impl Columns {
         &self,
         column: &ArrayRef,
         name: &str,
-        first: u64,
-        out: &mut Vec<f32>,
+        batch: &mut Batch,
     ) -> Result<usize, IngestError> {
-        self.no_nulls(column, name, first)?;
-        out.clear();
+        self.no_nulls(column, name, batch)?;
+        let first = batch.first;
         let (values, columns) = match column.data_type() {
             DataType::FixedSizeList(_, width) => {
                 (column.as_fixed_size_list().values().clone(), *width as usize)
@@ -157,12 +159,13 @@ impl Columns {
         };
         if values.null_count() > 0 {
             let missing = (0..values.len()).find(|&at| values.is_null(at)).unwrap_or(0);
-            let row = first + (missing / columns.max(1)) as u64;
-            let reason = format!("a list of column {name} has a hole");
-            return Err(IngestError::Row { path: self.path.clone(), row, reason });
+            let row = missing / columns.max(1);
+            let place = format!("a list of column {name}");
+            return Err(IngestError::missing_value(&self.path, batch, row, &place));
         }
+        batch.values.clear();
         let wanted = "logits and probabilities are f16, f32 or f64";
-        floats(&values, |value| out.push(value))
+        floats(&values, |value| batch.values.push(value))
             .ok_or_else(|| self.wrong_type(name, column.data_type(), wanted))?;
         Ok(columns)
     }
@@ -191,18 +194,18 @@ impl Columns {
         &self,
         from: &RecordBatch,
         names: &[String],
-        first: u64,
-        out: &mut Vec<f32>,
+        batch: &mut Batch,
     ) -> Result<usize, IngestError> {
         let columns = names.len();
-        out.clear();
-        out.resize(from.num_rows() * columns, 0.0);
+        batch.values.clear();
+        batch.values.resize(from.num_rows() * columns, 0.0);
         for (place, name) in names.iter().enumerate() {
             let column = self.column(from, name)?;
-            self.no_nulls(column, name, first)?;
+            self.no_nulls(column, name, batch)?;
             let mut at = place;
+            let values = &mut batch.values;
             let set = |value| {
-                out[at] = value;
+                values[at] = value;
                 at += columns;
             };
             let wanted = "logits and probabilities are f16, f32 or f64, or lists of them";
@@ -210,113 +213,10 @@ impl Columns {
         }
         Ok(columns)
     }
-
-    fn labels(&self, column: &ArrayRef, name: &str, first: u64) -> Result<Vec<u32>, IngestError> {
-        if is_list(column.data_type()) {
-            let found = column.data_type().to_string();
-            return Err(IngestError::MultiLabel { path: self.path.clone(), found });
-        }
-        self.no_nulls(column, name, first)?;
-        let numbers: Vec<f64> = match column.data_type() {
-            DataType::Float32 => {
-                column.as_primitive::<Float32Type>().values().iter().map(|&v| v.into()).collect()
-            }
-            DataType::Float64 => column.as_primitive::<Float64Type>().values().to_vec(),
-            DataType::Boolean => {
-                column.as_boolean().values().iter().map(|v| f64::from(u8::from(v))).collect()
-            }
-            _ => {
-                let wanted = "labels are class indices, 0 to K − 1";
-                let whole = integers(column)
-                    .ok_or_else(|| self.wrong_type(name, column.data_type(), wanted))?;
-                whole.into_iter().map(|value| value as f64).collect()
-            }
-        };
-        let rows = numbers.into_iter().zip(first..);
-        rows.map(|(value, row)| label(&self.path, row, value)).collect()
-    }
-
-    fn keys(&self, column: &ArrayRef, name: &str, first: u64) -> Result<Keys, IngestError> {
-        self.no_nulls(column, name, first)?;
-        let text = |text: Option<&str>| text.unwrap_or_default().to_owned();
-        Ok(match column.data_type() {
-            DataType::Utf8 => Keys::Texts(column.as_string::<i32>().iter().map(text).collect()),
-            DataType::LargeUtf8 => {
-                Keys::Texts(column.as_string::<i64>().iter().map(text).collect())
-            }
-            DataType::UInt64 => Keys::of_u64(column.as_primitive::<UInt64Type>().values()),
-            DataType::Utf8View => Keys::Texts(column.as_string_view().iter().map(text).collect()),
-            other => {
-                Keys::Integers(integers(column).ok_or_else(|| {
-                    self.wrong_type(name, other, "ids are whole numbers or texts")
-                })?)
-            }
-        })
-    }
 }
 
 fn is_list(found: &DataType) -> bool {
     matches!(found, DataType::List(_) | DataType::LargeList(_) | DataType::FixedSizeList(..))
-}
-
-/// The columns of values: the one named, one of lists with a usual name, or several that are
-/// numbered.
-fn values_of(
-    path: &Path,
-    schema: &Schema,
-    names: &Names,
-) -> Result<(Vec<String>, Option<Kind>), IngestError> {
-    let missing = |what| IngestError::Missing {
-        path: path.to_owned(),
-        what,
-        found: schema.fields().iter().map(|field| field.name().clone()).collect(),
-        hint: "call the column of lists `logits` or `probs`, columns of one class each `logit_0`, \
-               `logit_1`, …, or name it with --values",
-    };
-    let fields = || schema.fields().iter();
-    let by_name = |name: &String| match &names.values {
-        // `z` names the column z, or the columns z_0, z_1, …
-        Some(given) => (name == given || numbered(name).is_some_and(|(stem, _)| stem == given))
-            .then(|| Names::kind(name)),
-        None => match names.field(name) {
-            Some(Field::Values(kind)) => Some(kind),
-            _ => None,
-        },
-    };
-    let found: Vec<_> =
-        fields().filter_map(|field| Some((field, by_name(field.name())?))).collect();
-    let lists: Vec<_> = found.iter().filter(|(field, _)| is_list(field.data_type())).collect();
-    match (&lists[..], &found[..]) {
-        (_, []) => Err(missing("column of logits or probabilities")),
-        ([(field, kind)], _) => Ok((vec![field.name().clone()], *kind)),
-        ([], [(field, kind)]) => Ok((vec![field.name().clone()], *kind)),
-        ([], wide) => {
-            let number =
-                |name: &str| numbered(name).map(|(stem, number)| (stem.to_owned(), number));
-            let mut numbers: Vec<_> = wide
-                .iter()
-                .map(|(field, _)| Some((number(field.name())?, field.name().clone())))
-                .collect::<Option<_>>()
-                .ok_or_else(|| missing("single set of columns of values"))?;
-            numbers.sort();
-            let (stem, start) = numbers[0].0.clone();
-            let expected = (start..).map(|number| (stem.clone(), number));
-            let even = start <= 1
-                && numbers.iter().map(|(key, _)| key.clone()).eq(expected.take(numbers.len()));
-            if !even {
-                return Err(missing("columns of values numbered without gaps from 0 or 1"));
-            }
-            Ok((numbers.into_iter().map(|(_, name)| name).collect(), wide[0].1))
-        }
-        _ => Err(missing("single column of lists of values")),
-    }
-}
-
-/// `logit_12` is `logit` and 12.
-fn numbered(name: &str) -> Option<(&str, u32)> {
-    let stem = name.trim_end_matches(|c: char| c.is_ascii_digit());
-    let number = name[stem.len()..].parse().ok()?;
-    Some((stem.trim_end_matches(['_', '-', '.']), number))
 }
 
 /// Gives every float to `take`; `None` if they are no floats.
@@ -338,25 +238,83 @@ fn floats(column: &ArrayRef, mut take: impl FnMut(f32)) -> Option<()> {
     Some(())
 }
 
-/// Whole numbers; `None` if they are none, or one is 2⁶³ or more.
-fn integers(column: &ArrayRef) -> Option<Vec<i64>> {
-    macro_rules! widened {
-        ($type:ty) => {
-            column.as_primitive::<$type>().values().iter().map(|&value| value as i64).collect()
-        };
+/// The cells of a column; `None` where its type is none of ids, labels or epochs.
+fn cells_of(column: &dyn Array) -> Option<Cells<'_>> {
+    macro_rules! primitive {
+        ($type:ty, $cell:expr) => {{
+            let values = column.as_primitive::<$type>();
+            let cell = $cell;
+            Box::new(move |row| cell(values.value(row)))
+        }};
     }
-    Some(match column.data_type() {
-        DataType::Int8 => widened!(Int8Type),
-        DataType::Int16 => widened!(Int16Type),
-        DataType::Int32 => widened!(Int32Type),
-        DataType::Int64 => column.as_primitive::<Int64Type>().values().to_vec(),
-        DataType::UInt8 => widened!(UInt8Type),
-        DataType::UInt16 => widened!(UInt16Type),
-        DataType::UInt32 => widened!(UInt32Type),
-        DataType::UInt64 => {
-            let values = column.as_primitive::<UInt64Type>().values().iter();
-            values.map(|&value| i64::try_from(value).ok()).collect::<Option<_>>()?
+    macro_rules! text {
+        ($values:expr) => {{
+            let values = $values;
+            Box::new(move |row| Cell::Text(values.value(row)))
+        }};
+    }
+    macro_rules! decimal {
+        ($type:ty, $scale:expr) => {{
+            let scale = i32::from(*$scale);
+            primitive!($type, move |value| decimal(i128::from(value), scale))
+        }};
+    }
+    let cell: Cells<'_> = match column.data_type() {
+        DataType::Int8 => primitive!(Int8Type, |v: i8| Cell::Integer(v.into())),
+        DataType::Int16 => primitive!(Int16Type, |v: i16| Cell::Integer(v.into())),
+        DataType::Int32 => primitive!(Int32Type, |v: i32| Cell::Integer(v.into())),
+        DataType::Int64 => primitive!(Int64Type, Cell::Integer),
+        DataType::UInt8 => primitive!(UInt8Type, |v: u8| Cell::Integer(v.into())),
+        DataType::UInt16 => primitive!(UInt16Type, |v: u16| Cell::Integer(v.into())),
+        DataType::UInt32 => primitive!(UInt32Type, |v: u32| Cell::Integer(v.into())),
+        DataType::UInt64 => primitive!(UInt64Type, |v: u64| Cell::from(v)),
+        DataType::Float16 => {
+            let values = column.as_primitive::<Float16Type>();
+            Box::new(move |row| Cell::Float(values.value(row).to_f64()))
         }
+        DataType::Float32 => primitive!(Float32Type, |v: f32| Cell::Float(v.into())),
+        DataType::Float64 => primitive!(Float64Type, Cell::Float),
+        DataType::Decimal32(_, scale) => decimal!(Decimal32Type, scale),
+        DataType::Decimal64(_, scale) => decimal!(Decimal64Type, scale),
+        DataType::Decimal128(_, scale) => decimal!(Decimal128Type, scale),
+        DataType::Boolean => {
+            let values = column.as_boolean();
+            Box::new(move |row| Cell::Bool(values.value(row)))
+        }
+        DataType::Utf8 => text!(column.as_string::<i32>()),
+        DataType::LargeUtf8 => text!(column.as_string::<i64>()),
+        DataType::Utf8View => text!(column.as_string_view()),
+        DataType::Dictionary(..) => {
+            let dictionary = column.as_any_dictionary();
+            let values = cells_of(&**dictionary.values())?;
+            let is_null: Vec<bool> =
+                (0..dictionary.values().len()).map(|at| dictionary.values().is_null(at)).collect();
+            // Of no values there are no keys to look up.
+            let keys =
+                if is_null.is_empty() { Vec::new() } else { dictionary.normalized_keys() };
+            Box::new(move |row| match keys.get(row) {
+                Some(&key) if !is_null[key] => values(key),
+                _ => Cell::Missing,
+            })
+        }
+        DataType::Null => return Some(Box::new(|_| Cell::Missing)),
         _ => return None,
-    })
+    };
+    if column.null_count() == 0 {
+        return Some(cell);
+    }
+    Some(Box::new(move |row| if column.is_null(row) { Cell::Missing } else { cell(row) }))
+}
+
+fn decimal(value: i128, scale: i32) -> Cell<'static> {
+    let power = 10_i128.checked_pow(scale.unsigned_abs());
+    let whole = match power {
+        Some(power) if scale < 0 => value.checked_mul(power),
+        Some(power) if value % power == 0 => Some(value / power),
+        _ => None,
+    };
+    match whole.and_then(|whole| i64::try_from(whole).ok()) {
+        Some(whole) => Cell::Integer(whole),
+        None => Cell::Float(value as f64 / 10_f64.powi(scale)),
+    }
 }

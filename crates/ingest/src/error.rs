@@ -2,7 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
+use datadiet_arrays::ArrayError;
 use datadiet_core::ScoreError;
+
+use crate::Batch;
 
 /// A file or run that no score can be computed from.
 #[derive(Debug, thiserror::Error)]
@@ -19,28 +22,37 @@ pub enum IngestError {
 
     /// A folder without files to read.
     #[error(
-        "{path} holds no file of logits; name a folder with one file an epoch, such as epoch_1.npz, epoch_2.npz, …, or one file of all epochs (npy, npz, safetensors, parquet, arrow, jsonl)"
+        "{path} holds no file of logits{}; name a folder with one file an epoch, such as epoch_1.npz, epoch_2.npz, …, or one file of all epochs ({READ})", besides(.found)
     )]
     NoFiles {
         /// The folder.
         path: PathBuf,
+        /// Names of the files that it has.
+        found: Vec<String>,
     },
 
     /// A name whose ending is not one of a format.
-    #[error(
-        "{path}: not a known ending; these are: .npy, .npz, .safetensors, .parquet, .arrow (.feather, .ipc), .arrows, .jsonl (.ndjson)"
-    )]
+    #[error("{path}: not a known ending; {READ} are read{}", unread(.path))]
     Format {
         /// The file.
         path: PathBuf,
     },
 
-    /// Two files of a folder are of the same epoch, or a name has no number.
-    #[error("{path}: {reason}; name the files by epoch, such as epoch_1.npz, epoch_2.npz")]
-    FileName {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong with its name.
+    /// Names of files that leave open what is what.
+    #[error("{reason}; {hint}")]
+    FileNames {
+        /// What is not clear.
+        reason: String,
+        /// What decides it.
+        hint: String,
+    },
+
+    /// A pattern of names that cannot be read.
+    #[error("--pattern '{text}': {reason}; write it such as 'preds_{{epoch}}_{{run}}.npz'")]
+    Pattern {
+        /// The pattern.
+        text: String,
+        /// What is wrong with it.
         reason: String,
     },
 
@@ -53,15 +65,13 @@ pub enum IngestError {
         reason: String,
     },
 
-    /// A pickle inside an npy or npz.
-    #[error(
-        "{path}: {array} holds pickled Python objects, which are never loaded: they can run any program; save numbers, or texts with `numpy.asarray(ids, dtype=str)`"
-    )]
-    Pickle {
+    /// A file of arrays that cannot be read.
+    #[error("{path}: {problem}")]
+    Array {
         /// The file.
         path: PathBuf,
-        /// The array.
-        array: String,
+        /// Why.
+        problem: ArrayError,
     },
 
     /// A compressed member that expands beyond what is allowed.
@@ -164,6 +174,19 @@ pub enum IngestError {
         value: String,
     },
 
+    /// A label that is a word.
+    #[error(
+        "{path}: label {value:?} of row {row} is no class index; the columns of values are classes 0 to K − 1 in an order that the file does not tell: write each label as the place of its class, such as labels.map({{name: place for place, name in enumerate(classes)}})"
+    )]
+    LabelText {
+        /// The file.
+        path: PathBuf,
+        /// Row of the file.
+        row: u64,
+        /// The label.
+        value: String,
+    },
+
     /// A row that cannot be read.
     #[error("{path}: row {row}: {reason}")]
     Row {
@@ -197,13 +220,43 @@ pub enum IngestError {
         found: super::Kind,
     },
 
-    /// Values that nothing calls probabilities, and that look like them.
+    /// Values that are not called probabilities, and that look like them.
     #[error(
-        "{path}: each row looked at lies in [0, 1] and sums to 1, as probabilities do, and nothing says that they are; say --kind probabilities, or --kind logits if they are none"
+        "{path}: each row lies in [0, 1] and sums to 1, as probabilities do, {}; say --kind probabilities",
+        if *.called { "though they are called logits" } else { "and nothing says that they are" }
     )]
     LooksLikeProbabilities {
         /// The file.
         path: PathBuf,
+        /// Whether they are called logits.
+        called: bool,
+    },
+
+    /// Values in [0, 1] whose rows do not sum to 1.
+    #[error(
+        "{path}: the values lie in [0, 1], but rows do not sum to 1{}: a sigmoid for each class, counts, or logits by chance; say --kind probabilities --renormalise to divide each row by its sum, or --kind logits if no sigmoid or softmax was applied",
+        if *.called { ", and they are called logits" } else { "" }
+    )]
+    LooksLikeFractions {
+        /// The file.
+        path: PathBuf,
+        /// Whether they are called logits.
+        called: bool,
+    },
+
+    /// Probabilities that do not sum to 1.
+    #[error("{path}, example {key}: its probabilities sum to {sum}, further than rounding explains (0.01); {}",
+        if *.fractions { "say --renormalise to divide each row by its sum" } else { "some are below 0, so that they are none: if they are logits, say --kind logits" }
+    )]
+    Sum {
+        /// The file.
+        path: PathBuf,
+        /// The id, or the number of the row.
+        key: String,
+        /// The sum.
+        sum: f64,
+        /// Whether no value is negative.
+        fractions: bool,
     },
 
     /// Rows that no score can be taken of.
@@ -219,9 +272,9 @@ pub enum IngestError {
         problem: ScoreError,
     },
 
-    /// An example that occurs twice in an epoch.
+    /// An example that occurs twice in an epoch with different values.
     #[error(
-        "{path}: example {key} occurs twice in epoch {epoch}; give each example one row an epoch (if each file is one step of training, say --per-step)"
+        "{path}: example {key} occurs twice in epoch {epoch}, with different values; give each example one row an epoch; say --keep-first to take the first of its rows, or --per-step if each file is one step of training"
     )]
     Repeated {
         /// The file.
@@ -256,6 +309,37 @@ pub enum IngestError {
         path: PathBuf,
     },
 
+    /// Rows in no known order, and a column that may tell.
+    #[error(
+        "{path} has no column that is known for ids, but {}; say --id {} if it is the id of an example, or --id none if rows are the same examples in every file", list(.columns), .columns[0]
+    )]
+    UnusedIds {
+        /// The file.
+        path: PathBuf,
+        /// Columns that look like ids.
+        columns: Vec<String>,
+    },
+
+    /// Parts of several processes without ids.
+    #[error(
+        "{path} is of one process of several and has no ids: samplers deal the examples out, so that nothing says which rows are of one example; add a column or array `id`"
+    )]
+    NoIdsOfProcess {
+        /// The file.
+        path: PathBuf,
+    },
+
+    /// Folds of which it is not clear what they are.
+    #[error(
+        "{path} {reason}: folds may be runs over the same examples, or parts of one run; say which with --pattern, such as --pattern 'fold_{{run}}.npz' or --pattern 'fold_{{part}}.npz'"
+    )]
+    Folds {
+        /// A file or folder.
+        path: PathBuf,
+        /// Why.
+        reason: &'static str,
+    },
+
     /// Ids that are numbers here and row numbers there.
     #[error(
         "{path} has {found}, files before it had {expected}; give all files ids of one kind, or none"
@@ -278,6 +362,23 @@ pub enum IngestError {
         path: PathBuf,
     },
 
+    /// Labels or ids of another number than the rows that they are for.
+    #[error("{file} has {items} {what}, but {path} has {rows} rows{}; give one for each row", if *.or_more { " or more" } else { "" })]
+    Beside {
+        /// The file of labels or ids.
+        file: PathBuf,
+        /// How many it has.
+        items: usize,
+        /// What they are.
+        what: &'static str,
+        /// The file of values.
+        path: PathBuf,
+        /// Its rows, with those of the parts before it.
+        rows: u64,
+        /// Whether it may have more.
+        or_more: bool,
+    },
+
     /// Labels from a file of their own that lacks an example.
     #[error("{labels} has no label for example {key} of {path}; {hint}")]
     NoLabelOf {
@@ -297,7 +398,7 @@ pub enum IngestError {
     )]
     Epochs {
         /// The run.
-        run: PathBuf,
+        run: String,
         /// Epochs of the first run.
         expected: String,
         /// Epochs of this one.
@@ -331,10 +432,6 @@ pub enum IngestError {
 /// A problem in the words of files: the core speaks of rows of its arguments, and of functions.
 fn said(problem: &ScoreError) -> String {
     match problem {
-        ScoreError::NotNormalised { sum, tolerance, .. } => format!(
-            "its probabilities sum to {sum}, further than {tolerance} from 1; if they are logits, \
-             say --kind logits"
-        ),
         ScoreError::NegativeProbability { class, value, .. } => format!(
             "{value} of class {class} is no probability; if they are logits, say --kind logits"
         ),
@@ -348,6 +445,38 @@ fn said(problem: &ScoreError) -> String {
              diverged: lower the learning rate, or leave the epochs from there on out"
         ),
         other => other.to_string(),
+    }
+}
+
+/// What is read, for messages.
+const READ: &str = "npy, npz, safetensors, parquet, arrow, feather, jsonl, json, csv, tsv (texts also as .gz, .zst)";
+
+/// Files of other formats that a folder has.
+fn besides(found: &[String]) -> String {
+    match found {
+        [] => String::new(),
+        found => format!(
+            " (it has {}{})",
+            found.iter().take(4).cloned().collect::<Vec<_>>().join(", "),
+            if found.len() > 4 { ", …" } else { "" }
+        ),
+    }
+}
+
+/// How to turn files of known other formats into ones that are read.
+fn unread(path: &Path) -> &'static str {
+    let ending = path.extension().and_then(std::ffi::OsStr::to_str).unwrap_or_default();
+    match ending.to_ascii_lowercase().as_str() {
+        "pt" | "pth" | "ckpt" | "bin" => {
+            ": a file of PyTorch may run any program; save numpy.savez(path, logits=…, labels=…)"
+        }
+        "pkl" | "pickle" | "joblib" => {
+            ": a pickle may run any program; save numpy.savez(path, logits=…, labels=…)"
+        }
+        "h5" | "hdf5" | "keras" | "mat" => ": save numpy.savez(path, logits=…, labels=…)",
+        "xlsx" | "xls" | "ods" => ": save the table as CSV or Parquet",
+        "zip" | "tar" | "bz2" | "xz" | "7z" | "gz" | "zst" => ": unpack it first",
+        _ => "",
     }
 }
 
@@ -373,8 +502,46 @@ impl IngestError {
         }
     }
 
+    /// Wraps the error of a file of arrays.
+    pub(crate) fn array(path: &Path) -> impl Fn(ArrayError) -> Self {
+        let path = path.to_owned();
+        move |problem| match problem {
+            ArrayError::Io(cause) => Self::io(&path)(cause),
+            ArrayError::Damaged(reason) => Self::Damaged { path: path.clone(), reason },
+            problem => Self::Array { path: path.clone(), problem },
+        }
+    }
+
     pub(crate) fn damaged(path: &Path, reason: impl ToString) -> Self {
         Self::Damaged { path: path.to_owned(), reason: reason.to_string() }
+    }
+
+    /// A file that holds no values.
+    pub(crate) fn no_values(path: &Path, found: Vec<String>) -> Self {
+        Self::Missing {
+            path: path.to_owned(),
+            what: "logits or probabilities",
+            found,
+            hint: "call the array, column or field `logits` or `probs` (columns of one class each \
+                   `logit_0`, `logit_1`, …), or name it with --values",
+        }
+    }
+
+    /// A value that is null.
+    pub(crate) fn missing_value(path: &Path, batch: &Batch, row: usize, place: &str) -> Self {
+        let reason = format!(
+            "{place} holds nothing (null) for example {}: a missing value, as pandas writes NaN; \
+             leave the row out, or fill it in",
+            batch.example(row)
+        );
+        Self::Row { path: path.to_owned(), row: batch.first + row as u64, reason }
+    }
+
+    /// Whether a file is whole and simply holds something else than values.
+    pub(crate) fn is_of_other_content(&self) -> bool {
+        let no_values = "logits or probabilities";
+        matches!(self, Self::Missing { what, .. } if *what == no_values)
+            || matches!(self, Self::Type { .. } | Self::Shape { .. })
     }
 
     pub(crate) fn shape(path: &Path, reason: impl ToString) -> Self {

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 
 use crate::IngestError;
 use crate::batch::{Batch, Kind, Reader};
+use crate::fields::Said;
 
 /// A reader whose decoder may panic.
 pub(crate) struct Guarded<R> {
@@ -36,6 +37,10 @@ impl<R: Reader> Reader for Guarded<R> {
 
     fn columns(&self) -> usize {
         self.reader.columns()
+    }
+
+    fn said(&self) -> Said {
+        self.reader.said()
     }
 
     fn read(&mut self, batch: &mut Batch) -> Result<bool, IngestError> {

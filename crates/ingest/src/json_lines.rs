@@ -2,21 +2,21 @@
 //!
 //! `{"guid": 50325, "logits_epoch_0": [2.9, -1.4, -1.6], "gold": 0}` in a file `dynamics_epoch_0.jsonl`
 //! is read as it is (Swayamdipta et al. 2020, github.com/allenai/cartography). Other names of the
-//! fields are those of `names.rs`, a field `epoch` tells the epoch, other fields are passed over.
+//! fields are those of `names.rs`, a field `epoch` tells the epoch, other fields are passed over. A
+//! `.json` may also be one list of such objects, over any number of lines.
 
 use std::borrow::Cow;
 use std::fmt;
-use std::fs::File;
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, Read};
 use std::path::{Path, PathBuf};
 
 use serde::de::{DeserializeSeed, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
-use crate::arrays::label;
-use crate::batch::{self, Batch, Kind, Reader};
-use crate::names::{Field, Names};
-use crate::{IngestError, Keys};
+use crate::batch::{self, Batch, Kind, Reader, Said};
+use crate::cells::{self, Cell, KeysBuilder};
+use crate::names::{Field, Names, Rank, STEP};
+use crate::{IngestError, text};
 
 /// The longest line, in bytes.
 const LONGEST_LINE: u64 = 64 << 20;
@@ -28,14 +28,19 @@ const FIELDS_KNOWN: usize = 32;
 pub(crate) struct JsonLines {
     path: PathBuf,
     fields: FieldsByName,
-    lines: BufReader<File>,
+    objects: Objects,
     line: Vec<u8>,
-    /// Lines read.
+    /// The line of the last row.
     number: u64,
     /// Rows given: lines that are not empty.
     rows: u64,
     width: Option<usize>,
     kind: Option<Kind>,
+    said: Said,
+    /// What the rows so far have.
+    has_keys: bool,
+    has_labels: bool,
+    has_epochs: bool,
     /// A row that was read to learn how long rows are.
     ahead: Option<Row>,
 }
@@ -43,60 +48,117 @@ pub(crate) struct JsonLines {
 /// One line.
 #[derive(Default)]
 struct Row {
-    values: Option<Vec<f32>>,
+    values: Option<(Rank, Values)>,
     kind: Option<Kind>,
-    key: Option<Key>,
-    label: Option<f64>,
-    /// Whether the label was a list.
-    labels: bool,
-    epoch: Option<i64>,
+    key: Option<(Rank, Value)>,
+    label: Option<(Rank, Value)>,
+    epoch: Option<(Rank, Value)>,
+    said: Said,
 }
 
-enum Key {
+/// A value of a field of which only ids, labels and epochs are wanted.
+enum Value {
+    Bool(bool),
     Integer(i64),
+    Large(u64),
+    Float(f64),
     Text(String),
+    Null,
+    /// A list or an object.
+    Several,
 }
 
-// By hand, since serde tries the cases of an enum one after the other and makes an error each time.
-impl<'de> Deserialize<'de> for Key {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Keys;
-        impl Visitor<'_> for Keys {
-            type Value = Key;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an id: a whole number or a text")
-            }
-
-            fn visit_i64<E: Error>(self, key: i64) -> Result<Key, E> {
-                Ok(Key::Integer(key))
-            }
-
-            fn visit_u64<E: Error>(self, key: u64) -> Result<Key, E> {
-                // 2⁶³ or more, such as a hash.
-                Ok(i64::try_from(key).map_or_else(|_| Key::Text(key.to_string()), Key::Integer))
-            }
-
-            fn visit_str<E: Error>(self, key: &str) -> Result<Key, E> {
-                Ok(Key::Text(key.to_owned()))
-            }
-        }
-        deserializer.deserialize_any(Keys)
+impl Value {
+    fn cell(&self) -> Option<Cell<'_>> {
+        Some(match self {
+            Self::Bool(value) => Cell::Bool(*value),
+            Self::Integer(value) => Cell::Integer(*value),
+            Self::Large(value) => Cell::Large(*value),
+            Self::Float(value) => Cell::Float(*value),
+            Self::Text(text) => Cell::Text(text),
+            Self::Null => Cell::Missing,
+            Self::Several => return None,
+        })
     }
 }
 
-/// A label, or that there are several.
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum Target {
-    One(f64),
-    Bool(bool),
-    Text(String),
-    Several(#[expect(dead_code, reason = "only that it is a list matters")] Vec<IgnoredAny>),
+// By hand, since serde tries the cases of an enum one after the other and makes an error each time.
+impl<'de> Deserialize<'de> for Value {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Any;
+        impl<'de> Visitor<'de> for Any {
+            type Value = Value;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a number or a text")
+            }
+
+            fn visit_bool<E: Error>(self, value: bool) -> Result<Value, E> {
+                Ok(Value::Bool(value))
+            }
+
+            fn visit_i64<E: Error>(self, value: i64) -> Result<Value, E> {
+                Ok(Value::Integer(value))
+            }
+
+            fn visit_u64<E: Error>(self, value: u64) -> Result<Value, E> {
+                Ok(i64::try_from(value).map_or(Value::Large(value), Value::Integer))
+            }
+
+            fn visit_f64<E: Error>(self, value: f64) -> Result<Value, E> {
+                Ok(Value::Float(value))
+            }
+
+            fn visit_str<E: Error>(self, text: &str) -> Result<Value, E> {
+                Ok(Value::Text(text.to_owned()))
+            }
+
+            fn visit_unit<E: Error>(self) -> Result<Value, E> {
+                Ok(Value::Null)
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Value, A::Error> {
+                while list.next_element::<IgnoredAny>()?.is_some() {}
+                Ok(Value::Several)
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Value, A::Error> {
+                while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
+                Ok(Value::Several)
+            }
+        }
+        deserializer.deserialize_any(Any)
+    }
 }
 
 /// A list of numbers, or one.
-struct Values(Vec<f32>);
+#[derive(Default)]
+struct Values {
+    numbers: Vec<f32>,
+    /// Something else, as a message names it.
+    other: Option<&'static str>,
+}
+
+/// A number of a list.
+enum Number {
+    One(f64),
+    Other(&'static str),
+}
+
+impl<'de> Deserialize<'de> for Number {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        // Numbers are nearly all there is.
+        Ok(match Value::deserialize(deserializer)? {
+            Value::Float(value) => Self::One(value),
+            Value::Integer(value) => Self::One(value as f64),
+            Value::Large(value) => Self::One(value as f64),
+            Value::Text(text) => text.parse().map_or(Self::Other("a text"), Self::One),
+            Value::Null => Self::Other("null"),
+            Value::Bool(_) => Self::Other("true or false"),
+            Value::Several => Self::Other("a list or an object"),
+        })
+    }
+}
 
 impl<'de> Deserialize<'de> for Values {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -109,15 +171,18 @@ impl<'de> Deserialize<'de> for Values {
             }
 
             fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Values, A::Error> {
-                let mut values = Vec::new();
-                while let Some(value) = list.next_element::<f64>()? {
-                    values.push(value as f32);
+                let mut values = Values::default();
+                while let Some(number) = list.next_element()? {
+                    match number {
+                        Number::One(value) => values.numbers.push(value as f32),
+                        Number::Other(what) => values.other = values.other.or(Some(what)),
+                    }
                 }
-                Ok(Values(values))
+                Ok(values)
             }
 
             fn visit_f64<E: Error>(self, value: f64) -> Result<Values, E> {
-                Ok(Values(vec![value as f32]))
+                Ok(Values { numbers: vec![value as f32], other: None })
             }
 
             fn visit_i64<E: Error>(self, value: i64) -> Result<Values, E> {
@@ -126,6 +191,23 @@ impl<'de> Deserialize<'de> for Values {
 
             fn visit_u64<E: Error>(self, value: u64) -> Result<Values, E> {
                 self.visit_f64(value as f64)
+            }
+
+            fn visit_str<E: Error>(self, _: &str) -> Result<Values, E> {
+                Ok(Values { numbers: Vec::new(), other: Some("a text") })
+            }
+
+            fn visit_bool<E: Error>(self, _: bool) -> Result<Values, E> {
+                Ok(Values { numbers: Vec::new(), other: Some("true or false") })
+            }
+
+            fn visit_unit<E: Error>(self) -> Result<Values, E> {
+                Ok(Values { numbers: Vec::new(), other: Some("null") })
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Values, A::Error> {
+                while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
+                Ok(Values { numbers: Vec::new(), other: Some("an object") })
             }
         }
         deserializer.deserialize_any(Numbers)
@@ -138,18 +220,23 @@ struct Fields<'a>(&'a mut FieldsByName);
 /// What fields are, by name: rows have the same ones again and again.
 struct FieldsByName {
     names: Names,
-    known: Vec<(String, Option<Field>)>,
+    known: Vec<(String, Option<(Field, Rank)>)>,
+    /// Names of fields of the first row that are not read.
+    unread: Vec<String>,
 }
 
 impl FieldsByName {
-    fn of(&mut self, name: &str) -> Option<Field> {
+    fn of(&mut self, name: &str) -> Option<(Field, Rank)> {
         if let Some((_, field)) = self.known.iter().find(|(known, _)| known == name) {
             return *field;
         }
-        let field = self.names.field(name);
+        let field = self.names.ranked(name);
         // A file may have other fields in every row.
         if self.known.len() < FIELDS_KNOWN {
             self.known.push((name.to_owned(), field));
+            if field.is_none() {
+                self.unread.push(name.to_owned());
+            }
         }
         field
     }
@@ -174,25 +261,17 @@ impl<'de> Visitor<'de> for Fields<'_> {
         let mut row = Row::default();
         while let Some(name) = map.next_key::<Cow<'de, str>>()? {
             let again = match self.0.of(&name) {
-                Some(Field::Values(kind)) => {
-                    row.kind = kind;
-                    row.values.replace(map.next_value::<Values>()?.0).is_some()
+                Some((Field::Values(kind), rank)) => {
+                    let again = better(&mut row.values, rank, &mut map)?;
+                    if matches!(&row.values, Some((best, _)) if *best == rank) {
+                        row.kind = kind;
+                        row.said.epoch = Names::epoch(&name);
+                    }
+                    again
                 }
-                Some(Field::Ids) => row.key.replace(map.next_value()?).is_some(),
-                Some(Field::Labels) => match map.next_value()? {
-                    Target::One(value) => row.label.replace(value).is_some(),
-                    Target::Bool(value) => row.label.replace(u8::from(value).into()).is_some(),
-                    Target::Text(text) => {
-                        return Err(A::Error::custom(format!(
-                            "label {text:?} is no class index; give 0 to K − 1"
-                        )));
-                    }
-                    Target::Several(_) => {
-                        row.labels = true;
-                        false
-                    }
-                },
-                Some(Field::Epochs) => row.epoch.replace(map.next_value()?).is_some(),
+                Some((Field::Ids, rank)) => better(&mut row.key, rank, &mut map)?,
+                Some((Field::Labels, rank)) => better(&mut row.label, rank, &mut map)?,
+                Some((Field::Epochs, rank)) => better(&mut row.epoch, rank, &mut map)?,
                 None => {
                     map.next_value::<IgnoredAny>()?;
                     false
@@ -209,23 +288,60 @@ impl<'de> Visitor<'de> for Fields<'_> {
     }
 }
 
+/// Keeps the value of the best rank; whether there are two of it.
+fn better<'de, T: Deserialize<'de>, A: MapAccess<'de>>(
+    kept: &mut Option<(Rank, T)>,
+    rank: Rank,
+    map: &mut A,
+) -> Result<bool, A::Error> {
+    match kept {
+        Some((best, _)) if *best < rank => {
+            map.next_value::<IgnoredAny>()?;
+            Ok(false)
+        }
+        Some((best, _)) if *best == rank => {
+            map.next_value::<IgnoredAny>()?;
+            Ok(true)
+        }
+        _ => {
+            *kept = Some((rank, map.next_value()?));
+            Ok(false)
+        }
+    }
+}
+
 impl JsonLines {
     /// Reads the first row.
     pub(crate) fn open(path: &Path, names: &Names) -> Result<Self, IngestError> {
-        let file = File::open(path).map_err(IngestError::io(path))?;
+        let fields =
+            FieldsByName { names: names.clone(), known: Vec::new(), unread: Vec::new() };
         let mut opened = Self {
             path: path.to_owned(),
-            fields: FieldsByName { names: names.clone(), known: Vec::new() },
-            lines: BufReader::with_capacity(1 << 18, file),
+            fields,
+            objects: Objects::of(path)?,
             line: Vec::new(),
             number: 0,
             rows: 0,
             width: None,
             kind: None,
+            said: Said::default(),
+            has_keys: false,
+            has_labels: false,
+            has_epochs: false,
             ahead: None,
         };
         opened.ahead = opened.next()?;
-        opened.kind = opened.ahead.as_ref().and_then(|row| row.kind);
+        if let Some(first) = &opened.ahead {
+            opened.kind = first.kind;
+            opened.said = Said {
+                epoch: first.said.epoch,
+                steps: names.epochs.is_none() && matches!(first.epoch, Some((STEP, _))),
+                unused_ids: match first.key {
+                    Some(_) => Vec::new(),
+                    None => names.like_ids(opened.fields.unread.iter().map(String::as_str)),
+                },
+            };
+        }
         Ok(opened)
     }
 
@@ -234,44 +350,47 @@ impl JsonLines {
         IngestError::Row { path: self.path.clone(), row: self.number, reason }
     }
 
-    /// The next line that is not empty, as a row.
+    /// The next object, as a row.
     fn next(&mut self) -> Result<Option<Row>, IngestError> {
-        loop {
-            self.line.clear();
-            let mut limited = (&mut self.lines).take(LONGEST_LINE);
-            let read = limited.read_until(b'\n', &mut self.line);
-            if read.map_err(IngestError::io(&self.path))? == 0 {
-                return Ok(None);
-            }
-            self.number += 1;
-            if self.line.len() as u64 == LONGEST_LINE {
-                return Err(
-                    self.row_error("the line is longer than 64 MiB; write one object a line")
-                );
-            }
-            if !self.line.trim_ascii().is_empty() {
-                break;
-            }
+        if !self.objects.next(&self.path, &mut self.line)? {
+            return Ok(None);
         }
+        self.number = self.objects.number;
         let mut json = serde_json::Deserializer::from_slice(&self.line);
         let row = Fields(&mut self.fields).deserialize(&mut json).and_then(|row| {
             json.end()?;
             Ok(row)
         });
         let row = row.map_err(|error| self.row_error(self.explained(&error)))?;
-        if row.labels {
+        if matches!(row.label, Some((_, Value::Several))) {
             let found = format!("a list in line {}", self.number);
             return Err(IngestError::MultiLabel { path: self.path.clone(), found });
         }
-        let Some(values) = &row.values else {
+        let Some((_, values)) = &row.values else {
+            if self.width.is_none() {
+                let found = self.fields.known.iter().map(|(name, _)| name.clone()).collect();
+                return Err(IngestError::no_values(&self.path, found));
+            }
             return Err(self.row_error(
                 "it has no logits or probabilities; call the field `logits`, `logits_epoch_N` or \
                  `probs`, or name it with --values",
             ));
         };
-        let width = *self.width.get_or_insert(values.len());
-        if values.len() != width || width == 0 {
-            let reason = format!("it has {} values, rows before it have {width}", values.len());
+        if let Some(what) = values.other {
+            let of = row.key.as_ref().and_then(|(_, key)| Some(key.cell()?.shown()));
+            let of = of.map_or_else(String::new, |key| format!(" of example {key}"));
+            let why = if what == "null" {
+                "which is a missing value: pandas writes NaN so; training has probably diverged, \
+                 or the row was never filled"
+            } else {
+                "and no number"
+            };
+            return Err(self.row_error(format!("among the values{of} is {what}, {why}")));
+        }
+        let found = values.numbers.len();
+        let width = *self.width.get_or_insert(found);
+        if found != width || width == 0 {
+            let reason = format!("it has {found} values, rows before it have {width}");
             return Err(self.row_error(reason));
         }
         Ok(Some(row))
@@ -295,41 +414,53 @@ impl JsonLines {
         let mended = line.replace("-Infinity", "null").replace("Infinity", "null");
         let object: serde_json::Map<String, serde_json::Value> =
             serde_json::from_str(&mended.replace("NaN", "null")).ok()?;
-        let (_, key) =
-            object.iter().find(|(name, _)| self.fields.names.field(name) == Some(Field::Ids))?;
+        let rank = |name: &str| match self.fields.names.ranked(name) {
+            Some((Field::Ids, rank)) => Some(rank),
+            _ => None,
+        };
+        let ids = object.iter().filter_map(|(name, key)| Some((rank(name)?, key)));
+        let (_, key) = ids.min_by_key(|(rank, _)| *rank)?;
         Some(key.as_str().map_or_else(|| key.to_string(), str::to_owned))
     }
 
+    fn cell<'v>(&self, value: &'v Value, what: &str) -> Result<Cell<'v>, IngestError> {
+        value.cell().ok_or_else(|| self.row_error(format!("its {what} is a list or an object")))
+    }
+
     /// Adds a row to a batch; the same fields must be in every row.
-    fn push(&self, row: Row, batch: &mut Batch) -> Result<(), IngestError> {
-        let first = batch.rows == 0;
+    fn push(
+        &self,
+        row: Row,
+        keys: &mut Option<KeysBuilder>,
+        batch: &mut Batch,
+    ) -> Result<(), IngestError> {
+        let first = self.rows == 0 && batch.rows == 0;
         let missing = |what: &str| {
             self.row_error(format!(
                 "some rows have {what} and some have none; give all of them one"
             ))
         };
-        match (row.key, &mut batch.keys) {
-            (Some(Key::Integer(key)), keys) if first => *keys = Some(Keys::Integers(vec![key])),
-            (Some(Key::Text(key)), keys) if first => *keys = Some(Keys::Texts(vec![key])),
-            (None, keys) if first => *keys = None,
-            (Some(Key::Integer(key)), Some(Keys::Integers(keys))) => keys.push(key),
-            (Some(Key::Text(key)), Some(Keys::Texts(keys))) => keys.push(key),
-            (Some(Key::Integer(key)), Some(Keys::Texts(keys))) => keys.push(key.to_string()),
-            (Some(Key::Text(key)), Some(keys @ Keys::Integers(_))) => {
-                let mut texts: Vec<String> = (0..keys.len()).map(|row| keys.text(row)).collect();
-                texts.push(key);
-                *keys = Keys::Texts(texts);
+        let (path, number) = (&self.path, self.number);
+        match (&row.key, &mut *keys) {
+            (Some((_, key)), keys) if first => {
+                keys.get_or_insert_default().push(path, number, self.cell(key, "id")?)?;
             }
+            (Some((_, key)), Some(keys)) => keys.push(path, number, self.cell(key, "id")?)?,
             (None, None) => {}
             _ => return Err(missing("an id")),
         }
-        let label = row.label.map(|value| label(&self.path, self.number, value)).transpose()?;
-        add(label, &mut batch.labels, first).ok_or_else(|| missing("a label"))?;
-        add(row.epoch, &mut batch.epochs, first).ok_or_else(|| missing("an epoch"))?;
+        let label = row.label.as_ref().map(|(_, label)| {
+            cells::label(path, number, self.cell(label, "label")?)
+        });
+        add(label.transpose()?, &mut batch.labels, first).ok_or_else(|| missing("a label"))?;
+        let epoch = row.epoch.as_ref().map(|(_, epoch)| {
+            cells::epoch(path, number, self.cell(epoch, "epoch")?)
+        });
+        add(epoch.transpose()?, &mut batch.epochs, first).ok_or_else(|| missing("an epoch"))?;
         if row.kind != self.kind {
             return Err(self.row_error("some rows hold logits and some hold probabilities"));
         }
-        batch.values.extend(row.values.unwrap_or_default());
+        batch.values.extend(row.values.unwrap_or_default().1.numbers);
         batch.rows += 1;
         Ok(())
     }
@@ -355,11 +486,24 @@ impl Reader for JsonLines {
         self.width.unwrap_or(1)
     }
 
+    fn said(&self) -> Said {
+        self.said.clone()
+    }
+
     fn read(&mut self, batch: &mut Batch) -> Result<bool, IngestError> {
         batch.rows = 0;
         batch.values.clear();
         batch.first = self.rows;
         batch.axis = false;
+        let mut keys = None;
+        if self.rows == 0 {
+            (batch.labels, batch.epochs) = (None, None);
+        } else {
+            // As in the rows before.
+            keys = self.has_keys.then(KeysBuilder::default);
+            batch.labels = self.has_labels.then(Vec::new);
+            batch.epochs = self.has_epochs.then(Vec::new);
+        }
         let most = batch::rows(self.columns());
         while batch.rows < most {
             let row = match self.ahead.take() {
@@ -367,9 +511,133 @@ impl Reader for JsonLines {
                 None => self.next()?,
             };
             let Some(row) = row else { break };
-            self.push(row, batch)?;
+            self.push(row, &mut keys, batch)?;
         }
+        self.has_keys = keys.is_some();
+        self.has_labels = batch.labels.is_some();
+        self.has_epochs = batch.epochs.is_some();
+        batch.keys = keys.map(KeysBuilder::finish);
         self.rows += batch.rows as u64;
         Ok(batch.rows > 0)
+    }
+}
+
+/// The objects of a file one after the other: a line each, or the items of one list over any
+/// number of lines.
+struct Objects {
+    text: Box<dyn BufRead>,
+    /// The line at which the last object began, from 1.
+    number: u64,
+    lines: u64,
+    /// Whether objects may go over lines: found out at the first.
+    list: Option<bool>,
+}
+
+impl Objects {
+    fn of(path: &Path) -> Result<Self, IngestError> {
+        Ok(Self { text: text::open(path)?, number: 0, lines: 0, list: None })
+    }
+
+    /// The next object, into `out`; false at the end.
+    fn next(&mut self, path: &Path, out: &mut Vec<u8>) -> Result<bool, IngestError> {
+        out.clear();
+        if self.list.is_none() {
+            self.list = Some(self.begins_a_list(path)?);
+        }
+        if self.list == Some(true) { self.item(path, out) } else { self.line(path, out) }
+    }
+
+    fn too_long(&self, path: &Path) -> IngestError {
+        let reason = "the line is longer than 64 MiB; write one object a line".into();
+        IngestError::Row { path: path.to_owned(), row: self.number, reason }
+    }
+
+    fn begins_a_list(&mut self, path: &Path) -> Result<bool, IngestError> {
+        loop {
+            let bytes = self.text.fill_buf().map_err(IngestError::io(path))?;
+            let Some(&byte) = bytes.first() else { return Ok(false) };
+            if !byte.is_ascii_whitespace() {
+                return Ok(byte == b'[');
+            }
+            self.lines += u64::from(byte == b'\n');
+            self.text.consume(1);
+        }
+    }
+
+    fn line(&mut self, path: &Path, out: &mut Vec<u8>) -> Result<bool, IngestError> {
+        while out.trim_ascii().is_empty() {
+            out.clear();
+            let mut limited = (&mut self.text).take(LONGEST_LINE);
+            if limited.read_until(b'\n', out).map_err(IngestError::io(path))? == 0 {
+                return Ok(false);
+            }
+            self.lines += 1;
+            self.number = self.lines;
+            if out.len() as u64 == LONGEST_LINE {
+                return Err(self.too_long(path));
+            }
+        }
+        Ok(true)
+    }
+
+    /// The next item of the list: up to the comma or bracket at its own depth.
+    fn item(&mut self, path: &Path, out: &mut Vec<u8>) -> Result<bool, IngestError> {
+        let (mut depth, mut in_text, mut escaped) = (0_u32, false, false);
+        loop {
+            let bytes = self.text.fill_buf().map_err(IngestError::io(path))?;
+            if bytes.is_empty() {
+                return Err(IngestError::damaged(path, "its list is not closed"));
+            }
+            let mut used = 0;
+            let mut done = None;
+            for &byte in bytes {
+                used += 1;
+                self.lines += u64::from(byte == b'\n');
+                if in_text {
+                    in_text = escaped || byte != b'"';
+                    escaped = !escaped && byte == b'\\';
+                } else {
+                    match byte {
+                        b'"' => in_text = true,
+                        b'[' | b'{' => depth += 1,
+                        b']' | b'}' if depth > 0 => depth -= 1,
+                        b']' => {
+                            done = Some(false);
+                            break;
+                        }
+                        b',' if depth == 0 => {
+                            done = Some(true);
+                            break;
+                        }
+                        _ => {}
+                    }
+                    // The bracket of the list itself.
+                    if depth == 1 && byte == b'[' && out.is_empty() && self.number == 0 {
+                        depth = 0;
+                        self.number = 1;
+                        continue;
+                    }
+                }
+                if !(out.is_empty() && byte.is_ascii_whitespace()) {
+                    if out.is_empty() {
+                        self.number = self.lines + 1;
+                    }
+                    out.push(byte);
+                }
+            }
+            self.text.consume(used);
+            if out.len() as u64 >= LONGEST_LINE {
+                return Err(self.too_long(path));
+            }
+            match done {
+                Some(true) => return Ok(true),
+                // What follows the list is another file's.
+                Some(false) => {
+                    self.list = Some(false);
+                    return Ok(!out.is_empty());
+                }
+                None => {}
+            }
+        }
     }
 }

@@ -1,8 +1,8 @@
 //! Scores from anyone's training loop: readers of logits or probabilities by example id over time.
 //!
 //! A run is one training: a folder with one file an epoch, or one file of all epochs. Several runs
-//! are replicas. Each format is a [`Reader`] in its own file that yields bounded batches of rows
-//! (`npy`, `npz`, `safetensors`, Parquet, Arrow IPC, JSON lines); [`ingest()`] feeds them to one
+//! are replicas. [`find`] tells runs, epochs and parts by the names of files. Each format is a [`Reader`] in its own file that yields bounded batches of rows
+//! (`npy`, `npz`, `safetensors`, Parquet, Arrow IPC, JSON lines, CSV); [`ingest()`] feeds them to one
 //! [`datadiet_core::TrajectoryRecorder`] a run, so memory grows with the number of examples alone:
 //! not with epochs, runs or the size of a file (a record batch of Arrow excepted, which is in memory
 //! as a whole). Finished columns lie on disk; who makes a table of them ([`Ingested::column`]) has
@@ -20,27 +20,34 @@ mod arrow_ipc;
 mod arrow_sizes;
 pub mod batch;
 mod by_epoch;
+mod cells;
 mod columns;
-mod element;
+mod csv;
 mod error;
+mod fields;
+mod file_name;
 mod guard;
 mod id_map;
 mod ingest;
 mod json_lines;
+mod layout;
 mod names;
-mod npy;
-mod npz;
 mod open;
 mod parquet;
-mod safetensors;
+mod pass;
+mod pattern;
+mod plan;
+mod recording;
 mod side;
 mod source;
 mod spool;
+mod text;
 
-pub use batch::{Batch, Kind, Reader};
+pub use batch::{Batch, Kind, Reader, Said};
 pub use error::IngestError;
 pub use id_map::{IdMap, Keys};
-pub use ingest::{Ingested, IngestedRun, Options, Progress, ingest};
+pub use ingest::{Ingested, IngestedRun, Options, Progress, ReadFile, ingest};
 pub use names::Names;
 pub use open::open;
-pub use source::{EpochFile, Run};
+pub use pattern::Pattern;
+pub use source::{Found, Run, RunFile, SideFile, find};

@@ -11,6 +11,7 @@ use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchR
 use crate::IngestError;
 use crate::batch::{self, Batch, Kind, Reader};
 use crate::columns::Columns;
+use crate::fields::Said;
 use crate::names::Names;
 
 /// A file of rows.
@@ -41,11 +42,15 @@ impl Parquet {
 
 impl Reader for Parquet {
     fn kind(&self) -> Option<Kind> {
-        self.columns.kind
+        self.columns.fields.kind
     }
 
     fn columns(&self) -> usize {
         self.width
+    }
+
+    fn said(&self) -> Said {
+        self.columns.fields.said.clone()
     }
 
     fn read(&mut self, batch: &mut Batch) -> Result<bool, IngestError> {
@@ -71,7 +76,7 @@ fn rows(
     at_once: usize,
 ) -> Result<ParquetRecordBatchReader, IngestError> {
     let builder = builder(path, file)?;
-    let mask = ProjectionMask::columns(builder.parquet_schema(), columns.names());
+    let mask = ProjectionMask::columns(builder.parquet_schema(), columns.fields.names());
     let reader = builder.with_projection(mask).with_batch_size(at_once).build();
     reader.map_err(|error| IngestError::damaged(path, error))
 }

@@ -1,155 +1,431 @@
-//! A run on disk: which files, in which order, of which epochs.
+//! Runs on disk: which files hold values, which labels and ids, and what their names say.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use crate::IngestError;
+use crate::file_name::{FileName, Role, stem};
+use crate::names::{self, Field};
 use crate::open::Format;
+use crate::plan::{self, Place, Plan};
+use crate::{IngestError, Options, open};
 
-/// Dataset cartography's folder of files, inside that of a model.
-const CARTOGRAPHY: &str = "training_dynamics";
+/// How many folders deep files are looked for.
+const DEEPEST: usize = 3;
+
+/// Names that a note lists.
+const LISTED: usize = 5;
+
+/// What was found for the paths given.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Found {
+    /// The trainings.
+    pub runs: Vec<Run>,
+    /// What a person should know: how names were understood, what was left out.
+    pub notes: Vec<String>,
+    /// Whether the runs are folds: parts of one run where their examples differ.
+    pub(crate) folds: bool,
+}
 
 /// One training: its files in the order of epochs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Run {
     /// The folder or file that was named.
     pub path: PathBuf,
+    /// What tells it from the other runs of the same path, such as `seed 0`; empty where it is the
+    /// only one.
+    pub name: String,
     /// Files of logits or probabilities.
-    pub files: Vec<EpochFile>,
-    /// `labels.npy` or `labels.txt` of the folder.
-    pub labels: Option<PathBuf>,
-    /// `ids.npy` or `ids.txt` of the folder.
-    pub ids: Option<PathBuf>,
+    pub files: Vec<RunFile>,
 }
 
-/// A file and the epoch that its name tells.
+/// A file, and what its name and those beside it say.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct EpochFile {
-    /// The last number in its name; `None` for a file that is the only one and has no number.
-    pub epoch: Option<i64>,
+pub struct RunFile {
     /// The file.
     pub path: PathBuf,
+    /// Its epoch; `None` where its name says none.
+    pub epoch: Option<i64>,
+    /// Whether it goes on where the file before it ends, in the same epoch.
+    pub continues: bool,
+    /// Whether it is the part of one process, whose examples are in no known order.
+    pub process: bool,
+    /// Labels in a file beside it.
+    pub labels: Option<SideFile>,
+    /// Ids in a file beside it.
+    pub ids: Option<SideFile>,
 }
 
-impl Run {
-    /// Finds the files of a run: those of a folder, or one file.
-    ///
-    /// # Errors
-    /// A folder without files of logits, names without numbers or with equal ones.
-    pub fn find(path: &Path) -> Result<Self, IngestError> {
-        if !path.is_dir() {
-            std::fs::metadata(path).map_err(IngestError::io(path))?;
-            Format::of(path).ok_or_else(|| IngestError::Format { path: path.to_owned() })?;
-            let file = EpochFile { epoch: number(path), path: path.to_owned() };
-            return Ok(Self { path: path.to_owned(), files: vec![file], labels: None, ids: None });
+/// A file of labels or ids.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SideFile {
+    /// The file.
+    pub path: PathBuf,
+    /// Whether it is of one part alone, and not of all rows of the epoch.
+    pub of_part: bool,
+}
+
+/// Finds the files of what was given: folders are trainings, files that differ in what their names
+/// call an epoch or a part are one.
+///
+/// # Errors
+/// A folder without files of values, names that leave open what is what.
+pub fn find(given: &[PathBuf], options: &Options) -> Result<Found, IngestError> {
+    let mut found = Found::default();
+    let (folders, files): (Vec<&Path>, Vec<&Path>) =
+        given.iter().map(PathBuf::as_path).partition(|path| path.is_dir());
+    plan::check_folders(&folders)?;
+    for &file in &files {
+        std::fs::metadata(file).map_err(IngestError::io(file))?;
+        Format::of(file).ok_or_else(|| IngestError::Format { path: file.to_owned() })?;
+    }
+    // In the order given, the files at the place of the first of them.
+    let mut files = Some(files);
+    for path in given {
+        if path.is_dir() {
+            found.folder(path, options)?;
+        } else if let Some(files) = files.take() {
+            found.files(&files, options)?;
         }
-        let mut paths = listed(path)?;
-        if !paths.iter().any(|path| is_values(path)) && path.join(CARTOGRAPHY).is_dir() {
-            paths = listed(&path.join(CARTOGRAPHY))?;
+    }
+    Ok(found)
+}
+
+impl Found {
+    /// Files that were given by name.
+    fn files(&mut self, files: &[&Path], options: &Options) -> Result<(), IngestError> {
+        let names: Vec<String> = files.iter().map(|path| name(path)).collect();
+        let decided = options.per_step || options.pattern.is_some();
+        if let ([file], false) = (files, decided) {
+            let epoch = plan::single(&names[0])?;
+            self.runs.push(run_of((*file).to_owned(), epoch));
+            return Ok(());
         }
-        let side = |stem: &str| {
-            let found = paths.iter().find(|path| is_side(path, stem));
-            found.cloned()
+        let parent = files[0].parent().unwrap_or(Path::new("")).to_owned();
+        let paths: Vec<PathBuf> = files.iter().map(|&path| path.to_owned()).collect();
+        let plain = !decided && names.iter().all(|name| says_nothing(name));
+        if plain {
+            // Nothing in the names but words: each file is a training.
+            self.runs.extend(paths.into_iter().map(|path| run_of(path, None)));
+            return Ok(());
+        }
+        let group = Group { path: parent, names, paths, sides: Vec::new() };
+        self.planned(group, options, true)
+    }
+
+    /// The files of a folder: those nearest to it that hold values.
+    fn folder(&mut self, folder: &Path, options: &Options) -> Result<(), IngestError> {
+        let mut level = vec![PathBuf::new()];
+        let (mut sides, mut left) = (Vec::new(), Vec::new());
+        let mut others: Vec<String> = Vec::new();
+        let mut problem = None;
+        for _ in 0..DEEPEST {
+            let mut below = Vec::new();
+            let mut values = Vec::new();
+            for within in level {
+                let (files, folders) = listed(folder, &within)?;
+                below.extend(folders);
+                for file in files {
+                    let path = folder.join(&file);
+                    match Format::of(&path) {
+                        _ if side_of(&file).is_some() => sides.push(file),
+                        Some(_) => values.push(file),
+                        None => others.push(name(&file)),
+                    }
+                }
+            }
+            values.sort();
+            let (values, unread) = with_values(folder, values, options);
+            left.extend(unread.into_iter().map(|(file, error)| {
+                let text = name(&file);
+                problem.get_or_insert(error);
+                text
+            }));
+            if !values.is_empty() {
+                self.note_left_out(folder, &left, &others);
+                let names = values.iter().map(|path| text(path)).collect();
+                let paths = values.iter().map(|path| folder.join(path)).collect();
+                let group = Group { path: folder.to_owned(), names, paths, sides };
+                return self.planned(group, options, false);
+            }
+            below.sort();
+            level = below;
+        }
+        match problem {
+            Some(error) => Err(error),
+            None => Err(IngestError::NoFiles { path: folder.to_owned(), found: others }),
+        }
+    }
+
+    fn note_left_out(&mut self, folder: &Path, left: &[String], others: &[String]) {
+        let mut note = |what: &str, names: &[String]| {
+            if !names.is_empty() {
+                let (folder, count) = (folder.display(), names.len());
+                let files = if count == 1 { "file" } else { "files" };
+                let listed = listed_names(names);
+                self.notes.push(format!("{folder}: left out {count} {files} {what}: {listed}"));
+            }
         };
-        let (labels, ids) = (side("labels"), side("ids"));
-        paths.retain(|path| is_values(path));
-        let files = in_order(path, paths)?;
-        Ok(Self { path: path.to_owned(), files, labels, ids })
+        note("without logits or probabilities", left);
+        note("of other formats", others);
+    }
+
+    /// Files that belong together, by their names.
+    fn planned(
+        &mut self,
+        group: Group,
+        options: &Options,
+        given_apart: bool,
+    ) -> Result<(), IngestError> {
+        let count = group.names.len();
+        let (places, plan) = if let Some(pattern) = &options.pattern {
+            (plan::by_pattern(&group.names, pattern)?, Plan::default())
+        } else if options.per_step {
+            (plan::steps(&group.names)?.into_iter().map(Some).collect(), Plan::default())
+        } else if count == 1 {
+            let epoch = plan::single(&group.names[0])?;
+            (vec![Some(Place { epoch, ..Place::default() })], Plan::default())
+        } else {
+            let plan = plan::plan(&group.names, given_apart)?;
+            check_all_parts(&group.names)?;
+            (plan.places.iter().cloned().map(Some).collect(), plan)
+        };
+        self.folds |= plan.folds;
+        self.notes.extend(plan.notes.iter().cloned());
+        let mut unlike = Vec::new();
+        let mut runs: BTreeMap<Vec<(String, u64)>, Vec<(Place, usize)>> = BTreeMap::new();
+        for (file, place) in places.into_iter().enumerate() {
+            match place {
+                Some(place) => runs.entry(place.run.clone()).or_default().push((place, file)),
+                None => unlike.push(group.names[file].clone()),
+            }
+        }
+        if !unlike.is_empty() {
+            let (folder, listed) = (group.path.display(), listed_names(&unlike));
+            self.notes.push(format!(
+                "{folder}: left out {} files that are not of the pattern: {listed}",
+                unlike.len()
+            ));
+        }
+        let several = runs.len() > 1;
+        for (key, mut files) in runs {
+            // By epoch; within it parts in order.
+            files.sort_by(|(a, _), (b, _)| (a.epoch, &a.part).cmp(&(b.epoch, &b.part)));
+            let run = files.iter().enumerate().map(|(at, (place, file))| {
+                let before = at.checked_sub(1).map(|before| &files[before].0);
+                let continues = !options.per_step
+                    && before.is_some_and(|before| before.epoch == place.epoch);
+                let side = |field| group.side(field, place, &plan);
+                Ok(RunFile {
+                    path: group.paths[*file].clone(),
+                    epoch: place.epoch,
+                    continues,
+                    process: plan.processes && !place.part.is_empty(),
+                    labels: side(Field::Labels)?,
+                    ids: side(Field::Ids)?,
+                })
+            });
+            let run = run.collect::<Result<Vec<_>, IngestError>>()?;
+            let words = |(word, value): &(String, u64)| format!("{word} {value}").trim().to_owned();
+            let name = if options.pattern.is_some() {
+                key.iter().map(|(run, _)| run.clone()).collect()
+            } else {
+                key.iter().map(words).collect::<Vec<_>>().join(", ")
+            };
+            let path = match &run[..] {
+                [one] if several && given_apart => one.path.clone(),
+                _ => group.path.clone(),
+            };
+            self.runs.push(Run { path, name: if several { name } else { String::new() }, files: run });
+        }
+        Ok(())
     }
 }
 
-fn listed(folder: &Path) -> Result<Vec<PathBuf>, IngestError> {
-    let io = IngestError::io(folder);
-    let entries = std::fs::read_dir(folder).map_err(&io)?;
-    let paths = entries.map(|entry| Ok(entry?.path())).collect::<std::io::Result<Vec<_>>>();
-    let mut paths = paths.map_err(&io)?;
-    paths.retain(|path| path.is_file() && !name(path).starts_with('.'));
-    paths.sort();
-    Ok(paths)
+/// One file that is a training.
+fn run_of(path: PathBuf, epoch: Option<i64>) -> Run {
+    let file = RunFile {
+        path: path.clone(),
+        epoch,
+        continues: false,
+        process: false,
+        labels: None,
+        ids: None,
+    };
+    Run { path, name: String::new(), files: vec![file] }
+}
+
+/// Whether a name has no number that could tell it from others.
+fn says_nothing(name: &str) -> bool {
+    FileName::parse(stem(name)).numbers.is_empty()
+}
+
+/// Files that are planned together.
+struct Group {
+    path: PathBuf,
+    names: Vec<String>,
+    paths: Vec<PathBuf>,
+    /// Files of labels and ids, within the folder.
+    sides: Vec<PathBuf>,
+}
+
+impl Group {
+    /// The labels or ids beside a file: those of its run, epoch and part before those of all.
+    fn side(
+        &self,
+        field: Field,
+        place: &Place,
+        plan: &Plan,
+    ) -> Result<Option<SideFile>, IngestError> {
+        let mut fits: Vec<(usize, &PathBuf, bool)> = Vec::new();
+        for side in self.sides.iter().filter(|side| side_of(side) == Some(field)) {
+            let name = FileName::parse(stem(&text(side)).as_ref());
+            let mut says = 0;
+            let mut of_part = false;
+            let mut wrong = false;
+            for number in &name.numbers {
+                let of = |keys: &[(String, u64)]| {
+                    (!keys.is_empty()).then(|| keys.iter().any(|(_, value)| *value == number.value))
+                };
+                let same = match number.role {
+                    Role::Epoch | Role::Step => {
+                        place.epoch.map(|epoch| epoch == number.value as i64)
+                    }
+                    Role::Run | Role::Fold => of(&place.run),
+                    Role::Process | Role::Part | Role::Batch => {
+                        of_part |= !place.part.is_empty();
+                        of(&place.part)
+                    }
+                    Role::Other | Role::Unnamed => plan
+                        .unnamed
+                        .as_ref()
+                        .and(place.epoch)
+                        .map(|epoch| epoch == number.value as i64),
+                };
+                says += usize::from(same == Some(true));
+                wrong |= same == Some(false);
+            }
+            if !wrong {
+                fits.push((says, side, of_part));
+            }
+        }
+        let most = fits.iter().map(|(says, ..)| *says).max().unwrap_or(0);
+        fits.retain(|(says, ..)| *says == most);
+        match fits[..] {
+            [] => Ok(None),
+            [(_, side, of_part)] => Ok(Some(SideFile { path: self.path.join(side), of_part })),
+            _ => {
+                let (what, option) = match field {
+                    Field::Labels => ("files of labels", "--labels"),
+                    _ => ("files of ids", "--ids"),
+                };
+                let found = fits.iter().map(|(_, side, _)| text(side)).collect();
+                Err(IngestError::Several { path: self.path.clone(), what, found, option })
+            }
+        }
+    }
+}
+
+/// `00000-of-00004` says how many there must be.
+fn check_all_parts(names: &[String]) -> Result<(), IngestError> {
+    // By the rest of the name: how many, and which there are.
+    let mut sets: BTreeMap<(String, u64), Vec<u64>> = BTreeMap::new();
+    for name in names {
+        let parsed = FileName::parse(stem(name));
+        for number in &parsed.numbers {
+            if let Some(of) = number.of {
+                let rest = format!("{}#{}", &name[..number.place.start], &name[number.place.end..]);
+                sets.entry((rest, of)).or_default().push(number.value);
+            }
+        }
+    }
+    for ((rest, of), found) in sets {
+        if let Some(missing) = (0..of).find(|part| !found.contains(part))
+            // Some count from 1.
+            && !(1..=of).all(|part| found.contains(&part))
+        {
+            let name = rest.replacen('#', &format!("{missing:05}"), 1);
+            return Err(IngestError::FileNames {
+                reason: format!("{} of {of} parts are there; {name} is missing", found.len()),
+                hint: "put all parts in the folder; to read those there are, say --pattern with \
+                       {part}"
+                    .into(),
+            });
+        }
+    }
+    Ok(())
+}
+
+/// The files and folders at a place within a folder, hidden ones aside.
+fn listed(folder: &Path, within: &Path) -> Result<(Vec<PathBuf>, Vec<PathBuf>), IngestError> {
+    let here = folder.join(within);
+    let io = IngestError::io(&here);
+    let (mut files, mut folders) = (Vec::new(), Vec::new());
+    for entry in std::fs::read_dir(&here).map_err(&io)? {
+        let path = entry.map_err(&io)?.path();
+        let name = path.file_name().unwrap_or_default();
+        if name.to_string_lossy().starts_with(['.', '_']) {
+            continue;
+        }
+        let to = if path.is_dir() { &mut folders } else { &mut files };
+        to.push(within.join(name));
+    }
+    files.sort();
+    Ok((files, folders))
+}
+
+/// Which of some files hold values, and why the others do not.
+fn with_values(
+    folder: &Path,
+    files: Vec<PathBuf>,
+    options: &Options,
+) -> (Vec<PathBuf>, Vec<(PathBuf, IngestError)>) {
+    let named = |file: &Path| names::of_words(&FileName::parse(stem(&text(file))).words);
+    // Of bare arrays only the name says what they are: where some are called logits the others are
+    // something else.
+    let is_array = |file: &Path| file.extension().is_some_and(|ending| ending == "npy");
+    let called = |file: &PathBuf| is_array(file) && matches!(named(file), Some(Field::Values(_)));
+    let some_called = files.iter().any(called);
+    let (mut values, mut others) = (Vec::new(), Vec::new());
+    for file in files {
+        let path = folder.join(&file);
+        if some_called && is_array(&file) && !called(&file) {
+            let name = name(&file);
+            others.push((file, IngestError::no_values(&path, vec![name])));
+            continue;
+        }
+        match open(&path, &options.names) {
+            Err(error) if error.is_of_other_content() => others.push((file, error)),
+            // What else is wrong with it is told when it is read.
+            _ => values.push(file),
+        }
+    }
+    (values, others)
+}
+
+/// Labels or ids, if a file's name says that it holds them and nothing else.
+fn side_of(file: &Path) -> Option<Field> {
+    let ending = file.extension()?.to_str()?;
+    if !matches!(ending, "npy" | "txt") {
+        return None;
+    }
+    let field = names::of_words(&FileName::parse(stem(&text(file))).words)?;
+    matches!(field, Field::Labels | Field::Ids).then_some(field)
 }
 
 fn name(path: &Path) -> String {
     path.file_name().unwrap_or_default().to_string_lossy().into_owned()
 }
 
-fn is_side(path: &Path, stem: &str) -> bool {
-    let ending = path.extension().is_some_and(|ending| ending == "npy" || ending == "txt");
-    ending && path.file_stem().is_some_and(|found| found == stem)
+/// A path within a folder, with `/` between folders on every system.
+fn text(path: &Path) -> String {
+    let parts: Vec<_> = path.iter().map(|part| part.to_string_lossy()).collect();
+    parts.join("/")
 }
 
-fn is_values(path: &Path) -> bool {
-    Format::of(path).is_some() && !is_side(path, "labels") && !is_side(path, "ids")
-}
-
-fn in_order(folder: &Path, paths: Vec<PathBuf>) -> Result<Vec<EpochFile>, IngestError> {
-    if paths.is_empty() {
-        return Err(IngestError::NoFiles { path: folder.to_owned() });
+fn listed_names(names: &[String]) -> String {
+    let mut listed = names[..names.len().min(LISTED)].join(", ");
+    if names.len() > LISTED {
+        listed += ", …";
     }
-    let single = paths.len() == 1;
-    let mut files = Vec::new();
-    for path in paths {
-        let epoch = number(&path);
-        if epoch.is_none() && !single {
-            let reason = "its name has no number that tells its epoch".into();
-            return Err(IngestError::FileName { path, reason });
-        }
-        files.push(EpochFile { epoch, path });
-    }
-    files.sort_by_key(|file| file.epoch);
-    if let Some(pair) = files.windows(2).find(|pair| pair[0].epoch == pair[1].epoch) {
-        let reason = format!("it is of the same epoch as {}", name(&pair[0].path));
-        return Err(IngestError::FileName { path: pair[1].path.clone(), reason });
-    }
-    Ok(files)
-}
-
-/// The last number in the name of a file, its ending aside.
-fn number(path: &Path) -> Option<i64> {
-    let stem = path.file_stem()?.to_str()?;
-    let digits = |c: char| !c.is_ascii_digit();
-    stem.rsplit(digits).find(|part| !part.is_empty())?.parse().ok()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn folder(names: &[&str]) -> tempfile::TempDir {
-        let folder = tempfile::tempdir().unwrap();
-        for name in names {
-            std::fs::write(folder.path().join(name), "").unwrap();
-        }
-        folder
-    }
-
-    #[test]
-    fn files_are_in_the_order_of_their_numbers() {
-        let names =
-            ["e10.npy", "e9.npy", "run2-epoch_001.npz", "labels.npy", "ids.txt", "notes.md"];
-        let folder = folder(&names);
-        let run = Run::find(folder.path()).unwrap();
-        let found: Vec<_> = run.files.iter().map(|f| (f.epoch, name(&f.path))).collect();
-        let expected = [(1, "run2-epoch_001.npz"), (9, "e9.npy"), (10, "e10.npy")];
-        assert_eq!(found, expected.map(|(epoch, name)| (Some(epoch), name.to_owned())));
-        assert_eq!(run.labels, Some(folder.path().join("labels.npy")));
-        assert_eq!(run.ids, Some(folder.path().join("ids.txt")));
-    }
-
-    #[test]
-    fn names_that_tell_no_order_are_refused() {
-        let find = |names: &[&str]| Run::find(folder(names).path()).unwrap_err().to_string();
-        assert!(find(&["first.npy", "second.npy"]).contains("its name has no number"));
-        assert!(find(&["a_1.npy", "a_01.npz"]).contains("same epoch as a_01.npz"));
-        assert!(find(&["labels.npy"]).contains("holds no file of logits"));
-    }
-
-    #[test]
-    fn one_file_needs_no_number_and_cartographys_folder_is_found() {
-        let single = folder(&["all.parquet"]);
-        assert_eq!(Run::find(single.path()).unwrap().files[0].epoch, None);
-        let model = tempfile::tempdir().unwrap();
-        let inside = model.path().join(CARTOGRAPHY);
-        std::fs::create_dir(&inside).unwrap();
-        std::fs::write(inside.join("dynamics_epoch_0.jsonl"), "").unwrap();
-        assert_eq!(Run::find(model.path()).unwrap().files[0].epoch, Some(0));
-    }
+    listed
 }

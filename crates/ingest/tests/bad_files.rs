@@ -105,10 +105,10 @@ fn says(error: &IngestError, words: &[&str]) {
 #[test]
 fn pickles_are_refused_before_they_are_read() {
     let error = Folder::error("e1.npy", &npy("|O", "(2, 2)", b"not even a pickle"));
-    assert!(matches!(error, IngestError::Pickle { .. }), "{error}");
+    says(&error, &["e1.npy", "pickled Python objects"]);
     let record = b"\x93NUMPY\x01\x00\x4c\x00{'descr': [('a', '|O')], 'fortran_order': False, 'shape': (2,), }            \n";
     let error = Folder::error("e1.npz", &zip(&[("logits.npy", record)], None));
-    says(&error, &["e1.npz", "logits", "pickled Python objects"]);
+    says(&error, &["e1.npz", "logits.a", "pickled Python objects"]);
 }
 
 #[test]
@@ -289,7 +289,7 @@ fn zip_bombs_stop_at_what_is_declared_and_at_the_limit() {
     let header = npy("<f4", "(37500000, 2)", &[]);
     let bomb = [header, vec![0; 300_000_000]].concat();
     let error = Folder::error("e1.npz", &zip(&[("logits.npy", &bomb)], None));
-    assert!(matches!(error, IngestError::Bomb { unpacked: 300_000_000.., .. }), "{error}");
+    says(&error, &["logits expands from", "to 300000080 bytes"]);
     // Declared as small: reading stops there.
     let labels = npy("<i8", "(2,)", &[0; 16]);
     let lies = zip(&[("logits.npy", &good()), ("labels.npy", &labels)], Some(60));
@@ -302,17 +302,11 @@ fn shapes_that_do_not_fit() {
     says(&flat, &["is [4]; write [n, K]"]);
     let huge = "(4611686018427387904, 4, 4)";
     says(&Folder::error("e1.npy", &npy("<f4", huge, &[])), &["promises too many bytes"]);
-    let fortran = String::from_utf8_lossy(&good()).replace("False", "True ");
-    assert!(fortran.contains("True"));
-    let mut bytes = good();
-    let at = bytes.windows(5).position(|word| word == b"False").unwrap();
-    bytes[at..at + 5].copy_from_slice(b"True ");
-    says(&Folder::error("e1.npy", &bytes), &["column-major", "ascontiguousarray"]);
     let labels = npy("<i8", "(3,)", &[0; 24]);
     let error = Folder::error("e1.npz", &zip(&[("logits.npy", &good()), ("y.npy", &labels)], None));
     says(&error, &["y is [3], but there are 2 rows"]);
     let whole = npy("<i8", "(2, 2)", &[0; 32]);
-    says(&Folder::error("e1.npy", &whole), &["is of type signed", "f16, bf16, f32 or f64"]);
+    says(&Folder::error("e1.npy", &whole), &["is of type int64", "f16, bf16, f32 or f64"]);
     // Another number of classes in another epoch.
     let folder = Folder::new();
     folder.file("labels.txt", b"0\n1\n");

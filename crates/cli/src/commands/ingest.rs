@@ -9,7 +9,7 @@ use std::process::ExitCode;
 use anyhow::{Context, Result, bail, ensure};
 use clap::{Args, ValueEnum};
 use datadiet_core::ScoreKind;
-use datadiet_ingest::{Ingested, Keys, Kind, Names, Options, Run};
+use datadiet_ingest::{Ingested, Keys, Kind, Names, Options, Pattern};
 use datadiet_lab::{ColumnSummary, RECORDED_PASS, Recorded, ScoreTable, TimePoint, recorded};
 use datadiet_table::{Column, KEY, Table, write_json};
 use serde::Serialize;
@@ -20,11 +20,13 @@ use result::{IngestReport, RunReport};
 
 /// Take scores from files of logits or probabilities that any training loop wrote.
 ///
-/// A run is one training: a folder with one file an epoch (the last number of a file's name is its
-/// epoch), or one file of all epochs. Several runs are replicas: scores are means over them.
+/// A run is one training: a folder with one file an epoch, or one file of all epochs. Several runs
+/// are replicas: scores are means over them. Names of files say which is which: epoch_3, ep03,
+/// checkpoint-500 (epochs), seed0, run_1 (runs), rank0, 00000-of-00002, part-0 (parts of an epoch).
+/// What they leave open is refused; --pattern decides it.
 ///
-/// Formats: npy, npz, safetensors, parquet, arrow (feather, ipc, arrows), jsonl; dataset
-/// cartography's training_dynamics folders as they are. Numbers of 16 (both kinds), 32 or 64 bits.
+/// Formats: npy, npz, safetensors, parquet, arrow (feather, ipc, arrows), jsonl, json, csv, tsv, the
+/// texts also as .gz and .zst; dataset cartography's folders as they are.
 /// Rows may be in any order; ids may be any whole numbers or texts, and are kept in the column
 /// `key` where they are not 0, 1, 2, …
 ///
@@ -41,11 +43,13 @@ Examples:
   datadiet ingest run0 run1 run2 --at 1,5,10       # three replicas, EL2N and kin at these epochs too
   datadiet ingest logits --labels labels.npy       # logits/epoch_1.npy, …: n × K each
   datadiet ingest all.parquet                      # columns id, epoch, label, logits (lists)
-  datadiet ingest steps --per-step                 # a file a step: an epoch ends where an id comes again
+  datadiet ingest steps --per-step                 # a file a step: an epoch ends before the file in
+                                                   # which an example comes again
+  datadiet ingest sweep --pattern 's{run}_{epoch}.npz'   # names that leave open what is what
   datadiet report scores/training_dynamics-…
 
 Arrays, columns and fields are found by their usual names: values logits, logits_epoch_3, probs, …
-(or columns logit_0, logit_1, …); ids id, guid, index, …; labels label, labels, gold, target, y;
+(or columns logit_0, logit_1, …); ids id, guid, sample_id, index, …; labels label, gold, target, y;
 epochs epoch, step. Arrays of values are [n, K], or [T, n, K] for T epochs; one column (K = 1) is a
 binary problem. Multi-label targets and regression are refused: the scores are not defined for them.")]
 pub struct IngestArgs {
@@ -70,9 +74,21 @@ pub struct IngestArgs {
     /// What the values are, whatever their name says.
     #[arg(long, value_enum)]
     kind: Option<KindArg>,
-    /// Files are steps of training: an epoch ends where an example comes again.
+    /// Files are steps of training: an epoch ends before the file in which an example comes again.
     #[arg(long)]
     per_step: bool,
+    /// What the numbers in the names of files are, where these leave it open: such as
+    /// 'preds_{epoch}_{run}.npz', with {epoch}, {run} (a seed), {part} (a shard) and {} for anything
+    /// else. Files of other names are left out.
+    #[arg(long, value_name = "NAME")]
+    pattern: Option<Pattern>,
+    /// Divide probabilities by their sums, however far these are from 1 (within 0.01 that is done
+    /// unasked).
+    #[arg(long)]
+    renormalise: bool,
+    /// Of several rows of an example in an epoch take the first, even if their values differ.
+    #[arg(long)]
+    keep_first: bool,
     /// Array, column or field of the values.
     #[arg(long, value_name = "NAME")]
     values: Option<String>,
@@ -107,15 +123,19 @@ enum KindArg {
 
 /// Runs the command.
 pub fn run(args: &IngestArgs) -> Result<ExitCode> {
-    let runs = args.runs.iter().map(|run| Run::find(run)).collect::<Result<Vec<Run>, _>>()?;
+    let options = args.options();
+    let sources = datadiet_ingest::find(&args.runs, &options)?;
     check_distinct(&args.runs)?;
     let out = args.folder()?;
     check_free(&out, &args.runs)?;
     check_writable(&out)?;
     let class_names = args.classes.as_deref().map(read_lines).transpose()?;
     let mut bar = Bar::new(args.quiet);
-    let mut found = datadiet_ingest::ingest(&runs, &args.options(), &mut |at| bar.tell(at))?;
+    let mut found = datadiet_ingest::ingest(&sources, &options, &mut |at| bar.tell(at))?;
     bar.finish();
+    for note in &found.notes {
+        eprintln!("note: {note}");
+    }
     for warning in warnings(&found) {
         eprintln!("warning: {warning}");
     }
@@ -143,6 +163,9 @@ impl IngestArgs {
             }),
             at: self.at.clone(),
             per_step: self.per_step,
+            pattern: self.pattern.clone(),
+            renormalise: self.renormalise,
+            keep_first: self.keep_first,
             labels: self.labels.clone(),
             ids: self.ids.clone(),
         }
@@ -159,7 +182,9 @@ impl IngestArgs {
         let runs = runs.collect::<std::io::Result<Vec<PathBuf>>>()?;
         let named = (&self.values, &self.label, &self.id, &self.epoch);
         let files = (&self.labels, &self.ids, &self.classes);
-        let asked = (runs, &self.at, files, self.kind, self.per_step, named, &self.pass);
+        let decided = (self.kind, self.per_step, self.renormalise, self.keep_first);
+        let pattern = self.pattern.as_ref().map(Pattern::to_string);
+        let asked = (runs, &self.at, files, decided, pattern, named, &self.pass);
         named_folder("scores", &name, &asked)
     }
 }
@@ -183,10 +208,14 @@ fn check_free(out: &Path, runs: &[PathBuf]) -> Result<()> {
     let path = out.join("scores.json");
     let Ok(text) = std::fs::read(&path) else { return Ok(()) };
     let before: serde_json::Value = serde_json::from_slice(&text).unwrap_or_default();
-    let of_run = |run: &serde_json::Value| run["path"].as_str().map(PathBuf::from);
-    let named = before["ingested"]["runs"].as_array();
-    let named: Option<Vec<PathBuf>> = named.and_then(|all| all.iter().map(of_run).collect());
-    if named.is_some_and(|named| named == runs) {
+    // Older results name their runs alone, one for each path given.
+    let before = &before["ingested"];
+    let given = before["given"].as_array().or(before["runs"].as_array());
+    let path = |given: &serde_json::Value| {
+        given.as_str().or(given["path"].as_str()).map(PathBuf::from)
+    };
+    let given: Option<Vec<PathBuf>> = given.and_then(|all| all.iter().map(path).collect());
+    if given.is_some_and(|given| given == runs) {
         return Ok(());
     }
     bail!(
@@ -314,7 +343,9 @@ fn report(args: &IngestArgs, found: &Ingested, scores: &ScoreTable) -> IngestRep
         ingested: result::IngestedFiles {
             kind: found.kind.to_string(),
             pass: args.pass.clone(),
+            given: args.runs.clone(),
             runs,
+            notes: found.notes.clone(),
         },
         times,
         columns: scores.columns.clone(),

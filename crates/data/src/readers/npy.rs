@@ -1,8 +1,8 @@
 //! NumPy arrays: a folder of `.npy` files, or one `.npz`.
 //!
 //! Images `x_train` and optionally `x_test`: uint8, n × h × w, n × h × w × c or n × c × h × w with
-//! one or three channels (where both readings fit, channels last). Labels `y_train`, `y_test`: any
-//! integers, n or n × 1. The names `train_images`, `train_labels`, … are taken too. The path may
+//! one or three channels (where both readings fit, channels last); in row-major or column-major
+//! order. Labels `y_train`, `y_test`: any integers, or floats that are whole, n or n × 1. The names `train_images`, `train_labels`, … are taken too. The path may
 //! also be that of the file `x_train.npy`. Class names come from `classes.txt` in the folder, one
 //! a line, else they are numbers.
 //! Source: <https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html>.
@@ -10,10 +10,7 @@
 
 use super::{class_indices, class_names, file_name, numbered_classes};
 use crate::{DataError, ImportNotes, Progress, RawDataset, RawSplit, Result};
-use npyz::npz::NpzArchive;
-use npyz::{DType, Endianness, NpyFile, Order, TypeChar, TypeStr};
-use std::fs::File;
-use std::io::{BufReader, Read};
+use datadiet_arrays::{Array, ArrayError, Class};
 use std::path::{Path, PathBuf};
 
 /// Names of images and labels of a split, preferred ones first.
@@ -105,116 +102,96 @@ fn split(path: &Path, names: [[&str; 2]; 2], progress: &dyn Progress) -> Result<
     Ok(None)
 }
 
-/// One array as it was saved.
+/// One array as it was saved, row-major.
 struct Stored {
     /// The file, with the name of the array for an `.npz`.
     place: PathBuf,
-    dtype: TypeStr,
-    shape: Vec<usize>,
+    array: Array,
     bytes: Vec<u8>,
 }
 
 fn array(path: &Path, name: &str) -> Result<Option<Stored>> {
-    let bad = |place: &Path, error: std::io::Error| {
-        DataError::bad_file(
-            place,
-            format!("not a readable NumPy file ({error}); save it again with np.save or np.savez"),
-        )
+    let place = if is_npz(path) {
+        path.join(name)
+    } else {
+        let place = folder_of(path).join(format!("{name}.npy"));
+        if !place.is_file() {
+            return Ok(None);
+        }
+        place
     };
-    if is_npz(path) {
-        let place = path.join(name);
-        let mut archive = NpzArchive::open(path).map_err(|error| bad(path, error))?;
-        let array = archive.by_name(name).map_err(|error| bad(&place, error))?;
-        return array.map(|array| Stored::read(array, place)).transpose();
-    }
-    let place = folder_of(path).join(format!("{name}.npy"));
-    if !place.is_file() {
-        return Ok(None);
-    }
-    let file = BufReader::new(File::open(&place).map_err(DataError::io("read", &place))?);
-    let array = NpyFile::new(file).map_err(|error| bad(&place, error))?;
-    Stored::read(array, place).map(Some)
+    let bad = |error: ArrayError| match error {
+        ArrayError::Io(cause) if cause.kind() != std::io::ErrorKind::UnexpectedEof => {
+            DataError::io("read", &place)(cause)
+        }
+        ArrayError::Io(_) => DataError::Truncated {
+            path: place.clone(),
+            problem: "it ends before its header says".into(),
+        },
+        other => DataError::bad_file(&place, other.to_string()),
+    };
+    let file = if is_npz(path) { path } else { &place };
+    let opened = datadiet_arrays::open(file, &|found| found == name);
+    let Some(opened) = opened else { return Ok(None) };
+    let opened = opened.map_err(bad)?;
+    let arrays = opened.arrays();
+    // An `.npy` holds one array, whose name is the file's; a structured one holds its fields.
+    let Some(at) = arrays.iter().position(|array| array.name == name) else {
+        let refused = "it is a structured array; save images and labels as plain arrays";
+        return if is_npz(path) { Ok(None) } else { Err(DataError::bad_file(&place, refused)) };
+    };
+    let bytes = opened.read_all(at).map_err(bad)?;
+    Ok(Some(Stored { array: arrays[at].clone(), bytes, place }))
 }
 
 impl Stored {
-    fn read<R: Read>(array: NpyFile<R>, place: PathBuf) -> Result<Self> {
-        let header = array.header();
-        let refused = |problem: String| Err(DataError::bad_file(&place, problem));
-        let DType::Plain(dtype) = header.dtype() else {
-            return refused("it is a record array; save images and labels as plain arrays".into());
-        };
-        if dtype.uses_pickled_array() {
-            return refused("it is an object array (pickle), which is never read; save it as uint8 images or integer labels".into());
-        }
-        if header.order() == Order::Fortran && header.shape().len() > 1 {
-            return refused("it is in Fortran order; save np.ascontiguousarray(array)".into());
-        }
-        let shape: Vec<usize> = header.shape().iter().map(|&size| size as usize).collect();
-        let length = shape
-            .iter()
-            .try_fold(dtype.num_bytes().unwrap_or(1), |product, &size| product.checked_mul(size));
-        let Some(length) = length else {
-            return refused(format!("its shape {shape:?} is impossible; save it again"));
-        };
-        let mut bytes = Vec::new();
-        array
-            .into_inner()
-            .take(length as u64)
-            .read_to_end(&mut bytes)
-            .map_err(DataError::io("read", &place))?;
-        if bytes.len() < length {
-            let problem = format!("its header promises {length} bytes, {} follow", bytes.len());
-            return Err(DataError::Truncated { path: place, problem });
-        }
-        Ok(Self { place, dtype, shape, bytes })
-    }
-
     fn into_images(self) -> Result<Images> {
-        if (self.dtype.type_char(), self.dtype.size_field()) != (TypeChar::Uint, 1) {
+        let element = self.array.element;
+        if (element.class, element.size) != (Class::Unsigned, 1) {
             let problem = format!(
-                "images are {}, expected uint8; scale to 0..255 and save array.astype(np.uint8)",
-                self.dtype
+                "images are {element}, expected uint8; scale to 0..255 and save array.astype(np.uint8)"
             );
             return Err(DataError::BadFile { path: self.place, problem });
         }
-        match self.shape[..] {
-            [_, h, w] => Ok(Images { shape: [h, w, 1], bytes: self.bytes }),
-            [_, h, w, c @ (1 | 3)] => Ok(Images { shape: [h, w, c], bytes: self.bytes }),
-            [_, c @ (1 | 3), h, w] => {
-                Ok(Images { shape: [h, w, c], bytes: channels_last(&self.bytes, c, h * w) })
-            }
+        let side = |side: u64| side as usize;
+        match self.array.shape[..] {
+            [_, h, w] => Ok(Images { shape: [h, w, 1].map(side), bytes: self.bytes }),
+            [_, h, w, c @ (1 | 3)] => Ok(Images { shape: [h, w, c].map(side), bytes: self.bytes }),
+            [_, c @ (1 | 3), h, w] => Ok(Images {
+                shape: [h, w, c].map(side),
+                bytes: channels_last(&self.bytes, side(c), side(h * w)),
+            }),
             _ => {
                 let problem = format!(
-                    "images have shape {:?}, expected n x h x w, n x h x w x c or n x c x h x w with 1 or 3 channels",
-                    self.shape
+                    "images have shape {}, expected n x h x w, n x h x w x c or n x c x h x w with 1 or 3 channels",
+                    self.array.shape_text()
                 );
                 Err(DataError::BadFile { path: self.place, problem })
             }
         }
     }
 
-    fn into_labels(self) -> Result<Vec<i64>> {
-        let signed = match self.dtype.type_char() {
-            TypeChar::Int => true,
-            TypeChar::Uint => false,
-            _ => {
-                let problem = format!(
-                    "labels are {}, expected integers; save labels.astype(np.int64)",
-                    self.dtype
-                );
-                return Err(DataError::BadFile { path: self.place, problem });
-            }
-        };
-        if !matches!(self.shape[..], [_] | [_, 1]) {
+    fn into_labels(mut self) -> Result<Vec<i64>> {
+        let element = self.array.element;
+        if !matches!(self.array.shape[..], [_] | [_, 1]) {
             let problem = format!(
-                "labels have shape {:?}, expected one class index an image; save onehot.argmax(1)",
-                self.shape
+                "labels have shape {}, expected one class index an image; save onehot.argmax(1)",
+                self.array.shape_text()
             );
             return Err(DataError::BadFile { path: self.place, problem });
         }
-        let big = self.dtype.endianness() == Endianness::Big;
-        let size = self.dtype.num_bytes().unwrap_or(1).max(1);
-        Ok(self.bytes.chunks_exact(size).map(|bytes| integer(bytes, big, signed)).collect())
+        let labels = if element.is_float() {
+            let whole = |value: f64| (value.fract() == 0.0).then_some(value as i64);
+            element.numbers(&mut self.bytes).into_iter().map(whole).collect()
+        } else {
+            element.integers(&mut self.bytes)
+        };
+        labels.ok_or_else(|| {
+            let problem = format!(
+                "labels are {element}, expected whole numbers; save labels.astype(np.int64)"
+            );
+            DataError::BadFile { path: self.place, problem }
+        })
     }
 }
 
@@ -228,29 +205,9 @@ fn channels_last(bytes: &[u8], channels: usize, plane: usize) -> Vec<u8> {
         .collect()
 }
 
-/// An integer of one to eight bytes.
-fn integer(bytes: &[u8], big_endian: bool, signed: bool) -> i64 {
-    let mut ordered = bytes.to_vec();
-    if big_endian {
-        ordered.reverse();
-    }
-    let negative = signed && ordered.last().is_some_and(|high| high & 0x80 != 0);
-    let mut word = [if negative { 0xff } else { 0 }; 8];
-    word[..ordered.len()].copy_from_slice(&ordered);
-    i64::from_le_bytes(word)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn integers_of_any_width_and_order() {
-        assert_eq!(integer(&[0xff], false, true), -1);
-        assert_eq!(integer(&[0xff], false, false), 255);
-        assert_eq!(integer(&[1, 2], true, true), 258);
-        assert_eq!(integer(&[1, 0, 0, 0, 0, 0, 0, 0x80], false, true), i64::MIN + 1);
-    }
 
     #[test]
     fn planes_become_pixels() {

@@ -131,17 +131,9 @@ fn arrays_of_the_wrong_kind_are_refused() {
     assert!(images(&npy(&[60, 28, 28], &[0.5_f32; 60 * 784])).contains("array.astype(np.uint8)"));
     assert!(images(&npy(&[60, 784], &[0_u8; 60 * 784])).contains("images have shape [60, 784]"));
     let whole = npy(&[60, 28, 28], &[0_u8; 60 * 784]);
-    assert!(images(&whole[..5000]).contains("is truncated"));
-    assert!(images(&object_array()).contains("object array (pickle), which is never read"));
-    let mut fortran = npy(&[60, 28, 28], &[0_u8; 60 * 784]);
-    let order = b"'fortran_order': False";
-    let at = fortran
-        .windows(order.len())
-        .position(|window| window == order)
-        .expect("the order in the header");
-    fortran[at..at + order.len()].copy_from_slice(b"'fortran_order': True ");
-    assert!(images(&fortran).contains("np.ascontiguousarray"));
-    assert!(images(b"not an array").contains("not a readable NumPy file"));
+    assert!(images(&whole[..5000]).contains("its header promises 47168 bytes, it has 5000"));
+    assert!(images(&object_array()).contains("pickled Python objects, which are never loaded"));
+    assert!(images(b"not an array").contains("it does not begin as npy does"));
 }
 
 /// The header that NumPy writes for `dtype=object`.
@@ -154,7 +146,7 @@ fn object_array() -> Vec<u8> {
 }
 
 #[test]
-fn one_hot_and_float_labels_are_refused() {
+fn one_hot_and_fractional_labels_are_refused() {
     let here = folder();
     write_files(here.path(), &npy_files(&grey(), &Axes::Nhw));
     let labels = |bytes: &[u8]| {
@@ -162,7 +154,7 @@ fn one_hot_and_float_labels_are_refused() {
         detect_and_read(here.path()).unwrap_err().to_string()
     };
     assert!(labels(&npy(&[60, 10], &[0_i64; 600])).contains("argmax"));
-    assert!(labels(&npy(&[60], &[0.0_f64; 60])).contains("labels.astype(np.int64)"));
+    assert!(labels(&npy(&[60], &[0.5_f64; 60])).contains("labels.astype(np.int64)"));
 }
 
 #[test]

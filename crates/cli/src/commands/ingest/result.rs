@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use datadiet_ingest::IngestedRun;
+use datadiet_ingest::{IngestedRun, ReadFile};
 use datadiet_lab::{ColumnSummary, TimePoint};
 use serde::Serialize;
 
@@ -40,8 +40,12 @@ pub struct IngestedFiles {
     pub kind: String,
     /// The pass that the values come from, as the user says.
     pub pass: String,
+    /// What was given: folders and files.
+    pub given: Vec<PathBuf>,
     /// The runs, in order.
     pub runs: Vec<RunReport>,
+    /// How names were understood, what was left out, what was changed.
+    pub notes: Vec<String>,
 }
 
 /// One run.
@@ -49,8 +53,11 @@ pub struct IngestedFiles {
 pub struct RunReport {
     /// The folder or file.
     pub path: PathBuf,
-    /// Number of files.
-    pub files: usize,
+    /// What tells it from the other runs of the same path; empty where it is the only one.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub name: String,
+    /// Its files, in the order in which they were read.
+    pub files: Vec<FileReport>,
     /// Rows read.
     pub rows: u64,
     /// Epochs, as the files number them.
@@ -59,16 +66,60 @@ pub struct RunReport {
     pub missing: Vec<u32>,
 }
 
+/// One file, and how it was understood.
+#[derive(Clone, Debug, Serialize)]
+pub struct FileReport {
+    /// The file.
+    pub path: PathBuf,
+    /// Its first and last epoch; `None` where steps were counted.
+    pub epochs: Option<(i64, i64)>,
+    /// Rows read.
+    pub rows: u64,
+}
+
 impl RunReport {
     /// What was found in a run.
     pub fn of(run: &IngestedRun) -> Self {
         Self {
             path: run.path.clone(),
-            files: run.files,
+            name: run.name.clone(),
+            files: run.files.iter().map(FileReport::of).collect(),
             rows: run.rows,
             epochs: run.epochs.clone(),
             missing: run.unseen.clone(),
         }
+    }
+}
+
+impl FileReport {
+    fn of(file: &ReadFile) -> Self {
+        Self { path: file.path.clone(), epochs: file.epochs, rows: file.rows }
+    }
+
+    /// For people: which epochs it is of.
+    fn line(&self) -> String {
+        let epochs = match self.epochs {
+            Some((first, last)) if first == last => format!("epoch {first}"),
+            Some((first, last)) => format!("epochs {first} to {last}"),
+            None => "a step".into(),
+        };
+        format!("{}: {epochs}, {} rows", self.path.display(), grouped(self.rows))
+    }
+}
+
+/// Files that the report for people lists of a run.
+const FILES_LISTED: usize = 6;
+
+impl RunReport {
+    /// For people: how its files were understood.
+    fn lines(&self, run: usize) -> String {
+        let name = if self.name.is_empty() { String::new() } else { format!(" ({})", self.name) };
+        let mut lines: Vec<String> =
+            self.files.iter().take(FILES_LISTED).map(FileReport::line).collect();
+        if self.files.len() > FILES_LISTED {
+            lines.push(format!("… {} files", self.files.len()));
+        }
+        format!("run {run}{name}   {}", lines.join("\n          "))
     }
 }
 
@@ -85,9 +136,11 @@ impl IngestReport {
             [first, .., last] => format!("{} epochs ({first} to {last})", epochs.len()),
             [] => "no epochs".into(),
         };
+        let runs = self.ingested.runs.iter().take(FILES_LISTED).zip(1..);
+        let runs: Vec<String> = runs.map(|(run, number)| run.lines(number)).collect();
         let files: Vec<String> = self.files.iter().map(|file| file.display().to_string()).collect();
         format!(
-            "{}\n\nread      {} rows of {}: {} examples, {} classes, {epochs}, {} run{}\nwritten   {}",
+            "{}\n\nread      {} rows of {}: {} examples, {} classes, {epochs}, {} run{}\n{}\nwritten   {}",
             table(&header, shown.map(summary_row).collect(), 2),
             grouped(rows),
             self.ingested.kind,
@@ -95,6 +148,7 @@ impl IngestReport {
             grouped(self.classes as u64),
             self.replicas,
             if self.replicas == 1 { "" } else { "s" },
+            runs.join("\n"),
             files.join("\n          "),
         )
     }

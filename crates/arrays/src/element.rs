@@ -1,22 +1,39 @@
 //! Numbers and texts of binary arrays: their types, and how bytes become values.
 
+use std::fmt;
+
 use half::slice::{HalfBitsSliceExt, HalfFloatSliceExt};
 use half::{bf16, f16};
 
-use crate::Keys;
-
 /// The type of an element, as it lies in a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Element {
-    pub(crate) class: Class,
+pub struct Element {
+    /// What it is.
+    pub class: Class,
     /// Bytes of one element.
-    pub(crate) size: usize,
-    pub(crate) big_endian: bool,
+    pub size: usize,
+    /// Whether the highest byte comes first.
+    pub big_endian: bool,
+}
+
+impl fmt::Display for Element {
+    /// As NumPy calls it: `float32`, `int64`, `uint8`, `bytes5`, `str20`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let bits = 8 * self.size;
+        match self.class {
+            Class::Float => write!(f, "float{bits}"),
+            Class::Brain => f.write_str("bfloat16"),
+            Class::Signed => write!(f, "int{bits}"),
+            Class::Unsigned => write!(f, "uint{bits}"),
+            Class::Bytes => write!(f, "bytes{}", self.size),
+            Class::Unicode => write!(f, "str{}", self.size / 4),
+        }
+    }
 }
 
 /// Kinds of elements.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Class {
+pub enum Class {
     /// `f16`, `f32` or `f64`, by size.
     Float,
     /// `bf16`.
@@ -32,7 +49,9 @@ pub(crate) enum Class {
 }
 
 impl Element {
-    pub(crate) fn new(class: Class, size: usize, big_endian: bool) -> Option<Self> {
+    /// The type, if there is one of this size.
+    #[must_use]
+    pub fn new(class: Class, size: usize, big_endian: bool) -> Option<Self> {
         let fits = match class {
             Class::Float => matches!(size, 2 | 4 | 8),
             Class::Brain => size == 2,
@@ -43,12 +62,14 @@ impl Element {
         fits.then_some(Self { class, size, big_endian })
     }
 
-    pub(crate) fn is_float(self) -> bool {
+    /// Whether it is a float of any size.
+    #[must_use]
+    pub fn is_float(self) -> bool {
         matches!(self.class, Class::Float | Class::Brain)
     }
 
     /// Bytes of some floats as `f32`, into `out`, which becomes as long as there are numbers.
-    pub(crate) fn floats(self, bytes: &mut [u8], out: &mut Vec<f32>) {
+    pub fn floats(self, bytes: &mut [u8], out: &mut Vec<f32>) {
         self.to_native(bytes);
         out.clear();
         out.resize(bytes.len() / self.size, 0.0);
@@ -61,14 +82,14 @@ impl Element {
     }
 
     /// Bytes of some numbers as `f64`: labels, which should be whole.
-    pub(crate) fn numbers(self, bytes: &mut [u8]) -> Vec<f64> {
+    pub fn numbers(self, bytes: &mut [u8]) -> Vec<f64> {
         let mut values = Vec::new();
         match self.class {
             Class::Unsigned if self.size == 8 => {
                 values.extend(self.unsigned(bytes).into_iter().map(|value| value as f64));
             }
             Class::Signed | Class::Unsigned => {
-                values.extend(self.integers(bytes).into_iter().map(|value| value as f64));
+                values.extend(self.small_integers(bytes).into_iter().map(|value| value as f64));
             }
             Class::Float if self.size == 8 => {
                 self.to_native(bytes);
@@ -84,21 +105,25 @@ impl Element {
         values
     }
 
-    /// Bytes of some ids: whole numbers or texts.
-    pub(crate) fn keys(self, bytes: &mut [u8]) -> Option<Keys> {
+    /// Bytes of some whole numbers; `None` where they are not of such a type, or one is 2⁶³ or more.
+    pub fn integers(self, bytes: &mut [u8]) -> Option<Vec<i64>> {
         match self.class {
-            Class::Unsigned if self.size == 8 => Some(Keys::of_u64(&self.unsigned(bytes))),
-            Class::Signed | Class::Unsigned => Some(Keys::Integers(self.integers(bytes))),
-            Class::Bytes | Class::Unicode => {
-                let texts = bytes.chunks_exact(self.size).map(|text| self.text(text));
-                Some(Keys::Texts(texts.collect::<Option<_>>()?))
+            Class::Unsigned if self.size == 8 => {
+                self.unsigned(bytes).into_iter().map(|value| value.try_into().ok()).collect()
             }
-            Class::Float | Class::Brain => None,
+            Class::Signed | Class::Unsigned => Some(self.small_integers(bytes)),
+            _ => None,
         }
     }
 
-    /// Whole numbers of 8 bytes without sign.
-    fn unsigned(self, bytes: &mut [u8]) -> Vec<u64> {
+    /// Bytes of some texts; `None` where they are not of such a type, or damaged.
+    pub fn texts(self, bytes: &[u8]) -> Option<Vec<String>> {
+        let is_text = matches!(self.class, Class::Bytes | Class::Unicode);
+        is_text.then(|| bytes.chunks_exact(self.size).map(|text| self.text(text)).collect())?
+    }
+
+    /// Whole numbers of 8 bytes without sign, such as hashes.
+    pub fn unsigned(self, bytes: &mut [u8]) -> Vec<u64> {
         self.to_native(bytes);
         let mut out = vec![0_u64; bytes.len() / 8];
         fill(&mut out, bytes, u64::from_ne_bytes);
@@ -106,7 +131,7 @@ impl Element {
     }
 
     /// Whole numbers of other types.
-    fn integers(self, bytes: &mut [u8]) -> Vec<i64> {
+    fn small_integers(self, bytes: &mut [u8]) -> Vec<i64> {
         self.to_native(bytes);
         let mut out = vec![0_i64; bytes.len() / self.size];
         match (self.class, self.size) {

@@ -10,15 +10,16 @@ use std::path::{Path, PathBuf};
 use safetensors::Dtype;
 use safetensors::tensor::Metadata;
 
-use crate::IngestError;
-use crate::arrays::{Array, ArrayFile};
 use crate::element::{Class, Element};
+use crate::row_major::Order;
+use crate::{Array, ArrayError, ArrayFile};
 
 /// The longest header that is read.
 const LONGEST_HEADER: u64 = 1 << 24;
 
 /// A file of tensors.
-pub(crate) struct Tensors {
+#[derive(Debug)]
+pub struct Tensors {
     path: PathBuf,
     arrays: Vec<Array>,
     /// Where each tensor begins.
@@ -28,27 +29,28 @@ pub(crate) struct Tensors {
 impl Tensors {
     /// Reads the header and checks it against the size of the file. Tensors of types that are not
     /// read (8-bit floats, complex numbers) are left out.
-    pub(crate) fn open(path: &Path) -> Result<Self, IngestError> {
-        let io = IngestError::io(path);
-        let mut file = File::open(path).map_err(&io)?;
-        let size = file.metadata().map_err(&io)?.len();
+    ///
+    /// # Errors
+    /// See [`ArrayError`].
+    pub fn open(path: &Path) -> Result<Self, ArrayError> {
+        let mut file = File::open(path)?;
+        let size = file.metadata()?.len();
         let mut length = [0; 8];
-        file.read_exact(&mut length).map_err(&io)?;
+        file.read_exact(&mut length)?;
         let length = u64::from_le_bytes(length);
         if length > LONGEST_HEADER.min(size) {
-            return Err(IngestError::damaged(path, "its header is longer than it can be"));
+            return Err(ArrayError::damaged("its header is longer than it can be"));
         }
         let mut header = vec![0; length as usize];
-        file.read_exact(&mut header).map_err(&io)?;
-        let header: Metadata =
-            serde_json::from_slice(&header).map_err(|error| IngestError::damaged(path, error))?;
+        file.read_exact(&mut header)?;
+        let header: Metadata = serde_json::from_slice(&header).map_err(ArrayError::damaged)?;
         let expected = (header.data_len() as u64).checked_add(8 + length);
         if expected != Some(size) {
             let reason = format!(
                 "its header promises {} bytes, it has {size}",
                 expected.map_or("too many".into(), |bytes| bytes.to_string())
             );
-            return Err(IngestError::damaged(path, reason));
+            return Err(ArrayError::Damaged(reason));
         }
         let mut tensors = Self { path: path.to_owned(), arrays: Vec::new(), starts: Vec::new() };
         let mut named: Vec<_> = header.tensors().into_iter().collect();
@@ -57,10 +59,10 @@ impl Tensors {
             let Some(element) = element(info.dtype) else { continue };
             let shape = info.shape.iter().map(|&side| side as u64).collect();
             let (start, end) = info.data_offsets;
-            let array = Array { name, shape, element };
+            let array = Array { name, shape, element, order: Order::RowMajor };
             if array.bytes() != (end as u64).checked_sub(start as u64) || end > header.data_len() {
                 let reason = format!("{} does not fit its place", array.name);
-                return Err(IngestError::damaged(path, reason));
+                return Err(ArrayError::Damaged(reason));
             }
             tensors.arrays.push(array);
             tensors.starts.push(8 + length + start as u64);
@@ -74,10 +76,9 @@ impl ArrayFile for Tensors {
         &self.arrays
     }
 
-    fn open(&self, place: usize) -> Result<Box<dyn Read>, IngestError> {
-        let io = IngestError::io(&self.path);
-        let mut file = File::open(&self.path).map_err(&io)?;
-        file.seek(SeekFrom::Start(self.starts[place])).map_err(&io)?;
+    fn bytes(&self, place: usize) -> Result<Box<dyn Read>, ArrayError> {
+        let mut file = File::open(&self.path)?;
+        file.seek(SeekFrom::Start(self.starts[place]))?;
         let bytes = self.arrays[place].bytes().unwrap_or(0);
         Ok(Box::new(BufReader::new(file).take(bytes)))
     }

@@ -12,9 +12,7 @@ use flate2::Crc;
 use flate2::bufread::DeflateDecoder;
 use zip::CompressionMethod;
 
-use crate::arrays::{Array, ArrayFile};
-use crate::npy::read_header;
-use crate::{IngestError, Names};
+use crate::{Array, ArrayError, ArrayFile, header};
 
 /// Bytes that every member may expand to.
 const FREE: u64 = 256 << 20;
@@ -22,6 +20,7 @@ const FREE: u64 = 256 << 20;
 const MOST_EXPANSION: u64 = 100;
 
 /// Where a member lies.
+#[derive(Clone, Copy, Debug)]
 struct Member {
     start: u64,
     packed: u64,
@@ -31,20 +30,25 @@ struct Member {
 }
 
 /// A file of arrays.
-pub(crate) struct Npz {
+#[derive(Debug)]
+pub struct Npz {
     path: PathBuf,
     arrays: Vec<Array>,
-    members: Vec<Member>,
+    /// The member of each array, and which of the member's arrays it is.
+    members: Vec<(Member, usize)>,
 }
 
 impl Npz {
-    /// Reads the directory and the header of every array. Arrays of other names whose type is not
-    /// read, pickles too, are passed over like other files in the archive.
-    pub(crate) fn open(path: &Path, names: &Names) -> Result<Self, IngestError> {
-        let file = File::open(path).map_err(IngestError::io(path))?;
+    /// Reads the directory and the header of every array. Arrays of other names than those needed
+    /// whose type is not read, pickles too, are passed over like other files in the archive.
+    ///
+    /// # Errors
+    /// See [`ArrayError`].
+    pub fn open(path: &Path, needed: &dyn Fn(&str) -> bool) -> Result<Self, ArrayError> {
+        let file = File::open(path)?;
         let damaged = |error: zip::result::ZipError| match error {
-            zip::result::ZipError::Io(cause) => IngestError::io(path)(cause),
-            other => IngestError::damaged(path, other),
+            zip::result::ZipError::Io(cause) => ArrayError::Io(cause),
+            other => ArrayError::damaged(other),
         };
         let mut archive = zip::ZipArchive::new(BufReader::new(file)).map_err(damaged)?;
         let mut npz = Self { path: path.to_owned(), arrays: Vec::new(), members: Vec::new() };
@@ -57,23 +61,25 @@ impl Npz {
             let deflated = method == CompressionMethod::DEFLATE;
             if !deflated && method != CompressionMethod::STORE {
                 let reason = format!("{name} is compressed by {method:?}, which NumPy does not do");
-                return Err(IngestError::damaged(path, reason));
+                return Err(ArrayError::Damaged(reason));
             }
             if entry.encrypted() {
-                return Err(IngestError::damaged(path, format!("{name} is encrypted")));
+                return Err(ArrayError::Damaged(format!("{name} is encrypted")));
             }
             let start = entry.data_start();
-            let start = start.ok_or_else(|| IngestError::damaged(path, "a member has no place"))?;
+            let start = start.ok_or_else(|| ArrayError::damaged("a member has no place"))?;
             let (packed, unpacked) = (entry.compressed_size(), entry.size());
             let member = Member { start, packed, unpacked, deflated, crc: entry.crc32() };
-            member.check(path, name)?;
+            member.check(name)?;
             let mut bytes = member.open(path)?;
-            match read_header(path, name, &mut bytes) {
-                Ok(array) => {
-                    npz.arrays.push(array);
-                    npz.members.push(member);
+            match header::read(name, &mut bytes) {
+                Ok(arrays) => {
+                    npz.members.extend((0..arrays.len()).map(|place| (member, place)));
+                    npz.arrays.extend(arrays);
                 }
-                Err(error) if is_of_type(&error) && names.field(name).is_none() => {
+                Err(error @ (ArrayError::Type { .. } | ArrayError::Pickle { .. }))
+                    if !needed(name) =>
+                {
                     refused.get_or_insert(error);
                 }
                 Err(error) => return Err(error),
@@ -86,22 +92,13 @@ impl Npz {
     }
 }
 
-/// Whether an array is whole, but of a type or order that is not read.
-fn is_of_type(error: &IngestError) -> bool {
-    matches!(
-        error,
-        IngestError::Type { .. } | IngestError::Shape { .. } | IngestError::Pickle { .. }
-    )
-}
-
 impl Member {
-    fn check(&self, path: &Path, member: &str) -> Result<(), IngestError> {
+    fn check(self, member: &str) -> Result<(), ArrayError> {
         let limit = self.packed.saturating_mul(MOST_EXPANSION).saturating_add(FREE);
         if self.unpacked <= limit {
             return Ok(());
         }
-        Err(IngestError::Bomb {
-            path: path.to_owned(),
+        Err(ArrayError::Bomb {
             member: member.into(),
             packed: self.packed,
             unpacked: self.unpacked,
@@ -110,10 +107,9 @@ impl Member {
     }
 
     /// Its bytes, unpacked: no more than declared, and with the check sum that is.
-    fn open(&self, path: &Path) -> Result<impl Read + 'static, IngestError> {
-        let io = IngestError::io(path);
-        let mut file = File::open(path).map_err(&io)?;
-        file.seek(SeekFrom::Start(self.start)).map_err(&io)?;
+    fn open(self, path: &Path) -> std::io::Result<impl Read + 'static> {
+        let mut file = File::open(path)?;
+        file.seek(SeekFrom::Start(self.start))?;
         let packed = BufReader::new(file).take(self.packed);
         let inner: Box<dyn Read> =
             if self.deflated { Box::new(DeflateDecoder::new(packed)) } else { Box::new(packed) };
@@ -126,10 +122,11 @@ impl ArrayFile for Npz {
         &self.arrays
     }
 
-    fn open(&self, place: usize) -> Result<Box<dyn Read>, IngestError> {
-        let mut bytes = self.members[place].open(&self.path)?;
-        read_header(&self.path, &self.arrays[place].name, &mut bytes)?;
-        Ok(Box::new(bytes))
+    fn bytes(&self, place: usize) -> Result<Box<dyn Read>, ArrayError> {
+        let (member, field) = self.members[place];
+        let mut bytes = member.open(&self.path)?;
+        let arrays = header::read(&self.arrays[place].name, &mut bytes)?;
+        Ok(arrays[field].in_order(Box::new(bytes))?)
     }
 }
 

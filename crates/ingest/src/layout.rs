@@ -1,0 +1,135 @@
+//! What the values of all files are: how many classes, logits or probabilities.
+
+use std::path::Path;
+
+use datadiet_core::{ROUNDING_TOLERANCE, ValueKind, renormalise, value_kind};
+
+use crate::batch::{Batch, Kind};
+use crate::{IngestError, Options};
+
+/// Rows of values called logits that must lie in [0, 1] before that is more than an accident.
+const ENOUGH: usize = 8;
+
+/// What all files agree on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Layout {
+    pub(crate) columns: usize,
+    pub(crate) kind: Kind,
+}
+
+impl Layout {
+    /// The layout of the first file that has rows.
+    pub(crate) fn of(
+        path: &Path,
+        called: Option<Kind>,
+        columns: usize,
+        batch: &Batch,
+        options: &Options,
+    ) -> Result<Self, IngestError> {
+        let kind = options.kind.or(called);
+        if options.kind.is_none() && kind != Some(Kind::Probabilities) {
+            // Softmax is often saved as logits, where the kind matters most: EL2N of a softmax of a
+            // softmax is no EL2N.
+            let enough = kind.is_none() || batch.rows >= ENOUGH;
+            let path = || path.to_owned();
+            let called = kind.is_some();
+            match value_kind(&batch.values, columns) {
+                ValueKind::Probabilities if enough || columns > 1 => {
+                    return Err(IngestError::LooksLikeProbabilities { path: path(), called });
+                }
+                ValueKind::Fractions if enough => {
+                    return Err(IngestError::LooksLikeFractions { path: path(), called });
+                }
+                _ => {}
+            }
+        }
+        Ok(Self { columns, kind: kind.unwrap_or(Kind::Logits) })
+    }
+
+    /// Checks that another file is like this.
+    pub(crate) fn agree(
+        self,
+        path: &Path,
+        called: Option<Kind>,
+        columns: usize,
+        options: &Options,
+    ) -> Result<(), IngestError> {
+        if columns != self.columns {
+            let (expected, found) = (self.columns, columns);
+            return Err(IngestError::Classes { path: path.to_owned(), expected, found });
+        }
+        match options.kind.or(called) {
+            Some(found) if found != self.kind => {
+                let expected = self.kind;
+                Err(IngestError::Kind { path: path.to_owned(), expected, found })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// The number of classes.
+    pub(crate) fn classes(self) -> usize {
+        self.columns.max(2)
+    }
+
+    /// One column of a binary problem becomes two.
+    pub(crate) fn widen(self, batch: &mut Batch) {
+        if self.columns != 1 {
+            return;
+        }
+        let two = |&value: &f32| match self.kind {
+            Kind::Logits => [0.0, value],
+            Kind::Probabilities => [1.0 - value, value],
+        };
+        batch.values = batch.values.iter().flat_map(two).collect();
+    }
+}
+
+/// Rows whose probabilities were divided by their sums.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Sums {
+    rows: u64,
+    furthest: f64,
+}
+
+impl Sums {
+    /// Divides the probabilities of a batch by their sums where these were rounded, or where asked
+    /// for; `columns` values in a row.
+    pub(crate) fn renormalise(
+        &mut self,
+        path: &Path,
+        columns: usize,
+        batch: &mut Batch,
+        options: &Options,
+    ) -> Result<(), IngestError> {
+        let limit = if options.renormalise { f64::INFINITY } else { ROUNDING_TOLERANCE };
+        match renormalise(&mut batch.values, columns, limit) {
+            Ok(done) => {
+                self.rows += done.rows as u64;
+                self.furthest = self.furthest.max(done.furthest);
+                Ok(())
+            }
+            // Negative numbers, and those above 1, are told as such.
+            Err((row, sum)) => {
+                let values = &batch.values[row * columns..][..columns];
+                let fractions = values.iter().all(|value| *value >= 0.0);
+                if sum.is_nan() {
+                    return Ok(());
+                }
+                let (path, key) = (path.to_owned(), batch.example(row));
+                Err(IngestError::Sum { path, key, sum, fractions })
+            }
+        }
+    }
+
+    /// What a person should know.
+    pub(crate) fn note(self) -> Option<String> {
+        let (rows, furthest) = (self.rows, self.furthest);
+        (rows > 0).then(|| {
+            format!(
+                "the probabilities of {rows} rows sum to up to {furthest:.2e} more or less than 1, \
+                 as rounded ones do; each row was divided by its sum"
+            )
+        })
+    }
+}

@@ -1,0 +1,458 @@
+//! The pass over the files of all runs: in the order of epochs, or brought in it first.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use datadiet_core::{ExampleId, TrajectoryRecorder};
+
+use crate::batch::{Batch, Kind};
+use crate::by_epoch::{self, ByEpoch};
+use crate::ingest::{Ingested, IngestedRun, Options, Progress, ReadFile, UNKNOWN};
+use crate::layout::{Layout, Sums};
+use crate::recording::{Recording, Rows, Saved};
+use crate::side::Side;
+use crate::source::{Run, RunFile, SideFile};
+use crate::spool::Spool;
+use crate::{Found, IdMap, IngestError, Reader, open};
+
+/// The state of reading.
+pub(crate) struct Pass<'a> {
+    options: &'a Options,
+    progress: &'a mut dyn FnMut(&Progress<'_>),
+    files: usize,
+    files_done: usize,
+    rows: u64,
+    ids: IdMap,
+    /// By number so far, [`UNKNOWN`] where none.
+    labels: Vec<u32>,
+    layout: Option<Layout>,
+    sums: Sums,
+    notes: Vec<String>,
+    spool: Spool,
+}
+
+/// Where rows come from.
+#[derive(Clone, Copy)]
+struct Place<'a> {
+    path: &'a Path,
+    /// The epoch that names tell.
+    epoch: i64,
+    /// Whether nothing but the order of the files tells it.
+    guessed: bool,
+}
+
+impl<'a> Pass<'a> {
+    pub(crate) fn new(
+        found: &Found,
+        options: &'a Options,
+        progress: &'a mut dyn FnMut(&Progress<'_>),
+    ) -> Result<Self, IngestError> {
+        Ok(Self {
+            options,
+            progress,
+            files: found.runs.iter().map(|run| run.files.len()).sum(),
+            files_done: 0,
+            rows: 0,
+            ids: IdMap::default(),
+            labels: Vec::new(),
+            layout: None,
+            sums: Sums::default(),
+            notes: Vec::new(),
+            spool: Spool::new().map_err(IngestError::io(&std::env::temp_dir()))?,
+        })
+    }
+
+    /// One run.
+    pub(crate) fn run(&mut self, run: &Run) -> Result<(IngestedRun, Saved), IngestError> {
+        let rows = self.rows;
+        let sums = self.sums;
+        let mut files = Vec::new();
+        let recording = match self.in_order(run, &mut files)? {
+            Some(recording) => recording,
+            None => {
+                (self.rows, self.sums) = (rows, sums);
+                files.clear();
+                self.sorted(run, &mut files)?
+            }
+        };
+        self.files_done += run.files.len();
+        if recording.repeated > 0 {
+            let (path, repeated) = (run.path.display(), recording.repeated);
+            self.notes.push(format!(
+                "{path}: {repeated} rows repeat an example within an epoch, as samplers of several \
+                 processes do to fill the last batch; the first row of each counts"
+            ));
+        }
+        let (saved, epochs, recorder) = recording.save(&run.path, &mut self.spool)?;
+        self.merge_labels(run, &recorder)?;
+        let unseen = recorder.unseen().to_vec();
+        let (path, name, rows) = (run.path.clone(), run.name.clone(), self.rows - rows);
+        Ok((IngestedRun { path, name, files, epochs, rows, unseen }, saved))
+    }
+
+    /// One pass through the files; `None` where an epoch comes after a later one.
+    fn in_order(
+        &mut self,
+        run: &Run,
+        files: &mut Vec<ReadFile>,
+    ) -> Result<Option<Recording<'a>>, IngestError> {
+        let mut recording = Recording::new(self.options);
+        let mut ids = Vec::new();
+        let mut out_of_order = false;
+        // Of steps: whether the file is the log of all, whose rows repeat within it.
+        let whole_log = run.files.len() == 1;
+        let mut at: Option<&Path> = None;
+        self.each_batch(run, files, |pass, place, batch| {
+            pass.number(place.path, batch, &mut ids)?;
+            let Some(layout) = pass.layout else { return Ok(true) };
+            let columns = layout.classes();
+            let labels = batch.labels.as_deref().unwrap_or_default();
+            let new_file = at != Some(place.path);
+            if place.guessed && new_file && !whole_log {
+                // An epoch ends before the file in which an example comes again.
+                let again = pass.step_ids(place.path)?.into_iter().any(|id| recording.has(id));
+                if again {
+                    recording.end();
+                }
+            }
+            at = run.files.iter().map(|file| file.path.as_path()).find(|&path| path == place.path);
+            let mut start = 0;
+            for (number, count) in epochs_of(batch, place.epoch) {
+                let mut here = start..start + count;
+                start += count;
+                while !here.is_empty() {
+                    let mut part = here.clone();
+                    let mut number = number;
+                    if place.guessed {
+                        if whole_log {
+                            let again = first_again(&recording, &ids[here.clone()]);
+                            match again {
+                                Some(0) => recording.end(),
+                                Some(row) => part.end = part.start + row,
+                                None => {}
+                            }
+                        }
+                        number = recording.current.unwrap_or(recording.epochs.len() as i64 + 1);
+                    }
+                    if recording.current.is_some_and(|current| number < current)
+                        || recording.current.is_none()
+                            && recording.epochs.last().is_some_and(|&last| number <= last)
+                    {
+                        out_of_order = true;
+                        return Ok(false);
+                    }
+                    here.start = part.end;
+                    let rows = Rows {
+                        ids: &ids[part.clone()],
+                        labels: &labels[part.clone()],
+                        values: &batch.values[part.start * columns..part.end * columns],
+                    };
+                    recording.record(place.path, layout, &pass.ids, number, &rows)?;
+                }
+            }
+            Ok(true)
+        })?;
+        if out_of_order {
+            return Ok(None);
+        }
+        recording.end();
+        Ok(Some(recording))
+    }
+
+    /// The same with the rows brought in order first.
+    fn sorted(
+        &mut self,
+        run: &Run,
+        files: &mut Vec<ReadFile>,
+    ) -> Result<Recording<'a>, IngestError> {
+        let mut by_epoch: Option<ByEpoch> = None;
+        let mut ids = Vec::new();
+        let aside = std::env::temp_dir();
+        self.each_batch(run, files, |pass, place, batch| {
+            let io = IngestError::io(&aside);
+            pass.number(place.path, batch, &mut ids)?;
+            let columns = batch.values.len() / batch.rows.max(1);
+            let by_epoch = match &mut by_epoch {
+                Some(by_epoch) => by_epoch,
+                none => none.insert(ByEpoch::new(columns).map_err(&io)?),
+            };
+            let labels = batch.labels.as_deref().unwrap_or_default();
+            let rows = batch.values.chunks_exact(columns.max(1));
+            let mut row = ids.iter().zip(labels).zip(rows);
+            for (number, count) in epochs_of(batch, place.epoch) {
+                for ((&id, &label), values) in row.by_ref().take(count) {
+                    by_epoch.push(number, id, label, values).map_err(&io)?;
+                }
+            }
+            Ok(true)
+        })?;
+        let mut recording = Recording::new(self.options);
+        if let (Some(by_epoch), Some(layout)) = (by_epoch, self.layout) {
+            by_epoch.each(IngestError::io(&aside), |epoch, rows: &by_epoch::Rows| {
+                let rows = Rows { ids: &rows.ids, labels: &rows.labels, values: &rows.values };
+                recording.record(&run.path, layout, &self.ids, epoch, &rows)
+            })?;
+        }
+        recording.end();
+        Ok(recording)
+    }
+
+    /// Reads all files of a run; `take` gets every batch, with all of its ids and labels, and says
+    /// whether to go on.
+    fn each_batch(
+        &mut self,
+        run: &Run,
+        files: &mut Vec<ReadFile>,
+        mut take: impl FnMut(&mut Self, Place<'_>, &mut Batch) -> Result<bool, IngestError>,
+    ) -> Result<(), IngestError> {
+        let mut batch = Batch::default();
+        let mut side = Side::default();
+        // Rows of the parts before this file, of the same epoch.
+        let mut before = 0;
+        for (index, file) in run.files.iter().enumerate() {
+            let path = &file.path;
+            if !file.continues {
+                before = 0;
+            }
+            let all = |path: &Option<std::path::PathBuf>| {
+                path.clone().map(|path| SideFile { path, of_part: false })
+            };
+            let (labels, ids) = (all(&self.options.labels), all(&self.options.ids));
+            side.read(
+                labels.as_ref().or(file.labels.as_ref()),
+                ids.as_ref().or(file.ids.as_ref()),
+            )?;
+            let mut reader = open(path, &self.options.names)?;
+            let said = reader.said();
+            let mut guessed = false;
+            let mut read = ReadFile { path: path.clone(), epochs: None, rows: 0 };
+            let mut rows = 0;
+            let mut own_keys = false;
+            while reader.read(&mut batch)? {
+                let step = self.options.per_step && (said.steps || batch.axis);
+                if step {
+                    batch.epochs = None;
+                }
+                guessed = self.options.per_step && batch.epochs.is_none() && file.epoch.is_none();
+                let epoch = if guessed { 1 } else { file.epoch.or(said.epoch).unwrap_or(1) };
+                own_keys = batch.keys.is_some();
+                self.check_values(path, &*reader, &mut batch)?;
+                side.complete(path, &mut batch, before)?;
+                self.check_identified(run, file, &batch, &said.unused_ids)?;
+                rows = rows.max(batch.first + batch.rows as u64);
+                batch.first += before;
+                let numbers = batch.epochs.as_deref().unwrap_or(std::slice::from_ref(&epoch));
+                for &number in numbers {
+                    let (first, last) = read.epochs.unwrap_or((number, number));
+                    read.epochs = Some((first.min(number), last.max(number)));
+                }
+                if !take(self, Place { path, epoch, guessed }, &mut batch)? {
+                    return Ok(());
+                }
+                self.rows += batch.rows as u64;
+                read.rows += batch.rows as u64;
+                let files_done = self.files_done + index;
+                (self.progress)(&Progress {
+                    file: path,
+                    files_done,
+                    files: self.files,
+                    rows: self.rows,
+                });
+            }
+            let last = run.files.get(index + 1).is_none_or(|next| !next.continues);
+            if !own_keys && rows > 0 {
+                side.check_all_used(path, rows, before, last)?;
+            }
+            before += rows;
+            if guessed {
+                read.epochs = None;
+            }
+            files.push(read);
+        }
+        Ok(())
+    }
+
+    /// Checks that a file is like those before it, and brings its values in shape.
+    fn check_values(
+        &mut self,
+        path: &Path,
+        reader: &dyn Reader,
+        batch: &mut Batch,
+    ) -> Result<(), IngestError> {
+        let (kind, columns) = (reader.kind(), reader.columns());
+        let layout = match self.layout {
+            Some(layout) => layout,
+            None => Layout::of(path, kind, columns, batch, self.options)?,
+        };
+        layout.agree(path, kind, columns, self.options)?;
+        self.layout = Some(layout);
+        if layout.kind == Kind::Probabilities && columns > 1 {
+            self.sums.renormalise(path, columns, batch, self.options)?;
+        }
+        layout.widen(batch);
+        Ok(())
+    }
+
+    /// Checks that a row's number in the file says which example it is, where there are no ids.
+    fn check_identified(
+        &mut self,
+        run: &Run,
+        file: &RunFile,
+        batch: &Batch,
+        unused: &[String],
+    ) -> Result<(), IngestError> {
+        if batch.keys.is_some() {
+            return Ok(());
+        }
+        let path = || file.path.clone();
+        let several = batch.epochs.is_some() && !batch.axis;
+        if let [first, ..] = unused {
+            if several || self.options.per_step || self.files > 1 {
+                return Err(IngestError::UnusedIds { path: path(), columns: unused.to_vec() });
+            }
+            if batch.first == 0 {
+                self.notes.push(format!(
+                    "{}: {first} looks like an id and is not used: rows are numbered; to use it say \
+                     --id {first}",
+                    file.path.display()
+                ));
+            }
+        }
+        if several || self.options.per_step {
+            return Err(IngestError::NoIds { path: path() });
+        }
+        if file.process && run.files.len() > 1 {
+            return Err(IngestError::NoIdsOfProcess { path: path() });
+        }
+        Ok(())
+    }
+
+    /// Numbers the examples of a batch.
+    fn number(
+        &mut self,
+        path: &Path,
+        batch: &Batch,
+        ids: &mut Vec<ExampleId>,
+    ) -> Result<(), IngestError> {
+        match &batch.keys {
+            Some(keys) => self.ids.keys(path, keys, ids)?,
+            None => self.ids.rows(path, batch.first, batch.rows, ids)?,
+        }
+        Ok(())
+    }
+
+    /// The numbers of all examples of a file, which has ids.
+    fn step_ids(&mut self, path: &Path) -> Result<Vec<ExampleId>, IngestError> {
+        let mut reader = open(path, &self.options.names)?;
+        let (mut batch, mut ids, mut all) = (Batch::default(), Vec::new(), Vec::new());
+        while reader.read(&mut batch)? {
+            if let Some(keys) = &batch.keys {
+                self.ids.keys(path, keys, &mut ids)?;
+                all.extend_from_slice(&ids);
+            }
+        }
+        Ok(all)
+    }
+
+    /// Runs that are folds: one run where each has its own examples, runs where all have the same.
+    pub(crate) fn merged_folds(&mut self, found: &Found) -> Result<Vec<Run>, IngestError> {
+        let mut sets: Vec<BTreeSet<u32>> = Vec::new();
+        for run in &found.runs {
+            let mut set = BTreeSet::new();
+            for file in &run.files {
+                set.extend(self.step_ids(&file.path)?.iter().map(|id| id.0));
+            }
+            if set.is_empty() {
+                let path = run.files.first().map_or(&run.path, |file| &file.path).clone();
+                return Err(IngestError::Folds { path, reason: "has no ids" });
+            }
+            sets.push(set);
+        }
+        if sets.iter().all(|set| *set == sets[0]) {
+            self.notes.push("the folds hold the same examples: each is a run".into());
+            return Ok(found.runs.clone());
+        }
+        let total: usize = sets.iter().map(BTreeSet::len).sum();
+        let all: BTreeSet<u32> = sets.into_iter().flatten().collect();
+        if total != all.len() {
+            let path = found.runs[0].path.clone();
+            return Err(IngestError::Folds { path, reason: "shares some examples with other folds" });
+        }
+        self.notes.push("each fold has its own examples: together they are one run".into());
+        let mut files: Vec<RunFile> = found.runs.iter().flat_map(|run| run.files.clone()).collect();
+        files.sort_by_key(|file| file.epoch);
+        let mut before = None;
+        for file in &mut files {
+            file.continues = before == Some(file.epoch);
+            before = Some(file.epoch);
+        }
+        Ok(vec![Run { path: found.runs[0].path.clone(), name: String::new(), files }])
+    }
+
+    fn merge_labels(
+        &mut self,
+        run: &Run,
+        recorder: &TrajectoryRecorder,
+    ) -> Result<(), IngestError> {
+        self.labels.resize(self.ids.len(), UNKNOWN);
+        for (index, now) in recorder.labels().into_iter().enumerate() {
+            let Some(now) = now else { continue };
+            let before = self.labels[index];
+            if before != UNKNOWN && before != now {
+                let key = self.ids.key(ExampleId(index as u32));
+                let path = run.path.clone();
+                return Err(IngestError::LabelChanged { path, key, before, now });
+            }
+            self.labels[index] = now;
+        }
+        Ok(())
+    }
+
+    /// Brings the examples of all runs in order.
+    pub(crate) fn finish(self, found: &Found, done: Vec<(IngestedRun, Saved)>) -> Ingested {
+        let examples = self.ids.len();
+        let (keys, order) = self.ids.sorted();
+        let layout = self.layout.unwrap_or(Layout { columns: 2, kind: Kind::Logits });
+        let mut notes = found.notes.clone();
+        notes.extend(self.notes);
+        notes.extend(self.sums.note());
+        let mut ingested = Ingested {
+            labels: order.iter().map(|&old| self.labels[old as usize]).collect(),
+            keys,
+            classes: layout.classes(),
+            kind: layout.kind,
+            columns: Vec::new(),
+            predicted: Vec::new(),
+            runs: Vec::new(),
+            notes,
+            order,
+            spool: self.spool,
+            places: Vec::new(),
+        };
+        for (mut run, saved) in done {
+            // Examples that only later runs have.
+            let later = (examples - saved.examples) as u32;
+            run.unseen.iter_mut().for_each(|unseen| *unseen += later);
+            ingested.runs.push(run);
+            ingested.places.push(saved.places);
+            (ingested.columns, ingested.predicted) = (saved.columns, saved.predicted);
+        }
+        ingested
+    }
+}
+
+/// Runs of equal epochs of a batch, with their lengths.
+fn epochs_of(batch: &Batch, of_file: i64) -> Vec<(i64, usize)> {
+    match &batch.epochs {
+        None => vec![(of_file, batch.rows)],
+        Some(epochs) => {
+            epochs.chunk_by(|a, b| a == b).map(|group| (group[0], group.len())).collect()
+        }
+    }
+}
+
+/// The first of some rows whose example the epoch has already, or which comes twice among them.
+fn first_again(recording: &Recording<'_>, ids: &[ExampleId]) -> Option<usize> {
+    let mut here = hashbrown::HashSet::new();
+    ids.iter().position(|&id| recording.has(id) || !here.insert(id.0))
+}

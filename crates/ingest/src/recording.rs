@@ -1,0 +1,217 @@
+//! The rows of one run on their way into a recorder: epochs, repeated rows, finished columns.
+
+use std::path::Path;
+
+use datadiet_core::{ExampleId, ScoreError, ScoreKind, TrajectoryRecorder};
+
+use crate::batch::Kind;
+use crate::ingest::{UNKNOWN, list};
+use crate::layout::Layout;
+use crate::spool::Spool;
+use crate::{IdMap, IngestError, Options};
+
+/// How far the values of a repeated row may be from the first, in parts of their size: what another
+/// order of sums makes.
+const SAME: f32 = 1e-3;
+
+/// Columns of a run on disk.
+pub(crate) struct Saved {
+    pub(crate) columns: Vec<(ScoreKind, i64)>,
+    pub(crate) predicted: Vec<i64>,
+    pub(crate) places: Vec<usize>,
+    pub(crate) examples: usize,
+}
+
+/// Rows of one epoch.
+pub(crate) struct Rows<'a> {
+    pub(crate) ids: &'a [ExampleId],
+    pub(crate) labels: &'a [u32],
+    /// As many for each row as there are classes.
+    pub(crate) values: &'a [f32],
+}
+
+/// What an example was when it was last seen.
+#[derive(Clone, Copy, Default)]
+struct Seen {
+    /// The epoch, counted from 1; 0: never.
+    epoch: u32,
+    /// A sum over its values that tells others from them.
+    print: f32,
+}
+
+/// A run that is being recorded.
+pub(crate) struct Recording<'o> {
+    options: &'o Options,
+    recorder: Option<TrajectoryRecorder>,
+    /// Finished epochs, as the files number them.
+    pub(crate) epochs: Vec<i64>,
+    /// The epoch that is not finished.
+    pub(crate) current: Option<i64>,
+    seen: Vec<Seen>,
+    /// Rows of an example that its epoch had already, and that were left out.
+    pub(crate) repeated: u64,
+    kept_ids: Vec<ExampleId>,
+    kept_labels: Vec<u32>,
+    kept_values: Vec<f32>,
+}
+
+impl<'o> Recording<'o> {
+    pub(crate) fn new(options: &'o Options) -> Self {
+        Self {
+            options,
+            recorder: None,
+            epochs: Vec::new(),
+            current: None,
+            seen: Vec::new(),
+            repeated: 0,
+            kept_ids: Vec::new(),
+            kept_labels: Vec::new(),
+            kept_values: Vec::new(),
+        }
+    }
+
+    /// Whether an example was seen in the current epoch.
+    pub(crate) fn has(&self, id: ExampleId) -> bool {
+        self.current.is_some()
+            && self.seen.get(id.index()).is_some_and(|seen| seen.epoch == self.number())
+    }
+
+    /// The current epoch, counted from 1.
+    fn number(&self) -> u32 {
+        self.epochs.len() as u32 + 1
+    }
+
+    /// Records rows of one epoch, which is not before the current one. Of an example's rows in an
+    /// epoch the first counts: the others must be the same, or be left out by the user's wish.
+    pub(crate) fn record(
+        &mut self,
+        path: &Path,
+        layout: Layout,
+        ids: &IdMap,
+        epoch: i64,
+        rows: &Rows<'_>,
+    ) -> Result<(), IngestError> {
+        if self.current.is_some_and(|current| current != epoch) {
+            self.end();
+        }
+        self.current = Some(epoch);
+        self.seen.resize(ids.len(), Seen::default());
+        let number = self.number();
+        let classes = layout.classes();
+        let values = rows.values.chunks_exact(classes);
+        let mut again = Vec::new();
+        for (row, ((id, label), values)) in rows.ids.iter().zip(rows.labels).zip(values).enumerate() {
+            let print = print(*label, values);
+            let seen = &mut self.seen[id.index()];
+            if seen.epoch != number {
+                *seen = Seen { epoch: number, print };
+                continue;
+            }
+            let same = (seen.print - print).abs() <= SAME * seen.print.abs().max(1.0);
+            if !same && !self.options.keep_first {
+                let key = ids.key(*id);
+                return Err(IngestError::Repeated { path: path.to_owned(), epoch, key });
+            }
+            again.push(row);
+        }
+        self.repeated += again.len() as u64;
+        let fresh = || TrajectoryRecorder::new(0, classes).single_rank();
+        let recorder = self.recorder.get_or_insert_with(fresh);
+        recorder.grow(ids.len());
+        let (row_ids, labels, values) = if again.is_empty() {
+            (rows.ids, rows.labels, rows.values)
+        } else {
+            self.kept_ids.clear();
+            self.kept_labels.clear();
+            self.kept_values.clear();
+            let mut skipped = again.iter().peekable();
+            for (row, values) in rows.values.chunks_exact(classes).enumerate() {
+                if skipped.next_if(|&&again| again == row).is_none() {
+                    self.kept_ids.push(rows.ids[row]);
+                    self.kept_labels.push(rows.labels[row]);
+                    self.kept_values.extend_from_slice(values);
+                }
+            }
+            (&self.kept_ids[..], &self.kept_labels[..], &self.kept_values[..])
+        };
+        let found = match layout.kind {
+            Kind::Logits => recorder.update(row_ids, values, labels),
+            Kind::Probabilities => recorder.update_probs(row_ids, values, labels),
+        };
+        found.map_err(|error| named(path, ids, epoch, error))
+    }
+
+    /// Ends the current epoch, if there is one.
+    pub(crate) fn end(&mut self) {
+        let (Some(epoch), Some(recorder)) = (self.current.take(), self.recorder.take()) else {
+            return;
+        };
+        self.epochs.push(epoch);
+        let keep = self.options.at.contains(&epoch);
+        let mut recorder = if keep {
+            let next = recorder.epochs() + 1;
+            recorder.keep_at(&[next])
+        } else {
+            recorder
+        };
+        recorder.end_epoch();
+        self.recorder = Some(recorder);
+    }
+
+    /// Writes the columns to disk; gives the epochs and the recorder too.
+    pub(crate) fn save(
+        self,
+        path: &Path,
+        spool: &mut Spool,
+    ) -> Result<(Saved, Vec<i64>, TrajectoryRecorder), IngestError> {
+        let Self { recorder, epochs, options, .. } = self;
+        let recorder = recorder.ok_or_else(|| IngestError::Empty { path: path.to_owned() })?;
+        if let Some(&asked) = options.at.iter().find(|asked| !epochs.contains(asked)) {
+            return Err(IngestError::NoEpoch { asked, found: list(&epochs) });
+        }
+        let aside = std::env::temp_dir();
+        let io = IngestError::io(&aside);
+        let mut saved = Saved {
+            columns: Vec::new(),
+            predicted: Vec::new(),
+            places: Vec::new(),
+            examples: recorder.examples(),
+        };
+        let time = |epoch: u32| epochs[epoch as usize - 1];
+        for (kind, epoch, values) in recorder.columns() {
+            saved.places.push(spool.push(bytemuck::cast_slice(&values)).map_err(&io)?);
+            saved.columns.push((kind, time(epoch)));
+        }
+        for (epoch, classes) in recorder.predicted() {
+            let classes: Vec<u32> =
+                classes.into_iter().map(|class| class.unwrap_or(UNKNOWN)).collect();
+            saved.places.push(spool.push(&classes).map_err(&io)?);
+            saved.predicted.push(time(epoch));
+        }
+        Ok((saved, epochs, recorder))
+    }
+}
+
+/// A number that rows of other values, or of another label, hardly share.
+fn print(label: u32, values: &[f32]) -> f32 {
+    let weights = (0..).map(|place| 1.0 + (place % 7) as f32 * 0.37);
+    let sum: f32 = values.iter().zip(weights).map(|(value, weight)| value * weight).sum();
+    sum + label as f32 * 17.0
+}
+
+/// The error of a recorder, with ids as they are in the files.
+fn named(path: &Path, ids: &IdMap, epoch: i64, error: ScoreError) -> IngestError {
+    let key = |id: u32| ids.key(ExampleId(id));
+    let path = path.to_owned();
+    match error {
+        ScoreError::RepeatedId { id, .. } => IngestError::Repeated { path, epoch, key: key(id) },
+        ScoreError::LabelChanged { id, before, now } => {
+            IngestError::LabelChanged { path, key: key(id), before, now }
+        }
+        ScoreError::OfExamples { ids, problem } => {
+            let keys = ids.into_iter().map(key).collect();
+            IngestError::Scores { path, epoch, keys, problem: *problem }
+        }
+        problem => IngestError::Scores { path, epoch, keys: Vec::new(), problem },
+    }
+}
