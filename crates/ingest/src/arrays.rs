@@ -53,7 +53,7 @@ impl ArrayReader {
                 path: path.to_owned(),
                 array: values.name.clone(),
                 found: values.element.to_string(),
-                wanted: "logits and probabilities are f16, bf16, f32 or f64",
+                wanted: "logits and probabilities are f16, bf16, f32 or f64; predicted classes are neither",
             });
         }
         let (epochs, rows, columns) = match values.shape[..] {

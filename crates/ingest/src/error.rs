@@ -245,8 +245,8 @@ pub enum IngestError {
     },
 
     /// Probabilities that do not sum to 1.
-    #[error("{path}, example {key}: its probabilities sum to {sum}, further than rounding explains (0.01); {}",
-        if *.fractions { "say --renormalise to divide each row by its sum" } else { "some are below 0, so that they are none: if they are logits, say --kind logits" }
+    #[error("{path}, example {key}: its probabilities sum to {sum:.4}, further from 1 than rounding explains (0.01); {}",
+        if *.fractions { "say --renormalise to divide each row by its sum" } else { "some are above 1: for counts or percentages say --renormalise, for logits --kind logits" }
     )]
     Sum {
         /// The file.
@@ -255,7 +255,7 @@ pub enum IngestError {
         key: String,
         /// The sum.
         sum: f64,
-        /// Whether no value is negative.
+        /// Whether all values are in [0, 1].
         fractions: bool,
     },
 

@@ -400,7 +400,7 @@ impl JsonLines {
     fn explained(&self, error: &serde_json::Error) -> String {
         let text = String::from_utf8_lossy(&self.line);
         if !["NaN", "Infinity"].iter().any(|word| text.contains(word)) {
-            return error.to_string();
+            return format!("{error}; write one JSON object for each row");
         }
         let of = self.key_of(&text).map_or_else(String::new, |key| format!(" of example {key}"));
         format!(
@@ -522,46 +522,65 @@ impl Reader for JsonLines {
     }
 }
 
-/// The objects of a file one after the other: a line each, or the items of one list over any
-/// number of lines.
+/// How the objects of a file follow each other.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Layout {
+    /// A line each.
+    Lines,
+    /// Items of one list.
+    List,
+    /// One after the other, over any number of lines.
+    Objects,
+}
+
+/// The objects of a file.
 struct Objects {
     text: Box<dyn BufRead>,
+    layout: Layout,
     /// The line at which the last object began, from 1.
     number: u64,
+    /// Line breaks so far.
     lines: u64,
-    /// Whether objects may go over lines: found out at the first.
-    list: Option<bool>,
 }
 
 impl Objects {
+    /// A `.json` may be a list, which its first character tells, or go over lines.
     fn of(path: &Path) -> Result<Self, IngestError> {
-        Ok(Self { text: text::open(path)?, number: 0, lines: 0, list: None })
+        let mut objects =
+            Self { text: text::open(path)?, layout: Layout::Lines, number: 0, lines: 0 };
+        match objects.first(path)? {
+            Some(b'[') => {
+                objects.text.consume(1);
+                objects.layout = Layout::List;
+            }
+            Some(b'{') if is_json(path) => objects.layout = Layout::Objects,
+            _ => {}
+        }
+        Ok(objects)
+    }
+
+    /// The first character that is no space.
+    fn first(&mut self, path: &Path) -> Result<Option<u8>, IngestError> {
+        loop {
+            let bytes = self.text.fill_buf().map_err(IngestError::io(path))?;
+            let Some(&byte) = bytes.first() else { return Ok(None) };
+            if !byte.is_ascii_whitespace() {
+                return Ok(Some(byte));
+            }
+            self.lines += u64::from(byte == b'\n');
+            self.text.consume(1);
+        }
     }
 
     /// The next object, into `out`; false at the end.
     fn next(&mut self, path: &Path, out: &mut Vec<u8>) -> Result<bool, IngestError> {
         out.clear();
-        if self.list.is_none() {
-            self.list = Some(self.begins_a_list(path)?);
-        }
-        if self.list == Some(true) { self.item(path, out) } else { self.line(path, out) }
+        if self.layout == Layout::Lines { self.line(path, out) } else { self.item(path, out) }
     }
 
     fn too_long(&self, path: &Path) -> IngestError {
         let reason = "the line is longer than 64 MiB; write one object a line".into();
         IngestError::Row { path: path.to_owned(), row: self.number, reason }
-    }
-
-    fn begins_a_list(&mut self, path: &Path) -> Result<bool, IngestError> {
-        loop {
-            let bytes = self.text.fill_buf().map_err(IngestError::io(path))?;
-            let Some(&byte) = bytes.first() else { return Ok(false) };
-            if !byte.is_ascii_whitespace() {
-                return Ok(byte == b'[');
-            }
-            self.lines += u64::from(byte == b'\n');
-            self.text.consume(1);
-        }
     }
 
     fn line(&mut self, path: &Path, out: &mut Vec<u8>) -> Result<bool, IngestError> {
@@ -580,64 +599,71 @@ impl Objects {
         Ok(true)
     }
 
-    /// The next item of the list: up to the comma or bracket at its own depth.
+    /// The next item: up to the comma or bracket that ends it, or to its own last brace.
     fn item(&mut self, path: &Path, out: &mut Vec<u8>) -> Result<bool, IngestError> {
         let (mut depth, mut in_text, mut escaped) = (0_u32, false, false);
         loop {
             let bytes = self.text.fill_buf().map_err(IngestError::io(path))?;
             if bytes.is_empty() {
-                return Err(IngestError::damaged(path, "its list is not closed"));
+                return match self.layout {
+                    Layout::List => Err(IngestError::damaged(path, "its list is not closed")),
+                    _ if out.is_empty() => Ok(false),
+                    _ => Err(IngestError::damaged(path, "its last object is not closed")),
+                };
             }
             let mut used = 0;
-            let mut done = None;
+            let mut ended = None;
             for &byte in bytes {
                 used += 1;
+                if out.is_empty() {
+                    self.number = self.lines + 1;
+                }
                 self.lines += u64::from(byte == b'\n');
                 if in_text {
                     in_text = escaped || byte != b'"';
                     escaped = !escaped && byte == b'\\';
-                } else {
-                    match byte {
-                        b'"' => in_text = true,
-                        b'[' | b'{' => depth += 1,
-                        b']' | b'}' if depth > 0 => depth -= 1,
-                        b']' => {
-                            done = Some(false);
-                            break;
-                        }
-                        b',' if depth == 0 => {
-                            done = Some(true);
-                            break;
-                        }
-                        _ => {}
-                    }
-                    // The bracket of the list itself.
-                    if depth == 1 && byte == b'[' && out.is_empty() && self.number == 0 {
-                        depth = 0;
-                        self.number = 1;
-                        continue;
-                    }
-                }
-                if !(out.is_empty() && byte.is_ascii_whitespace()) {
-                    if out.is_empty() {
-                        self.number = self.lines + 1;
-                    }
                     out.push(byte);
+                    continue;
+                }
+                match byte {
+                    b'"' => in_text = true,
+                    b'[' | b'{' => depth += 1,
+                    b']' | b'}' if depth > 0 => depth -= 1,
+                    b']' if self.layout == Layout::List => ended = Some(false),
+                    b',' if depth == 0 => ended = Some(true),
+                    _ => {}
+                }
+                if ended.is_none() && !(out.is_empty() && byte.is_ascii_whitespace()) {
+                    out.push(byte);
+                }
+                if self.layout == Layout::Objects && depth == 0 && byte == b'}' {
+                    ended = Some(true);
+                }
+                if ended.is_some() {
+                    break;
                 }
             }
             self.text.consume(used);
             if out.len() as u64 >= LONGEST_LINE {
                 return Err(self.too_long(path));
             }
-            match done {
+            match ended {
+                // Commas between objects, and one before the end of a list.
+                Some(true) if out.is_empty() => {}
                 Some(true) => return Ok(true),
-                // What follows the list is another file's.
                 Some(false) => {
-                    self.list = Some(false);
+                    // Nothing but spaces follows a list.
+                    self.layout = Layout::Lines;
                     return Ok(!out.is_empty());
                 }
                 None => {}
             }
         }
     }
+}
+
+/// Whether a file is called `.json`, packed or not.
+fn is_json(path: &Path) -> bool {
+    let name = path.file_name().unwrap_or_default().to_string_lossy().to_lowercase();
+    text::packed(&name).0.ends_with(".json")
 }

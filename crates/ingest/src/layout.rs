@@ -109,13 +109,13 @@ impl Sums {
                 self.furthest = self.furthest.max(done.furthest);
                 Ok(())
             }
-            // Negative numbers, and those above 1, are told as such.
             Err((row, sum)) => {
                 let values = &batch.values[row * columns..][..columns];
-                let fractions = values.iter().all(|value| *value >= 0.0);
-                if sum.is_nan() {
+                // Negative numbers and NaN are told as such by the checks of the scores.
+                if values.iter().any(|value| !(*value >= 0.0)) {
                     return Ok(());
                 }
+                let fractions = values.iter().all(|value| *value <= 1.0);
                 let (path, key) = (path.to_owned(), batch.example(row));
                 Err(IngestError::Sum { path, key, sum, fractions })
             }

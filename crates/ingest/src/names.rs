@@ -190,6 +190,9 @@ pub(crate) fn of_words(words: &[String]) -> Option<Field> {
         Some(Field::Values(Some(Kind::Logits)))
     } else if is(PROBABILITIES) {
         Some(Field::Values(Some(Kind::Probabilities)))
+    } else if is(&["pred", "preds", "predicted", "predictions", "hat"]) {
+        // `y_pred` is not `y`.
+        Some(Field::Values(None))
     } else if is(LABELS) {
         Some(Field::Labels)
     } else if is(&["ids", "id", "guid", "guids", "uid", "uids", "index", "indices", "idx"]) {

@@ -76,7 +76,9 @@ fn rows(
     at_once: usize,
 ) -> Result<ParquetRecordBatchReader, IngestError> {
     let builder = builder(path, file)?;
-    let mask = ProjectionMask::columns(builder.parquet_schema(), columns.fields.names());
+    // By place: a name with a dot would be taken for a path into a structure.
+    let places = columns.fields.names().filter_map(|name| builder.schema().index_of(name).ok());
+    let mask = ProjectionMask::roots(builder.parquet_schema(), places);
     let reader = builder.with_projection(mask).with_batch_size(at_once).build();
     reader.map_err(|error| IngestError::damaged(path, error))
 }

@@ -125,12 +125,12 @@ impl<'a> Pass<'a> {
                     let mut number = number;
                     if place.guessed {
                         if whole_log {
-                            let again = first_again(&recording, &ids[here.clone()]);
-                            match again {
-                                Some(0) => recording.end(),
-                                Some(row) => part.end = part.start + row,
-                                None => {}
+                            let mut again = first_again(&recording, &ids[here.clone()]);
+                            if again == Some(0) {
+                                recording.end();
+                                again = first_again(&recording, &ids[here.clone()]);
                             }
+                            part.end = again.map_or(part.end, |row| part.start + row);
                         }
                         number = recording.current.unwrap_or(recording.epochs.len() as i64 + 1);
                     }
@@ -215,7 +215,7 @@ impl<'a> Pass<'a> {
                 before = 0;
             }
             let all = |path: &Option<std::path::PathBuf>| {
-                path.clone().map(|path| SideFile { path, of_part: false })
+                path.clone().map(|path| SideFile { path, of_part: false, given: true })
             };
             let (labels, ids) = (all(&self.options.labels), all(&self.options.ids));
             side.read(

@@ -302,78 +302,87 @@ impl<'a> Names<'a> {
         has_time: bool,
     ) -> IngestError {
         let (first, second) = (&self.names[a], &self.names[b]);
-        let what = place.epoch.map_or("training".to_owned(), |epoch| format!("epoch {epoch}"));
         let differ = |changing: &&Changing<'_>| {
             changing.numbers[a].value != changing.numbers[b].value
         };
-        let here: Vec<&Number> = unnamed.iter().filter(differ).map(|c| c.numbers[a]).collect();
-        let steps: Vec<&Number> = self.parsed[a]
-            .numbers
-            .iter()
-            .filter(|n| n.role == Role::Step && has_time)
-            .collect();
-        let open: Vec<&Number> = here.iter().copied().chain(steps.iter().copied()).collect();
-        if open.is_empty() {
-            let reason = format!("{first} and {second} are both of {what}");
-            let hint = if has_time || place.epoch.is_some() {
-                let named = self.parsed[a].numbers.iter().filter(|n| matches!(n.role, Role::Epoch | Role::Step));
-                let named: Vec<&Number> = named.collect();
-                format!(
-                    "read one kind of them, such as with {}",
-                    self.suggestion(a, &named)
+        let steps = self.parsed[a].numbers.iter().filter(|n| n.role == Role::Step && has_time);
+        let differing = unnamed.iter().filter(differ).map(|changing| changing.numbers[a]);
+        let open: Vec<&Number> = if has_time {
+            differing.chain(steps).collect()
+        } else {
+            // All of them, since each may be the epoch.
+            unnamed.iter().map(|changing| changing.numbers[a]).collect()
+        };
+        let (reason, hint) = match open[..] {
+            [] if has_time || place.epoch.is_some() => {
+                let what = place.epoch.map_or("run".to_owned(), |epoch| format!("epoch {epoch}"));
+                let time = |n: &&Number| matches!(n.role, Role::Epoch | Role::Step);
+                let named: Vec<&Number> = self.parsed[a].numbers.iter().filter(time).collect();
+                (
+                    format!("{first} and {second} are both of {what}"),
+                    format!("read one kind of them, such as with {}", self.suggestion(a, &named)),
                 )
-            } else {
-                "give the runs as separate arguments, or name the files by epoch, such as \
-                 epoch_1.npz, epoch_2.npz"
-                    .into()
-            };
-            return IngestError::FileNames { reason, hint };
-        }
-        let shown: Vec<&str> =
-            open.iter().map(|number| &self.names[a][number.place.clone()]).collect();
-        let reason = format!(
-            "{first} and {second}: nothing says what {} {}",
-            shown.join(" and "),
-            if shown.len() == 1 { "is" } else { "are" }
-        );
-        let hint = format!(
-            "say whether it is an epoch, a run (a seed) or a part of one epoch: {}",
-            ["{epoch}", "{run}", "{part}"]
-                .map(|role| self.pattern(a, &open, role))
-                .into_iter()
-                .collect::<BTreeSet<_>>()
-                .into_iter()
-                .collect::<Vec<_>>()
-                .join(", ")
-        );
+            }
+            [] => (
+                format!(
+                    "{first} and {second}: nothing in their names says whether they are epochs, \
+                     runs or parts of one"
+                ),
+                "name them so, such as epoch_1.npz, seed_0.npz or part_0.npz, or give runs as \
+                 separate arguments"
+                    .into(),
+            ),
+            [one] => {
+                let shown = &self.names[a][one.place.clone()];
+                let roles = ["{epoch}", "{run}", "{part}"];
+                let patterns = roles.map(|role| self.pattern(a, &[(one, role)]));
+                (
+                    format!("{first} and {second}: nothing says what {shown} is"),
+                    format!("say whether it is an epoch, a run (a seed) or a part: {}", patterns.join(", ")),
+                )
+            }
+            [one, two, ..] => {
+                let shown = [one, two].map(|number| &self.names[a][number.place.clone()]);
+                let roles = [["{run}", "{epoch}"], ["{epoch}", "{run}"], ["{epoch}", "{part}"]];
+                let patterns = roles.map(|[x, y]| self.pattern(a, &[(one, x), (two, y)]));
+                (
+                    format!("{first} and {second}: nothing says what {} and {} are", shown[0], shown[1]),
+                    format!("say which is the epoch, and what the other is: {}", patterns.join(", ")),
+                )
+            }
+        };
         IngestError::FileNames { reason, hint }
     }
 
-    /// `--pattern 'preds_{epoch}.npz'` after the name of a file.
+    /// The name of a file as a pattern in which the first of some numbers is the epoch.
     fn suggestion(&self, file: usize, numbers: &[&Number]) -> String {
-        self.pattern(file, &numbers[..numbers.len().min(1)], "{epoch}")
+        let asked: Vec<_> = numbers.first().map(|&number| (number, "{epoch}")).into_iter().collect();
+        self.pattern(file, &asked)
     }
 
-    /// The name of a file as a pattern: the first of the open numbers has the role, the other
-    /// numbers that change have theirs.
-    fn pattern(&self, file: usize, open: &[&Number], role: &str) -> String {
+    /// The name of a file as a pattern: the numbers asked for are what is asked, others what they
+    /// say.
+    fn pattern(&self, file: usize, asked: &[(&Number, &'static str)]) -> String {
         let name = &self.names[file];
-        let mut pattern = String::new();
-        let mut at = 0;
-        let mut used: Vec<&str> = Vec::new();
+        let (mut pattern, mut at) = (String::new(), 0);
+        let mut used: Vec<&str> = asked.iter().map(|(_, role)| *role).collect();
         for number in &self.parsed[file].numbers {
-            let asked = open.first().is_some_and(|first| first.place == number.place);
-            let known = match number.role {
-                _ if asked => role,
-                Role::Epoch | Role::Step if role != "{epoch}" => "{epoch}",
-                Role::Run | Role::Fold if role != "{run}" => "{run}",
-                Role::Process | Role::Part | Role::Batch if role != "{part}" => "{part}",
-                _ => "{}",
+            let said = match number.role {
+                Role::Epoch | Role::Step => "{epoch}",
+                Role::Run | Role::Fold => "{run}",
+                Role::Process | Role::Part | Role::Batch => "{part}",
+                Role::Other | Role::Unnamed => "{}",
             };
-            let known = if used.contains(&known) { "{}" } else { known };
-            used.push(known);
+            let wish = asked.iter().find(|(asked, _)| asked.place == number.place);
+            let place = match wish {
+                Some((_, role)) => role,
+                None if used.contains(&said) => "{}",
+                None => said,
+            };
+            used.push(said);
+            // The M of N-of-M stands in the name as it is.
             pattern += &name[at..number.place.start];
-            pattern += known;
+            pattern += place;
             at = number.place.end;
         }
         pattern += &name[at..];
@@ -454,7 +463,7 @@ mod tests {
     fn what_stays_open_is_refused_with_patterns() {
         let error = |names: &[&str]| planned(names).unwrap_err();
         let two = error(&["preds_1_1", "preds_1_2", "preds_2_1", "preds_2_2"]);
-        assert!(two.contains("nothing says what") && two.contains("--pattern 'preds_"), "{two}");
+        assert!(two.contains("--pattern 'preds_{run}_{epoch}'"), "{two}");
         let within = error(&["epoch=0-step=100", "epoch=0-step=200", "epoch=1-step=300"]);
         assert!(within.contains("--pattern 'epoch={}-step={epoch}'"), "{within}");
         let kinds = error(&["train_epoch_1", "val_epoch_1"]);
@@ -464,7 +473,7 @@ mod tests {
         let best = error(&["best", "epoch_1", "epoch_2"]);
         assert!(best.contains("best has no number") && best.contains("--pattern 'epoch_{epoch}'"), "{best}");
         assert!(error(&["epoch_0.5", "epoch_1.0"]).contains("no whole number"));
-        assert!(error(&["a", "b"]).contains("both of training"));
+        assert!(error(&["a", "b"]).contains("nothing in their names says"));
         assert!(error(&["batch_0", "batch_1"]).contains("--per-step"));
     }
 }

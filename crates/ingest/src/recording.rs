@@ -37,6 +37,7 @@ struct Seen {
     epoch: u32,
     /// A sum over its values that tells others from them.
     print: f32,
+    label: u32,
 }
 
 /// A run that is being recorded.
@@ -101,11 +102,16 @@ impl<'o> Recording<'o> {
         let values = rows.values.chunks_exact(classes);
         let mut again = Vec::new();
         for (row, ((id, label), values)) in rows.ids.iter().zip(rows.labels).zip(values).enumerate() {
-            let print = print(*label, values);
+            let print = print(values);
             let seen = &mut self.seen[id.index()];
             if seen.epoch != number {
-                *seen = Seen { epoch: number, print };
+                *seen = Seen { epoch: number, print, label: *label };
                 continue;
+            }
+            if seen.label != *label {
+                let (path, key) = (path.to_owned(), ids.key(*id));
+                let (before, now) = (seen.label, *label);
+                return Err(IngestError::LabelChanged { path, key, before, now });
             }
             let same = (seen.print - print).abs() <= SAME * seen.print.abs().max(1.0);
             if !same && !self.options.keep_first {
@@ -192,11 +198,10 @@ impl<'o> Recording<'o> {
     }
 }
 
-/// A number that rows of other values, or of another label, hardly share.
-fn print(label: u32, values: &[f32]) -> f32 {
+/// A number that rows of other values hardly share.
+fn print(values: &[f32]) -> f32 {
     let weights = (0..).map(|place| 1.0 + (place % 7) as f32 * 0.37);
-    let sum: f32 = values.iter().zip(weights).map(|(value, weight)| value * weight).sum();
-    sum + label as f32 * 17.0
+    values.iter().zip(weights).map(|(value, weight)| value * weight).sum()
 }
 
 /// The error of a recorder, with ids as they are in the files.

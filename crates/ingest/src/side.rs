@@ -63,7 +63,8 @@ impl Side {
             })?;
             batch.keys = Some(keys);
         }
-        if batch.labels.is_some() {
+        let given = self.labels.as_ref().is_some_and(|(file, _)| file.given);
+        if batch.labels.is_some() && !given {
             return Ok(());
         }
         let Some((file, _)) = &self.labels else {

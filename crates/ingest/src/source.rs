@@ -62,6 +62,8 @@ pub struct SideFile {
     pub path: PathBuf,
     /// Whether it is of one part alone, and not of all rows of the epoch.
     pub of_part: bool,
+    /// Whether it was given by name, and goes before what the file of values has itself.
+    pub given: bool,
 }
 
 /// Finds the files of what was given: folders are trainings, files that differ in what their names
@@ -91,25 +93,41 @@ pub fn find(given: &[PathBuf], options: &Options) -> Result<Found, IngestError> 
 }
 
 impl Found {
-    /// Files that were given by name.
+    /// Files that were given by name: one training where their names say so, else one each.
     fn files(&mut self, files: &[&Path], options: &Options) -> Result<(), IngestError> {
-        let names: Vec<String> = files.iter().map(|path| name(path)).collect();
+        let (sides, values): (Vec<&Path>, Vec<&Path>) =
+            files.iter().partition(|file| files.len() > 1 && side_of(file).is_some());
+        let folder = common_folder(files);
+        let within = |path: &Path| text(path.strip_prefix(&folder).unwrap_or(path));
+        let names: Vec<String> = values.iter().map(|path| within(path)).collect();
         let decided = options.per_step || options.pattern.is_some();
-        if let ([file], false) = (files, decided) {
-            let epoch = plan::single(&names[0])?;
-            self.runs.push(run_of((*file).to_owned(), epoch));
-            return Ok(());
+        let each = |found: &mut Self| -> Result<(), IngestError> {
+            for path in &values {
+                found.runs.push(run_of((*path).to_owned(), plan::single(&name(path))?));
+            }
+            Ok(())
+        };
+        let plain = names.iter().all(|name| says_nothing(name));
+        if !decided && sides.is_empty() && (values.len() == 1 || plain) {
+            return each(self);
         }
-        let parent = files[0].parent().unwrap_or(Path::new("")).to_owned();
-        let paths: Vec<PathBuf> = files.iter().map(|&path| path.to_owned()).collect();
-        let plain = !decided && names.iter().all(|name| says_nothing(name));
-        if plain {
-            // Nothing in the names but words: each file is a training.
-            self.runs.extend(paths.into_iter().map(|path| run_of(path, None)));
-            return Ok(());
+        // The same name in several folders whose names say nothing.
+        let same = values.len() > 1 && values.iter().all(|path| name(path) == name(values[0]));
+        let group = Group {
+            path: folder.clone(),
+            names,
+            paths: values.iter().map(|&path| path.to_owned()).collect(),
+            sides: sides.iter().map(|&path| (within(path), path.to_owned())).collect(),
+        };
+        let (runs, notes) = (self.runs.len(), self.notes.len());
+        match self.planned(group, options, true) {
+            Err(IngestError::FileNames { .. }) if same && !decided => {
+                self.runs.truncate(runs);
+                self.notes.truncate(notes);
+                each(self)
+            }
+            planned => planned,
         }
-        let group = Group { path: parent, names, paths, sides: Vec::new() };
-        self.planned(group, options, true)
     }
 
     /// The files of a folder: those nearest to it that hold values.
@@ -127,7 +145,7 @@ impl Found {
                 for file in files {
                     let path = folder.join(&file);
                     match Format::of(&path) {
-                        _ if side_of(&file).is_some() => sides.push(file),
+                        _ if side_of(&file).is_some() => sides.push((text(&file), path)),
                         Some(_) => values.push(file),
                         None => others.push(name(&file)),
                     }
@@ -264,8 +282,8 @@ struct Group {
     path: PathBuf,
     names: Vec<String>,
     paths: Vec<PathBuf>,
-    /// Files of labels and ids, within the folder.
-    sides: Vec<PathBuf>,
+    /// Files of labels and ids: their names within the folder, and where they are.
+    sides: Vec<(String, PathBuf)>,
 }
 
 impl Group {
@@ -276,9 +294,9 @@ impl Group {
         place: &Place,
         plan: &Plan,
     ) -> Result<Option<SideFile>, IngestError> {
-        let mut fits: Vec<(usize, &PathBuf, bool)> = Vec::new();
-        for side in self.sides.iter().filter(|side| side_of(side) == Some(field)) {
-            let name = FileName::parse(stem(&text(side)).as_ref());
+        let mut fits: Vec<(usize, &(String, PathBuf), bool)> = Vec::new();
+        for side in self.sides.iter().filter(|(_, path)| side_of(path) == Some(field)) {
+            let name = FileName::parse(stem(&side.0));
             let mut says = 0;
             let mut of_part = false;
             let mut wrong = false;
@@ -312,13 +330,13 @@ impl Group {
         fits.retain(|(says, ..)| *says == most);
         match fits[..] {
             [] => Ok(None),
-            [(_, side, of_part)] => Ok(Some(SideFile { path: self.path.join(side), of_part })),
+            [(_, (_, path), of_part)] => Ok(Some(SideFile { path: path.clone(), of_part, given: false })),
             _ => {
                 let (what, option) = match field {
                     Field::Labels => ("files of labels", "--labels"),
                     _ => ("files of ids", "--ids"),
                 };
-                let found = fits.iter().map(|(_, side, _)| text(side)).collect();
+                let found = fits.iter().map(|(_, (name, _), _)| name.clone()).collect();
                 Err(IngestError::Several { path: self.path.clone(), what, found, option })
             }
         }
@@ -408,12 +426,22 @@ fn side_of(file: &Path) -> Option<Field> {
     if !matches!(ending, "npy" | "txt") {
         return None;
     }
-    let field = names::of_words(&FileName::parse(stem(&text(file))).words)?;
+    let field = names::of_words(&FileName::parse(stem(&name(file))).words)?;
     matches!(field, Field::Labels | Field::Ids).then_some(field)
 }
 
 fn name(path: &Path) -> String {
     path.file_name().unwrap_or_default().to_string_lossy().into_owned()
+}
+
+/// The deepest folder that holds all of some files.
+fn common_folder(files: &[&Path]) -> PathBuf {
+    let parent = |path: &Path| path.parent().unwrap_or(Path::new("")).to_owned();
+    let mut folder = parent(files[0]);
+    while !files.iter().all(|file| file.starts_with(&folder)) {
+        folder = parent(&folder);
+    }
+    folder
 }
 
 /// A path within a folder, with `/` between folders on every system.

@@ -7,7 +7,7 @@
 use std::path::{Path, PathBuf};
 
 use datadiet_core::ScoreKind;
-use datadiet_ingest::{IngestError, Ingested, Keys, Options, Run, ingest};
+use datadiet_ingest::{IngestError, Ingested, Keys, Options, find, ingest};
 use serde_json::Value;
 
 fn data() -> PathBuf {
@@ -19,8 +19,8 @@ fn expected() -> Value {
 }
 
 fn ingested(runs: &[&str], options: &Options) -> Result<Ingested, IngestError> {
-    let runs: Vec<Run> = runs.iter().map(|run| Run::find(&data().join(run)).unwrap()).collect();
-    ingest(&runs, options, &mut |_| {})
+    let given: Vec<PathBuf> = runs.iter().map(|run| data().join(run)).collect();
+    ingest(&find(&given, options)?, options, &mut |_| {})
 }
 
 fn numbers(values: &Value) -> Vec<f64> {
@@ -118,9 +118,9 @@ fn an_epoch_that_ends_where_an_example_comes_again() {
     }
     let path = folder.path().join("log.jsonl");
     std::fs::write(&path, lines).unwrap();
-    let runs = [Run::find(&path).unwrap()];
     let options = Options { per_step: true, ..Options::default() };
-    assert_as_expected(ingest(&runs, &options, &mut |_| {}).unwrap(), 0);
-    let error = ingest(&runs, &Options::default(), &mut |_| {}).unwrap_err();
+    let found = find(&[path], &options).unwrap();
+    assert_as_expected(ingest(&found, &options, &mut |_| {}).unwrap(), 0);
+    let error = ingest(&found, &Options::default(), &mut |_| {}).unwrap_err();
     assert!(matches!(error, IngestError::Repeated { epoch: 1, .. }), "{error}");
 }

@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use datadiet_ingest::{IngestError, Ingested, Kind, Names, Options, Run, ingest};
+use datadiet_ingest::{IngestError, Ingested, Kind, Names, Options, find, ingest};
 
 /// A folder to write files to.
 struct Folder(tempfile::TempDir);
@@ -24,7 +24,7 @@ impl Folder {
     }
 
     fn run_with(&self, options: &Options) -> Result<Ingested, IngestError> {
-        ingest(&[Run::find(self.0.path())?], options, &mut |_| {})
+        ingest(&find(&[self.0.path().to_owned()], options)?, options, &mut |_| {})
     }
 
     /// The error of reading one file.
@@ -164,7 +164,9 @@ fn a_softmax_is_not_taken_for_logits() {
     for name in ["logits.npy", "preds.npy", "output.npy"] {
         let folder = Folder::new();
         folder.file("e1.npz", &zip(&[(name, &softmax), ("labels.npy", &labels)], None));
-        says(&folder.run().unwrap_err(), &["lies in [0, 1] and sums to 1", "--kind logits"]);
+        let error = folder.run().unwrap_err();
+        says(&error, &["lies in [0, 1] and sums to 1", "--kind probabilities"]);
+        assert!(!error.to_string().contains("--kind logits"), "wrong advice: {error}");
         for kind in [Kind::Logits, Kind::Probabilities] {
             let options = Options { kind: Some(kind), ..Options::default() };
             assert_eq!(folder.run_with(&options).unwrap().kind, kind);
@@ -201,7 +203,7 @@ fn several_columns_that_could_be_the_one() {
         [("logits.npy", &good()), ("label.npy", &labels), ("gold.npy", &labels)];
     let folder = Folder::new();
     folder.file("e1.npz", &zip(&members, None));
-    says(&folder.run().unwrap_err(), &["several labels: label, gold", "--label"]);
+    says(&folder.run().unwrap_err(), &["several labels: gold, label", "--label"]);
     let names = Names { labels: Some("gold".into()), ..Names::default() };
     folder.run_with(&Options { names, ..Options::default() }).unwrap();
 }
@@ -289,7 +291,7 @@ fn zip_bombs_stop_at_what_is_declared_and_at_the_limit() {
     let header = npy("<f4", "(37500000, 2)", &[]);
     let bomb = [header, vec![0; 300_000_000]].concat();
     let error = Folder::error("e1.npz", &zip(&[("logits.npy", &bomb)], None));
-    says(&error, &["logits expands from", "to 300000080 bytes"]);
+    says(&error, &["logits expands from", "to 300000077 bytes"]);
     // Declared as small: reading stops there.
     let labels = npy("<i8", "(2,)", &[0; 16]);
     let lies = zip(&[("logits.npy", &good()), ("labels.npy", &labels)], Some(60));
@@ -338,11 +340,12 @@ fn values_that_are_no_scores_name_the_example() {
         |id: &str, values: &str| format!("{{\"id\": {id}, \"probs\": {values}, \"label\": 0}}\n");
     let two = line("\"cat\"", "[0.5, 0.5]") + &line("\"dog\"", "[0.5, 0.6]");
     let sum = Folder::error("a.jsonl", two.as_bytes());
-    says(&sum, &["a.jsonl, epoch 1, example dog", "its probabilities sum to 1.1", "--kind logits"]);
+    says(&sum, &["a.jsonl, example dog", "its probabilities sum to 1.1", "--renormalise"]);
+    assert!(!sum.to_string().contains("--kind logits"), "wrong advice: {sum}");
     let negative = line("3", "[1.5, -0.5]");
     says(
         &Folder::error("a.jsonl", negative.as_bytes()),
-        &["example 3", "-0.5 of class 1 is no probability"],
+        &["example 3", "-0.5 of class 1 is no probability", "--kind logits"],
     );
     let nan = line("3", "[NaN, 0.5]");
     says(
@@ -361,11 +364,23 @@ fn examples_that_occur_twice_or_change_their_label() {
     let line = |id: u32, epoch: u32, label: u32| {
         format!("{{\"id\": {id}, \"logits\": [0, 1], \"label\": {label}, \"epoch\": {epoch}}}\n")
     };
+    // The same row again, as samplers fill the last batch: the first counts, with a word.
     let twice = line(4, 1, 0) + &line(9, 1, 0) + &line(4, 1, 0);
-    let error = Folder::error("a.jsonl", twice.as_bytes());
-    says(&error, &["example 4 occurs twice in epoch 1", "--per-step"]);
+    let folder = Folder::new();
+    folder.file("a.jsonl", twice.as_bytes());
+    let found = folder.run().unwrap();
+    assert_eq!(found.labels.len(), 2);
+    assert!(found.notes[0].contains("1 rows repeat an example"), "{:?}", found.notes);
+    // Another row for the example.
+    let other = "{\"id\": 4, \"logits\": [0, 2], \"label\": 0, \"epoch\": 1}\n";
+    let differs = line(4, 1, 0) + &line(9, 1, 0) + other;
+    let error = Folder::error("a.jsonl", differs.as_bytes());
+    says(&error, &["example 4 occurs twice in epoch 1", "--keep-first", "--per-step"]);
+    folder.file("a.jsonl", differs.as_bytes());
+    folder.run_with(&Options { keep_first: true, ..Options::default() }).unwrap();
     // In no order, too.
-    let twice = line(4, 2, 0) + &line(9, 1, 0) + &line(4, 1, 0) + &line(4, 2, 0);
+    let other = other.replace("\"epoch\": 1", "\"epoch\": 2");
+    let twice = line(4, 2, 0) + &line(9, 1, 0) + &line(4, 1, 0) + &other;
     says(&Folder::error("a.jsonl", twice.as_bytes()), &["example 4 occurs twice in epoch 2"]);
     let changed = line(4, 1, 0) + &line(4, 2, 1);
     let error = Folder::error("a.jsonl", changed.as_bytes());
@@ -396,10 +411,10 @@ fn labels_and_ids_that_cannot_be_brought_together() {
     folder.file("labels.txt", b"1\n");
     says(&folder.run().unwrap_err(), &["labels.txt has no label for example 1"]);
     folder.file("labels.txt", b"1\nx\n");
-    says(&folder.run().unwrap_err(), &["label x of row 2"]);
+    says(&folder.run().unwrap_err(), &["label \"x\" of row 2"]);
     folder.file("labels.txt", b"1\n0\n");
     folder.file("ids.txt", b"a\n");
-    says(&folder.run().unwrap_err(), &["it has 2 rows or more, but there are 1 ids"]);
+    says(&folder.run().unwrap_err(), &["ids.txt has 1 ids, but", "has 2 rows or more"]);
     folder.file("ids.txt", b"a\nb\n");
     folder.run().unwrap();
     folder.file("e2.jsonl", b"{\"id\": \"c\", \"logits\": [0, 1]}\n");
@@ -431,21 +446,30 @@ fn one_column_is_a_binary_problem() {
     assert_eq!(found.column(0, place).unwrap(), [0.75, 0.75]);
 }
 
+fn found_of(path: &Path) -> datadiet_ingest::Found {
+    find(&[path.to_owned()], &Options::default()).unwrap()
+}
+
 #[test]
 fn runs_must_have_the_same_epochs_and_names_must_be_found() {
     let folder = Folder::new();
     let line = b"{\"guid\": 1, \"logits_epoch_0\": [0, 1], \"gold\": 1}\n";
-    let run = |path: &Path| Run::find(path).unwrap();
-    let first = folder.file("dynamics_epoch_0.jsonl", line);
-    let other = folder.file("dynamics_epoch_3.jsonl", line);
-    let runs = [run(&first), run(&other)];
-    let error = ingest(&runs, &Options::default(), &mut |_| {}).unwrap_err();
-    says(&error, &["dynamics_epoch_3.jsonl has epochs 3, the first run has 0"]);
+    let both = folder.0.path();
+    let [first, other] = ["a", "b"].map(|run| both.join(run));
+    for (run, epoch) in [(&first, 0), (&other, 3)] {
+        std::fs::create_dir(run).unwrap();
+        std::fs::write(run.join(format!("dynamics_epoch_{epoch}.jsonl")), line).unwrap();
+    }
+    let of = |options: &Options| {
+        let found = find(&[first.clone(), other.clone()], options).unwrap();
+        ingest(&found, options, &mut |_| {}).unwrap_err()
+    };
+    says(&of(&Options::default()), &["b has epochs 3, the first run has 0"]);
     let names = Names { values: Some("z".into()), ..Names::default() };
-    let error = ingest(&runs, &Options { names, ..Options::default() }, &mut |_| {}).unwrap_err();
-    says(&error, &["it has no logits or probabilities", "--values"]);
-    says(&Folder::error("a.csv", b"1,2\n"), &["holds no file of logits"]);
-    let csv = Run::find(&folder.file("a.csv", b"1,2\n")).unwrap_err();
-    says(&csv, &["not a known ending", ".jsonl"]);
+    let error = ingest(&found_of(&first), &Options { names, ..Options::default() }, &mut |_| {});
+    says(&error.unwrap_err(), &["has no logits or probabilities", "--values"]);
+    says(&Folder::error("a.pt", b"1,2\n"), &["holds no file of logits (it has a.pt)"]);
+    let torch = find(&[folder.file("a.pt", b"1,2\n")], &Options::default()).unwrap_err();
+    says(&torch, &["not a known ending", "jsonl", "numpy.savez"]);
     says(&Folder::error("a.jsonl", b"\n"), &["holds no rows"]);
 }

@@ -60,7 +60,19 @@ impl SubsetFile<'_> {
             Some("parquet") => Ok(self.table().write(path)?),
             Some("json") => Ok(write_json(path, &self.json())?),
             Some("npy") => self.write_npy(path),
-            _ => Ok(write_atomically(path, |file| txt(&self.names(), file))?),
+            _ => {
+                let names = self.names();
+                // One id a line: what reads the file counts lines.
+                let broken = names.iter().find(|name| name.contains(['\n', '\r']));
+                if let Some(name) = broken {
+                    bail!(
+                        "the id {name:?} holds a line break, and {} has one id a line; give a name \
+                         that ends in .json or .parquet",
+                        path.display()
+                    );
+                }
+                Ok(write_atomically(path, |file| txt(&names, file))?)
+            }
         }
     }
 
