@@ -129,11 +129,7 @@ impl Header {
 }
 
 /// The fields as arrays: with an axis more where a field is an array itself.
-fn structured(
-    name: &str,
-    fields: Vec<FieldType>,
-    shape: &[u64],
-) -> Result<Vec<Array>, ArrayError> {
+fn structured(name: &str, fields: Vec<FieldType>, shape: &[u64]) -> Result<Vec<Array>, ArrayError> {
     let overflow = || ArrayError::Damaged(format!("{name}: its records are too long"));
     let mut arrays = Vec::new();
     let mut offset = 0_usize;
@@ -147,9 +143,10 @@ fn structured(
             continue;
         }
         let element = element_of(&whole, &descr)?;
-        let bytes = field.shape.iter().try_fold(element.size, |bytes, &side| {
-            bytes.checked_mul(usize::try_from(side).ok()?)
-        });
+        let bytes = field
+            .shape
+            .iter()
+            .try_fold(element.size, |bytes, &side| bytes.checked_mul(usize::try_from(side).ok()?));
         let end = bytes.and_then(|bytes| offset.checked_add(bytes)).ok_or_else(overflow)?;
         let order = Order::Field { record: 0, offset, length: end - offset, sides: shape.len() };
         let shape = shape.iter().chain(&field.shape).copied().collect();
@@ -171,8 +168,7 @@ fn element_of(name: &str, descr: &str) -> Result<Element, ArrayError> {
     if descr.get(1..).is_some_and(|kind| kind.starts_with('O')) {
         return Err(ArrayError::Pickle { array: name.into() });
     }
-    element(descr)
-        .ok_or_else(|| ArrayError::Type { array: name.into(), found: descr.to_owned() })
+    element(descr).ok_or_else(|| ArrayError::Type { array: name.into(), found: descr.to_owned() })
 }
 
 impl Descr {

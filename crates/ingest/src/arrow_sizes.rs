@@ -9,7 +9,9 @@ use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::path::Path;
 
-use arrow_ipc::{Block, CompressionType, Endianness, Message, RecordBatch, root_as_footer, root_as_message};
+use arrow_ipc::{
+    Block, CompressionType, Endianness, Message, RecordBatch, root_as_footer, root_as_message,
+};
 
 use crate::IngestError;
 

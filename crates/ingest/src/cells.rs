@@ -35,9 +35,8 @@ impl Cell<'_> {
 
     /// The whole number that it says.
     fn whole(&self) -> Option<i64> {
-        let of_float = |value: f64| {
-            (value.fract() == 0.0 && value.abs() < 9.0e15).then_some(value as i64)
-        };
+        let of_float =
+            |value: f64| (value.fract() == 0.0 && value.abs() < 9.0e15).then_some(value as i64);
         match *self {
             Self::Integer(value) => Some(value),
             Self::Float(value) => of_float(value),
@@ -63,7 +62,8 @@ pub(crate) fn label(path: &Path, row: u64, cell: Cell<'_>) -> Result<u32, Ingest
         return Ok(value.into());
     }
     if let Cell::Text(text) = cell
-        && let Some(value) = ["false", "true"].iter().position(|word| text.eq_ignore_ascii_case(word))
+        && let Some(value) =
+            ["false", "true"].iter().position(|word| text.eq_ignore_ascii_case(word))
     {
         return Ok(value as u32);
     }
@@ -115,7 +115,12 @@ pub(crate) struct KeysBuilder {
 
 impl KeysBuilder {
     /// Adds the id of a row.
-    pub(crate) fn push(&mut self, path: &Path, row: u64, cell: Cell<'_>) -> Result<(), IngestError> {
+    pub(crate) fn push(
+        &mut self,
+        path: &Path,
+        row: u64,
+        cell: Cell<'_>,
+    ) -> Result<(), IngestError> {
         let refused = || IngestError::Row {
             path: path.to_owned(),
             row,
@@ -151,7 +156,9 @@ impl KeysBuilder {
 /// The cell of a text without types, such as CSV: empty and `nan` are missing, `2.0` is 2.
 pub(crate) fn untyped(text: &str) -> Cell<'_> {
     let text = text.trim();
-    if text.is_empty() || ["nan", "na", "null", "none", "<na>"].iter().any(|m| text.eq_ignore_ascii_case(m)) {
+    if text.is_empty()
+        || ["nan", "na", "null", "none", "<na>"].iter().any(|m| text.eq_ignore_ascii_case(m))
+    {
         return Cell::Missing;
     }
     let plain = text.starts_with(|c: char| c.is_ascii_digit() || c == '-')

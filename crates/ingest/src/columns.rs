@@ -290,8 +290,7 @@ fn cells_of(column: &dyn Array) -> Option<Cells<'_>> {
             let is_null: Vec<bool> =
                 (0..dictionary.values().len()).map(|at| dictionary.values().is_null(at)).collect();
             // Of no values there are no keys to look up.
-            let keys =
-                if is_null.is_empty() { Vec::new() } else { dictionary.normalized_keys() };
+            let keys = if is_null.is_empty() { Vec::new() } else { dictionary.normalized_keys() };
             Box::new(move |row| match keys.get(row) {
                 Some(&key) if !is_null[key] => values(key),
                 _ => Cell::Missing,

@@ -45,12 +45,11 @@ impl Csv {
         let mut text = text::open(path)?;
         let first = first_line(path, &mut text)?;
         let count = |&delimiter: &u8| first.iter().filter(|&&byte| byte == delimiter).count();
-        let delimiter = DELIMITERS.into_iter().max_by_key(|delimiter| {
-            (count(delimiter), std::cmp::Reverse(*delimiter))
-        });
+        let delimiter = DELIMITERS
+            .into_iter()
+            .max_by_key(|delimiter| (count(delimiter), std::cmp::Reverse(*delimiter)));
         let delimiter = delimiter.filter(|delimiter| count(delimiter) > 0).unwrap_or(b',');
-        let whole: Box<dyn Read> =
-            Box::new(Cursor::new(first).chain(text).take(u64::MAX));
+        let whole: Box<dyn Read> = Box::new(Cursor::new(first).chain(text).take(u64::MAX));
         let rows = csv::ReaderBuilder::new()
             .delimiter(delimiter)
             .comment(Some(b'#'))
@@ -80,7 +79,8 @@ impl Csv {
             self.width = 1;
             return Ok(());
         };
-        let numbers: Option<Vec<f64>> = header.iter().map(|cell| cell.trim().parse().ok()).collect();
+        let numbers: Option<Vec<f64>> =
+            header.iter().map(|cell| cell.trim().parse().ok()).collect();
         // A matrix of numbers has no names; 0, 1, 2, … are those of a data frame's columns.
         let counted = |numbers: &Vec<f64>| {
             numbers.len() > 1 && numbers.iter().copied().eq((0..numbers.len()).map(|n| n as f64))
@@ -91,7 +91,8 @@ impl Csv {
         let header: Vec<String> = header.iter().map(|name| name.trim().to_owned()).collect();
         self.ahead = self.record()?;
         let content = |place: usize| {
-            let cell = self.ahead.as_ref().and_then(|row| row.get(place)).unwrap_or_default().trim();
+            let cell =
+                self.ahead.as_ref().and_then(|row| row.get(place)).unwrap_or_default().trim();
             if cell.starts_with('[') {
                 Content::Lists
             } else if cell.parse::<f64>().is_ok() || matches!(cells::untyped(cell), Cell::Missing) {
@@ -131,7 +132,12 @@ impl Csv {
     }
 
     /// A matrix without names.
-    fn bare(&mut self, columns: usize, first: StringRecord, names: &Names) -> Result<(), IngestError> {
+    fn bare(
+        &mut self,
+        columns: usize,
+        first: StringRecord,
+        names: &Names,
+    ) -> Result<(), IngestError> {
         if names.values.is_some() || columns < 2 {
             return Err(self.no_header());
         }
@@ -198,8 +204,10 @@ impl Csv {
         let line = self.line(row);
         let cell = |place: usize| {
             row.get(place).ok_or_else(|| {
-                let reason =
-                    format!("it has {} cells, the line of names has more; was it cut off?", row.len());
+                let reason = format!(
+                    "it has {} cells, the line of names has more; was it cut off?",
+                    row.len()
+                );
                 self.row_error(line, reason)
             })
         };
@@ -240,7 +248,8 @@ impl Csv {
                     Ok(value) => value as f32,
                     Err(_) if matches!(cells::untyped(text), Cell::Missing) => f32::NAN,
                     Err(_) => {
-                        let hint = if text.contains(',') { "; write decimals with a point" } else { "" };
+                        let hint =
+                            if text.contains(',') { "; write decimals with a point" } else { "" };
                         let reason = format!("the value{} is {text:?}, no number{hint}", id());
                         return Err(self.row_error(line, reason));
                     }

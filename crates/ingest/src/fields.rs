@@ -55,8 +55,7 @@ impl Fields {
             rest.filter(|name| !values.iter().any(|value| value == name))
         };
         let of = |field| names.one(path, field, rest());
-        let (labels, keys, epochs) =
-            (of(Field::Labels)?, of(Field::Ids)?, of(Field::Epochs)?);
+        let (labels, keys, epochs) = (of(Field::Labels)?, of(Field::Ids)?, of(Field::Epochs)?);
         let said = Said {
             epoch: match &values[..] {
                 [one] => Names::epoch(one),
@@ -102,9 +101,9 @@ fn values_of(
     };
     let found: Vec<_> = all.iter().filter_map(candidate).collect();
     let Some(best) = found.iter().map(|(.., rank)| *rank).min() else {
-        return plain_numbers(all).map(|values| (values, None)).ok_or_else(|| {
-            IngestError::no_values(path, names_of_all())
-        });
+        return plain_numbers(all)
+            .map(|values| (values, None))
+            .ok_or_else(|| IngestError::no_values(path, names_of_all()));
     };
     let found: Vec<_> = found.into_iter().filter(|(.., rank)| *rank == best).collect();
     let kind = found[0].2;
@@ -120,8 +119,7 @@ fn values_of(
                     Some((stem.to_owned(), number, name.clone()))
                 })
                 .collect();
-            let mut numbers =
-                numbers.ok_or_else(|| missing("single set of columns of values"))?;
+            let mut numbers = numbers.ok_or_else(|| missing("single set of columns of values"))?;
             numbers.sort();
             let (stem, start) = (numbers[0].0.clone(), numbers[0].1);
             let expected = (start..).map(|number| (&stem, number));

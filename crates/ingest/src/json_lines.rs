@@ -53,7 +53,8 @@ struct Row {
     key: Option<(Rank, Value)>,
     label: Option<(Rank, Value)>,
     epoch: Option<(Rank, Value)>,
-    said: Said,
+    /// The epoch in the name of the values: rows of several may stand in one file.
+    named_epoch: Option<i64>,
 }
 
 /// A value of a field of which only ids, labels and epochs are wanted.
@@ -265,7 +266,7 @@ impl<'de> Visitor<'de> for Fields<'_> {
                     let again = better(&mut row.values, rank, &mut map)?;
                     if matches!(&row.values, Some((best, _)) if *best == rank) {
                         row.kind = kind;
-                        row.said.epoch = Names::epoch(&name);
+                        row.named_epoch = Names::epoch(&name);
                     }
                     again
                 }
@@ -313,8 +314,7 @@ fn better<'de, T: Deserialize<'de>, A: MapAccess<'de>>(
 impl JsonLines {
     /// Reads the first row.
     pub(crate) fn open(path: &Path, names: &Names) -> Result<Self, IngestError> {
-        let fields =
-            FieldsByName { names: names.clone(), known: Vec::new(), unread: Vec::new() };
+        let fields = FieldsByName { names: names.clone(), known: Vec::new(), unread: Vec::new() };
         let mut opened = Self {
             path: path.to_owned(),
             fields,
@@ -334,7 +334,7 @@ impl JsonLines {
         if let Some(first) = &opened.ahead {
             opened.kind = first.kind;
             opened.said = Said {
-                epoch: first.said.epoch,
+                epoch: None,
                 steps: names.epochs.is_none() && matches!(first.epoch, Some((STEP, _))),
                 unused_ids: match first.key {
                     Some(_) => Vec::new(),
@@ -449,14 +449,16 @@ impl JsonLines {
             (None, None) => {}
             _ => return Err(missing("an id")),
         }
-        let label = row.label.as_ref().map(|(_, label)| {
-            cells::label(path, number, self.cell(label, "label")?)
-        });
+        let label = row
+            .label
+            .as_ref()
+            .map(|(_, label)| cells::label(path, number, self.cell(label, "label")?));
         add(label.transpose()?, &mut batch.labels, first).ok_or_else(|| missing("a label"))?;
-        let epoch = row.epoch.as_ref().map(|(_, epoch)| {
-            cells::epoch(path, number, self.cell(epoch, "epoch")?)
-        });
-        add(epoch.transpose()?, &mut batch.epochs, first).ok_or_else(|| missing("an epoch"))?;
+        let epoch = match &row.epoch {
+            Some((_, epoch)) => Some(cells::epoch(path, number, self.cell(epoch, "epoch")?)?),
+            None => row.named_epoch,
+        };
+        add(epoch, &mut batch.epochs, first).ok_or_else(|| missing("an epoch"))?;
         if row.kind != self.kind {
             return Err(self.row_error("some rows hold logits and some hold probabilities"));
         }

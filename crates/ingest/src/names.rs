@@ -9,26 +9,82 @@ use std::path::Path;
 use crate::{IngestError, Kind};
 
 const LOGITS: &[&str] = &["logits", "logit"];
-const PROBABILITIES: &[&str] =
-    &["probabilities", "probability", "probs", "prob", "proba", "probas", "softmax", "pred_probs", "predprobs"];
+const PROBABILITIES: &[&str] = &[
+    "probabilities",
+    "probability",
+    "probs",
+    "prob",
+    "proba",
+    "probas",
+    "softmax",
+    "pred_probs",
+    "predprobs",
+];
 /// Logits to some, probabilities to others.
 const EITHER: &[&str] =
     &["outputs", "output", "out", "scores", "preds", "predictions", "raw_predictions"];
 const LABELS: &[&str] = &[
-    "labels", "label", "gold", "golds", "targets", "target", "y", "y_true", "ground_truth",
-    "given_label", "given_labels",
+    "labels",
+    "label",
+    "gold",
+    "golds",
+    "targets",
+    "target",
+    "y",
+    "y_true",
+    "ground_truth",
+    "given_label",
+    "given_labels",
 ];
 /// Names of ids, best first.
 const IDS: [&[&str]; 3] = [
     &[
-        "ids", "id", "guid", "guids", "uid", "uids", "uuid", "key", "keys", "example_id",
-        "example_ids", "sample_id", "sample_ids", "text_id", "image_id", "img_id", "data_id",
-        "item_id", "row_id", "doc_id", "document_id", "sentence_id", "question_id", "instance_id",
-        "record_id", "datapoint_id", "point_id", "sampleid", "exampleid", "imageid", "textid",
+        "ids",
+        "id",
+        "guid",
+        "guids",
+        "uid",
+        "uids",
+        "uuid",
+        "key",
+        "keys",
+        "example_id",
+        "example_ids",
+        "sample_id",
+        "sample_ids",
+        "text_id",
+        "image_id",
+        "img_id",
+        "data_id",
+        "item_id",
+        "row_id",
+        "doc_id",
+        "document_id",
+        "sentence_id",
+        "question_id",
+        "instance_id",
+        "record_id",
+        "datapoint_id",
+        "point_id",
+        "sampleid",
+        "exampleid",
+        "imageid",
+        "textid",
     ],
     &[
-        "index", "indices", "indexes", "idx", "idxs", "example_idx", "sample_idx", "data_idx",
-        "example_index", "sample_index", "data_index", "dataset_index", "row_idx",
+        "index",
+        "indices",
+        "indexes",
+        "idx",
+        "idxs",
+        "example_idx",
+        "sample_idx",
+        "data_idx",
+        "example_index",
+        "sample_index",
+        "data_index",
+        "dataset_index",
+        "row_idx",
     ],
     // A frame's own index: pandas in Parquet, pandas in CSV.
     &["__index_level_0__", "unnamed: 0", ""],
@@ -37,13 +93,30 @@ const EPOCHS: &[&str] = &["epochs", "epoch", "ep"];
 const STEPS: &[&str] = &["step", "steps", "global_step", "iteration", "iter"];
 
 /// Ends of names that look like ids.
-const LIKE_IDS: &[&str] =
-    &["_id", "_ids", "_idx", "_index", "_key", "_guid", "_uid", "_uuid", "id", "_name", "filename", "path"];
+const LIKE_IDS: &[&str] = &[
+    "_id", "_ids", "_idx", "_index", "_key", "_guid", "_uid", "_uuid", "id", "_name", "filename",
+    "path",
+];
 /// Names that end so and are of something else than examples.
 const UNLIKE_IDS: &[&str] = &[
-    "class_id", "label_id", "run_id", "model_id", "batch_id", "seed_id", "epoch_id", "fold_id",
-    "rank_id", "worker_id", "class_name", "label_name", "model_name", "run_name", "label_idx",
-    "class_idx", "valid", "batch_idx",
+    "class_id",
+    "label_id",
+    "run_id",
+    "model_id",
+    "batch_id",
+    "seed_id",
+    "epoch_id",
+    "fold_id",
+    "rank_id",
+    "worker_id",
+    "class_name",
+    "label_name",
+    "model_name",
+    "run_name",
+    "label_idx",
+    "class_idx",
+    "valid",
+    "batch_idx",
 ];
 
 /// Names given by the user; where none is given the usual ones are tried.
@@ -141,9 +214,8 @@ impl Names {
         };
         let rank = match &self.values {
             // `z` names the array z, or the columns z_0, z_1, …
-            Some(given) => {
-                (given == name || numbered(name).is_some_and(|(stem, _)| stem == given)).then_some(0)
-            }
+            Some(given) => (given == name || numbered(name).is_some_and(|(stem, _)| stem == given))
+                .then_some(0),
             None => rank,
         };
         Some((Field::Values(kind), rank?))

@@ -238,14 +238,15 @@ impl<'a> Pass<'a> {
                 own_keys = batch.keys.is_some();
                 self.check_values(path, &*reader, &mut batch)?;
                 side.complete(path, &mut batch, before)?;
-                self.check_identified(run, file, &batch, &said.unused_ids)?;
-                rows = rows.max(batch.first + batch.rows as u64);
-                batch.first += before;
                 let numbers = batch.epochs.as_deref().unwrap_or(std::slice::from_ref(&epoch));
                 for &number in numbers {
                     let (first, last) = read.epochs.unwrap_or((number, number));
                     read.epochs = Some((first.min(number), last.max(number)));
                 }
+                let several = !batch.axis && read.epochs.is_some_and(|(first, last)| first < last);
+                self.check_identified(run, file, &batch, several, &said.unused_ids)?;
+                rows = rows.max(batch.first + batch.rows as u64);
+                batch.first += before;
                 if !take(self, Place { path, epoch, guessed }, &mut batch)? {
                     return Ok(());
                 }
@@ -262,6 +263,17 @@ impl<'a> Pass<'a> {
             let last = run.files.get(index + 1).is_none_or(|next| !next.continues);
             if !own_keys && rows > 0 {
                 side.check_all_used(path, rows, before, last)?;
+            }
+            if let (Some(name), Some((first, last))) = (file.epoch, read.epochs)
+                && first == last
+                && name != first
+            {
+                let path = path.display();
+                let note =
+                    format!("{path}: its name says epoch {name}, its rows {first}: the rows count");
+                if !self.notes.contains(&note) {
+                    self.notes.push(note);
+                }
             }
             before += rows;
             if guessed {
@@ -294,18 +306,19 @@ impl<'a> Pass<'a> {
     }
 
     /// Checks that a row's number in the file says which example it is, where there are no ids.
+    /// `several`: the file has rows of several epochs.
     fn check_identified(
         &mut self,
         run: &Run,
         file: &RunFile,
         batch: &Batch,
+        several: bool,
         unused: &[String],
     ) -> Result<(), IngestError> {
         if batch.keys.is_some() {
             return Ok(());
         }
         let path = || file.path.clone();
-        let several = batch.epochs.is_some() && !batch.axis;
         if let [first, ..] = unused {
             if several || self.options.per_step || self.files > 1 {
                 return Err(IngestError::UnusedIds { path: path(), columns: unused.to_vec() });
@@ -376,7 +389,10 @@ impl<'a> Pass<'a> {
         let all: BTreeSet<u32> = sets.into_iter().flatten().collect();
         if total != all.len() {
             let path = found.runs[0].path.clone();
-            return Err(IngestError::Folds { path, reason: "shares some examples with other folds" });
+            return Err(IngestError::Folds {
+                path,
+                reason: "shares some examples with other folds",
+            });
         }
         self.notes.push("each fold has its own examples: together they are one run".into());
         let mut files: Vec<RunFile> = found.runs.iter().flat_map(|run| run.files.clone()).collect();

@@ -148,8 +148,10 @@ pub(crate) fn steps(names: &[String]) -> Result<Vec<Place>, IngestError> {
     match repeated(&places) {
         None => Ok(places),
         Some((a, b)) => {
-            let reason =
-                format!("nothing says which of {} and {} came first", names.names[a], names.names[b]);
+            let reason = format!(
+                "nothing says which of {} and {} came first",
+                names.names[a], names.names[b]
+            );
             let hint = "number the files by step, such as step_1.npz, step_2.npz".into();
             Err(IngestError::FileNames { reason, hint })
         }
@@ -161,15 +163,19 @@ pub(crate) fn by_pattern(
     names: &[String],
     pattern: &Pattern,
 ) -> Result<Vec<Option<Place>>, IngestError> {
-    let said: Vec<Option<Said>> = names.iter().map(|name| pattern.said(name).or_else(|| pattern.said(stem(name)))).collect();
+    let said: Vec<Option<Said>> =
+        names.iter().map(|name| pattern.said(name).or_else(|| pattern.said(stem(name)))).collect();
     let place = |said: Said| Place {
         run: said.run.map(|run| (run, 0)).into_iter().collect(),
         epoch: said.epoch,
         part: said.part.map(|part| (part.clone(), part.parse().unwrap_or(0))).into_iter().collect(),
     };
     let places: Vec<Option<Place>> = said.into_iter().map(|said| said.map(place)).collect();
-    let named: Vec<(&String, &Place)> =
-        names.iter().zip(&places).filter_map(|(name, place)| Some((name, place.as_ref()?))).collect();
+    let named: Vec<(&String, &Place)> = names
+        .iter()
+        .zip(&places)
+        .filter_map(|(name, place)| Some((name, place.as_ref()?)))
+        .collect();
     if named.is_empty() {
         let reason = format!("no file is called like {pattern}");
         let listed: Vec<&str> = names.iter().take(LISTED).map(String::as_str).collect();
@@ -178,7 +184,8 @@ pub(crate) fn by_pattern(
     }
     for (index, (name, place)) in named.iter().enumerate() {
         if let Some((other, _)) = named[..index].iter().find(|(_, before)| before == place) {
-            let reason = format!("by {pattern}, {other} and {name} are the same run, epoch and part");
+            let reason =
+                format!("by {pattern}, {other} and {name} are the same run, epoch and part");
             let hint = "name what differs between them: {epoch}, {run} or {part}".into();
             return Err(IngestError::FileNames { reason, hint });
         }
@@ -249,9 +256,16 @@ impl<'a> Names<'a> {
                 &self.names[with][number.place.clone()].trim_start_matches('0'),
             );
             let reason = match number.role {
-                Role::Epoch | Role::Step => format!("{other} has no number that is called an epoch or step, as {} has", self.names[with]),
-                Role::Run | Role::Fold => format!("{other} has no number of a run, as {} has", self.names[with]),
-                Role::Process | Role::Part | Role::Batch => format!("{other} has no number of a part, as {} has", self.names[with]),
+                Role::Epoch | Role::Step => format!(
+                    "{other} has no number that is called an epoch or step, as {} has",
+                    self.names[with]
+                ),
+                Role::Run | Role::Fold => {
+                    format!("{other} has no number of a run, as {} has", self.names[with])
+                }
+                Role::Process | Role::Part | Role::Batch => {
+                    format!("{other} has no number of a part, as {} has", self.names[with])
+                }
                 Role::Other | Role::Unnamed => reason,
             };
             let hint = format!(
@@ -302,9 +316,8 @@ impl<'a> Names<'a> {
         has_time: bool,
     ) -> IngestError {
         let (first, second) = (&self.names[a], &self.names[b]);
-        let differ = |changing: &&Changing<'_>| {
-            changing.numbers[a].value != changing.numbers[b].value
-        };
+        let differ =
+            |changing: &&Changing<'_>| changing.numbers[a].value != changing.numbers[b].value;
         let steps = self.parsed[a].numbers.iter().filter(|n| n.role == Role::Step && has_time);
         let differing = unnamed.iter().filter(differ).map(|changing| changing.numbers[a]);
         let open: Vec<&Number> = if has_time {
@@ -338,7 +351,10 @@ impl<'a> Names<'a> {
                 let patterns = roles.map(|role| self.pattern(a, &[(one, role)]));
                 (
                     format!("{first} and {second}: nothing says what {shown} is"),
-                    format!("say whether it is an epoch, a run (a seed) or a part: {}", patterns.join(", ")),
+                    format!(
+                        "say whether it is an epoch, a run (a seed) or a part: {}",
+                        patterns.join(", ")
+                    ),
                 )
             }
             [one, two, ..] => {
@@ -346,8 +362,14 @@ impl<'a> Names<'a> {
                 let roles = [["{run}", "{epoch}"], ["{epoch}", "{run}"], ["{epoch}", "{part}"]];
                 let patterns = roles.map(|[x, y]| self.pattern(a, &[(one, x), (two, y)]));
                 (
-                    format!("{first} and {second}: nothing says what {} and {} are", shown[0], shown[1]),
-                    format!("say which is the epoch, and what the other is: {}", patterns.join(", ")),
+                    format!(
+                        "{first} and {second}: nothing says what {} and {} are",
+                        shown[0], shown[1]
+                    ),
+                    format!(
+                        "say which is the epoch, and what the other is: {}",
+                        patterns.join(", ")
+                    ),
                 )
             }
         };
@@ -356,7 +378,8 @@ impl<'a> Names<'a> {
 
     /// The name of a file as a pattern in which the first of some numbers is the epoch.
     fn suggestion(&self, file: usize, numbers: &[&Number]) -> String {
-        let asked: Vec<_> = numbers.first().map(|&number| (number, "{epoch}")).into_iter().collect();
+        let asked: Vec<_> =
+            numbers.first().map(|&number| (number, "{epoch}")).into_iter().collect();
         self.pattern(file, &asked)
     }
 
@@ -439,7 +462,10 @@ mod tests {
             &["seed0_epoch1", "seed1_epoch1"],
             &[(Some(0), Some(1), None), (Some(1), Some(1), None)],
         );
-        assert_places(&["final_seed0", "final_seed1"], &[(Some(0), None, None), (Some(1), None, None)]);
+        assert_places(
+            &["final_seed0", "final_seed1"],
+            &[(Some(0), None, None), (Some(1), None, None)],
+        );
         assert_places(
             &["epoch_0_rank_0", "epoch_0_rank_1"],
             &[(None, Some(0), Some(0)), (None, Some(0), Some(1))],
@@ -453,10 +479,16 @@ mod tests {
             &["cifar10-epoch=3-step=120-acc=91", "cifar10-epoch=4-step=160-acc=90"],
             &[(None, Some(3), None), (None, Some(4), None)],
         );
-        assert_places(&["checkpoint-500", "checkpoint-1000"], &[(None, Some(500), None), (None, Some(1000), None)]);
+        assert_places(
+            &["checkpoint-500", "checkpoint-1000"],
+            &[(None, Some(500), None), (None, Some(1000), None)],
+        );
         // Only one number changes.
         assert_places(&["cifar10_1", "cifar10_2"], &[(None, Some(1), None), (None, Some(2), None)]);
-        assert_places(&["weights.03-0.45", "weights.04-0.41"], &[(None, Some(3), None), (None, Some(4), None)]);
+        assert_places(
+            &["weights.03-0.45", "weights.04-0.41"],
+            &[(None, Some(3), None), (None, Some(4), None)],
+        );
     }
 
     #[test]
@@ -467,11 +499,17 @@ mod tests {
         let within = error(&["epoch=0-step=100", "epoch=0-step=200", "epoch=1-step=300"]);
         assert!(within.contains("--pattern 'epoch={}-step={epoch}'"), "{within}");
         let kinds = error(&["train_epoch_1", "val_epoch_1"]);
-        assert!(kinds.contains("both of epoch 1") && kinds.contains("--pattern 'train_epoch_{epoch}'"), "{kinds}");
+        assert!(
+            kinds.contains("both of epoch 1") && kinds.contains("--pattern 'train_epoch_{epoch}'"),
+            "{kinds}"
+        );
         let sweep = error(&["resnet18", "resnet34"]);
         assert!(sweep.contains("nothing says what 18 is"), "{sweep}");
         let best = error(&["best", "epoch_1", "epoch_2"]);
-        assert!(best.contains("best has no number") && best.contains("--pattern 'epoch_{epoch}'"), "{best}");
+        assert!(
+            best.contains("best has no number") && best.contains("--pattern 'epoch_{epoch}'"),
+            "{best}"
+        );
         assert!(error(&["epoch_0.5", "epoch_1.0"]).contains("no whole number"));
         assert!(error(&["a", "b"]).contains("nothing in their names says"));
         assert!(error(&["batch_0", "batch_1"]).contains("--per-step"));

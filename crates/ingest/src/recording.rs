@@ -101,7 +101,8 @@ impl<'o> Recording<'o> {
         let classes = layout.classes();
         let values = rows.values.chunks_exact(classes);
         let mut again = Vec::new();
-        for (row, ((id, label), values)) in rows.ids.iter().zip(rows.labels).zip(values).enumerate() {
+        for (row, ((id, label), values)) in rows.ids.iter().zip(rows.labels).zip(values).enumerate()
+        {
             let print = print(values);
             let seen = &mut self.seen[id.index()];
             if seen.epoch != number {

@@ -59,7 +59,14 @@ impl Side {
             let start = usize::try_from(first(file)).unwrap_or(usize::MAX);
             let keys = some(ids, start..start.saturating_add(batch.rows)).ok_or_else(|| {
                 let rows = first(file) + batch.rows as u64;
-                IngestError::Beside { file: file.path.clone(), items: ids.len(), what: "ids", path: path.to_owned(), rows, or_more: true }
+                IngestError::Beside {
+                    file: file.path.clone(),
+                    items: ids.len(),
+                    what: "ids",
+                    path: path.to_owned(),
+                    rows,
+                    or_more: true,
+                }
             })?;
             batch.keys = Some(keys);
         }

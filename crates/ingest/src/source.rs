@@ -230,8 +230,8 @@ impl Found {
             files.sort_by(|(a, _), (b, _)| (a.epoch, &a.part).cmp(&(b.epoch, &b.part)));
             let run = files.iter().enumerate().map(|(at, (place, file))| {
                 let before = at.checked_sub(1).map(|before| &files[before].0);
-                let continues = !options.per_step
-                    && before.is_some_and(|before| before.epoch == place.epoch);
+                let continues =
+                    !options.per_step && before.is_some_and(|before| before.epoch == place.epoch);
                 let side = |field| group.side(field, place, &plan);
                 Ok(RunFile {
                     path: group.paths[*file].clone(),
@@ -253,7 +253,11 @@ impl Found {
                 [one] if several && given_apart => one.path.clone(),
                 _ => group.path.clone(),
             };
-            self.runs.push(Run { path, name: if several { name } else { String::new() }, files: run });
+            self.runs.push(Run {
+                path,
+                name: if several { name } else { String::new() },
+                files: run,
+            });
         }
         Ok(())
     }
@@ -330,7 +334,9 @@ impl Group {
         fits.retain(|(says, ..)| *says == most);
         match fits[..] {
             [] => Ok(None),
-            [(_, (_, path), of_part)] => Ok(Some(SideFile { path: path.clone(), of_part, given: false })),
+            [(_, (_, path), of_part)] => {
+                Ok(Some(SideFile { path: path.clone(), of_part, given: false }))
+            }
             _ => {
                 let (what, option) = match field {
                     Field::Labels => ("files of labels", "--labels"),

@@ -98,7 +98,8 @@ impl<R: Read> Utf16<R> {
         let unit = |pair: &[u8; 2]| {
             if self.big_endian { u16::from_be_bytes(*pair) } else { u16::from_le_bytes(*pair) }
         };
-        let mut units: Vec<u16> = self.high.take().into_iter().chain(pairs.iter().map(unit)).collect();
+        let mut units: Vec<u16> =
+            self.high.take().into_iter().chain(pairs.iter().map(unit)).collect();
         if let Some(&last) = units.last()
             && (0xd800..0xdc00).contains(&last)
         {

@@ -108,7 +108,7 @@ fn kept_epochs_are_those_of_the_names() {
 
 #[test]
 fn an_epoch_that_ends_where_an_example_comes_again() {
-    // The rows of all epochs one after the other, nothing said about epochs.
+    // The rows of all epochs one after the other.
     let folder = tempfile::tempdir().unwrap();
     let mut lines = String::new();
     for epoch in 0..5 {
@@ -117,7 +117,15 @@ fn an_epoch_that_ends_where_an_example_comes_again() {
         lines += &std::fs::read_to_string(path).unwrap();
     }
     let path = folder.path().join("log.jsonl");
-    std::fs::write(&path, lines).unwrap();
+    // The names of the fields say the epochs.
+    std::fs::write(&path, &lines).unwrap();
+    let options = Options::default();
+    let found = find(std::slice::from_ref(&path), &options).unwrap();
+    assert_as_expected(ingest(&found, &options, &mut |_| {}).unwrap(), 0);
+    // Nothing says them.
+    let unsaid = (0..5)
+        .fold(lines, |lines, epoch| lines.replace(&format!("logits_epoch_{epoch}"), "logits"));
+    std::fs::write(&path, unsaid).unwrap();
     let options = Options { per_step: true, ..Options::default() };
     let found = find(&[path], &options).unwrap();
     assert_as_expected(ingest(&found, &options, &mut |_| {}).unwrap(), 0);

@@ -453,7 +453,7 @@ fn found_of(path: &Path) -> datadiet_ingest::Found {
 #[test]
 fn runs_must_have_the_same_epochs_and_names_must_be_found() {
     let folder = Folder::new();
-    let line = b"{\"guid\": 1, \"logits_epoch_0\": [0, 1], \"gold\": 1}\n";
+    let line = b"{\"guid\": 1, \"logits\": [0, 1], \"gold\": 1}\n";
     let both = folder.0.path();
     let [first, other] = ["a", "b"].map(|run| both.join(run));
     for (run, epoch) in [(&first, 0), (&other, 3)] {

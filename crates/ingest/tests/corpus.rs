@@ -79,7 +79,8 @@ fn damaged_files_are_answered_as_before() {
         std::fs::write(&list, &written).unwrap();
     }
     let known = std::fs::read_to_string(&list).unwrap();
-    let changed: Vec<_> = written.lines().filter(|line| !known.lines().any(|k| k == *line)).collect();
+    let changed: Vec<_> =
+        written.lines().filter(|line| !known.lines().any(|k| k == *line)).collect();
     assert!(changed.is_empty(), "{} new verdicts:\n{}", changed.len(), changed.join("\n"));
     assert_eq!(written.lines().count(), known.lines().count(), "some files are gone");
     assert!(found.len() > 100, "the corpus is not there: {} files", found.len());

@@ -100,7 +100,10 @@ fn names_of_epochs() {
     for (names, epochs) in [
         (["epoch_0.jsonl", "epoch_1.jsonl", "epoch_2.jsonl"], [0, 1, 2]),
         (["ep8.jsonl", "ep9.jsonl", "ep10.jsonl"], [8, 9, 10]),
-        (["checkpoint-500/out.jsonl", "checkpoint-1000/out.jsonl", "checkpoint-1500/out.jsonl"], [500, 1000, 1500]),
+        (
+            ["checkpoint-500/out.jsonl", "checkpoint-1000/out.jsonl", "checkpoint-1500/out.jsonl"],
+            [500, 1000, 1500],
+        ),
         (["epoch=0-step=10.jsonl", "epoch=1-step=20.jsonl", "epoch=2-step=30.jsonl"], [0, 1, 2]),
         (["cifar10_r18_1.jsonl", "cifar10_r18_2.jsonl", "cifar10_r18_3.jsonl"], [1, 2, 3]),
         (["model.05-0.32.jsonl", "model.06-0.30.jsonl", "model.07-0.31.jsonl"], [5, 6, 7]),
@@ -123,14 +126,19 @@ fn runs_and_parts() {
         }
     }
     let mut found = read(&seeds, &Options::default());
-    assert_eq!(found.runs.iter().map(|run| run.name.as_str()).collect::<Vec<_>>(), ["seed 0", "seed 7"]);
+    assert_eq!(
+        found.runs.iter().map(|run| run.name.as_str()).collect::<Vec<_>>(),
+        ["seed 0", "seed 7"]
+    );
     assert_run(&mut found, 0, &[0, 1, 2]);
     assert_run(&mut found, 1, &[0, 1, 2]);
     assert_read(&parts, &[0, 1, 2]);
     // Shards of a log of all epochs, and bare arrays that go on where the part before ends.
     let all = |examples: std::ops::Range<usize>| -> Vec<u8> {
         let rows = (0..EPOCHS).flat_map(|epoch| {
-            examples.clone().map(move |example| object(epoch, example, &format!(", \"epoch\": {epoch}.0")))
+            examples
+                .clone()
+                .map(move |example| object(epoch, example, &format!(", \"epoch\": {epoch}.0")))
         });
         rows.collect::<String>().into_bytes()
     };
@@ -260,7 +268,10 @@ fn texts_of_all_coats() {
         }
     };
     assert_read(&written("jsonl.gz", &|epoch| gzip(&json(epoch))), &[0, 1, 2]);
-    assert_read(&written("jsonl.zst", &|epoch| zstd::encode_all(&json(epoch)[..], 1).unwrap()), &[0, 1, 2]);
+    assert_read(
+        &written("jsonl.zst", &|epoch| zstd::encode_all(&json(epoch)[..], 1).unwrap()),
+        &[0, 1, 2],
+    );
     assert_read(&written("ndjson", &|epoch| utf16(&json(epoch))), &[0, 1, 2]);
     let list = |epoch| {
         let text = String::from_utf8(json(epoch)).unwrap();
@@ -313,9 +324,8 @@ fn epochs_of_steps_end_between_files() {
 
 #[test]
 fn rounded_probabilities_are_divided_by_their_sums() {
-    let row = |id: usize, probs: &str| {
-        format!("{{\"id\": {id}, \"probs\": {probs}, \"label\": 0}}\n")
-    };
+    let row =
+        |id: usize, probs: &str| format!("{{\"id\": {id}, \"probs\": {probs}, \"label\": 0}}\n");
     let rounded = row(0, "[0.333, 0.333, 0.333]") + &row(1, "[0.5, 0.25, 0.255]");
     let mut found = read(&vec![("a.jsonl".into(), rounded.into_bytes())], &Options::default());
     assert_eq!(found.kind, Kind::Probabilities);

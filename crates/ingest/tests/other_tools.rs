@@ -89,8 +89,7 @@ fn published_predictions_find_wrong_labels_as_scikit_learn_says() {
         eprintln!("{} is not there: nothing is tested", data.display());
         return;
     }
-    let options =
-        Options { labels: Some(data.join("given_labels.npy")), ..Options::default() };
+    let options = Options { labels: Some(data.join("given_labels.npy")), ..Options::default() };
     let mut found = read(data.join("pred_probs.npy"), &options).unwrap();
     assert_eq!((found.kind, found.labels.len()), (Kind::Probabilities, 50_000));
     let options = Options { labels: Some(data.join("true_labels.npy")), ..Options::default() };

@@ -54,7 +54,10 @@ fn cases() -> Vec<Case> {
         case("no values", &[("log.jsonl", "{\"step\": 1, \"loss\": 0.5}\n")]),
         case("a log of Lightning", &[("metrics.csv", "epoch,step,train_loss\n0,9,0.7\n")]),
         case("a log of Keras", &[("log.csv", "epoch,accuracy,loss\n0,0.5,0.7\n")]),
-        case("a trainer's state", &[("trainer_state.json", "{\"epoch\": 3.0, \"log_history\": [{\"loss\": 0.5}]}")]),
+        case(
+            "a trainer's state",
+            &[("trainer_state.json", "{\"epoch\": 3.0, \"log_history\": [{\"loss\": 0.5}]}")],
+        ),
         case("words in a text", &[("a.jsonl", "hello\n")]),
         case("half an object", &[("a.jsonl", "{\"id\": 1, \"logits\": [0, 1\n")]),
         case("half a list", &[("a.json", &format!("[{row}"))]),
@@ -68,43 +71,106 @@ fn cases() -> Vec<Case> {
         case("networks", &[("resnet18.jsonl", row), ("resnet34.jsonl", row)]),
         case("a best one", &[("epoch_1.jsonl", row), ("epoch_2.jsonl", row), ("best.jsonl", row)]),
         case("two splits", &[("train_epoch_1.jsonl", row), ("val_epoch_1.jsonl", row)]),
-        case("two numbers", &[("p_1_1.jsonl", row), ("p_1_2.jsonl", row), ("p_2_1.jsonl", row), ("p_2_2.jsonl", row)]),
+        case(
+            "two numbers",
+            &[
+                ("p_1_1.jsonl", row),
+                ("p_1_2.jsonl", row),
+                ("p_2_1.jsonl", row),
+                ("p_2_2.jsonl", row),
+            ],
+        ),
         case("parts of epochs", &[("epoch_0.5.jsonl", row), ("epoch_1.0.jsonl", row)]),
-        case("a shard is missing", &[("d-00000-of-00003.jsonl", row), ("d-00002-of-00003.jsonl", row)]),
+        case(
+            "a shard is missing",
+            &[("d-00000-of-00003.jsonl", row), ("d-00002-of-00003.jsonl", row)],
+        ),
         with(case("a pattern that fits nothing", &[("epoch_1.jsonl", row)]), |options| {
             options.pattern = Some("e{epoch}.jsonl".parse().unwrap());
         }),
         // Labels and ids.
         arrays("no labels", &[("e1.npy", good())]),
-        arrays("labels of two kinds", &[("e1.npy", good()), ("given_labels.npy", labels()), ("true_labels.npy", labels())]),
-        arrays("too many labels", &[("e1.npy", good()), ("labels.npy", npy("'<i8'", "(3,)", &[0; 24]))]),
+        arrays(
+            "labels of two kinds",
+            &[("e1.npy", good()), ("given_labels.npy", labels()), ("true_labels.npy", labels())],
+        ),
+        arrays(
+            "too many labels",
+            &[("e1.npy", good()), ("labels.npy", npy("'<i8'", "(3,)", &[0; 24]))],
+        ),
         case("names of classes", &[("a.csv", "id,label,logit_0,logit_1\n1,cat,0,2.5\n")]),
         case("a label is missing", &[("a.csv", "id,label,logit_0,logit_1\n1,,0,2.5\n")]),
         case("a label is a fraction", &[("a.jsonl", "{\"logits\": [0, 2.5], \"label\": 0.5}\n")]),
         case("a label is -1", &[("a.jsonl", "{\"logits\": [0, 2.5], \"label\": -1}\n")]),
         case("several labels", &[("a.jsonl", "{\"logits\": [0, 2.5], \"label\": [0, 1]}\n")]),
-        case("a label beyond the classes", &[("a.jsonl", "{\"id\": 7, \"logits\": [0, 2.5], \"label\": 2}\n")]),
-        case("an id that is a fraction", &[("a.jsonl", "{\"id\": 0.5, \"logits\": [0, 2.5], \"label\": 0}\n")]),
-        case("an id of another name", &[("e1.jsonl", "{\"speaker_id\": 3, \"logits\": [0, 2.5], \"label\": 0}\n"), ("e2.jsonl", "{\"speaker_id\": 3, \"logits\": [0, 2.5], \"label\": 0}\n")]),
-        case("epochs that are fractions", &[("a.jsonl", "{\"id\": 1, \"logits\": [0, 2.5], \"label\": 0, \"epoch\": 0.5}\n")]),
-        case("a label that changes", &[("e1.jsonl", row), ("e2.jsonl", "{\"id\": 1, \"logits\": [0, 2.5], \"label\": 1}\n")]),
-        case("processes without ids", &[("rank0.jsonl", "{\"logits\": [0, 2.5], \"label\": 0}\n"), ("rank1.jsonl", "{\"logits\": [0, 2.5], \"label\": 0}\n")]),
+        case(
+            "a label beyond the classes",
+            &[("a.jsonl", "{\"id\": 7, \"logits\": [0, 2.5], \"label\": 2}\n")],
+        ),
+        case(
+            "an id that is a fraction",
+            &[("a.jsonl", "{\"id\": 0.5, \"logits\": [0, 2.5], \"label\": 0}\n")],
+        ),
+        case(
+            "an id of another name",
+            &[
+                ("e1.jsonl", "{\"speaker_id\": 3, \"logits\": [0, 2.5], \"label\": 0}\n"),
+                ("e2.jsonl", "{\"speaker_id\": 3, \"logits\": [0, 2.5], \"label\": 0}\n"),
+            ],
+        ),
+        case(
+            "epochs that are fractions",
+            &[("a.jsonl", "{\"id\": 1, \"logits\": [0, 2.5], \"label\": 0, \"epoch\": 0.5}\n")],
+        ),
+        case(
+            "a label that changes",
+            &[("e1.jsonl", row), ("e2.jsonl", "{\"id\": 1, \"logits\": [0, 2.5], \"label\": 1}\n")],
+        ),
+        case(
+            "processes without ids",
+            &[
+                ("rank0.jsonl", "{\"logits\": [0, 2.5], \"label\": 0}\n"),
+                ("rank1.jsonl", "{\"logits\": [0, 2.5], \"label\": 0}\n"),
+            ],
+        ),
         // Values.
         case("a null", &[("a.jsonl", "{\"id\": 5, \"logits\": [0, null], \"label\": 0}\n")]),
         case("a NaN", &[("a.jsonl", "{\"id\": 5, \"logits\": [0, NaN], \"label\": 0}\n")]),
         case("a hole in CSV", &[("a.csv", "id,label,logit_0,logit_1\n5,0,,2.5\n")]),
-        case("a word for a value", &[("a.csv", "id,label,logit_0,logit_1\n1,0,0.1,0.2\n5,0,0.1,high\n")]),
-        case("rows of two lengths", &[("a.jsonl", &format!("{row}{{\"id\": 2, \"logits\": [0], \"label\": 0}}\n"))]),
-        case("a softmax called logits", &[("a.jsonl", "{\"id\": 1, \"logits\": [0.25, 0.75], \"label\": 0}\n")]),
+        case(
+            "a word for a value",
+            &[("a.csv", "id,label,logit_0,logit_1\n1,0,0.1,0.2\n5,0,0.1,high\n")],
+        ),
+        case(
+            "rows of two lengths",
+            &[("a.jsonl", &format!("{row}{{\"id\": 2, \"logits\": [0], \"label\": 0}}\n"))],
+        ),
+        case(
+            "a softmax called logits",
+            &[("a.jsonl", "{\"id\": 1, \"logits\": [0.25, 0.75], \"label\": 0}\n")],
+        ),
         case("a sigmoid", &[("a.jsonl", &"{\"outputs\": [0.9, 0.75], \"label\": 0}\n".repeat(9))]),
-        case("sums far from 1", &[("a.jsonl", "{\"id\": 1, \"probs\": [0.5, 0.6], \"label\": 0}\n")]),
-        case("no probabilities", &[("a.jsonl", "{\"id\": 1, \"probs\": [1.5, -0.5], \"label\": 0}\n")]),
-        case("an example twice", &[("a.jsonl", &format!("{row}{{\"id\": 1, \"logits\": [3, 0], \"label\": 0}}\n"))]),
-        with(case("an epoch that is not there", &[("epoch_1.jsonl", row)]), |options| options.at = vec![5]),
+        case(
+            "sums far from 1",
+            &[("a.jsonl", "{\"id\": 1, \"probs\": [0.5, 0.6], \"label\": 0}\n")],
+        ),
+        case(
+            "no probabilities",
+            &[("a.jsonl", "{\"id\": 1, \"probs\": [1.5, -0.5], \"label\": 0}\n")],
+        ),
+        case(
+            "an example twice",
+            &[("a.jsonl", &format!("{row}{{\"id\": 1, \"logits\": [3, 0], \"label\": 0}}\n"))],
+        ),
+        with(case("an epoch that is not there", &[("epoch_1.jsonl", row)]), |options| {
+            options.at = vec![5]
+        }),
         with(case("a field that is not there", &[("a.jsonl", row)]), |options| {
             options.names = Names { values: Some("z".into()), ..Names::default() };
         }),
-        with(case("another kind", &[("e1.jsonl", row)]), |options| options.kind = Some(Kind::Probabilities)),
+        with(case("another kind", &[("e1.jsonl", row)]), |options| {
+            options.kind = Some(Kind::Probabilities)
+        }),
     ]
 }
 

@@ -211,9 +211,8 @@ fn check_free(out: &Path, runs: &[PathBuf]) -> Result<()> {
     // Older results name their runs alone, one for each path given.
     let before = &before["ingested"];
     let given = before["given"].as_array().or(before["runs"].as_array());
-    let path = |given: &serde_json::Value| {
-        given.as_str().or(given["path"].as_str()).map(PathBuf::from)
-    };
+    let path =
+        |given: &serde_json::Value| given.as_str().or(given["path"].as_str()).map(PathBuf::from);
     let given: Option<Vec<PathBuf>> = given.and_then(|all| all.iter().map(path).collect());
     if given.is_some_and(|given| given == runs) {
         return Ok(());
