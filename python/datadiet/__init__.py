@@ -1,8 +1,8 @@
 """Find out which training examples matter, with the logits of any training loop.
 
 Functions on arrays (`el2n`, `forgetting`, `aum`, `select`, `noise_metrics`, …), a `Recorder` to
-feed from a loop, and `ScoreTable` for what comes out. `datadiet.torch` has PyTorch's side,
-`datadiet.datasets` that of Hugging Face's data sets. NumPy is all that is needed.
+feed from a loop, and `ScoreTable` for what comes out. `datadiet.torch` is for PyTorch,
+`datadiet.datasets` for Hugging Face's data sets. NumPy is all that is needed.
 
 `SCORES` lists every score with its formula, range, direction and source.
 """

@@ -42,6 +42,7 @@ __all__ = [
     "ranked",
     "reliability",
     "select",
+    "softmax_rows",
     "spearman",
     "trajectory_scores",
 ]
@@ -59,6 +60,7 @@ def logit_score(
 def logit_scores(
     matrix: npt.NDArray[Any], labels: npt.NDArray[Any], probabilities: bool
 ) -> dict[str, npt.NDArray[np.float32] | npt.NDArray[np.uint32]]: ...
+def softmax_rows(matrix: npt.NDArray[Any], axes: int) -> int: ...
 def trajectory_scores(
     cube: npt.NDArray[Any], labels: npt.NDArray[Any], probabilities: bool
 ) -> dict[str, npt.NDArray[np.float32]]: ...

@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from datadiet._arrays import plain, wholes
+from datadiet._arrays import texts_or_wholes, wholes
 from datadiet.exceptions import DtypeError, IdError
 
 OwnIds: TypeAlias = npt.NDArray[np.uint32] | list[str]
@@ -22,13 +22,13 @@ def row_numbers(ids: Any, size: int, hint: str) -> npt.NDArray[Any]:
     if outside.any():
         place = int(np.flatnonzero(outside)[0])
         lost = int(rows[place])
-        raise IdError(f"id {lost} is none of the {size} rows; {hint}", row=place, id=lost)
+        raise IdError(f"id {lost} is not among the {size} rows; {hint}", row=place, id=lost)
     _check_distinct(rows.tolist())
     return rows
 
 
 def rows_of(ids: Any, known: Sequence[int] | Sequence[str], name: str, hint: str = "") -> list[int]:
-    """The rows whose own id is in `ids`, in the order of these; `known` are those of column `name`.
+    """The rows whose own id is in `ids`, in the order of `ids`; `known` is the column `name`.
 
     `hint` ends the message about an id that none has.
     Whole numbers and the texts of them are the same ids: tables keep large numbers as texts.
@@ -48,7 +48,7 @@ def rows_of(ids: Any, known: Sequence[int] | Sequence[str], name: str, hint: str
 
 def whole_ids(ids: Any) -> npt.NDArray[Any]:
     """One axis of whole numbers."""
-    array = wholes(ids)
+    array = wholes(ids, "ids")
     if array.dtype.kind not in "iu" or array.ndim != 1:
         raise DtypeError("pass ids as whole numbers, such as datadiet.select gives them")
     return array
@@ -56,11 +56,8 @@ def whole_ids(ids: Any) -> npt.NDArray[Any]:
 
 def own_ids(ids: Any) -> list[int] | list[str]:
     """One axis of whole numbers or texts."""
-    array = plain(ids)
-    texts = array.tolist()
-    if array.ndim == 1 and texts and all(isinstance(text, str) for text in texts):
-        return list(texts)
-    return list(whole_ids(array).tolist())
+    own = texts_or_wholes(ids)
+    return own if isinstance(own, list) else list(whole_ids(own).tolist())
 
 
 def _check_distinct(ids: Sequence[int | str]) -> None:

@@ -38,7 +38,7 @@ class DtypeError(DatadietError, TypeError):
 
 
 class LabelError(DatadietError, ValueError):
-    """Labels that are no class indices, or that changed during training."""
+    """Labels that are not class indices, or that changed during training."""
 
     row: int | None = None
     """Row of the arrays passed, from 0."""
@@ -100,7 +100,7 @@ class UndefinedError(StatisticsError):
 
 
 class TableError(DatadietError, ValueError):
-    """A file or an object that is no table of scores."""
+    """A file or an object that is not a table of scores."""
 
 
 class ColumnError(TableError, KeyError):

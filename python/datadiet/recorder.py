@@ -10,7 +10,18 @@ import numpy as np
 import numpy.typing as npt
 
 from datadiet import _datadiet
-from datadiet._arrays import Floats, Wholes, logits_or_probs, plain, whole_numbers, wholes
+from datadiet._arrays import (
+    SOFTMAX_ROWS,
+    Floats,
+    Wholes,
+    check_same_rows,
+    either,
+    plain,
+    softmax_error,
+    softmax_rows,
+    whole_numbers,
+    wholes,
+)
 from datadiet._datadiet import RECORDED_PASS
 from datadiet.exceptions import StateError
 from datadiet.table import ScoreTable
@@ -27,7 +38,7 @@ class Recorder:
     """Records the logits of one training and makes a table of scores of them.
 
     Call `update` with every batch and `end_epoch` after every epoch. Then `table` has, at the last
-    epoch and at those of `keep_at`: ``el2n``, ``l1``, ``loss``, ``entropy``, ``max-margin``,
+    epoch and at the epochs of `keep_at`: ``el2n``, ``l1``, ``loss``, ``entropy``, ``max-margin``,
     ``sum-margin``, ``correct``; and over all epochs ``forgetting``, ``never-learned``, ``aum``,
     ``confidence``, ``variability``, ``correctness``. Memory does not grow with the number of
     epochs, but for two bits an example and epoch (see `mergeable`).
@@ -59,7 +70,7 @@ class Recorder:
     Raises
     ------
     ValueError, TypeError, MemoryError
-        Sizes or epochs out of range; `keep_at` that is no list of epochs; more examples than there
+        Sizes or epochs out of range; `keep_at` that is not a list of epochs; more examples than there
         is memory for.
 
     Examples
@@ -78,10 +89,12 @@ class Recorder:
     ['id', 'el2n@2', 'l1@2']
     """
 
-    __slots__ = ("_pass", "_recorder")
+    __slots__ = ("_pass", "_recorder", "_suspicious")
 
     _recorder: _datadiet.Recorder
     _pass: str
+    # Rows so far that all look like outputs of a softmax; None once one did not.
+    _suspicious: int | None
 
     def __init__(
         self,
@@ -111,6 +124,7 @@ class Recorder:
         if not isinstance(pass_, str):
             raise TypeError(f"pass_ is {pass_!r}; pass a text")
         self._pass = pass_
+        self._suspicious = 0
         self._recorder = _datadiet.Recorder(n_examples, n_classes, epochs, mergeable)
 
     def update(
@@ -141,14 +155,30 @@ class Recorder:
         LabelError
             A label out of range, or another than before.
         NonFiniteError, ProbabilityError
-            NaN or infinity; probabilities that are none. The ids are in the message and in ``ids``.
+            NaN or infinity; values that are not probabilities, or outputs of a softmax given as
+            logits. The ids are in the message and in ``ids``.
         ShapeError, DtypeError
-            Lengths that do not fit; values that are no numbers.
+            Lengths that do not fit; values that are not numbers.
         """
         if labels is None:
             raise TypeError("pass labels: one class index for each row")
-        matrix, probabilities = logits_or_probs(logits, probs)
-        self._recorder.update(wholes(ids), matrix, wholes(labels), probabilities)
+        check_same_rows(ids=ids, logits=logits, probs=probs, labels=labels)
+        matrix, probabilities = either(logits, probs)
+        if not probabilities:
+            self._suspect(matrix)
+        self._recorder.update(wholes(ids, "ids"), matrix, wholes(labels), probabilities)
+
+    def _suspect(self, logits: npt.NDArray[Any]) -> None:
+        """Refuses logits if all rows so far look like outputs of a softmax, and they are several.
+
+        A batch may be of one row, which can look so by chance.
+        """
+        if self._suspicious is None or not logits.size:
+            return
+        rows = softmax_rows(logits)
+        self._suspicious = self._suspicious + rows if rows else None
+        if self._suspicious is not None and self._suspicious >= SOFTMAX_ROWS:
+            raise softmax_error()
 
     def end_epoch(self) -> None:
         """End the epoch: what was recorded enters the scores, examples that it missed are counted."""
@@ -319,6 +349,7 @@ class Recorder:
 
     def __setstate__(self, state: dict[str, npt.NDArray[Any]]) -> None:
         self._recorder = _datadiet.Recorder.of_state(state)
+        self._suspicious = 0
         self._pass = _pass_of(state, RECORDED_PASS)
 
     def _facts(self) -> dict[str, Any]:

@@ -1,14 +1,16 @@
 """Scores of one forward pass: logits (or probabilities) and labels in, one number an example out.
 
 Throughout: ``logits`` or ``probs`` is n × K, of float16, bfloat16 (`ml_dtypes`, JAX, PyTorch),
-float32 or float64; ``labels`` are n class indices in 0..K. Arrays in one piece of memory (of
-PyTorch: on the CPU) are read without a copy, Python's lock is let go of meanwhile, and rows are
-computed in at least float32 and given as float32. Take logits in eval mode on un-augmented examples; nothing here can check that. For scores
-over replicas, take the mean of each replica's.
+float32 or float64; ``labels`` are n class indices in 0..K. Frames and columns of pandas, polars and
+pyarrow are taken too. Arrays in one piece of memory (of PyTorch: on the CPU) are read without a copy,
+others are copied. Python's lock is released meanwhile. Rows are computed in at least float32 and given
+as float32. Take logits in eval mode on un-augmented examples; nothing here can check that. For scores
+over replicas, take the mean over the replicas' scores.
 
-All raise `ShapeError` (lengths that do not fit, fewer than two classes), `DtypeError`,
-`LabelError` (a label outside 0..K), `NonFiniteError` (NaN or infinity, with the rows) and
-`ProbabilityError` (a negative probability, or a row whose sum is further than 0.004 from 1).
+All raise `ShapeError` (lengths that do not fit, fewer than two classes, frames whose indices differ),
+`DtypeError`, `LabelError` (a label outside 0..K, or a missing one), `NonFiniteError` (NaN, infinity or a
+missing value, with the rows) and `ProbabilityError` (a negative probability, a row whose sum is further
+than 0.004 from 1, or the outputs of a softmax given as logits).
 """
 
 from __future__ import annotations
@@ -19,12 +21,20 @@ import numpy as np
 import numpy.typing as npt
 
 from datadiet import _datadiet
-from datadiet._arrays import Column, Floats, Wholes, labels_of, logits_or_probs
+from datadiet._arrays import (
+    Column,
+    Floats,
+    Wholes,
+    check_same_rows,
+    labels_of,
+    logits_or_probs,
+)
 
 __all__ = ["correct", "el2n", "entropy", "l1", "logit_scores", "loss", "max_margin", "sum_margin"]
 
 
 def _score(name: str, logits: Any, labels: Any, probs: Any) -> Column:
+    check_same_rows(logits=logits, probs=probs, labels=labels)
     matrix, probabilities = logits_or_probs(logits, probs)
     return _datadiet.logit_score(name, matrix, labels_of(labels), probabilities)
 
@@ -203,5 +213,6 @@ def logit_scores(
     >>> scores["predicted"]
     array([0, 2], dtype=uint32)
     """
+    check_same_rows(logits=logits, probs=probs, labels=labels)
     matrix, probabilities = logits_or_probs(logits, probs)
     return _datadiet.logit_scores(matrix, labels_of(labels), probabilities)

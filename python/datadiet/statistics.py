@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from datadiet import _datadiet
-from datadiet._arrays import Floats, floats, marks, scores_of, whole_numbers
+from datadiet._arrays import Floats, check_same_rows, floats, marks, scores_of, whole_numbers
 from datadiet.exceptions import ShapeError
 
 __all__ = ["NoiseMetrics", "Reliability", "noise_metrics", "reliability", "spearman"]
@@ -45,6 +45,7 @@ def spearman(first: Floats, second: Floats) -> float:
     ...
     datadiet.exceptions.UndefinedError: column 1 is constant: ...
     """
+    check_same_rows(first=first, second=second)
     return _datadiet.spearman(scores_of(first), scores_of(second))
 
 
@@ -99,7 +100,7 @@ def noise_metrics(
     ShapeError, StatisticsError
         Lengths that differ; NaN, no touched or no untouched example, a k out of range.
     TypeError
-        `at` is no list of whole numbers.
+        `at` is not a list of whole numbers.
 
     Examples
     --------
@@ -107,6 +108,7 @@ def noise_metrics(
     >>> datadiet.noise_metrics([0.9, 0.8, 0.3, 0.1], [1, 0, 1, 0], at=[2])
     NoiseMetrics(auroc=0.75, average_precision=0.83..., precision_at={2: 0.5}, touched=2, examples=4)
     """
+    check_same_rows(scores=scores, touched=touched)
     values = scores_of(scores)
     mask = marks(touched, "touched")
     at = whole_numbers(at, "at")

@@ -19,7 +19,16 @@ from __future__ import annotations
 from typing import Any
 
 from datadiet import _datadiet
-from datadiet._arrays import Column, Floats, Wholes, floats, labels_of, logits_or_probs, marks
+from datadiet._arrays import (
+    Column,
+    Floats,
+    Wholes,
+    check_same_rows,
+    floats,
+    labels_of,
+    logits_or_probs,
+    marks,
+)
 from datadiet.exceptions import ShapeError
 
 __all__ = [
@@ -165,6 +174,7 @@ def forgetting_rank(forgetting: Floats, never_learned: Floats) -> Column:
     >>> datadiet.forgetting_rank([0.0, 7.0, 0.0], [0.0, 0.0, 1.0])
     array([0., 7., 8.], dtype=float32)
     """
+    check_same_rows(forgetting=forgetting, never_learned=never_learned)
     return _datadiet.forgetting_key(floats(forgetting), floats(never_learned))
 
 

@@ -63,7 +63,7 @@ def test_a_table_of_other_ids_chooses_the_rows_of_their_owner(dataset):
 
 
 def test_errors(dataset):
-    with pytest.raises(datadiet.IdError, match="id 6 is none of the 6 rows"):
+    with pytest.raises(datadiet.IdError, match="id 6 is not among the 6 rows"):
         datadiet.datasets.select(dataset, [0, 6])
     with pytest.raises(datadiet.IdError, match="id 2 is given more than once"):
         datadiet.datasets.select(dataset, [2, 2])

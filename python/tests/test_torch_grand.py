@@ -731,8 +731,64 @@ def test_an_input_changed_after_its_use_is_noticed() -> None:
             return self.head(out)
 
     model = Changed()
+    x, y = torch.randn(3, 5), torch.tensor([0, 1, 2])
     with pytest.raises(ModelError, match="the input of inner is changed in place"):
-        grand(model, [(torch.randn(3, 5), torch.tensor([0, 1, 2]))])
+        grand(model, [(x, y)])
+
+
+class Experts(nn.Module):
+    """Which layers are called, and with how many rows, depends on the batch."""
+
+    def __init__(self, experts: int = 2) -> None:
+        super().__init__()
+        self.experts = nn.ModuleList(nn.Linear(5, 6) for _ in range(experts))
+        self.out = nn.Linear(6, CLASSES)
+
+    def forward(self, x: Any) -> Any:
+        tokens = x.flatten(0, -2)
+        chosen = tokens[:, : len(self.experts)].argmax(1)
+        hidden = tokens.new_zeros(len(tokens), 6)
+        for number, expert in enumerate(self.experts):
+            rows = (chosen == number).nonzero()[:, 0]
+            if len(rows):
+                hidden = hidden.index_put((rows,), expert(tokens[rows]))
+        hidden = hidden.view(*x.shape[:-1], 6)
+        return self.out(hidden.mean(1) if x.dim() == 3 else hidden)
+
+
+@pytest.mark.parametrize("shape", [(13, 5), (13, 3, 5), (13, 1, 5)])
+def test_a_mixture_of_experts_needs_the_loop(shape: tuple[int, ...]) -> None:
+    torch.manual_seed(5)
+    model, x = Experts(), torch.randn(*shape)
+    y = labels_for(x)
+    with pytest.raises(ModelError, match='(?s)experts.*pass fallback="'):
+        grand(model, batches(x, y))
+    with pytest.raises(ModelError, match='fallback="loop"'):
+        grand(model, batches(x, y), fallback="vmap")
+    agrees(model, x, y, by_loop(model, x, y), fallback="loop")
+
+
+def test_experts_that_get_as_many_rows_as_there_are_examples_are_noticed() -> None:
+    """Four rows for an expert, two of them of one example: a row for each would be wrong."""
+    model, x = Experts(), torch.zeros(4, 2, 5)
+    x[:, :, 2:] = torch.randn(4, 2, 3)
+    # Expert 0 gets one token of the first and the last example, two of the second, none of the third.
+    x[:, :, 1] = torch.tensor([[0, 1], [0, 0], [1, 1], [0, 1]])
+    y = labels_for(x)
+    with pytest.raises(ModelError, match="depends on the example"):
+        grand(model, [(x, y)])
+    found = grand(model, [(x, y)], fallback="loop")
+    np.testing.assert_allclose(found, by_loop(model, x, y), rtol=1e-4)
+
+
+def test_experts_that_only_a_later_batch_calls() -> None:
+    torch.manual_seed(6)
+    model, x = Experts(3), torch.randn(12, 5)
+    x[:4, 0] = 9.0
+    y = labels_for(x)
+    with pytest.raises(ModelError, match='in this batch.*fallback="loop"'):
+        grand(model, batches(x, y))
+    agrees(model, x, y, by_loop(model, x, y), fallback="loop")
 
 
 def test_tied_parameters_with_the_fallback() -> None:
@@ -769,7 +825,7 @@ def test_unused_parameters_add_nothing() -> None:
 
 
 def test_arguments_that_do_not_exist() -> None:
-    with pytest.raises(ValueError, match="fallback='magic' is none of vmap, loop"):
+    with pytest.raises(ValueError, match="fallback='magic' is not one of vmap, loop"):
         grand(nn.Linear(1, 2), [], fallback="magic")
     with pytest.raises(ValueError, match="scope='some' is neither"):
         grand(nn.Linear(1, 2), [], scope="some")

@@ -13,10 +13,16 @@ torch = pytest.importorskip("torch")
 from torch import nn  # noqa: E402
 from torch.nn import functional as F  # noqa: E402
 from torch.utils.data import (  # noqa: E402
+    BatchSampler,
     DataLoader,
+    DistributedSampler,
     IterableDataset,
+    RandomSampler,
+    Sampler,
+    SequentialSampler,
     SubsetRandomSampler,
     TensorDataset,
+    WeightedRandomSampler,
 )
 
 from datadiet import DtypeError, IdError, ShapeError, StateError  # noqa: E402
@@ -129,11 +135,60 @@ def test_scores_chosen_from_a_loop_make_a_subset(train: TensorDataset) -> None:
 
 
 def test_grand_of_a_shuffled_loader_needs_ids(train: TensorDataset) -> None:
+    class Bucketed(Sampler[Any]):
+        """An order of its own, such as by length."""
+
+        def __iter__(self) -> Any:
+            return iter(range(len(train) - 1, -1, -1))
+
+        def __len__(self) -> int:
+            return len(train)
+
+    class Mixed(BatchSampler):
+        """Batches in an order of its own."""
+
+        def __iter__(self) -> Any:
+            return reversed([*super().__iter__()])
+
     model = nn.Linear(5, CLASSES)
-    for loading in ({"shuffle": True}, {"sampler": SubsetRandomSampler(range(9))}):
-        with pytest.raises(BatchError, match="shuffles and yields no ids"):
-            grand(model, DataLoader(train, batch_size=4, **loading))
-        assert grand(model, DataLoader(indexed(train), batch_size=4, **loading)).size
+    expected = grand(model, DataLoader(train, batch_size=4))
+    weighted = WeightedRandomSampler([1.0] * EXAMPLES, EXAMPLES, replacement=False)
+    for name, loading in (
+        ("RandomSampler", {"batch_size": 4, "shuffle": True}),
+        ("SubsetRandomSampler", {"sampler": SubsetRandomSampler(range(9))}),
+        ("WeightedRandomSampler", {"sampler": weighted}),
+        ("RandomSampler", {"batch_sampler": BatchSampler(RandomSampler(train), 4, False)}),
+        ("DistributedSampler", {"sampler": DistributedSampler(train, 2, 0)}),
+        ("DistributedSampler", {"sampler": DistributedSampler(train, 2, 0, shuffle=False)}),
+        ("Bucketed", {"sampler": Bucketed()}),
+        ("Mixed", {"batch_sampler": Mixed(SequentialSampler(train), 4, False)}),
+    ):
+        with pytest.raises(BatchError, match=f"order from a {name} and yields no ids"):
+            grand(model, DataLoader(train, **loading))
+        found = grand(model, DataLoader(indexed(train), **loading), examples=EXAMPLES)
+        there = ~np.isnan(found)
+        np.testing.assert_allclose(found[there], expected[there], rtol=1e-5)
+    with pytest.raises(BatchError, match="in_order=False"):
+        grand(model, DataLoader(train, batch_size=4, num_workers=2, in_order=False))
+    rows = range(len(train))
+    for loading in (
+        {"batch_sampler": BatchSampler(SequentialSampler(train), 4, False)},
+        {"batch_sampler": [[*rows[:9]], [*rows[9:]]]},
+        {"sampler": rows},
+        {"num_workers": 2, "batch_size": 4},
+    ):
+        found = grand(model, DataLoader(train, **loading))
+        np.testing.assert_allclose(found, expected, rtol=1e-5)
+
+
+def test_grand_of_a_stream_is_in_its_order(train: TensorDataset) -> None:
+    class Stream(IterableDataset[Any]):
+        def __iter__(self) -> Any:
+            return iter(train)
+
+    model = nn.Linear(5, CLASSES)
+    found = grand(model, DataLoader(Stream(), batch_size=4))
+    np.testing.assert_allclose(found, grand(model, DataLoader(train, batch_size=4)), rtol=1e-5)
 
 
 def test_subsets_refuse_what_is_not_there(train: TensorDataset) -> None:
@@ -141,7 +196,7 @@ def test_subsets_refuse_what_is_not_there(train: TensorDataset) -> None:
     assert torch.equal(subset(train, np.array([4, 2], dtype=np.uint32))[1][0], train[2][0])
     assert len(subset(train, [])) == 0
     for ids, message in (
-        ([0, 23], "id 23 is none of the 23"),
+        ([0, 23], "id 23 is not among the 23"),
         ([-1], "id -1"),
         ([1, 2, 1], "id 1 is given more"),
     ):
@@ -348,6 +403,32 @@ def test_lightning_with_the_options_of_loops(
     assert recorder.unseen[:-1].tolist() == [unseen] * (EPOCHS - 1)
     assert recorder.unseen[-1] == (EXAMPLES - 8 if "max_steps" in kwargs else unseen)
     assert callback.repeated == EPOCHS * repeated
+
+
+@pytest.mark.parametrize("skipped", [0, STEPS - 1])
+def test_lightning_batches_that_are_skipped_count_as_unseen(
+    train: TensorDataset, tmp_path: Any, skipped: int
+) -> None:
+    from datadiet.torch import LightningRecorder
+
+    def fit(manual: bool) -> Recorder:
+        model, recorder = lightning_model(), Recorder(EXAMPLES, CLASSES)
+        model.automatic_optimization = not manual
+        step = model.training_step
+        model.training_step = lambda batch, batch_idx: (
+            None if batch_idx == skipped else step(batch, batch_idx)
+        )
+        trainer = lightning_trainer(tmp_path, LightningRecorder(recorder))
+        trainer.fit(model, DataLoader(indexed(train), batch_size=4))
+        return recorder
+
+    recorder = fit(manual=False)
+    missed = min(4, EXAMPLES - 4 * skipped)
+    assert recorder.unseen.tolist() == [missed] * EPOCHS
+    assert np.isnan(recorder.table()[f"el2n@{EPOCHS}"]).sum() == missed
+    # There the step may have trained: whether it did cannot be seen.
+    with pytest.raises(BatchError, match="training_step must return"):
+        fit(manual=True)
 
 
 def test_lightning_without_logits_or_ids(train: TensorDataset, tmp_path: Any) -> None:

@@ -98,7 +98,7 @@ def test_tensors_in_a_list_are_a_trajectory(trajectory):
     uneven = [epochs[0], epochs[1, :-1]]
     with pytest.raises(datadiet.ShapeError, match="rows of one length"):
         datadiet.aum(uneven, labels)
-    with pytest.raises(datadiet.DtypeError, match="object"):
+    with pytest.raises(datadiet.DtypeError, match="rows of one type"):
         datadiet.aum([epochs[0], epochs[1].bfloat16()], labels)
 
 

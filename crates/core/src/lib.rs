@@ -48,6 +48,7 @@ pub mod score_error;
 pub mod score_kind;
 pub mod selection;
 pub mod softmax;
+mod softmax_outputs;
 pub mod stats;
 pub mod streams;
 pub mod training_dynamics;
@@ -77,6 +78,7 @@ pub use selection::{
     Quota, Rule, RuleOptions, Scores, SelectionError, check_no_class_vanishes, class_shares, skew,
 };
 pub use softmax::softmax;
+pub use softmax_outputs::{SUM_TOLERANCE, softmax_rows};
 pub use stats::{
     Detection, Interval, Reliability, StatsError, average_ranks, band, detection,
     mean_and_standard_error, order, percentile, reliability, replicas_for, spearman,

@@ -13,6 +13,7 @@ mod order;
 mod recorder;
 mod report;
 mod selection;
+mod softmax_outputs;
 mod stats;
 mod table;
 mod trajectories;
@@ -32,6 +33,8 @@ mod _datadiet {
     use crate::recorder::Recorder;
     #[pymodule_export]
     use crate::selection::{ranked, select};
+    #[pymodule_export]
+    use crate::softmax_outputs::softmax_rows;
     #[pymodule_export]
     use crate::stats::{detection, forgetting_key, reliability, spearman};
     #[pymodule_export]

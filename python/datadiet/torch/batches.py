@@ -1,4 +1,4 @@
-"""What a loader yields: inputs, labels and, where the order is not that of the ids, ids.
+"""What a loader yields: inputs, labels and, where the order is not the order of the ids, ids.
 
     (inputs, labels)        a tuple or a list
     (inputs, labels, ids)   the same with ids
@@ -21,6 +21,8 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
+from datadiet._arrays import wholes
+from datadiet.exceptions import DtypeError, IdError
 from datadiet.torch.errors import BatchError, LossError
 
 Loss = Callable[[Any, Any], Tensor]
@@ -79,7 +81,10 @@ def batch_of(item: Any) -> Batch:
 def _ids(ids: Any) -> npt.NDArray[np.int64] | None:
     if ids is None:
         return None
-    array = ids.detach().cpu().numpy() if isinstance(ids, Tensor) else np.asarray(ids)
+    try:
+        array = wholes(ids, "ids")
+    except (DtypeError, IdError) as error:
+        raise BatchError(str(error)) from error
     if array.ndim != 1 or array.dtype.kind not in "iu":
         raise BatchError(
             f"ids must be whole numbers, one an example; these are {array.dtype} {array.shape}"

@@ -1,4 +1,4 @@
-"""What is refused example by example: labels that are no classes, norms that are no numbers.
+"""What is refused example by example: labels that are not classes, norms that are not numbers.
 
 Messages name an example by its id, or by its place in the loader's order where there are no ids.
 """
@@ -30,9 +30,9 @@ def classes_of(model: nn.Module, batch: Batch, forward: Forward) -> int | None:
 
 
 def check_labels(batch: Batch, classes: int | None, before: int) -> None:
-    """Refuses labels that are no indices of classes; `before` examples came in other batches.
+    """Refuses labels that are not indices of classes; `before` examples came in other batches.
 
-    Only those of one number an example are looked at.
+    Only labels with one number for each example are looked at.
     """
     labels = batch.labels
     if classes is None or labels.dim() != 1:
@@ -66,7 +66,7 @@ def check_finite(norms: npt.NDArray[np.float32], batch: Batch, before: int) -> N
     more = ", …" if len(rows) > SHOWN else ""
     details: dict[str, Any] = {} if batch.ids is None else {"ids": batch.ids[first].tolist()}
     raise NonFiniteError(
-        f"{len(rows)} of the batch's {len(norms)} gradient norms are NaN or infinite, those of"
+        f"{len(rows)} of the batch's {len(norms)} gradient norms are NaN or infinite: those of"
         f" {_named(batch, first, before)}{more}; look for NaN or infinity in the weights and in the"
         " inputs, and for losses that overflow",
         rows=[before + row for row in first],

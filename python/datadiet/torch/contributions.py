@@ -108,7 +108,7 @@ class Outer:
 
 
 class Lookup:
-    """Rows added to those of a table: ``rows`` (B x P x n) at ``tokens`` (B x P) of ``height``."""
+    """Rows added to the rows of a table: ``rows`` (B x P x n) at ``tokens`` (B x P) of ``height``."""
 
     def __init__(self, tokens: Tensor, rows: Tensor, height: int) -> None:
         self.tokens, self.rows, self.height = tokens, rows, height

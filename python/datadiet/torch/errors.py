@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
 from datadiet.exceptions import DatadietError
+
+if TYPE_CHECKING:
+    from torch import nn
 
 
 class ModelError(DatadietError, ValueError):
@@ -10,6 +16,14 @@ class ModelError(DatadietError, ValueError):
 
     parameters: list[str] | None = None
     """Names of the parameters concerned."""
+
+
+class LayerUseError(ModelError):
+    """A layer that a batch uses in a way that its rule does not cover; a backward pass an example does."""
+
+    def __init__(self, message: str, concerned: Mapping[nn.Parameter, str]) -> None:
+        super().__init__(f'{message}; pass fallback="loop"', parameters=[*concerned.values()])
+        self.concerned = [*concerned]
 
 
 class LossError(DatadietError, ValueError):

@@ -37,7 +37,7 @@ class FirstPresentations:
 
     def update(self, ids: Wholes, logits: Floats, labels: Wholes) -> None:
         """As `Recorder.update`, for the rows whose ids are new in this epoch."""
-        rows, matrix, classes = wholes(ids), floats(logits), wholes(labels)
+        rows, matrix, classes = wholes(ids, "ids"), floats(logits), wholes(labels)
         if not self._are_ids(rows) or not rows.shape == classes.shape == matrix.shape[:1]:
             # The recorder says what is wrong with them.
             self.recorder.update(rows, matrix, classes)
@@ -67,7 +67,7 @@ class FirstPresentations:
         return self.recorder.state_dict() | {REPEATED: np.array([self.repeated], dtype=np.int64)}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go on from a `state_dict`, or from that of a recorder alone."""
+        """Go on from a `state_dict`, or from the state of a recorder alone."""
         self.recorder.load_state_dict(state)
         self.repeated = int(state[REPEATED][0]) if REPEATED in state else 0
         self.refresh()

@@ -10,7 +10,7 @@ Not here: layers that have no rule, unless `fallback` is given.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, Literal
 
 import numpy as np
@@ -18,12 +18,12 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
-from torch.utils.data import RandomSampler, SubsetRandomSampler, WeightedRandomSampler
+from torch.utils.data import BatchSampler, IterableDataset, SequentialSampler
 
 from datadiet.torch.batches import Batch, Forward, Loss, batch_of, call, losses_of
 from datadiet.torch.checks import check_finite, check_labels, classes_of
 from datadiet.torch.contributions import wide
-from datadiet.torch.errors import BatchError, ModelError
+from datadiet.torch.errors import BatchError, LayerUseError, ModelError
 from datadiet.torch.evaluation import device_of, evaluating, only_training, unwrapped
 from datadiet.torch.fallback import by_loop, by_vmap
 from datadiet.torch.plan import FALLBACKS, Plan, plan_of
@@ -77,7 +77,7 @@ def grand(
         ``"ids"`` whose other entries are the model's keyword arguments. Examples should be as they are
         evaluated: not augmented.
     loss
-        Of the model's output and B labels, B losses. The default refuses labels that are no class;
+        Of the model's output and B labels, B losses. The default refuses labels that are not classes;
         leave examples out that are to be ignored.
     scope
         ``"last-layer"`` is over the last layer only: another score, and a cheaper one.
@@ -93,12 +93,12 @@ def grand(
     examples
         Length of the result, where the loader yields ids.
     scratch_mib
-        Memory for intermediate results, beside that of the passes themselves; by default 8, on other
+        Memory for intermediate results, beside the memory of the passes themselves; by default 8, on other
         devices than the processor 256. The gradients of ``"vmap"`` take 256 more.
 
     Returns
     -------
-    One float32 an example. Where the loader yields ids, entry ``i`` is that of the example with id ``i``,
+    One float32 an example. Where the loader yields ids, entry ``i`` belongs to the example with id ``i``,
     NaN where the loader had none; otherwise they are in the loader's order. Norms under 1e-19 may be 0.
 
     Raises
@@ -109,7 +109,8 @@ def grand(
     LossError
         The loss is not one number an example.
     BatchError
-        The loader yields something else, an id twice, or examples in a random order without ids.
+        The loader yields something else, an id twice, or examples without ids in an order that is
+        random, a rank's, or of a sampler that is not known.
     NonFiniteError
         A norm is NaN or infinite, since weights or inputs are, or since it overflows. The first few ids
         of the batch are in the message and in ``ids``, or the places in the loader's order in ``rows``.
@@ -130,7 +131,7 @@ def grand(
     array([1.      , 2.236068], dtype=float32)
     """
     if fallback not in (None, *FALLBACKS):
-        raise ValueError(f"fallback={fallback!r} is none of {', '.join(FALLBACKS)}")
+        raise ValueError(f"fallback={fallback!r} is not one of {', '.join(FALLBACKS)}")
     if scope not in ("all", "last-layer"):
         raise ValueError(f'scope={scope!r} is neither "all" nor "last-layer"')
     model = unwrapped(model)
@@ -155,12 +156,31 @@ def grand(
 
 
 def _check_order(loader: Any, batch: Batch) -> None:
-    random = RandomSampler, SubsetRandomSampler, WeightedRandomSampler
-    if batch.ids is None and isinstance(getattr(loader, "sampler", None), random):
+    """Without ids the loader's order says whose norms these are, so that it must be a known one."""
+    if batch.ids is not None:
+        return
+    sampler = getattr(loader, "batch_sampler", None)
+    if sampler is None:
+        sampler = getattr(loader, "sampler", None)
+    if type(sampler) is BatchSampler:
+        sampler = sampler.sampler
+    stream = isinstance(getattr(loader, "dataset", None), IterableDataset)
+    if sampler is not None and not stream and not _keeps_order(sampler):
         raise BatchError(
-            "the loader shuffles and yields no ids, so that nobody knows whose norms these are; pass"
-            " shuffle=False, or make it of datadiet.torch.indexed(dataset)"
+            f"the loader takes its order from a {type(sampler).__name__} and yields no ids, so that nobody"
+            " knows whose norms these are; pass a loader with shuffle=False and no other sampler, or make"
+            " it of datadiet.torch.indexed(dataset)"
         )
+    if getattr(loader, "in_order", True) is False and loader.num_workers > 1:
+        raise BatchError(
+            "with in_order=False the loader yields batches in the order in which its workers finish;"
+            " leave that out, or make the loader of datadiet.torch.indexed(dataset)"
+        )
+
+
+def _keeps_order(sampler: Any) -> bool:
+    """Whether a sampler gives the rows in order, or in one that the caller wrote down."""
+    return type(sampler) is SequentialSampler or isinstance(sampler, Sequence)
 
 
 def _last_layer(
@@ -217,7 +237,21 @@ class _Norms:
             self.plan.check(self.fallback)
 
     def _ruled(self, batch: Batch) -> tuple[dict[nn.Parameter, Tensor], Tensor]:
-        """Squared norms of the parameters with a rule, and the losses."""
+        """Squared norms of the parameters with a rule, and the losses.
+
+        Layers that this batch uses in another way than the first lose their rule, if there is a
+        fallback to take their place.
+        """
+        while True:
+            try:
+                return self._taped(batch)
+            except LayerUseError as error:
+                if self.fallback is None:
+                    raise
+                for parameter in error.concerned:
+                    self.plan.refuse(parameter, "a batch uses its layer in another way")
+
+    def _taped(self, batch: Batch) -> tuple[dict[nn.Parameter, Tensor], Tensor]:
         assert self.layouts is not None
         with Tape(self.plan, self.layouts, len(batch), self.scratch) as tape:
             losses = losses_of(self.model, batch, self.loss, self.forward)

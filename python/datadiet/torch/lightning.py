@@ -28,14 +28,15 @@ class LightningRecorder(Callback):
     """Records the logits of every training step, and ends the recorder's epochs with the trainer's.
 
     ``training_step`` returns ``{"loss": loss, "logits": logits}``. Labels and ids are what it returns
-    as ``"labels"`` and ``"ids"``, or else those of the batch: ``(inputs, labels, ids)``, or a mapping
-    with these keys. `datadiet.torch.indexed` adds ids to a data set::
+    as ``"labels"`` and ``"ids"``, or else what the batch has: ``(inputs, labels, ids)``, or a mapping
+    with these keys. A step that returns None skips its batch, as Lightning has it, and the examples
+    count as unseen. `datadiet.torch.indexed` adds ids to a data set::
 
         recorder = Recorder(len(train), n_classes=10, pass_="training mode, augmented")
         trainer = lightning.Trainer(callbacks=[LightningRecorder(recorder)])
         trainer.fit(model, DataLoader(indexed(train), batch_size=64, shuffle=True))
 
-    The logits are those of the training step: training mode, augmented. See `datadiet.Recorder`.
+    The logits come from the training step: training mode, augmented. See `datadiet.Recorder`.
 
     **Checkpoints.** The recorder's state is saved with Lightning's, and restored by
     ``trainer.fit(ckpt_path=…)``. A checkpoint in mid-epoch has the state at the epoch's start, since
@@ -105,6 +106,10 @@ class LightningRecorder(Callback):
     def on_train_batch_end(
         self, trainer: Any, pl_module: Any, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
+        self._end_whole_epoch()
+        self._whole = trainer.is_last_batch
+        if _skipped(outputs) and pl_module.automatic_optimization:
+            return
         if not isinstance(outputs, Mapping) or "logits" not in outputs:
             raise BatchError(
                 'training_step must return {"loss": loss, "logits": logits} for LightningRecorder'
@@ -119,9 +124,7 @@ class LightningRecorder(Callback):
                 "the batch has no ids: make the loader of datadiet.torch.indexed(dataset), or return"
                 ' "labels" and "ids" from training_step'
             )
-        self._end_whole_epoch()
         self._rows.update(ids, outputs["logits"], labels)
-        self._whole = trainer.is_last_batch
 
     def on_train_epoch_end(self, trainer: Any, pl_module: Any) -> None:
         self._end_epoch()
@@ -168,6 +171,11 @@ class LightningRecorder(Callback):
         self._rows.load_state_dict({name: value.cpu().numpy() for name, value in state.items()})
         self._mark_start()
         self._whole = self.recorder.unfinished > 0
+
+
+def _skipped(outputs: Any) -> bool:
+    """Whether training_step returned None. In manual optimisation it may have trained all the same."""
+    return outputs is None or (isinstance(outputs, Mapping) and not outputs)
 
 
 def _gathered(state: dict[str, Any], trainer: Any) -> dict[int, dict[str, Any]]:

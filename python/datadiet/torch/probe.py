@@ -14,6 +14,8 @@ from datadiet.torch.plan import Layer, Plan
 from datadiet.torch.tape import Call, Hooks
 
 COPIED = Layout(0, copied=True)
+MOST_ALONE = 64
+"""So many examples are looked at one by one, where a layer's rows may depend on the example."""
 
 
 class Probe(Hooks):
@@ -39,9 +41,9 @@ def layouts_of(
 ) -> dict[Call, Layout]:
     """Where the examples of each call lie. Layers for which that cannot be said leave the plan."""
 
-    def run(copied: set[Call], examples: int) -> tuple[Probe, Tensor]:
+    def run(copied: set[Call], examples: int, row: int = 0) -> tuple[Probe, Tensor]:
         with Probe(plan, copied, examples) as probe:
-            losses = losses_of(model, batch.take([0] * examples), loss, forward)
+            losses = losses_of(model, batch.take([row] * examples), loss, forward)
         return probe, losses.detach()
 
     copied: set[Call] = set()
@@ -55,7 +57,7 @@ def layouts_of(
                 )
             continue
         found, refused = _compare(plan, two, three)
-        if refused:
+        if refused or (two.data_dependent and _differ(plan, run, copied, two, len(batch))):
             continue
         new = [call for call, layout in found.items() if layout.copied and call not in copied]
         if not new:
@@ -84,6 +86,27 @@ def _compare(plan: Plan, two: Probe, three: Probe) -> tuple[dict[Call, Layout], 
         else:
             found[call] = layout
     return found, refused
+
+
+def _differ(plan: Plan, run: Any, copied: set[Call], first: Probe, examples: int) -> bool:
+    """Refuses layers that get other rows of other examples, as experts do. Whether there were some.
+
+    As many rows as there are examples would look like a row for each.
+    """
+    others = {row * examples // MOST_ALONE for row in range(1, MOST_ALONE)} - {0}
+    for row in sorted(others):
+        shapes = run(copied, 2, row)[0].shapes
+        unlike = [
+            call
+            for call in {**first.shapes, **shapes}
+            if first.shapes.get(call) != shapes.get(call) and call[0] in plan.layers
+        ]
+        for call in unlike:
+            if call[0] in plan.layers:
+                _refuse(plan, call, "which of its rows an example uses depends on the example")
+        if unlike:
+            return True
+    return False
 
 
 def _copies_fit(run: Any, copied: set[Call], expected: Tensor) -> bool:

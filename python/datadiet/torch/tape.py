@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from datadiet.torch.contributions import Contribution, squares
-from datadiet.torch.errors import ModelError
+from datadiet.torch.errors import LayerUseError, ModelError
 from datadiet.torch.layout import Layout, NotForExamples
 from datadiet.torch.plan import Layer, Plan
 
@@ -29,6 +29,23 @@ if TYPE_CHECKING:
 
 Call = tuple[nn.Module, int]
 """A layer and the number of its call in a forward pass, from 0."""
+
+# What these give decides how many rows of a tensor go where, or which layers are called at all.
+DATA_DEPENDENT = {
+    torch.nonzero,
+    torch.argwhere,
+    torch.masked_select,
+    torch.unique,
+    Tensor.nonzero,
+    Tensor.argwhere,
+    Tensor.masked_select,
+    Tensor.unique,
+    Tensor.tolist,
+    Tensor.item,
+    Tensor.__bool__,
+    Tensor.__int__,
+    Tensor.__index__,
+}
 
 # These take a parameter's shape or dtype, not its values.
 HARMLESS = {Tensor.type_as, Tensor.expand_as, Tensor.view_as, Tensor.reshape_as}
@@ -59,6 +76,8 @@ class Hooks(TorchFunctionMode):
         self.handles: list[Any] = []
         self.calls: Counter[nn.Module] = Counter()
         self.inside: nn.Module | None = None
+        self.data_dependent = False
+        """Whether values of tensors may have decided which layers got how many rows."""
         self.ruled = {id(parameter): parameter for parameter in plan.ruled()}
 
     def called(self, layer: Layer, number: int, x: Tensor, out: Tensor) -> Tensor:
@@ -67,11 +86,16 @@ class Hooks(TorchFunctionMode):
 
     def escaped(self, parameter: nn.Parameter) -> None:
         """A parameter was used outside its layers."""
-        raise ModelError(
-            f"{self.plan.names[parameter]} is used outside its layer, in this batch but not in the first;"
-            ' pass fallback="loop"',
-            parameters=[self.plan.names[parameter]],
+        name = self.plan.names[parameter]
+        raise LayerUseError(
+            f"{name} is used outside its layer, in this batch but not in the first",
+            {parameter: name},
         )
+
+    def misused(self, layer: Layer, how: str) -> LayerUseError:
+        """What is said about a call that the layer's rule does not cover."""
+        concerned = {parameter: self.plan.names[parameter] for parameter in layer.owned.values()}
+        return LayerUseError(f"the layer {layer.name} {how}", concerned)
 
     def __enter__(self) -> Self:
         try:
@@ -113,6 +137,7 @@ class Hooks(TorchFunctionMode):
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         result = func(*args, **(kwargs or {}))
+        self.data_dependent |= func in DATA_DEPENDENT or _by_mask(func, args)
         for value in (*args, *(kwargs or {}).values()):
             for one in value if isinstance(value, (tuple, list)) else (value,):
                 parameter = self.ruled.get(id(one))
@@ -127,6 +152,16 @@ class Hooks(TorchFunctionMode):
         results = result if isinstance(result, (tuple, list)) else (result,)
         if func not in HARMLESS and any(isinstance(r, Tensor) and r.requires_grad for r in results):
             self.escaped(parameter)
+
+
+def _by_mask(func: Any, args: Any) -> bool:
+    """Whether a tensor is indexed by True and False, or by `where` of a condition alone."""
+    if func is torch.where:
+        return len(args) == 1
+    if func is not Tensor.__getitem__ and func is not Tensor.__setitem__:
+        return False
+    index = args[1] if isinstance(args[1], tuple) else (args[1],)
+    return any(isinstance(i, Tensor) and i.dtype in (torch.bool, torch.uint8) for i in index)
 
 
 class Tape(Hooks):
@@ -165,9 +200,7 @@ class Tape(Hooks):
             # A loop that turned more often than on the first examples.
             others = {at for (module, _), at in self.layouts.items() if module is layer.module}
             if len(others) != 1:
-                raise ModelError(
-                    f'{layer.name} is called in this batch as it was not in the first; pass fallback="loop"'
-                )
+                raise self.misused(layer, "is called in this batch as it was not in the first")
             layout = others.pop()
         return layout
 
@@ -175,11 +208,8 @@ class Tape(Hooks):
         try:
             x, delta = layout.rows(x, self.examples), layout.rows(delta, self.examples)
         except NotForExamples:
-            raise ModelError(
-                f"the input of {layer.name}, {tuple(x.shape)}, has not as many rows for each of"
-                f' {self.examples} examples; pass fallback="loop"',
-                parameters=[self.plan.names[parameter] for parameter in layer.owned.values()],
-            ) from None
+            how = f"has an input, {tuple(x.shape)}, without as many rows for each of {self.examples} examples"
+            raise self.misused(layer, how) from None
         parts = layer.rule.contributions(layer.module, x, delta, self.examples)
         for name, parameter in layer.owned.items():
             uses = self.uses.setdefault(parameter, [])
@@ -191,7 +221,7 @@ class Tape(Hooks):
         self.squares[parameter] = squares(self.uses.pop(parameter), self.scratch)
 
     def backward(self, losses: Tensor) -> None:
-        """Fills `squares` with those of the gradients of each loss."""
+        """Fills `squares` with the squared norms of each loss's gradients."""
         with torch.autocast(losses.device.type, enabled=False):
             torch.autograd.grad(losses, self.anchor, torch.ones_like(losses), allow_unused=True)
             # Uses whose output the loss does not depend on never came.

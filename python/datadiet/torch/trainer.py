@@ -51,7 +51,7 @@ class TrainerRecorder(TrainerCallback):
                           callbacks=[TrainerRecorder(recorder)])
         trainer.train()
 
-    The logits are those of the training step: training mode. See `datadiet.Recorder`.
+    The logits come from the training step: training mode. See `datadiet.Recorder`.
 
     **Checkpoints.** The recorder's state is saved in the folders of the trainer's checkpoints, and
     restored by ``trainer.train(resume_from_checkpoint=…)`` from a folder of the trainer's
@@ -246,7 +246,7 @@ class TrainerRecorder(TrainerCallback):
             )
         if self.labels is not None:
             # The recorder refuses ids out of range.
-            labels = self.labels.take(wholes(ids), mode="clip")
+            labels = self.labels.take(wholes(ids, "ids"), mode="clip")
         if labels is None:
             raise BatchError(
                 "the model gets no labels, since the trainer computes the loss; pass"

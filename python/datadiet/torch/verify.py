@@ -27,7 +27,7 @@ def wrong_parameters(
     loss: Loss,
     forward: Forward,
 ) -> list[nn.Parameter]:
-    """Parameters whose squared norms differ from those of the example alone.
+    """Parameters whose squared norms differ from the norms of the example alone.
 
     Raises where the loss itself differs.
     """

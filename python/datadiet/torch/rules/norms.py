@@ -1,5 +1,5 @@
 """Normalisations: the gradient of the scale is a sum over positions of output gradient times
-normalised input, that of the shift the sum of the output gradients."""
+normalised input, the gradient of the shift the sum of the output gradients."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ class InstanceNorm(ChannelNorm):
 
 
 class LayerNorm:
-    """Norms over the last axes, which are those of scale and shift."""
+    """Norms over the last axes, which scale and shift have too."""
 
     names: tuple[str, ...] = ("weight", "bias")
     leading = True
