@@ -101,7 +101,7 @@ def run_ours(args: argparse.Namespace) -> dict:
         "wall": seconds,
         "inside": figures["cost"]["wall_seconds"],
         "trained": figures["cost"]["images_trained"],
-        "accuracy": figures["test_accuracy"]["mean"],
+        "accuracy": figures["accuracy"]["mean"],
         "peak_rss_mb": figures["cost"]["peak_worker_memory_mib"] * 1.048576 * workers,
     }
 

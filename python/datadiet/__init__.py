@@ -43,7 +43,7 @@ from datadiet.statistics import (
     reliability,
     spearman,
 )
-from datadiet.table import ScoreTable
+from datadiet.table import ScoreTable, read_subset
 from datadiet.trajectories import (
     aum,
     confidence,
@@ -91,6 +91,7 @@ __all__ = [
     "max_margin",
     "never_learned",
     "noise_metrics",
+    "read_subset",
     "reliability",
     "select",
     "spearman",

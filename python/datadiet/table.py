@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import json
 import os
+import warnings
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
+import numpy.typing as npt
 
 from datadiet import _datadiet
 from datadiet._arrays import Ids, Wholes, floats, plain
 from datadiet._datadiet import KEY
 from datadiet._ids import OwnIds, row_numbers, rows_of, whole_ids
-from datadiet.exceptions import ColumnError, DtypeError, TableError
+from datadiet.exceptions import DtypeError, ShapeError, TableError
 from datadiet.selection import Quota, Rule, select
 
 if TYPE_CHECKING:
@@ -22,7 +24,10 @@ if TYPE_CHECKING:
     import polars
     import pyarrow
 
-__all__ = ["ScoreTable"]
+__all__ = ["ScoreTable", "read_subset"]
+
+HardEnd: TypeAlias = Literal["high", "low"]
+"""Which end of a column holds the hard examples."""
 
 
 class ScoreTable:
@@ -77,8 +82,7 @@ class ScoreTable:
         ColumnError
             A whole number outside 0..2³² − 1, or missing.
         """
-        path = Path(path)
-        return cls(_datadiet.Table.read(path / "scores.parquet" if path.is_dir() else path))
+        return cls(_datadiet.Table.read(Path(path)))
 
     @classmethod
     def from_arrow(cls, data: Any) -> ScoreTable:
@@ -145,20 +149,22 @@ class ScoreTable:
 
     @property
     def metadata(self) -> dict[str, str]:
-        """Texts about the table; ``datadiet`` is JSON with what is known about each column."""
+        """Texts about the table; ``datadiet`` is its card, JSON (see `card`)."""
         return self._table.metadata
+
+    @property
+    def card(self) -> dict[str, Any] | None:
+        """Where the table comes from: program, data set, trainings, columns. None if nobody says."""
+        card = self._table.card()
+        known: dict[str, Any] | None = None if card is None else json.loads(card)
+        return known
 
     def describe(self) -> list[dict[str, Any]]:
         """What is known about each score: definition, direction, mean, range, reliability.
 
         Empty for a table from elsewhere.
         """
-        try:
-            known = json.loads(self.metadata.get("datadiet", "{}"))
-        except json.JSONDecodeError:
-            return []
-        columns = known.get("columns", []) if isinstance(known, dict) else []
-        return list(columns)
+        return list((self.card or {}).get("columns", []))
 
     def __len__(self) -> int:
         return self._table.rows
@@ -181,7 +187,7 @@ class ScoreTable:
             There is none of this name; the message names the nearest.
         """
         if str(name).endswith("@end") and name not in self:
-            name, _, _ = self._table.ranking(name)
+            name = self._table.ranking(name, None)[0]
         return self._table.column(name)
 
     def __repr__(self) -> str:
@@ -189,7 +195,14 @@ class ScoreTable:
         shown = ", ".join(names[:8]) + (f", … {len(names) - 8} more" if len(names) > 8 else "")
         return f"ScoreTable({len(self)} rows: {shown})"
 
-    def top(self, n: int = 10, by: str | None = None, *, easiest: bool = False) -> ScoreTable:
+    def top(
+        self,
+        n: int = 10,
+        by: str | None = None,
+        *,
+        easiest: bool = False,
+        hard_is: HardEnd | None = None,
+    ) -> ScoreTable:
         """The hardest examples, hardest first.
 
         Parameters
@@ -202,20 +215,23 @@ class ScoreTable:
             counts.
         easiest
             The other end instead, easiest first.
+        hard_is
+            Which end of the column is hard, ``"high"`` or ``"low"``; as its name says if not given.
 
         Returns
         -------
-        A table of those rows, with all columns. Which end is hard follows the score: the low one
-        of AUM, confidence and correctness, the high one of all others, also of unknown names.
+        A table of those rows, with all columns. Which end is hard follows the name of the score: the
+        low one of AUM, confidence, correctness, cleanlab's ``label_quality`` and kin, the high one of
+        other known scores. For a name that is not known a warning says which end was taken.
 
         Raises
         ------
         ColumnError
             There is no such column.
         """
-        _, values, high = self._table.ranking(self._by(by))
-        ids = self["id"] if "id" in self else None
-        rows = _datadiet.ranked(values, ids, high != easiest)
+        name, _, _ = self._ranking(by, hard_is)
+        rows = self._table.hardest_first(name, hard_is)
+        rows = rows[::-1].copy() if easiest else rows
         return ScoreTable(self._table.take(rows[: max(n, 0)]))
 
     def select(
@@ -232,13 +248,16 @@ class ScoreTable:
         allow_empty_class: bool = False,
         drop_unscored: bool = False,
         seed: int = 0,
+        hard_is: HardEnd | None = None,
     ) -> Ids:
         """Ids of a subset by score: `datadiet.select` with this table's column, labels, direction.
 
         Parameters
         ----------
         by
-            Column, as for `top`. The others are those of `datadiet.select`.
+            Column, as for `top`.
+        hard_is
+            Which end of it is hard, as for `top`. The others are those of `datadiet.select`.
 
         Returns
         -------
@@ -264,7 +283,7 @@ class ScoreTable:
                 "the ids of the table are not 0, 1, 2, …: it is not the table of a whole training"
                 " set, in order; select from the table that it was made from"
             )
-        _, values, high = self._table.ranking(self._by(by))
+        _, values, high = self._ranking(by, hard_is)
         return select(
             values,
             keep,
@@ -312,10 +331,7 @@ class ScoreTable:
         >>> table.keys(ids)
         ['b-02', 'c-33']
         """
-        if "id" in self:
-            rows = rows_of(whole_ids(ids), self["id"].tolist(), "id")
-        else:
-            rows = row_numbers(ids, len(self), "take ids of this table").tolist()
+        rows = self._rows(ids)
         keys = self[KEY] if KEY in self else None
         if isinstance(keys, list):
             return [keys[row] for row in rows]
@@ -323,6 +339,41 @@ class ScoreTable:
             return whole_ids(ids).astype(np.uint32)
         own: Ids = keys[rows]
         return own
+
+    def write_subset(
+        self, path: str | os.PathLike[str], ids: Wholes, *, by: str | None = None
+    ) -> None:
+        """Write chosen examples to a file, as the command ``datadiet select`` does.
+
+        Parameters
+        ----------
+        path
+            ``.parquet`` and ``.json`` have the table's ids, the owner's and the data set;
+            ``.npy`` and ``.txt`` the owner's ids alone, one each.
+        ids
+            Distinct ids of this table, as `select` gives them.
+        by
+            Column that they were chosen by, to be written beside them.
+
+        Raises
+        ------
+        IdError
+            Another ending; an id that is not in the table; ids that the format cannot hold.
+        ColumnError, OSError
+            No such column; the file cannot be written.
+
+        Examples
+        --------
+        >>> import datadiet, tempfile
+        >>> table = datadiet.ScoreTable.from_columns({"key": ["a", "b"], "el2n@1": [0.5, 0.9]})
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     table.write_subset(f"{folder}/hard.json", table.select(count=1))
+        ...     datadiet.read_subset(f"{folder}/hard.json")
+        ['b']
+        """
+        rows = np.sort(np.asarray(self._rows(ids), np.uint32))
+        name = None if by is None else self._ranking(by, None)[0]
+        self._table.write_subset(Path(path), rows, name, json.dumps({"by": name}))
 
     def report(
         self,
@@ -332,10 +383,13 @@ class ScoreTable:
         title: str | None = None,
         suspects: int = 40,
         figures: bool = True,
+        images: Any = None,
+        gallery: int = 8,
+        hard_is: HardEnd | None = None,
     ) -> Path:
         """Write a report: one HTML file that needs no network, figures as SVG and PNG beside it.
 
-        It is the one that the command ``datadiet report`` writes for scores without images.
+        It is the one that the command ``datadiet report`` writes.
 
         Parameters
         ----------
@@ -350,6 +404,14 @@ class ScoreTable:
         figures
             Whether figures are also written as files, to ``figures`` (``NAME-figures`` beside
             ``NAME.html``).
+        images
+            Images of all training examples for galleries: n × height × width × channels (1 or 3) or
+            n × height × width, 8-bit. Rows of the table are found by their ids: numbers of examples,
+            in ``key`` or ``id``.
+        gallery
+            Examples of each class at each end, where there are images.
+        hard_is
+            Which end of the column is hard, as for `top`.
 
         Returns
         -------
@@ -359,12 +421,22 @@ class ScoreTable:
         ------
         ValueError, ColumnError, OSError
             Another ending; no such column; the file cannot be written.
+        IdError, ShapeError, DtypeError
+            Ids that are no numbers of the images; images of another shape or type.
         """
         path = Path(path)
         if path.suffix != ".html":
             raise ValueError(f"{path} must end in .html")
         title = path.stem if title is None else title
-        self._table.report(path, self._by(by), title, suspects, figures)
+        request = {
+            "by": None if by is None else self._ranking(by, hard_is)[0],
+            "hard_is": hard_is,
+            "title": title,
+            "suspects": suspects,
+            "gallery": gallery,
+            "figures": figures,
+        }
+        self._table.report(path, request, None if images is None else _images(images))
         return path
 
     def __arrow_c_stream__(self, requested_schema: object | None = None) -> object:
@@ -389,14 +461,53 @@ class ScoreTable:
         frame: pandas.DataFrame = self.to_arrow().to_pandas()
         return frame
 
-    def _by(self, by: str | None) -> str:
-        if by is not None:
-            return by
-        names = self.scores
-        if not names:
-            raise ColumnError("the table has no column of scores")
-        el2n = [name for name in names if name.split("@")[0] == "el2n"]
-        return (el2n or names)[-1]
+    def _ranking(
+        self, by: str | None, hard_is: HardEnd | None
+    ) -> tuple[str, npt.NDArray[np.float32], bool]:
+        by = self._table.default_column() if by is None else by
+        name, values, high, assumed = self._table.ranking(by, hard_is)
+        if assumed is not None:
+            warnings.warn(assumed, stacklevel=3)
+        return name, values, high
+
+    def _rows(self, ids: Wholes) -> list[int]:
+        if "id" in self and not isinstance(self["id"], list):
+            return rows_of(whole_ids(ids), self["id"].tolist(), "id")
+        rows: list[int] = row_numbers(ids, len(self), "take ids of this table").tolist()
+        return rows
+
+
+def read_subset(path: str | os.PathLike[str]) -> OwnIds:
+    """Ids of chosen examples from a file, as their owner knows them.
+
+    Parameters
+    ----------
+    path
+        What `ScoreTable.write_subset` or the command ``datadiet select`` wrote, or any list of ids:
+        Parquet, npy, JSON, CSV or text.
+
+    Returns
+    -------
+    Whole numbers as uint32, or texts as a list.
+
+    Raises
+    ------
+    IdError, OSError
+        A file of another kind or with mistakes, which are named; no such file.
+    """
+    return _datadiet.read_subset(Path(path))
+
+
+def _images(images: Any) -> npt.NDArray[np.uint8]:
+    array = plain(images)
+    if array.dtype != np.uint8:
+        raise DtypeError(f"images are of {array.dtype}; pass 8-bit ones, uint8 from 0 to 255")
+    array = array[..., np.newaxis] if array.ndim == 3 else array
+    if array.ndim != 4 or array.shape[3] not in (1, 3):
+        raise ShapeError(
+            f"images have the shape {array.shape}; pass n × height × width × channels (1 or 3)"
+        )
+    return np.ascontiguousarray(array)
 
 
 def _column(values: Any) -> Any:

@@ -81,10 +81,12 @@ def test_wider_types_are_taken():
             "el2n@1": pyarrow.array([0.5, None], pyarrow.float64()),
             "name": pyarrow.array(["a", None], pyarrow.large_string()),
             "flag": pyarrow.array([True, False]),
+            "day": pyarrow.array([1, 2], pyarrow.date32()),
         }
     )
     table = datadiet.ScoreTable.from_arrow(arrow)
-    assert table.columns == ["id", "el2n@1", "name"]
+    assert table.columns == ["id", "el2n@1", "name", "flag"]
+    assert table["flag"].tolist() == [1, 0]
     assert table["id"].tolist() == [2, 1]
     assert table["name"] == ["a", ""]
     assert np.isnan(table["el2n@1"][1])
@@ -223,11 +225,63 @@ def test_the_report_of_a_recorder_tells_the_reliability(tmp_path, chance):
         replica.update(np.arange(50), chance.normal(size=(50, 3)), labels)
         replica.end_epoch()
     table = replicas[0].merge(replicas[1])
-    assert json.loads(table.metadata["datadiet"])["replicas"] == 2
+    assert table.card["replicas"] == json.loads(table.metadata["datadiet"])["replicas"] == 2
     html = table.report(tmp_path / "report.html").read_text(encoding="utf-8")
     assert "Spearman–Brown" in html
     assert "have no reliability" not in html
     assert (tmp_path / "figures" / "distribution.svg").exists()
+
+
+def test_names_of_other_tools_have_their_direction():
+    columns = {"label_quality": [0.9, 0.1, 0.5], "uniqueness": [0.9, 0.1, 0.5]}
+    table = datadiet.ScoreTable.from_columns(columns)
+    assert table.top(1, by="label_quality")["label_quality"] == np.float32(0.1)
+    with pytest.warns(UserWarning, match='hard_is="low"'):
+        assert table.top(1, by="uniqueness")["uniqueness"] == np.float32(0.9)
+    assert table.top(1, by="uniqueness", hard_is="low")["uniqueness"] == np.float32(0.1)
+    assert table.select(count=1, by="uniqueness", hard_is="low").tolist() == [1]
+    with pytest.raises(ValueError, match="hard_is"):
+        table.top(1, by="uniqueness", hard_is="up")
+
+
+@pytest.mark.parametrize("name", ["s.parquet", "s.json", "s.txt", "s.npy"])
+def test_subsets_are_written_and_read_back(table, tmp_path, name):
+    ids = table.select(count=9, by="el2n@1")
+    table.write_subset(tmp_path / name, ids, by="el2n@1")
+    np.testing.assert_array_equal(datadiet.read_subset(tmp_path / name), ids)
+
+
+def test_subsets_have_the_ids_of_their_owner(tmp_path):
+    keys = [f"image-{i}" for i in range(4)]
+    columns = {"id": range(4), "key": keys, "el2n@1": [0.5, 0.9, 0.1, 0.7]}
+    table = datadiet.ScoreTable.from_columns(columns)
+    for name in ("s.parquet", "s.json", "s.txt"):
+        table.write_subset(tmp_path / name, table.select(count=2))
+        assert datadiet.read_subset(tmp_path / name) == ["image-1", "image-3"]
+    with pytest.raises(datadiet.IdError, match="texts for ids"):
+        table.write_subset(tmp_path / "s.npy", [1])
+    with pytest.raises(datadiet.IdError, match="must end in"):
+        table.write_subset(tmp_path / "s.xlsx", [1])
+
+
+def test_the_report_shows_images_by_the_ids_of_the_rows(table, tmp_path, chance):
+    images = chance.integers(0, 256, size=(60, 8, 8, 3), dtype=np.uint8)
+    html = table.report(tmp_path / "report.html", images=images, gallery=2).read_text("utf-8")
+    assert "The easiest and hardest of each class by el2n@4" in html
+    table.report(tmp_path / "grey.html", images=images[..., 0])
+    # Too few images are of another data set.
+    with pytest.raises(datadiet.IdError, match="different data sets"):
+        table.report(tmp_path / "few.html", images=images[:50])
+    with pytest.raises(datadiet.DtypeError, match="uint8"):
+        table.report(tmp_path / "float.html", images=images / 255)
+    with pytest.raises(datadiet.ShapeError):
+        table.report(tmp_path / "flat.html", images=images.reshape(60, -1))
+
+
+def test_a_table_without_a_card_says_so(table):
+    assert table.card is None
+    with pytest.raises(datadiet.TableError, match="card"):
+        datadiet.ScoreTable.from_columns({"el2n@1": [0.5]}, {"datadiet": "junk"})
 
 
 def test_errors(table, tmp_path):

@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use clap::Args;
 use comfy_table::{CellAlignment, Table, presets};
-use datadiet_core::Direction;
 use datadiet_store::ListRef;
+use datadiet_table::{ColumnSummary, hard_end};
 use serde::Serialize;
 
 /// How a command answers.
@@ -58,12 +58,17 @@ pub fn grouped(number: u64) -> String {
     text
 }
 
-/// Which end of a score holds the hard examples, in a word for tables.
-pub fn hard_end(direction: Direction) -> &'static str {
-    match direction {
-        Direction::HigherIsHarder => "high",
-        Direction::LowerIsHarder => "low",
-    }
+/// Name, hard end, mean, smallest and largest value, and reliability of a column.
+pub fn column_row(column: &ColumnSummary) -> Vec<String> {
+    let number = |value: f64| format!("{value:.3}");
+    vec![
+        column.name.clone(),
+        hard_end(column.direction).into(),
+        number(column.mean),
+        number(column.min.into()),
+        number(column.max.into()),
+        column.reliability.as_ref().map_or("–".into(), |r| number(r.full)),
+    ]
 }
 
 /// Finds out before training, not after, whether results can be written.

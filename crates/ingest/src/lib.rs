@@ -41,6 +41,7 @@ mod recording;
 mod side;
 mod source;
 mod spool;
+mod table;
 mod text;
 
 pub use batch::{Batch, Kind, Reader, Said};
@@ -51,3 +52,4 @@ pub use names::Names;
 pub use open::open;
 pub use pattern::Pattern;
 pub use source::{Found, Run, RunFile, SideFile, find};
+pub use table::IntoTableError;

@@ -1,6 +1,7 @@
 //! A whole experiment: scenes that are scored, studies of what the scores are worth.
 
 use datadiet_store::RunSpec;
+use datadiet_table::ColumnSummary;
 use serde::{Deserialize, Serialize};
 
 use crate::finished::distinct;
@@ -13,8 +14,8 @@ use crate::study::point::{Place, Points, PointsOutcome};
 use crate::study::velocity::{Velocity, VelocityOutcome, VelocityPlan};
 use crate::study::window::WindowPlan;
 use crate::{
-    ColumnSummary, Failure, Finished, Job, LabError, MeasureJob, Retraining, Scene, Scored,
-    SearchOutcome, SearchPlan, Spread, Sweep,
+    Failure, Finished, Job, LabError, MeasureJob, Retraining, Scene, Scored, SearchOutcome,
+    SearchPlan, Spread, Sweep,
 };
 
 /// Scenes, and what is studied in which of them (by index; the first is the plain one).
@@ -327,7 +328,7 @@ impl SceneOutcome {
             replicas: scored.completed.len(),
             changed: scene.changed.iter().filter(|&&changed| changed).count(),
             accuracy: to_the_end.then(|| Spread::of(accuracies.collect())).flatten(),
-            columns: scored.scores.columns.clone(),
+            columns: scored.scores.summaries().to_vec(),
         }
     }
 }

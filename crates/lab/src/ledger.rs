@@ -6,9 +6,9 @@
 //! trainings is only known where it was measured (`fixed = "epochs"`).
 
 use datadiet_core::{ScoreKind, Source};
+use datadiet_table::{kind_of, time_of};
 use serde::{Deserialize, Serialize};
 
-use crate::ranking::{kind_of, time_of};
 use crate::study::point::Place;
 use crate::{Scene, Scored};
 
@@ -50,7 +50,7 @@ pub fn ledger(scene: &Scene, scored: &Scored, places: &[Place]) -> Vec<LedgerRow
     };
     let row = |place: &Place| {
         let (kind, time) = (kind_of(&place.series)?, time_of(&place.series)?);
-        let column = scored.scores.columns.iter().find(|column| column.time.epochs == time)?;
+        let column = scored.scores.summaries().iter().find(|column| column.time.epochs == time)?;
         Some(account.row(place, kind, column.time.step))
     };
     places.iter().filter_map(row).collect()

@@ -5,13 +5,10 @@
 //! without libtorch.
 
 mod aggregate;
-mod cautions;
 mod experiment;
 mod finished;
 pub mod ledger;
 pub mod pages;
-pub mod ranking;
-mod recorded;
 mod reporter;
 pub mod retraining;
 mod scene;
@@ -19,23 +16,18 @@ mod score_job;
 mod search;
 mod spread;
 pub mod study;
-mod suspects;
 mod sweep;
 mod worker;
 
-pub use aggregate::{ColumnSummary, ScoreTable, TimePoint, aggregate, column_name};
-pub use cautions::{Made, cautions};
+pub use aggregate::aggregate;
 pub use experiment::{Done, Experiment, ExperimentCost, ExperimentOutcome, SceneOutcome};
 pub use finished::Finished;
-pub use ranking::Ranking;
-pub use recorded::{RECORDED_PASS, Recorded, recorded};
 pub use reporter::{Reporter, Silent};
 pub use retraining::{Fixed, Retraining};
 pub use scene::{Scene, Scored};
 pub use score_job::{ScoreJob, ScoreOutcome};
 pub use search::{Arm, Finals, Rung, RungOutcome, SearchOptions, SearchOutcome, SearchPlan};
 pub use spread::Spread;
-pub use suspects::{Suspect, suspects};
 pub use sweep::{Ended, Failure, Job, MeasureEnded, MeasureJob, Sweep};
 pub use worker::{
     EXIT_MISUNDERSTOOD, EXIT_STOPPED, Trainer, TrainerError, WorkerEvent, WorkerProcess,

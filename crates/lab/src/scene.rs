@@ -2,11 +2,9 @@
 
 use datadiet_core::{Classes, ExampleId, ScoreKind, Source};
 use datadiet_store::{RunId, RunResult, RunSpec, Store};
-use datadiet_table::{Column, Table};
+use datadiet_table::{Column, ScoreTable, Table, TimePoint, column_name};
 
-use crate::{
-    Failure, Finished, Job, LabError, Ranking, ScoreTable, TimePoint, aggregate, column_name,
-};
+use crate::{Failure, Finished, Job, LabError, aggregate};
 
 /// What is scored, and how a training on all of it goes.
 #[derive(Clone, Debug)]
@@ -85,7 +83,7 @@ impl Scene {
                 planned.push(column_name(*kind, time), Column::F32(vec![0.0]))?;
             }
         }
-        Ok(Ranking::of(&planned, name)?.name)
+        Ok(ScoreTable::of(planned)?.resolved(name)?)
     }
 
     fn takes(&self, kind: ScoreKind, time: &TimePoint) -> bool {

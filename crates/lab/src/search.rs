@@ -18,6 +18,7 @@ mod verdict;
 
 use datadiet_core::{Amount, Choice, Chosen, ExampleId, Quota, Rule, Stream, permutation, rng};
 use datadiet_store::{RunSpec, Store};
+use datadiet_table::Ranking;
 use serde::{Deserialize, Serialize};
 
 pub use arm::Arm;
@@ -27,7 +28,7 @@ use verdict::verdict;
 
 use crate::retraining::{keep_ids, shortened};
 use crate::study::point::{Place, Point, PointOutcome};
-use crate::{Finished, Fixed, Job, LabError, Ranking, Retraining, Scene, Scored, Spread, Sweep};
+use crate::{Finished, Fixed, Job, LabError, Retraining, Scene, Scored, Spread, Sweep};
 
 /// A round of halving.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -159,7 +160,7 @@ impl SearchPlan {
         scored: &'a Scored,
         arm: &Arm,
     ) -> Result<(Ranking<'a>, Chosen), LabError> {
-        let ranking = Ranking::of(&scored.scores.table, &self.by)?;
+        let ranking = scored.scores.ranking(&self.by, None)?;
         let search = Search { plan: self, store, scene, ranking };
         let chosen = search.chosen(arm, &scene.examples())?;
         Ok((search.ranking, chosen))
@@ -176,7 +177,7 @@ impl SearchPlan {
         scored: &Scored,
         finished: &mut Finished,
     ) -> Result<Option<SearchOutcome>, LabError> {
-        let ranking = Ranking::of(&scored.scores.table, &self.by)?;
+        let ranking = scored.scores.ranking(&self.by, None)?;
         // `el2n@end` is called by its time from here on.
         let plan = Self { by: ranking.name.clone(), ..self.clone() };
         let search = Search { plan: &plan, store: sweep.store, scene, ranking };

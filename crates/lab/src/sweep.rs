@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use datadiet_store::{
     Measured, Measurement, RunFailure, RunId, RunResult, RunSpec, RunStatus, Store,
 };
+use datadiet_table::FailedReplica;
 
 use crate::{LabError, Reporter, Trainer, TrainerError};
 
@@ -64,6 +65,18 @@ pub struct Failure {
     pub run: String,
     /// Why.
     pub reason: String,
+}
+
+impl Failure {
+    /// As the card of a table has it.
+    pub fn on_card(&self) -> FailedReplica {
+        FailedReplica {
+            name: self.name.clone(),
+            replica: self.replica,
+            run: self.run.clone(),
+            reason: Some(self.reason.clone()),
+        }
+    }
 }
 
 /// How a run ended.

@@ -9,14 +9,12 @@ use std::sync::atomic::AtomicBool;
 use datadiet_core::ScoreKind;
 use datadiet_lab::study::connectivity::ConnectivityPlan;
 use datadiet_lab::study::velocity::VelocityPlan;
-use datadiet_lab::{
-    Experiment, Scene, Silent, Sweep, TimePoint, Trainer, TrainerError, WorkerEvent,
-};
+use datadiet_lab::{Experiment, Scene, Silent, Sweep, Trainer, TrainerError, WorkerEvent};
 use datadiet_store::{
     Measured, Measurement, MeasurementFolder, Recording, Risks, RunFolder, RunResult, RunSpec,
     Store, TimedAccuracy,
 };
-use datadiet_table::{Column, Table};
+use datadiet_table::{Column, Table, TimePoint};
 
 const EXAMPLES: u32 = 1000;
 const STEPS: u64 = 400;

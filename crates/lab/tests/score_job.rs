@@ -8,10 +8,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use datadiet_core::ScoreKind;
 use datadiet_lab::{
-    ScoreJob, ScoreOutcome, Silent, Sweep, TimePoint, Trainer, TrainerError, WorkerEvent, aggregate,
+    ScoreJob, ScoreOutcome, Silent, Sweep, Trainer, TrainerError, WorkerEvent, aggregate,
 };
 use datadiet_store::{Recording, RunFailure, RunFolder, RunSpec, Store};
-use datadiet_table::{Column, Table};
+use datadiet_table::{Column, Table, TimePoint};
 
 const EXAMPLES: usize = 200;
 const STEP: u64 = 10;
@@ -221,19 +221,19 @@ fn columns_hold_mean_error_and_replicas() {
     let classes = ["even".to_owned(), "odd".to_owned()];
     let labels: Vec<u32> = (0..EXAMPLES as u32).map(|id| id % 2).collect();
     let scores = aggregate(&bench.store, &specs, &times, &labels, &classes, true).unwrap();
-    let names: Vec<&str> = scores.table.names().collect();
+    let names: Vec<&str> = scores.columns().names().collect();
     let [mean, error] = ["el2n@0.5", "el2n@0.5.se"];
     assert_eq!(
         names,
         ["id", "label", "class", mean, error, "el2n@0.5.r0", "el2n@0.5.r1", "el2n@0.5.r2"]
     );
-    let column = |name| scores.table.floats(name).unwrap();
+    let column = |name| scores.columns().floats(name).unwrap();
     let each: Vec<f64> =
         ["el2n@0.5.r0", "el2n@0.5.r1", "el2n@0.5.r2"].map(|name| f64::from(column(name)[7])).into();
     let expected = each.iter().sum::<f64>() / 3.0;
     assert!((f64::from(column(mean)[7]) - expected).abs() < 1e-6);
     let variance = each.iter().map(|value| (value - expected).powi(2)).sum::<f64>() / 2.0;
     assert!((f64::from(column(error)[7]) - (variance / 3.0).sqrt()).abs() < 1e-6);
-    let reliability = scores.columns[0].reliability.unwrap();
+    let reliability = scores.summaries()[0].reliability.unwrap();
     assert!(reliability.full > reliability.single && reliability.full < 1.0);
 }

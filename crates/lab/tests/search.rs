@@ -8,11 +8,11 @@ use std::sync::atomic::AtomicBool;
 use datadiet_core::{KeepFraction, Quota, ScoreKind};
 use datadiet_lab::study::curve::CurvePlan;
 use datadiet_lab::{
-    Arm, Experiment, ExperimentOutcome, Scene, SearchPlan, Silent, Sweep, TimePoint, Trainer,
-    TrainerError, WorkerEvent,
+    Arm, Experiment, ExperimentOutcome, Scene, SearchPlan, Silent, Sweep, Trainer, TrainerError,
+    WorkerEvent,
 };
 use datadiet_store::{Recording, RunFolder, RunResult, RunSpec, Store, Subset, TimedAccuracy};
-use datadiet_table::{Column, Table};
+use datadiet_table::{Column, Table, TimePoint};
 
 const EXAMPLES: u32 = 1000;
 const STEPS: u64 = 100;

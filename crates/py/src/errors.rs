@@ -4,8 +4,7 @@
 //! builtin that fits) and attributes with types. Here is which error becomes which class.
 
 use datadiet_core::{KeepFractionError, ScoreError, ScoreKind, SelectionError, StatsError};
-use datadiet_lab::LabError;
-use datadiet_store::StoreError;
+use datadiet_pages::PageError;
 use datadiet_table::{FileError, TableError};
 use pyo3::IntoPyObjectExt;
 use pyo3::prelude::*;
@@ -187,31 +186,29 @@ impl IntoPython for FileError {
 
 impl IntoPython for TableError {
     fn into_python(self) -> PyErr {
+        let text = self.to_string();
         match self {
             Self::File(error) => error.into_python(),
-            Self::Column(text) => exception("ColumnError", &text, &[]),
-        }
-    }
-}
-
-impl IntoPython for StoreError {
-    fn into_python(self) -> PyErr {
-        match self {
-            Self::File(error) => error.into_python(),
-            Self::Table(error) => error.into_python(),
-            _ => exception("TableError", &self.to_string(), &[]),
-        }
-    }
-}
-
-impl IntoPython for LabError {
-    fn into_python(self) -> PyErr {
-        match self {
-            Self::Store(error) => error.into_python(),
-            Self::Table(error) => error.into_python(),
             Self::Statistics(error) => error.into_python(),
-            Self::Selection(error) => error.into_python(),
-            Self::Plan(text) | Self::Trainer(text) => exception("ColumnError", &text, &[]),
+            Self::Column(_) => exception("ColumnError", &text, &[]),
+            Self::Absent(_) => std::io::Error::new(std::io::ErrorKind::NotFound, text).into(),
+            Self::Ids(_) | Self::List(_) => exception("IdError", &text, &[]),
+            Self::Label { row, label, .. } => {
+                let details =
+                    [("row", Detail::Whole(row)), ("label", Detail::Whole(label as usize))];
+                exception("LabelError", &text, &details)
+            }
+            Self::NotATable(_) | Self::Card(_) => exception("TableError", &text, &[]),
+        }
+    }
+}
+
+impl IntoPython for PageError {
+    fn into_python(self) -> PyErr {
+        match self {
+            Self::Table(error) => error.into_python(),
+            Self::File(error) => error.into_python(),
+            other => exception("DatadietError", &other.to_string(), &[]),
         }
     }
 }

@@ -32,13 +32,13 @@ mod _datadiet {
     #[pymodule_export]
     use crate::recorder::Recorder;
     #[pymodule_export]
-    use crate::selection::{ranked, select};
+    use crate::selection::select;
     #[pymodule_export]
     use crate::softmax_outputs::softmax_rows;
     #[pymodule_export]
     use crate::stats::{detection, forgetting_key, reliability, spearman};
     #[pymodule_export]
-    use crate::table::Table;
+    use crate::table::{Table, read_subset};
     #[pymodule_export]
     use crate::trajectories::{forgetting_of_correct, trajectory_scores};
 
@@ -46,7 +46,7 @@ mod _datadiet {
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
         module.add("__version__", env!("CARGO_PKG_VERSION"))?;
         module.add("KEY", datadiet_table::KEY)?;
-        module.add("RECORDED_PASS", datadiet_lab::RECORDED_PASS)?;
+        module.add("RECORDED_PASS", datadiet_table::RECORDED_PASS)?;
         module.add("RULES", PyTuple::new(module.py(), Rule::NAMES.map(|(name, _)| name))?)?;
         module.add("QUOTAS", PyTuple::new(module.py(), Quota::ALL.map(Quota::name))?)?;
         module.add("SCORES", crate::errors::catalogue(module.py())?)

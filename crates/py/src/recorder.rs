@@ -9,13 +9,12 @@ use std::ptr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use datadiet_core::{ScoreError, StateColumn, TrajectoryRecorder};
-use datadiet_lab::{Recorded, TimePoint, recorded};
+use datadiet_table::{Recorded, ScoreTable, TimePoint};
 use numpy::{IntoPyArray, PyArray1, PyReadonlyArray1};
 use pyo3::IntoPyObjectExt;
 use pyo3::exceptions::PyMemoryError;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
-use serde_json::json;
 
 use crate::arrays::{Floats, Wholes, with_numbers};
 use crate::errors::{OrRaise, exception};
@@ -177,15 +176,9 @@ impl Recorder {
         let classes = replicas.first().map_or(0, TrajectoryRecorder::classes);
         let made = py.detach(|| {
             let all: Vec<Recorded> = replicas.iter().map(record).collect();
-            recorded(&all, labels.as_deref(), classes)
+            ScoreTable::recorded(&all, labels.as_deref(), classes, pass_)
         });
-        let mut made = made.or_raise()?;
-        for column in &mut made.columns {
-            column.definition.pass = pass_.to_owned().into();
-        }
-        let known = json!({ "replicas": replicas.len(), "columns": made.columns });
-        made.table.metadata.insert("datadiet".into(), known.to_string());
-        Ok(made.table.into())
+        Ok(made.or_raise()?.into())
     }
 }
 

@@ -1,100 +1,84 @@
-//! The HTML report of a table of scores, as `datadiet report` writes it for a table without images.
+//! The HTML report of a table of scores, as `datadiet report` writes it.
 
-use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use datadiet_lab::ColumnSummary;
-use datadiet_lab::pages::{ScoresView, scores_sections};
-use datadiet_report::{Block, Figure, Page, ReportError};
-use datadiet_table::{Column, FileError, Table, write_atomically};
-use pyo3::PyErr;
-use serde_json::Value;
+use datadiet_pages::{Pictures, ScoresView, provenance, scores_sections};
+use datadiet_report::Page;
+use datadiet_table::{Examples, Row, ScoreTable, TrainingSet};
+use numpy::{PyReadonlyArray4, PyUntypedArrayMethods};
+use pyo3::prelude::*;
 
-use crate::arrays::class_count;
-use crate::errors::{OrRaise, exception};
+use crate::errors::OrRaise;
+use crate::table::{TURN, direction};
+
+/// What is shown, as Python's keywords say it.
+#[derive(FromPyObject)]
+#[pyo3(from_item_all)]
+pub struct Request {
+    by: Option<String>,
+    hard_is: Option<String>,
+    title: String,
+    suspects: usize,
+    gallery: usize,
+    figures: bool,
+}
+
+/// Images of all training examples: n × height × width × channels, 8 bits each.
+pub struct Images<'a> {
+    pixels: &'a [u8],
+    shape: [usize; 4],
+}
+
+impl<'a> Images<'a> {
+    /// Those of an array.
+    pub fn of(array: &'a PyReadonlyArray4<'_, u8>) -> PyResult<Self> {
+        let shape = [0, 1, 2, 3].map(|axis| array.shape()[axis]);
+        Ok(Self { pixels: array.as_slice()?, shape })
+    }
+}
+
+/// Images by the rows of a table.
+struct OfRows<'a> {
+    images: Images<'a>,
+    examples: Examples,
+}
+
+impl Pictures for OfRows<'_> {
+    fn pixels(&self, row: Row) -> Option<(&[u8], [usize; 3])> {
+        let [_, height, width, channels] = self.images.shape;
+        let size = height * width * channels;
+        let first = self.examples.of(row).index() * size;
+        Some((self.images.pixels.get(first..first + size)?, [height, width, channels]))
+    }
+}
+
+fn of_rows<'a>(table: &ScoreTable, images: Images<'a>) -> PyResult<OfRows<'a>> {
+    let set = TrainingSet { name: "images", size: images.shape[0], ..TrainingSet::default() };
+    Ok(OfRows { examples: table.examples_in(&set).or_raise()?, images })
+}
 
 /// Writes the page, and its figures beside it; gives the files of the figures.
 pub fn write(
-    table: &Table,
+    table: &ScoreTable,
     path: &Path,
-    by: &str,
-    title: String,
-    suspects: usize,
-    figures: bool,
+    request: &Request,
+    images: Option<Images<'_>>,
 ) -> Result<Vec<PathBuf>, PyErr> {
-    let page = page(table, by, title, suspects)?;
-    save(path, page.to_html().as_bytes()).or_raise()?;
-    let shown = page.sections.iter().flat_map(|section| &section.blocks);
-    let mut files = Vec::new();
-    for block in shown.filter(|_| figures) {
-        if let Block::Figure(figure) = block {
-            files.extend(draw(figure, &folder(path))?);
-        }
-    }
-    Ok(files)
-}
-
-fn page(table: &Table, by: &str, title: String, suspects: usize) -> Result<Page, PyErr> {
-    let known = known(table);
-    let columns: Vec<ColumnSummary> =
-        serde_json::from_value(known["columns"].clone()).unwrap_or_default();
-    let classes = classes(table)?;
-    let view = ScoresView {
+    let images = images.map(|images| of_rows(table, images)).transpose()?;
+    let classes = table.classes().or_raise()?;
+    let sections = scores_sections(&ScoresView {
         table,
-        columns: &columns,
         classes: &classes,
-        by,
-        pictures: None,
-        gallery: 0,
-        suspects,
-    };
-    let sections = scores_sections(&view).or_raise()?;
-    let mut provenance = Vec::new();
-    if let Some(replicas) = known["replicas"].as_u64() {
-        provenance.push(("replicas".into(), replicas.to_string()));
-    }
+        by: request.by.as_deref(),
+        hard: direction(request.hard_is.as_deref())?,
+        pictures: images.as_ref().map(|images| images as &dyn Pictures),
+        gallery: request.gallery,
+        suspects: request.suspects,
+        turn: TURN,
+    });
+    let mut provenance = provenance(table);
     provenance.push(("datadiet".into(), env!("CARGO_PKG_VERSION").into()));
-    Ok(Page { title, subtitle: String::new(), sections, provenance })
-}
-
-/// What was written about the table when it was made; null for one from elsewhere.
-fn known(table: &Table) -> Value {
-    let text = table.metadata.get("datadiet");
-    text.and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default()
-}
-
-/// Names of the classes, by label.
-fn classes(table: &Table) -> Result<Vec<String>, PyErr> {
-    let (Ok(labels), Some(Column::Text(names))) = (table.integers("label"), table.column("class"))
-    else {
-        return Ok(Vec::new());
-    };
-    let mut classes: Vec<String> =
-        (0..class_count(labels)?).map(|class| class.to_string()).collect();
-    for (&label, name) in labels.iter().zip(names) {
-        classes[label as usize].clone_from(name);
-    }
-    Ok(classes)
-}
-
-/// `figures` beside report.html, `NAME-figures` beside NAME.html.
-fn folder(path: &Path) -> PathBuf {
-    let name = path.file_stem().unwrap_or_default().to_string_lossy();
-    let folder = if name == "report" { "figures".into() } else { format!("{name}-figures") };
-    path.with_file_name(folder)
-}
-
-fn draw(figure: &Figure, folder: &Path) -> Result<[PathBuf; 2], PyErr> {
-    let svg = folder.join(format!("{}.svg", figure.id));
-    save(&svg, figure.to_svg().as_bytes()).or_raise()?;
-    let png = folder.join(format!("{}.png", figure.id));
-    let bytes = figure
-        .to_png(2.0)
-        .map_err(|error: ReportError| exception("DatadietError", &error.to_string(), &[]))?;
-    save(&png, &bytes).or_raise()?;
-    Ok([svg, png])
-}
-
-fn save(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
-    write_atomically(path, |file| file.write_all(bytes))
+    let title = request.title.clone();
+    let page = Page { title, subtitle: String::new(), sections: sections.or_raise()?, provenance };
+    datadiet_pages::write(&page, path, request.figures).or_raise()
 }

@@ -4,9 +4,9 @@ use std::borrow::Cow;
 
 use datadiet_core::{
     Amount, Candidates, Choice, Classes, Direction, ExampleId, KeepFraction, Rule, RuleOptions,
-    Scores, SelectionError, StatsError, check_no_class_vanishes, order,
+    Scores, SelectionError, check_no_class_vanishes,
 };
-use numpy::{IntoPyArray, PyArray1, PyReadonlyArray1};
+use numpy::{IntoPyArray, PyArray1};
 use pyo3::prelude::*;
 
 use crate::arrays::{FloatSlice, Wholes, class_count, scores};
@@ -92,31 +92,4 @@ impl Request {
         let rows = (0..).zip(values);
         Some(rows.filter(|(_, value)| !value.is_nan()).map(|(id, _)| ExampleId(id)).collect())
     }
-}
-
-/// Rows that have a score, highest first or lowest first; ties by id, in the same sense.
-#[pyfunction]
-pub fn ranked<'py>(
-    py: Python<'py>,
-    values: PyReadonlyArray1<'py, f32>,
-    ids: Option<&Bound<'py, PyAny>>,
-    highest_first: bool,
-) -> PyResult<Bound<'py, PyArray1<u32>>> {
-    let values = values.as_slice()?;
-    let ids = ids.map(Wholes::ids).transpose()?;
-    let ids = ids.as_ref().map(Wholes::slice).transpose()?;
-    let rows = py.detach(|| -> Result<Vec<u32>, StatsError> {
-        let scored = (0..values.len() as u32).filter(|&row| !values[row as usize].is_nan());
-        let scored: Vec<u32> = scored.collect();
-        let known: Vec<f32> = scored.iter().map(|&row| values[row as usize]).collect();
-        let name = |&row: &u32| ExampleId(ids.map_or(row, |ids| ids[row as usize]));
-        let names: Vec<ExampleId> = scored.iter().map(name).collect();
-        let mut rows = order(&known, &names)?;
-        rows.iter_mut().for_each(|row| *row = scored[*row as usize]);
-        if highest_first {
-            rows.reverse();
-        }
-        Ok(rows)
-    });
-    Ok(rows.or_raise()?.into_pyarray(py))
 }

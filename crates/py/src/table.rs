@@ -5,10 +5,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use datadiet_core::Direction;
-use datadiet_lab::Ranking;
-use datadiet_table as columns;
-use datadiet_table::Column;
-use numpy::{PyArray1, PyReadonlyArray1};
+use datadiet_table::{self as tables, Column, ListedIds, Row, ScoreTable, Subset, SubsetFile};
+use numpy::{IntoPyArray, PyArray1, PyReadonlyArray1, PyReadonlyArray4};
 use pyo3::IntoPyObjectExt;
 use pyo3::prelude::*;
 use pyo3::types::{PyCapsule, PyDict, PyString};
@@ -19,20 +17,20 @@ use crate::{capsule, report};
 
 /// A table of scores.
 #[pyclass(frozen, module = "datadiet._datadiet")]
-pub struct Table(pub Arc<columns::Table>);
+pub struct Table(pub Arc<ScoreTable>);
 
-impl From<columns::Table> for Table {
-    fn from(table: columns::Table) -> Self {
+impl From<ScoreTable> for Table {
+    fn from(table: ScoreTable) -> Self {
         Self(Arc::new(table))
     }
 }
 
 #[pymethods]
 impl Table {
-    /// Reads a Parquet file.
+    /// Reads a Parquet file, or the `scores.parquet` of a folder.
     #[staticmethod]
     fn read(py: Python<'_>, path: PathBuf) -> PyResult<Self> {
-        Ok(py.detach(|| columns::Table::read(&path)).or_raise()?.into())
+        Ok(py.detach(|| ScoreTable::read(&path)).or_raise()?.into())
     }
 
     /// Writes a Parquet file, atomically.
@@ -46,24 +44,24 @@ impl Table {
         columns: &Bound<'_, PyDict>,
         metadata: BTreeMap<String, String>,
     ) -> PyResult<Self> {
-        let mut table = columns::Table::default();
+        let mut table = tables::Table::default();
         table.metadata = metadata;
         for (name, values) in columns {
             let name: String = name.extract()?;
             table.push(name.as_str(), column(&name, &values)?).or_raise()?;
         }
-        Ok(table.into())
+        Ok(ScoreTable::of(table).or_raise()?.into())
     }
 
     /// The table of an `arrow_array_stream` capsule.
     #[staticmethod]
     fn of_stream(capsule: &Bound<'_, PyCapsule>) -> PyResult<Self> {
-        Ok(capsule::import(capsule)?.into())
+        Ok(ScoreTable::of(capsule::import(capsule)?).or_raise()?.into())
     }
 
     /// An `arrow_array_stream` capsule.
     fn stream<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyCapsule>> {
-        capsule::export(py, &self.0)
+        capsule::export(py, self.0.columns())
     }
 
     /// Number of rows.
@@ -75,42 +73,52 @@ impl Table {
     /// Names of the columns.
     #[getter]
     fn names(&self) -> Vec<&str> {
-        self.0.names().collect()
+        self.0.columns().names().collect()
     }
 
     /// Names of the columns of scores: floats that are no standard error and no single replica.
     #[getter]
     fn scores(&self) -> Vec<&str> {
-        let is_score = |name: &&str| {
-            matches!(self.0.column(name), Some(Column::F32(_))) && !columns::is_detail(name)
-        };
-        self.0.names().filter(is_score).collect()
+        self.0.scores()
+    }
+
+    /// The column that examples are ranked by where none is named.
+    fn default_column(&self) -> PyResult<String> {
+        self.0.default_column().or_raise()
+    }
+
+    /// What is known about the table, as JSON; None for one without a card.
+    fn card(&self) -> Option<String> {
+        self.0.card().map(|card| serde_json::to_string(card).expect("a card is plain data"))
     }
 
     /// What the columns mean and where they come from.
     #[getter]
     fn metadata(&self) -> BTreeMap<String, String> {
-        self.0.metadata.clone()
+        self.0.columns().metadata.clone()
     }
 
     /// A column: an array of float32 or uint32, or a list of texts.
     fn column<'py>(&self, py: Python<'py>, name: &str) -> PyResult<Bound<'py, PyAny>> {
-        match self.0.column(name) {
+        match self.0.columns().column(name) {
             Some(Column::F32(values)) => PyArray1::from_slice(py, values).into_bound_py_any(py),
             Some(Column::U32(values)) => PyArray1::from_slice(py, values).into_bound_py_any(py),
             Some(Column::Text(values)) => values.clone().into_bound_py_any(py),
             // For its message, which names the nearest.
-            None => Err(self.0.floats(name).or_raise().expect_err("there is no such column")),
+            None => {
+                Err(self.0.columns().floats(name).or_raise().expect_err("there is no such column"))
+            }
         }
     }
 
     /// Some rows, in the order given.
     fn take(&self, rows: PyReadonlyArray1<'_, u32>) -> PyResult<Self> {
         let rows = rows.as_slice()?;
-        let mut taken = columns::Table::default();
-        taken.metadata.clone_from(&self.0.metadata);
-        for name in self.0.names() {
-            let values = match self.0.column(name) {
+        let all = self.0.columns();
+        let mut taken = tables::Table::default();
+        taken.metadata.clone_from(&all.metadata);
+        for name in all.names() {
+            let values = match all.column(name) {
                 Some(Column::F32(values)) => Column::F32(picked(values, rows)?),
                 Some(Column::U32(values)) => Column::U32(picked(values, rows)?),
                 Some(Column::Text(values)) => Column::Text(picked(values, rows)?),
@@ -118,32 +126,87 @@ impl Table {
             };
             taken.push(name, values).or_raise()?;
         }
-        Ok(taken.into())
+        Ok(ScoreTable::of(taken).or_raise()?.into())
     }
 
-    /// The column to rank by: its name with the time in numbers, its values, and whether high ones
-    /// are hard.
+    /// The column to rank by: its name with the time in numbers, its values, whether high ones are
+    /// hard, and what was assumed about that.
     fn ranking<'py>(
         &self,
         py: Python<'py>,
         by: &str,
-    ) -> PyResult<(String, Bound<'py, PyArray1<f32>>, bool)> {
-        let ranking = Ranking::of(&self.0, by).or_raise()?;
+        hard_is: Option<&str>,
+    ) -> PyResult<(String, Bound<'py, PyArray1<f32>>, bool, Option<String>)> {
+        let ranking = self.0.ranking(by, direction(hard_is)?).or_raise()?;
         let high = ranking.direction == Direction::HigherIsHarder;
-        Ok((ranking.name, PyArray1::from_slice(py, &ranking.values), high))
+        let assumed = ranking.assumption(TURN);
+        Ok((ranking.name, PyArray1::from_slice(py, &ranking.values), high, assumed))
     }
 
-    /// Writes the HTML report; returns the files of the figures beside it.
+    /// Rows that have a score, hardest first.
+    fn hardest_first<'py>(
+        &self,
+        py: Python<'py>,
+        by: &str,
+        hard_is: Option<&str>,
+    ) -> PyResult<Bound<'py, PyArray1<u32>>> {
+        let hard = direction(hard_is)?;
+        let rows = py.detach(|| self.0.ranking(by, hard)?.hardest_first(&self.0.ids()));
+        let rows: Vec<u32> = rows.or_raise()?.into_iter().map(|row| row.0).collect();
+        Ok(rows.into_pyarray(py))
+    }
+
+    /// Writes chosen rows as a file of ids; `how` is JSON.
+    fn write_subset(
+        &self,
+        path: PathBuf,
+        rows: PyReadonlyArray1<'_, u32>,
+        by: Option<&str>,
+        how: &str,
+    ) -> PyResult<()> {
+        let rows: Vec<Row> = rows.as_slice()?.iter().map(|&row| Row(row)).collect();
+        let ranking = by.map(|by| self.0.ranking(by, None)).transpose().or_raise()?;
+        let how = serde_json::from_str(how).unwrap_or_default();
+        let subset = Subset { table: &self.0, ranking: ranking.as_ref(), rows: &rows, how };
+        subset.write(&path).or_raise()
+    }
+
+    /// Writes the HTML report; returns the files of the figures beside it. `request` has the
+    /// keywords of [`report::Request`]; `images` are of all training examples.
     fn report(
         &self,
         py: Python<'_>,
         path: PathBuf,
-        by: &str,
-        title: String,
-        suspects: usize,
-        figures: bool,
+        request: report::Request,
+        images: Option<PyReadonlyArray4<'_, u8>>,
     ) -> PyResult<Vec<PathBuf>> {
-        py.detach(|| report::write(&self.0, &path, by, title, suspects, figures))
+        let images = images.as_ref().map(report::Images::of).transpose()?;
+        py.detach(|| report::write(&self.0, &path, &request, images))
+    }
+}
+
+/// The option that takes the low end, for messages.
+pub const TURN: &str = "hard_is=\"low\"";
+
+/// Which end is hard, as Python's keyword says it.
+pub fn direction(hard_is: Option<&str>) -> PyResult<Option<Direction>> {
+    match hard_is {
+        None => Ok(None),
+        Some("high") => Ok(Some(Direction::HigherIsHarder)),
+        Some("low") => Ok(Some(Direction::LowerIsHarder)),
+        Some(other) => {
+            let text = format!("hard_is is {other:?}; \"high\" and \"low\" are known");
+            Err(pyo3::exceptions::PyValueError::new_err(text))
+        }
+    }
+}
+
+/// Ids of a file of chosen examples, as their owner knows them: an array, or a list of texts.
+#[pyfunction]
+pub fn read_subset(py: Python<'_>, path: PathBuf) -> PyResult<Bound<'_, PyAny>> {
+    match SubsetFile::read(&path).or_raise()?.ids {
+        ListedIds::Numbers(ids) => ids.into_pyarray(py).into_bound_py_any(py),
+        ListedIds::Texts(ids) => ids.into_bound_py_any(py),
     }
 }
 

@@ -35,7 +35,7 @@ pub use measurement::{KernelDistance, Line, Measured, Measurement, MeasurementFo
 pub use run_folder::{RunFailure, RunFolder, RunLock, RunResult, RunStatus, TimedAccuracy};
 pub use run_id::RunId;
 pub use spec::{
-    Augmentation, DataRef, DeviceKind, Labels, LearningRate, NetworkSpec, Precision, Recording,
-    RunSpec, Schedule, Spawn, Subset,
+    Augmentation, DeviceKind, Labels, LearningRate, NetworkSpec, Precision, Recording, RunSpec,
+    Schedule, Spawn, Subset,
 };
 pub use store::Store;

@@ -4,6 +4,7 @@
 //! is drawn, how often a checkpoint is written) is not.
 
 use datadiet_core::ScoreKind;
+use datadiet_table::DataRef;
 use serde::{Deserialize, Serialize};
 
 use crate::{ListRef, RunId};
@@ -85,17 +86,6 @@ impl RunSpec {
     pub fn steps_per_epoch(&self, examples: usize) -> u64 {
         (examples as u64 / u64::from(self.schedule.batch)).max(1)
     }
-}
-
-/// A data set by name and content.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct DataRef {
-    /// The name under which it was imported.
-    pub name: String,
-    /// SHA-256 of its content.
-    pub fingerprint: String,
-    /// Only the first so many training examples, for quick trials.
-    pub limit: Option<u32>,
 }
 
 /// The labels trained on.

@@ -62,4 +62,42 @@ pub enum TableError {
     /// Its columns differ in length, one lacks that was asked for, or holds what it cannot.
     #[error("{0}")]
     Column(String),
+    /// There is no such table.
+    #[error(
+        "there is no {}; `datadiet score` writes its table to scores/DATA-MODEL-ID, `datadiet \
+         ingest` to scores/NAME-ID",
+        .0.display()
+    )]
+    Absent(PathBuf),
+    /// A file of another kind.
+    #[error(
+        "{} is no table of scores: give the folder of the results, or its scores.parquet",
+        .0.display()
+    )]
+    NotATable(PathBuf),
+    /// Its card is damaged, or of a newer version.
+    #[error("{0}")]
+    Card(String),
+    /// Its rows are not those that they are taken for.
+    #[error("{0}")]
+    Ids(String),
+    /// A file of ids, labels or known errors does not say what it should.
+    #[error("{0}")]
+    List(String),
+    /// A label that is too large to be the number of a class.
+    #[error(
+        "row {row} has label {label}: no class's index; labels are the numbers of classes, below \
+         {most}"
+    )]
+    Label {
+        /// The row.
+        row: usize,
+        /// Its label.
+        label: u32,
+        /// Classes that a table may have.
+        most: usize,
+    },
+    /// A statistic of a column cannot be computed.
+    #[error(transparent)]
+    Statistics(#[from] datadiet_core::StatsError),
 }

@@ -1,12 +1,39 @@
-//! Tables of examples, one row each, as Parquet and in memory.
+//! Tables of scores: columns, rows, and a card that says where they come from.
+//!
+//! A [`ScoreTable`] is opened, written, ranked by a column, chosen from, searched for wrong labels
+//! and described here, once for the command, the reports and the Python package. Its rows are not
+//! the examples of a data set: [`ScoreTable::examples_in`] is the only way from the one to the other.
 //!
 //! Every file is written aside, synced and renamed ([`write_atomically`]): a reader never sees half
 //! of one.
 
 mod atomic;
+mod card;
+mod cautions;
 mod error;
+mod identity;
+mod list;
+mod ranking;
+mod replicas;
+mod score_table;
+mod subset;
+mod suspects;
 mod table;
+mod truth;
 
 pub use atomic::{write_atomically, write_json};
+pub use card::{
+    Accuracy, Card, ColumnSummary, DataRef, FailedReplica, IngestedFile, IngestedFiles,
+    IngestedRun, TimePoint,
+};
+pub use cautions::{Made, cautions};
 pub use error::{FileError, TableError};
+pub use identity::{Examples, OwnIds, Rows, TrainingSet};
+pub use list::{DATA, FINGERPRINT, ListFile, ListedIds};
+pub use ranking::{Ranking, direction_of, hard_end, kind_of, time_of};
+pub use replicas::{RECORDED_PASS, Recorded, TableBuilder, column_name};
+pub use score_table::{ColumnDescription, Row, ScoreFile, ScoreTable};
+pub use subset::{Subset, SubsetFile};
+pub use suspects::{Extremes, Histogram, MOST_SHOWN_CLASSES, Suspect};
 pub use table::{Column, KEY, Table, TableFile, TableWriter, is_detail};
+pub use truth::{Truth, TruthKind};

@@ -39,7 +39,7 @@ pub struct Table {
 pub enum Column {
     /// Scores; NaN where there is none.
     F32(Vec<f32>),
-    /// Ids and labels.
+    /// Ids, labels and flags (0 and 1).
     U32(Vec<u32>),
     /// Names.
     Text(Vec<String>),

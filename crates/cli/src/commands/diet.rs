@@ -8,11 +8,9 @@ use clap::Args;
 use datadiet_core::{KeepFraction, Quota, ScoreKind};
 use datadiet_lab::{Experiment, Scene, SearchOptions, SearchOutcome, SearchPlan, Spread};
 use datadiet_store::RunSpec;
-use datadiet_table::write_json;
+use datadiet_table::{Row, Subset, write_json};
 
-use crate::commands::run::metadata;
 use crate::commands::score::{ScoreOptions, recording};
-use crate::commands::select::SubsetFile;
 use crate::execution::{Execution, ExecutionArgs};
 use crate::home::HomeArgs;
 use crate::output::{OutputArgs, check_writable, grouped, named_folder, table};
@@ -114,8 +112,8 @@ pub fn run(home: &HomeArgs, args: DietArgs) -> Result<ExitCode> {
         return Ok(execution.interrupted());
     };
     execution.finish();
-    let mut scores = done.scored[0].scores.table.clone();
-    scores.metadata.insert("datadiet".into(), metadata(&done.scored[0], &dataset)?);
+    let mut scores = done.scored[0].scores.clone();
+    scores.amend(|card| card.source = dataset.source().into());
     scores.write(&out.join("scores.parquet"))?;
     write_json(&out.join("outcome.json"), &done.outcome)?;
     let found = done.outcome.tune.as_ref().expect("an experiment answers what it was asked");
@@ -123,13 +121,12 @@ pub fn run(home: &HomeArgs, args: DietArgs) -> Result<ExitCode> {
     if found.advisable {
         let (ranking, chosen) =
             found.plan.subset(&execution.store, scene, scored, &found.answer)?;
-        let file = SubsetFile {
-            data: Some(spec.data.clone()),
-            labels: Some(&scene.labels),
-            keys: None,
+        let rows: Vec<Row> = chosen.ids.iter().map(|id| Row(id.0)).collect();
+        let file = Subset {
+            table: &scores,
             ranking: Some(&ranking),
-            chosen: &chosen,
-            choice: serde_json::json!({ "by": ranking.name, "choice": found.answer }),
+            rows: &rows,
+            how: serde_json::json!({ "by": ranking.name, "choice": found.answer }),
         };
         file.write(&out.join("subset.parquet"))?;
     }

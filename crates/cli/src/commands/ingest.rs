@@ -8,15 +8,13 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail, ensure};
 use clap::{Args, ValueEnum};
-use datadiet_core::ScoreKind;
-use datadiet_ingest::{Ingested, Keys, Kind, Names, Options, Pattern};
-use datadiet_lab::{ColumnSummary, RECORDED_PASS, Recorded, ScoreTable, TimePoint, recorded};
-use datadiet_table::{Column, KEY, Table, write_json};
+use datadiet_ingest::{Ingested, Kind, Names, Options, Pattern};
+use datadiet_table::{RECORDED_PASS, write_json};
 use serde::Serialize;
 
 use crate::output::{OutputArgs, check_writable, named_folder};
 use progress::Bar;
-use result::{IngestReport, RunReport};
+use result::IngestReport;
 
 /// Take scores from files of logits or probabilities that any training loop wrote.
 ///
@@ -131,7 +129,7 @@ pub fn run(args: &IngestArgs) -> Result<ExitCode> {
     check_writable(&out)?;
     let class_names = args.classes.as_deref().map(read_lines).transpose()?;
     let mut bar = Bar::new(args.quiet);
-    let mut found = datadiet_ingest::ingest(&sources, &options, &mut |at| bar.tell(at))?;
+    let found = datadiet_ingest::ingest(&sources, &options, &mut |at| bar.tell(at))?;
     bar.finish();
     for note in &found.notes {
         eprintln!("note: {note}");
@@ -139,11 +137,14 @@ pub fn run(args: &IngestArgs) -> Result<ExitCode> {
     for warning in warnings(&found) {
         eprintln!("warning: {warning}");
     }
-    let scores = table(&mut found, class_names.as_deref(), &args.pass)?;
-    let report = report(args, &found, &scores);
-    let files = write(&out, scores, &report)?;
-    let report = IngestReport { files, ..report };
-    write_json(&out.join("scores.json"), &report)?;
+    let examples = found.labels.len();
+    let classes = found.classes;
+    let scores = found.into_table(&args.runs, class_names.as_deref(), &args.pass)?;
+    let files = vec![out.join("scores.parquet"), out.join("scores.json")];
+    scores.write(&files[0])?;
+    let card = scores.card().cloned().unwrap_or_default();
+    let report = IngestReport { card, examples, classes, files };
+    write_json(&report.files[1], &report)?;
     args.output.answer(&report, || report.text())?;
     Ok(ExitCode::SUCCESS)
 }
@@ -245,116 +246,4 @@ fn warnings(found: &Ingested) -> Vec<String> {
         })
     };
     found.runs.iter().filter_map(of).collect()
-}
-
-/// The table of all runs, made a column at a time: of one column the values of all runs are in
-/// memory at once.
-fn table(found: &mut Ingested, names: Option<&[String]>, pass: &str) -> Result<ScoreTable> {
-    let mut table = Table::default();
-    let examples = found.labels.len();
-    table.push("id", Column::U32((0..examples as u32).collect()))?;
-    table.push("label", Column::U32(found.labels.clone()))?;
-    table.push("class", Column::Text(classes(found, names)?))?;
-    if !found.keys.are_rows() {
-        table.push(KEY, key_column(&found.keys))?;
-    }
-    let mut columns = Vec::new();
-    for place in 0..found.columns.len() {
-        let (kind, epoch) = found.columns[place];
-        let predicted =
-            found.predicted.iter().position(|&at| kind == ScoreKind::El2n && at == epoch);
-        let replicas = (0..found.runs.len()).map(|run| one_column(found, run, place, predicted));
-        let replicas = replicas.collect::<Result<Vec<Recorded>>>()?;
-        let made = recorded(&replicas, None, found.classes)?;
-        for name in made.table.names().filter(|&name| name != "id") {
-            let column = made.table.column(name).context("a column that was just made")?;
-            table.push(name, column.clone())?;
-        }
-        columns.extend(made.columns.into_iter().map(|column| with_pass(column, pass)));
-    }
-    Ok(ScoreTable { table, columns })
-}
-
-/// One column of one run, with the classes that it predicted at the same time if asked for.
-fn one_column(
-    found: &mut Ingested,
-    run: usize,
-    place: usize,
-    predicted: Option<usize>,
-) -> Result<Recorded> {
-    let (kind, epoch) = found.columns[place];
-    let time = time_point(epoch);
-    let scores = vec![(kind, time.clone(), found.column(run, place)?)];
-    let predicted = match predicted {
-        Some(place) => vec![(time, found.predictions(run, place)?)],
-        None => Vec::new(),
-    };
-    Ok(Recorded { scores, predicted })
-}
-
-fn time_point(epoch: i64) -> TimePoint {
-    TimePoint { epochs: epoch as f64, step: epoch.unsigned_abs() }
-}
-
-fn with_pass(mut column: ColumnSummary, pass: &str) -> ColumnSummary {
-    column.definition.pass = pass.to_owned().into();
-    column
-}
-
-fn classes(found: &Ingested, names: Option<&[String]>) -> Result<Vec<String>> {
-    let Some(names) = names else {
-        return Ok(found.labels.iter().map(u32::to_string).collect());
-    };
-    ensure!(
-        names.len() == found.classes,
-        "there are {} names of classes, but {} classes; give one name a line",
-        names.len(),
-        found.classes
-    );
-    Ok(found.labels.iter().map(|&label| names[label as usize].clone()).collect())
-}
-
-/// Whole numbers where they fit a table, else texts.
-fn key_column(keys: &Keys) -> Column {
-    let small = match keys {
-        Keys::Integers(keys) => keys.iter().map(|&key| u32::try_from(key).ok()).collect(),
-        Keys::Texts(_) => None,
-    };
-    let texts = || (0..keys.len()).map(|index| keys.text(index)).collect();
-    small.map_or_else(|| Column::Text(texts()), Column::U32)
-}
-
-fn report(args: &IngestArgs, found: &Ingested, scores: &ScoreTable) -> IngestReport {
-    let runs: Vec<RunReport> = found.runs.iter().map(RunReport::of).collect();
-    let paths: Vec<String> = runs.iter().map(|run| run.path.display().to_string()).collect();
-    let mut times: Vec<TimePoint> = Vec::new();
-    for column in &scores.columns {
-        if !times.contains(&column.time) {
-            times.push(column.time.clone());
-        }
-    }
-    IngestReport {
-        datadiet: env!("CARGO_PKG_VERSION").into(),
-        source: format!("{} recorded in {}", found.kind, paths.join(", ")),
-        replicas: runs.len(),
-        examples: found.labels.len(),
-        classes: found.classes,
-        ingested: result::IngestedFiles {
-            kind: found.kind.to_string(),
-            pass: args.pass.clone(),
-            given: args.runs.clone(),
-            runs,
-            notes: found.notes.clone(),
-        },
-        times,
-        columns: scores.columns.clone(),
-        files: Vec::new(),
-    }
-}
-
-fn write(out: &Path, mut scores: ScoreTable, report: &IngestReport) -> Result<Vec<PathBuf>> {
-    let table = out.join("scores.parquet");
-    scores.table.metadata.insert("datadiet".into(), serde_json::to_string(report)?);
-    scores.table.write(&table)?;
-    Ok(vec![table, out.join("scores.json")])
 }

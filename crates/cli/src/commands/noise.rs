@@ -7,11 +7,11 @@ use std::process::ExitCode;
 use anyhow::{Context, Result, ensure};
 use clap::{ArgGroup, Args};
 use datadiet_data::{Dataset, LabelNoise, NoisyLabels};
-use datadiet_table::{Column, Table};
+use datadiet_table::{Column, DATA, FINGERPRINT, Table};
 use serde_json::json;
 
 use crate::home::HomeArgs;
-use crate::lists::{self, FINGERPRINT};
+use crate::lists;
 use crate::output::{OutputArgs, grouped};
 
 /// Change labels on purpose, or bring labels from elsewhere.
@@ -100,9 +100,7 @@ impl NoiseArgs {
             return Ok(LabelNoise::ClassDependent { confusion: lists::read_matrix(file)? });
         }
         let file = self.from.as_ref().context("clap asks for one of the kinds")?;
-        let list = lists::read(file, lists::Of::Labels)?;
-        list.check_fingerprint(file, dataset.name(), dataset.fingerprint())?;
-        Ok(LabelNoise::Given { labels: list.values })
+        Ok(LabelNoise::Given { labels: lists::labels(file, dataset)? })
     }
 
     fn description(&self) -> String {
@@ -129,7 +127,7 @@ fn write(path: &Path, args: &NoiseArgs, dataset: &Dataset, noisy: &NoisyLabels) 
     table.push("touched", flags(&noisy.touched))?;
     table.push("changed", flags(&noisy.changed(original)))?;
     table.metadata.insert(FINGERPRINT.into(), dataset.fingerprint().into());
-    table.metadata.insert("data".into(), dataset.name().into());
+    table.metadata.insert(DATA.into(), dataset.name().into());
     table.metadata.insert("noise".into(), args.description());
     Ok(table.write(path)?)
 }

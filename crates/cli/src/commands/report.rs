@@ -3,19 +3,22 @@
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 use clap::Args;
-use datadiet_lab::pages::{Pictures, ScoresView, experiment_sections, scores_sections};
-use datadiet_lab::{ColumnSummary, ExperimentOutcome};
-use datadiet_report::{Block, NoteKind, Page, Section};
-use datadiet_table::write_atomically;
+use datadiet_core::Direction;
+use datadiet_data::Dataset;
+use datadiet_lab::ExperimentOutcome;
+use datadiet_lab::pages::experiment_sections;
+use datadiet_pages::{Pictures, ScoresView, provenance, scores_sections, write};
+use datadiet_report::{Block, Page, Section};
+use datadiet_table::ScoreTable;
 use serde::Serialize;
 use serde_json::Value;
 
 use crate::home::HomeArgs;
 use crate::output::OutputArgs;
 use crate::pictures::Images;
-use crate::scores_file::Scores;
+use crate::scores_file::{DataArgs, HardArgs, TURN};
 
 /// Write a report of scores or experiments: one HTML file that needs no network.
 ///
@@ -38,9 +41,10 @@ pub struct ReportArgs {
     /// Column that galleries are sorted by [default: the latest EL2N].
     #[arg(long, value_name = "COLUMN")]
     by: Option<String>,
-    /// Imported data set whose pictures to show [default: the one that was scored].
-    #[arg(long, value_name = "NAME")]
-    data: Option<String>,
+    #[command(flatten)]
+    hard: HardArgs,
+    #[command(flatten)]
+    data: DataArgs,
     /// Title of the report.
     #[arg(long)]
     title: Option<String>,
@@ -74,7 +78,8 @@ pub fn run(home: &HomeArgs, args: ReportArgs) -> Result<ExitCode> {
     );
     let options = Options {
         by: args.by.as_deref(),
-        data: args.data.as_deref(),
+        hard: args.hard.direction(),
+        data: &args.data,
         gallery: args.gallery,
         suspects: args.suspects,
     };
@@ -82,7 +87,7 @@ pub fn run(home: &HomeArgs, args: ReportArgs) -> Result<ExitCode> {
     if let Some(title) = args.title {
         page.title = title;
     }
-    let figures = write(&out, &page, !args.no_figures)?;
+    let figures = write(&page, &out, !args.no_figures)?;
     let written = Written { report: out, figures };
     args.output.answer(&written, || {
         let (report, count) = (written.report.display(), written.figures.len());
@@ -100,8 +105,10 @@ fn default_out(path: &Path) -> PathBuf {
 pub struct Options<'a> {
     /// Column that galleries are sorted by.
     pub by: Option<&'a str>,
+    /// Which end of it is hard; none for the one that its name says.
+    pub hard: Option<Direction>,
     /// Data set whose pictures are shown, where the scores do not say.
-    pub data: Option<&'a str>,
+    pub data: &'a DataArgs,
     /// Examples of each class at each end of the gallery.
     pub gallery: usize,
     /// Suspects shown.
@@ -113,10 +120,11 @@ pub struct Options<'a> {
 /// # Errors
 /// When the results cannot be read or the report cannot be written.
 pub fn of_folder(home: &HomeArgs, folder: &Path) -> Result<PathBuf> {
-    let options = Options { by: None, data: None, gallery: 8, suspects: 40 };
+    let data = &DataArgs::NONE;
+    let options = Options { by: None, hard: None, data, gallery: 8, suspects: 40 };
     let page = page(home, &[folder.to_owned()], &options)?;
     let out = folder.join("report.html");
-    write(&out, &page, true)?;
+    write(&page, &out, true)?;
     Ok(out)
 }
 
@@ -165,11 +173,11 @@ fn sections(
         sections.extend(experiment_sections(&found));
     }
     if table.exists() {
-        let scores = Scores::read(&table)?;
+        let scores = ScoreTable::read(&table)?;
         if page.title.is_empty() {
             page.title = title_of(&scores, path);
         }
-        add_provenance(page, &scores);
+        page.provenance.extend(provenance(&scores));
         sections.extend(of_scores(home, &scores, options)?);
     }
     Ok(sections)
@@ -192,102 +200,54 @@ fn describe(page: &mut Page, path: &Path, value: &Value, outcome: &ExperimentOut
     }
 }
 
-fn title_of(scores: &Scores, path: &Path) -> String {
-    match scores.spec() {
-        Some(spec) => format!("{}: which examples matter", spec.data.name),
+fn title_of(scores: &ScoreTable, path: &Path) -> String {
+    match scores.card().and_then(|card| card.data.as_ref()) {
+        Some(data) => format!("{}: which examples matter", data.name),
         None => path.file_stem().unwrap_or_default().to_string_lossy().into_owned(),
     }
 }
 
-fn add_provenance(page: &mut Page, scores: &Scores) {
-    let mut add = |name: &str, value: Option<String>| {
-        page.provenance.extend(value.map(|value| (name.to_owned(), value)));
+fn of_scores(home: &HomeArgs, scores: &ScoreTable, options: &Options<'_>) -> Result<Vec<Section>> {
+    let dataset = dataset(home, scores, options)?;
+    let images = dataset
+        .as_ref()
+        .map(|dataset| Images::of(dataset, scores, &options.data.training_set(dataset)));
+    let named = options.data.data.is_some();
+    let images = match images.transpose() {
+        Err(problem) if !named => {
+            eprintln!("note: no pictures in the report: {problem:#}");
+            None
+        }
+        images => images?,
     };
-    add("scored data", scores.report["source"].as_str().map(str::to_owned));
-    add("replicas", scores.replicas().map(|count| count.to_string()));
-    add("a scoring run", scores.spec().and_then(|spec| serde_json::to_string(&spec).ok()));
-}
-
-fn of_scores(home: &HomeArgs, scores: &Scores, options: &Options<'_>) -> Result<Vec<Section>> {
-    let by = match options.by {
-        Some(by) => by.to_owned(),
-        None => scores.column_or_default(None)?,
-    };
-    let columns: Vec<ColumnSummary> =
-        scores.names().iter().filter_map(|name| scores.summary(name)).collect();
-    let images = images(home, scores, options.data)?;
-    let classes = match &images {
+    let classes = match &dataset {
         // Tables from elsewhere seldom have names; the same labels say that these are theirs.
-        Some(images) if options.data.is_some() => images.dataset.classes().to_vec(),
-        _ => scores.classes(),
+        Some(dataset) if named => dataset.classes().to_vec(),
+        _ => scores.classes()?,
     };
-    let view = ScoresView {
-        table: &scores.table,
-        columns: &columns,
+    Ok(scores_sections(&ScoresView {
+        table: scores,
         classes: &classes,
-        by: &by,
+        by: options.by,
+        hard: options.hard,
         pictures: images.as_ref().map(|images| images as &dyn Pictures),
         gallery: options.gallery,
         suspects: options.suspects,
-    };
-    let mut sections = scores_sections(&view)?;
-    if let (Some(note), Some(first)) = (failed_replicas(scores), sections.first_mut()) {
-        first.blocks.insert(0, note);
-    }
-    Ok(sections)
+        turn: TURN,
+    })?)
 }
 
-/// Which replicas are missing from the means.
-fn failed_replicas(scores: &Scores) -> Option<Block> {
-    let failed = scores.report["failed"].as_array()?;
-    let names: Vec<&str> = failed.iter().filter_map(|failure| failure["name"].as_str()).collect();
-    let names = names.join(", ");
-    let text = format!("Failed, and not in these scores: {names}. scores.json says why.");
-    (!failed.is_empty()).then_some(Block::Note { kind: NoteKind::Warning, text })
-}
-
-/// The images that were scored, where they are still imported, or those of the data set `named`.
-fn images(home: &HomeArgs, scores: &Scores, named: Option<&str>) -> Result<Option<Images>> {
-    if named.is_none() && scores.spec().is_none() {
+/// The data set that was scored, where it is still imported, or the one that is named.
+fn dataset(home: &HomeArgs, scores: &ScoreTable, options: &Options<'_>) -> Result<Option<Dataset>> {
+    let named = options.data.data.is_some();
+    if !named && scores.card().is_none_or(|card| card.data.is_none()) {
         return Ok(None);
     }
-    match Images::of(home, scores, named) {
-        Ok(images) => Ok(Some(images)),
-        Err(problem) if named.is_none() => {
+    match options.data.open(home, scores) {
+        Err(problem) if !named => {
             eprintln!("note: no pictures in the report: {problem:#}");
             Ok(None)
         }
-        Err(problem) => Err(problem),
+        dataset => dataset.map(Some),
     }
-}
-
-/// `figures` beside report.html, `NAME-figures` beside NAME.html.
-fn figures_folder(out: &Path) -> PathBuf {
-    let name = out.file_stem().unwrap_or_default().to_string_lossy();
-    let folder = if name == "report" { "figures".into() } else { format!("{name}-figures") };
-    out.with_file_name(folder)
-}
-
-/// Writes the page, and its figures beside it.
-fn write(out: &Path, page: &Page, with_figures: bool) -> Result<Vec<PathBuf>> {
-    if page.sections.is_empty() {
-        bail!("there is nothing to report");
-    }
-    let html = page.to_html();
-    write_atomically(out, |file| std::io::Write::write_all(file, html.as_bytes()))?;
-    let mut files = Vec::new();
-    if !with_figures {
-        return Ok(files);
-    }
-    let folder = figures_folder(out);
-    for block in page.sections.iter().flat_map(|section| &section.blocks) {
-        let Block::Figure(figure) = block else { continue };
-        let svg = folder.join(format!("{}.svg", figure.id));
-        write_atomically(&svg, |file| std::io::Write::write_all(file, figure.to_svg().as_bytes()))?;
-        let png = folder.join(format!("{}.png", figure.id));
-        let bytes = figure.to_png(2.0)?;
-        write_atomically(&png, |file| std::io::Write::write_all(file, &bytes))?;
-        files.extend([svg, png]);
-    }
-    Ok(files)
 }

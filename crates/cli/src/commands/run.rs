@@ -16,7 +16,6 @@ use crate::home::HomeArgs;
 use crate::output::{OutputArgs, check_writable, grouped, named_folder};
 use crate::progress::Work;
 pub use file::{ExperimentFile, Scoring};
-pub use output::metadata;
 use plan::Plan;
 
 /// Run the experiments of a TOML file: prune, retrain, compare.

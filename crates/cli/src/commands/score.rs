@@ -1,6 +1,5 @@
 //! `datadiet score`: trains replicas, brings their scores together, writes table and picture.
 
-mod gallery;
 mod options;
 mod plan;
 mod result;
@@ -13,19 +12,20 @@ use anyhow::{Result, bail};
 use clap::Args;
 use datadiet_core::spearman;
 use datadiet_data::Dataset;
-use datadiet_lab::{ScoreOutcome, ScoreTable, aggregate};
-use datadiet_table::write_json;
+use datadiet_lab::{ScoreOutcome, aggregate};
+use datadiet_pages::extremes_picture;
+use datadiet_table::{ScoreTable, write_json};
 
 use crate::execution::{Execution, ExecutionArgs};
 use crate::home::HomeArgs;
 use crate::options_file;
 use crate::output::{OutputArgs, check_writable};
+use crate::pictures::Images;
 use crate::training;
 pub use options::ScoreOptions;
 use plan::Plan;
 pub use plan::recording;
 use result::ScoreReport;
-pub use result::summary_row;
 
 /// Score every training example.
 ///
@@ -87,14 +87,15 @@ pub fn run(home: &HomeArgs, args: ScoreArgs) -> Result<ExitCode> {
     }
     let specs: Vec<_> = outcome.completed.iter().map(|(spec, _)| spec.clone()).collect();
     let labels = &plan.training.labels;
-    let scores =
+    let mut scores =
         aggregate(store, &specs, &plan.times, labels, dataset.classes(), plan.per_replica)?;
     for warning in warnings(&scores) {
         reporter.note(&format!("warning: {warning}"));
     }
-    let report = ScoreReport::new(&plan, &dataset, &outcome, &scores, start.elapsed());
-    let files = write(&out, &plan, &dataset, scores, &report)?;
-    let report = ScoreReport { files, ..report };
+    scores.amend(|card| result::complete(card, &dataset, &outcome));
+    let files = write(&out, &plan, &dataset, &scores)?;
+    let card = scores.card().expect("it was just amended");
+    let report = ScoreReport::new(card, &outcome, start.elapsed(), files);
     write_json(&out.join("scores.json"), &report)?;
     args.output.answer(&report, || report.text())?;
     if outcome.failed.is_empty() {
@@ -110,7 +111,7 @@ pub fn run(home: &HomeArgs, args: ScoreArgs) -> Result<ExitCode> {
 
 /// What a person should know about these scores.
 fn warnings(scores: &ScoreTable) -> Vec<String> {
-    let pair = (scores.table.floats("grand@0"), scores.table.floats("input-norm@0"));
+    let pair = (scores.columns().floats("grand@0"), scores.columns().floats("input-norm@0"));
     let (Ok(grand), Ok(input_norm)) = pair else { return Vec::new() };
     match spearman(grand, input_norm) {
         Ok(rho) if rho > 0.9 => vec![format!(
@@ -132,24 +133,28 @@ fn nothing_completed(outcome: &ScoreOutcome) -> String {
     reasons.join("\n")
 }
 
-fn write(
-    out: &Path,
-    plan: &Plan,
-    dataset: &Dataset,
-    mut scores: ScoreTable,
-    report: &ScoreReport,
-) -> Result<Vec<PathBuf>> {
+fn write(out: &Path, plan: &Plan, dataset: &Dataset, scores: &ScoreTable) -> Result<Vec<PathBuf>> {
     let table = out.join("scores.parquet");
-    scores.table.metadata.insert("datadiet".into(), report.without_cost()?);
-    scores.table.write(&table)?;
+    scores.write(&table)?;
     let mut files = vec![table, out.join("scores.json")];
     let picture = out.join("gallery.png");
     // A picture of another table would be worse than none.
     if picture.exists() {
         std::fs::remove_file(&picture)?;
     }
-    if let Some(column) = plan.gallery_column(&scores.columns) {
-        gallery::write(&picture, dataset, &scores.table, column, plan.gallery)?;
+    if plan.gallery > 0 {
+        let ranking = scores.ranking(&scores.default_column()?, None)?;
+        let classes = dataset.classes();
+        let images = Images::of_dataset(dataset, scores)?;
+        extremes_picture(
+            &picture,
+            dataset.name(),
+            scores,
+            &ranking,
+            classes,
+            &images,
+            plan.gallery,
+        )?;
         files.push(picture);
     }
     Ok(files)

@@ -1,7 +1,7 @@
 //! `datadiet select`: a subset by score, as a list of ids or as a data set of its own.
 
 mod choice;
-mod write;
+mod export;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -9,18 +9,15 @@ use std::process::ExitCode;
 use anyhow::{Result, anyhow, bail, ensure};
 use clap::Args;
 use datadiet_core::{Candidates, Chosen, Classes, ExampleId, Rule, check_no_class_vanishes, skew};
-use datadiet_lab::ranking::columns_of;
-use datadiet_lab::{Made, Ranking, cautions};
-use datadiet_table::{Column, KEY, Table};
+use datadiet_table::{Made, Ranking, Row, ScoreFile, ScoreTable, Subset, cautions};
 use serde::Serialize;
 use serde_json::json;
 
 use crate::home::HomeArgs;
 use crate::output::{OutputArgs, grouped, table};
-use crate::scores_file::{Scores, ScoresFile};
+use crate::scores_file::HardArgs;
 use choice::ChoiceArgs;
-use write::ExportArgs;
-pub use write::SubsetFile;
+use export::ExportArgs;
 
 /// Choose a subset of the training examples by score.
 ///
@@ -45,6 +42,8 @@ pub struct SelectArgs {
     scores: PathBuf,
     #[command(flatten)]
     choice: ChoiceArgs,
+    #[command(flatten)]
+    hard: HardArgs,
     /// Choose although a class with examples keeps none.
     #[arg(long)]
     allow_empty_class: bool,
@@ -95,23 +94,24 @@ pub fn run(home: &HomeArgs, args: SelectArgs) -> Result<ExitCode> {
         args.out.is_some() || args.export.is_wanted(),
         "where to? Give --out FILE for the ids, or --export PATH for a data set of them"
     );
-    args.out.as_deref().map_or(Ok(()), write::check_name)?;
-    let scores = ScoresFile::open(&args.scores)?;
+    args.out.as_deref().map_or(Ok(()), Subset::check_name)?;
+    let scores = ScoreFile::open(&args.scores)?;
     ensure!(
         args.out.as_deref().is_none_or(|out| !same_file(out, &args.scores)),
         "--out would overwrite the table of scores; give another file"
     );
     let choice = args.choice.choice(scores.rows())?;
     scores.check_whole()?;
-    let by = match choice.rule {
-        Rule::Random => None,
-        _ => Some(scores.header.column_or_default(args.choice.by.as_deref())?),
+    let by = match (choice.rule, &args.choice.by) {
+        (Rule::Random, _) => None,
+        (_, Some(by)) => Some(by.clone()),
+        (_, None) => Some(scores.header.default_column()?),
     };
-    let needed = read(&scores, by.as_deref())?;
-    let ranking = by.map(|by| Ranking::of(&needed, &by)).transpose()?;
+    let needed = scores.read_to_choose(by.as_deref(), args.export.is_wanted())?;
+    let ranking = by.map(|by| args.hard.ranking(&needed, &by)).transpose()?;
     let scored = scored(&needed, ranking.as_ref(), args.drop_unscored)?;
     let candidates = scored.as_ref().map_or(Candidates::All(scores.rows()), Candidates::from);
-    let labels = needed.integers("label").ok();
+    let labels = needed.columns().integers("label").ok();
     let classes = match labels {
         Some(labels) => scores.classes(labels)?,
         None => vec!["all".into()],
@@ -123,26 +123,19 @@ pub fn run(home: &HomeArgs, args: SelectArgs) -> Result<ExitCode> {
             anyhow!("{error}, or pass --allow-empty-class to choose all the same")
         })?;
     }
-    let rows = scores.rows();
-    let scores = scores.header;
-    let (by, all) = (ranking.as_ref(), candidates.count());
-    let warnings = warnings(&scores, choice.rule, by, &chosen, all, &classes);
+    let warnings = warnings(&needed, choice.rule, ranking.as_ref(), &chosen, &candidates, &classes);
     warnings.iter().for_each(|warning| eprintln!("warning: {warning}"));
-    let file = SubsetFile {
-        data: scores.spec().map(|spec| spec.data),
-        labels,
-        keys: needed.column(KEY),
-        ranking: ranking.as_ref(),
-        chosen: &chosen,
-        choice: json!({ "by": ranking.as_ref().map(|r| &r.name), "choice": choice }),
-    };
+    // Candidates are the rows of the table.
+    let rows: Vec<Row> = chosen.ids.iter().map(|id| Row(id.0)).collect();
+    let how = json!({ "by": ranking.as_ref().map(|r| &r.name), "choice": choice });
+    let subset = Subset { table: &needed, ranking: ranking.as_ref(), rows: &rows, how };
     let mut written = Vec::new();
     if let Some(out) = &args.out {
-        file.write(out)?;
+        subset.write(out)?;
         written.push(out.clone());
     }
     if args.export.is_wanted() {
-        written.push(args.export.write(home, &scores, rows, labels, &chosen)?);
+        written.push(args.export.write(home, &needed, &rows)?);
     }
     let answer = Answer {
         examples: candidates.count(),
@@ -158,25 +151,9 @@ pub fn run(home: &HomeArgs, args: SelectArgs) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Reads the columns that are needed: those to choose by, and the labels.
-fn read(scores: &ScoresFile, by: Option<&str>) -> Result<Table> {
-    let header = &scores.header.table;
-    let mut columns = match by {
-        Some(by) => columns_of(header, by)?,
-        None => Vec::new(),
-    };
-    if matches!(header.column("label"), Some(Column::U32(_))) {
-        columns.push("label".into());
-    }
-    if header.column(KEY).is_some() {
-        columns.push(KEY.into());
-    }
-    scores.read(&columns.iter().map(String::as_str).collect::<Vec<_>>())
-}
-
 /// The examples to choose from, where those are not all: those with a score.
 fn scored(
-    table: &Table,
+    table: &ScoreTable,
     ranking: Option<&Ranking<'_>>,
     drop_unscored: bool,
 ) -> Result<Option<Vec<ExampleId>>> {
@@ -190,7 +167,7 @@ fn scored(
     }
     if !drop_unscored {
         let first = ranking.values.iter().position(|value| value.is_nan()).unwrap_or_default();
-        let first = table.key(first).unwrap_or_else(|| first.to_string());
+        let first = table.own_ids()?.text(Row(first as u32));
         bail!(
             "{missing} examples have no score in {} (the first is {first}); pass --drop-unscored to \
              leave them out",
@@ -202,22 +179,18 @@ fn scored(
 }
 
 fn warnings(
-    scores: &Scores,
+    scores: &ScoreTable,
     rule: Rule,
     ranking: Option<&Ranking<'_>>,
     chosen: &Chosen,
-    candidates: usize,
+    candidates: &Candidates<'_>,
     classes: &[String],
 ) -> Vec<String> {
-    let by = ranking.map_or("", |ranking| ranking.name.as_str());
     cautions(&Made {
         rule,
-        fraction: chosen.ids.len() as f64 / candidates as f64,
-        by,
-        direction: ranking
-            .map_or(datadiet_core::Direction::HigherIsHarder, |ranking| ranking.direction),
-        column: scores.summary(by).as_ref(),
-        replicas: scores.replicas(),
+        fraction: chosen.ids.len() as f64 / candidates.count() as f64,
+        ranking,
+        table: scores,
         shares: &chosen.shares,
         classes,
     })

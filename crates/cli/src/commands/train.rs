@@ -3,20 +3,21 @@
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Result, bail, ensure};
 use clap::{Args, ValueEnum};
 use datadiet_core::ExampleId;
+use datadiet_data::Dataset;
 use datadiet_lab::retraining::Fixed;
 use datadiet_lab::{Failure, Finished, Retraining, Spread};
 use datadiet_store::{RunId, RunSpec};
-use datadiet_table::write_json;
+use datadiet_table::{SubsetFile, TrainingSet, write_json};
 use serde::Serialize;
 
 use crate::execution::{Execution, ExecutionArgs};
 use crate::home::HomeArgs;
-use crate::lists::{self, check_ids};
 use crate::output::{OutputArgs, check_writable, grouped};
 use crate::progress::Work;
+use crate::scores_file::training_set;
 use crate::training::{self, Training, TrainingOptions, positive};
 
 /// Train on a subset, or on everything, and test.
@@ -86,7 +87,7 @@ pub fn run(home: &HomeArgs, args: TrainArgs) -> Result<ExitCode> {
     let dataset = training::open(home, &args.training)?;
     let training = Training::new(&args.training, &dataset)?;
     let count = positive("--replicas", args.replicas, 1)?;
-    let ids = subset(&args, &training)?;
+    let ids = subset(&args, &training, &dataset)?;
     let fixed = match args.fixed {
         FixedName::Steps => Fixed::Steps,
         FixedName::Epochs => Fixed::Epochs,
@@ -151,12 +152,18 @@ pub fn run(home: &HomeArgs, args: TrainArgs) -> Result<ExitCode> {
     Ok(if answer.failed.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-fn subset(args: &TrainArgs, training: &Training) -> Result<Option<Vec<ExampleId>>> {
+fn subset(
+    args: &TrainArgs,
+    training: &Training,
+    dataset: &Dataset,
+) -> Result<Option<Vec<ExampleId>>> {
     let Some(path) = &args.subset else { return Ok(None) };
-    let list = lists::read(path, lists::Of::Ids)?;
+    let file = SubsetFile::read(path)?;
     let data = &training.template.data;
-    list.check_fingerprint(path, &data.name, &data.fingerprint)?;
-    if let Some(limit) = list.limit.filter(|_| list.limit != data.limit) {
+    let known = file.data.as_ref();
+    let limited = known.and_then(|known| known.limit).filter(|&limit| data.limit != Some(limit));
+    let of_this = known.is_none_or(|known| known.fingerprint == data.fingerprint);
+    if let Some(limit) = limited.filter(|_| of_this) {
         bail!(
             "{} was chosen among the first {} examples alone; train with --limit {limit} too, or \
              score and select without",
@@ -164,15 +171,15 @@ fn subset(args: &TrainArgs, training: &Training) -> Result<Option<Vec<ExampleId>
             grouped(limit.into())
         );
     }
-    if list.fingerprint.is_none() {
+    if known.is_none() {
         eprintln!(
-            "note: {} does not say which data set it belongs to; only its range is checked",
+            "note: {} does not say which data set it belongs to; only its range, and its labels if \
+             it has some, are checked",
             path.display()
         );
     }
-    let ids = check_ids(&list.values, training.examples)
-        .with_context(|| format!("cannot train on {}", path.display()))?;
-    Ok(Some(ids.into_iter().map(ExampleId).collect()))
+    let set = TrainingSet { size: training.examples, ..training_set(dataset) };
+    Ok(Some(file.examples_in(&set)?))
 }
 
 impl Answer {

@@ -5,11 +5,11 @@ mod options;
 use anyhow::{Context, Result, bail, ensure};
 use datadiet_core::processor::has_bf16;
 use datadiet_data::{Dataset, LabelNoise};
-use datadiet_lab::TimePoint;
 use datadiet_store::{
-    Augmentation, DataRef, DeviceKind, Labels, LearningRate, ListRef, NetworkSpec, Precision,
-    Recording, RunSpec, Schedule, Store, Subset, catalogue,
+    Augmentation, DeviceKind, Labels, LearningRate, ListRef, NetworkSpec, Precision, Recording,
+    RunSpec, Schedule, Store, Subset, catalogue,
 };
+use datadiet_table::{DataRef, TimePoint};
 
 pub use options::TrainingOptions;
 use options::{DeviceChoice, PrecisionChoice, ScheduleKind};
@@ -174,9 +174,7 @@ fn labels(
 ) -> Result<(Vec<u32>, Labels)> {
     let original = &dataset.train().labels[..examples];
     let Some(path) = &options.labels else { return Ok((original.to_vec(), Labels::Original)) };
-    let list = lists::read(path, lists::Of::Labels)?;
-    list.check_fingerprint(path, dataset.name(), dataset.fingerprint())?;
-    let noise = LabelNoise::Given { labels: list.values };
+    let noise = LabelNoise::Given { labels: lists::labels(path, dataset)? };
     let classes = dataset.classes().len() as u32;
     let labels = noise
         .apply(dataset.train().labels, classes, 0)

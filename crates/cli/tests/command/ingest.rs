@@ -117,7 +117,7 @@ fn replicas_become_means_that_every_command_reads() {
 
     let shown = home.json(&["scores", "show", "out"]);
     assert_eq!(shown["examples"], EXAMPLES);
-    assert_eq!(shown["report"]["columns"][0]["definition"]["pass"], "eval mode");
+    assert_eq!(shown["card"]["columns"][0]["definition"]["pass"], "eval mode");
     home.ok(&["select", "out", "--keep", "0.5", "--out", "half.parquet"]);
     assert_eq!(Table::read(&home.path().join("half.parquet")).unwrap().rows(), EXAMPLES / 2);
     let suspects = home.json(&["suspects", "out", "-n", "3"]);

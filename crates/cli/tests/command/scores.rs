@@ -9,7 +9,7 @@ fn show_head_correlate_and_export_read_a_table_back() {
 
     let shown = home.json(&["scores", "show", "out"]);
     assert_eq!(shown["examples"], 1000);
-    assert_eq!(shown["report"]["spec"]["network"]["name"], "mlp");
+    assert_eq!(shown["card"]["specification"]["network"]["name"], "mlp");
 
     let hardest = home.json(&["scores", "head", "out", "-n", "3"]);
     let easiest = home.json(&["scores", "head", "out", "-n", "1000", "--easiest"]);

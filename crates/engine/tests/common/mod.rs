@@ -1,6 +1,7 @@
 //! Exchange of tensors with Python's torch.
 #![allow(dead_code, reason = "each test file uses a part of it")]
 
+use datadiet_table::DataRef;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -14,8 +15,8 @@ use datadiet_engine::network::{Network, Weights};
 use datadiet_engine::networks::{Task, build};
 use datadiet_engine::parameters::Parameters;
 use datadiet_store::{
-    Augmentation, DataRef, DeviceKind, Labels, LearningRate, NetworkSpec, Precision, Recording,
-    RunSpec, Schedule, Subset,
+    Augmentation, DeviceKind, Labels, LearningRate, NetworkSpec, Precision, Recording, RunSpec,
+    Schedule, Subset,
 };
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use tch::{Device, Kind, Tensor};

@@ -3,23 +3,14 @@
 mod connectivity;
 mod experiment;
 mod pruning;
-mod scores;
 mod search;
 mod velocity;
 
 pub use experiment::experiment_sections;
-pub use scores::{ScoresView, scores_sections};
 
-use datadiet_core::ExampleId;
 use datadiet_report::Point;
 
 use crate::Spread;
-
-/// The images of a data set, for galleries.
-pub trait Pictures {
-    /// The 8-bit pixels of a training example and their shape: height, width, channels.
-    fn pixels(&self, id: ExampleId) -> Option<(&[u8], [usize; 3])>;
-}
 
 /// A point of a curve, in `scale` times the unit of the spread, with a band where there are several
 /// trainings.

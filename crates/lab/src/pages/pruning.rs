@@ -1,5 +1,6 @@
 //! Figures and tables of what subsets can still teach.
 
+use datadiet_table::kind_of;
 use std::collections::BTreeMap;
 
 use datadiet_report::{
@@ -7,9 +8,9 @@ use datadiet_report::{
 };
 
 use super::{band_point, percent, scene_name};
+use crate::Spread;
 use crate::ledger::LedgerRow;
 use crate::study::point::{PointOutcome, PointsOutcome};
-use crate::{Spread, ranking::kind_of};
 
 const BAND: &str = "Bands go from the 16th to the 84th percentile of the trainings on one subset; \
                     random is one random subset of each size.";

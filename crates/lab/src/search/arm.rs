@@ -3,9 +3,10 @@
 use datadiet_core::{
     Amount, Candidates, Choice, Chosen, Classes, ExampleId, KeepFraction, Quota, Rule,
 };
+use datadiet_table::Ranking;
 use serde::{Deserialize, Serialize};
 
-use crate::{LabError, Ranking};
+use crate::LabError;
 
 /// A way to choose a subset.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -76,7 +77,8 @@ mod tests {
 
     fn chosen(drop: f64, quota: Quota, direction: Direction) -> Vec<u32> {
         let values: Vec<f32> = (0..20).map(|id| id as f32).collect();
-        let ranking = Ranking { name: "s".into(), values: values.into(), direction };
+        let ranking =
+            Ranking { name: "s".into(), values: values.into(), direction, assumed: false };
         // The upper half is one class, the lower half another.
         let labels: Vec<u32> = (0..20).map(|id| u32::from(id >= 10)).collect();
         let all: Vec<ExampleId> = (0..20).map(ExampleId).collect();

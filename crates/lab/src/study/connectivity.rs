@@ -4,10 +4,11 @@ use datadiet_core::{Amount, Candidates, Choice, Quota, Rule, barrier};
 use datadiet_store::{
     Line, ListRef, Measured, Measurement, Recording, Risks, RunId, RunSpec, Spawn, Store,
 };
+use datadiet_table::{Ranking, TimePoint};
 use serde::{Deserialize, Serialize};
 
 use crate::retraining::{FIRST_REPLICA, keep_ids};
-use crate::{Finished, Job, LabError, MeasureJob, Ranking, Scene, Scored, Spread, TimePoint};
+use crate::{Finished, Job, LabError, MeasureJob, Scene, Scored, Spread};
 
 /// Parents, children, and the examples on which the line between them is judged.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -175,7 +176,7 @@ impl ConnectivityPlan {
         scene: &Scene,
         scored: &Scored,
     ) -> Result<Connectivity, LabError> {
-        let ranking = Ranking::of(&scored.scores.table, &self.by)?;
+        let ranking = scored.scores.ranking(&self.by, None)?;
         let sets = SETS.map(|rule| self.set(store, scene, &ranking, rule)).into_iter();
         let sets = sets.collect::<Result<Vec<ListRef>, _>>()?;
         let times = self.times(scene);

@@ -3,7 +3,7 @@
 use datadiet_core::{Interval, spearman, spearman_interval, top_overlap};
 use serde::{Deserialize, Serialize};
 
-use crate::{LabError, Ranking, Scene, Scored};
+use crate::{LabError, Scene, Scored};
 
 /// Resamples of the examples for an interval.
 const RESAMPLES: usize = 200;
@@ -56,7 +56,7 @@ impl CorrelationsPlan {
         for (scene, scored) in scenes {
             for name in &self.columns {
                 // A column that this network's table lacks is a mistake, not a gap.
-                let ranking = Ranking::of(&scored.scores.table, name)?;
+                let ranking = scored.scores.ranking(name, None)?;
                 columns.push((scene.named(&ranking.name), ranking.hardness()));
             }
         }

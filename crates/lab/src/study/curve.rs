@@ -3,11 +3,11 @@
 
 use datadiet_core::{Amount, Choice, KeepFraction, Quota, Rule, RuleOptions, SelectionError};
 use datadiet_store::Store;
+use datadiet_table::{Ranking, time_of};
 use serde::{Deserialize, Serialize};
 
 use super::point::{Place, Point, Points};
-use crate::ranking::time_of;
-use crate::{Fixed, LabError, Ranking, Retraining, Scene, Scored};
+use crate::{Fixed, LabError, Retraining, Scene, Scored};
 
 /// Which subsets are trained on.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -113,7 +113,7 @@ impl CurvePlan {
     ) -> Result<Points, LabError> {
         let mut points = Vec::new();
         for by in &self.by {
-            let ranking = Ranking::of(&scored.scores.table, by)?;
+            let ranking = scored.scores.ranking(by, None)?;
             for &keep in &self.keep {
                 let place = Place {
                     series: ranking.name.clone(),

@@ -2,11 +2,10 @@
 //! noise metrics that came after it).
 
 use datadiet_core::{Detection, Direction, ScoreKind, detection};
-use datadiet_table::Table;
+use datadiet_table::{Ranking, ScoreTable, kind_of};
 use serde::{Deserialize, Serialize};
 
-use crate::ranking::kind_of;
-use crate::{LabError, Ranking, Scene, Scored};
+use crate::{LabError, Scene, Scored};
 
 /// Bars of a histogram.
 const BARS: usize = 40;
@@ -90,10 +89,10 @@ impl NoisePlan {
                 scene.named("no label differs from the data set's: there is nothing to find");
             return Err(LabError::Plan(what));
         }
-        let before = Ranking::of(&clean.scores.table, &self.by)?;
-        let table = &scored.scores.table;
-        let after = Ranking::of(table, &self.by)?;
-        let columns = scored.scores.columns.iter().map(|column| column.name.as_str());
+        let before = clean.scores.ranking(&self.by, None)?;
+        let table = &scored.scores;
+        let after = table.ranking(&self.by, None)?;
+        let columns = scored.scores.summaries().iter().map(|column| column.name.as_str());
         let columns: Vec<&str> = columns.collect();
         Ok(NoiseOutcome {
             scene: scene.name.clone(),
@@ -119,7 +118,7 @@ pub fn default_ks(changed: &[bool]) -> Vec<usize> {
 /// # Errors
 /// When a statistic is not defined, as where no label changed.
 pub fn detections(
-    table: &Table,
+    table: &ScoreTable,
     columns: &[&str],
     changed: &[bool],
     at: &[usize],
@@ -130,7 +129,7 @@ pub fn detections(
         if matches!(kind_of(column), Some(ScoreKind::NeverLearned | ScoreKind::Correct)) {
             continue;
         }
-        let ranking = Ranking::of(table, column)?;
+        let ranking = table.ranking(column, None)?;
         if ranking.values.iter().any(|value| value.is_nan()) {
             continue;
         }

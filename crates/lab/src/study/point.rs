@@ -2,9 +2,10 @@
 
 use datadiet_core::{Amount, Candidates, Choice, Chosen, ExampleId, skew};
 use datadiet_store::{Store, StoreError};
+use datadiet_table::Ranking;
 use serde::{Deserialize, Serialize};
 
-use crate::{Finished, Fixed, Job, LabError, Ranking, Retraining, Scene, Spread};
+use crate::{Finished, Fixed, Job, LabError, Retraining, Scene, Spread};
 
 /// Where a point stands in its figure.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]

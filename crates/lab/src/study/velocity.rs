@@ -4,7 +4,7 @@ use datadiet_core::order;
 use datadiet_store::{KernelDistance, Measured, Measurement, RunId, Store};
 use serde::{Deserialize, Serialize};
 
-use crate::{Finished, LabError, MeasureJob, Ranking, Scene, Scored, Spread};
+use crate::{Finished, LabError, MeasureJob, Scene, Scored, Spread};
 
 /// Windows of the score order whose kernels are measured.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -161,7 +161,7 @@ impl VelocityPlan {
         let size = self.examples as usize;
         let mut points = Vec::new();
         for &time in &self.at {
-            let ranking = Ranking::of(&scored.scores.table, &self.column(time))?;
+            let ranking = scored.scores.ranking(&self.column(time), None)?;
             let ascending = order(&ranking.values, &scene.examples())?;
             let steps = (scene.step_at(time), scene.step_at(time + self.interval));
             for &position in &self.positions {

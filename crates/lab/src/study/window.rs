@@ -3,10 +3,11 @@
 
 use datadiet_core::{Amount, Choice, KeepFraction, Quota, Rule};
 use datadiet_store::Store;
+use datadiet_table::Ranking;
 use serde::{Deserialize, Serialize};
 
 use super::point::{Place, Point, Points};
-use crate::{Fixed, LabError, Ranking, Retraining, Scene, Scored};
+use crate::{Fixed, LabError, Retraining, Scene, Scored};
 
 /// Which windows are trained on.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -72,7 +73,7 @@ impl WindowPlan {
         scene: &Scene,
         scored: &Scored,
     ) -> Result<Points, LabError> {
-        let ranking = Ranking::of(&scored.scores.table, &self.by)?;
+        let ranking = scored.scores.ranking(&self.by, None)?;
         let mut points = Vec::new();
         for &offset in &self.offsets {
             let place = Place {

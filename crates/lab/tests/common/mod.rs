@@ -1,9 +1,10 @@
 //! A training and a result for tests whose trainers do not train.
 
 use datadiet_store::{
-    Augmentation, DataRef, DeviceKind, Labels, LearningRate, NetworkSpec, Precision, Recording,
-    RunResult, RunSpec, Schedule, Subset,
+    Augmentation, DeviceKind, Labels, LearningRate, NetworkSpec, Precision, Recording, RunResult,
+    RunSpec, Schedule, Subset,
 };
+use datadiet_table::DataRef;
 
 /// A training of so many steps that records nothing.
 pub fn training(steps: u64, batch: u32) -> RunSpec {

@@ -19,6 +19,7 @@ pub(super) fn empty_column(data_type: &DataType) -> Option<Column> {
     match data_type {
         DataType::Float32 | DataType::Float64 => Some(Column::F32(Vec::new())),
         DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => Some(Column::Text(Vec::new())),
+        DataType::Boolean => Some(Column::U32(Vec::new())),
         integer if integer.is_integer() => Some(Column::U32(Vec::new())),
         _ => None,
     }
@@ -68,13 +69,17 @@ pub(super) fn floats_into(array: &dyn Array, out: &mut [f32]) {
     }
 }
 
-/// Whole numbers of any width, as 32 bits without sign.
+/// Whole numbers of any width, as 32 bits without sign; booleans as 0 and 1.
 pub(super) fn integers(array: &dyn Array) -> Result<Cow<'_, [u32]>, Unfit> {
     if array.null_count() > 0 {
         let row = (0..array.len()).find(|&row| array.is_null(row)).unwrap_or_default();
         return Err(Unfit { row, value: "nothing".into() });
     }
     match array.data_type() {
+        DataType::Boolean => {
+            let flags = array.as_boolean();
+            Ok((0..flags.len()).map(|row| u32::from(flags.value(row))).collect())
+        }
         DataType::UInt32 => Ok(Cow::Borrowed(array.as_primitive::<UInt32Type>().values())),
         DataType::UInt8 => narrowed::<UInt8Type>(array),
         DataType::UInt16 => narrowed::<UInt16Type>(array),

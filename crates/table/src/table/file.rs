@@ -11,7 +11,8 @@ use std::path::{Path, PathBuf};
 use arrow_array::ArrayRef;
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{
-    ArrowReaderMetadata, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder,
+    ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader,
+    ParquetRecordBatchReaderBuilder,
 };
 use rayon::prelude::*;
 
@@ -51,7 +52,9 @@ impl TableFile {
     pub fn open(path: &Path) -> Result<Self, TableError> {
         let file = File::open(path).and_then(SharedFile::new);
         let file = file.map_err(FileError::io("read", path))?;
-        let parquet = ArrowReaderMetadata::load(&file, Default::default())
+        // As the values are stored: a category is its text, whatever type it had in memory.
+        let options = ArrowReaderOptions::new().with_skip_arrow_metadata(true);
+        let parquet = ArrowReaderMetadata::load(&file, options)
             .map_err(|error| FileError::damaged(path, error))?;
         let mut header = Table { metadata: footer(&parquet), columns: Vec::new() };
         let mut places = Vec::new();
@@ -322,12 +325,14 @@ mod tests {
                 ("class", Arc::new(LargeStringArray::from(vec!["b", "a", "b", "c"]))),
                 ("note", Arc::new(StringViewArray::from(vec![Some("x"), None, None, None]))),
                 ("score", Arc::new(Float64Array::from(vec![Some(0.5), None, Some(2.0), None]))),
-                ("flag", Arc::new(arrow_array::BooleanArray::from(vec![true; 4]))),
+                ("flag", Arc::new(arrow_array::BooleanArray::from(vec![true, false, true, true]))),
+                ("day", Arc::new(arrow_array::Date32Array::from(vec![1; 4]))),
             ],
         );
         let table = Table::read(&path).unwrap();
         let names: Vec<&str> = table.names().collect();
-        assert_eq!(names, ["id", "label", "class", "note", "score"]);
+        assert_eq!(names, ["id", "label", "class", "note", "score", "flag"]);
+        assert_eq!(table.integers("flag").unwrap(), [1, 0, 1, 1]);
         assert_eq!(table.integers("id").unwrap(), [0, 1, 2, 3]);
         assert_eq!(table.integers("label").unwrap(), [1, 0, 1, 2]);
         let scores = table.floats("score").unwrap();

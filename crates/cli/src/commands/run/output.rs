@@ -7,15 +7,13 @@ use datadiet_data::Dataset;
 use datadiet_lab::study::connectivity::ConnectivityOutcome;
 use datadiet_lab::study::point::PointsOutcome;
 use datadiet_lab::study::velocity::{VelocityOutcome, WindowOutcome, WindowPlace};
-use datadiet_lab::{Done, ExperimentOutcome, Scene, Scored, Spread};
-use datadiet_store::RunId;
-use datadiet_table::{Column, Table, write_atomically, write_json};
+use datadiet_lab::{Done, ExperimentOutcome, Scene, Spread};
+use datadiet_table::{Column, FINGERPRINT, ScoreTable, write_atomically, write_json};
 use serde::{Deserialize, Serialize};
 
 use super::file::ExperimentFile;
 use super::plan::Plan;
 use super::tables;
-use crate::lists::FINGERPRINT;
 use crate::output::{grouped, table};
 
 /// The content of `outcome.json`.
@@ -78,8 +76,8 @@ pub fn write(
             name => format!("scores-{}.parquet", slug(name)),
         };
         let path = out.join(name);
-        let mut table = scored.scores.table.clone();
-        table.metadata.insert("datadiet".into(), metadata(scored, dataset)?);
+        let mut table = scored.scores.clone();
+        table.amend(|card| card.source = dataset.source().into());
         if scene.changed.contains(&true) {
             add_mask(&mut table, scene, dataset)?;
         }
@@ -118,28 +116,15 @@ pub fn write(
 }
 
 /// Which labels were changed: the table can be the `--truth` of `datadiet suspects`.
-fn add_mask(table: &mut Table, scene: &Scene, dataset: &Dataset) -> Result<()> {
+fn add_mask(table: &mut ScoreTable, scene: &Scene, dataset: &Dataset) -> Result<()> {
     let flags = |mask: &[bool]| Column::U32(mask.iter().map(|&set| u32::from(set)).collect());
     let original = dataset.train().labels[..scene.labels.len()].to_vec();
+    let table = table.columns_mut();
     table.push("original", Column::U32(original))?;
     table.push("touched", flags(&scene.touched))?;
     table.push("changed", flags(&scene.changed))?;
     table.metadata.insert(FINGERPRINT.into(), dataset.fingerprint().into());
     Ok(())
-}
-
-/// What `datadiet score` would say about the table.
-pub fn metadata(scored: &Scored, dataset: &Dataset) -> Result<String> {
-    let runs: Vec<RunId> = scored.completed.iter().map(|(spec, _)| RunId::of(spec)).collect();
-    let about = serde_json::json!({
-        "datadiet": env!("CARGO_PKG_VERSION"),
-        "spec": scored.completed.first().map(|(spec, _)| spec),
-        "runs": runs,
-        "replicas": scored.completed.len(),
-        "source": dataset.source(),
-        "columns": scored.scores.columns,
-    });
-    Ok(serde_json::to_string(&about)?)
 }
 
 /// Letters, digits and dashes.

@@ -211,9 +211,7 @@ impl Scenes<'_> {
 
     fn labelled(&mut self, training: &Training, file: &Path) -> Result<usize> {
         let path: PathBuf = self.folder.join(file);
-        let list = lists::read(&path, lists::Of::Labels)?;
-        list.check_fingerprint(&path, self.dataset.name(), self.dataset.fingerprint())?;
-        let mut labels = list.values;
+        let mut labels = lists::labels(&path, self.dataset)?;
         if labels.len() == self.dataset.train().len() {
             labels.truncate(training.examples);
         }

@@ -1,12 +1,13 @@
 //! From what was typed to what is done: defaults filled in, everything checked.
 
+use datadiet_table::TimePoint;
 use std::path::PathBuf;
 use std::str::FromStr;
 
 use anyhow::{Context, Result, ensure};
 use datadiet_core::{ScoreKind, Source};
 use datadiet_data::Dataset;
-use datadiet_lab::{ColumnSummary, ScoreJob, TimePoint};
+use datadiet_lab::ScoreJob;
 use datadiet_store::{Recording, RunId, RunSpec};
 
 use super::options::ScoreOptions;
@@ -80,15 +81,6 @@ impl Plan {
             grouped(spec.stop_after),
             spec.schedule.batch,
         )
-    }
-
-    /// The column that the gallery is sorted by: EL2N where it was taken, at the last time.
-    pub fn gallery_column<'c>(&self, columns: &'c [ColumnSummary]) -> Option<&'c ColumnSummary> {
-        if self.gallery == 0 {
-            return None;
-        }
-        let el2n = columns.iter().rev().find(|column| column.score == ScoreKind::El2n);
-        el2n.or(columns.last())
     }
 }
 

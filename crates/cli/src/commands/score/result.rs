@@ -4,51 +4,24 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use datadiet_data::Dataset;
-use datadiet_lab::{ColumnSummary, Failure, ScoreOutcome, ScoreTable, TimePoint};
-use datadiet_store::{RunId, RunResult, RunSpec};
+use datadiet_lab::ScoreOutcome;
+use datadiet_store::RunResult;
+use datadiet_table::{Accuracy, Card, ColumnSummary};
 use serde::{Deserialize, Serialize};
 
-use super::plan::Plan;
-use crate::output::{grouped, hard_end, table};
+use crate::output::{column_row, grouped, table};
 
-/// The content of `scores.json`.
+/// The content of `scores.json`: the card of the table, and what differs from one run of the same job
+/// to the next.
 #[derive(Clone, Debug, Serialize)]
 pub struct ScoreReport {
-    /// Version of the program that wrote it.
-    pub datadiet: String,
-    /// What was trained: the specification of replica 0; the others differ in the replica alone.
-    pub spec: RunSpec,
-    /// Run ids of the replicas that count.
-    pub runs: Vec<RunId>,
-    /// Replicas that count.
-    pub replicas: usize,
-    /// Replicas that failed.
-    pub failed: Vec<Failure>,
-    /// The times, in epochs and steps.
-    pub times: Vec<TimePoint>,
-    /// Where the data came from.
-    pub source: String,
-    /// Every score column.
-    pub columns: Vec<ColumnSummary>,
-    /// Accuracy at the end, on the test split where there is one, in [0, 1].
-    pub test_accuracy: Accuracy,
+    /// Where the scores come from.
+    #[serde(flatten)]
+    pub card: Card,
     /// What it cost.
     pub cost: Cost,
     /// Files written.
     pub files: Vec<PathBuf>,
-}
-
-/// Accuracy over replicas.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Accuracy {
-    /// Which examples: "test", or "train" where there is no test split.
-    pub split: String,
-    /// Mean over replicas.
-    pub mean: f64,
-    /// Standard error of that mean; none for one replica.
-    pub standard_error: Option<f64>,
-    /// Each replica's.
-    pub per_replica: Vec<f64>,
 }
 
 /// What a job cost.
@@ -74,55 +47,43 @@ pub struct Cost {
     pub peak_worker_memory_mib: f64,
 }
 
-impl ScoreReport {
-    /// Brings it together; the files are filled in once they are written.
-    pub fn new(
-        plan: &Plan,
-        dataset: &Dataset,
-        outcome: &ScoreOutcome,
-        scores: &ScoreTable,
-        wall: Duration,
-    ) -> Self {
-        let results: Vec<&RunResult> = outcome.completed.iter().map(|(_, result)| result).collect();
-        let split = if dataset.test().is_some() { "test" } else { "train" };
-        Self {
-            datadiet: env!("CARGO_PKG_VERSION").into(),
-            spec: plan.job.template.clone(),
-            runs: outcome.completed.iter().map(|(spec, _)| RunId::of(spec)).collect(),
-            replicas: outcome.completed.len(),
-            failed: outcome.failed.clone(),
-            times: plan.times.clone(),
-            source: dataset.source().into(),
-            columns: scores.columns.clone(),
-            test_accuracy: Accuracy::of(split, &results),
-            cost: Cost::of(&results, outcome.reused, wall),
-            files: Vec::new(),
-        }
-    }
+/// Adds to the card of a table what a job says beyond its scores.
+///
+/// Without reasons of failures, which are told differently when they happen and when they are on
+/// record: the same job gives the same table, byte for byte.
+pub fn complete(card: &mut Card, dataset: &Dataset, outcome: &ScoreOutcome) {
+    let results: Vec<&RunResult> = outcome.completed.iter().map(|(_, result)| result).collect();
+    let split = if dataset.test().is_some() { "test" } else { "train" };
+    card.source = dataset.source().into();
+    card.accuracy = Some(accuracy(split, &results));
+    card.failed = outcome.failed.iter().map(|failure| failure.on_card()).collect();
+    card.failed.iter_mut().for_each(|failed| failed.reason = None);
+}
 
-    /// The report as JSON, without what differs from one run of the same job to the next: it goes
-    /// into the table, and the same job gives the same table, byte for byte.
-    pub fn without_cost(&self) -> serde_json::Result<String> {
-        let mut report = serde_json::to_value(self)?;
-        if let Some(fields) = report.as_object_mut() {
-            fields.remove("cost");
-            fields.remove("files");
-            // Told differently when it happens and when it is on record.
-            for failure in fields["failed"].as_array_mut().into_iter().flatten() {
-                failure.as_object_mut().map(|failure| failure.remove("reason"));
-            }
-        }
-        serde_json::to_string(&report)
+impl ScoreReport {
+    /// Of the card of the table that was written.
+    pub fn new(card: &Card, outcome: &ScoreOutcome, wall: Duration, files: Vec<PathBuf>) -> Self {
+        let results: Vec<&RunResult> = outcome.completed.iter().map(|(_, result)| result).collect();
+        let failed = outcome.failed.iter().map(|failure| failure.on_card()).collect();
+        let cost = Cost::of(&results, outcome.reused, wall);
+        Self { card: Card { failed, ..card.clone() }, cost, files }
     }
 
     /// A table of the scores at the last time; a line for each time would be long.
     fn columns_text(&self) -> String {
-        let last = self.times.last().map(|time| time.step);
-        let shown = self.columns.iter().filter(|column| Some(column.time.step) == last);
+        let last = self.card.times.last().map(|time| time.step);
+        let shown = self.card.columns.iter().filter(|column| Some(column.time.step) == last);
         let header = ["score", "hard is", "mean", "min", "max", "reliability", "replicas for 0.95"];
         let text = table(&header, shown.map(row).collect(), 2);
-        let others: Vec<String> =
-            self.times.iter().rev().skip(1).rev().map(|time| time.epochs.to_string()).collect();
+        let others: Vec<String> = self
+            .card
+            .times
+            .iter()
+            .rev()
+            .skip(1)
+            .rev()
+            .map(|time| time.epochs.to_string())
+            .collect();
         if others.is_empty() {
             return text;
         }
@@ -131,20 +92,22 @@ impl ScoreReport {
 
     /// For people.
     pub fn text(&self) -> String {
-        let accuracy = &self.test_accuracy;
-        let spread =
-            accuracy.standard_error.map_or(String::new(), |se| format!(" ± {:.1}", se * 100.0));
+        let accuracy = self.card.accuracy.as_ref().map_or(String::new(), |accuracy| {
+            let spread = accuracy.standard_error;
+            let spread = spread.map_or(String::new(), |se| format!(" ± {:.1}", se * 100.0));
+            format!("{} accuracy   {:.1} %{spread}", accuracy.split, accuracy.mean * 100.0)
+        });
+        let replicas = self.card.replicas.unwrap_or_default();
+        let steps = self.card.times.last().map_or(0, |time| time.step);
         let cost = &self.cost;
         let files: Vec<String> = self.files.iter().map(|file| file.display().to_string()).collect();
         format!(
-            "{}\n\n{} accuracy   {:.1} %{spread} after {} steps, {} replica{}\ncost            \
+            "{}\n\n{accuracy} after {} steps, {} replica{}\ncost            \
              {:.0} s ({:.0} s of workers); {} images trained, {} scored{}\nwritten         {}",
             self.columns_text(),
-            accuracy.split,
-            accuracy.mean * 100.0,
-            grouped(self.spec.stop_after),
-            self.replicas,
-            if self.replicas == 1 { "" } else { "s" },
+            grouped(steps.max(1)),
+            replicas,
+            if replicas == 1 { "" } else { "s" },
             cost.wall_seconds,
             cost.train_seconds + cost.score_seconds + cost.gradient_seconds,
             grouped(cost.images_trained),
@@ -160,34 +123,19 @@ impl ScoreReport {
 
 fn row(column: &ColumnSummary) -> Vec<String> {
     let wanted = column.reliability.as_ref().and_then(|r| r.replicas_for_95);
-    let mut row = summary_row(column);
+    let mut row = column_row(column);
     row.push(wanted.map_or("–".into(), |n| grouped(u64::from(n))));
     row
 }
 
-/// Name, hard end, mean, smallest and largest value, and reliability of a column.
-pub fn summary_row(column: &ColumnSummary) -> Vec<String> {
-    let number = |value: f64| format!("{value:.3}");
-    vec![
-        column.name.clone(),
-        hard_end(column.direction).into(),
-        number(column.mean),
-        number(f64::from(column.min)),
-        number(f64::from(column.max)),
-        column.reliability.as_ref().map_or("–".into(), |r| number(r.full)),
-    ]
-}
-
-impl Accuracy {
-    fn of(split: &str, results: &[&RunResult]) -> Self {
-        let per_replica: Vec<f64> =
-            results.iter().filter_map(|result| result.final_test_accuracy()).collect();
-        let count = per_replica.len() as f64;
-        let mean = per_replica.iter().sum::<f64>() / count;
-        let variance = per_replica.iter().map(|a| (a - mean).powi(2)).sum::<f64>() / (count - 1.0);
-        let standard_error = (per_replica.len() > 1).then(|| (variance / count).sqrt());
-        Self { split: split.into(), mean, standard_error, per_replica }
-    }
+fn accuracy(split: &str, results: &[&RunResult]) -> Accuracy {
+    let per_replica: Vec<f64> =
+        results.iter().filter_map(|result| result.final_test_accuracy()).collect();
+    let count = per_replica.len() as f64;
+    let mean = per_replica.iter().sum::<f64>() / count;
+    let variance = per_replica.iter().map(|a| (a - mean).powi(2)).sum::<f64>() / (count - 1.0);
+    let standard_error = (per_replica.len() > 1).then(|| (variance / count).sqrt());
+    Accuracy { split: split.into(), mean, standard_error, per_replica }
 }
 
 impl Cost {

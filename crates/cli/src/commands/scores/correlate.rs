@@ -35,7 +35,7 @@ struct Correlations {
 pub fn run(args: &CorrelateArgs) -> Result<()> {
     let scores = args.file.read()?;
     let columns = scores.chosen(&args.columns)?;
-    let values = columns.iter().map(|name| scores.table.floats(name));
+    let values = columns.iter().map(|name| scores.columns().floats(name));
     let values: Vec<&[f32]> = values.collect::<Result<_, _>>()?;
     let row = |a: &&[f32]| values.iter().map(|b| correlation(a, b)).collect();
     let answer = Correlations { spearman: values.iter().map(row).collect(), columns };

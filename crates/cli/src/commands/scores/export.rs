@@ -5,12 +5,11 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail, ensure};
 use clap::Args;
-use datadiet_lab::ranking::resolved;
-use datadiet_table::{Column, KEY, Table, write_atomically};
+use datadiet_table::{Column, KEY, ScoreTable, write_atomically};
 use npyz::WriterBuilder;
 
 use crate::output::OutputArgs;
-use crate::scores_file::{FileArgs, Scores};
+use crate::scores_file::FileArgs;
 
 /// Arguments of `scores export`.
 #[derive(Args)]
@@ -51,16 +50,15 @@ pub fn run(args: &ExportArgs) -> Result<()> {
     };
     ensure!(!args.to.is_dir(), "{} is a folder; give a file", args.to.display());
     write_atomically(&args.to, |file| file.write_all(&bytes))?;
-    let written = serde_json::json!({ "written": args.to, "examples": scores.table.rows() });
-    args.output
-        .answer(&written, || format!("{} examples to {}", scores.table.rows(), args.to.display()))
+    let written = serde_json::json!({ "written": args.to, "examples": scores.rows() });
+    args.output.answer(&written, || format!("{} examples to {}", scores.rows(), args.to.display()))
 }
 
-fn csv_of(scores: &Scores, asked: &[String]) -> Result<Vec<u8>> {
-    let table = &scores.table;
+fn csv_of(scores: &ScoreTable, asked: &[String]) -> Result<Vec<u8>> {
+    let table = scores.columns();
     let named = |name: &String| match table.column(name) {
         Some(_) => Ok(name.clone()),
-        None => resolved(table, name),
+        None => scores.resolved(name),
     };
     let chosen = asked.iter().map(named).collect::<Result<Vec<String>, _>>()?;
     let names: Vec<&str> = if asked.is_empty() {
@@ -89,10 +87,11 @@ fn cell(column: &Column, row: usize) -> String {
     }
 }
 
-fn npy_of(scores: &Scores, asked: &[String]) -> Result<Vec<u8>> {
+fn npy_of(scores: &ScoreTable, asked: &[String]) -> Result<Vec<u8>> {
     let names = scores.chosen(asked)?;
-    let columns = floats(&scores.table, &names)?;
-    let rows = scores.table.rows();
+    let columns = names.iter().map(|name| scores.columns().floats(name));
+    let columns: Vec<&[f32]> = columns.collect::<Result<_, _>>()?;
+    let rows = scores.rows();
     let mut shape = vec![rows as u64];
     if columns.len() != 1 {
         shape.push(columns.len() as u64);
@@ -105,8 +104,4 @@ fn npy_of(scores: &Scores, asked: &[String]) -> Result<Vec<u8>> {
     }
     writer.finish()?;
     Ok(bytes)
-}
-
-fn floats<'t>(table: &'t Table, names: &[String]) -> Result<Vec<&'t [f32]>> {
-    Ok(names.iter().map(|name| table.floats(name)).collect::<Result<_, _>>()?)
 }

@@ -2,12 +2,11 @@
 
 use anyhow::Result;
 use clap::Args;
-use datadiet_core::{Direction, ExampleId, order};
-use datadiet_table::Column;
+use datadiet_table::{Column, Ranking, Row, ScoreTable};
 use serde::Serialize;
 
 use crate::output::{OutputArgs, table};
-use crate::scores_file::{FileArgs, Scores, direction_of};
+use crate::scores_file::{FileArgs, HardArgs};
 
 /// Arguments of `scores head`.
 #[derive(Args)]
@@ -22,6 +21,8 @@ pub struct HeadArgs {
     /// The column to sort by [default: EL2N at its latest time].
     #[arg(long, value_name = "COLUMN")]
     by: Option<String>,
+    #[command(flatten)]
+    hard: HardArgs,
     /// How many examples.
     #[arg(short, long, default_value_t = 10)]
     n: usize,
@@ -48,19 +49,12 @@ struct Example {
 /// Runs the command.
 pub fn run(args: &HeadArgs) -> Result<()> {
     let scores = args.file.read()?;
-    let column = scores.column_or_default(args.by.as_deref())?;
-    let rows = ranked(&scores, &column, args)?;
-    let ids = scores.ids();
-    let listed = rows.into_iter().take(args.n);
-    let examples: Vec<Example> =
-        listed.map(|row| example(&scores, &column, row, ids[row])).collect();
-    args.output.answer(&examples, || text(&column, &examples))
-}
-
-/// Rows with a score, in the order asked for.
-fn ranked(scores: &Scores, column: &str, args: &HeadArgs) -> Result<Vec<usize>> {
-    let values = scores.table.floats(column)?;
-    let classes = match (&args.class, scores.table.column("class")) {
+    let column = match &args.by {
+        Some(by) => by.clone(),
+        None => scores.default_column()?,
+    };
+    let ranking = args.hard.ranking(&scores, &column)?;
+    let classes = match (&args.class, scores.columns().column("class")) {
         (Some(class), Some(Column::Text(classes))) => {
             anyhow::ensure!(classes.contains(class), "no example is of class {class}");
             Some((class, classes))
@@ -68,33 +62,30 @@ fn ranked(scores: &Scores, column: &str, args: &HeadArgs) -> Result<Vec<usize>> 
         (Some(_), _) => anyhow::bail!("the table has no column of classes"),
         (None, _) => None,
     };
-    let wanted = |row: &usize| {
-        !values[*row].is_nan() && classes.is_none_or(|(class, classes)| classes[*row] == *class)
-    };
     let ids = scores.ids();
-    let rows: Vec<usize> = (0..values.len()).filter(wanted).collect();
-    let kept: Vec<f32> = rows.iter().map(|&row| values[row]).collect();
-    let kept_ids: Vec<ExampleId> = rows.iter().map(|&row| ExampleId(ids[row])).collect();
-    let mut ascending = order(&kept, &kept_ids)?;
-    let hard_first = direction_of(column) == Direction::LowerIsHarder;
-    if hard_first == args.easiest {
-        ascending.reverse();
+    let mut rows = ranking.hardest_first(&ids)?;
+    if args.easiest {
+        rows.reverse();
     }
-    Ok(ascending.into_iter().map(|position| rows[position as usize]).collect())
+    rows.retain(|row| classes.is_none_or(|(class, classes)| classes[row.index()] == *class));
+    let examples = rows.iter().take(args.n).map(|&row| example(&scores, &ranking, row, &ids));
+    let examples: Vec<Example> = examples.collect();
+    args.output.answer(&examples, || text(&ranking.name, &examples))
 }
 
-fn example(scores: &Scores, column: &str, row: usize, id: u32) -> Example {
-    let class = match scores.table.column("class") {
-        Some(Column::Text(classes)) => Some(classes[row].clone()),
+fn example(scores: &ScoreTable, ranking: &Ranking<'_>, row: Row, ids: &[u32]) -> Example {
+    let table = scores.columns();
+    let class = match table.column("class") {
+        Some(Column::Text(classes)) => Some(classes[row.index()].clone()),
         _ => None,
     };
-    let error = scores.table.floats(&format!("{column}.se")).ok().map(|errors| errors[row]);
+    let value = |name: &str| table.floats(name).ok().map(|values| values[row.index()]);
     Example {
-        id,
-        key: scores.table.key(row),
+        id: ids[row.index()],
+        key: scores.own_id(row),
         class,
-        score: scores.table.floats(column).map_or(f32::NAN, |values| values[row]),
-        standard_error: error.filter(|error| !error.is_nan()),
+        score: value(&ranking.name).unwrap_or(f32::NAN),
+        standard_error: value(&format!("{}.se", ranking.name)).filter(|error| !error.is_nan()),
     }
 }
 

@@ -1,54 +1,59 @@
 //! The sections of a table of scores: what was measured, how far to trust it, the examples at both
 //! ends, the suspects.
 
-use datadiet_core::{Direction, ExampleId, order};
+use datadiet_core::{Direction, ScoreKind};
 use datadiet_report::{
     Axis, Block, Chart, DefinitionEntry, Figure, HistogramChart, HistogramMeasure, HistogramSeries,
     NoteKind, Picture, PictureGallery, PictureGroup, PictureRow, Section, TableBlock,
 };
-use datadiet_table::Table;
+use datadiet_table::{
+    ColumnSummary, Histogram, MOST_SHOWN_CLASSES, Ranking, Row, ScoreTable, Suspect, TableError,
+    hard_end, kind_of, time_of,
+};
 
-use super::Pictures;
-use crate::ranking::{kind_of, time_of};
-use crate::{ColumnSummary, LabError, Ranking, Suspect, suspects};
-
-/// Classes shown in galleries; more would make a page that nobody can look at.
-const MOST_CLASSES: usize = 40;
+use crate::Pictures;
 
 /// Bars of a histogram.
 const BARS: usize = 50;
 
-/// A table of scores and what is known about it.
+/// A table of scores, and how much of it is shown.
 pub struct ScoresView<'a> {
     /// The table.
-    pub table: &'a Table,
-    /// Its columns of scores, where they were summarised.
-    pub columns: &'a [ColumnSummary],
+    pub table: &'a ScoreTable,
     /// Names of the classes.
     pub classes: &'a [String],
-    /// The column that galleries and suspects are sorted by.
-    pub by: &'a str,
+    /// The column that galleries are sorted by; none for the table's default.
+    pub by: Option<&'a str>,
+    /// Which end of that column is hard; none for the one that its name says.
+    pub hard: Option<Direction>,
     /// The images, where there are some.
     pub pictures: Option<&'a dyn Pictures>,
     /// Examples of each class at each end.
     pub gallery: usize,
     /// Suspects shown.
     pub suspects: usize,
+    /// The option that turns the hard end, for notes: `--hard-is low`.
+    pub turn: &'a str,
 }
 
 /// Everything that a table of scores says.
 ///
 /// # Errors
 /// When the column to sort by is unknown or cannot be ordered.
-pub fn scores_sections(view: &ScoresView<'_>) -> Result<Vec<Section>, LabError> {
-    let ranking = Ranking::of(view.table, view.by)?;
+pub fn scores_sections(view: &ScoresView<'_>) -> Result<Vec<Section>, TableError> {
+    let by = match view.by {
+        Some(by) => by.to_owned(),
+        None => view.table.default_column()?,
+    };
+    let ranking = view.table.ranking(&by, view.hard)?;
     let mut sections = vec![scores_section(view, &ranking)];
     if let Some(pictures) = view.pictures {
         sections.push(gallery_section(view, &ranking, pictures)?);
     }
     sections.push(suspects_section(view, &ranking)?);
-    if view.columns.iter().any(|column| !at_time_of(column, &ranking)) {
-        let blocks = vec![Block::Table(columns_table(view.columns.iter()))];
+    let columns = view.table.summaries();
+    if columns.iter().any(|column| !at_time_of(column, &ranking)) {
+        let blocks = vec![Block::Table(columns_table(columns.iter()))];
         sections.push(Section {
             id: "columns".into(),
             title: "Every score and time".into(),
@@ -59,15 +64,37 @@ pub fn scores_sections(view: &ScoresView<'_>) -> Result<Vec<Section>, LabError> 
     Ok(sections)
 }
 
+/// Where a table comes from, as names and texts.
+pub fn provenance(table: &ScoreTable) -> Vec<(String, String)> {
+    let Some(card) = table.card() else {
+        return vec![("scores".into(), "a table without a card: nobody says where from".into())];
+    };
+    let mut all = Vec::new();
+    let mut add = |name: &str, value: String| all.push((name.to_owned(), value));
+    if !card.source.is_empty() {
+        add("scored data", card.source.clone());
+    }
+    if let Some(replicas) = card.replicas {
+        add("replicas", replicas.to_string());
+    }
+    if !card.specification.is_null() {
+        add("a scoring run", card.specification.to_string());
+    }
+    all
+}
+
 fn scores_section(view: &ScoresView<'_>, ranking: &Ranking) -> Section {
     let mut blocks: Vec<Block> = Vec::new();
+    let mut warn = |text: String| blocks.push(Block::Note { kind: NoteKind::Warning, text });
+    failed_replicas(view.table).into_iter().for_each(&mut warn);
+    ranking.assumption(view.turn).into_iter().for_each(&mut warn);
     blocks.extend(histogram(view, ranking).map(Block::Figure));
     let shown: Vec<&ColumnSummary> =
-        view.columns.iter().filter(|column| at_time_of(column, ranking)).collect();
+        view.table.summaries().iter().filter(|c| at_time_of(c, ranking)).collect();
     if !shown.is_empty() {
         blocks.push(Block::Table(columns_table(shown.into_iter())));
     }
-    if view.columns.iter().all(|column| column.reliability.is_none()) {
+    if view.table.summaries().iter().all(|column| column.reliability.is_none()) {
         let text = "These scores have no reliability: they come from one training, or nothing is \
                     known about where they come from. The chance of that training is part of the \
                     order.";
@@ -105,34 +132,26 @@ fn columns_table<'c>(columns: impl Iterator<Item = &'c ColumnSummary>) -> TableB
     }
 }
 
-fn hard_end(direction: Direction) -> &'static str {
-    match direction {
-        Direction::HigherIsHarder => "high",
-        Direction::LowerIsHarder => "low",
-    }
+/// Which replicas are missing from the means.
+fn failed_replicas(table: &ScoreTable) -> Option<String> {
+    let failed = &table.card()?.failed;
+    let names: Vec<&str> = failed.iter().map(|failed| failed.name.as_str()).collect();
+    let names = names.join(", ");
+    (!failed.is_empty())
+        .then(|| format!("Failed, and not in these scores: {names}. scores.json says why."))
 }
 
-/// None where no value is finite.
+/// None where no two values are finite and differ.
 fn histogram(view: &ScoresView<'_>, ranking: &Ranking) -> Option<Figure> {
-    let finite = || ranking.values.iter().copied().filter(|value| value.is_finite());
-    let low = f64::from(finite().reduce(f32::min)?);
-    let high = f64::from(finite().reduce(f32::max)?);
-    if low == high {
-        return None;
-    }
-    let width = (high - low) / BARS as f64;
-    let mut counts = vec![0; BARS];
-    for value in finite() {
-        counts[(((f64::from(value) - low) / width) as usize).min(BARS - 1)] += 1;
-    }
+    let found = Histogram::of(&ranking.values, BARS)?;
     Some(Figure {
         id: "distribution".into(),
         title: format!("Distribution of {}", ranking.name),
         caption: format!("{} examples.", view.table.rows()),
         chart: Chart::Histogram(HistogramChart {
             x: Axis::new(ranking.name.clone()),
-            edges: (0..=BARS).map(|bar| low + width * bar as f64).collect(),
-            series: vec![HistogramSeries { name: "examples".into(), counts }],
+            edges: found.edges,
+            series: vec![HistogramSeries { name: "examples".into(), counts: found.counts }],
             measure: HistogramMeasure::Counts,
         }),
     })
@@ -142,51 +161,39 @@ fn gallery_section(
     view: &ScoresView<'_>,
     ranking: &Ranking,
     pictures: &dyn Pictures,
-) -> Result<Section, LabError> {
-    let labels = view.table.integers("label").unwrap_or_default();
-    let ids = view.table.integers("id").ok();
-    let hardness = ranking.hardness();
+) -> Result<Section, TableError> {
+    let shown = view.classes.len().min(MOST_SHOWN_CLASSES);
     let mut rows = Vec::new();
-    for (class, name) in (0..).zip(view.classes).take(MOST_CLASSES) {
-        let members: Vec<ExampleId> = (0..labels.len() as u32)
-            .filter(|&id| labels[id as usize] == class && !hardness[id as usize].is_nan())
-            .map(ExampleId)
-            .collect();
-        let values: Vec<f32> = members.iter().map(|id| hardness[id.index()]).collect();
-        let ranked = order(&values, &members)?;
-        let tile = |&position: &u32| {
-            let row = members[position as usize].index();
-            // In a table that was filtered or sorted, rows are not ids.
-            let id = ExampleId(ids.map_or(row as u32, |ids| ids[row]));
-            let (pixels, shape) = pictures.pixels(id)?;
-            let caption = format!("{:.2}", ranking.values[row]);
+    for ends in view.table.extremes(ranking, shown, view.gallery)? {
+        let name = &view.classes[ends.class as usize];
+        let tile = |&row: &Row| {
+            let (pixels, shape) = pictures.pixels(row)?;
+            let caption = format!("{:.2}", ranking.values[row.index()]);
+            let id = view.table.own_ids().ok()?.text(row);
             Picture::from_pixels(pixels, shape, caption, format!("example {id}, {name}")).ok()
         };
-        // A class with few examples is split in the middle: no example is both easy and hard.
-        let count = view.gallery.min(ranked.len().div_ceil(2));
-        let hardest = ranked.len() - count.min(ranked.len() / 2);
-        let group =
-            |heading: &str, tiles: Vec<Picture>| PictureGroup { heading: heading.into(), tiles };
+        let group = |heading: &str, rows: &[Row]| PictureGroup {
+            heading: heading.into(),
+            tiles: rows.iter().filter_map(tile).collect(),
+        };
         rows.push(PictureRow {
             name: name.clone(),
-            groups: vec![
-                group("easiest", ranked[..count].iter().filter_map(tile).collect()),
-                group("hardest", ranked[hardest..].iter().rev().filter_map(tile).collect()),
-            ],
+            groups: vec![group("easiest", &ends.easiest), group("hardest", &ends.hardest)],
         });
     }
     let title = format!("The easiest and hardest of each class by {}", ranking.name);
     let mut blocks = vec![Block::Gallery(PictureGallery { title, rows })];
-    if view.classes.len() > MOST_CLASSES {
-        let text = format!("The first {MOST_CLASSES} of {} classes.", view.classes.len());
+    if view.classes.len() > shown {
+        let text = format!("The first {shown} of {} classes.", view.classes.len());
         blocks.push(Block::Text(text));
     }
     Ok(Section { id: "gallery".into(), title: "Both ends".into(), blocks })
 }
 
-fn suspects_section(view: &ScoresView<'_>, ranking: &Ranking) -> Result<Section, LabError> {
-    let suspicion = Ranking::of(view.table, "aum@end").unwrap_or_else(|_| ranking.clone());
-    let found = suspects(view.table, view.classes, &suspicion, None, view.suspects)?;
+fn suspects_section(view: &ScoresView<'_>, ranking: &Ranking) -> Result<Section, TableError> {
+    let aum = view.table.ranking("aum@end", None);
+    let suspicion = aum.unwrap_or_else(|_| ranking.clone());
+    let found = view.table.suspects(view.classes, &suspicion, None, view.suspects)?;
     let mut blocks = vec![Block::Text(format!(
         "The examples whose labels fit worst what the networks learned, by {}. Wrong labels are often among them, hard but right ones too: look before you remove.",
         suspicion.name
@@ -220,24 +227,25 @@ fn suspects_section(view: &ScoresView<'_>, ranking: &Ranking) -> Result<Section,
 }
 
 fn suspect_picture(suspect: &Suspect, pictures: &dyn Pictures) -> Option<Picture> {
-    let (pixels, shape) = pictures.pixels(ExampleId(suspect.id))?;
+    let (pixels, shape) = pictures.pixels(suspect.row)?;
     let caption = match &suspect.predicted {
         Some(predicted) => format!("{} → {predicted}", suspect.class),
         None => suspect.class.clone(),
     };
-    Picture::from_pixels(pixels, shape, caption, format!("example {}", suspect.id)).ok()
+    Picture::from_pixels(pixels, shape, caption, format!("example {}", suspect.name())).ok()
 }
 
 fn definitions_section(view: &ScoresView<'_>) -> Section {
     let mut kinds = Vec::new();
-    for kind in view.table.names().filter_map(kind_of) {
+    for kind in view.table.columns().names().filter_map(kind_of) {
         if !kinds.contains(&kind) {
             kinds.push(kind);
         }
     }
-    let entry = |kind: &datadiet_core::ScoreKind| {
+    let entry = |kind: &ScoreKind| {
         // The table's own says of which pass the scores are.
-        let of_table = view.columns.iter().find(|column| kind_of(&column.name) == Some(*kind));
+        let of_table =
+            view.table.summaries().iter().find(|column| kind_of(&column.name) == Some(*kind));
         let definition = of_table.map_or_else(|| kind.definition(), |c| c.definition.clone());
         DefinitionEntry {
             name: kind.name().into(),

@@ -2,8 +2,8 @@
 
 use datadiet_core::{ClassShare, Direction, Rule, ScoreKind, skew};
 
-use crate::ColumnSummary;
 use crate::ranking::{kind_of, time_of};
+use crate::{Ranking, ScoreTable};
 
 /// Largest over smallest kept share of a class above which a choice is called skewed.
 const MOST_SKEW: f64 = 2.0;
@@ -21,14 +21,10 @@ pub struct Made<'a> {
     pub rule: Rule,
     /// Fraction kept.
     pub fraction: f64,
-    /// Column it was chosen by; empty for a random choice.
-    pub by: &'a str,
-    /// Which end of that column is hard.
-    pub direction: Direction,
-    /// What is known about that column.
-    pub column: Option<&'a ColumnSummary>,
-    /// Replicas that the scores are means of, where that is known.
-    pub replicas: Option<usize>,
+    /// The column it was chosen by; none for a random choice.
+    pub ranking: Option<&'a Ranking<'a>>,
+    /// The table it was chosen from.
+    pub table: &'a ScoreTable,
     /// What is kept of each class, and its name.
     pub shares: &'a [ClassShare],
     /// Names of the classes.
@@ -44,7 +40,7 @@ pub fn cautions(made: &Made<'_>) -> Vec<String> {
 }
 
 fn few_hardest(made: &Made<'_>) -> Option<String> {
-    let hard_end = match made.direction {
+    let hard_end = match made.ranking?.direction {
         Direction::HigherIsHarder => Rule::Highest,
         Direction::LowerIsHarder => Rule::Lowest,
     };
@@ -64,18 +60,19 @@ fn few_hardest(made: &Made<'_>) -> Option<String> {
 }
 
 fn at_initialisation(made: &Made<'_>) -> Option<String> {
-    let gradients = matches!(kind_of(made.by), Some(ScoreKind::Grand | ScoreKind::GrandLastLayer));
-    (gradients && time_of(made.by) == Some(0.0)).then(|| {
+    let by = &made.ranking?.name;
+    let gradients = matches!(kind_of(by), Some(ScoreKind::Grand | ScoreKind::GrandLastLayer));
+    (gradients && time_of(by) == Some(0.0)).then(|| {
         format!(
             "{} follows the norm of the input and does not beat a random choice (Kirsch 2023); \
              take scores later in training",
-            made.by
+            by
         )
     })
 }
 
 fn one_replica(made: &Made<'_>) -> Option<String> {
-    (made.replicas == Some(1) && made.rule != Rule::Random).then(|| {
+    (made.table.replicas() == Some(1) && made.rule != Rule::Random).then(|| {
         "the scores come from one training, whose chance is part of the order; average over several \
          (`score --replicas 4`, `ingest` of several runs)"
             .into()
@@ -83,12 +80,13 @@ fn one_replica(made: &Made<'_>) -> Option<String> {
 }
 
 fn unreliable(made: &Made<'_>) -> Option<String> {
-    let reliability = made.column?.reliability.as_ref()?.full;
+    let by = &made.ranking?.name;
+    let reliability = made.table.card()?.column(by)?.reliability.as_ref()?.full;
     (made.rule != Rule::Random && reliability < LEAST_RELIABILITY).then(|| {
         format!(
             "{} has a split-half reliability of {reliability:.2}: another set of replicas would \
              choose other examples; train more replicas",
-            made.by
+            by
         )
     })
 }
@@ -116,34 +114,35 @@ fn skewed(made: &Made<'_>) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{Card, Table};
 
-    fn made<'a>(by: &'a str, shares: &'a [ClassShare], classes: &'a [String]) -> Made<'a> {
-        Made {
-            rule: Rule::Hardest,
-            fraction: 0.5,
-            by,
+    fn said(by: &str, fraction: f64, replicas: usize, shares: &[ClassShare]) -> String {
+        let classes = ["cat".to_owned(), "truck".to_owned()];
+        let card = Card { replicas: Some(replicas), ..Card::new(Vec::new()) };
+        let table = ScoreTable::new(Table::default(), card);
+        let ranking = Ranking {
+            name: by.into(),
+            values: vec![1.0].into(),
             direction: Direction::HigherIsHarder,
-            column: None,
-            replicas: Some(4),
-            shares,
-            classes,
-        }
+            assumed: false,
+        };
+        let (ranking, table, classes) = (Some(&ranking), &table, &classes[..]);
+        cautions(&Made { rule: Rule::Hardest, fraction, ranking, table, shares, classes })
+            .join("\n")
     }
 
     #[test]
     fn a_sound_choice_has_no_warning() {
-        assert!(cautions(&made("el2n@4", &[], &[])).is_empty());
+        assert_eq!(said("el2n@4", 0.5, 4, &[]), "");
     }
 
     #[test]
     fn each_risk_is_named() {
-        let classes = ["cat".to_owned(), "truck".to_owned()];
         let shares = [
             ClassShare { class: 0, kept: 90, of: 100 },
             ClassShare { class: 1, kept: 10, of: 100 },
         ];
-        let risky = Made { fraction: 0.2, replicas: Some(1), ..made("grand@0", &shares, &classes) };
-        let text = cautions(&risky).join("\n");
+        let text = said("grand@0", 0.2, 1, &shares);
         for part in
             ["hardest 20 %", "norm of the input", "one training", "90 % of cat but 10 % of truck"]
         {

@@ -1,0 +1,246 @@
+//! From the replicas of a training to the columns of a table: mean, standard error and reliability
+//! of every score, whoever trained it.
+
+use datadiet_core::{ScoreKind, mean_and_standard_error, reliability};
+
+use crate::{Card, Column, ColumnSummary, ScoreTable, Table, TableError, TimePoint};
+
+/// What a table of recorded scores says about their pass of the network, where nobody says more.
+pub const RECORDED_PASS: &str = "as the training loop recorded it, one row an example and epoch";
+
+/// Name of the column of a score at a time: `el2n@4`.
+pub fn column_name(kind: ScoreKind, time: &TimePoint) -> String {
+    format!("{kind}@{}", time.epochs)
+}
+
+/// Scores of one training.
+#[derive(Clone, Debug, Default)]
+pub struct Recorded {
+    /// Each score and time, with one value an example; NaN where there is none.
+    pub scores: Vec<(ScoreKind, TimePoint, Vec<f32>)>,
+    /// Predicted classes at some times, with one class an example; none where it was not seen.
+    pub predicted: Vec<(TimePoint, Vec<Option<u32>>)>,
+}
+
+/// The columns of a table of replicas, and what is known about each, as they are made.
+#[derive(Clone, Debug, Default)]
+pub struct TableBuilder {
+    table: Table,
+    columns: Vec<ColumnSummary>,
+}
+
+impl TableBuilder {
+    /// Adds a column that is no score.
+    ///
+    /// # Errors
+    /// As [`Table::push`].
+    pub fn push(&mut self, name: impl Into<String>, column: Column) -> Result<(), TableError> {
+        self.table.push(name, column)
+    }
+
+    /// Adds the mean of a score over some replicas, and its standard error where there are several;
+    /// gives the name of the column.
+    ///
+    /// # Errors
+    /// When there is no replica, or two differ in length.
+    pub fn add(
+        &mut self,
+        kind: ScoreKind,
+        time: &TimePoint,
+        replicas: &[&[f32]],
+    ) -> Result<String, TableError> {
+        let name = column_name(kind, time);
+        let (mean, error) = mean_and_standard_error(replicas)?;
+        self.columns.push(summary(&name, kind, time, &mean, replicas));
+        self.table.push(name.clone(), Column::F32(mean))?;
+        if replicas.len() > 1 {
+            self.table.push(format!("{name}.se"), Column::F32(error))?;
+        }
+        Ok(name)
+    }
+
+    /// Adds `predicted@time`, the class that most replicas predict, ties to the lowest; nothing where
+    /// an example has no vote.
+    ///
+    /// # Errors
+    /// As [`Table::push`].
+    pub fn add_predicted<V: Iterator<Item = u32>>(
+        &mut self,
+        time: &TimePoint,
+        examples: usize,
+        classes: usize,
+        votes_of: impl Fn(usize) -> V,
+    ) -> Result<(), TableError> {
+        let mut votes = vec![0_u32; classes];
+        let of = |example: usize| {
+            votes.fill(0);
+            votes_of(example).for_each(|class| votes[class as usize] += 1);
+            let most = votes.iter().max().filter(|&&most| most > 0)?;
+            votes.iter().position(|count| count == most).map(|class| class as u32)
+        };
+        match (0..examples).map(of).collect() {
+            Some(predicted) => {
+                self.table.push(format!("predicted@{}", time.epochs), Column::U32(predicted))
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// Adds what each of some replicas recorded: the same scores at the same times.
+    ///
+    /// # Errors
+    /// When there is no replica, or one recorded other scores, times or examples than the first.
+    pub fn add_recorded(
+        &mut self,
+        replicas: &[Recorded],
+        classes: usize,
+    ) -> Result<(), TableError> {
+        let none = || TableError::Column("there is no replica".into());
+        let first = replicas.first().ok_or_else(none)?;
+        if replicas.iter().any(|replica| !replica.is_like(first)) {
+            return Err(TableError::Column(
+                "the replicas recorded different scores or times; record the same number of epochs \
+                 in each, and keep the same ones"
+                    .into(),
+            ));
+        }
+        for (place, (kind, time, _)) in first.scores.iter().enumerate() {
+            let values: Vec<&[f32]> =
+                replicas.iter().map(|replica| replica.scores[place].2.as_slice()).collect();
+            self.add(*kind, time, &values)?;
+        }
+        for (place, (time, seen)) in first.predicted.iter().enumerate() {
+            let votes_of = |example: usize| {
+                replicas.iter().filter_map(move |replica| replica.predicted[place].1[example])
+            };
+            self.add_predicted(time, seen.len(), classes, votes_of)?;
+        }
+        Ok(())
+    }
+
+    /// The table, with a card that knows its columns and times, and the pass where one is given.
+    pub fn finish(self, pass: Option<&str>) -> (Table, Card) {
+        let mut columns = self.columns;
+        for column in &mut columns {
+            if let Some(pass) = pass {
+                column.definition.pass = pass.to_owned().into();
+            }
+        }
+        let mut times: Vec<TimePoint> = Vec::new();
+        for column in &columns {
+            if !times.contains(&column.time) {
+                times.push(column.time.clone());
+            }
+        }
+        (self.table, Card { times, ..Card::new(columns) })
+    }
+}
+
+impl Recorded {
+    fn is_like(&self, other: &Self) -> bool {
+        let scores = |of: &Self| -> Vec<(ScoreKind, TimePoint)> {
+            of.scores.iter().map(|(kind, time, _)| (*kind, time.clone())).collect()
+        };
+        let times = |of: &Self| -> Vec<TimePoint> {
+            of.predicted.iter().map(|(time, _)| time.clone()).collect()
+        };
+        scores(self) == scores(other) && times(self) == times(other)
+    }
+}
+
+impl ScoreTable {
+    /// The table of some replicas that recorded the same scores at the same times: `id`, `label`
+    /// where known, means, standard errors where there are several, and the class that most replicas
+    /// predict (at times when every example was seen by one). `pass` says which pass of the network
+    /// the values are of.
+    ///
+    /// # Errors
+    /// As [`TableBuilder::add_recorded`].
+    pub fn recorded(
+        replicas: &[Recorded],
+        labels: Option<&[u32]>,
+        classes: usize,
+        pass: &str,
+    ) -> Result<Self, TableError> {
+        let mut made = TableBuilder::default();
+        if let Some((_, _, values)) = replicas.first().and_then(|first| first.scores.first()) {
+            made.push("id", Column::U32((0..values.len() as u32).collect()))?;
+        }
+        if let Some(labels) = labels {
+            made.push("label", Column::U32(labels.to_vec()))?;
+        }
+        made.add_recorded(replicas, classes)?;
+        let (table, card) = made.finish(Some(pass));
+        Ok(Self::new(table, Card { replicas: Some(replicas.len()), ..card }))
+    }
+}
+
+fn summary(
+    name: &str,
+    score: ScoreKind,
+    time: &TimePoint,
+    mean: &[f32],
+    replicas: &[&[f32]],
+) -> ColumnSummary {
+    let seen: Vec<f32> = mean.iter().copied().filter(|value| !value.is_nan()).collect();
+    let sum: f64 = seen.iter().map(|&value| f64::from(value)).sum();
+    ColumnSummary {
+        name: name.into(),
+        score,
+        time: time.clone(),
+        direction: score.direction(),
+        definition: score.definition(),
+        mean: sum / seen.len() as f64,
+        min: seen.iter().copied().fold(f32::INFINITY, f32::min),
+        max: seen.iter().copied().fold(f32::NEG_INFINITY, f32::max),
+        reliability: if replicas.len() > 1 { reliability(replicas).ok() } else { None },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn replica(values: &[f32], predicted: &[u32]) -> Recorded {
+        let time = TimePoint { epochs: 3.0, step: 3 };
+        Recorded {
+            scores: vec![(ScoreKind::El2n, time.clone(), values.to_vec())],
+            predicted: vec![(time, predicted.iter().copied().map(Some).collect())],
+        }
+    }
+
+    #[test]
+    fn replicas_become_means_with_standard_errors() {
+        let replicas = [replica(&[1.0, 0.5], &[0, 1]), replica(&[0.0, 0.5], &[0, 0])];
+        let made = ScoreTable::recorded(&replicas, Some(&[0, 1]), 2, "mine").unwrap();
+        let names: Vec<&str> = made.columns().names().collect();
+        assert_eq!(names, ["id", "label", "el2n@3", "el2n@3.se", "predicted@3"]);
+        assert_eq!(made.columns().floats("el2n@3").unwrap(), [0.5, 0.5]);
+        assert_eq!(made.columns().floats("el2n@3.se").unwrap(), [0.5, 0.0]);
+        // The second example has one vote for each class: the lowest.
+        assert_eq!(made.columns().integers("predicted@3").unwrap(), [0, 0]);
+        let card = made.card().unwrap();
+        assert_eq!((card.columns.len(), card.columns[0].mean, card.replicas), (1, 0.5, Some(2)));
+        assert_eq!((card.columns[0].definition.pass.as_ref(), card.times.len()), ("mine", 1));
+    }
+
+    #[test]
+    fn one_replica_has_no_standard_error() {
+        let made = ScoreTable::recorded(&[replica(&[1.0], &[0])], None, 2, "").unwrap();
+        let names: Vec<&str> = made.columns().names().collect();
+        assert_eq!(names, ["id", "el2n@3", "predicted@3"]);
+    }
+
+    #[test]
+    fn replicas_of_other_times_are_refused() {
+        let recorded =
+            |other: Recorded| ScoreTable::recorded(&[replica(&[1.0], &[0]), other], None, 2, "");
+        let mut other = replica(&[1.0], &[0]);
+        other.scores[0].1.epochs = 4.0;
+        assert!(recorded(other).is_err());
+        let mut more = replica(&[1.0], &[0]);
+        more.scores.push((ScoreKind::Loss, TimePoint { epochs: 3.0, step: 3 }, vec![0.0]));
+        assert!(recorded(more).is_err());
+        assert!(recorded(replica(&[1.0, 2.0], &[0])).is_err());
+    }
+}

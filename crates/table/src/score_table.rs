@@ -1,0 +1,399 @@
+//! A table of scores: columns, rows, and the card that says where they come from.
+
+use std::path::{Path, PathBuf};
+
+use datadiet_core::{Direction, ScoreKind, forgetting_key};
+use serde::Serialize;
+
+use crate::identity::id_column;
+use crate::ranking::{direction_of, kind_of};
+use crate::{Card, Column, ColumnSummary, Ranking, Table, TableError, TableFile, is_detail};
+
+/// Classes that a table may have: above this a label is taken for a mistake.
+const MOST_CLASSES: usize = 1 << 20;
+
+/// Number of a row of a table, from 0. It is not the number of an example in a data set: see
+/// [`ScoreTable::examples_in`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Row(pub u32);
+
+impl Row {
+    /// The same number as an index into a column.
+    pub const fn index(self) -> usize {
+        self.0 as usize
+    }
+}
+
+/// Scores with where they come from.
+///
+/// Columns are `id`, `label`, `class`, then for every score and time its mean (`el2n@4`), standard
+/// error over replicas (`el2n@4.se`), and the replicas where wanted (`el2n@4.r0`); for every time
+/// with an evaluation pass `predicted@4`, the class that most replicas predict. A table from
+/// elsewhere may have any.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ScoreTable {
+    columns: Table,
+    card: Option<Card>,
+}
+
+/// What the values of a column are like.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct ColumnDescription {
+    /// Its name.
+    pub name: String,
+    /// Which end is hard; none where the name of the column says nothing.
+    pub direction: Option<Direction>,
+    /// Mean of the values.
+    pub mean: f64,
+    /// Smallest value; NaN where there is none.
+    pub min: f32,
+    /// The middle value, the upper of two.
+    pub median: f32,
+    /// Largest value.
+    pub max: f32,
+    /// Rows without a value.
+    pub missing: usize,
+    /// Split-half reliability of the mean of all replicas, where the card has it.
+    pub reliability: Option<f64>,
+    /// The formula of a score that datadiet knows.
+    pub formula: Option<String>,
+}
+
+impl ScoreTable {
+    /// A table with its card.
+    pub fn new(mut columns: Table, card: Card) -> Self {
+        card.write_to(&mut columns.metadata);
+        Self { columns, card: Some(card) }
+    }
+
+    /// A table as it was read, from elsewhere or with a card in its metadata.
+    ///
+    /// # Errors
+    /// When the card is damaged, or of a newer version.
+    pub fn of(columns: Table) -> Result<Self, TableError> {
+        let card = Card::in_metadata(&columns.metadata)?;
+        Ok(Self { columns, card })
+    }
+
+    /// Reads a table, or the `scores.parquet` of a folder.
+    ///
+    /// # Errors
+    /// When there is none, or it is damaged.
+    pub fn read(path: &Path) -> Result<Self, TableError> {
+        Self::of(Table::read(&located(path)?)?)
+    }
+
+    /// Writes the table with its card, atomically.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn write(&self, path: &Path) -> Result<(), TableError> {
+        self.columns.write(path)
+    }
+
+    /// The columns.
+    pub fn columns(&self) -> &Table {
+        &self.columns
+    }
+
+    /// The columns, to add some.
+    pub fn columns_mut(&mut self) -> &mut Table {
+        &mut self.columns
+    }
+
+    /// Where the table comes from; none for a table from elsewhere.
+    pub fn card(&self) -> Option<&Card> {
+        self.card.as_ref()
+    }
+
+    /// Changes what the card says; a table without one gets one.
+    pub fn amend(&mut self, change: impl FnOnce(&mut Card)) {
+        let card = self.card.get_or_insert_with(|| Card::new(Vec::new()));
+        change(card);
+        card.write_to(&mut self.columns.metadata);
+    }
+
+    /// What the card says about each column of scores; empty without one.
+    pub fn summaries(&self) -> &[ColumnSummary] {
+        self.card.as_ref().map_or(&[], |card| &card.columns)
+    }
+
+    /// How many replicas the scores are means of, where that is known.
+    pub fn replicas(&self) -> Option<usize> {
+        self.card.as_ref()?.replicas
+    }
+
+    /// Number of rows.
+    pub fn rows(&self) -> usize {
+        self.columns.rows()
+    }
+
+    /// Names of the columns of scores: means over replicas, without standard errors and replicas.
+    pub fn scores(&self) -> Vec<&str> {
+        let is_score = |name: &&str| {
+            let floats = matches!(self.columns.column(name), Some(Column::F32(_)));
+            floats && !is_detail(name)
+        };
+        self.columns.names().filter(is_score).collect()
+    }
+
+    /// The column that examples are ranked by where none is named: EL2N at its latest time, else the
+    /// last score.
+    ///
+    /// # Errors
+    /// When the table has no column of scores.
+    pub fn default_column(&self) -> Result<String, TableError> {
+        let names = self.scores();
+        let el2n = names.iter().rev().find(|name| kind_of(name) == Some(ScoreKind::El2n));
+        let found = el2n.or(names.last()).map(|name| (*name).to_owned());
+        found.ok_or_else(|| TableError::Column("the table has no column of scores".into()))
+    }
+
+    /// The column that wrong labels are looked for with where none is named: AUM at its latest time,
+    /// which finds them best, else that of [`Self::default_column`].
+    ///
+    /// # Errors
+    /// When the table has no column of scores.
+    pub fn default_suspicion(&self) -> Result<String, TableError> {
+        self.resolved("aum@end").or_else(|_| self.default_column())
+    }
+
+    /// The name of a column of scores, `score@end` being that of its latest time.
+    ///
+    /// # Errors
+    /// When there is no such column; the message names the nearest.
+    pub fn resolved(&self, name: &str) -> Result<String, TableError> {
+        let table = &self.columns;
+        let score = match name.strip_suffix("@end") {
+            Some(score) if table.column(name).is_none() => score,
+            _ => {
+                table.floats(name)?;
+                return Ok(name.to_owned());
+            }
+        };
+        let is_float = |name: &&str| matches!(table.column(name), Some(Column::F32(_)));
+        let times = table.names().filter(is_float).filter_map(|column| {
+            let (found, time) = column.split_once('@')?;
+            (found == score).then_some(())?;
+            Some((time.parse::<f64>().ok()?, column))
+        });
+        let latest = times.max_by(|a, b| a.0.total_cmp(&b.0));
+        latest.map(|(_, column)| column.to_owned()).ok_or_else(|| {
+            let there = self.scores();
+            let there = if there.is_empty() { "none".into() } else { there.join(", ") };
+            TableError::Column(format!(
+                "the table has no column of {score}; its scores are: {there}"
+            ))
+        })
+    }
+
+    /// The columns asked for by name ([`Self::resolved`]), or all scores.
+    ///
+    /// # Errors
+    /// When there is no such column.
+    pub fn chosen(&self, asked: &[String]) -> Result<Vec<String>, TableError> {
+        if asked.is_empty() {
+            return Ok(self.scores().into_iter().map(str::to_owned).collect());
+        }
+        asked.iter().map(|name| self.resolved(name)).collect()
+    }
+
+    /// A column to rank by: `el2n@4`, or `el2n@end` for the latest time. Its hard end is `hard`
+    /// where given, else that of its name.
+    ///
+    /// `forgetting@…` ranks never-learned examples above all counts where the table says which
+    /// those are ([`forgetting_key()`]), unless it counts them as ∞ already.
+    ///
+    /// # Errors
+    /// When there is no such column; the message names the nearest.
+    pub fn ranking(&self, name: &str, hard: Option<Direction>) -> Result<Ranking<'_>, TableError> {
+        let name = self.resolved(name)?;
+        let counts = self.columns.floats(&name)?;
+        let already = || counts.iter().any(|count| count.is_infinite());
+        let never = never_learned(&name).and_then(|never| self.columns.floats(&never).ok());
+        let values = match never {
+            Some(never) if !already() => forgetting_key(counts, never)?.into(),
+            _ => counts.into(),
+        };
+        let known = hard.or_else(|| direction_of(&name));
+        let direction = known.unwrap_or(Direction::HigherIsHarder);
+        Ok(Ranking { name, values, direction, assumed: known.is_none() })
+    }
+
+    /// Columns that [`Self::ranking`] reads for `name`; those that the table lacks are left out.
+    ///
+    /// # Errors
+    /// When the column itself is unknown; the message names the nearest.
+    pub fn columns_of(&self, name: &str) -> Result<Vec<String>, TableError> {
+        let name = self.resolved(name)?;
+        let there = |never: &String| self.columns.floats(never).is_ok();
+        let beside = never_learned(&name).filter(there);
+        Ok(std::iter::once(name).chain(beside).collect())
+    }
+
+    /// What the values of a column are like.
+    ///
+    /// # Errors
+    /// When there is no such column.
+    pub fn description(&self, name: &str) -> Result<ColumnDescription, TableError> {
+        let all = self.columns.floats(name)?;
+        let mut seen: Vec<f32> = all.iter().copied().filter(|value| !value.is_nan()).collect();
+        seen.sort_unstable_by(f32::total_cmp);
+        let sum: f64 = seen.iter().map(|&value| f64::from(value)).sum();
+        let at = |index: usize| seen.get(index).copied().unwrap_or(f32::NAN);
+        let known = self.card.as_ref().and_then(|card| card.column(name));
+        Ok(ColumnDescription {
+            name: name.into(),
+            direction: direction_of(name),
+            mean: sum / seen.len() as f64,
+            min: at(0),
+            median: at(seen.len() / 2),
+            max: at(seen.len().saturating_sub(1)),
+            missing: all.len() - seen.len(),
+            reliability: known.and_then(|column| Some(column.reliability?.full)),
+            formula: kind_of(name).map(|kind| kind.definition().formula.into_owned()),
+        })
+    }
+
+    /// Names of the classes, by label; numbers where the table has none.
+    ///
+    /// # Errors
+    /// When a label is too large to be the number of a class.
+    pub fn classes(&self) -> Result<Vec<String>, TableError> {
+        let Ok(labels) = self.columns.integers("label") else { return Ok(Vec::new()) };
+        let mut names = numbers(labels)?;
+        if let Some(Column::Text(classes)) = self.columns.column("class") {
+            for (&label, class) in labels.iter().zip(classes) {
+                if names[label as usize] != *class {
+                    names[label as usize].clone_from(class);
+                }
+            }
+        }
+        Ok(names)
+    }
+
+    /// Numbers of the examples in the table: the column `id`, or the numbers of the rows.
+    pub fn ids(&self) -> Vec<u32> {
+        match self.columns.integers("id") {
+            Ok(ids) => ids.to_vec(),
+            Err(_) => (0..self.rows() as u32).collect(),
+        }
+    }
+}
+
+/// A table of scores of which no rows have been read.
+#[derive(Debug)]
+pub struct ScoreFile {
+    /// What is known without its rows.
+    pub header: ScoreTable,
+    file: TableFile,
+}
+
+impl ScoreFile {
+    /// Opens a table, or the `scores.parquet` of a folder.
+    ///
+    /// # Errors
+    /// When there is none, or it is damaged.
+    pub fn open(path: &Path) -> Result<Self, TableError> {
+        let file = TableFile::open(&located(path)?)?;
+        Ok(Self { header: ScoreTable::of(file.header().clone())?, file })
+    }
+
+    /// Number of rows.
+    pub fn rows(&self) -> usize {
+        self.file.rows()
+    }
+
+    /// Reads some columns.
+    ///
+    /// # Errors
+    /// When there is none of a name, or the file is damaged.
+    pub fn read(&self, columns: &[&str]) -> Result<ScoreTable, TableError> {
+        ScoreTable::of(self.file.read(columns)?)
+    }
+
+    /// Reads what a choice by a column needs: that column, labels and the owner's ids, and names of
+    /// classes if asked for.
+    ///
+    /// # Errors
+    /// As [`Self::read`].
+    pub fn read_to_choose(
+        &self,
+        by: Option<&str>,
+        classes: bool,
+    ) -> Result<ScoreTable, TableError> {
+        let table = self.header.columns();
+        let mut names = match by {
+            Some(by) => self.header.columns_of(by)?,
+            None => Vec::new(),
+        };
+        let there = |name: &&str| table.column(name).is_some();
+        let own = id_column(table).map(|(name, _)| name);
+        let others = own.into_iter().chain(["label"]).chain(classes.then_some("class"));
+        names.extend(others.filter(there).map(str::to_owned));
+        names.dedup();
+        self.read(&names.iter().map(String::as_str).collect::<Vec<_>>())
+    }
+
+    /// Checks that the table is of a whole training set: numbers in its column `id`, where it has
+    /// some, are those of its rows.
+    ///
+    /// # Errors
+    /// When they are not.
+    pub fn check_whole(&self) -> Result<(), TableError> {
+        let numbers = matches!(self.header.columns.column("id"), Some(Column::U32(_)));
+        if numbers && !self.file.numbers_rows("id")? {
+            return Err(not_whole());
+        }
+        Ok(())
+    }
+
+    /// Names of the classes of these labels; numbers where the table has none.
+    ///
+    /// # Errors
+    /// When a label is too large to be one, or the file is damaged.
+    pub fn classes(&self, labels: &[u32]) -> Result<Vec<String>, TableError> {
+        let mut names = numbers(labels)?;
+        if matches!(self.header.columns.column("class"), Some(Column::Text(_))) {
+            for (label, name) in self.file.texts_by("label", "class")? {
+                names[label as usize] = name;
+            }
+        }
+        Ok(names)
+    }
+}
+
+fn not_whole() -> TableError {
+    TableError::Ids(
+        "the ids of the table are not 0, 1, 2, …: it is not the table of a whole training set, in \
+         order; sort it by id, or take the table that it was made from"
+            .into(),
+    )
+}
+
+/// The class numbers of some labels, as texts.
+fn numbers(labels: &[u32]) -> Result<Vec<String>, TableError> {
+    let most = labels.iter().enumerate().max_by_key(|(_, label)| **label);
+    match most {
+        Some((row, &label)) if label as usize >= MOST_CLASSES => {
+            Err(TableError::Label { row, label, most: MOST_CLASSES })
+        }
+        most => Ok((0..most.map_or(0, |(_, &label)| label + 1)).map(|c| c.to_string()).collect()),
+    }
+}
+
+/// The column that says who never learned, beside a column of forgetting.
+fn never_learned(name: &str) -> Option<String> {
+    let time = name.strip_prefix("forgetting@")?;
+    Some(format!("never-learned@{time}"))
+}
+
+/// The file of a table that was asked for, or the one in a folder.
+fn located(path: &Path) -> Result<PathBuf, TableError> {
+    let file = if path.is_dir() { path.join("scores.parquet") } else { path.to_owned() };
+    if !file.exists() {
+        return Err(TableError::Absent(file));
+    }
+    let parquet = file.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("parquet"));
+    if parquet { Ok(file) } else { Err(TableError::NotATable(file)) }
+}
