@@ -233,8 +233,9 @@ impl Rows<'_> {
         }
         let Some(places) = self.ids.numbers() else {
             return self.refused(format!(
-                "its examples have texts for ids (the first is {:?}), no whole numbers from 0: they \
-                 say nothing of their places in {}; record them with the numbers of its examples",
+                "its examples have texts for ids (the first is {:?}), no whole numbers from 0 to 2³² − \
+                 1: they say nothing of their places in {}; record them with the numbers of its \
+                 examples",
                 self.ids.text(Row(0)),
                 set.name
             ));

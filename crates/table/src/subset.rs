@@ -11,7 +11,7 @@ use datadiet_core::ExampleId;
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::identity::{OwnIds, Rows, TrainingSet};
+use crate::identity::{OwnIds, Rows, TrainingSet, check_data};
 use crate::list::{CHOICE, DATA, FINGERPRINT, LIMIT, ListFile, ListedIds};
 use crate::{
     Column, DataRef, KEY, Ranking, Row, ScoreTable, TableError, TableWriter, write_atomically,
@@ -209,6 +209,9 @@ impl SubsetFile {
     /// As there; when there are none, or one is there twice.
     pub fn examples_in(&self, set: &TrainingSet<'_>) -> Result<Vec<ExampleId>, TableError> {
         let name = self.path.display().to_string();
+        if let Some(fingerprint) = set.fingerprint {
+            check_data(&name, self.data.as_ref(), set.name, fingerprint)?;
+        }
         self.check_numbers(&name, set.size)?;
         // A subset is seldom all of a data set: its numbers are those of examples even where they
         // happen to be 0, 1, 2, …
