@@ -1,19 +1,22 @@
 //! Carrying out trainings: where the store is, which workers train, who hears about it.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use clap::Args;
-use datadiet_lab::{Reporter, Sweep, WorkerProcess};
-use datadiet_store::Store;
+use datadiet_data::Dataset;
+use datadiet_lab::{Failure, Reporter, Resources, Sweep, TrainingOptions, WorkerProcess};
+use datadiet_store::{RunSpec, Store};
+use serde::Serialize;
+use serde_json::Value;
 
 use crate::home::HomeArgs;
 use crate::interrupt::{self, EXIT_INTERRUPTED, STOP};
+use crate::output::{OutputArgs, check_writable};
 use crate::progress::{ProgressArgs, Work};
-use crate::training::Training;
 
 /// Options of commands that train.
 #[derive(Args, Clone, Copy)]
@@ -32,7 +35,7 @@ pub struct ExecutionArgs {
 ///
 /// # Errors
 /// When it is not there, with how to get it.
-pub fn worker() -> Result<PathBuf> {
+fn worker() -> Result<PathBuf> {
     if let Some(named) = std::env::var_os("DATADIET_WORKER").filter(|named| !named.is_empty()) {
         let program = std::path::absolute(&named)?;
         ensure!(
@@ -64,33 +67,110 @@ pub struct Execution {
     retry_failed: bool,
 }
 
+/// Opens the data set that options name.
+///
+/// # Errors
+/// When they name none, or there is none of that name.
+pub fn open(home: &HomeArgs, options: &TrainingOptions) -> Result<Dataset> {
+    let name = options.data.as_deref().context(
+        "which data set? Give --data NAME; `datadiet data list` shows what there is, `datadiet \
+         data fetch cifar10` gets one",
+    )?;
+    Ok(Dataset::open(&home.data()?, name)?)
+}
+
+/// What a command is going to train.
+pub struct Task<'a> {
+    /// The options, which say what part of the machine trains.
+    pub options: &'a TrainingOptions,
+    /// A training.
+    pub template: &'a RunSpec,
+    /// Training examples.
+    pub examples: usize,
+    /// What is done, for the line that tells it.
+    pub what: String,
+    /// Steps of all trainings together.
+    pub steps: u64,
+    /// Folder for the results.
+    pub out: Option<&'a Path>,
+    /// What would be done, where that is all that is asked.
+    pub plan: Option<Value>,
+}
+
+/// What a command answers.
+pub struct Answer<T> {
+    /// For programs.
+    pub value: T,
+    /// For people.
+    pub text: String,
+    /// Runs that failed.
+    pub failed: Vec<Failure>,
+}
+
+/// What all commands that train do, in order: tell what is going to be trained, find out whether
+/// results can be written, `work` (none when it was stopped), answer, tell what failed.
+///
+/// # Errors
+/// When the machine is too small for the options, the folder or the store cannot be written, or the
+/// work fails.
+pub fn carry_out<T: Serialize>(
+    home: &HomeArgs,
+    args: ExecutionArgs,
+    output: OutputArgs,
+    task: &Task<'_>,
+    work: impl FnOnce(&Execution) -> Result<Option<Answer<T>>>,
+) -> Result<ExitCode> {
+    let resources = Resources::new(task.options, task.template)?;
+    let headline = resources.headline(task.template, task.examples);
+    let headline = format!("{headline} · {}", task.what);
+    if let Some(plan) = &task.plan {
+        output.answer(plan, || headline)?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    task.out.map_or(Ok(()), check_writable)?;
+    let execution = Execution::new(home, args, task, resources)?;
+    let reporter = &execution.reporter;
+    reporter.note(&headline);
+    let answer = work(&execution);
+    reporter.finished();
+    let Some(Answer { value, text, failed }) = answer? else {
+        reporter.note("stopped; run the same command again to go on");
+        return Ok(ExitCode::from(EXIT_INTERRUPTED));
+    };
+    output.answer(&value, || text)?;
+    for failure in &failed {
+        reporter.failed(&failure.name, &failure.reason);
+    }
+    if failed.is_empty() {
+        return Ok(ExitCode::SUCCESS);
+    }
+    reporter.note(&format!("error: {} failed; the results are without them", failed.len()));
+    Ok(ExitCode::FAILURE)
+}
+
 impl Execution {
-    /// Opens the store and prepares workers for trainings like `training`; from now on Ctrl-C stops
-    /// at the next step.
-    ///
-    /// # Errors
-    /// When the store cannot be used.
-    pub fn new(
+    /// Opens the store and prepares workers; from now on Ctrl-C stops at the next step.
+    fn new(
         home: &HomeArgs,
         args: ExecutionArgs,
-        training: &Training,
-        work: Work,
+        task: &Task<'_>,
+        resources: Resources,
     ) -> Result<Self> {
         let store = home.store()?;
-        training.keep_lists(&store)?;
-        let reporter = args.progress.reporter(work);
-        interrupt::install(reporter.clone())?;
+        let Resources { workers, memory, gpus } = resources;
         let worker = WorkerProcess {
             program: worker()?,
             data_home: home.data()?.path().to_owned(),
-            threads: training.template.threads,
-            memory: training.memory,
+            threads: task.template.threads,
+            memory,
             checkpoint_every: Duration::try_from_secs_f64(args.checkpoint_every)
                 .context("--checkpoint-every is a number of seconds, such as 15")?,
-            gpus: training.gpus,
+            gpus,
         };
-        let (workers, retry_failed) = (training.workers, args.retry_failed);
-        Ok(Self { store, reporter, worker, workers, retry_failed })
+        let work = Work { steps: task.steps, batch: task.template.schedule.batch };
+        let reporter = args.progress.reporter(work);
+        interrupt::install(reporter.clone())?;
+        Ok(Self { store, reporter, worker, workers, retry_failed: args.retry_failed })
     }
 
     /// A way to carry out runs.
@@ -103,17 +183,5 @@ impl Execution {
             stop: &STOP,
             reporter: &*self.reporter,
         }
-    }
-
-    /// Takes progress off the screen: nothing more is going to be trained.
-    pub fn finish(&self) {
-        self.reporter.finished();
-    }
-
-    /// What a command answers that was asked to stop.
-    pub fn interrupted(&self) -> ExitCode {
-        self.finish();
-        self.reporter.note("stopped; run the same command again to go on");
-        ExitCode::from(EXIT_INTERRUPTED)
     }
 }

@@ -4,14 +4,10 @@ mod commands;
 mod execution;
 mod home;
 mod interrupt;
-mod lists;
-mod machine;
-mod options_file;
 mod output;
 mod pictures;
 mod progress;
 mod scores_file;
-mod training;
 
 use std::process::ExitCode;
 
@@ -78,20 +74,6 @@ enum Command {
     Runs(commands::runs::RunsCommand),
 }
 
-impl Command {
-    /// Whether it may train or measure.
-    fn trains(&self) -> bool {
-        match self {
-            Self::Score(_) | Self::Train(_) => true,
-            Self::Diet(args) => !args.plan,
-            Self::Run(args) => !args.plan,
-            Self::Ntk(args) => !args.question.plan,
-            Self::Lmc(args) => !args.question.plan,
-            _ => false,
-        }
-    }
-}
-
 fn main() -> ExitCode {
     let cli = Cli::parse();
     run(cli).unwrap_or_else(|error| {
@@ -101,10 +83,6 @@ fn main() -> ExitCode {
 }
 
 fn run(cli: Cli) -> anyhow::Result<ExitCode> {
-    if cli.command.trains() {
-        // Before anything else is done: not after minutes of reading.
-        execution::worker()?;
-    }
     match cli.command {
         Command::Data(command) => commands::data::run(&cli.home, command),
         Command::Score(args) => commands::score::run(&cli.home, *args),

@@ -5,7 +5,6 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use clap::Args;
-use comfy_table::{CellAlignment, Table, presets};
 use datadiet_store::ListRef;
 use datadiet_table::{ColumnSummary, hard_end};
 use serde::Serialize;
@@ -29,33 +28,6 @@ impl OutputArgs {
             other => Ok(other?),
         }
     }
-}
-
-/// A table without lines; columns after the first `text_columns` are numbers, set to the right.
-pub fn table(header: &[&str], rows: Vec<Vec<String>>, text_columns: usize) -> String {
-    let mut table = Table::new();
-    table.load_style(presets::NOTHING);
-    table.set_header(header.iter().copied());
-    table.add_rows(rows);
-    for index in text_columns..header.len() {
-        if let Some(column) = table.column_mut(index) {
-            column.set_cell_alignment(CellAlignment::Right);
-        }
-    }
-    table.trim_fmt()
-}
-
-/// 1234567 as 1,234,567.
-pub fn grouped(number: u64) -> String {
-    let digits = number.to_string();
-    let mut text = String::new();
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
 }
 
 /// Name, hard end, mean, smallest and largest value, and reliability of a column.

@@ -9,7 +9,7 @@ use datadiet_core::{ScoreKind, Source};
 use datadiet_table::{kind_of, time_of};
 use serde::{Deserialize, Serialize};
 
-use crate::study::point::Place;
+use crate::study::points::Place;
 use crate::{Scene, Scored};
 
 /// The account of one subset.

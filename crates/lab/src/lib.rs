@@ -1,34 +1,52 @@
 //! Experiments: many runs, their failures, and what they say together.
 //!
+//! ```text
+//! TOML or values ── ExperimentOptions ── Experiment::new(…, data set) ── run(sweep) ── outcome.json, tables, report
+//! ```
+//!
 //! This crate does not train. It asks a [`Trainer`] to, which in the program is a worker process
 //! ([`WorkerProcess`]) and in tests a fake, so that scheduling, failure and resumption are tested
-//! without libtorch.
+//! without libtorch. What is asked of trained networks are studies ([`study::Study`]), a file each.
 
 mod aggregate;
+mod defaults_to;
 mod experiment;
-mod finished;
 pub mod ledger;
-pub mod pages;
+pub mod lists;
+pub mod options;
+mod refuse;
 mod reporter;
-pub mod retraining;
+mod resources;
+mod results;
+mod retraining;
 mod scene;
-mod score_job;
-mod search;
+mod scenes;
+mod scoring;
 mod spread;
 pub mod study;
 mod sweep;
+pub mod text;
+mod training;
 mod worker;
 
 pub use aggregate::aggregate;
-pub use experiment::{Done, Experiment, ExperimentCost, ExperimentOutcome, SceneOutcome};
-pub use finished::Finished;
+pub use defaults_to::DefaultsTo;
+pub use experiment::{
+    CompletedExperiment, Experiment, ExperimentCost, ExperimentOptions, ExperimentOutcome,
+    SceneOutcome, Studies, experiment_sections,
+};
 pub use reporter::{Reporter, Silent};
+pub use resources::Resources;
+pub use results::Results;
 pub use retraining::{Fixed, Retraining};
-pub use scene::{Scene, Scored};
-pub use score_job::{ScoreJob, ScoreOutcome};
-pub use search::{Arm, Finals, Rung, RungOutcome, SearchOptions, SearchOutcome, SearchPlan};
+pub use scene::{Scene, Scored, ScoredScene};
+pub use scenes::{Labelling, OtherNetwork, Scenes, Variation};
+pub use scoring::ScoringOptions;
 pub use spread::Spread;
-pub use sweep::{Ended, Failure, Job, MeasureEnded, MeasureJob, Sweep};
+pub use sweep::{Failure, Job, MeasurementJob, RunOutcome, Sweep};
+pub use training::{
+    DeviceChoice, PrecisionChoice, ScheduleKind, Training, TrainingOptions, positive,
+};
 pub use worker::{
     EXIT_MISUNDERSTOOD, EXIT_STOPPED, Trainer, TrainerError, WorkerEvent, WorkerProcess,
 };
@@ -39,18 +57,39 @@ pub enum LabError {
     /// The store cannot be read or written.
     #[error(transparent)]
     Store(#[from] datadiet_store::StoreError),
-    /// A table lacks a column, or cannot be read or written.
+    /// A table cannot be read or made.
     #[error(transparent)]
     Table(#[from] datadiet_table::TableError),
+    /// A file cannot be read or written.
+    #[error(transparent)]
+    File(#[from] datadiet_table::FileError),
+    /// Labels cannot be changed as asked.
+    #[error(transparent)]
+    Noise(#[from] datadiet_data::LabelNoiseError),
+    /// There is no such network, or it does not suit the images.
+    #[error(transparent)]
+    Network(#[from] datadiet_store::catalogue::NetworkError),
+    /// There is no such score.
+    #[error(transparent)]
+    Score(#[from] datadiet_core::ParseScoreKindError),
     /// A statistic cannot be computed.
     #[error(transparent)]
     Statistics(#[from] datadiet_core::StatsError),
+    /// A fraction cannot be kept.
+    #[error(transparent)]
+    Keep(#[from] datadiet_core::KeepFractionError),
     /// A subset cannot be chosen.
     #[error(transparent)]
     Selection(#[from] datadiet_core::SelectionError),
     /// The trainer can train nothing.
     #[error("{0}")]
     Trainer(String),
+    /// Options cannot be read.
+    #[error("{}", .0.to_string().trim_end())]
+    Options(#[from] toml::de::Error),
+    /// Options cannot be laid over others.
+    #[error(transparent)]
+    Overlay(#[from] toml::ser::Error),
     /// The job makes no sense.
     #[error("{0}")]
     Plan(String),

@@ -1,16 +1,18 @@
 //! Trainings on a subset, several of a kind, to see what the subset can still teach.
 
+use clap::ValueEnum;
 use datadiet_core::ExampleId;
-use datadiet_store::{LearningRate, ListRef, RunSpec, Schedule, Store, StoreError, Subset};
+use datadiet_store::{LearningRate, ListRef, RunSpec, Schedule, Store, Subset};
+use serde::{Deserialize, Serialize};
 
-use crate::{Finished, Job, Scene, Spread};
+use crate::{Job, LabError, Results, Scene, Spread};
 
 /// Replica number of the first retraining: the networks that judge a subset are never those that
 /// chose it.
 pub(crate) const FIRST_REPLICA: u32 = 1000;
 
 /// What stays the same when the training set shrinks.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[derive(ValueEnum, Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Fixed {
     /// The number of steps, as in the paper: half the data is seen twice as often, and nothing is
@@ -19,6 +21,16 @@ pub enum Fixed {
     Steps,
     /// The number of epochs: half the data takes half the steps.
     Epochs,
+}
+
+impl Fixed {
+    /// The schedule of a training on so many examples out of `all`.
+    pub fn schedule(self, whole: &Schedule, examples: usize, all: usize) -> Schedule {
+        match self {
+            Self::Steps => whole.clone(),
+            Self::Epochs => shortened(whole, examples as f64 / all as f64),
+        }
+    }
 }
 
 /// Independent trainings of one kind.
@@ -31,27 +43,23 @@ pub struct Retraining {
 }
 
 impl Retraining {
-    /// `count` trainings like `template`, on the examples `ids`.
+    /// `count` trainings like `template`, on the examples `ids` out of so many.
     ///
     /// # Errors
     /// When the list of ids cannot be kept.
     pub fn on(
         store: &Store,
         template: &RunSpec,
-        ids: &[ExampleId],
-        examples: usize,
+        (ids, examples): (&[ExampleId], usize),
         fixed: Fixed,
         count: u32,
         name: String,
-    ) -> Result<Self, StoreError> {
+    ) -> Result<Self, LabError> {
         let subset = match ids.len() == examples {
             true => Subset::Full,
             false => Subset::Listed(keep_ids(store, ids)?),
         };
-        let schedule = match fixed {
-            Fixed::Steps => template.schedule.clone(),
-            Fixed::Epochs => shortened(&template.schedule, ids.len() as f64 / examples as f64),
-        };
+        let schedule = fixed.schedule(&template.schedule, ids.len(), examples);
         let stop_after = schedule.steps;
         let template = RunSpec { subset, schedule, stop_after, ..template.clone() };
         Ok(Self::of(&template, count, name))
@@ -66,7 +74,8 @@ impl Retraining {
     /// Trainings on everything: the scoring replicas where they trained to the end, for nothing.
     pub fn full(scene: &Scene, count: u32) -> Self {
         let name = scene.named("full");
-        if scene.scoring.stop_after == scene.template.stop_after && scene.replicas >= count {
+        let all_score = scene.replicas >= count && scene.until_reliability.is_none();
+        if scene.scoring.stop_after == scene.template.stop_after && all_score {
             return Self { name, specs: scene.scoring_specs() };
         }
         Self::of(&scene.template, count, name)
@@ -75,6 +84,11 @@ impl Retraining {
     /// How many of them are not runs that score anyway.
     pub fn untrained(&self) -> usize {
         self.specs.iter().filter(|spec| spec.record.steps.is_empty()).count()
+    }
+
+    /// Steps of one.
+    pub fn steps(&self) -> u64 {
+        self.specs.first().map_or(0, |spec| spec.schedule.steps)
     }
 
     /// As jobs.
@@ -89,15 +103,15 @@ impl Retraining {
     }
 
     /// Test accuracies of the trainings that completed.
-    pub fn test(&self, finished: &Finished) -> Option<Spread> {
-        let completed = finished.completed(&self.specs);
+    pub fn test(&self, results: &Results) -> Option<Spread> {
+        let completed = results.completed(&self.specs);
         let values = completed.iter().filter_map(|(_, result)| result.final_test_accuracy());
         Spread::of(values.collect())
     }
 
     /// Validation accuracies of the trainings that completed.
-    pub fn validation(&self, finished: &Finished) -> Option<Spread> {
-        let completed = finished.completed(&self.specs);
+    pub fn validation(&self, results: &Results) -> Option<Spread> {
+        let completed = results.completed(&self.specs);
         Spread::of(completed.iter().filter_map(|(_, r)| r.validation_accuracy).collect())
     }
 }
@@ -106,13 +120,13 @@ impl Retraining {
 ///
 /// # Errors
 /// When they cannot be written.
-pub fn keep_ids(store: &Store, ids: &[ExampleId]) -> Result<ListRef, StoreError> {
+pub(crate) fn keep_ids(store: &Store, ids: &[ExampleId]) -> Result<ListRef, LabError> {
     let ids: Vec<u32> = ids.iter().map(|id| id.0).collect();
-    store.keep_list(&ids)
+    Ok(store.keep_list(&ids)?)
 }
 
 /// The schedule with everything at a fraction of its time.
-pub fn shortened(schedule: &Schedule, fraction: f64) -> Schedule {
+pub(crate) fn shortened(schedule: &Schedule, fraction: f64) -> Schedule {
     let scaled = |steps: u64| (steps as f64 * fraction).round() as u64;
     let steps = scaled(schedule.steps).max(1);
     let learning_rate = match &schedule.learning_rate {

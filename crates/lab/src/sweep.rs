@@ -40,7 +40,7 @@ pub struct Job {
 
 /// A measurement to make.
 #[derive(Clone, Debug, PartialEq)]
-pub struct MeasureJob {
+pub struct MeasurementJob {
     /// What it is called in errors.
     pub name: String,
     /// The run that it is about.
@@ -52,7 +52,7 @@ pub struct MeasureJob {
 }
 
 /// How a measurement ended.
-pub type MeasureEnded = Result<Measured, Failure>;
+type MeasurementOutcome = Result<Measured, Failure>;
 
 /// A run, or a measurement of one, that did not complete.
 #[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
@@ -81,7 +81,7 @@ impl Failure {
 
 /// How a run ended.
 #[derive(Clone, Debug)]
-pub enum Ended {
+pub enum RunOutcome {
     /// Complete; `reused` when it was so before.
     Complete {
         /// What came of it.
@@ -94,16 +94,21 @@ pub enum Ended {
 }
 
 impl Sweep<'_> {
+    /// Whether it was asked to stop.
+    pub fn is_stopped(&self) -> bool {
+        self.stop.load(Ordering::Relaxed)
+    }
+
     /// Carries out `jobs` in order. Before a run starts, `wanted` is asked, with how all runs
     /// before it ended so far (`None` while they train), whether it is still needed.
     ///
     /// # Errors
     /// When the store or the trainer cannot be used. Failures of runs are in the answer.
-    pub fn run(
+    pub(crate) fn run(
         &self,
         jobs: &[Job],
-        wanted: &(dyn Fn(&[Option<Ended>]) -> bool + Sync),
-    ) -> Result<Vec<Option<Ended>>, LabError> {
+        wanted: &(dyn Fn(&[Option<RunOutcome>]) -> bool + Sync),
+    ) -> Result<Vec<Option<RunOutcome>>, LabError> {
         self.share_out(jobs.len(), wanted, &|index, slot| self.one(&jobs[index], slot))
     }
 
@@ -111,7 +116,10 @@ impl Sweep<'_> {
     ///
     /// # Errors
     /// When the store or the trainer cannot be used. Failures of measurements are in the answer.
-    pub fn measure(&self, jobs: &[MeasureJob]) -> Result<Vec<Option<MeasureEnded>>, LabError> {
+    pub(crate) fn measure_all(
+        &self,
+        jobs: &[MeasurementJob],
+    ) -> Result<Vec<Option<MeasurementOutcome>>, LabError> {
         let done = AtomicUsize::new(0);
         self.share_out(jobs.len(), &|_| true, &|index, slot| {
             let ended = self.measure_one(&jobs[index], slot);
@@ -133,7 +141,7 @@ impl Sweep<'_> {
             let index = {
                 let mut state = lock();
                 let index = state.next;
-                let stopped = self.stop.load(Ordering::Relaxed) || state.error.is_some();
+                let stopped = self.is_stopped() || state.error.is_some();
                 if stopped || index == count || !wanted(&state.ended[..index]) {
                     return;
                 }
@@ -158,7 +166,11 @@ impl Sweep<'_> {
         }
     }
 
-    fn measure_one(&self, job: &MeasureJob, slot: usize) -> Result<MeasureEnded, LabError> {
+    fn measure_one(
+        &self,
+        job: &MeasurementJob,
+        slot: usize,
+    ) -> Result<MeasurementOutcome, LabError> {
         let folder = self.store.measurement(&job.measurement);
         if let Some(measured) = folder.result()? {
             return Ok(Ok(measured));
@@ -175,13 +187,13 @@ impl Sweep<'_> {
         Ok(Err(Failure { name, replica, run, reason }))
     }
 
-    fn one(&self, job: &Job, slot: usize) -> Result<Ended, LabError> {
+    fn one(&self, job: &Job, slot: usize) -> Result<RunOutcome, LabError> {
         let (name, spec) = (job.name.as_str(), &job.spec);
         let folder = self.store.run(spec);
         match folder.status()? {
             RunStatus::Complete(result) => {
                 self.reporter.reused(name, spec.stop_after);
-                return Ok(Ended::Complete { result, reused: true });
+                return Ok(RunOutcome::Complete { result, reused: true });
             }
             RunStatus::Failed(failure) if !self.retry_failed => {
                 return Ok(self.failed(job, remembered(&failure)));
@@ -202,7 +214,7 @@ impl Sweep<'_> {
         match (trained, folder.status()?) {
             (Ok(()), RunStatus::Complete(result)) => {
                 self.reporter.ended(name, None);
-                Ok(Ended::Complete { result, reused: false })
+                Ok(RunOutcome::Complete { result, reused: false })
             }
             (Ok(()), _) => Ok(self.failed(job, "its worker ended without a result".into())),
             (Err(TrainerError::Failed(reason)), _) => Ok(self.failed(job, reason)),
@@ -210,10 +222,15 @@ impl Sweep<'_> {
         }
     }
 
-    fn failed(&self, job: &Job, reason: String) -> Ended {
+    fn failed(&self, job: &Job, reason: String) -> RunOutcome {
         self.reporter.ended(&job.name, Some(&reason));
         let run = self.store.run(&job.spec).id().to_string();
-        Ended::Failed(Failure { name: job.name.clone(), replica: job.spec.replica, run, reason })
+        RunOutcome::Failed(Failure {
+            name: job.name.clone(),
+            replica: job.spec.replica,
+            run,
+            reason,
+        })
     }
 }
 

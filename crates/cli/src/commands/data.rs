@@ -6,14 +6,16 @@ use std::sync::Mutex;
 
 use anyhow::{Result, anyhow};
 use clap::{Args, Subcommand};
+use datadiet_core::grouped;
 use datadiet_data::{
     DataHome, Dataset, FETCHABLE, Format, ImportOptions, LeftOut, Overlap, Progress, Silent, Split,
 };
+use datadiet_lab::text::table;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 
 use crate::home::HomeArgs;
-use crate::output::{OutputArgs, grouped, table};
+use crate::output::OutputArgs;
 
 /// The subcommands of `datadiet data`.
 #[derive(Subcommand)]

@@ -6,6 +6,7 @@ pub mod ingest;
 pub mod lmc;
 pub mod noise;
 pub mod ntk;
+pub mod question;
 pub mod report;
 pub mod run;
 pub mod runs;

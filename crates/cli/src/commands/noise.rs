@@ -6,13 +6,14 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result, ensure};
 use clap::{ArgGroup, Args};
+use datadiet_core::grouped;
 use datadiet_data::{Dataset, LabelNoise, NoisyLabels};
+use datadiet_lab::lists;
 use datadiet_table::{Column, DATA, FINGERPRINT, Table};
 use serde_json::json;
 
 use crate::home::HomeArgs;
-use crate::lists;
-use crate::output::{OutputArgs, grouped};
+use crate::output::OutputArgs;
 
 /// Change labels on purpose, or bring labels from elsewhere.
 ///
@@ -97,7 +98,7 @@ impl NoiseArgs {
             return Ok(LabelNoise::Uniform { fraction });
         }
         if let Some(file) = &self.confusion {
-            return Ok(LabelNoise::ClassDependent { confusion: lists::read_matrix(file)? });
+            return Ok(LabelNoise::ClassDependent { confusion: lists::matrix(file)? });
         }
         let file = self.from.as_ref().context("clap asks for one of the kinds")?;
         Ok(LabelNoise::Given { labels: lists::labels(file, dataset)? })

@@ -7,13 +7,11 @@ use anyhow::{Context, Result, ensure};
 use clap::Args;
 use datadiet_core::Direction;
 use datadiet_data::Dataset;
-use datadiet_lab::ExperimentOutcome;
-use datadiet_lab::pages::experiment_sections;
+use datadiet_lab::{ExperimentOutcome, experiment_sections};
 use datadiet_pages::{Pictures, ScoresView, provenance, scores_sections, write};
 use datadiet_report::{Block, Page, Section};
 use datadiet_table::ScoreTable;
 use serde::Serialize;
-use serde_json::Value;
 
 use crate::home::HomeArgs;
 use crate::output::OutputArgs;
@@ -166,11 +164,10 @@ fn sections(
     );
     let mut sections = Vec::new();
     if outcome.exists() {
-        let value: Value = serde_json::from_slice(&std::fs::read(&outcome)?)?;
-        let found: ExperimentOutcome = serde_json::from_value(value.clone())
+        let found: ExperimentOutcome = serde_json::from_slice(&std::fs::read(&outcome)?)
             .context("outcome.json was written by another version; run the experiment again")?;
-        describe(page, path, &value, &found);
-        sections.extend(experiment_sections(&found));
+        describe(page, path, &found);
+        sections.extend(experiment_sections(&found)?);
     }
     if table.exists() {
         let scores = ScoreTable::read(&table)?;
@@ -183,20 +180,21 @@ fn sections(
     Ok(sections)
 }
 
-fn describe(page: &mut Page, path: &Path, value: &Value, outcome: &ExperimentOutcome) {
-    let written = |key: &str| value["experiment"][key].as_str().filter(|text| !text.is_empty());
+fn describe(page: &mut Page, path: &Path, outcome: &ExperimentOutcome) {
+    let asked = &outcome.experiment;
+    let written = |key: &str| asked[key].as_str().filter(|text| !text.is_empty());
     if page.title.is_empty() {
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         page.title = written("title").map_or(name, str::to_owned);
         page.subtitle = written("about").unwrap_or_default().to_owned();
     }
-    if let Some(source) = value["source"].as_str() {
-        page.provenance.push(("data".into(), source.into()));
+    if !outcome.source.is_empty() {
+        page.provenance.push(("data".into(), outcome.source.clone()));
     }
     let template = serde_json::to_string(&outcome.template).unwrap_or_default();
     page.provenance.push(("a training on everything".into(), template));
-    if !value["experiment"].is_null() {
-        page.provenance.push(("experiment".into(), value["experiment"].to_string()));
+    if !asked.is_null() {
+        page.provenance.push(("experiment".into(), asked.to_string()));
     }
 }
 

@@ -5,12 +5,14 @@ use std::process::ExitCode;
 
 use anyhow::{Result, bail};
 use clap::{Args, Subcommand};
+use datadiet_core::grouped;
+use datadiet_lab::text::table;
 use datadiet_store::{RunFolder, RunSpec, RunStatus, Store, StoreError, Subset};
 use datadiet_table::FileError;
 use serde::Serialize;
 
 use crate::home::HomeArgs;
-use crate::output::{OutputArgs, grouped, table};
+use crate::output::OutputArgs;
 
 /// The subcommands of `datadiet runs`.
 #[derive(Subcommand)]

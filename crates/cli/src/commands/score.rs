@@ -1,31 +1,31 @@
 //! `datadiet score`: trains replicas, brings their scores together, writes table and picture.
 
-mod options;
-mod plan;
 mod result;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Instant;
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result};
 use clap::Args;
-use datadiet_core::spearman;
+use datadiet_core::{grouped, spearman};
 use datadiet_data::Dataset;
-use datadiet_lab::{ScoreOutcome, aggregate};
+use datadiet_lab::{
+    DefaultsTo, Experiment, ExperimentOptions, ScoringOptions, TrainingOptions, options,
+};
 use datadiet_pages::extremes_picture;
+use datadiet_store::{RunId, RunSpec};
 use datadiet_table::{ScoreTable, write_json};
+use serde::{Deserialize, Serialize};
 
-use crate::execution::{Execution, ExecutionArgs};
+use crate::execution::{Answer, ExecutionArgs, Task, carry_out, open};
 use crate::home::HomeArgs;
-use crate::options_file;
-use crate::output::{OutputArgs, check_writable};
+use crate::output::OutputArgs;
 use crate::pictures::Images;
-use crate::training;
-pub use options::ScoreOptions;
-use plan::Plan;
-pub use plan::recording;
 use result::ScoreReport;
+
+/// Examples of each class at each end of the gallery where no number is given.
+const GALLERY: usize = 8;
 
 /// Score every training example.
 ///
@@ -63,50 +63,75 @@ pub struct ScoreArgs {
     output: OutputArgs,
 }
 
+/// What was typed, on the command line or in a TOML file.
+#[derive(Args, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", default)]
+struct ScoreOptions {
+    /// The training of a replica; it stops at the last score.
+    #[command(flatten)]
+    #[serde(flatten)]
+    training: TrainingOptions,
+    /// How it is scored.
+    #[command(flatten)]
+    #[serde(flatten)]
+    scoring: ScoringOptions,
+    /// Examples of each class at each end of the gallery, 0 for no picture.
+    #[arg(long, value_name = "N", defaults_to = GALLERY)]
+    gallery: Option<usize>,
+    /// Folder for the results [default: scores/DATA-MODEL-ID].
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+}
+
 /// Runs the command.
 pub fn run(home: &HomeArgs, args: ScoreArgs) -> Result<ExitCode> {
     let start = Instant::now();
-    let options = match &args.file {
-        Some(file) => options_file::laid_over(&options_file::read(file)?, &args.options)?,
+    let asked = match &args.file {
+        Some(file) => options::laid_over(&options::read(file)?, &args.options)?,
         None => args.options,
     };
-    let dataset = training::open(home, &options.training)?;
-    let plan = Plan::new(&options, &dataset)?;
-    let out = plan.out.clone();
-    check_writable(&out)?;
-    let execution = Execution::new(home, args.execution, &plan.training, plan.work())?;
-    let (store, reporter) = (&execution.store, &execution.reporter);
-    reporter.note(&plan.headline());
-    let outcome = plan.job.run(&execution.sweep())?;
-    if outcome.interrupted {
-        return Ok(execution.interrupted());
-    }
-    execution.finish();
-    if outcome.completed.is_empty() {
-        bail!(nothing_completed(&outcome));
-    }
-    let specs: Vec<_> = outcome.completed.iter().map(|(spec, _)| spec.clone()).collect();
-    let labels = &plan.training.labels;
-    let mut scores =
-        aggregate(store, &specs, &plan.times, labels, dataset.classes(), plan.per_replica)?;
-    for warning in warnings(&scores) {
-        reporter.note(&format!("warning: {warning}"));
-    }
-    scores.amend(|card| result::complete(card, &dataset, &outcome));
-    let files = write(&out, &plan, &dataset, &scores)?;
-    let card = scores.card().expect("it was just amended");
-    let report = ScoreReport::new(card, &outcome, start.elapsed(), files);
-    write_json(&out.join("scores.json"), &report)?;
-    args.output.answer(&report, || report.text())?;
-    if outcome.failed.is_empty() {
-        return Ok(ExitCode::SUCCESS);
-    }
-    for failure in &outcome.failed {
-        reporter.failed(&format!("replica {}", failure.replica), &failure.reason);
-    }
-    let (failed, all) = (outcome.failed.len(), plan.job.replicas);
-    reporter.note(&format!("error: {failed} of {all} replicas failed"));
-    Ok(ExitCode::FAILURE)
+    let dataset = open(home, &asked.training)?;
+    let question = ExperimentOptions::new("", asked.training.clone(), asked.scoring);
+    let experiment = Experiment::new(question, Path::new("."), &dataset)?;
+    let scene = experiment.scenes.plain();
+    scene.judged()?;
+    let spec = &scene.scoring;
+    let out = asked.out.unwrap_or_else(|| default_out(spec));
+    let task = Task {
+        options: &asked.training,
+        template: spec,
+        examples: scene.examples(),
+        what: format!(
+            "{} replicas of {} steps (batch {})",
+            scene.replicas,
+            grouped(spec.stop_after),
+            spec.schedule.batch
+        ),
+        steps: experiment.size().steps,
+        out: Some(&out),
+        plan: None,
+    };
+    carry_out(home, args.execution, args.output, &task, |execution| {
+        let Some(mut done) = experiment.run(&execution.sweep())? else { return Ok(None) };
+        let scored = done.scored.remove(0).context("nothing was scored")?;
+        for warning in warnings(&scored.scores) {
+            execution.reporter.note(&format!("warning: {warning}"));
+        }
+        let mut scores = scored.scores.clone();
+        scores.amend(|card| result::complete(card, &dataset, &scored));
+        let files = write(&out, asked.gallery.unwrap_or(GALLERY), &dataset, &scores)?;
+        let card = scores.card().context("scores have a card")?;
+        let value = ScoreReport::new(card, &scored, start.elapsed(), files);
+        let failed = scored.failed;
+        write_json(&out.join("scores.json"), &value)?;
+        Ok(Some(Answer { text: value.text(), value, failed }))
+    })
+}
+
+fn default_out(spec: &RunSpec) -> PathBuf {
+    let id = RunId::of(spec);
+    let name = format!("{}-{}-{}", spec.data.name, spec.network.name, &id.as_str()[..8]);
+    PathBuf::from("scores").join(name)
 }
 
 /// What a person should know about these scores.
@@ -123,17 +148,12 @@ fn warnings(scores: &ScoreTable) -> Vec<String> {
     }
 }
 
-fn nothing_completed(outcome: &ScoreOutcome) -> String {
-    let mut reasons: Vec<String> = outcome
-        .failed
-        .iter()
-        .map(|failure| format!("  replica {}: {}", failure.replica, failure.reason))
-        .collect();
-    reasons.insert(0, "no replica completed".into());
-    reasons.join("\n")
-}
-
-fn write(out: &Path, plan: &Plan, dataset: &Dataset, scores: &ScoreTable) -> Result<Vec<PathBuf>> {
+fn write(
+    out: &Path,
+    gallery: usize,
+    dataset: &Dataset,
+    scores: &ScoreTable,
+) -> Result<Vec<PathBuf>> {
     let table = out.join("scores.parquet");
     scores.write(&table)?;
     let mut files = vec![table, out.join("scores.json")];
@@ -142,19 +162,11 @@ fn write(out: &Path, plan: &Plan, dataset: &Dataset, scores: &ScoreTable) -> Res
     if picture.exists() {
         std::fs::remove_file(&picture)?;
     }
-    if plan.gallery > 0 {
+    if gallery > 0 {
         let ranking = scores.ranking(&scores.default_column()?, None)?;
         let classes = dataset.classes();
         let images = Images::of_dataset(dataset, scores)?;
-        extremes_picture(
-            &picture,
-            dataset.name(),
-            scores,
-            &ranking,
-            classes,
-            &images,
-            plan.gallery,
-        )?;
+        extremes_picture(&picture, dataset.name(), scores, &ranking, classes, &images, gallery)?;
         files.push(picture);
     }
     Ok(files)

@@ -8,13 +8,16 @@ use std::process::ExitCode;
 
 use anyhow::{Result, anyhow, bail, ensure};
 use clap::Args;
-use datadiet_core::{Candidates, Chosen, Classes, ExampleId, Rule, check_no_class_vanishes, skew};
+use datadiet_core::{
+    Candidates, Chosen, Classes, ExampleId, Rule, check_no_class_vanishes, grouped, skew,
+};
+use datadiet_lab::text::table;
 use datadiet_table::{Made, Ranking, Row, ScoreFile, ScoreTable, Subset, cautions};
 use serde::Serialize;
 use serde_json::json;
 
 use crate::home::HomeArgs;
-use crate::output::{OutputArgs, grouped, table};
+use crate::output::OutputArgs;
 use crate::scores_file::HardArgs;
 use choice::ChoiceArgs;
 use export::ExportArgs;

@@ -6,12 +6,13 @@ use std::process::ExitCode;
 use anyhow::{Result, ensure};
 use clap::{Args, ValueEnum};
 use datadiet_lab::study::noise::{ColumnDetection, default_ks, detections};
+use datadiet_lab::text::table;
 use datadiet_pages::suspects_picture;
 use datadiet_table::{ScoreTable, Suspect, Truth, TruthKind};
 use serde::Serialize;
 
 use crate::home::HomeArgs;
-use crate::output::{OutputArgs, table};
+use crate::output::OutputArgs;
 use crate::pictures::Images;
 use crate::scores_file::{DataArgs, HardArgs};
 

@@ -4,21 +4,20 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Result, bail, ensure};
-use clap::{Args, ValueEnum};
-use datadiet_core::ExampleId;
+use clap::Args;
+use datadiet_core::{ExampleId, grouped};
 use datadiet_data::Dataset;
-use datadiet_lab::retraining::Fixed;
-use datadiet_lab::{Failure, Finished, Retraining, Spread};
+use datadiet_lab::{
+    DefaultsTo, Failure, Fixed, Results, Retraining, Spread, Training, TrainingOptions, positive,
+};
 use datadiet_store::{RunId, RunSpec};
 use datadiet_table::{SubsetFile, TrainingSet, write_json};
 use serde::Serialize;
 
-use crate::execution::{Execution, ExecutionArgs};
+use crate::execution::{Answer, ExecutionArgs, Task, carry_out, open};
 use crate::home::HomeArgs;
-use crate::output::{OutputArgs, check_writable, grouped};
-use crate::progress::Work;
+use crate::output::OutputArgs;
 use crate::scores_file::training_set;
-use crate::training::{self, Training, TrainingOptions, positive};
 
 /// Train on a subset, or on everything, and test.
 ///
@@ -41,12 +40,12 @@ pub struct TrainArgs {
     /// Ids to train on: a file of `datadiet select`, or .npy, .json, .txt [default: all].
     #[arg(long, value_name = "FILE")]
     subset: Option<PathBuf>,
-    /// Independent trainings [default: 1].
-    #[arg(long)]
+    /// Independent trainings.
+    #[arg(long, defaults_to = 1)]
     replicas: Option<u32>,
     /// What stays the same when the training set shrinks.
-    #[arg(long, value_enum, default_value_t = FixedName::Steps)]
-    fixed: FixedName,
+    #[arg(long, value_enum, default_value_t = Fixed::Steps)]
+    fixed: Fixed,
     /// Also write the answer to this file, as JSON.
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
@@ -56,18 +55,9 @@ pub struct TrainArgs {
     output: OutputArgs,
 }
 
-/// What stays the same.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum FixedName {
-    /// The number of steps.
-    Steps,
-    /// The number of epochs.
-    Epochs,
-}
-
 /// What trainings answer.
 #[derive(Serialize)]
-struct Answer {
+struct Trained {
     /// Examples trained on.
     examples: usize,
     /// Examples in all.
@@ -84,72 +74,69 @@ struct Answer {
 
 /// Runs the command.
 pub fn run(home: &HomeArgs, args: TrainArgs) -> Result<ExitCode> {
-    let dataset = training::open(home, &args.training)?;
+    let dataset = open(home, &args.training)?;
     let training = Training::new(&args.training, &dataset)?;
+    let (template, all) = (&training.template, training.labels.len());
     let count = positive("--replicas", args.replicas, 1)?;
     let ids = subset(&args, &training, &dataset)?;
-    let fixed = match args.fixed {
-        FixedName::Steps => Fixed::Steps,
-        FixedName::Epochs => Fixed::Epochs,
-    };
-    let template = &training.template;
+    let examples = ids.as_ref().map_or(all, Vec::len);
     let batch = template.schedule.batch;
-    let examples = ids.as_ref().map_or(training.examples, Vec::len);
     ensure!(
         examples >= batch as usize,
         "a batch of {batch} is more than the {examples} examples of the subset; give --batch {}",
         examples.min(32)
     );
-    if let Some(out) = &args.out {
-        check_writable(
-            out.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new(".")),
-        )?;
-    }
-    if dataset.test().is_none() {
+    let split = if dataset.test().is_some() { "test" } else { "train" };
+    if split == "train" {
         eprintln!(
             "warning: {} has no test split: accuracy is that on the training split",
             dataset.name()
         );
     }
-    let work = Work { steps: u64::from(count) * template.stop_after, batch };
-    let execution = Execution::new(home, args.execution, &training, work)?;
-    let name = "training".to_owned();
-    let retraining = match &ids {
-        None => Retraining::of(template, count, name),
-        Some(ids) => {
-            Retraining::on(&execution.store, template, ids, training.examples, fixed, count, name)?
+    let folder = args.out.as_deref().and_then(Path::parent);
+    let steps = args.fixed.schedule(&template.schedule, examples, all).steps;
+    let task = Task {
+        options: &args.training,
+        template,
+        examples: all,
+        what: format!(
+            "{} examples · {count} of {} steps",
+            grouped(examples as u64),
+            grouped(steps)
+        ),
+        steps: u64::from(count) * steps,
+        out: folder.map(|f| if f.as_os_str().is_empty() { Path::new(".") } else { f }),
+        plan: None,
+    };
+    carry_out(home, args.execution, args.output, &task, |execution| {
+        training.keep_labels(&execution.store)?;
+        let name = "training".to_owned();
+        let retraining = match &ids {
+            None => Retraining::of(template, count, name),
+            Some(ids) => {
+                Retraining::on(&execution.store, template, (ids, all), args.fixed, count, name)?
+            }
+        };
+        let (sweep, mut results) = (execution.sweep(), Results::default());
+        sweep.train(&mut results, retraining.jobs().collect(), &|_| true)?;
+        if sweep.is_stopped() {
+            return Ok(None);
         }
-    };
-    execution.reporter.note(&format!(
-        "{} · {} examples · {count} of {} steps",
-        training.headline(),
-        grouped(examples as u64),
-        grouped(retraining.specs[0].stop_after)
-    ));
-    let mut finished = Finished::default();
-    finished.carry_out(&execution.sweep(), retraining.jobs().collect())?;
-    if finished.interrupted {
-        return Ok(execution.interrupted());
-    }
-    execution.finish();
-    let answer = Answer {
-        examples,
-        of: training.examples,
-        fixed,
-        spec: retraining.specs[0].clone(),
-        runs: retraining.specs.iter().map(RunId::of).collect(),
-        split: if dataset.test().is_some() { "test" } else { "train" },
-        accuracy: retraining.test(&finished),
-        failed: finished.failed,
-    };
-    if let Some(out) = &args.out {
-        write_json(out, &answer)?;
-    }
-    args.output.answer(&answer, || answer.text())?;
-    for failure in &answer.failed {
-        execution.reporter.failed(&failure.name, &failure.reason);
-    }
-    Ok(if answer.failed.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+        let value = Trained {
+            examples,
+            of: all,
+            fixed: args.fixed,
+            spec: retraining.specs[0].clone(),
+            runs: retraining.specs.iter().map(RunId::of).collect(),
+            split,
+            accuracy: retraining.test(&results),
+            failed: results.failed.clone(),
+        };
+        if let Some(out) = &args.out {
+            write_json(out, &value)?;
+        }
+        Ok(Some(Answer { text: value.text(), value, failed: results.failed }))
+    })
 }
 
 fn subset(
@@ -178,11 +165,11 @@ fn subset(
             path.display()
         );
     }
-    let set = TrainingSet { size: training.examples, ..training_set(dataset) };
+    let set = TrainingSet { size: training.labels.len(), ..training_set(dataset) };
     Ok(Some(file.examples_in(&set)?))
 }
 
-impl Answer {
+impl Trained {
     fn text(&self) -> String {
         let kept = 100.0 * self.examples as f64 / self.of as f64;
         let trained = format!(

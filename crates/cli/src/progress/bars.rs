@@ -4,12 +4,12 @@ use std::collections::HashMap;
 use std::sync::{Mutex, OnceLock};
 use std::time::Duration;
 
+use datadiet_core::grouped;
 use datadiet_lab::Reporter;
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
 use super::Work;
 use super::pace::Pace;
-use crate::output::grouped;
 
 /// Draws bars.
 pub struct Bars {

@@ -4,12 +4,12 @@ use std::collections::HashMap;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
+use datadiet_core::grouped;
 use datadiet_lab::Reporter;
 use indicatif::HumanDuration;
 
 use super::Work;
 use super::pace::Pace;
-use crate::output::grouped;
 
 /// Time between two lines about one run.
 const PAUSE: Duration = Duration::from_secs(10);

@@ -1,13 +1,31 @@
 //! Accuracy against the fraction kept, and against the time at which scores were taken (the paper's
 //! figures 1 and 2).
 
-use datadiet_core::{Amount, Choice, KeepFraction, Quota, Rule, RuleOptions, SelectionError};
-use datadiet_store::Store;
-use datadiet_table::{Ranking, time_of};
-use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
-use super::point::{Place, Point, Points};
-use crate::{Fixed, LabError, Retraining, Scene, Scored};
+use datadiet_core::{Amount, Choice, KeepFraction, Quota, Rule, RuleOptions, SelectionError};
+use datadiet_report::{
+    Axis, Block, Chart, Figure, LineChart, Point as FigurePoint, Section, Series,
+};
+use datadiet_table::{Ranking, kind_of, time_of};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::page::reference;
+use super::points::{self, BAND, Place, Point, Points, PointsOutcome};
+use super::stage::found;
+use super::{Findings, Kind, Size, Stage, Study, Wait, read};
+use crate::refuse::ensure;
+use crate::scenes::Scenes;
+use crate::text::percent;
+use crate::{Fixed, LabError, Retraining, ScoredScene};
+
+/// `[curve]`.
+pub const KIND: Kind = Kind {
+    name: "curve",
+    read: read::<CurvePlan>,
+    findings: |outcome| Ok(findings(PointsOutcome::deserialize(outcome)?)),
+};
 
 /// Which subsets are trained on.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -51,13 +69,35 @@ impl Default for CurvePlan {
     }
 }
 
-impl CurvePlan {
-    /// Number of trainings on subsets.
-    pub fn trainings(&self) -> usize {
-        let series = self.by.len() + usize::from(self.random);
-        series * self.keep.len() * self.retrainings as usize
+impl Study for CurvePlan {
+    fn needs_test(&self) -> bool {
+        true
     }
 
+    fn check(&self, scenes: &Scenes) -> Result<(), LabError> {
+        self.by.iter().try_for_each(|by| scenes.plain().check_column(by).map(drop))?;
+        ensure!(!self.keep.is_empty(), "[curve] needs keep, such as keep = [0.75, 0.5]");
+        ensure!(!self.by.is_empty() || self.random, "[curve] needs by, such as by = [\"el2n@4\"]");
+        ensure!(self.retrainings > 0, "[curve] retrainings must be at least 1");
+        self.rule()?;
+        Ok(())
+    }
+
+    fn size(&self, scenes: &Scenes) -> Size {
+        let series = self.by.len() + usize::from(self.random);
+        let subsets = series * self.keep.len() * self.retrainings as usize;
+        let full = Retraining::full(scenes.plain(), self.retrainings).untrained();
+        Size::whole(subsets + full, scenes)
+    }
+
+    fn outcome(&self, stage: &Stage<'_>) -> Result<Value, Wait> {
+        let plain = stage.plain()?;
+        let judged = Points::judged(&[(plain, self.points(plain)?)], stage)?;
+        found(&judged[0])
+    }
+}
+
+impl CurvePlan {
     fn rule(&self) -> Result<Rule, SelectionError> {
         let options = RuleOptions { offset: None, cut: self.cut, strata: self.strata };
         Rule::named(&self.rule, options, 1)
@@ -82,71 +122,126 @@ impl CurvePlan {
         ))
     }
 
-    /// Checks what does not need the scores.
-    ///
-    /// # Errors
-    /// For columns that scoring does not take, or parameters that make no sense.
-    pub fn check(&self, scene: &Scene) -> Result<(), LabError> {
-        self.by.iter().try_for_each(|by| scene.check_column(by).map(drop))?;
-        self.rule()?;
-        let problem = if self.keep.is_empty() {
-            "[curve] needs keep, such as keep = [0.75, 0.5]"
-        } else if self.by.is_empty() && !self.random {
-            "[curve] needs by, such as by = [\"el2n@4\"]"
-        } else if self.retrainings == 0 {
-            "[curve] retrainings must be at least 1"
-        } else {
-            return Ok(());
-        };
-        Err(LabError::Plan(problem.into()))
-    }
-
-    /// Chooses the subsets.
-    ///
-    /// # Errors
-    /// When a column is unknown or does not order the examples.
-    pub fn prepare(
-        &self,
-        store: &Store,
-        scene: &Scene,
-        scored: &Scored,
-    ) -> Result<Points, LabError> {
+    fn points(&self, at: ScoredScene<'_>) -> Result<Points, LabError> {
         let mut points = Vec::new();
         for by in &self.by {
-            let ranking = scored.scores.ranking(by, None)?;
+            let ranking = at.ranking(by)?;
             for &keep in &self.keep {
-                let place = Place {
-                    series: ranking.name.clone(),
-                    keep: keep.into(),
-                    offset: None,
-                    time: time_of(&ranking.name),
-                };
-                points.push(self.point(store, scene, place, keep, Some(&ranking))?);
+                let (series, time) = (ranking.name.clone(), time_of(&ranking.name));
+                let place = Place { series, keep: keep.into(), offset: None, time };
+                points.push(self.point(at, place, keep, Some(&ranking))?);
             }
         }
         for &keep in self.keep.iter().filter(|_| self.random) {
             let place = Place { series: "random".into(), keep: keep.into(), ..Place::default() };
-            points.push(self.point(store, scene, place, keep, None)?);
+            points.push(self.point(at, place, keep, None)?);
         }
-        let full = Retraining::full(scene, self.retrainings);
-        Ok(Points { scene: scene.name.clone(), how: self.how()?, points, full })
+        Ok(Points { how: self.how()?, points, full: Retraining::full(at.scene, self.retrainings) })
     }
 
     fn point(
         &self,
-        store: &Store,
-        scene: &Scene,
+        at: ScoredScene<'_>,
         place: Place,
         keep: KeepFraction,
-        ranking: Option<&Ranking>,
+        ranking: Option<&Ranking<'_>>,
     ) -> Result<Point, LabError> {
         let choice = Choice {
             rule: if ranking.is_some() { self.rule()? } else { Rule::Random },
             amount: Amount::Fraction(keep),
             quota: self.quota,
-            seed: scene.template.seed,
+            seed: at.scene.template.seed,
         };
-        let count = self.retrainings;
-        Point::chosen_by(&choice, ranking, store, scene, place, self.fixed, count)
+        Point::chosen_by(&choice, ranking, at, place, self.fixed, self.retrainings)
     }
+}
+
+fn findings(curve: PointsOutcome) -> Findings {
+    let curve = [curve];
+    Findings {
+        tables: vec![points::csv(&curve)],
+        text: vec![points::text(&curve[0])],
+        sections: vec![section(&curve)],
+        places: curve[0].points.iter().map(|point| point.place.clone()).collect(),
+        full: curve[0].full.clone(),
+    }
+}
+
+fn section(all: &[PointsOutcome; 1]) -> Section {
+    let [curve] = all;
+    let mut blocks = vec![Block::Text(format!(
+        "{} A score is worth its cost where its curve lies above random.",
+        curve.how
+    ))];
+    if fractions(curve).len() > 1 {
+        blocks.push(Block::Figure(against_fraction(curve)));
+    }
+    for keep in fractions(curve) {
+        blocks.extend(against_time(curve, keep).map(Block::Figure));
+    }
+    blocks.push(Block::Table(points::block("Test accuracy of every subset", all)));
+    Section { id: "curve".into(), title: "How much can go".into(), blocks }
+}
+
+fn fractions(curve: &PointsOutcome) -> Vec<f64> {
+    let mut fractions: Vec<f64> = curve.points.iter().map(|point| point.place.keep).collect();
+    fractions.sort_by(f64::total_cmp);
+    fractions.dedup();
+    fractions
+}
+
+/// Series by their names, each in the order of x.
+fn series(by_name: BTreeMap<&str, Vec<FigurePoint>>) -> Vec<Series> {
+    let series = by_name.into_iter().map(|(name, mut points)| {
+        points.sort_by(|a, b| a.x.total_cmp(&b.x));
+        Series { name: name.into(), points, dashed: name == "random" }
+    });
+    series.collect()
+}
+
+fn against_fraction(curve: &PointsOutcome) -> Figure {
+    let mut by_name: BTreeMap<&str, Vec<FigurePoint>> = BTreeMap::new();
+    for outcome in &curve.points {
+        let note = format!("{} examples", outcome.size);
+        let point = outcome.at(percent(outcome.place.keep), note);
+        by_name.entry(&outcome.place.series).or_default().extend(point);
+    }
+    Figure {
+        id: "accuracy-by-fraction".into(),
+        title: "Accuracy against the fraction kept".into(),
+        caption: BAND.into(),
+        chart: Chart::Lines(LineChart {
+            x: Axis::new("kept, % of the training examples"),
+            y: Axis::new("test accuracy, %"),
+            series: series(by_name),
+            references: reference("everything", curve.full.as_ref()).into_iter().collect(),
+        }),
+    }
+}
+
+/// None where no score was taken at three times or more.
+fn against_time(curve: &PointsOutcome, keep: f64) -> Option<Figure> {
+    let mut by_name: BTreeMap<&str, Vec<FigurePoint>> = BTreeMap::new();
+    for outcome in curve.points.iter().filter(|point| point.place.keep == keep) {
+        let Some(time) = outcome.place.time else { continue };
+        let name = kind_of(&outcome.place.series)?.name();
+        by_name.entry(name).or_default().extend(outcome.at(time, outcome.place.series.clone()));
+    }
+    if by_name.values().all(|points| points.len() < 3) {
+        return None;
+    }
+    let random = curve.points.iter().find(|p| p.place.series == "random" && p.place.keep == keep);
+    let random = random.and_then(|point| point.accuracy.as_ref());
+    let references = [("random", random), ("everything", curve.full.as_ref())];
+    Some(Figure {
+        id: format!("accuracy-by-time-{}", percent(keep)),
+        title: format!("Accuracy with {} % kept, against the time of the scores", percent(keep)),
+        caption: BAND.into(),
+        chart: Chart::Lines(LineChart {
+            x: Axis::new("scores taken after, epochs"),
+            y: Axis::new("test accuracy, %"),
+            series: series(by_name),
+            references: references.iter().filter_map(|(n, a)| reference(n, *a)).collect(),
+        }),
+    })
 }

@@ -2,10 +2,30 @@
 //! noise metrics that came after it).
 
 use datadiet_core::{Detection, Direction, ScoreKind, detection};
+use datadiet_report::{
+    Axis, Block, Chart, Figure, HistogramChart, HistogramMeasure, HistogramSeries, Section,
+    TableBlock,
+};
 use datadiet_table::{Ranking, ScoreTable, kind_of};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
-use crate::{LabError, Scene, Scored};
+use super::stage::found;
+use super::{Findings, Kind, NamedTable, Stage, Study, Wait, read};
+use crate::refuse::{bail, ensure};
+use crate::scenes::{Labelling, Scenes, Variation};
+use crate::text::{percent, table};
+use crate::{LabError, ScoredScene};
+
+/// `[noise]`.
+pub const KIND: Kind = Kind {
+    name: "noise",
+    read: read::<NoisePlan>,
+    findings: |outcome| Ok(findings(&Vec::<NoiseOutcome>::deserialize(outcome)?)),
+};
+
+/// Rows of a table of detection in a report.
+const SHOWN: usize = 12;
 
 /// Bars of a histogram.
 const BARS: usize = 40;
@@ -72,33 +92,52 @@ pub struct Histogram {
     pub before: Vec<u64>,
 }
 
+impl Study for NoisePlan {
+    fn scenes(&self) -> Vec<Variation> {
+        let symmetric = self.symmetric.iter().map(|&fraction| Labelling::Symmetric(fraction));
+        let uniform = self.uniform.iter().map(|&fraction| Labelling::Uniform(fraction));
+        let confusion = self.confusion.iter().cloned().map(Labelling::Confusion);
+        let files = self.files.iter().cloned().map(Labelling::Listed);
+        let all = symmetric.chain(uniform).chain(confusion).chain(files);
+        all.map(Variation::from).collect()
+    }
+
+    fn check(&self, scenes: &Scenes) -> Result<(), LabError> {
+        let variations = self.scenes();
+        ensure!(!variations.is_empty(), "[noise] needs symmetric, uniform, confusion or files");
+        scenes.plain().check_column(&self.by)?;
+        if let Some(scene) = scenes.of(&variations).find(|scene| scene.changed() == 0) {
+            let what = "no label differs from the data set's: there is nothing to find";
+            bail!("{}", scene.named(what));
+        }
+        Ok(())
+    }
+
+    fn outcome(&self, stage: &Stage<'_>) -> Result<Value, Wait> {
+        let clean = stage.plain()?;
+        let noisy = stage.scored(&self.scenes())?.into_iter();
+        let outcomes = noisy.map(|at| self.compared(clean, at));
+        found(outcomes.collect::<Result<Vec<NoiseOutcome>, LabError>>()?)
+    }
+}
+
 impl NoisePlan {
     /// Compares a noisy scene with the clean one.
-    ///
-    /// # Errors
-    /// When a column is unknown, or no label differs.
-    pub fn outcome(
+    fn compared(
         &self,
-        clean: &Scored,
-        scene: &Scene,
-        scored: &Scored,
+        clean: ScoredScene<'_>,
+        at: ScoredScene<'_>,
     ) -> Result<NoiseOutcome, LabError> {
-        let changed = scene.changed.iter().filter(|&&changed| changed).count();
-        if changed == 0 {
-            let what =
-                scene.named("no label differs from the data set's: there is nothing to find");
-            return Err(LabError::Plan(what));
-        }
-        let before = clean.scores.ranking(&self.by, None)?;
-        let table = &scored.scores;
-        let after = table.ranking(&self.by, None)?;
-        let columns = scored.scores.summaries().iter().map(|column| column.name.as_str());
-        let columns: Vec<&str> = columns.collect();
+        let (scene, scores) = (at.scene, &at.scored.scores);
+        let (before, after) = (clean.ranking(&self.by)?, at.ranking(&self.by)?);
+        let columns: Vec<&str> =
+            scores.summaries().iter().map(|column| column.name.as_str()).collect();
+        let ks = default_ks(&scene.changed);
         Ok(NoiseOutcome {
             scene: scene.name.clone(),
-            changed,
-            examples: scene.changed.len(),
-            detection: detections(table, &columns, &scene.changed, &default_ks(&scene.changed))?,
+            changed: scene.changed(),
+            examples: scene.examples(),
+            detection: detections(scores, &columns, &scene.changed, &ks)?,
             histogram: Histogram::of(&before, &after, &scene.changed),
         })
     }
@@ -167,5 +206,99 @@ impl Histogram {
             unchanged: of(false),
             before: count(&mut before.values.iter().copied()),
         }
+    }
+}
+
+fn findings(all: &[NoiseOutcome]) -> Findings {
+    let header = ["scene", "score", "auroc", "average precision", "k", "precision at k"];
+    let mut rows = Vec::new();
+    for noise in all {
+        for ColumnDetection { column, found, .. } in &noise.detection {
+            let (auroc, average) = (found.auroc.to_string(), found.average_precision.to_string());
+            for (k, precision) in &found.precision_at {
+                let at = [k.to_string(), precision.to_string()];
+                let row = [noise.scene.clone(), column.clone(), auroc.clone(), average.clone()];
+                rows.push(row.into_iter().chain(at).collect());
+            }
+        }
+    }
+    Findings {
+        tables: vec![NamedTable::new("detection.csv", &header, rows)],
+        text: all.iter().map(text).collect(),
+        sections: vec![section(all)],
+        ..Findings::default()
+    }
+}
+
+fn text(noise: &NoiseOutcome) -> String {
+    let rows = noise.detection.iter().take(6).map(|column| {
+        let found = &column.found;
+        let (auroc, ap) = (found.auroc, found.average_precision);
+        vec![column.column.clone(), format!("{auroc:.3}"), format!("{ap:.3}")]
+    });
+    let header = ["finds wrong labels", "AUROC", "average precision"];
+    format!("{}\n{}", noise.scene, table(&header, rows.collect(), 1))
+}
+
+fn section(all: &[NoiseOutcome]) -> Section {
+    let mut blocks = Vec::new();
+    for (index, noise) in all.iter().enumerate() {
+        blocks.push(Block::Figure(figure(noise, index)));
+        blocks.push(Block::Table(block(noise)));
+    }
+    Section { id: "noise".into(), title: "Which labels are wrong".into(), blocks }
+}
+
+fn figure(noise: &NoiseOutcome, index: usize) -> Figure {
+    let bars = &noise.histogram;
+    let series =
+        |name: &str, counts: &[u64]| HistogramSeries { name: name.into(), counts: counts.to_vec() };
+    Figure {
+        id: format!("noise-{index}"),
+        title: format!("{}: {} of right and wrong labels", noise.scene, bars.column),
+        caption: format!(
+            "{} of {} labels are wrong ({} %). “Before” is the same score under the labels of the \
+             data set. Bars are shares of each group.",
+            noise.changed,
+            noise.examples,
+            percent(noise.changed as f64 / noise.examples as f64)
+        ),
+        chart: Chart::Histogram(HistogramChart {
+            x: Axis::new(bars.column.clone()),
+            edges: bars.edges.clone(),
+            series: vec![
+                series("right labels", &bars.unchanged),
+                series("wrong labels", &bars.changed),
+                series("all, before", &bars.before),
+            ],
+            measure: HistogramMeasure::Shares,
+        }),
+    }
+}
+
+fn block(noise: &NoiseOutcome) -> TableBlock {
+    let chance = noise.changed as f64 / noise.examples as f64;
+    let ks =
+        noise.detection.first().map(|column| &column.found.precision_at[..]).unwrap_or_default();
+    let mut header: Vec<String> =
+        ["score", "AUROC", "average precision"].map(String::from).to_vec();
+    header.extend(ks.iter().map(|(k, _)| format!("precision at {k}")));
+    let rows = noise.detection.iter().take(SHOWN).map(|column| {
+        let found = &column.found;
+        let mut row = vec![column.column.clone()];
+        row.extend([found.auroc, found.average_precision].map(|value| format!("{value:.4}")));
+        row.extend(found.precision_at.iter().map(|(_, value)| format!("{value:.4}")));
+        row
+    });
+    TableBlock {
+        caption: format!(
+            "{}: how well scores find wrong labels, the best {SHOWN} of {}. By chance: AUROC 0.5, \
+             average precision and precision {chance:.3}",
+            noise.scene,
+            noise.detection.len()
+        ),
+        header,
+        rows: rows.collect(),
+        text_columns: 1,
     }
 }

@@ -2,12 +2,25 @@
 //! paper's figure 4).
 
 use datadiet_core::{Amount, Choice, KeepFraction, Quota, Rule};
-use datadiet_store::Store;
-use datadiet_table::Ranking;
+use datadiet_report::{Axis, Block, Chart, Figure, LineChart, Section, Series};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
-use super::point::{Place, Point, Points};
-use crate::{Fixed, LabError, Retraining, Scene, Scored};
+use super::page::{reference, scene_name};
+use super::points::{self, BAND, Place, Point, Points, PointsOutcome};
+use super::stage::found;
+use super::{Findings, Kind, Size, Stage, Study, Wait, read};
+use crate::refuse::ensure;
+use crate::scenes::{Scenes, Variation};
+use crate::text::percent;
+use crate::{Fixed, LabError, Retraining, ScoredScene};
+
+/// `[window]`.
+pub const KIND: Kind = Kind {
+    name: "window",
+    read: read::<WindowPlan>,
+    findings: |outcome| Ok(findings(&Vec::<PointsOutcome>::deserialize(outcome)?)),
+};
 
 /// Which windows are trained on.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -38,71 +51,109 @@ fn once() -> u32 {
     1
 }
 
-impl WindowPlan {
-    /// Number of trainings on subsets.
-    pub fn trainings(&self) -> usize {
-        self.noise.len() * (self.offsets.len() + 1) * self.retrainings as usize
+impl Study for WindowPlan {
+    fn scenes(&self) -> Vec<Variation> {
+        Variation::uniform(&self.noise)
     }
 
-    /// Checks what does not need the scores.
-    ///
-    /// # Errors
-    /// For a column that scoring does not take, or windows past the end.
-    pub fn check(&self, scene: &Scene) -> Result<(), LabError> {
-        scene.check_column(&self.by)?;
+    fn needs_test(&self) -> bool {
+        true
+    }
+
+    fn check(&self, scenes: &Scenes) -> Result<(), LabError> {
+        scenes.plain().check_column(&self.by)?;
         let keep = f64::from(self.keep);
-        let past = |offset: &&f64| **offset < 0.0 || **offset + keep > 1.0 + 1e-9;
-        let problem = match self.offsets.iter().find(past) {
-            Some(offset) => format!(
+        for offset in &self.offsets {
+            ensure!(
+                *offset >= 0.0 && offset + keep <= 1.0 + 1e-9,
                 "a window of {keep} that begins at {offset} ends past the order: offset and size \
                  together are at most 1"
-            ),
-            None if self.retrainings == 0 => "[window] retrainings must be at least 1".into(),
-            None => return Ok(()),
-        };
-        Err(LabError::Plan(problem))
-    }
-
-    /// Chooses the windows of one scene, and a random subset of their size.
-    ///
-    /// # Errors
-    /// When the column is unknown or does not order the examples, or a window is past the end.
-    pub fn prepare(
-        &self,
-        store: &Store,
-        scene: &Scene,
-        scored: &Scored,
-    ) -> Result<Points, LabError> {
-        let ranking = scored.scores.ranking(&self.by, None)?;
-        let mut points = Vec::new();
-        for &offset in &self.offsets {
-            let place = Place {
-                series: ranking.name.clone(),
-                offset: Some(offset),
-                keep: self.keep.into(),
-                time: None,
-            };
-            let rule = Rule::Window { offset };
-            points.push(self.point(store, scene, place, rule, &ranking)?);
+            );
         }
-        let place = Place { series: "random".into(), keep: self.keep.into(), ..Place::default() };
-        points.push(self.point(store, scene, place, Rule::Random, &ranking)?);
-        let full = Retraining::full(scene, self.retrainings);
-        let how = "Networks are trained from scratch for as many steps as on everything.".into();
-        Ok(Points { scene: scene.name.clone(), how, points, full })
+        ensure!(self.retrainings > 0, "[window] retrainings must be at least 1");
+        Ok(())
     }
 
-    fn point(
-        &self,
-        store: &Store,
-        scene: &Scene,
-        place: Place,
-        rule: Rule,
-        ranking: &Ranking,
-    ) -> Result<Point, LabError> {
-        let amount = Amount::Fraction(self.keep);
-        let choice = Choice { rule, amount, quota: self.quota, seed: scene.template.seed };
-        let (ranking, count) = (Some(ranking), self.retrainings);
-        Point::chosen_by(&choice, ranking, store, scene, place, Fixed::Steps, count)
+    fn size(&self, scenes: &Scenes) -> Size {
+        let subsets = self.noise.len() * (self.offsets.len() + 1) * self.retrainings as usize;
+        let variations = self.scenes();
+        let full = |scene| Retraining::full(scene, self.retrainings).untrained();
+        Size::whole(subsets + scenes.of(&variations).map(full).sum::<usize>(), scenes)
     }
+
+    fn outcome(&self, stage: &Stage<'_>) -> Result<Value, Wait> {
+        let scenes = stage.scored(&self.scenes())?.into_iter();
+        let all = scenes.map(|at| Ok((at, self.points(at)?))).collect::<Result<Vec<_>, LabError>>();
+        found(Points::judged(&all?, stage)?)
+    }
+}
+
+impl WindowPlan {
+    /// The windows of one scene, and a random subset of their size.
+    fn points(&self, at: ScoredScene<'_>) -> Result<Points, LabError> {
+        let ranking = at.ranking(&self.by)?;
+        let windows = self.offsets.iter().map(|&offset| (Some(offset), Rule::Window { offset }));
+        let mut points = Vec::new();
+        for (offset, rule) in windows.chain([(None, Rule::Random)]) {
+            let series = offset.map_or("random", |_| ranking.name.as_str()).to_owned();
+            let place = Place { series, offset, keep: self.keep.into(), time: None };
+            let (amount, seed) = (Amount::Fraction(self.keep), at.scene.template.seed);
+            let choice = Choice { rule, amount, quota: self.quota, seed };
+            let (fixed, count) = (Fixed::Steps, self.retrainings);
+            points.push(Point::chosen_by(&choice, Some(&ranking), at, place, fixed, count)?);
+        }
+        let full = Retraining::full(at.scene, self.retrainings);
+        let how = "Networks are trained from scratch for as many steps as on everything.".into();
+        Ok(Points { how, points, full })
+    }
+}
+
+fn findings(windows: &[PointsOutcome]) -> Findings {
+    Findings {
+        tables: vec![points::csv(windows)],
+        text: windows.iter().map(points::text).collect(),
+        sections: vec![section(windows)],
+        full: windows.first().and_then(|points| points.full.clone()),
+        ..Findings::default()
+    }
+}
+
+fn section(windows: &[PointsOutcome]) -> Section {
+    let series = windows.iter().map(|points| Series {
+        name: scene_name(&points.scene).into(),
+        points: (points.points.iter())
+            .filter_map(|p| p.at(percent(p.place.offset?), format!("{} examples", p.size)))
+            .collect(),
+        dashed: false,
+    });
+    let mut references = Vec::new();
+    for points in windows {
+        let random = points.points.iter().find(|point| point.place.offset.is_none());
+        let accuracy = random.and_then(|point| point.accuracy.as_ref());
+        references.extend(reference(&format!("{}, random", scene_name(&points.scene)), accuracy));
+    }
+    let first = windows.first().and_then(|points| points.points.first());
+    let (by, keep) = first.map_or(("", 0.0), |p| (p.place.series.as_str(), p.place.keep));
+    let figure = Figure {
+        id: "window".into(),
+        title: format!("Accuracy of a window of {} % over the order of {by}", percent(keep)),
+        caption: format!(
+            "The window keeps the examples between the percentile on the axis and {} % further. \
+             {BAND}",
+            percent(keep)
+        ),
+        chart: Chart::Lines(LineChart {
+            x: Axis::new(format!("window begins after, % of the ascending order of {by}")),
+            y: Axis::new("test accuracy, %"),
+            series: series.collect(),
+            references,
+        }),
+    };
+    let how = windows.first().map_or(String::new(), |points| points.how.clone());
+    let blocks = vec![
+        Block::Text(how),
+        Block::Figure(figure),
+        Block::Table(points::block("Test accuracy of every window", windows)),
+    ];
+    Section { id: "windows".into(), title: "Which part teaches most".into(), blocks }
 }

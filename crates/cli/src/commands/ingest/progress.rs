@@ -3,10 +3,9 @@
 use std::io::IsTerminal;
 use std::time::{Duration, Instant};
 
+use datadiet_core::grouped;
 use datadiet_ingest::Progress;
 use indicatif::{ProgressBar, ProgressStyle};
-
-use crate::output::grouped;
 
 /// Time between lines, and before the first: short work is not worth one.
 const PAUSE: Duration = Duration::from_secs(10);

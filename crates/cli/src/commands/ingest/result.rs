@@ -2,10 +2,12 @@
 
 use std::path::PathBuf;
 
+use datadiet_core::grouped;
+use datadiet_lab::text::table;
 use datadiet_table::{Card, IngestedFile, IngestedRun};
 use serde::Serialize;
 
-use crate::output::{column_row, grouped, table};
+use crate::output::column_row;
 
 /// Files that the report for people lists of a run.
 const FILES_LISTED: usize = 6;

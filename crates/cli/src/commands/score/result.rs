@@ -3,13 +3,14 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use datadiet_core::grouped;
 use datadiet_data::Dataset;
-use datadiet_lab::ScoreOutcome;
+use datadiet_lab::{Scored, text::table};
 use datadiet_store::RunResult;
 use datadiet_table::{Accuracy, Card, ColumnSummary};
 use serde::{Deserialize, Serialize};
 
-use crate::output::{column_row, grouped, table};
+use crate::output::column_row;
 
 /// The content of `scores.json`: the card of the table, and what differs from one run of the same job
 /// to the next.
@@ -51,21 +52,21 @@ pub struct Cost {
 ///
 /// Without reasons of failures, which are told differently when they happen and when they are on
 /// record: the same job gives the same table, byte for byte.
-pub fn complete(card: &mut Card, dataset: &Dataset, outcome: &ScoreOutcome) {
-    let results: Vec<&RunResult> = outcome.completed.iter().map(|(_, result)| result).collect();
+pub fn complete(card: &mut Card, dataset: &Dataset, scored: &Scored) {
+    let results: Vec<&RunResult> = scored.completed.iter().map(|(_, result)| result).collect();
     let split = if dataset.test().is_some() { "test" } else { "train" };
     card.source = dataset.source().into();
     card.accuracy = Some(accuracy(split, &results));
-    card.failed = outcome.failed.iter().map(|failure| failure.on_card()).collect();
+    card.failed = scored.failed.iter().map(|failure| failure.on_card()).collect();
     card.failed.iter_mut().for_each(|failed| failed.reason = None);
 }
 
 impl ScoreReport {
     /// Of the card of the table that was written.
-    pub fn new(card: &Card, outcome: &ScoreOutcome, wall: Duration, files: Vec<PathBuf>) -> Self {
-        let results: Vec<&RunResult> = outcome.completed.iter().map(|(_, result)| result).collect();
-        let failed = outcome.failed.iter().map(|failure| failure.on_card()).collect();
-        let cost = Cost::of(&results, outcome.reused, wall);
+    pub fn new(card: &Card, scored: &Scored, wall: Duration, files: Vec<PathBuf>) -> Self {
+        let results: Vec<&RunResult> = scored.completed.iter().map(|(_, result)| result).collect();
+        let failed = scored.failed.iter().map(|failure| failure.on_card()).collect();
+        let cost = Cost::of(&results, scored.reused, wall);
         Self { card: Card { failed, ..card.clone() }, cost, files }
     }
 

@@ -3,9 +3,10 @@
 use anyhow::Result;
 use clap::Args;
 use datadiet_core::spearman;
+use datadiet_lab::text::table;
 use serde::Serialize;
 
-use crate::output::{OutputArgs, table};
+use crate::output::OutputArgs;
 use crate::scores_file::FileArgs;
 
 /// Arguments of `scores correlate`.

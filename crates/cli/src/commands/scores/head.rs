@@ -2,10 +2,11 @@
 
 use anyhow::Result;
 use clap::Args;
+use datadiet_lab::text::table;
 use datadiet_table::{Column, Ranking, Row, ScoreTable};
 use serde::Serialize;
 
-use crate::output::{OutputArgs, table};
+use crate::output::OutputArgs;
 use crate::scores_file::{FileArgs, HardArgs};
 
 /// Arguments of `scores head`.

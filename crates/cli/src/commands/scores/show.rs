@@ -2,10 +2,12 @@
 
 use anyhow::Result;
 use clap::Args;
+use datadiet_core::grouped;
+use datadiet_lab::text::table;
 use datadiet_table::{Card, ColumnDescription, hard_end};
 use serde::Serialize;
 
-use crate::output::{OutputArgs, grouped, table};
+use crate::output::OutputArgs;
 use crate::scores_file::FileArgs;
 
 /// Arguments of `scores show`.

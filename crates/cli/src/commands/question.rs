@@ -1,0 +1,81 @@
+//! What `run`, `ntk`, `lmc` and `diet` have in common: an experiment, a folder of its results, and a
+//! report.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::Args;
+use datadiet_lab::{Experiment, ExperimentOptions};
+
+use crate::execution::{Answer, ExecutionArgs, Task, carry_out, open};
+use crate::home::HomeArgs;
+use crate::output::{OutputArgs, named_folder};
+
+/// Options of commands that carry out an experiment.
+#[derive(Args)]
+pub struct QuestionArgs {
+    /// Say what it would train and cost, and stop.
+    #[arg(long)]
+    plan: bool,
+    /// Folder for the results [default: in results/ or diets/, named by what is asked].
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    #[command(flatten)]
+    execution: ExecutionArgs,
+    #[command(flatten)]
+    output: OutputArgs,
+}
+
+/// Where results go if nothing else is said.
+pub enum DefaultFolder<'a> {
+    /// There.
+    At(PathBuf),
+    /// In `FOLDER/PREFIXDATA-MODEL-ID`, the id being that of what is asked.
+    Named(&'a str, &'a str),
+}
+
+impl QuestionArgs {
+    /// Carries out an experiment, writes its results and its report. Paths in it are relative to
+    /// `folder`.
+    ///
+    /// # Errors
+    /// When it makes no sense, does not fit the data, or nothing came of it.
+    pub fn answer(
+        self,
+        home: &HomeArgs,
+        options: ExperimentOptions,
+        folder: &Path,
+        default: DefaultFolder<'_>,
+    ) -> Result<ExitCode> {
+        let training = options.training.clone();
+        let dataset = open(home, &training)?;
+        let experiment = Experiment::new(options, folder, &dataset)?;
+        let scene = experiment.scenes.plain();
+        let spec = &scene.template;
+        let out = match (self.out, default) {
+            (Some(out), _) | (None, DefaultFolder::At(out)) => out,
+            (None, DefaultFolder::Named(folder, prefix)) => {
+                let name = format!("{prefix}{}-{}", spec.data.name, spec.network.name);
+                named_folder(folder, &name, &(&scene.scoring, &experiment.options.studies))?
+            }
+        };
+        let task = Task {
+            options: &training,
+            template: spec,
+            examples: scene.examples(),
+            what: experiment.headline(),
+            steps: experiment.size().steps,
+            out: Some(&out),
+            plan: self.plan.then(|| experiment.plan()),
+        };
+        carry_out(home, self.execution, self.output, &task, |execution| {
+            experiment.check_folder(&out)?;
+            let Some(mut done) = experiment.run(&execution.sweep())? else { return Ok(None) };
+            experiment.write(&out, &execution.store, &dataset, &mut done)?;
+            crate::commands::report::of_folder(home, &out)?;
+            let (text, failed) = (done.outcome.text()?, done.outcome.failed.clone());
+            Ok(Some(Answer { text, failed, value: done.outcome }))
+        })
+    }
+}

@@ -1,0 +1,185 @@
+//! An experiment as it is asked for, in a TOML file or by a program.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde_json::Value;
+use toml::Table;
+
+use crate::options;
+use crate::refuse::{bail, ensure};
+use crate::study::{Kind, STUDIES, Study};
+use crate::{LabError, ScoringOptions, TrainingOptions};
+
+/// An experiment as it is asked for.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", default)]
+pub struct ExperimentOptions {
+    /// One line for the top of the report.
+    pub title: String,
+    /// What it is about, in a paragraph.
+    pub about: String,
+    /// How networks are trained.
+    pub training: TrainingOptions,
+    /// How scores are taken.
+    pub scoring: ScoringOptions,
+    /// What is asked; a table each.
+    #[serde(flatten)]
+    pub studies: Studies,
+}
+
+/// The studies of an experiment, in the order of [`STUDIES`].
+#[derive(Clone, Debug, Default)]
+pub struct Studies(Vec<Asked>);
+
+#[derive(Clone, Debug)]
+pub(crate) struct Asked {
+    pub kind: Kind,
+    /// The study as it stands in a file, defaults filled in.
+    pub options: Value,
+    pub study: Arc<dyn Study>,
+}
+
+impl ExperimentOptions {
+    /// An experiment without a study: it scores.
+    pub fn new(title: &str, training: TrainingOptions, scoring: ScoringOptions) -> Self {
+        Self { title: title.into(), training, scoring, ..Self::default() }
+    }
+
+    /// With a study of this kind instead of any other of the kind.
+    ///
+    /// # Panics
+    /// When it cannot be written as JSON.
+    #[must_use]
+    pub fn with<S: Study + Clone + Serialize + 'static>(mut self, kind: Kind, study: &S) -> Self {
+        let options = serde_json::to_value(study).expect("options are plain data");
+        let studies = &mut self.studies.0;
+        studies.retain(|asked| asked.kind.name != kind.name);
+        studies.push(Asked { kind, options, study: Arc::new(study.clone()) });
+        studies.sort_by_key(|a| STUDIES.iter().position(|kind| kind.name == a.kind.name));
+        self
+    }
+
+    /// Reads a TOML file and lays `changes` (`key=value`) over it.
+    ///
+    /// # Errors
+    /// For unknown keys, wrong types, or a file without a study.
+    pub fn read(path: &Path, changes: &[String]) -> Result<Self, LabError> {
+        let text = match std::fs::read_to_string(path) {
+            Ok(text) => text,
+            Err(error) => bail!(
+                "cannot read {}: {error}; the repository's experiments/ has examples",
+                path.display()
+            ),
+        };
+        Self::parse(&text, changes).map_err(options::in_file(path))
+    }
+
+    /// Reads a TOML text and lays `changes` (`key=value`) over it.
+    ///
+    /// # Errors
+    /// For unknown keys, wrong types, or a text without a study.
+    pub fn parse(text: &str, changes: &[String]) -> Result<Self, LabError> {
+        let mut given: Table = toml::from_str(text)?;
+        for change in changes {
+            if let Err(error) = set(&mut given, change) {
+                bail!("in --set {change}: {error}");
+            }
+        }
+        let options: Self = options::of_table(given)?;
+        ensure!(
+            !options.studies.0.is_empty(),
+            "there is no study: add [{}]; see `datadiet run --help`",
+            STUDIES.iter().map(|kind| kind.name).collect::<Vec<&str>>().join("], [")
+        );
+        Ok(options)
+    }
+}
+
+impl Studies {
+    pub(crate) fn iter(&self) -> std::slice::Iter<'_, Asked> {
+        self.0.iter()
+    }
+}
+
+/// Kinds that are not asked for are null: so the known keys are all there.
+impl Serialize for Studies {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let asked = |kind: &Kind| {
+            let asked = self.0.iter().find(|asked| asked.kind.name == kind.name);
+            (kind.name, asked.map_or(Value::Null, |asked| asked.options.clone()))
+        };
+        serializer.collect_map(STUDIES.iter().map(asked))
+    }
+}
+
+/// Tables that are no study are left out: whoever reads options finds them as unknown keys.
+impl<'de> Deserialize<'de> for Studies {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let mut given: BTreeMap<String, toml::Value> = BTreeMap::deserialize(deserializer)?;
+        let asked = |kind: &Kind| {
+            let read = (kind.read)(given.remove(kind.name)?);
+            let asked = |(options, study)| Asked { kind: *kind, options, study };
+            let name = kind.name;
+            let wrong = |error| serde::de::Error::custom(format!("in [{name}]: {error}"));
+            Some(read.map(asked).map_err(wrong))
+        };
+        STUDIES.iter().filter_map(asked).collect::<Result<Vec<Asked>, D::Error>>().map(Self)
+    }
+}
+
+fn set(options: &mut Table, change: &str) -> Result<(), LabError> {
+    let Some((key, value)) = change.split_once('=') else {
+        bail!("give KEY=VALUE, such as training.epochs=2");
+    };
+    let mut parts: Vec<&str> = key.trim().split('.').collect();
+    let last = parts.pop().unwrap_or_default();
+    let mut inner = options;
+    for part in parts {
+        let entry = inner.entry(part).or_insert_with(|| Table::new().into());
+        let toml::Value::Table(next) = entry else { bail!("{part} is not a table") };
+        inner = next;
+    }
+    inner.insert(last.to_owned(), value_of(value.trim()));
+    Ok(())
+}
+
+/// As TOML, or else as text: `--set training.data=cifar10` needs no quotes.
+fn value_of(text: &str) -> toml::Value {
+    let as_toml = toml::from_str::<Table>(&format!("value = {text}")).ok();
+    as_toml.and_then(|mut table| table.remove("value")).unwrap_or_else(|| text.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_can_be_changed_by_their_path() {
+        let mut options: Table = toml::from_str("[training]\nepochs = 8").unwrap();
+        for change in ["training.epochs=2", "training.data = cifar10", "curve.keep=[0.5, 0.2]"] {
+            set(&mut options, change).unwrap();
+        }
+        assert_eq!(options["training"]["epochs"].as_integer(), Some(2));
+        assert_eq!(options["training"]["data"].as_str(), Some("cifar10"));
+        assert_eq!(options["curve"]["keep"].as_array().unwrap().len(), 2);
+        assert!(set(&mut options, "training.epochs").is_err());
+    }
+
+    #[test]
+    fn unknown_keys_are_refused_with_the_nearest() {
+        for (text, expected) in [
+            ("titel = \"x\"", "unknown key `titel`; did you mean `title`?"),
+            ("[training]\nepoch = 2", "unknown key `training.epoch`; did you mean `epochs`?"),
+            ("[scoring]\nreplica = 2", "unknown key `scoring.replica`; did you mean `replicas`?"),
+            ("[curve]\nkep = [0.5]", "in [curve]: unknown field `kep`"),
+            ("[curv]\nkeep = [0.5]", "unknown key `curv`; did you mean `curve`?"),
+            ("", "there is no study"),
+        ] {
+            let message = ExperimentOptions::parse(text, &[]).unwrap_err().to_string();
+            assert!(message.contains(expected), "{text}: {message}");
+        }
+    }
+}

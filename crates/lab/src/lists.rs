@@ -1,0 +1,35 @@
+//! Labels and matrices from files.
+
+use std::path::Path;
+
+use datadiet_data::Dataset;
+use datadiet_table::ListFile;
+
+use crate::LabError;
+use crate::refuse::bail;
+
+/// Reads labels for the training examples of a data set.
+///
+/// # Errors
+/// When the file is missing, of an unknown format, for another data set, or holds something else.
+pub fn labels(path: &Path, dataset: &Dataset) -> Result<Vec<u32>, LabError> {
+    let file = ListFile::read(path, "labels")?;
+    Ok(file.labels_of(dataset.name(), dataset.fingerprint())?)
+}
+
+/// Reads a matrix of probabilities from a JSON file: an array of rows.
+///
+/// # Errors
+/// When the file is missing, or holds something else.
+pub fn matrix(path: &Path) -> Result<Vec<Vec<f64>>, LabError> {
+    let text = match std::fs::read(path) {
+        Ok(text) => text,
+        Err(error) => bail!("cannot read {}: {error}", path.display()),
+    };
+    match serde_json::from_slice(&text) {
+        Ok(matrix) => Ok(matrix),
+        Err(error) => {
+            bail!("{} is no JSON array of rows of probabilities: {error}", path.display())
+        }
+    }
+}

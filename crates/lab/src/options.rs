@@ -1,0 +1,87 @@
+//! Options in TOML: unknown keys are refused, and options given elsewhere are laid over them.
+
+use std::path::Path;
+
+use datadiet_core::nearest;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use toml::Table;
+
+use crate::LabError;
+use crate::refuse::bail;
+
+/// Reads options from a TOML file. They must serialise to what they were read from, whole: that is
+/// how unknown keys are found.
+///
+/// # Errors
+/// When the file cannot be read, a value has the wrong type, or a key is unknown.
+pub fn read<T: DeserializeOwned + Serialize>(path: &Path) -> Result<T, LabError> {
+    let text = match std::fs::read_to_string(path) {
+        Ok(text) => text,
+        Err(error) => {
+            bail!("cannot read {}: {error} (options come as --data NAME …)", path.display())
+        }
+    };
+    toml::from_str(&text).map_err(LabError::from).and_then(of_table).map_err(in_file(path))
+}
+
+/// An error in a file.
+pub(crate) fn in_file(path: &Path) -> impl Fn(LabError) -> LabError {
+    move |error| LabError::Plan(format!("in {}: {error}", path.display()))
+}
+
+/// Options from a table, no key of which may be unknown.
+pub(crate) fn of_table<T: DeserializeOwned + Serialize>(given: Table) -> Result<T, LabError> {
+    let options: T = given.clone().try_into()?;
+    check_keys(&given, &plain(&options), "")?;
+    Ok(options)
+}
+
+/// Refuses keys of `given` that reading did not keep, with the most similar of those that it knows.
+fn check_keys(given: &Table, known: &Value, path: &str) -> Result<(), LabError> {
+    let Value::Object(known) = known else { return Ok(()) };
+    for (key, value) in given {
+        match (known.get(key), value) {
+            (Some(known), toml::Value::Table(given)) => {
+                check_keys(given, known, &format!("{path}{key}."))?;
+            }
+            (Some(_), _) => {}
+            (None, _) => match nearest(key, known.keys().map(String::as_str)) {
+                Some(nearest) => bail!("unknown key `{path}{key}`; did you mean `{nearest}`?"),
+                None => bail!("unknown key `{path}{key}`; see --help for what there is"),
+            },
+        }
+    }
+    Ok(())
+}
+
+fn plain(options: &impl Serialize) -> Value {
+    serde_json::to_value(options).expect("options are plain data")
+}
+
+/// `below`, with those options of `above` that were given instead.
+///
+/// # Errors
+/// When they cannot be brought together.
+pub fn laid_over<T: DeserializeOwned + Serialize>(below: &T, above: &T) -> Result<T, LabError> {
+    // TOML leaves options out that were not given, so laying one over the other merges them.
+    let mut merged = Table::try_from(below)?;
+    let is_given = |value: &toml::Value| value.as_array().is_none_or(|list| !list.is_empty());
+    merged.extend(Table::try_from(above)?.into_iter().filter(|(_, value)| is_given(value)));
+    Ok(merged.try_into()?)
+}
+
+/// Without what was not given, however deep, so that what was asked compares equal although options
+/// were added since.
+pub(crate) fn given(value: Value) -> Value {
+    let is_given =
+        |value: &Value| !value.is_null() && value.as_array().is_none_or(|list| !list.is_empty());
+    match value {
+        Value::Object(fields) => {
+            let fields = fields.into_iter().map(|(name, value)| (name, given(value)));
+            Value::Object(fields.filter(|(_, value)| is_given(value)).collect())
+        }
+        other => other,
+    }
+}

@@ -1,0 +1,63 @@
+//! What part of this machine trains.
+
+use datadiet_core::grouped;
+use datadiet_store::{DeviceKind, Precision, RunSpec};
+
+use crate::LabError;
+use crate::refuse::ensure;
+use crate::training::{TrainingOptions, positive};
+
+/// Memory of a machine that does not tell, MiB.
+const UNKNOWN_MEMORY: u64 = 4096;
+
+/// How many trainings go on at a time, and what each may use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Resources {
+    /// Trainings at a time, a process each.
+    pub workers: usize,
+    /// Memory that the gradient norms of a process may use, MiB.
+    pub memory: u64,
+    /// GPUs to spread them over; none on the processor.
+    pub gpus: usize,
+}
+
+impl Resources {
+    /// For trainings like `template`; where the options leave it open, the whole machine.
+    ///
+    /// # Errors
+    /// For numbers that must not be 0.
+    pub fn new(options: &TrainingOptions, template: &RunSpec) -> Result<Self, LabError> {
+        let gpus = positive("--gpus", options.gpus, 1)? as usize;
+        let cores = std::thread::available_parallelism().map_or(1, |cores| cores.get());
+        let (default, gpus) = match template.device {
+            DeviceKind::Cpu => ((cores / template.threads as usize).max(1), 0),
+            DeviceKind::Cuda => (gpus, gpus),
+        };
+        let workers = positive("--workers", options.workers, default as u32)? as usize;
+        let shared_out = || (memory_mib() / 2 / workers as u64).max(256);
+        let memory = options.memory.unwrap_or_else(shared_out);
+        ensure!(memory > 0, "--memory must be at least 1 MiB");
+        Ok(Self { workers, memory, gpus })
+    }
+
+    /// Data, network, arithmetic and trainings at a time in one line.
+    pub fn headline(&self, template: &RunSpec, examples: usize) -> String {
+        let precision = if template.precision == Precision::Bf16 { "bf16" } else { "f32" };
+        format!(
+            "{}: {} examples · {} of width {} · {precision} · {} at a time",
+            template.data.name,
+            grouped(examples as u64),
+            template.network.name,
+            template.network.width,
+            self.workers,
+        )
+    }
+}
+
+/// Memory of the machine, MiB.
+fn memory_mib() -> u64 {
+    #[cfg(target_os = "linux")]
+    return nix::sys::sysinfo::sysinfo().map_or(UNKNOWN_MEMORY, |about| about.ram_total() >> 20);
+    #[cfg(not(target_os = "linux"))]
+    UNKNOWN_MEMORY
+}

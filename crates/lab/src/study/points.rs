@@ -1,0 +1,280 @@
+//! Subsets and what trainings on them reach: the points of a figure, with a training on everything
+//! beside them.
+
+use datadiet_core::{Choice, Chosen, skew};
+use datadiet_report::{Point as FigurePoint, TableBlock};
+use datadiet_table::Ranking;
+use serde::{Deserialize, Serialize};
+
+use super::page::{band_point, scene_name};
+use super::{NamedTable, Stage, Wait, cells};
+use crate::text::{percent, table};
+use crate::{Fixed, Job, LabError, Results, Retraining, ScoredScene, Spread};
+
+pub(super) const BAND: &str = "Bands go from the 16th to the 84th percentile of the trainings on \
+                               one subset; random is one random subset of each size.";
+
+/// Where a point stands in its figure.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Place {
+    /// What it belongs to: the score that chose it, `random` or `full`.
+    pub series: String,
+    /// Fraction kept.
+    pub keep: f64,
+    /// Fraction of the ascending order before the window, for windows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub offset: Option<f64>,
+    /// Epoch at which the scores were taken.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub time: Option<f64>,
+}
+
+/// A subset to be judged.
+#[derive(Clone, Debug)]
+pub struct Point {
+    place: Place,
+    skew: f64,
+    size: usize,
+    retraining: Retraining,
+}
+
+/// A judged subset.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct PointOutcome {
+    /// Where it stands.
+    #[serde(flatten)]
+    pub place: Place,
+    /// Examples kept.
+    pub size: usize,
+    /// Largest over smallest kept share of a class; none where a class vanished.
+    pub skew: Option<f64>,
+    /// Steps of a training.
+    pub steps: u64,
+    /// Test accuracy; none where every training failed.
+    pub accuracy: Option<Spread>,
+}
+
+impl Point {
+    /// The subset of a whole scene that a choice gives.
+    ///
+    /// # Errors
+    /// When it cannot be chosen, or the ids cannot be kept.
+    pub fn chosen_by(
+        choice: &Choice,
+        ranking: Option<&Ranking<'_>>,
+        at: ScoredScene<'_>,
+        place: Place,
+        fixed: Fixed,
+        trainings: u32,
+    ) -> Result<Self, LabError> {
+        Self::new(at, place, &at.chosen(choice, ranking)?, fixed, trainings)
+    }
+
+    /// A chosen subset of a scene.
+    ///
+    /// # Errors
+    /// When the ids cannot be kept.
+    pub fn new(
+        at: ScoredScene<'_>,
+        place: Place,
+        chosen: &Chosen,
+        fixed: Fixed,
+        trainings: u32,
+    ) -> Result<Self, LabError> {
+        let from = place.offset.map_or(String::new(), |offset| format!(" from {offset}"));
+        let name = at.scene.named(&format!("{} {} %{from}", place.series, percent(place.keep)));
+        let ids = (chosen.ids.as_slice(), at.scene.examples());
+        Ok(Self {
+            place,
+            skew: skew(&chosen.shares),
+            size: chosen.ids.len(),
+            retraining: Retraining::on(at.store, &at.scene.template, ids, fixed, trainings, name)?,
+        })
+    }
+
+    /// The trainings that judge it.
+    pub fn jobs(&self) -> impl Iterator<Item = Job> {
+        self.retraining.jobs()
+    }
+
+    /// What its trainings reached.
+    pub fn outcome(&self, results: &Results) -> PointOutcome {
+        PointOutcome {
+            place: self.place.clone(),
+            size: self.size,
+            skew: self.skew.is_finite().then_some(self.skew),
+            steps: self.retraining.steps(),
+            accuracy: self.retraining.test(results),
+        }
+    }
+}
+
+impl PointOutcome {
+    /// It in a figure, at `x`; none where every training failed.
+    pub(super) fn at(&self, x: f64, note: String) -> Option<FigurePoint> {
+        Some(band_point(x, self.accuracy.as_ref()?, 100.0, note))
+    }
+}
+
+/// Subsets of one scene, beside a training on everything.
+#[derive(Clone, Debug)]
+pub struct Points {
+    /// How subsets are chosen and trained on, in words.
+    pub how: String,
+    /// The subsets.
+    pub points: Vec<Point>,
+    /// Trainings on everything.
+    pub full: Retraining,
+}
+
+/// What the subsets of one scene reach.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct PointsOutcome {
+    /// Name of the scene; empty for the plain one.
+    pub scene: String,
+    /// How subsets are chosen and trained on, in words.
+    pub how: String,
+    /// The subsets.
+    pub points: Vec<PointOutcome>,
+    /// Accuracy of training on everything.
+    pub full: Option<Spread>,
+    /// Steps of a training on everything.
+    pub steps: u64,
+    /// Examples in all.
+    pub examples: usize,
+}
+
+impl Points {
+    /// What the trainings on the points of several scenes reached, once all have ended.
+    ///
+    /// # Errors
+    /// [`Wait`] for trainings.
+    pub fn judged(
+        all: &[(ScoredScene<'_>, Self)],
+        stage: &Stage<'_>,
+    ) -> Result<Vec<PointsOutcome>, Wait> {
+        let jobs = |points: &Self| -> Vec<Job> {
+            let subsets = points.points.iter().flat_map(Point::jobs);
+            points.full.jobs().chain(subsets).collect()
+        };
+        stage.trained(all.iter().flat_map(|(_, points)| jobs(points)))?;
+        let outcome = |(at, points): &(ScoredScene<'_>, Self)| PointsOutcome {
+            scene: at.scene.name.clone(),
+            how: points.how.clone(),
+            points: points.points.iter().map(|point| point.outcome(stage.results)).collect(),
+            full: points.full.test(stage.results),
+            steps: points.full.steps(),
+            examples: at.scene.examples(),
+        };
+        Ok(all.iter().map(outcome).collect())
+    }
+}
+
+/// Test accuracy of every subset, as `points.csv`.
+pub(super) fn csv(all: &[PointsOutcome]) -> NamedTable {
+    let optional = |value: Option<f64>| value.map_or(String::new(), |v| v.to_string());
+    let row = |points: &PointsOutcome, place: &Place, numbers: [String; 3], of: Option<&Spread>| {
+        let mut row = vec![points.scene.clone(), place.series.clone(), place.keep.to_string()];
+        row.extend([optional(place.offset), optional(place.time)]);
+        row.extend(numbers.into_iter().chain(cells(of)));
+        row
+    };
+    let mut rows = Vec::new();
+    for points in all {
+        for point in &points.points {
+            let skew = optional(point.skew);
+            let numbers = [point.size.to_string(), point.steps.to_string(), skew];
+            rows.push(row(points, &point.place, numbers, point.accuracy.as_ref()));
+        }
+        if let Some(full) = &points.full {
+            let place = Place { series: "full".into(), keep: 1.0, ..Place::default() };
+            let numbers = [points.examples.to_string(), points.steps.to_string(), "1".into()];
+            rows.push(row(points, &place, numbers, Some(full)));
+        }
+    }
+    let header = [
+        "scene",
+        "series",
+        "keep",
+        "offset",
+        "time",
+        "examples",
+        "steps",
+        "skew",
+        "accuracy",
+        "p16",
+        "p84",
+        "accuracies",
+    ];
+    NamedTable::new("points.csv", &header, rows)
+}
+
+/// For the terminal.
+pub(super) fn text(points: &PointsOutcome) -> String {
+    let percent = |value: f64| format!("{:.0} %", value * 100.0);
+    let mut rows: Vec<Vec<String>> = Vec::new();
+    if let Some(full) = &points.full {
+        rows.push(vec!["full".into(), percent(1.0), String::new(), full.percent()]);
+    }
+    for point in &points.points {
+        rows.push(vec![
+            point.place.series.clone(),
+            percent(point.place.keep),
+            point.place.offset.map_or(String::new(), percent),
+            point.accuracy.as_ref().map_or("failed".into(), Spread::percent),
+        ]);
+    }
+    let text = table(&["chosen by", "kept", "from", "test accuracy"], rows, 1);
+    if points.scene.is_empty() { text } else { format!("{}\n{text}", points.scene) }
+}
+
+/// For the report.
+pub(super) fn block(caption: &str, all: &[PointsOutcome]) -> TableBlock {
+    let several = all.len() > 1;
+    let mut header: Vec<String> = if several { vec!["labels".into()] } else { Vec::new() };
+    header.extend(
+        ["chosen by", "kept, %", "from, %", "examples", "skew", "accuracy, %", "p16", "p84", "n"]
+            .map(String::from),
+    );
+    let mut rows = Vec::new();
+    for points in all {
+        let scene = several.then(|| scene_name(&points.scene).to_owned());
+        if let Some(full) = &points.full {
+            let size = points.examples.to_string();
+            let cells = ["everything".into(), "100".into(), "–".into(), size, "1.0".into()];
+            rows.push(row(scene.clone(), cells, Some(full)));
+        }
+        for point in &points.points {
+            let offset = point.place.offset;
+            let cells = [
+                point.place.series.clone(),
+                percent(point.place.keep).to_string(),
+                offset.map_or("–".into(), |offset| percent(offset).to_string()),
+                point.size.to_string(),
+                point.skew.map_or("a class vanished".into(), |skew| format!("{skew:.1}")),
+            ];
+            rows.push(row(scene.clone(), cells, point.accuracy.as_ref()));
+        }
+    }
+    TableBlock {
+        caption: format!(
+            "{caption}. Skew: largest over smallest kept share of a class. n: trainings."
+        ),
+        header,
+        rows,
+        text_columns: 1 + usize::from(several),
+    }
+}
+
+fn row(scene: Option<String>, cells: [String; 5], accuracy: Option<&Spread>) -> Vec<String> {
+    let number = |value: f64| format!("{:.2}", value * 100.0);
+    let mut row: Vec<String> = scene.into_iter().chain(cells).collect();
+    match accuracy {
+        None => row.extend(["failed", "–", "–", "0"].map(String::from)),
+        Some(accuracy) => {
+            row.extend([accuracy.mean, accuracy.low, accuracy.high].map(number));
+            row.push(accuracy.values.len().to_string());
+        }
+    }
+    row
+}

@@ -1,0 +1,79 @@
+//! The question of `datadiet diet`: how small may the training set be?
+
+use clap::Args;
+use datadiet_core::{KeepFraction, Quota, ScoreKind};
+
+use super::{KIND, SearchOptions};
+use crate::{ExperimentOptions, LabError, ScoringOptions, TrainingOptions};
+
+/// How the smallest subset that is good enough is looked for.
+#[derive(Args, Clone, Debug)]
+pub struct DietOptions {
+    /// Accuracy that may be lost, in points.
+    #[arg(long, value_name = "POINTS", default_value_t = Self::default().tolerance)]
+    pub tolerance: f64,
+    /// Trainings of whole length that the search may cost; scoring and the final check come on top.
+    #[arg(long, value_name = "N", default_value_t = Self::default().budget)]
+    pub budget: f64,
+    /// Score to choose by.
+    #[arg(long, value_name = "SCORE", default_value_t = Self::default().by)]
+    pub by: ScoreKind,
+    /// When to take it, in epochs [default: three eighths of the training].
+    #[arg(long, value_name = "EPOCH")]
+    pub at: Option<f64>,
+    /// Independent trainings to take scores from.
+    #[arg(long, default_value_t = Self::default().replicas)]
+    pub replicas: u32,
+    /// Fractions to try.
+    #[arg(long, value_delimiter = ',', default_values_t = Self::default().keep)]
+    pub keep: Vec<f64>,
+    /// Fractions of the hardest to leave out.
+    #[arg(long, value_delimiter = ',', default_values_t = Self::default().drops)]
+    pub drops: Vec<f64>,
+    /// Fraction of the training examples that is held out to judge subsets.
+    #[arg(long, value_name = "FRACTION", default_value_t = Self::default().validation)]
+    pub validation: f64,
+    /// Trainings of the answer, of random examples and of everything.
+    #[arg(long, value_name = "N", default_value_t = Self::default().retrainings)]
+    pub retrainings: u32,
+}
+
+impl Default for DietOptions {
+    fn default() -> Self {
+        Self {
+            tolerance: 0.5,
+            budget: SearchOptions::BUDGET,
+            by: ScoreKind::El2n,
+            at: None,
+            replicas: 2,
+            keep: vec![0.3, 0.5, 0.7, 0.85],
+            drops: vec![0.0, 0.1],
+            validation: 0.1,
+            retrainings: 2,
+        }
+    }
+}
+
+impl DietOptions {
+    /// The experiment that answers it, with networks trained so.
+    ///
+    /// # Errors
+    /// For fractions that cannot be kept.
+    pub fn experiment(&self, training: TrainingOptions) -> Result<ExperimentOptions, LabError> {
+        let at = self.at.unwrap_or(training.epochs() * 0.375);
+        let keep = self.keep.iter().map(|&keep| KeepFraction::try_from(keep));
+        let search = SearchOptions {
+            by: format!("{}@{at}", self.by),
+            keep: keep.collect::<Result<Vec<KeepFraction>, _>>()?,
+            drops: self.drops.clone(),
+            quotas: vec![Quota::None, Quota::Balanced],
+            validation: self.validation,
+            budget: self.budget,
+            retrainings: self.retrainings,
+            tolerance: Some(self.tolerance),
+        };
+        let scoring = ScoringOptions::one(self.by, at, self.replicas);
+        Ok(ExperimentOptions::new("How small may the training set be?", training, scoring)
+            .with(KIND, &search))
+    }
+}

@@ -1,0 +1,8 @@
+//! Experiments with a trainer that does not train: what it gives is a function of the examples, so
+//! that the right answer is known.
+
+mod bench;
+mod dynamics;
+mod experiment;
+mod scoring;
+mod search;
