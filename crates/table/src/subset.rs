@@ -113,7 +113,7 @@ impl Subset<'_> {
     }
 
     fn npy(&self, path: &Path, own: OwnIds<'_>) -> Result<(), TableError> {
-        Ok(match own.column(self.rows) {
+        match own.column(self.rows) {
             Column::Text(keys) => {
                 let wide: Option<Vec<i64>> = keys.iter().map(|key| key.parse().ok()).collect();
                 let Some(wide) = wide else {
@@ -123,11 +123,12 @@ impl Subset<'_> {
                         path.display()
                     )));
                 };
-                write_atomically(path, |file| npy(&wide, file))?
+                write_atomically(path, |file| npy(&wide, file))?;
             }
             Column::U32(keys) => write_atomically(path, |file| npy(&keys, file))?,
             Column::F32(_) => unreachable!("ids are whole numbers or texts"),
-        })
+        }
+        Ok(())
     }
 
     fn txt(&self, path: &Path, own: OwnIds<'_>) -> Result<(), TableError> {

@@ -150,15 +150,15 @@ fn values(
         Some(value) => file.refused(format!("{value} is neither 0 nor 1: a mask has these alone")),
         None => Ok(Values::Mask(values.into_iter().map(|value| value == 1).collect())),
     };
-    if kind != Some(TruthKind::Labels) {
-        if let Some(values) = file.numbers(&MASKS)? {
-            return mask(file, values);
-        }
+    if kind != Some(TruthKind::Labels)
+        && let Some(values) = file.numbers(&MASKS)?
+    {
+        return mask(file, values);
     }
-    if kind != Some(TruthKind::Mask) {
-        if let Some(values) = file.numbers(&TRUE_LABELS)? {
-            return Ok(Values::Labels(values));
-        }
+    if kind != Some(TruthKind::Mask)
+        && let Some(values) = file.numbers(&TRUE_LABELS)?
+    {
+        return Ok(Values::Labels(values));
     }
     let bare = match file.is_scores {
         true => None,
