@@ -15,6 +15,9 @@ use crate::arrays::{Floats, Wholes};
 use crate::errors::OrRaise;
 use crate::{capsule, report};
 
+/// Name of a column, its values, whether high ones are hard, and what was assumed about that.
+type Ranked<'py> = (String, Bound<'py, PyArray1<f32>>, bool, Option<String>);
+
 /// A table of scores.
 #[pyclass(frozen, module = "datadiet._datadiet")]
 pub struct Table(pub Arc<ScoreTable>);
@@ -136,7 +139,7 @@ impl Table {
         py: Python<'py>,
         by: &str,
         hard_is: Option<&str>,
-    ) -> PyResult<(String, Bound<'py, PyArray1<f32>>, bool, Option<String>)> {
+    ) -> PyResult<Ranked<'py>> {
         let ranking = self.0.ranking(by, direction(hard_is)?).or_raise()?;
         let high = ranking.direction == Direction::HigherIsHarder;
         let assumed = ranking.assumption(TURN);

@@ -144,7 +144,7 @@ pub fn run(home: &HomeArgs, args: SelectArgs) -> Result<ExitCode> {
         examples: candidates.count(),
         kept: chosen.ids.len(),
         by: ranking.map(|ranking| ranking.name),
-        choice: serde_json::to_value(&choice)?,
+        choice: serde_json::to_value(choice)?,
         classes: class_rows(&chosen, &classes),
         skew: Some(skew(&chosen.shares)).filter(|skew| skew.is_finite()),
         warnings,
