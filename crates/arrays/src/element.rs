@@ -25,6 +25,7 @@ impl fmt::Display for Element {
             Class::Brain => f.write_str("bfloat16"),
             Class::Signed => write!(f, "int{bits}"),
             Class::Unsigned => write!(f, "uint{bits}"),
+            Class::Boolean => f.write_str("bool"),
             Class::Bytes => write!(f, "bytes{}", self.size),
             Class::Unicode => write!(f, "str{}", self.size / 4),
         }
@@ -40,8 +41,10 @@ pub enum Class {
     Brain,
     /// Whole numbers of 1 to 8 bytes.
     Signed,
-    /// The same without sign; booleans too.
+    /// The same without sign.
     Unsigned,
+    /// Bytes of 0 and 1.
+    Boolean,
     /// Bytes of UTF-8, padded with zeros.
     Bytes,
     /// Code points of 4 bytes, padded with zeros.
@@ -55,6 +58,7 @@ impl Element {
         let fits = match class {
             Class::Float => matches!(size, 2 | 4 | 8),
             Class::Brain => size == 2,
+            Class::Boolean => size == 1,
             Class::Signed | Class::Unsigned => matches!(size, 1 | 2 | 4 | 8),
             Class::Bytes => size > 0,
             Class::Unicode => size > 0 && size.is_multiple_of(4),
@@ -88,7 +92,7 @@ impl Element {
             Class::Unsigned if self.size == 8 => {
                 values.extend(self.unsigned(bytes).into_iter().map(|value| value as f64));
             }
-            Class::Signed | Class::Unsigned => {
+            Class::Signed | Class::Unsigned | Class::Boolean => {
                 values.extend(self.small_integers(bytes).into_iter().map(|value| value as f64));
             }
             Class::Float if self.size == 8 => {
@@ -111,7 +115,7 @@ impl Element {
             Class::Unsigned if self.size == 8 => {
                 self.unsigned(bytes).into_iter().map(|value| value.try_into().ok()).collect()
             }
-            Class::Signed | Class::Unsigned => Some(self.small_integers(bytes)),
+            Class::Signed | Class::Unsigned | Class::Boolean => Some(self.small_integers(bytes)),
             _ => None,
         }
     }

@@ -251,7 +251,8 @@ fn element(descr: &str) -> Option<Element> {
         'f' => Element::new(Class::Float, size, big_endian),
         'V' if size == 2 => Element::new(Class::Brain, size, big_endian),
         'i' => Element::new(Class::Signed, size, big_endian),
-        'u' | 'b' => Element::new(Class::Unsigned, size, big_endian),
+        'u' => Element::new(Class::Unsigned, size, big_endian),
+        'b' => Element::new(Class::Boolean, size, big_endian),
         'S' => Element::new(Class::Bytes, size, big_endian),
         'U' => Element::new(Class::Unicode, size.checked_mul(4)?, big_endian),
         _ => None,
@@ -306,7 +307,7 @@ mod tests {
         assert_eq!(of("<f2"), Some((Class::Float, 2, false)));
         assert_eq!(of(">f8"), Some((Class::Float, 8, true)));
         assert_eq!(of("|V2"), Some((Class::Brain, 2, false)));
-        assert_eq!(of("|b1"), Some((Class::Unsigned, 1, false)));
+        assert_eq!(of("|b1"), Some((Class::Boolean, 1, false)));
         assert_eq!(of("<U5"), Some((Class::Unicode, 20, false)));
         assert_eq!(of("<f16"), None);
         assert_eq!(of("<c8"), None);

@@ -237,7 +237,9 @@ pub(crate) fn read_keys(
     let element = array.element;
     let keys = match element.class {
         Class::Unsigned if element.size == 8 => Some(Keys::of_u64(&element.unsigned(&mut bytes))),
-        Class::Signed | Class::Unsigned => element.integers(&mut bytes).map(Keys::Integers),
+        Class::Signed | Class::Unsigned | Class::Boolean => {
+            element.integers(&mut bytes).map(Keys::Integers)
+        }
         Class::Bytes | Class::Unicode => element.texts(&bytes).map(Keys::Texts),
         Class::Float | Class::Brain => {
             let mut keys = KeysBuilder::default();

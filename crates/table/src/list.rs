@@ -13,7 +13,7 @@
 
 use std::path::{Path, PathBuf};
 
-use npyz::NpyFile;
+use datadiet_arrays::{ArrayError, ArrayFile, Class, Npy};
 use serde_json::Value;
 
 use crate::identity::{ID_NAMES, OwnIds, check_data};
@@ -311,37 +311,41 @@ impl ListFile {
     }
 
     fn npy(&mut self) -> Result<(), TableError> {
-        let file = std::fs::File::open(&self.path).map_err(FileError::io("read", &self.path))?;
-        let npy = match NpyFile::new(std::io::BufReader::new(file)) {
-            Ok(npy) => npy,
+        let read = || -> Result<_, ArrayError> {
+            let file = Npy::open(&self.path)?;
+            let array = file.arrays()[0].clone();
+            Ok((file.read_all(0)?, array))
+        };
+        let (mut bytes, array) = match read() {
+            Ok(read) => read,
+            Err(ArrayError::Io(cause)) if cause.kind() != std::io::ErrorKind::UnexpectedEof => {
+                return Err(FileError::io("read", &self.path)(cause).into());
+            }
             Err(error) => return self.refused(error),
         };
-        if npy.shape().len() != 1 {
+        if array.shape.len() != 1 {
             return self
-                .refused(format!("it has {} dimensions; a list has one", npy.shape().len()));
+                .refused(format!("it has {} dimensions; a list has one", array.shape.len()));
         }
-        macro_rules! cells_of {
-            ($npy:ident, $($kind:ty => $cell:expr),*) => {$(
-                let $npy = match $npy.try_data::<$kind>() {
-                    Ok(values) => match values.map(|value| value.map($cell)).collect() {
-                        Ok(cells) => {
-                            let cells: Vec<Cell> = cells;
-                            self.add("", cells);
-                            return Ok(());
-                        }
-                        Err(error) => { let error: std::io::Error = error; return self.refused(error); }
-                    },
-                    Err(npy) => npy,
-                };
-            )*};
-        }
-        cells_of!(npy,
-            i64 => |v| Cell::Whole(v.into()), u64 => |v| Cell::Whole(v.into()),
-            i32 => |v| Cell::Whole(v.into()), u32 => |v| Cell::Whole(v.into()),
-            i16 => |v| Cell::Whole(v.into()), u16 => |v| Cell::Whole(v.into()),
-            i8 => |v| Cell::Whole(v.into()), u8 => |v| Cell::Whole(v.into()),
-            bool => Cell::Flag, f64 => Cell::Real, f32 => |v| Cell::Real(v.into()));
-        self.refused(format!("it holds {}; a list holds integers", npy.dtype().descr()))
+        let element = array.element;
+        let cells: Vec<Cell> = match element.class {
+            Class::Boolean => bytes.iter().map(|&byte| Cell::Flag(byte != 0)).collect(),
+            Class::Unsigned if element.size == 8 => {
+                element.unsigned(&mut bytes).into_iter().map(|v| Cell::Whole(v.into())).collect()
+            }
+            Class::Signed | Class::Unsigned => {
+                let whole = element.integers(&mut bytes).unwrap_or_default();
+                whole.into_iter().map(|value| Cell::Whole(value.into())).collect()
+            }
+            Class::Float | Class::Brain => {
+                element.numbers(&mut bytes).into_iter().map(Cell::Real).collect()
+            }
+            Class::Bytes | Class::Unicode => {
+                return self.refused(format!("it holds {element}; a list holds integers"));
+            }
+        };
+        self.add("", cells);
+        Ok(())
     }
 
     fn json(&mut self) -> Result<(), TableError> {

@@ -165,14 +165,9 @@ fn at<T: Clone>(values: &[T], rows: &[Row]) -> Vec<T> {
     rows.iter().map(|row| values[row.index()].clone()).collect()
 }
 
-fn npy<N: npyz::AutoSerialize + Copy>(ids: &[N], file: &mut File) -> std::io::Result<()> {
-    use npyz::WriterBuilder;
+fn npy<N: datadiet_arrays::Number>(ids: &[N], file: &mut File) -> std::io::Result<()> {
     let mut file = BufWriter::new(file);
-    let shape = [ids.len() as u64];
-    let mut writer =
-        npyz::WriteOptions::new().default_dtype().shape(&shape).writer(&mut file).begin_nd()?;
-    writer.extend(ids.iter().copied())?;
-    writer.finish()?;
+    datadiet_arrays::write(&mut file, &[ids.len()], ids.iter().copied())?;
     file.flush()
 }
 

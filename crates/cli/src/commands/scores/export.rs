@@ -6,7 +6,6 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail, ensure};
 use clap::Args;
 use datadiet_table::{Column, KEY, ScoreTable, write_atomically};
-use npyz::WriterBuilder;
 
 use crate::output::OutputArgs;
 use crate::scores_file::FileArgs;
@@ -92,16 +91,12 @@ fn npy_of(scores: &ScoreTable, asked: &[String]) -> Result<Vec<u8>> {
     let columns = names.iter().map(|name| scores.columns().floats(name));
     let columns: Vec<&[f32]> = columns.collect::<Result<_, _>>()?;
     let rows = scores.rows();
-    let mut shape = vec![rows as u64];
+    let mut shape = vec![rows];
     if columns.len() != 1 {
-        shape.push(columns.len() as u64);
+        shape.push(columns.len());
     }
     let mut bytes = Vec::new();
-    let mut writer =
-        npyz::WriteOptions::new().default_dtype().shape(&shape).writer(&mut bytes).begin_nd()?;
-    for row in 0..rows {
-        writer.extend(columns.iter().map(|column| column[row]))?;
-    }
-    writer.finish()?;
+    let values = (0..rows).flat_map(|row| columns.iter().map(move |column| column[row]));
+    datadiet_arrays::write(&mut bytes, &shape, values)?;
     Ok(bytes)
 }
