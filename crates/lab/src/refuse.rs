@@ -10,8 +10,10 @@ macro_rules! bail {
 /// Returns with a [`LabError::Plan`](crate::LabError::Plan) of this text unless something holds.
 macro_rules! ensure {
     ($holds:expr, $($text:tt)*) => {
-        if !$holds {
-            $crate::refuse::bail!($($text)*);
+        // Not `if !$holds`: of numbers that are not ordered, `>` does not hold either.
+        match $holds {
+            true => {}
+            false => $crate::refuse::bail!($($text)*),
         }
     };
 }

@@ -46,16 +46,19 @@ pub struct Kind {
     /// Name of its table in a TOML file, and of its outcome in `outcome.json`.
     pub name: &'static str,
     /// Reads what is asked; see [`read`].
-    pub read: fn(toml::Value) -> Result<(Value, Arc<dyn Study>), toml::de::Error>,
+    pub read: fn(toml::Value) -> Result<Asked, toml::de::Error>,
     /// Reads what came of it, and tells it.
     pub findings: fn(&Value) -> serde_json::Result<Findings>,
 }
+
+/// A study as it stands in a file, with all defaults filled in, and as what it does.
+pub type Asked = (Value, Arc<dyn Study>);
 
 /// Reads a study: with all defaults filled in, and as what it does.
 ///
 /// # Errors
 /// For unknown keys and values of the wrong type.
-pub fn read<S>(value: toml::Value) -> Result<(Value, Arc<dyn Study>), toml::de::Error>
+pub fn read<S>(value: toml::Value) -> Result<Asked, toml::de::Error>
 where
     S: Study + Serialize + DeserializeOwned + 'static,
 {
