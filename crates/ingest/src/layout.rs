@@ -112,7 +112,7 @@ impl Sums {
             Err((row, sum)) => {
                 let values = &batch.values[row * columns..][..columns];
                 // Negative numbers and NaN are told as such by the checks of the scores.
-                if values.iter().any(|value| !(*value >= 0.0)) {
+                if values.iter().any(|value| value.is_nan() || *value < 0.0) {
                     return Ok(());
                 }
                 let fractions = values.iter().all(|value| *value <= 1.0);

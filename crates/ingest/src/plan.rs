@@ -11,15 +11,18 @@ use crate::pattern::{Pattern, Said};
 /// Names that an error lists.
 const LISTED: usize = 4;
 
+/// Words and numbers that tell a run or a part from others: `seed` and 0.
+pub(crate) type Key = Vec<(String, u64)>;
+
 /// What the name of a file says.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Place {
     /// Empty where there is one run.
-    pub(crate) run: Vec<(String, u64)>,
+    pub(crate) run: Key,
     /// `None` where the name says none.
     pub(crate) epoch: Option<i64>,
     /// Empty where the file is all of its epoch.
-    pub(crate) part: Vec<(String, u64)>,
+    pub(crate) part: Key,
 }
 
 /// How the names of some files were understood.

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use crate::file_name::{FileName, Role, stem};
 use crate::names::{self, Field};
 use crate::open::Format;
-use crate::plan::{self, Place, Plan};
+use crate::plan::{self, Key, Place, Plan};
 use crate::{IngestError, Options, open};
 
 /// How many folders deep files are looked for.
@@ -210,7 +210,7 @@ impl Found {
         self.folds |= plan.folds;
         self.notes.extend(plan.notes.iter().cloned());
         let mut unlike = Vec::new();
-        let mut runs: BTreeMap<Vec<(String, u64)>, Vec<(Place, usize)>> = BTreeMap::new();
+        let mut runs: BTreeMap<Key, Vec<(Place, usize)>> = BTreeMap::new();
         for (file, place) in places.into_iter().enumerate() {
             match place {
                 Some(place) => runs.entry(place.run.clone()).or_default().push((place, file)),
