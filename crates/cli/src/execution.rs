@@ -8,7 +8,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use clap::Args;
 use datadiet_data::Dataset;
-use datadiet_lab::{Failure, Reporter, Resources, Sweep, TrainingOptions, WorkerProcess};
+use datadiet_lab::{Failure, Resources, Sweep, TrainingOptions, WorkerProcess};
 use datadiet_store::{RunSpec, Store};
 use serde::Serialize;
 use serde_json::Value;
@@ -16,7 +16,7 @@ use serde_json::Value;
 use crate::home::HomeArgs;
 use crate::interrupt::{self, EXIT_INTERRUPTED, STOP};
 use crate::output::{OutputArgs, check_writable};
-use crate::progress::{ProgressArgs, Work};
+use crate::progress::{Drawer, ProgressArgs, Work};
 
 /// Options of commands that train.
 #[derive(Args, Clone, Copy)]
@@ -35,7 +35,7 @@ pub struct ExecutionArgs {
 ///
 /// # Errors
 /// When it is not there, with how to get it.
-fn worker() -> Result<PathBuf> {
+pub fn worker() -> Result<PathBuf> {
     if let Some(named) = std::env::var_os("DATADIET_WORKER").filter(|named| !named.is_empty()) {
         let program = std::path::absolute(&named)?;
         ensure!(
@@ -61,7 +61,7 @@ pub struct Execution {
     /// Where runs live.
     pub store: Store,
     /// Hears about progress.
-    pub reporter: Arc<dyn Reporter + Send + Sync>,
+    pub reporter: Arc<Drawer>,
     worker: WorkerProcess,
     workers: usize,
     retry_failed: bool,
@@ -132,7 +132,7 @@ pub fn carry_out<T: Serialize>(
     let reporter = &execution.reporter;
     reporter.note(&headline);
     let answer = work(&execution);
-    reporter.finished();
+    reporter.finish();
     let Some(Answer { value, text, failed }) = answer? else {
         reporter.note("stopped; run the same command again to go on");
         return Ok(ExitCode::from(EXIT_INTERRUPTED));
@@ -168,7 +168,7 @@ impl Execution {
             gpus,
         };
         let work = Work { steps: task.steps, batch: task.template.schedule.batch };
-        let reporter = args.progress.reporter(work);
+        let reporter = Arc::new(args.progress.drawer(Some(work)));
         interrupt::install(reporter.clone())?;
         Ok(Self { store, reporter, worker, workers, retry_failed: args.retry_failed })
     }
@@ -181,7 +181,7 @@ impl Execution {
             workers: self.workers,
             retry_failed: self.retry_failed,
             stop: &STOP,
-            reporter: &*self.reporter,
+            progress: &*self.reporter,
         }
     }
 }

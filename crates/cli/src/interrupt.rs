@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use datadiet_lab::Reporter;
+use crate::progress::Drawer;
 
 /// Set by the first Ctrl-C (or SIGTERM).
 pub static STOP: AtomicBool = AtomicBool::new(false);
@@ -12,7 +12,7 @@ pub static STOP: AtomicBool = AtomicBool::new(false);
 pub const EXIT_INTERRUPTED: u8 = 130;
 
 /// Installs the handler, which tells `reporter` about the first signal.
-pub fn install(reporter: Arc<dyn Reporter + Send + Sync>) -> anyhow::Result<()> {
+pub fn install(reporter: Arc<Drawer>) -> anyhow::Result<()> {
     ctrlc::set_handler(move || {
         if STOP.swap(true, Ordering::Relaxed) {
             std::process::exit(i32::from(EXIT_INTERRUPTED));

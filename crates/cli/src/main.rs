@@ -74,6 +74,20 @@ enum Command {
     Runs(commands::runs::RunsCommand),
 }
 
+impl Command {
+    /// Whether it is going to train or measure.
+    fn trains(&self) -> bool {
+        match self {
+            Self::Score(_) | Self::Train(_) => true,
+            Self::Diet(args) => !args.question.plan,
+            Self::Run(args) => !args.question.plan,
+            Self::Ntk(args) => !args.question.plan,
+            Self::Lmc(args) => !args.question.plan,
+            _ => false,
+        }
+    }
+}
+
 fn main() -> ExitCode {
     let cli = Cli::parse();
     run(cli).unwrap_or_else(|error| {
@@ -83,6 +97,10 @@ fn main() -> ExitCode {
 }
 
 fn run(cli: Cli) -> anyhow::Result<ExitCode> {
+    if cli.command.trains() {
+        // Before anything else is done: not after minutes of reading.
+        execution::worker()?;
+    }
     match cli.command {
         Command::Data(command) => commands::data::run(&cli.home, command),
         Command::Score(args) => commands::score::run(&cli.home, *args),

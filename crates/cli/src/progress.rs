@@ -1,15 +1,15 @@
-//! Progress of a sweep on standard error: bars, plain lines, JSON lines, or nothing.
+//! Progress on standard error, of whatever takes a while: bars, plain lines, JSON lines, or nothing.
 
 mod bars;
 mod json;
 mod lines;
-mod pace;
+mod tasks;
 
 use std::io::IsTerminal;
-use std::sync::Arc;
 
 use clap::{Args, ValueEnum};
-use datadiet_lab::Reporter;
+use datadiet_core::Progress;
+use datadiet_core::progress::Event;
 
 /// How progress is shown.
 #[derive(Args, Clone, Copy)]
@@ -33,16 +33,7 @@ enum ProgressKind {
     Json,
 }
 
-/// Tells nothing but what failed.
-struct Quiet;
-
-impl Reporter for Quiet {
-    fn failed(&self, name: &str, reason: &str) {
-        eprintln!("{name} failed: {reason}");
-    }
-}
-
-/// What there is to do.
+/// What there is to train.
 #[derive(Clone, Copy, Debug)]
 pub struct Work {
     /// Steps of all runs together.
@@ -51,15 +42,61 @@ pub struct Work {
     pub batch: u32,
 }
 
+/// Shows progress.
+pub enum Drawer {
+    /// Tells nothing but what failed.
+    Quiet,
+    /// For programs.
+    Json(json::Json),
+    /// On a terminal.
+    Bars(bars::Bars),
+    /// For logs.
+    Lines(lines::Lines),
+}
+
 impl ProgressArgs {
-    /// Something that shows the progress of `work`.
-    pub fn reporter(self, work: Work) -> Arc<dyn Reporter + Send + Sync> {
+    /// What shows the progress of work; `work` is what there is to train, if anything.
+    pub fn drawer(self, work: Option<Work>) -> Drawer {
         let terminal = std::io::stderr().is_terminal();
+        let batch = work.map(|work| work.batch);
         match self.progress {
-            _ if self.quiet => Arc::new(Quiet),
-            ProgressKind::Json => Arc::new(json::Json::new(work)),
-            ProgressKind::Auto if terminal => Arc::new(bars::Bars::new(work)),
-            ProgressKind::Auto | ProgressKind::Plain => Arc::new(lines::Lines::new(work)),
+            _ if self.quiet => Drawer::Quiet,
+            ProgressKind::Json => Drawer::Json(json::Json::new(batch)),
+            ProgressKind::Auto if terminal => Drawer::Bars(bars::Bars::new(work)),
+            ProgressKind::Auto | ProgressKind::Plain => Drawer::Lines(lines::Lines::new(batch)),
+        }
+    }
+}
+
+impl Drawer {
+    /// Something worth a line.
+    pub fn note(&self, text: &str) {
+        Progress::note(self, text);
+    }
+
+    /// At the end of a command: something did not complete.
+    pub fn failed(&self, name: &str, reason: &str) {
+        match self {
+            Self::Quiet => eprintln!("{name} failed: {reason}"),
+            _ => self.note(&format!("{name} failed: {reason}")),
+        }
+    }
+
+    /// Takes everything off the screen: there is nothing more to wait for.
+    pub fn finish(&self) {
+        if let Self::Bars(bars) = self {
+            bars.finish();
+        }
+    }
+}
+
+impl Progress for Drawer {
+    fn tell(&self, event: &Event<'_>) {
+        match self {
+            Self::Quiet => {}
+            Self::Json(json) => json.tell(event),
+            Self::Bars(bars) => bars.tell(event),
+            Self::Lines(lines) => lines.tell(event),
         }
     }
 }

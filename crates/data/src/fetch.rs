@@ -12,9 +12,8 @@ mod fashion_mnist;
 
 use crate::leftovers;
 use crate::nearest::nearest;
-use crate::{
-    DataError, DataHome, Dataset, ImportOptions, Progress, RawDataset, Result, write_cache,
-};
+use crate::{DataError, DataHome, Dataset, ImportOptions, RawDataset, Result, write_cache};
+use datadiet_core::Progress;
 use std::path::Path;
 
 /// The names that [`fetch`] knows.

@@ -5,7 +5,8 @@
 //! red, green, blue. Alpha is dropped, 16-bit values are scaled to 8. Orientation tags are ignored,
 //! as most training code does. Only the first frame of an animation is used.
 
-use crate::{DataError, Progress, Result};
+use crate::{DataError, Result};
+use datadiet_core::progress::Count;
 use image::imageops::FilterType;
 use image::{ImageDecoder, ImageError, ImageReader};
 use rayon::prelude::*;
@@ -62,17 +63,13 @@ fn mixed(
 }
 
 /// Decodes all pictures, one after the other in the result.
-pub(crate) fn decode(
-    pictures: &[Picture],
-    shape: Shape,
-    progress: &dyn Progress,
-) -> Result<Vec<u8>> {
+pub(crate) fn decode(pictures: &[Picture], shape: Shape, count: &Count<'_>) -> Result<Vec<u8>> {
     let mut bytes = vec![0; pictures.len() * shape.image_len()];
     let places = bytes.par_chunks_exact_mut(shape.image_len().max(1));
     let outcomes: Vec<Result<()>> = places
         .zip(pictures)
         .map(|(place, picture)| {
-            progress.advance(1);
+            count.advance(1);
             picture.decode_into(shape, place)
         })
         .collect();

@@ -7,7 +7,8 @@
 //! ```
 //!
 //! ```
-//! use datadiet_data::{DataHome, Dataset, ImportOptions, Silent, read, write_cache};
+//! use datadiet_core::Silent;
+//! use datadiet_data::{DataHome, Dataset, ImportOptions, read, write_cache};
 //! # let files = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../samples/fashion-mnist");
 //! # let folder = tempfile::tempdir()?;
 //! let options = ImportOptions::default();
@@ -39,7 +40,6 @@ mod nearest;
 mod notes;
 mod options;
 mod overlap;
-mod progress;
 mod raw;
 mod readers;
 
@@ -51,6 +51,5 @@ pub use home::{DataHome, DatasetContents, DatasetSummary};
 pub use label_noise::{LabelNoise, LabelNoiseError, NoisyLabels};
 pub use notes::{ImportNotes, LeftOut, Overlap};
 pub use options::ImportOptions;
-pub use progress::{Progress, Silent};
 pub use raw::{RawDataset, RawSplit};
 pub use readers::{Format, read};

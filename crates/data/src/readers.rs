@@ -15,8 +15,9 @@ mod split_name;
 pub use detect::Format;
 pub(crate) use idx::read as read_idx;
 
-use crate::{DataError, ImportOptions, Progress, RawDataset, Result};
+use crate::{DataError, ImportOptions, RawDataset, Result};
 use cifar::Cifar;
+use datadiet_core::Progress;
 use std::path::Path;
 
 /// Class numbers beyond this are taken for a mistake, not for so many classes.

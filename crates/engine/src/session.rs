@@ -3,7 +3,8 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use datadiet_core::{Stream, rng};
+use datadiet_core::progress::Event;
+use datadiet_core::{Progress, Stream, rng};
 use datadiet_data::{DataHome, Dataset, Split};
 use datadiet_store::{RunFailure, RunFolder, RunResult, RunSpec};
 use rand::Rng;
@@ -20,16 +21,6 @@ use crate::precision::kind_of;
 use crate::recorder::{Labelled, Means, Recorder};
 use crate::snapshot;
 use crate::trainer::{Minibatch, Trainer};
-
-/// Hears how a run goes on.
-pub trait Progress {
-    /// After a step, with the mean loss of its minibatch.
-    fn step(&mut self, step: u64, total: u64, loss: f64);
-    /// While scores are taken.
-    fn recording(&mut self, step: u64);
-    /// Something a person should know.
-    fn warning(&mut self, text: &str);
-}
 
 /// How a session ended without an error.
 #[derive(Debug)]
@@ -66,7 +57,7 @@ pub fn run(
     folder: &RunFolder,
     spec: &RunSpec,
     surroundings: &Surroundings<'_>,
-    progress: &mut dyn Progress,
+    progress: &dyn Progress,
 ) -> Result<Ending, EngineError> {
     let dataset = open_data(surroundings.data, spec)?;
     let ending = train(folder, spec, &dataset, surroundings, progress);
@@ -101,7 +92,7 @@ fn train(
     spec: &RunSpec,
     dataset: &Dataset,
     surroundings: &Surroundings<'_>,
-    progress: &mut dyn Progress,
+    progress: &dyn Progress,
 ) -> Result<Ending, EngineError> {
     let device = device_for(spec, surroundings.gpu)?;
     let task = task_of(dataset);
@@ -198,11 +189,7 @@ impl Session<'_> {
         Ok(())
     }
 
-    fn run(
-        &mut self,
-        stop: &AtomicBool,
-        progress: &mut dyn Progress,
-    ) -> Result<Ending, EngineError> {
+    fn run(&mut self, stop: &AtomicBool, progress: &dyn Progress) -> Result<Ending, EngineError> {
         let total = self.spec.stop_after;
         loop {
             let step = self.trainer.step;
@@ -211,12 +198,13 @@ impl Session<'_> {
                 snapshot::save(self.folder, &self.trainer)?;
             }
             if self.recorder.is_due(step) {
-                progress.recording(step);
+                let doing = Some(format!("scoring after step {step}").into());
+                progress.tell(&Event::At { task: "".into(), done: step, loss: None, doing });
                 let start = Instant::now();
                 let recorded = self.recorder.record(&self.trainer);
                 self.counters.score_seconds += start.elapsed().as_secs_f64();
                 match recorded {
-                    Ok(warnings) => warnings.iter().for_each(|text| progress.warning(text)),
+                    Ok(warnings) => warnings.iter().for_each(|text| progress.note(text)),
                     Err(EngineError::Stopped) => {
                         self.save()?;
                         return Ok(Ending::Stopped { step });
@@ -240,7 +228,8 @@ impl Session<'_> {
             let loss = self.check(&batch)?;
             self.recorder.observe(&batch)?;
             self.counters.train_seconds += start.elapsed().as_secs_f64();
-            progress.step(self.trainer.step, total, loss);
+            let (done, loss) = (self.trainer.step, Some(loss));
+            progress.tell(&Event::At { task: "".into(), done, loss, doing: None });
         }
     }
 

@@ -1,8 +1,8 @@
 //! From files to scores: what is asked, what is found, and the runs one after the other.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use datadiet_core::ScoreKind;
+use datadiet_core::{Progress, ScoreKind};
 
 use crate::batch::Kind;
 use crate::pass::Pass;
@@ -38,19 +38,6 @@ pub struct Options {
     pub labels: Option<PathBuf>,
     /// Ids in a file of their own, for all runs.
     pub ids: Option<PathBuf>,
-}
-
-/// How far it is.
-#[derive(Clone, Debug)]
-pub struct Progress<'a> {
-    /// The file that is being read.
-    pub file: &'a Path,
-    /// Files that are done, of all runs.
-    pub files_done: usize,
-    /// Files of all runs.
-    pub files: usize,
-    /// Rows read so far, of all runs.
-    pub rows: u64,
 }
 
 /// Scores of all runs.
@@ -138,7 +125,7 @@ impl Ingested {
 pub fn ingest(
     found: &Found,
     options: &Options,
-    progress: &mut dyn FnMut(&Progress<'_>),
+    progress: &dyn Progress,
 ) -> Result<Ingested, IngestError> {
     let mut pass = Pass::new(found, options, progress)?;
     let merged = if found.folds { Some(pass.merged_folds(found)?) } else { None };

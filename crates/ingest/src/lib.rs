@@ -47,7 +47,7 @@ mod text;
 pub use batch::{Batch, Kind, Reader, Said};
 pub use error::IngestError;
 pub use id_map::{IdMap, Keys};
-pub use ingest::{Ingested, IngestedRun, Options, Progress, ReadFile, ingest};
+pub use ingest::{Ingested, IngestedRun, Options, ReadFile, ingest};
 pub use names::Names;
 pub use open::open;
 pub use pattern::Pattern;

@@ -3,11 +3,12 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use datadiet_core::{ExampleId, TrajectoryRecorder};
+use datadiet_core::progress::Count;
+use datadiet_core::{ExampleId, Progress, TrajectoryRecorder};
 
 use crate::batch::{Batch, Kind};
 use crate::by_epoch::{self, ByEpoch};
-use crate::ingest::{Ingested, IngestedRun, Options, Progress, ReadFile, UNKNOWN};
+use crate::ingest::{Ingested, IngestedRun, Options, ReadFile, UNKNOWN};
 use crate::layout::{Layout, Sums};
 use crate::recording::{Recording, Rows, Saved};
 use crate::side::Side;
@@ -18,8 +19,10 @@ use crate::{Found, IdMap, IngestError, Reader, open};
 /// The state of reading.
 pub(crate) struct Pass<'a> {
     options: &'a Options,
-    progress: &'a mut dyn FnMut(&Progress<'_>),
+    count: Count<'a>,
+    /// Files of all runs.
     files: usize,
+    /// Files that are done, of all runs.
     files_done: usize,
     rows: u64,
     ids: IdMap,
@@ -45,12 +48,13 @@ impl<'a> Pass<'a> {
     pub(crate) fn new(
         found: &Found,
         options: &'a Options,
-        progress: &'a mut dyn FnMut(&Progress<'_>),
+        progress: &'a dyn Progress,
     ) -> Result<Self, IngestError> {
+        let files: usize = found.runs.iter().map(|run| run.files.len()).sum();
         Ok(Self {
             options,
-            progress,
-            files: found.runs.iter().map(|run| run.files.len()).sum(),
+            count: Count::start(progress, "reading files", Some(files as u64)),
+            files,
             files_done: 0,
             rows: 0,
             ids: IdMap::default(),
@@ -252,13 +256,8 @@ impl<'a> Pass<'a> {
                 }
                 self.rows += batch.rows as u64;
                 read.rows += batch.rows as u64;
-                let files_done = self.files_done + index;
-                (self.progress)(&Progress {
-                    file: path,
-                    files_done,
-                    files: self.files,
-                    rows: self.rows,
-                });
+                let doing = format!("{} rows, {}", self.rows, path.display());
+                self.count.at((self.files_done + index) as u64, &doing);
             }
             let last = run.files.get(index + 1).is_none_or(|next| !next.continues);
             if !own_keys && rows > 0 {

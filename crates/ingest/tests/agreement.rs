@@ -20,7 +20,7 @@ fn expected() -> Value {
 
 fn ingested(runs: &[&str], options: &Options) -> Result<Ingested, IngestError> {
     let given: Vec<PathBuf> = runs.iter().map(|run| data().join(run)).collect();
-    ingest(&find(&given, options)?, options, &mut |_| {})
+    ingest(&find(&given, options)?, options, &datadiet_core::Silent)
 }
 
 fn numbers(values: &Value) -> Vec<f64> {
@@ -121,14 +121,14 @@ fn an_epoch_that_ends_where_an_example_comes_again() {
     std::fs::write(&path, &lines).unwrap();
     let options = Options::default();
     let found = find(std::slice::from_ref(&path), &options).unwrap();
-    assert_as_expected(ingest(&found, &options, &mut |_| {}).unwrap(), 0);
+    assert_as_expected(ingest(&found, &options, &datadiet_core::Silent).unwrap(), 0);
     // Nothing says them.
     let unsaid = (0..5)
         .fold(lines, |lines, epoch| lines.replace(&format!("logits_epoch_{epoch}"), "logits"));
     std::fs::write(&path, unsaid).unwrap();
     let options = Options { per_step: true, ..Options::default() };
     let found = find(&[path], &options).unwrap();
-    assert_as_expected(ingest(&found, &options, &mut |_| {}).unwrap(), 0);
-    let error = ingest(&found, &Options::default(), &mut |_| {}).unwrap_err();
+    assert_as_expected(ingest(&found, &options, &datadiet_core::Silent).unwrap(), 0);
+    let error = ingest(&found, &Options::default(), &datadiet_core::Silent).unwrap_err();
     assert!(matches!(error, IngestError::Repeated { epoch: 1, .. }), "{error}");
 }

@@ -24,7 +24,7 @@ impl Folder {
     }
 
     fn run_with(&self, options: &Options) -> Result<Ingested, IngestError> {
-        ingest(&find(&[self.0.path().to_owned()], options)?, options, &mut |_| {})
+        ingest(&find(&[self.0.path().to_owned()], options)?, options, &datadiet_core::Silent)
     }
 
     /// The error of reading one file.
@@ -462,11 +462,12 @@ fn runs_must_have_the_same_epochs_and_names_must_be_found() {
     }
     let of = |options: &Options| {
         let found = find(&[first.clone(), other.clone()], options).unwrap();
-        ingest(&found, options, &mut |_| {}).unwrap_err()
+        ingest(&found, options, &datadiet_core::Silent).unwrap_err()
     };
     says(&of(&Options::default()), &["b has epochs 3, the first run has 0"]);
     let names = Names { values: Some("z".into()), ..Names::default() };
-    let error = ingest(&found_of(&first), &Options { names, ..Options::default() }, &mut |_| {});
+    let error =
+        ingest(&found_of(&first), &Options { names, ..Options::default() }, &datadiet_core::Silent);
     says(&error.unwrap_err(), &["has no logits or probabilities", "--values"]);
     says(&Folder::error("a.pt", b"1,2\n"), &["holds no file of logits (it has a.pt)"]);
     let torch = find(&[folder.file("a.pt", b"1,2\n")], &Options::default()).unwrap_err();

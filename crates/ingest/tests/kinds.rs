@@ -36,7 +36,7 @@ fn read(files: &Files, options: &Options) -> Ingested {
         std::fs::write(path, bytes).unwrap();
     }
     let found = find(&[folder.path().to_owned()], options);
-    let read = found.and_then(|found| ingest(&found, options, &mut |_| {}));
+    let read = found.and_then(|found| ingest(&found, options, &datadiet_core::Silent));
     read.unwrap_or_else(|error| panic!("{error}"))
 }
 
@@ -349,7 +349,7 @@ fn files_given_by_name_are_runs_or_epochs_as_their_names_say() {
             std::fs::write(path, lines(epoch, 0..EXAMPLES)).unwrap();
         }
         let options = Options::default();
-        let read = || ingest(&find(&paths, &options)?, &options, &mut |_| {});
+        let read = || ingest(&find(&paths, &options)?, &options, &datadiet_core::Silent);
         read().map_err(|error| error.to_string())
     };
     let epochs = given(&["epoch_1.jsonl", "epoch_2.jsonl", "epoch_3.jsonl"]).unwrap();

@@ -15,7 +15,7 @@ fn repository() -> PathBuf {
 }
 
 fn read(path: PathBuf, options: &Options) -> Result<Ingested, String> {
-    let read = || ingest(&find(&[path], options)?, options, &mut |_| {});
+    let read = || ingest(&find(&[path], options)?, options, &datadiet_core::Silent);
     read().map_err(|error| error.to_string())
 }
 

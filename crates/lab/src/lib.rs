@@ -15,7 +15,6 @@ pub mod ledger;
 pub mod lists;
 pub mod options;
 mod refuse;
-mod reporter;
 mod resources;
 mod results;
 mod retraining;
@@ -35,7 +34,6 @@ pub use experiment::{
     CompletedExperiment, Experiment, ExperimentCost, ExperimentOptions, ExperimentOutcome,
     SceneOutcome, Studies, experiment_sections,
 };
-pub use reporter::{Reporter, Silent};
 pub use resources::Resources;
 pub use results::Results;
 pub use retraining::{Fixed, Retraining};
@@ -47,9 +45,7 @@ pub use sweep::{Failure, Job, MeasurementJob, RunOutcome, Sweep};
 pub use training::{
     DeviceChoice, PrecisionChoice, ScheduleKind, Training, TrainingOptions, positive,
 };
-pub use worker::{
-    EXIT_MISUNDERSTOOD, EXIT_STOPPED, Trainer, TrainerError, WorkerEvent, WorkerProcess,
-};
+pub use worker::{Trainer, TrainerError, WorkerProcess};
 
 /// An error that ends a whole job; failures of single runs are recorded instead.
 #[derive(Debug, thiserror::Error)]

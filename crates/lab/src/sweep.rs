@@ -4,14 +4,16 @@
 //! does not stop the others.
 
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 
+use datadiet_core::Progress;
+use datadiet_core::progress::{Count, Event};
 use datadiet_store::{
     Measured, Measurement, RunFailure, RunId, RunResult, RunSpec, RunStatus, Store,
 };
 use datadiet_table::FailedReplica;
 
-use crate::{LabError, Reporter, Trainer, TrainerError};
+use crate::{LabError, Trainer, TrainerError};
 
 /// How runs are carried out.
 pub struct Sweep<'a> {
@@ -26,7 +28,7 @@ pub struct Sweep<'a> {
     /// Set from outside to stop at the next step.
     pub stop: &'a AtomicBool,
     /// Hears about it.
-    pub reporter: &'a dyn Reporter,
+    pub progress: &'a dyn Progress,
 }
 
 /// A run to carry out.
@@ -120,10 +122,10 @@ impl Sweep<'_> {
         &self,
         jobs: &[MeasurementJob],
     ) -> Result<Vec<Option<MeasurementOutcome>>, LabError> {
-        let done = AtomicUsize::new(0);
+        let count = Count::start(self.progress, "measuring", Some(jobs.len() as u64));
         self.share_out(jobs.len(), &|_| true, &|index, slot| {
             let ended = self.measure_one(&jobs[index], slot);
-            self.reporter.measured(done.fetch_add(1, Ordering::Relaxed) + 1, jobs.len());
+            count.advance(1);
             ended
         })
     }
@@ -182,7 +184,7 @@ impl Sweep<'_> {
             (Err(TrainerError::Failed(reason)), _) => reason,
             (Err(TrainerError::Unusable(reason)), _) => return Err(LabError::Trainer(reason)),
         };
-        self.reporter.note(&format!("{}: {reason}", job.name));
+        self.progress.note(&format!("{}: {reason}", job.name));
         let (name, replica, run) = (job.name.clone(), job.replica, job.run.to_string());
         Ok(Err(Failure { name, replica, run, reason }))
     }
@@ -192,7 +194,8 @@ impl Sweep<'_> {
         let folder = self.store.run(spec);
         match folder.status()? {
             RunStatus::Complete(result) => {
-                self.reporter.reused(name, spec.stop_after);
+                let (task, total) = (name.into(), spec.stop_after);
+                self.progress.tell(&Event::Reused { task, total });
                 return Ok(RunOutcome::Complete { result, reused: true });
             }
             RunStatus::Failed(failure) if !self.retry_failed => {
@@ -202,18 +205,13 @@ impl Sweep<'_> {
             RunStatus::Unfinished => {}
         }
         folder.prepare(spec)?;
-        self.reporter.started(name, spec.stop_after, slot);
-        let trained = self.trainer.train(&folder, slot, self.stop, &mut |event| {
-            use crate::WorkerEvent::{Recording, Step, Warning};
-            match event {
-                Step { step, total, loss } => self.reporter.step(name, step, total, loss),
-                Recording { step } => self.reporter.recording(name, step),
-                Warning { text } => self.reporter.note(&format!("{name}: {text}")),
-            }
-        });
+        let (task, total, worker) = (name.into(), Some(spec.stop_after), Some(slot));
+        self.progress.tell(&Event::Started { task, total, worker });
+        let named = Named { task: name, progress: self.progress };
+        let trained = self.trainer.train(&folder, slot, self.stop, &named);
         match (trained, folder.status()?) {
             (Ok(()), RunStatus::Complete(result)) => {
-                self.reporter.ended(name, None);
+                self.progress.tell(&Event::Ended { task: name.into(), problem: None });
                 Ok(RunOutcome::Complete { result, reused: false })
             }
             (Ok(()), _) => Ok(self.failed(job, "its worker ended without a result".into())),
@@ -223,7 +221,8 @@ impl Sweep<'_> {
     }
 
     fn failed(&self, job: &Job, reason: String) -> RunOutcome {
-        self.reporter.ended(&job.name, Some(&reason));
+        let (task, problem) = ((&job.name).into(), Some((&reason).into()));
+        self.progress.tell(&Event::Ended { task, problem });
         let run = self.store.run(&job.spec).id().to_string();
         RunOutcome::Failed(Failure {
             name: job.name.clone(),
@@ -231,6 +230,26 @@ impl Sweep<'_> {
             run,
             reason,
         })
+    }
+}
+
+/// Passes on what a trainer tells of one run, with the run's name.
+struct Named<'a> {
+    task: &'a str,
+    progress: &'a dyn Progress,
+}
+
+impl Progress for Named<'_> {
+    fn tell(&self, event: &Event<'_>) {
+        match event {
+            Event::At { done, loss, doing, .. } => {
+                let (task, doing) = (self.task.into(), doing.clone());
+                self.progress.tell(&Event::At { task, done: *done, loss: *loss, doing });
+            }
+            Event::Note { text } => self.progress.note(&format!("{}: {text}", self.task)),
+            // When a run begins and ends is known better here.
+            Event::Started { .. } | Event::Reused { .. } | Event::Ended { .. } => {}
+        }
     }
 }
 

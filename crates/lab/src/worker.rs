@@ -10,41 +10,12 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use datadiet_core::progress::{Event, Progress, Silent};
+use datadiet_store::worker::{EXIT_MISUNDERSTOOD, EXIT_STOPPED};
 use datadiet_store::{MeasurementFolder, RunFolder};
-use serde::{Deserialize, Serialize};
 
-/// Exit code of a worker that was not asked in a way that it understands, as command-line parsers
-/// have it.
-pub const EXIT_MISUNDERSTOOD: u8 = 2;
-/// Exit code of a worker that was asked to stop and saved its state.
-pub const EXIT_STOPPED: u8 = 3;
 /// Exit code of a program whose libraries are not found, from the system.
 const EXIT_NOT_STARTED: u8 = 127;
-
-/// What a worker says on its standard output, one JSON object a line.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", tag = "event")]
-pub enum WorkerEvent {
-    /// So many steps are done.
-    Step {
-        /// Steps done.
-        step: u64,
-        /// Steps in all.
-        total: u64,
-        /// Mean loss of the last minibatch.
-        loss: f64,
-    },
-    /// Scores are being taken.
-    Recording {
-        /// Steps done.
-        step: u64,
-    },
-    /// Something a person should know.
-    Warning {
-        /// What.
-        text: String,
-    },
-}
 
 /// Why a trainer did not complete what it was given, for a person to read.
 #[derive(Clone, Debug, PartialEq)]
@@ -63,7 +34,8 @@ impl<T: Into<String>> From<T> for TrainerError {
 
 /// Trains one run to its end, and measures what runs kept.
 pub trait Trainer: Sync {
-    /// Trains the run in `folder` and returns when its result is stored or `stop` was set.
+    /// Trains the run in `folder` and returns when its result is stored or `stop` was set. Tells
+    /// how far it is, and what a person should know, of a task without a name.
     ///
     /// # Errors
     /// Why the run did not complete, for a person to read.
@@ -72,7 +44,7 @@ pub trait Trainer: Sync {
         folder: &RunFolder,
         slot: usize,
         stop: &AtomicBool,
-        on_event: &mut dyn FnMut(WorkerEvent),
+        progress: &dyn Progress,
     ) -> Result<(), TrainerError>;
 
     /// Makes the measurement in `folder` and returns when its result is stored or `stop` was set.
@@ -112,11 +84,11 @@ impl Trainer for WorkerProcess {
         folder: &RunFolder,
         slot: usize,
         stop: &AtomicBool,
-        on_event: &mut dyn FnMut(WorkerEvent),
+        progress: &dyn Progress,
     ) -> Result<(), TrainerError> {
         let mut command = self.command("train", folder.path(), slot);
         command.args(["--checkpoint-every", &self.checkpoint_every.as_secs_f64().to_string()]);
-        self.carry_out(command, stop, on_event)
+        self.carry_out(command, stop, progress)
     }
 
     fn measure(
@@ -125,7 +97,7 @@ impl Trainer for WorkerProcess {
         slot: usize,
         stop: &AtomicBool,
     ) -> Result<(), TrainerError> {
-        self.carry_out(self.command("measure", folder.path(), slot), stop, &mut |_| {})
+        self.carry_out(self.command("measure", folder.path(), slot), stop, &Silent)
     }
 }
 
@@ -134,13 +106,13 @@ impl WorkerProcess {
         &self,
         mut command: Command,
         stop: &AtomicBool,
-        on_event: &mut dyn FnMut(WorkerEvent),
+        progress: &dyn Progress,
     ) -> Result<(), TrainerError> {
         let mut child = command.spawn().map_err(|error| {
             TrainerError::Unusable(format!("cannot start {}: {error}", self.program.display()))
         })?;
         let errors = collect(child.stderr.take().expect("piped"));
-        let status = follow(&mut child, stop, on_event)
+        let status = follow(&mut child, stop, progress)
             .map_err(|error| format!("lost touch with a worker: {error}"))?;
         let errors = errors.join().unwrap_or_default();
         self.explain(status, &errors)
@@ -194,7 +166,7 @@ impl WorkerProcess {
 fn follow(
     child: &mut Child,
     stop: &AtomicBool,
-    on_event: &mut dyn FnMut(WorkerEvent),
+    progress: &dyn Progress,
 ) -> std::io::Result<ExitStatus> {
     let output = BufReader::new(child.stdout.take().expect("piped"));
     let mut input = child.stdin.take();
@@ -210,8 +182,8 @@ fn follow(
             }
         });
         for line in output.lines().map_while(Result::ok) {
-            if let Ok(event) = serde_json::from_str(&line) {
-                on_event(event);
+            if let Ok(event) = serde_json::from_str::<Event<'_>>(&line) {
+                progress.tell(&event);
             }
         }
         ended.store(true, Ordering::Relaxed);

@@ -28,6 +28,7 @@ mod run_folder;
 mod run_id;
 mod spec;
 mod store;
+pub mod worker;
 
 pub use error::StoreError;
 pub use lists::ListRef;

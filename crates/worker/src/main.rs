@@ -8,7 +8,7 @@ mod train;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use datadiet_lab::EXIT_MISUNDERSTOOD;
+use datadiet_store::worker::EXIT_MISUNDERSTOOD;
 
 /// Train one run of datadiet, or make one measurement.
 ///

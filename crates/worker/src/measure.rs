@@ -8,8 +8,8 @@ use clap::Args;
 use datadiet_data::DataHome;
 use datadiet_engine::EngineError;
 use datadiet_engine::measure::{self, Surroundings};
-use datadiet_lab::EXIT_STOPPED;
 use datadiet_store::MeasurementFolder;
+use datadiet_store::worker::EXIT_STOPPED;
 
 use crate::surroundings::{SurroundingArgs, stopped_by_parent};
 

@@ -3,13 +3,16 @@
 use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use clap::Args;
+use datadiet_core::Progress;
+use datadiet_core::progress::Event;
 use datadiet_data::DataHome;
-use datadiet_engine::session::{self, Ending, Progress, Surroundings};
-use datadiet_lab::{EXIT_STOPPED, WorkerEvent};
+use datadiet_engine::session::{self, Ending, Surroundings};
+use datadiet_store::worker::EXIT_STOPPED;
 use datadiet_store::{RunFolder, RunLock, StoreError};
 
 use crate::surroundings::{SurroundingArgs, stopped_by_parent};
@@ -36,7 +39,7 @@ pub fn run(args: &TrainArgs) -> Result<ExitCode> {
     let checkpoint_every = Duration::try_from_secs_f64(args.checkpoint_every)?;
     let surroundings =
         Surroundings { data: &data, gpu: *gpu, memory: memory << 20, checkpoint_every, stop };
-    let ending = session::run(&folder, &spec, &surroundings, &mut Lines::default())?;
+    let ending = session::run(&folder, &spec, &surroundings, &Lines::default())?;
     Ok(match ending {
         Ending::Complete(_) => ExitCode::SUCCESS,
         Ending::Stopped { .. } => ExitCode::from(EXIT_STOPPED),
@@ -58,35 +61,24 @@ fn lock(folder: &RunFolder) -> Result<RunLock, StoreError> {
     }
 }
 
-/// Writes events, a few a second.
+/// Writes events to standard output, of steps a few a second.
 #[derive(Default)]
 struct Lines {
-    last: Option<Instant>,
+    last: Mutex<Option<Instant>>,
 }
 
-impl Lines {
-    fn tell(&self, event: &WorkerEvent) {
+impl Progress for Lines {
+    fn tell(&self, event: &Event<'_>) {
+        if matches!(event, Event::At { doing: None, .. }) {
+            let mut last = self.last.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+            if last.is_some_and(|last| last.elapsed() < Duration::from_millis(250)) {
+                return;
+            }
+            *last = Some(Instant::now());
+        }
         let mut out = std::io::stdout().lock();
         // A parent that is gone also closed our input; nothing more to do about it here.
         let _ = serde_json::to_writer(&mut out, event).map(|()| out.write_all(b"\n"));
         let _ = out.flush();
-    }
-}
-
-impl Progress for Lines {
-    fn step(&mut self, step: u64, total: u64, loss: f64) {
-        let due = self.last.is_none_or(|last| last.elapsed() > Duration::from_millis(250));
-        if due || step == total {
-            self.last = Some(Instant::now());
-            self.tell(&WorkerEvent::Step { step, total, loss });
-        }
-    }
-
-    fn recording(&mut self, step: u64) {
-        self.tell(&WorkerEvent::Recording { step });
-    }
-
-    fn warning(&mut self, text: &str) {
-        self.tell(&WorkerEvent::Warning { text: text.into() });
     }
 }

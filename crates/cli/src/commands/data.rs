@@ -2,20 +2,17 @@
 
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::sync::Mutex;
 
 use anyhow::{Result, anyhow};
 use clap::{Args, Subcommand};
 use datadiet_core::grouped;
-use datadiet_data::{
-    DataHome, Dataset, FETCHABLE, Format, ImportOptions, LeftOut, Overlap, Progress, Silent, Split,
-};
+use datadiet_data::{DataHome, Dataset, FETCHABLE, Format, ImportOptions, LeftOut, Overlap, Split};
 use datadiet_lab::text::table;
-use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 
 use crate::home::HomeArgs;
 use crate::output::OutputArgs;
+use crate::progress::ProgressArgs;
 
 /// The subcommands of `datadiet data`.
 #[derive(Subcommand)]
@@ -40,9 +37,8 @@ pub struct FetchArgs {
     /// Fetch again and replace the one there is.
     #[arg(long)]
     replace: bool,
-    /// Show no progress; errors are still told.
-    #[arg(long, short)]
-    quiet: bool,
+    #[command(flatten)]
+    progress: ProgressArgs,
     #[command(flatten)]
     output: OutputArgs,
 }
@@ -73,9 +69,8 @@ pub struct ImportArgs {
     /// Replace another data set of that name.
     #[arg(long)]
     replace: bool,
-    /// Show no progress; errors are still told.
-    #[arg(long, short)]
-    quiet: bool,
+    #[command(flatten)]
+    progress: ProgressArgs,
     #[command(flatten)]
     output: OutputArgs,
 }
@@ -96,7 +91,7 @@ pub fn run(home: &HomeArgs, command: DataCommand) -> Result<ExitCode> {
         DataCommand::Fetch(args) => {
             let options = ImportOptions { replace: args.replace, ..ImportOptions::default() };
             let dataset =
-                datadiet_data::fetch(&args.name, &home, &options, &*progress(args.quiet))?;
+                datadiet_data::fetch(&args.name, &home, &options, &args.progress.drawer(None))?;
             describe(&dataset, args.output, Notes::Aside)?;
         }
         DataCommand::Import(args) => import(&home, args)?,
@@ -118,7 +113,7 @@ fn import(home: &DataHome, args: ImportArgs) -> Result<()> {
         allow_empty_class: args.allow_empty_class,
         replace: args.replace,
     };
-    let raw = datadiet_data::read(&args.path, args.format, &options, &*progress(args.quiet))?;
+    let raw = datadiet_data::read(&args.path, args.format, &options, &args.progress.drawer(None))?;
     let dataset = datadiet_data::write_cache(home, &name, &raw, &options)?;
     describe(&dataset, args.output, Notes::Aside)
 }
@@ -268,49 +263,4 @@ fn describe(dataset: &Dataset, output: OutputArgs, place: Notes) -> Result<()> {
             table(&["class", "train", "test"], rows.collect(), 1),
         )
     })
-}
-
-fn progress(quiet: bool) -> Box<dyn Progress> {
-    if quiet { Box::new(Silent) } else { Box::new(Bar::default()) }
-}
-
-/// One bar at a time on standard error.
-#[derive(Default)]
-struct Bar(Mutex<Option<ProgressBar>>);
-
-impl Bar {
-    fn current(&self) -> Option<ProgressBar> {
-        self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).clone()
-    }
-}
-
-impl Progress for Bar {
-    fn start(&self, what: &str, total: Option<u64>) {
-        self.finish();
-        let bar = match total {
-            Some(total) => ProgressBar::new(total).with_style(
-                ProgressStyle::with_template("{msg} {bar:30} {percent} %")
-                    .unwrap_or_else(|_| ProgressStyle::default_bar()),
-            ),
-            None => ProgressBar::new_spinner(),
-        };
-        if bar.is_hidden() {
-            eprintln!("{what}");
-        }
-        bar.set_message(what.to_owned());
-        bar.enable_steady_tick(std::time::Duration::from_millis(200));
-        *self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner()) = Some(bar);
-    }
-
-    fn advance(&self, amount: u64) {
-        if let Some(bar) = self.current() {
-            bar.inc(amount);
-        }
-    }
-
-    fn finish(&self) {
-        if let Some(bar) = self.current() {
-            bar.finish_and_clear();
-        }
-    }
 }

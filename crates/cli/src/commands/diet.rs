@@ -33,7 +33,7 @@ pub struct DietArgs {
     #[command(flatten)]
     diet: DietOptions,
     #[command(flatten)]
-    question: QuestionArgs,
+    pub question: QuestionArgs,
 }
 
 /// Runs the command.

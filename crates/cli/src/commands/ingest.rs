@@ -1,6 +1,5 @@
 //! `datadiet ingest`: scores from files of logits or probabilities that any training loop wrote.
 
-mod progress;
 mod result;
 
 use std::path::{Path, PathBuf};
@@ -13,7 +12,7 @@ use datadiet_table::{RECORDED_PASS, write_json};
 use serde::Serialize;
 
 use crate::output::{OutputArgs, check_writable, named_folder};
-use progress::Bar;
+use crate::progress::ProgressArgs;
 use result::IngestReport;
 
 /// Take scores from files of logits or probabilities that any training loop wrote.
@@ -103,9 +102,8 @@ pub struct IngestArgs {
     /// minibatches".
     #[arg(long, value_name = "TEXT", default_value = RECORDED_PASS)]
     pass: String,
-    /// Show no progress; warnings and errors are still told.
-    #[arg(long, short)]
-    quiet: bool,
+    #[command(flatten)]
+    progress: ProgressArgs,
     #[command(flatten)]
     output: OutputArgs,
 }
@@ -128,9 +126,8 @@ pub fn run(args: &IngestArgs) -> Result<ExitCode> {
     check_free(&out, &args.runs)?;
     check_writable(&out)?;
     let class_names = args.classes.as_deref().map(read_lines).transpose()?;
-    let mut bar = Bar::new(args.quiet);
-    let found = datadiet_ingest::ingest(&sources, &options, &mut |at| bar.tell(at))?;
-    bar.finish();
+    let progress = args.progress.drawer(None);
+    let found = datadiet_ingest::ingest(&sources, &options, &progress)?;
     for note in &found.notes {
         eprintln!("note: {note}");
     }

@@ -17,7 +17,7 @@ use crate::output::{OutputArgs, named_folder};
 pub struct QuestionArgs {
     /// Say what it would train and cost, and stop.
     #[arg(long)]
-    plan: bool,
+    pub plan: bool,
     /// Folder for the results [default: in results/ or diets/, named by what is asked].
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,

@@ -41,7 +41,7 @@ pub struct RunArgs {
     #[arg(long = "set", value_name = "KEY=VALUE")]
     set: Vec<String>,
     #[command(flatten)]
-    question: QuestionArgs,
+    pub question: QuestionArgs,
 }
 
 /// Runs the command.

@@ -1,51 +1,118 @@
-//! Bars on a terminal: one a run that trains, one for all.
+//! Bars on a terminal: one a task that goes on, and one for all trainings.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, OnceLock};
+use std::sync::Mutex;
 use std::time::Duration;
 
-use datadiet_core::grouped;
-use datadiet_lab::Reporter;
+use datadiet_core::progress::Event;
+use datadiet_core::{Progress, grouped};
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
 use super::Work;
-use super::pace::Pace;
+use super::tasks::{Task, Tasks};
 
 /// Draws bars.
 pub struct Bars {
-    work: Work,
+    work: Option<Work>,
     all: MultiProgress,
-    overall: ProgressBar,
-    /// Made when the first measurement is.
-    measured: OnceLock<ProgressBar>,
-    runs: Mutex<HashMap<String, Watched>>,
-}
-
-struct Watched {
-    bar: ProgressBar,
-    pace: Option<Pace>,
+    /// All steps of all trainings.
+    overall: Option<ProgressBar>,
+    tasks: Tasks,
+    bars: Mutex<HashMap<String, ProgressBar>>,
 }
 
 impl Bars {
-    /// One bar for all, nothing done.
-    pub fn new(work: Work) -> Self {
+    /// Nothing done; with a bar for all where it is known what there is to train.
+    pub fn new(work: Option<Work>) -> Self {
         let all = MultiProgress::new();
-        let overall = all.add(ProgressBar::new(work.steps));
-        overall.set_style(style("all        {bar:30} {percent:>3} %  {elapsed} gone, {eta} left"));
-        overall.enable_steady_tick(Duration::from_millis(500));
-        Self { work, all, overall, measured: OnceLock::new(), runs: Mutex::default() }
+        let overall = work.map(|work| {
+            let bar = all.add(ProgressBar::new(work.steps));
+            bar.set_style(style("all        {bar:30} {percent:>3} %  {elapsed} gone, {eta} left"));
+            bar.enable_steady_tick(Duration::from_millis(500));
+            bar
+        });
+        Self { work, all, overall, tasks: Tasks::default(), bars: Mutex::default() }
     }
 
-    fn with(&self, run: &str, change: impl FnOnce(&mut Watched)) {
-        let mut runs = self.runs.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-        if let Some(watched) = runs.get_mut(run) {
-            change(watched);
+    /// Takes all bars off the screen.
+    pub fn finish(&self) {
+        self.bars().drain().for_each(|(_, bar)| bar.finish_and_clear());
+        self.overall.iter().for_each(ProgressBar::finish_and_clear);
+    }
+
+    fn bars(&self) -> std::sync::MutexGuard<'_, HashMap<String, ProgressBar>> {
+        self.bars.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+
+    /// Takes steps off the whole that need no doing.
+    fn less(&self, steps: u64) {
+        if let Some(all) = &self.overall {
+            all.set_length(all.length().unwrap_or_default().saturating_sub(steps));
         }
     }
 
-    /// Takes work off the whole that needs no doing.
-    fn less(&self, steps: u64) {
-        self.overall.set_length(self.overall.length().unwrap_or_default().saturating_sub(steps));
+    fn start(&self, name: &str, total: Option<u64>, trains: bool) {
+        self.tasks.start(name, total, trains);
+        let (bar, template) = match total {
+            Some(total) => (ProgressBar::new(total), "{prefix:10} {bar:30} {percent:>3} %  {msg}"),
+            None => (ProgressBar::no_length(), "{prefix} {spinner} {msg}"),
+        };
+        let bar = match &self.overall {
+            Some(overall) if trains => self.all.insert_before(overall, bar),
+            _ => self.all.add(bar),
+        };
+        if !trains {
+            // What this process does after trainings: they are done.
+            self.overall.iter().for_each(ProgressBar::finish_and_clear);
+            bar.enable_steady_tick(Duration::from_millis(200));
+        }
+        bar.set_style(style(template));
+        bar.set_prefix(name.to_owned());
+        bar.set_message(if trains { "starting" } else { "" });
+        self.bars().insert(name.to_owned(), bar);
+    }
+
+    fn at(&self, name: &str, done: u64, loss: Option<f64>, doing: Option<&str>) {
+        let Some(bar) = self.bars().get(name).cloned() else { return };
+        let known = self.tasks.with(name, |task| (task.reached(done), *task));
+        let Some((first, task)) = known else { return };
+        if let Some(overall) = self.overall.as_ref().filter(|_| task.trains) {
+            // The first step that is heard of is the first of this process.
+            let before = done.saturating_sub(u64::from(loss.is_some()));
+            let from = if first { before } else { bar.position() };
+            if first {
+                self.less(before);
+            }
+            overall.inc(done.saturating_sub(from));
+        }
+        bar.set_position(done);
+        bar.set_message(self.message(&task, done, loss, doing));
+    }
+
+    fn message(&self, task: &Task, done: u64, loss: Option<f64>, doing: Option<&str>) -> String {
+        let of = task.total.map_or(String::new(), |total| format!("/{}", grouped(total)));
+        match (doing, loss) {
+            (Some(doing), _) => doing.to_owned(),
+            (None, None) => format!("{}{of}", grouped(done)),
+            (None, Some(loss)) => {
+                let batch = self.work.map_or(0.0, |work| f64::from(work.batch));
+                let rate = grouped((task.rate(done).unwrap_or_default() * batch) as u64);
+                format!("step {}{of}  loss {loss:.3}  {rate} images/s", grouped(done))
+            }
+        }
+    }
+
+    fn end(&self, name: &str, problem: Option<&str>) {
+        let trained = self.tasks.end(name).is_none_or(|task| task.trains);
+        if let Some(bar) = self.bars().remove(name) {
+            if trained {
+                self.less(bar.length().unwrap_or_default().saturating_sub(bar.position()));
+            }
+            bar.finish_and_clear();
+        }
+        if trained || problem.is_some() {
+            self.note(&format!("{name}: {}", problem.unwrap_or("done")));
+        }
     }
 }
 
@@ -53,73 +120,17 @@ fn style(template: &str) -> ProgressStyle {
     ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())
 }
 
-impl Reporter for Bars {
-    fn reused(&self, run: &str, steps: u64) {
-        self.less(steps);
-        self.note(&format!("{run}: already in the store"));
-    }
-
-    fn started(&self, run: &str, steps: u64, _slot: usize) {
-        let bar = self.all.insert_before(&self.overall, ProgressBar::new(steps));
-        bar.set_style(style("{prefix:10} {bar:30} {percent:>3} %  {msg}"));
-        bar.set_prefix(run.to_owned());
-        bar.set_message("starting");
-        let mut runs = self.runs.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-        runs.insert(run.to_owned(), Watched { bar, pace: None });
-    }
-
-    fn step(&self, run: &str, step: u64, total: u64, loss: f64) {
-        self.with(run, |watched| {
-            let before = watched.bar.position();
-            let pace = *watched.pace.get_or_insert_with(|| {
-                self.less(step - 1);
-                Pace::new(step)
-            });
-            let known = if before == 0 { step - 1 } else { before };
-            self.overall.inc(step.saturating_sub(known));
-            watched.bar.set_position(step);
-            let rate = pace.steps_per_second(step).unwrap_or_default();
-            let rate = grouped((rate * f64::from(self.work.batch)) as u64);
-            let (step, total) = (grouped(step), grouped(total));
-            watched
-                .bar
-                .set_message(format!("step {step}/{total}  loss {loss:.3}  {rate} images/s"));
-        });
-    }
-
-    fn recording(&self, run: &str, step: u64) {
-        self.with(run, |watched| {
-            watched.bar.set_message(format!("scoring after step {}", grouped(step)));
-        });
-    }
-
-    fn ended(&self, run: &str, problem: Option<&str>) {
-        self.with(run, |watched| {
-            let length = watched.bar.length().unwrap_or_default();
-            self.less(length.saturating_sub(watched.bar.position()));
-            watched.bar.finish_and_clear();
-        });
-        self.note(&format!("{run}: {}", problem.unwrap_or("done")));
-    }
-
-    fn measured(&self, count: usize, total: usize) {
-        let bar = self.measured.get_or_init(|| {
-            self.overall.finish_and_clear();
-            let bar = self.all.add(ProgressBar::new(total as u64));
-            bar.set_style(style("measured   {bar:30} {pos}/{len}  {elapsed} gone, {eta} left"));
-            bar
-        });
-        bar.set_position(count as u64);
-    }
-
-    fn finished(&self) {
-        if let Some(bar) = self.measured.get() {
-            bar.finish_and_clear();
+impl Progress for Bars {
+    fn tell(&self, event: &Event<'_>) {
+        match event {
+            Event::Reused { task, total } => {
+                self.less(*total);
+                self.note(&format!("{task}: already in the store"));
+            }
+            Event::Started { task, total, worker } => self.start(task, *total, worker.is_some()),
+            Event::At { task, done, loss, doing } => self.at(task, *done, *loss, doing.as_deref()),
+            Event::Ended { task, problem } => self.end(task, problem.as_deref()),
+            Event::Note { text } => drop(self.all.println(text)),
         }
-        self.overall.finish_and_clear();
-    }
-
-    fn note(&self, text: &str) {
-        let _ = self.all.println(text);
     }
 }

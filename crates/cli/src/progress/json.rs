@@ -1,65 +1,61 @@
-//! Progress as JSON lines, for programs.
+//! Progress as JSON lines, for programs: every event as it is, with its pace.
 
-use std::collections::HashMap;
-use std::sync::Mutex;
+use std::time::{Duration, Instant};
 
-use datadiet_lab::Reporter;
+use datadiet_core::Progress;
+use datadiet_core::progress::Event;
 use serde_json::{Value, json};
 
-use super::Work;
-use super::pace::Pace;
+use super::tasks::Tasks;
+
+/// Least time between two lines about work of this process; workers tell no more often by themselves.
+const PAUSE: Duration = Duration::from_millis(250);
 
 /// Writes one JSON object an event.
 pub struct Json {
-    work: Work,
-    paces: Mutex<HashMap<String, Pace>>,
+    batch: Option<u32>,
+    tasks: Tasks,
 }
 
 impl Json {
-    /// Nothing heard yet.
-    pub fn new(work: Work) -> Self {
-        Self { work, paces: Mutex::default() }
+    /// Nothing heard yet; a step of a training is of `batch` examples.
+    pub fn new(batch: Option<u32>) -> Self {
+        Self { batch, tasks: Tasks::default() }
+    }
+
+    /// How fast a task goes, if it is time to tell.
+    fn pace(&self, task: &str, done: u64, doing: bool) -> Option<Value> {
+        let pace = self.tasks.with(task, |task| {
+            let first = task.reached(done);
+            if !(task.trains || first || doing || task.told.elapsed() > PAUSE) {
+                return None;
+            }
+            task.told = Instant::now();
+            let batch = self.batch.filter(|_| task.trains).map(f64::from);
+            let rate = task.rate(done).and_then(|rate| Some(rate * batch?));
+            let left = task.left(done).map(|left| left.as_secs_f64());
+            Some(json!({ "total": task.total, "images_per_second": rate, "seconds_left": left }))
+        });
+        pace.unwrap_or(Some(json!({})))
     }
 }
 
-fn tell(event: &Value) {
-    eprintln!("{event}");
-}
-
-impl Reporter for Json {
-    fn reused(&self, run: &str, _steps: u64) {
-        tell(&json!({ "event": "reused", "run": run }));
-    }
-
-    fn started(&self, run: &str, steps: u64, slot: usize) {
-        self.paces.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).remove(run);
-        tell(&json!({ "event": "started", "run": run, "worker": slot, "total": steps }));
-    }
-
-    fn step(&self, run: &str, step: u64, total: u64, loss: f64) {
-        let mut paces = self.paces.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-        let pace = *paces.entry(run.to_owned()).or_insert_with(|| Pace::new(step));
-        let rate = pace.steps_per_second(step).map(|rate| rate * f64::from(self.work.batch));
-        let left = pace.left(step, total).map(|left| left.as_secs_f64());
-        tell(&json!({
-            "event": "step", "run": run, "step": step, "total": total, "loss": loss,
-            "images_per_second": rate, "seconds_left": left,
-        }));
-    }
-
-    fn recording(&self, run: &str, step: u64) {
-        tell(&json!({ "event": "scoring", "run": run, "step": step }));
-    }
-
-    fn ended(&self, run: &str, problem: Option<&str>) {
-        tell(&json!({ "event": "ended", "run": run, "problem": problem }));
-    }
-
-    fn measured(&self, count: usize, total: usize) {
-        tell(&json!({ "event": "measured", "count": count, "total": total }));
-    }
-
-    fn note(&self, text: &str) {
-        tell(&json!({ "event": "note", "text": text }));
+impl Progress for Json {
+    fn tell(&self, event: &Event<'_>) {
+        let mut told = serde_json::to_value(event).unwrap_or_default();
+        match event {
+            Event::Started { task, total, worker } => {
+                self.tasks.start(task, *total, worker.is_some());
+            }
+            Event::At { task, done, doing, .. } => {
+                let Some(Value::Object(pace)) = self.pace(task, *done, doing.is_some()) else {
+                    return;
+                };
+                told.as_object_mut().into_iter().for_each(|told| told.extend(pace.clone()));
+            }
+            Event::Ended { task, .. } => drop(self.tasks.end(task)),
+            Event::Reused { .. } | Event::Note { .. } => {}
+        }
+        eprintln!("{told}");
     }
 }

@@ -1,88 +1,83 @@
 //! Plain lines, for logs.
 
-use std::collections::HashMap;
-use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
-use datadiet_core::grouped;
-use datadiet_lab::Reporter;
+use datadiet_core::progress::Event;
+use datadiet_core::{Progress, grouped};
 use indicatif::HumanDuration;
 
-use super::Work;
-use super::pace::Pace;
+use super::tasks::{Task, Tasks};
 
-/// Time between two lines about one run.
+/// Time between two lines about one task.
 const PAUSE: Duration = Duration::from_secs(10);
 
-/// Writes a line when something happens, and now and then while training.
+/// Writes a line when something happens, and now and then while work goes on.
 pub struct Lines {
-    work: Work,
-    runs: Mutex<HashMap<String, Watched>>,
-    measured: Mutex<Option<Instant>>,
-}
-
-struct Watched {
-    pace: Pace,
-    told: Instant,
+    batch: Option<u32>,
+    tasks: Tasks,
 }
 
 impl Lines {
-    /// Nothing heard yet.
-    pub fn new(work: Work) -> Self {
-        Self { work, runs: Mutex::default(), measured: Mutex::default() }
+    /// Nothing heard yet; a step of a training is of `batch` examples.
+    pub fn new(batch: Option<u32>) -> Self {
+        Self { batch, tasks: Tasks::default() }
+    }
+
+    fn at(&self, name: &str, done: u64, loss: Option<f64>, doing: Option<&str>) {
+        let line = self.tasks.with(name, |task| {
+            if task.reached(done) && task.trains && done > 1 {
+                return Some(format!("{name}: goes on from step {}", grouped(done - 1)));
+            }
+            if task.trains && doing.is_some() {
+                return doing.map(|doing| format!("{name}: {doing}"));
+            }
+            if task.told.elapsed() < PAUSE {
+                return None;
+            }
+            task.told = Instant::now();
+            Some(format!("{name}: {}", self.describe(task, done, loss, doing)))
+        });
+        if let Some(line) = line.flatten() {
+            eprintln!("{line}");
+        }
+    }
+
+    fn describe(&self, task: &Task, done: u64, loss: Option<f64>, doing: Option<&str>) -> String {
+        let of = task.total.map_or(String::new(), |total| format!(" of {}", grouped(total)));
+        let step = if loss.is_some() { "step " } else { "" };
+        let mut text = format!("{step}{}{of}", grouped(done));
+        if let Some(loss) = loss {
+            text += &format!(", loss {loss:.3}");
+        }
+        if let (Some(rate), Some(batch), true) = (task.rate(done), self.batch, task.trains) {
+            text += &format!(", {} images/s", grouped((rate * f64::from(batch)) as u64));
+        }
+        if let Some(doing) = doing {
+            text += &format!(", {doing}");
+        }
+        match task.left(done) {
+            Some(left) => format!("{text}, {} left", HumanDuration(left)),
+            None => text,
+        }
     }
 }
 
-impl Reporter for Lines {
-    fn reused(&self, run: &str, _steps: u64) {
-        eprintln!("{run}: already in the store");
-    }
-
-    fn started(&self, run: &str, _steps: u64, _slot: usize) {
-        eprintln!("{run}: starts");
-        self.runs.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).remove(run);
-    }
-
-    fn step(&self, run: &str, step: u64, total: u64, loss: f64) {
-        let mut runs = self.runs.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-        let watched = runs.entry(run.to_owned()).or_insert_with(|| {
-            if step > 1 {
-                eprintln!("{run}: goes on from step {}", grouped(step - 1));
+impl Progress for Lines {
+    fn tell(&self, event: &Event<'_>) {
+        match event {
+            Event::Reused { task, .. } => eprintln!("{task}: already in the store"),
+            Event::Started { task, total, worker } => {
+                eprintln!("{task}{}", if worker.is_some() { ": starts" } else { "" });
+                self.tasks.start(task, *total, worker.is_some());
             }
-            Watched { pace: Pace::new(step), told: Instant::now() }
-        });
-        if watched.told.elapsed() < PAUSE {
-            return;
+            Event::At { task, done, loss, doing } => self.at(task, *done, *loss, doing.as_deref()),
+            Event::Ended { task, problem } => {
+                let trained = self.tasks.end(task).is_none_or(|task| task.trains);
+                if trained || problem.is_some() {
+                    eprintln!("{task}: {}", problem.as_deref().unwrap_or("done"));
+                }
+            }
+            Event::Note { text } => eprintln!("{text}"),
         }
-        watched.told = Instant::now();
-        let rate = watched.pace.steps_per_second(step).unwrap_or_default();
-        let left = watched.pace.left(step, total).unwrap_or_default();
-        eprintln!(
-            "{run}: step {} of {}, loss {loss:.3}, {} images/s, {} left",
-            grouped(step),
-            grouped(total),
-            grouped((rate * f64::from(self.work.batch)) as u64),
-            HumanDuration(left),
-        );
-    }
-
-    fn recording(&self, run: &str, step: u64) {
-        eprintln!("{run}: scores after step {}", grouped(step));
-    }
-
-    fn ended(&self, run: &str, problem: Option<&str>) {
-        eprintln!("{run}: {}", problem.unwrap_or("done"));
-    }
-
-    fn measured(&self, count: usize, total: usize) {
-        let mut told = self.measured.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-        if count == total || told.is_none_or(|told| told.elapsed() > PAUSE) {
-            *told = Some(Instant::now());
-            eprintln!("measured {count} of {total}");
-        }
-    }
-
-    fn note(&self, text: &str) {
-        eprintln!("{text}");
     }
 }

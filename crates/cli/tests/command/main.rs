@@ -1,14 +1,21 @@
-//! The `datadiet` command as a user meets it, on 1,000 real images of Fashion-MNIST.
+//! The `datadiet` command as a user meets it, on 1,000 real images of Fashion-MNIST. What trains is
+//! tested with the worker, in crates/worker: nothing here needs PyTorch.
 
 mod bad_input;
 mod data;
 mod dynamics;
 mod experiment;
 mod ingest;
-mod interruption;
+mod no_worker;
 mod noise;
-mod score;
 mod scores;
 mod select;
 mod support;
 mod train;
+
+/// A file that is there but does not run: what trains by mistake fails.
+fn worker(home: &std::path::Path) -> std::path::PathBuf {
+    let program = home.join("trains-nothing");
+    std::fs::write(&program, "").unwrap();
+    program
+}

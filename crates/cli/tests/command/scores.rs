@@ -4,8 +4,7 @@ use crate::support::Home;
 
 #[test]
 fn show_head_correlate_and_export_read_a_table_back() {
-    let home = Home::with_sample();
-    home.score(&["--replicas", "2", "--at", "0.5,1"]);
+    let home = Home::scored();
 
     let shown = home.json(&["scores", "show", "out"]);
     assert_eq!(shown["examples"], 1000);
@@ -41,8 +40,7 @@ fn show_head_correlate_and_export_read_a_table_back() {
 
 #[test]
 fn mistakes_are_explained() {
-    let home = Home::with_sample();
-    home.score(&["--replicas", "1"]);
+    let home = Home::scored();
     assert!(
         home.fails(&["scores", "head", "out", "--by", "eln@1"]).contains("did you mean el2n@1")
     );

@@ -65,8 +65,7 @@ fn each_rule_keeps_its_part() {
 
 #[test]
 fn every_format_reads_back_the_same() {
-    let home = Home::with_sample();
-    home.score(&["--replicas", "2"]);
+    let home = Home::scored();
     for file in ["s.parquet", "s.npy", "s.txt", "s.json"] {
         let answer = home.json(&["select", "out", "--keep", "0.5", "--out", file]);
         assert_eq!((&answer["kept"], &answer["by"]), (&500.into(), &"el2n@1".into()));
@@ -261,8 +260,7 @@ fn opened(home: &Path, name: &str) -> Dataset {
 
 #[test]
 fn exports_are_data_sets_to_import() {
-    let home = Home::with_sample();
-    home.score(&["--replicas", "1", "--scores", "el2n"]);
+    let home = Home::scored();
     let original = opened(home.path(), "sample");
     for format in ["image-folder", "parquet", "safetensors"] {
         let choice =
@@ -297,8 +295,7 @@ fn exports_are_data_sets_to_import() {
 /// Lists that are for fewer examples, or are no choice at all, were taken without a word.
 #[test]
 fn what_is_no_subset_of_this_training_set_is_refused() {
-    let home = Home::with_sample();
-    home.score(&["--limit", "400"]);
+    let home = Home::with_scores("limited");
     let train = ["train", "--data", "sample", "--model", "mlp", "--epochs", "1", "--subset"];
     for file in ["half.parquet", "half.json"] {
         let half = ["select", "out", "--keep", "0.5", "--quota", "proportional", "--out", file];

@@ -1,4 +1,8 @@
 //! A home folder of its own for each test, with the sample data set in it.
+//!
+//! Two test programs share this: that of the command, in which nothing is trained, and that of the
+//! worker. Each says in its `worker` what the command is to train with.
+#![allow(dead_code, reason = "each of the two uses a part of it")]
 
 use std::path::{Path, PathBuf};
 use std::process::Output;
@@ -17,6 +21,82 @@ pub const JOB: &[&str] = &[
     "1",
 ];
 
+/// Every study, of networks that are trained for eight steps.
+pub const ALL: &str = r#"
+title = "Everything at once"
+
+[training]
+data = "sample"
+model = "mlp"
+width = 16
+batch = 50
+epochs = 1
+limit = 400
+
+[scoring]
+replicas = 2
+at = [0, 1]
+
+[curve]
+by = ["el2n@1", "forgetting@end"]
+keep = [0.5]
+
+[window]
+by = "el2n@1"
+keep = 0.5
+offsets = [0, 0.5]
+noise = [0, 0.2]
+
+[tune]
+by = "el2n@1"
+keep = [0.5]
+drops = [0, 0.1]
+
+[correlations]
+columns = ["el2n@1", "loss@1"]
+networks = [{ model = "mlp", width = 8 }]
+
+[noise]
+by = "el2n@1"
+symmetric = [0.2]
+"#;
+
+/// A search over networks that are trained for eighty steps.
+pub const DIET: &[&str] = &[
+    "diet",
+    "--data",
+    "sample",
+    "--model",
+    "mlp",
+    "--width",
+    "16",
+    "--batch",
+    "50",
+    "--epochs",
+    "4",
+    "--at",
+    "4",
+    "--keep",
+    "0.5",
+    "--drops",
+    "0.4",
+    "--retrainings",
+    "1",
+    "--seed",
+    "2",
+];
+
+/// Trainings with a small network, 8 steps an epoch.
+pub const TRAINING: [&str; 13] = [
+    "--data", "sample", "--model", "mlp", "--width", "8", "--batch", "50", "--limit", "400",
+    "--epochs", "2", "--quiet",
+];
+
+/// A command that trains such.
+pub fn with<'a>(command: &'a str, options: &[&'a str]) -> Vec<&'a str> {
+    [&[command], &TRAINING[..], options].concat()
+}
+
 impl Home {
     /// A home with nothing in it.
     pub fn empty() -> Self {
@@ -30,6 +110,23 @@ impl Home {
         home
     }
 
+    /// A home with the sample data set and scores of it in `out`: el2n, loss, correct and aum after
+    /// half an epoch and after one, from two networks.
+    pub fn scored() -> Self {
+        Self::with_scores("whole")
+    }
+
+    /// A home with the sample data set and one of the tables of `tests/scores` in `out`.
+    pub fn with_scores(name: &str) -> Self {
+        let home = Self::with_sample();
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../cli/tests/scores").join(name);
+        std::fs::create_dir(home.path().join("out")).unwrap();
+        for file in ["scores.parquet", "scores.json"] {
+            std::fs::copy(folder.join(file), home.path().join("out").join(file)).unwrap();
+        }
+        home
+    }
+
     /// The folder.
     pub fn path(&self) -> &Path {
         self.folder.path()
@@ -38,7 +135,11 @@ impl Home {
     /// The program with these arguments, run in the folder.
     pub fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::cargo_bin("datadiet").unwrap();
-        command.current_dir(self.path()).env("DATADIET_HOME", self.path()).args(arguments);
+        command
+            .current_dir(self.path())
+            .env("DATADIET_HOME", self.path())
+            .env("DATADIET_WORKER", crate::worker(self.path()))
+            .args(arguments);
         command
     }
 

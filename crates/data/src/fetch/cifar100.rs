@@ -7,7 +7,8 @@
 use super::download;
 use crate::checksum;
 use crate::readers::cifar::{self, Cifar};
-use crate::{DataError, Progress, RawDataset, Result};
+use crate::{DataError, RawDataset, Result};
+use datadiet_core::Progress;
 use std::path::Path;
 
 const URL: &str = "https://www.cs.toronto.edu/~kriz/cifar-100-binary.tar.gz";

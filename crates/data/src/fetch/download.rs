@@ -2,7 +2,9 @@
 //!
 //! Does not resume and does not retry: the callers have other sources to try.
 
-use crate::{DataError, Progress, Result};
+use crate::{DataError, Result};
+use datadiet_core::Progress;
+use datadiet_core::progress::Count;
 use std::fs::File;
 use std::io::{Read, Write};
 use std::path::Path;
@@ -23,9 +25,9 @@ pub(super) fn to_file(url: &str, path: &Path, limit: u64, progress: &dyn Progres
     if total.is_some_and(|total| total > limit) {
         return Err(DataError::Oversized { path: url.into(), limit });
     }
-    progress.start(&format!("downloading {url}"), total);
-    let written = copy(&mut response.into_body().into_reader(), url, path, limit, progress)?;
-    progress.finish();
+    let count = Count::start(progress, format!("downloading {url}"), total);
+    let written = copy(&mut response.into_body().into_reader(), url, path, limit, &count)?;
+    drop(count);
     match total {
         Some(total) if total != written => {
             Err(failed(format!("{written} of {total} bytes arrived")))
@@ -45,13 +47,7 @@ fn agent() -> ureq::Agent {
         .into()
 }
 
-fn copy(
-    from: &mut dyn Read,
-    url: &str,
-    path: &Path,
-    limit: u64,
-    progress: &dyn Progress,
-) -> Result<u64> {
+fn copy(from: &mut dyn Read, url: &str, path: &Path, limit: u64, count: &Count<'_>) -> Result<u64> {
     let mut file = File::create(path).map_err(DataError::io("write", path))?;
     let mut buffer = vec![0; 1 << 16];
     let mut written = 0;
@@ -67,14 +63,14 @@ fn copy(
             return Err(DataError::Oversized { path: url.into(), limit });
         }
         file.write_all(&buffer[..n]).map_err(DataError::io("write", path))?;
-        progress.advance(n as u64);
+        count.advance(n as u64);
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Silent;
+    use datadiet_core::Silent;
     use std::io::BufRead;
     use std::net::TcpListener;
 

@@ -10,7 +10,8 @@
 use super::{command, download, first_of};
 use crate::archive::read_maybe_gz;
 use crate::readers::read_idx;
-use crate::{Progress, RawDataset, Result, checksum};
+use crate::{RawDataset, Result, checksum};
+use datadiet_core::Progress;
 use std::path::Path;
 
 /// The fingerprint of the cached data set.

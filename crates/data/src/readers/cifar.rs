@@ -7,7 +7,9 @@
 //! The pickled Python version and the Matlab version are not read.
 
 use crate::archive::{find_in_tar_gz, read_maybe_gz, visit_tar_gz};
-use crate::{DataError, ImportNotes, Progress, RawDataset, RawSplit, Result};
+use crate::{DataError, ImportNotes, RawDataset, RawSplit, Result};
+use datadiet_core::Progress;
+use datadiet_core::progress::Count;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -107,14 +109,14 @@ fn folder_with(path: &Path, cifar: Cifar, file: &str) -> Option<PathBuf> {
 
 /// Reads one of the data sets from a folder or `.tar.gz`.
 pub(crate) fn read(path: &Path, cifar: Cifar, progress: &dyn Progress) -> Result<RawDataset> {
-    progress
-        .start(&format!("reading {}", cifar.title()), Some(cifar.train_files().len() as u64 + 1));
+    let total = cifar.train_files().len() as u64 + 1;
+    let count = Count::start(progress, format!("reading {}", cifar.title()), Some(total));
     let files = if path.is_dir() {
-        from_folder(path, cifar, progress)?
+        from_folder(path, cifar, &count)?
     } else {
-        from_archive(path, cifar, progress)?
+        from_archive(path, cifar, &count)?
     };
-    progress.finish();
+    drop(count);
     let mut train = RawSplit::default();
     for name in cifar.train_files() {
         decode(path, name, file(path, &files, name)?, cifar, &mut train)?;
@@ -141,14 +143,14 @@ fn is_wanted(cifar: Cifar, name: &str) -> bool {
     cifar.train_files().contains(&name) || name == cifar.test_file() || name == cifar.names_file()
 }
 
-fn from_archive(path: &Path, cifar: Cifar, progress: &dyn Progress) -> Result<Files> {
+fn from_archive(path: &Path, cifar: Cifar, count: &Count<'_>) -> Result<Files> {
     let mut files = Files::new();
     visit_tar_gz(
         path,
         LIMIT,
         |name| is_wanted(cifar, name),
         |name, bytes| {
-            progress.advance(u64::from(name.ends_with(".bin")));
+            count.advance(u64::from(name.ends_with(".bin")));
             files.insert(name.to_owned(), bytes);
             Ok(())
         },
@@ -156,7 +158,7 @@ fn from_archive(path: &Path, cifar: Cifar, progress: &dyn Progress) -> Result<Fi
     Ok(files)
 }
 
-fn from_folder(path: &Path, cifar: Cifar, progress: &dyn Progress) -> Result<Files> {
+fn from_folder(path: &Path, cifar: Cifar, count: &Count<'_>) -> Result<Files> {
     let Some(folder) = folder_with(path, cifar, cifar.train_files()[0]) else {
         return Err(missing(path, cifar.train_files()[0]));
     };
@@ -164,7 +166,7 @@ fn from_folder(path: &Path, cifar: Cifar, progress: &dyn Progress) -> Result<Fil
     for name in cifar.train_files().iter().chain([&cifar.test_file(), &cifar.names_file()]) {
         if folder.join(name).is_file() {
             files.insert((*name).to_owned(), read_maybe_gz(&folder.join(name), LIMIT)?);
-            progress.advance(u64::from(name.ends_with(".bin")));
+            count.advance(u64::from(name.ends_with(".bin")));
         }
     }
     Ok(files)

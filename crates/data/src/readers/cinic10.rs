@@ -6,7 +6,8 @@
 
 use super::cifar::CIFAR10_CLASSES;
 use super::{class_folders, file_name};
-use crate::{DataError, ImportOptions, Progress, RawDataset, Result};
+use crate::{DataError, ImportOptions, RawDataset, Result};
+use datadiet_core::Progress;
 use std::path::Path;
 
 const FOLDERS: [&str; 3] = ["train", "valid", "test"];

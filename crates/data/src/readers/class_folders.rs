@@ -5,7 +5,9 @@
 //! folders are ignored.
 
 use crate::images::{Picture, common_shape, decode};
-use crate::{DataError, ImportNotes, ImportOptions, Progress, RawDataset, RawSplit, Result};
+use crate::{DataError, ImportNotes, ImportOptions, RawDataset, RawSplit, Result};
+use datadiet_core::Progress;
+use datadiet_core::progress::Count;
 use std::path::{Path, PathBuf};
 
 const EXTENSIONS: [&str; 8] = ["png", "jpg", "jpeg", "bmp", "gif", "webp", "tif", "tiff"];
@@ -69,11 +71,9 @@ pub(crate) fn read(
     };
     let all: Vec<&Picture> = train_pictures.iter().chain(&test_pictures).collect();
     let shape = common_shape(&all, options.resize)?;
-    progress.start("decoding pictures", Some(all.len() as u64));
-    let train =
-        RawSplit { images: decode(&train_pictures, shape, progress)?, labels: train_labels };
-    let test_images = decode(&test_pictures, shape, progress)?;
-    progress.finish();
+    let count = Count::start(progress, "decoding pictures", Some(all.len() as u64));
+    let train = RawSplit { images: decode(&train_pictures, shape, &count)?, labels: train_labels };
+    let test_images = decode(&test_pictures, shape, &count)?;
     Ok(RawDataset {
         classes,
         height: shape.height as usize,

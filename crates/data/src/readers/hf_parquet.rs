@@ -13,13 +13,15 @@
 use super::split_name::SplitName;
 use super::{class_indices, file_name, numbered_classes};
 use crate::images::{Picture, common_shape, decode};
-use crate::{DataError, ImportNotes, ImportOptions, Progress, RawDataset, RawSplit, Result};
+use crate::{DataError, ImportNotes, ImportOptions, RawDataset, RawSplit, Result};
 use arrow_array::cast::AsArray;
 use arrow_array::types::{
     Int8Type, Int16Type, Int32Type, Int64Type, UInt8Type, UInt16Type, UInt32Type,
 };
 use arrow_array::{Array, RecordBatch};
 use arrow_schema::{DataType, Field, Schema};
+use datadiet_core::Progress;
+use datadiet_core::progress::Count;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -41,23 +43,24 @@ pub(crate) fn read(
 ) -> Result<RawDataset> {
     let mut notes = ImportNotes::default();
     let files = SplitFiles::of(path, &mut notes)?;
-    progress.start("reading Parquet files", Some((files.train.len() + files.test.len()) as u64));
-    let train = Table::read(&files.train, progress)?;
-    let test = Table::read(&files.test, progress)?;
+    let files_of_both = (files.train.len() + files.test.len()) as u64;
+    let count = Count::start(progress, "reading Parquet files", Some(files_of_both));
+    let train = Table::read(&files.train, &count)?;
+    let test = Table::read(&files.test, &count)?;
+    drop(count);
     let classes = match &train.names {
         Some(names) => names.clone(),
         None => numbered_classes(&[&train.labels, &test.labels])?,
     };
     let all: Vec<&Picture> = train.pictures.iter().chain(&test.pictures).collect();
     let shape = common_shape(&all, options.resize)?;
-    progress.start("decoding pictures", Some(all.len() as u64));
+    let count = Count::start(progress, "decoding pictures", Some(all.len() as u64));
     let split = |name, table: &Table| -> Result<RawSplit> {
         let labels = class_indices(name, &table.labels, classes.len())?;
-        Ok(RawSplit { images: decode(&table.pictures, shape, progress)?, labels })
+        Ok(RawSplit { images: decode(&table.pictures, shape, &count)?, labels })
     };
     let train = split("train", &train)?;
     let test = if files.test.is_empty() { None } else { Some(split("test", &test)?) };
-    progress.finish();
     let (height, width) = (shape.height as usize, shape.width as usize);
     Ok(RawDataset {
         classes,
@@ -182,11 +185,11 @@ struct Table {
 }
 
 impl Table {
-    fn read(files: &[PathBuf], progress: &dyn Progress) -> Result<Self> {
+    fn read(files: &[PathBuf], count: &Count<'_>) -> Result<Self> {
         let mut table = Self::default();
         for file in files {
             table.add(file)?;
-            progress.advance(1);
+            count.advance(1);
         }
         Ok(table)
     }

@@ -9,7 +9,9 @@
 
 use super::{class_indices, class_names, file_name};
 use crate::archive::read_maybe_gz;
-use crate::{DataError, ImportNotes, Progress, RawDataset, RawSplit, Result};
+use crate::{DataError, ImportNotes, RawDataset, RawSplit, Result};
+use datadiet_core::Progress;
+use datadiet_core::progress::Count;
 use std::path::{Path, PathBuf};
 
 /// Room for a million images of 64 × 64; MNIST needs 47 MB.
@@ -25,11 +27,10 @@ pub(crate) fn detect(folder: &Path) -> bool {
 
 /// Reads the folder.
 pub(crate) fn read(folder: &Path, progress: &dyn Progress) -> Result<RawDataset> {
-    progress.start("reading IDX files", Some(4));
-    let train = split(folder, TRAIN, progress)?
-        .ok_or_else(|| missing(folder, "train-images-idx3-ubyte"))?;
-    let test = split(folder, TEST, progress)?;
-    progress.finish();
+    let count = Count::start(progress, "reading IDX files", Some(4));
+    let train =
+        split(folder, TRAIN, &count)?.ok_or_else(|| missing(folder, "train-images-idx3-ubyte"))?;
+    let test = split(folder, TEST, &count)?;
     let [height, width] = train.shape;
     if let Some(other) = test.as_ref().filter(|test| test.shape != train.shape) {
         let what = format!(
@@ -60,15 +61,15 @@ impl IdxSplit {
     }
 }
 
-fn split(folder: &Path, names: &[&str], progress: &dyn Progress) -> Result<Option<IdxSplit>> {
+fn split(folder: &Path, names: &[&str], count: &Count<'_>) -> Result<Option<IdxSplit>> {
     let Some(images) = find(folder, names, "images", 3) else { return Ok(None) };
     let Some(labels) = find(folder, names, "labels", 1) else {
         return Err(missing(folder, &format!("{}-labels-idx1-ubyte", names[0])));
     };
     let ([_, height, width], pixels) = parse::<3>(&images, &read_maybe_gz(&images, LIMIT)?)?;
-    progress.advance(1);
+    count.advance(1);
     let (_, indices) = parse::<1>(&labels, &read_maybe_gz(&labels, LIMIT)?)?;
-    progress.advance(1);
+    count.advance(1);
     let labels = indices.iter().map(|&label| i64::from(label)).collect();
     Ok(Some(IdxSplit { images: pixels, shape: [height, width], labels }))
 }

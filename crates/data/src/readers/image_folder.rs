@@ -5,7 +5,8 @@
 //! A `ROOT` with class folders only has no test split. CINIC-10 has its own reader.
 
 use super::{class_folders, file_name};
-use crate::{DataError, ImportOptions, Progress, RawDataset, Result};
+use crate::{DataError, ImportOptions, RawDataset, Result};
+use datadiet_core::Progress;
 use std::path::{Path, PathBuf};
 
 const HELD_OUT: [&str; 4] = ["test", "val", "valid", "validation"];

@@ -9,8 +9,10 @@
 //! Object arrays (pickles) are never read; floats are refused, since their scale is unknown.
 
 use super::{class_indices, class_names, file_name, numbered_classes};
-use crate::{DataError, ImportNotes, Progress, RawDataset, RawSplit, Result};
+use crate::{DataError, ImportNotes, RawDataset, RawSplit, Result};
 use datadiet_arrays::{Array, ArrayError, Class};
+use datadiet_core::Progress;
+use datadiet_core::progress::Count;
 use std::path::{Path, PathBuf};
 
 /// Names of images and labels of a split, preferred ones first.
@@ -37,15 +39,14 @@ fn folder_of(path: &Path) -> &Path {
 
 /// Reads the arrays.
 pub(crate) fn read(path: &Path, progress: &dyn Progress) -> Result<RawDataset> {
-    progress.start("reading NumPy arrays", Some(4));
-    let train = split(path, TRAIN, progress)?;
+    let count = Count::start(progress, "reading NumPy arrays", Some(4));
+    let train = split(path, TRAIN, &count)?;
     let Some(train) = train else {
         let problem =
             "there is no x_train and y_train; save them with np.save or np.savez under these names";
         return Err(DataError::bad_file(path, problem));
     };
-    let test = split(path, TEST, progress)?;
-    progress.finish();
+    let test = split(path, TEST, &count)?;
     let [height, width, channels] = train.images.shape;
     if test.as_ref().is_some_and(|test| test.images.shape != train.images.shape) {
         let what = format!("training and test images in {} differ in shape", file_name(path));
@@ -82,17 +83,17 @@ struct Images {
     bytes: Vec<u8>,
 }
 
-fn split(path: &Path, names: [[&str; 2]; 2], progress: &dyn Progress) -> Result<Option<NpySplit>> {
+fn split(path: &Path, names: [[&str; 2]; 2], count: &Count<'_>) -> Result<Option<NpySplit>> {
     for [images, labels] in names {
         if let Some(images) = array(path, images)? {
-            progress.advance(1);
+            count.advance(1);
             let Some(labels) = array(path, labels)? else {
                 return Err(DataError::bad_file(
                     path,
                     format!("there are images but no {labels}; save the labels too"),
                 ));
             };
-            progress.advance(1);
+            count.advance(1);
             return Ok(Some(NpySplit {
                 images: images.into_images()?,
                 labels: labels.into_labels()?,

@@ -1,7 +1,8 @@
 //! Folders and tables of pictures that cannot be used, and what is said about them.
 
 use crate::support::*;
-use datadiet_data::{DataError, Format, ImportOptions, Silent, read};
+use datadiet_core::Silent;
+use datadiet_data::{DataError, Format, ImportOptions, read};
 use std::fs;
 
 #[test]

@@ -1,7 +1,8 @@
 //! Fetching. What needs a network is ignored by default: run it with `-- --ignored`.
 
 use crate::support::*;
-use datadiet_data::{DataError, DataHome, ImportOptions, Silent, fetch, write_cache};
+use datadiet_core::Silent;
+use datadiet_data::{DataError, DataHome, ImportOptions, fetch, write_cache};
 use std::fs;
 
 #[test]

@@ -1,7 +1,8 @@
 //! Every reader on the same real images: each gives the same bytes.
 
 use crate::support::*;
-use datadiet_data::{Format, ImportOptions, RawDataset, Silent, read};
+use datadiet_core::Silent;
+use datadiet_data::{Format, ImportOptions, RawDataset, read};
 use std::fs;
 use std::path::Path;
 

@@ -2,7 +2,8 @@
 
 use arrow_array::{ArrayRef, BinaryArray, Int64Array, RecordBatch, StringArray, StructArray};
 use arrow_schema::{DataType, Field, Fields, Schema};
-use datadiet_data::{Format, ImportOptions, RawDataset, RawSplit, Result, Silent, read};
+use datadiet_core::Silent;
+use datadiet_data::{Format, ImportOptions, RawDataset, RawSplit, Result, read};
 use flate2::{Compression, write::GzEncoder};
 use image::{DynamicImage, GrayImage, RgbImage};
 use npyz::WriterBuilder;

@@ -205,7 +205,7 @@ pub fn assert_close(what: &str, found: &Tensor, expected: &[f64], most: f64) {
 /// 1,000 + 200 real Fashion-MNIST images.
 pub fn sample() -> RawDataset {
     let path = root().join("samples/fashion-mnist");
-    datadiet_data::read(&path, None, &ImportOptions::default(), &datadiet_data::Silent).unwrap()
+    datadiet_data::read(&path, None, &ImportOptions::default(), &datadiet_core::Silent).unwrap()
 }
 
 /// Its training images as activations of `kind`.

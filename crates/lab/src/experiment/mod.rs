@@ -133,7 +133,7 @@ impl Experiment {
         }
         let (scored, unscored) = self.scored(sweep.store, &results)?;
         for problem in &unscored {
-            sweep.reporter.note(&format!("warning: going on without a scene: {problem}"));
+            sweep.progress.note(&format!("warning: going on without a scene: {problem}"));
         }
         let mut studies = Map::new();
         let mut left_out = Vec::new();
@@ -170,7 +170,7 @@ impl Experiment {
             }
         }
         for text in &left_out {
-            sweep.reporter.note(&format!("warning: {text}"));
+            sweep.progress.note(&format!("warning: {text}"));
         }
         let left_out = unscored.into_iter().chain(left_out).collect();
         let outcome = self.outcome(&scored, studies, left_out, results)?;

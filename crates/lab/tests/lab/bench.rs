@@ -4,11 +4,10 @@ use std::path::Path;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use datadiet_core::{ScoreKind, Source};
+use datadiet_core::{Progress, ScoreKind, Silent, Source};
 use datadiet_data::{DataHome, Dataset, ImportOptions, read, write_cache};
 use datadiet_lab::{
-    CompletedExperiment, Experiment, ExperimentOptions, LabError, Silent, Sweep, Trainer,
-    TrainerError, WorkerEvent,
+    CompletedExperiment, Experiment, ExperimentOptions, LabError, Sweep, Trainer, TrainerError,
 };
 use datadiet_store::{
     Measured, Measurement, MeasurementFolder, Risks, RunFailure, RunFolder, RunResult, RunSpec,
@@ -34,7 +33,7 @@ impl Bench {
         let folder = tempfile::tempdir().unwrap();
         let files = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../samples/fashion-mnist");
         let (home, options) = (DataHome::new(folder.path()), ImportOptions::default());
-        let data = read(&files, None, &options, &datadiet_data::Silent).unwrap();
+        let data = read(&files, None, &options, &Silent).unwrap();
         write_cache(&home, "sample", &data, &options).unwrap();
         Self {
             store: Store::open(folder.path().join("store")).unwrap(),
@@ -62,7 +61,7 @@ impl Bench {
             workers: self.workers,
             retry_failed: self.retry_failed,
             stop: &self.stop,
-            reporter: &Silent,
+            progress: &Silent,
         }
     }
 
@@ -112,14 +111,14 @@ impl Trainer for Fake {
         folder: &RunFolder,
         _slot: usize,
         stop: &AtomicBool,
-        on_event: &mut dyn FnMut(WorkerEvent),
+        progress: &dyn Progress,
     ) -> Result<(), TrainerError> {
         let (_, spec) = RunFolder::open(folder.path()).unwrap();
         self.trained.lock().unwrap().push(spec.clone());
         if stop.load(Ordering::Relaxed) {
             return Err("stopped".into());
         }
-        on_event(WorkerEvent::Step { step: 1, total: spec.stop_after, loss: 2.0 });
+        progress.note("a step of a fake");
         if let Some(fails) = (self.fails)(&spec) {
             if matches!(fails, Fails::OnRecord) {
                 let (step, learning_rate) = (Some(3), Some(9.0));

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use datadiet_lab::{
     Experiment, ExperimentOptions, Results, Scored, ScoringOptions, Trainer, TrainerError,
-    TrainingOptions, WorkerEvent,
+    TrainingOptions,
 };
 use datadiet_store::{RunFolder, RunSpec};
 
@@ -103,7 +103,7 @@ fn a_worker_that_ends_without_a_result_has_failed() {
             _: &RunFolder,
             _: usize,
             _: &AtomicBool,
-            _: &mut dyn FnMut(WorkerEvent),
+            _: &dyn datadiet_core::Progress,
         ) -> Result<(), TrainerError> {
             Ok(())
         }

@@ -37,10 +37,11 @@ const JOB: &[&str] = &[
 ];
 
 fn start(home: &Home) -> Child {
-    Command::new(env!("CARGO_BIN_EXE_datadiet"))
+    Command::new(assert_cmd::cargo::cargo_bin("datadiet"))
         .args(JOB)
         .current_dir(home.path())
         .env("DATADIET_HOME", home.path())
+        .env("DATADIET_WORKER", crate::worker(home.path()))
         .process_group(0)
         .stdout(Stdio::null())
         .stderr(Stdio::null())

@@ -88,7 +88,7 @@ fn progress_can_be_read_by_programs() {
     let text = String::from_utf8(output.stderr).unwrap();
     let events: Vec<serde_json::Value> =
         text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-    for expected in ["started", "step", "ended"] {
+    for expected in ["started", "at", "ended"] {
         assert!(events.iter().any(|event| event["event"] == expected), "{expected}: {text}");
     }
     let quiet = home.command(&[crate::support::JOB, &["--quiet"]].concat()).output().unwrap();
