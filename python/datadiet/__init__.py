@@ -4,7 +4,7 @@ Functions on arrays (`el2n`, `forgetting`, `aum`, `select`, `noise_metrics`, …
 feed from a loop, and `ScoreTable` for what comes out. `datadiet.torch` is for PyTorch,
 `datadiet.datasets` for Hugging Face's data sets. NumPy is all that is needed.
 
-`SCORES` lists every score with its formula, range, direction and source.
+`SCORES` lists every score with its formula, range, direction and source, and when to use it.
 """
 
 from datadiet import datasets, exceptions

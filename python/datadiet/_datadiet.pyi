@@ -15,6 +15,7 @@ _Score = TypedDict(
         "pass": str,
         "range": str,
         "reference": str,
+        "when": str,
         "higher_is_harder": bool,
     },
 )

@@ -5,7 +5,12 @@ float32 or float64; ``labels`` are n class indices in 0..K. Frames and columns o
 pyarrow are taken too. Arrays in one piece of memory (of PyTorch: on the CPU) are read without a copy,
 others are copied. Python's lock is released meanwhile. Rows are computed in at least float32 and given
 as float32. Take logits in eval mode on un-augmented examples; nothing here can check that. For scores
-over replicas, take the mean over the replicas' scores.
+over replicas, take the mean over the replicas' scores. When to use which:
+`datadiet.SCORES`.
+
+The same logits have the same bits here, in a `Recorder`, in ``datadiet ingest`` and in ``datadiet
+score``, but for `el2n` alone of more than 32 classes, which takes a shorter way and may
+differ in the last digits; the ``el2n`` of `logit_scores` does not.
 
 All raise `ShapeError` (lengths that do not fit, fewer than two classes, frames whose indices differ),
 `DtypeError`, `LabelError` (a label outside 0..K, or a missing one), `NonFiniteError` (NaN, infinity or a

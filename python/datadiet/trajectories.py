@@ -1,10 +1,10 @@
 """Scores of training dynamics from whole trajectories, one score an example out.
 
 Throughout: ``logits`` or ``probs`` is T × n × K (epochs, examples, classes), of float16, bfloat16,
-float32 or float64 (probabilities are rounded to float32); ``labels`` are n class indices, the same
+float32 or float64; ``labels`` are n class indices, the same
 in every epoch. Without epochs (T = 0) every score is NaN. Trajectories that are too large for
 memory, or have holes, go epoch by epoch into a `datadiet.Recorder`, which gives the same numbers, to
-rounding.
+the bit where each epoch has every example.
 
 The papers take the logits of training minibatches (training mode, augmented, before the step), in
 the order in which an example was presented; logits of an evaluation pass an epoch give another

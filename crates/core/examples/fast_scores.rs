@@ -17,8 +17,8 @@
 use std::{env, error::Error, fs::File, hint::black_box, io::Read, time::Instant};
 
 use bytemuck::Pod;
-use datadiet_core::fast::{
-    BatchScores, Element, Matrix, TrajectoryScores, el2n_into, logit_scores,
+use datadiet_core::{
+    BatchScores, Element, EpochError, LogitScores, Matrix, ScoreKind, TrainingDynamics, el2n_into,
 };
 use half::f16;
 use rayon::prelude::*;
@@ -49,37 +49,44 @@ fn main() -> Outcome<()> {
 }
 
 fn time_el2n<E: Element + Pod>(logits: &[E], labels: &[u32]) -> Outcome<()> {
-    let matrix = Matrix::new(logits, MANY_CLASSES);
+    let matrix = Matrix::logits(logits, MANY_CLASSES);
     let mut scores = vec![0.0; labels.len()];
     let times = timed(logits, || el2n_into(matrix, labels, &mut scores))?;
     report(&[("mean", mean(&scores))], &times, size_of_val(logits))
 }
 
 fn time_scores<E: Element + Pod>(logits: &[E], labels: &[u32]) -> Outcome<()> {
-    let matrix = Matrix::new(logits, MANY_CLASSES);
-    let times = timed(logits, || logit_scores(matrix, labels).map(drop))?;
-    let scores = logit_scores(matrix, labels)?;
-    let found = [("mean", mean(&scores.el2n)), ("mean_entropy", mean(&scores.entropy))];
+    let matrix = Matrix::logits(logits, MANY_CLASSES);
+    let times = timed(logits, || LogitScores::of(matrix, labels).map(drop))?;
+    let scores = LogitScores::of(matrix, labels)?;
+    let found = [
+        ("mean", mean(&scores[ScoreKind::El2n])),
+        ("mean_entropy", mean(&scores[ScoreKind::Entropy])),
+    ];
     report(&found, &times, size_of_val(logits))
 }
 
 fn time_trajectories(logits: &[f32], labels: &[u32]) -> Outcome<()> {
     let epochs = logits.chunks_exact(labels.len() * FEW_CLASSES);
-    let epochs: Vec<_> = epochs.map(|epoch| Matrix::new(epoch, FEW_CLASSES)).collect();
-    let times = timed(logits, || TrajectoryScores::from_logits(&epochs, labels).map(drop))?;
-    let scores = TrajectoryScores::from_logits(&epochs, labels)?;
+    let epochs: Vec<_> = epochs.map(|epoch| Matrix::logits(epoch, FEW_CLASSES)).collect();
+    let columns = || -> Result<Vec<Vec<f32>>, EpochError> {
+        let dynamics = TrainingDynamics::of_epochs(&epochs, labels)?;
+        Ok(ScoreKind::ALL.iter().filter_map(|&kind| dynamics.column(kind)).collect())
+    };
+    let times = timed(logits, || columns().map(drop))?;
+    let means: Vec<f64> = columns()?.iter().map(|column| mean(column)).collect();
     let found = [
-        ("mean", mean(&scores.confidence)),
-        ("forgetting", mean(&scores.forgetting)),
-        ("aum", mean(&scores.aum)),
-        ("variability", mean(&scores.variability)),
-        ("correctness", mean(&scores.correctness)),
+        ("mean", means[3]),
+        ("forgetting", means[0]),
+        ("aum", means[2]),
+        ("variability", means[4]),
+        ("correctness", means[5]),
     ];
     report(&found, &times, size_of_val(logits))
 }
 
 fn time_batch(logits: &[f32], labels: &[u32]) -> Outcome<()> {
-    let matrix = Matrix::new(logits, FEW_CLASSES);
+    let matrix = Matrix::logits(logits, FEW_CLASSES);
     let mut batch = BatchScores::default();
     let mut times = timed(logits, || {
         for _ in 0..CALLS {
@@ -88,7 +95,7 @@ fn time_batch(logits: &[f32], labels: &[u32]) -> Outcome<()> {
         Ok::<(), datadiet_core::ScoreError>(())
     })?;
     times.ours.iter_mut().for_each(|seconds| *seconds /= CALLS as f64);
-    report(&[("mean", mean(&batch.scores().el2n))], &times, size_of_val(logits))
+    report(&[("mean", mean(&batch.scores()[ScoreKind::El2n]))], &times, size_of_val(logits))
 }
 
 /// Seconds, ascending.

@@ -4,7 +4,7 @@
 
 use std::time::Instant;
 
-use datadiet_core::{ExampleId, Stream, TrajectoryRecorder, permutation, rng};
+use datadiet_core::{ExampleId, Matrix, Stream, TrajectoryRecorder, permutation, rng};
 
 const EXAMPLES: usize = 50_048;
 const CLASSES: usize = 10;
@@ -24,7 +24,7 @@ fn main() {
         let rows = logits.chunks(BATCH * CLASSES);
         for ((ids, labels), rows) in ids.chunks(BATCH).zip(labels.chunks(BATCH)).zip(rows) {
             let start = Instant::now();
-            recorder.update(ids, rows, labels).expect("a good batch");
+            recorder.update(ids, Matrix::logits(rows, CLASSES), labels).expect("a good batch");
             batches.push(start.elapsed());
         }
         let start = Instant::now();

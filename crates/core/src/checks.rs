@@ -1,27 +1,9 @@
 //! Checks of arrays before any of them is used, so that an error leaves nothing half done.
 
-use crate::{
-    example_id::ExampleId,
-    score_error::{PROBABILITY_TOLERANCE, ScoreError},
-};
+use crate::{example_id::ExampleId, score_error::ScoreError};
 
 /// How many offending rows an error lists: enough to look at, short enough to read.
 pub(crate) const ROWS_LISTED: usize = 5;
-
-/// `matrix` is n × `classes` and `labels` are n class indices.
-pub(crate) fn matrix_and_labels(
-    what: &'static str,
-    matrix: &[f32],
-    classes: usize,
-    labels: &[u32],
-) -> Result<(), ScoreError> {
-    if classes < 2 {
-        return Err(ScoreError::TooFewClasses { classes });
-    }
-    length(what, labels.len().saturating_mul(classes), matrix.len())?;
-    label_range(labels, classes)?;
-    finite(what, matrix, classes)
-}
 
 pub(crate) fn length(what: &'static str, expected: usize, found: usize) -> Result<(), ScoreError> {
     if expected == found {
@@ -37,36 +19,12 @@ pub(crate) fn label_range(labels: &[u32], classes: usize) -> Result<(), ScoreErr
     }
 }
 
-fn finite(what: &'static str, matrix: &[f32], classes: usize) -> Result<(), ScoreError> {
-    let bad = |row: &[f32]| !row.iter().all(|value| value.is_finite());
-    let mut rows = Vec::new();
-    let mut total = 0;
-    for (index, row) in matrix.chunks_exact(classes).enumerate() {
-        if bad(row) {
-            total += 1;
-            if rows.len() < ROWS_LISTED {
-                rows.push(index);
-            }
-        }
-    }
-    if total == 0 {
+/// A matrix has as many classes as those before it.
+pub(crate) fn classes(expected: usize, found: usize) -> Result<(), ScoreError> {
+    if expected == found {
         return Ok(());
     }
-    Err(ScoreError::NonFinite { what, rows, total })
-}
-
-/// Every row holds non-negative numbers that sum to one.
-pub(crate) fn probabilities(probs: &[f32], classes: usize) -> Result<(), ScoreError> {
-    for (row, values) in probs.chunks_exact(classes).enumerate() {
-        if let Some(class) = values.iter().position(|&value| value < 0.0) {
-            return Err(ScoreError::NegativeProbability { row, class, value: values[class] });
-        }
-        let sum: f64 = values.iter().map(|&value| f64::from(value)).sum();
-        if (sum - 1.0).abs() > PROBABILITY_TOLERANCE {
-            return Err(ScoreError::NotNormalised { row, sum, tolerance: PROBABILITY_TOLERANCE });
-        }
-    }
-    Ok(())
+    Err(ScoreError::OtherClasses { expected, found })
 }
 
 /// Every id is below n.

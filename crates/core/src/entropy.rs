@@ -4,23 +4,31 @@
 //!
 //! It does not look at the label: a confident mistake has low entropy.
 
-/// Entropy of one row of probabilities in nats, in [0, ln K]; higher is harder (less certain).
+use crate::{
+    fast::{Element, Matrix},
+    logit_scores::LogitScores,
+    score_error::ScoreError,
+    score_kind::ScoreKind,
+};
+
+/// Entropy of the predictions of n examples in nats, in [0, ln K]; **higher is harder** (less
+/// certain). The labels do not enter; they are checked all the same.
 ///
-/// `probs`: K probabilities, `f32` or `f64`.
+/// Use it to find what the network is unsure of; not to find wrong labels: a confident mistake has low
+/// entropy.
+///
+/// `outputs`: n × K logits or probabilities, K ≥ 2, of eval mode and un-augmented images; `labels`: n
+/// class indices.
+///
+/// # Errors
+/// As [`LogitScores::of`].
 ///
 /// ```
-/// assert_eq!(datadiet_core::entropy(&[1.0_f32, 0.0]), 0.0);
-/// assert!((datadiet_core::entropy(&[0.5_f32, 0.5]) - 2.0_f32.ln()).abs() < 1e-7);
+/// use datadiet_core::{Matrix, entropy};
+///
+/// assert_eq!(entropy(Matrix::probabilities(&[1.0_f32, 0.0], 2), &[0])?, [0.0]);
+/// # Ok::<(), datadiet_core::ScoreError>(())
 /// ```
-#[must_use]
-pub fn entropy<P: Copy + Into<f64>>(probs: &[P]) -> f32 {
-    let mut sum = 0.0;
-    for &p in probs {
-        let p: f64 = p.into();
-        if p > 0.0 {
-            sum -= p * p.ln();
-        }
-    }
-    // One class a rounding above 1 would give −ε, and an exact 1 gives −0.
-    sum.max(0.0) as f32
+pub fn entropy<E: Element>(outputs: Matrix<E>, labels: &[u32]) -> Result<Vec<f32>, ScoreError> {
+    Ok(LogitScores::of(outputs, labels)?.into_column(ScoreKind::Entropy))
 }

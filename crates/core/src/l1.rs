@@ -6,24 +6,30 @@
 //!
 //! Source: the code released with Paul, Ganguli, Dziugaite 2021 (`l1_norm_error`).
 
-/// L1 error of one example, in [0, 2]; higher is harder.
+use crate::{
+    fast::{Element, Matrix},
+    logit_scores::LogitScores,
+    score_error::ScoreError,
+    score_kind::ScoreKind,
+};
+
+/// L1 error of n examples, in [0, 2]; **higher is harder**.
 ///
-/// `probs`: K probabilities, `f32` or `f64`; `label` in `0..K`.
+/// Use it to compare with the paper's released code; not where it should count how the wrong classes
+/// share the rest.
 ///
-/// # Panics
-/// If `label` is not in `0..K`.
+/// `outputs`: n × K logits or probabilities, K ≥ 2, of eval mode and un-augmented images; `labels`: n
+/// class indices.
+///
+/// # Errors
+/// As [`LogitScores::of`].
 ///
 /// ```
-/// assert_eq!(datadiet_core::l1(&[0.75_f32, 0.25], 0), 0.5);
+/// use datadiet_core::{Matrix, l1};
+///
+/// assert_eq!(l1(Matrix::probabilities(&[0.75_f32, 0.25], 2), &[0])?, [0.5]);
+/// # Ok::<(), datadiet_core::ScoreError>(())
 /// ```
-#[must_use]
-pub fn l1<P: Copy + Into<f64>>(probs: &[P], label: usize) -> f32 {
-    let true_prob: f64 = probs[label].into();
-    let mut sum = (1.0 - true_prob).abs();
-    for (class, &p) in probs.iter().enumerate() {
-        if class != label {
-            sum += p.into().abs();
-        }
-    }
-    sum as f32
+pub fn l1<E: Element>(outputs: Matrix<E>, labels: &[u32]) -> Result<Vec<f32>, ScoreError> {
+    Ok(LogitScores::of(outputs, labels)?.into_column(ScoreKind::L1))
 }

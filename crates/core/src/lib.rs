@@ -2,42 +2,40 @@
 //! choice of subsets by score, and the statistics that judge them. Slices in, values out: no I/O,
 //! no global state but the threads that long columns are shared among, no tensor library.
 //!
-//! Bring logits from any framework:
+//! Bring logits (or probabilities) from any framework, of `f16`, `bf16`, `f32` or `f64`:
 //!
 //! ```
-//! use datadiet_core::{LogitScores, ScoreKind};
+//! use datadiet_core::{LogitScores, Matrix, ScoreKind};
 //!
 //! // Two examples, three classes, row-major.
-//! let logits = [2.0, 0.0, 0.0, /**/ 0.0, 1.0, 3.0];
-//! let scores = LogitScores::from_logits(&logits, 3, &[0, 1])?;
-//! let el2n = scores.column(ScoreKind::El2n).expect("EL2N comes from logits");
+//! let logits = [2.0_f32, 0.0, 0.0, /**/ 0.0, 1.0, 3.0];
+//! let scores = LogitScores::of(Matrix::logits(&logits, 3), &[0, 1])?;
+//! let el2n = &scores[ScoreKind::El2n];
 //! assert!(el2n[0] < el2n[1], "the second example is predicted wrongly, so it is harder");
 //! # Ok::<(), datadiet_core::ScoreError>(())
 //! ```
 //!
 //! Each file holds one idea and opens with its formula, its source and what it leaves out.
 //! Conventions that hold throughout: matrices are row-major `n × K`; labels are class indices in
-//! `0..K`; logarithms are natural; a row is computed in `f64` and given as `f32`; `NaN` marks an
+//! `0..K`; logarithms are natural; scores are given as `f32`, right to 10⁻⁶ of the larger of 1 and
+//! themselves, and have the same bits in a matrix, a minibatch and a recorder; `NaN` marks an
 //! example without a value (never seen), and nothing else.
 
-pub mod argmax;
-pub mod aum;
 pub mod barrier;
-pub mod cartography;
 mod checks;
-pub mod el2n;
-pub mod entropy;
+mod correct;
+mod el2n;
+mod entropy;
 mod epoch_rows;
 pub mod example_id;
-pub mod fast;
-pub mod forgetting;
-pub mod forgetting_key;
+mod fast;
+mod forgetting_key;
 mod grouped;
 pub mod kernel_distance;
-pub mod l1;
-pub mod logit_scores;
-pub mod loss;
-pub mod margin;
+mod l1;
+mod logit_scores;
+mod loss;
+mod margin;
 mod monotone_key;
 mod nearest;
 mod packed;
@@ -46,25 +44,22 @@ pub mod processor;
 pub mod progress;
 mod recorder_state;
 mod row_scores;
-pub mod score_error;
-pub mod score_kind;
+mod score_error;
+mod score_kind;
 pub mod selection;
-pub mod softmax;
 mod softmax_outputs;
 pub mod stats;
 pub mod streams;
-pub mod training_dynamics;
-pub mod trajectory_recorder;
+mod training_dynamics;
+mod trajectory_recorder;
 pub mod value_kind;
 
-pub use argmax::argmax;
-pub use aum::Aum;
 pub use barrier::barrier;
-pub use cartography::Cartography;
-pub use el2n::el2n;
+pub use correct::correct;
+pub use el2n::{el2n, el2n_into};
 pub use entropy::entropy;
 pub use example_id::ExampleId;
-pub use forgetting::Forgetting;
+pub use fast::{BatchScores, Element, Matrix};
 pub use forgetting_key::forgetting_key;
 pub use grouped::grouped;
 pub use kernel_distance::{KernelError, kernel_distance};
@@ -81,7 +76,6 @@ pub use selection::{
     Amount, Candidates, Choice, Chosen, ClassShare, Classes, KeepFraction, KeepFractionError,
     Quota, Rule, RuleOptions, Scores, SelectionError, check_no_class_vanishes, class_shares, skew,
 };
-pub use softmax::softmax;
 pub use softmax_outputs::{SUM_TOLERANCE, softmax_rows};
 pub use stats::{
     Detection, Interval, Reliability, StatsError, average_ranks, band, detection,
@@ -89,6 +83,6 @@ pub use stats::{
     spearman_interval, top_overlap,
 };
 pub use streams::{Stream, permutation, rng};
-pub use training_dynamics::TrainingDynamics;
+pub use training_dynamics::{EpochError, TrainingDynamics};
 pub use trajectory_recorder::TrajectoryRecorder;
 pub use value_kind::{ROUNDING_TOLERANCE, Renormalised, ValueKind, renormalise, value_kind};

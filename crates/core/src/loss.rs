@@ -6,52 +6,35 @@
 //!
 //! No label smoothing and no class weights, whatever the training loss had.
 
-use crate::argmax::argmax;
+use crate::{
+    fast::{Element, Matrix},
+    logit_scores::LogitScores,
+    score_error::ScoreError,
+    score_kind::ScoreKind,
+};
 
-/// Cross-entropy of one example from its logits, in nats, in [0, ∞) and always finite; higher is
-/// harder.
+/// Cross-entropy of n examples in nats, in [0, ∞) and always finite; **higher is harder**.
 ///
-/// `logits`: K finite numbers (eval mode, un-augmented image); `label` in `0..K`.
+/// From probabilities it is at most 87.4: one below the smallest normal `f32` (2⁻¹²⁶) has lost its
+/// digits and is read as that.
 ///
-/// # Panics
-/// If `label` is not in `0..K`.
+/// Use it to find wrong labels late in training, and to compare with methods that choose by loss; not
+/// as a mean over few trainings: it has no upper end, so one confident mistake outweighs the others.
 ///
-/// ```
-/// let loss = datadiet_core::loss(&[0.0, 0.0], 1);
-/// assert!((loss - 2.0_f32.ln()).abs() < 1e-7);
-/// assert_eq!(datadiet_core::loss(&[0.0, 1000.0], 0), 1000.0);
-/// ```
-#[must_use]
-pub fn loss(logits: &[f32], label: usize) -> f32 {
-    cross_entropy(logits, label) as f32
-}
-
-/// The same from the probability of the true class.
+/// `outputs`: n × K logits or probabilities, K ≥ 2, of eval mode and un-augmented images; `labels`: n
+/// class indices.
 ///
-/// A probability below the smallest normal `f32` (2⁻¹²⁶) has lost its digits and is read as that,
-/// so the loss is at most 87.4 and never infinite. Use [`loss`] where the logits are at hand.
+/// # Errors
+/// As [`LogitScores::of`].
 ///
 /// ```
-/// use datadiet_core::loss::loss_from_prob;
+/// use datadiet_core::{Matrix, loss};
 ///
-/// assert_eq!(loss_from_prob(1.0), 0.0);
-/// assert!(loss_from_prob(0.0).is_finite());
+/// let scores = loss(Matrix::logits(&[0.0_f32, 0.0, /**/ 0.0, 1000.0], 2), &[1, 0])?;
+/// assert!((scores[0] - 2.0_f32.ln()).abs() < 1e-7);
+/// assert_eq!(scores[1], 1000.0);
+/// # Ok::<(), datadiet_core::ScoreError>(())
 /// ```
-#[must_use]
-pub fn loss_from_prob(true_prob: f32) -> f32 {
-    // A sum within the tolerance can leave p slightly above 1; a loss is never negative.
-    let p = true_prob.clamp(f32::MIN_POSITIVE, 1.0);
-    (-f64::from(p).ln()).max(0.0) as f32
-}
-
-pub(crate) fn cross_entropy(logits: &[f32], label: usize) -> f64 {
-    let top = argmax(logits);
-    let largest = f64::from(logits[top]);
-    let mut rest = 0.0;
-    for (class, &z) in logits.iter().enumerate() {
-        if class != top {
-            rest += (f64::from(z) - largest).exp();
-        }
-    }
-    (largest - f64::from(logits[label])) + rest.ln_1p()
+pub fn loss<E: Element>(outputs: Matrix<E>, labels: &[u32]) -> Result<Vec<f32>, ScoreError> {
+    Ok(LogitScores::of(outputs, labels)?.into_column(ScoreKind::Loss))
 }

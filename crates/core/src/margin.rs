@@ -6,48 +6,57 @@
 //!
 //! Source: the code released with Paul, Ganguli, Dziugaite 2021.
 //!
-//! The margin on logits, of the opposite sign and averaged over training, is [`crate::aum`].
+//! The margin on logits, of the opposite sign and averaged over training, is AUM ([`crate::TrainingDynamics`]).
 
-/// Largest wrong probability minus the true one, in [−1, 1]; higher is harder, and above 0 the
-/// prediction is wrong.
+use crate::{
+    fast::{Element, Matrix},
+    logit_scores::LogitScores,
+    score_error::ScoreError,
+    score_kind::ScoreKind,
+};
+
+/// Largest wrong probability minus the true one, of n examples, in [−1, 1]; **higher is harder**, and
+/// above 0 the prediction is wrong.
 ///
-/// `probs`: K ≥ 2 probabilities, `f32` or `f64`; `label` in `0..K`.
+/// Use it to find examples near the decision boundary, at 0, or predicted wrongly; not in place of AUM,
+/// which sees the margins of a whole training.
 ///
-/// # Panics
-/// If `label` is not in `0..K`.
+/// `outputs`: n × K logits or probabilities, K ≥ 2, of eval mode and un-augmented images; `labels`: n
+/// class indices.
+///
+/// # Errors
+/// As [`LogitScores::of`].
 ///
 /// ```
-/// assert_eq!(datadiet_core::max_margin(&[0.5_f32, 0.25, 0.25], 0), -0.25);
+/// use datadiet_core::{Matrix, max_margin};
+///
+/// let probs = [0.5_f32, 0.25, 0.25];
+/// assert_eq!(max_margin(Matrix::probabilities(&probs, 3), &[0])?, [-0.25]);
+/// # Ok::<(), datadiet_core::ScoreError>(())
 /// ```
-#[must_use]
-pub fn max_margin<P: Copy + Into<f64>>(probs: &[P], label: usize) -> f32 {
-    (largest_other(probs, label) - probs[label].into()) as f32
+pub fn max_margin<E: Element>(outputs: Matrix<E>, labels: &[u32]) -> Result<Vec<f32>, ScoreError> {
+    Ok(LogitScores::of(outputs, labels)?.into_column(ScoreKind::MaxMargin))
 }
 
-/// Sum over the wrong classes of their probability minus the true one, in [1 − K, 1]; higher is
-/// harder.
+/// Sum over the wrong classes of their probability minus the true one, of n examples, in [1 − K, 1];
+/// **higher is harder**.
 ///
-/// `probs`: K ≥ 2 probabilities, `f32` or `f64`; `label` in `0..K`.
+/// Use it to compare with the paper's released code; not beside L1 as a second opinion: it has the same
+/// order.
 ///
-/// # Panics
-/// If `label` is not in `0..K`.
+/// `outputs`: n × K logits or probabilities, K ≥ 2, of eval mode and un-augmented images; `labels`: n
+/// class indices.
+///
+/// # Errors
+/// As [`LogitScores::of`].
 ///
 /// ```
-/// assert_eq!(datadiet_core::sum_margin(&[0.5_f32, 0.25, 0.25], 0), -0.5);
+/// use datadiet_core::{Matrix, sum_margin};
+///
+/// let probs = [0.5_f32, 0.25, 0.25];
+/// assert_eq!(sum_margin(Matrix::probabilities(&probs, 3), &[0])?, [-0.5]);
+/// # Ok::<(), datadiet_core::ScoreError>(())
 /// ```
-#[must_use]
-pub fn sum_margin<P: Copy + Into<f64>>(probs: &[P], label: usize) -> f32 {
-    let truth: f64 = probs[label].into();
-    probs.iter().map(|&p| p.into() - truth).sum::<f64>() as f32
-}
-
-/// Largest entry of a row outside `label`; −∞ for a row of one.
-pub(crate) fn largest_other<P: Copy + Into<f64>>(row: &[P], label: usize) -> f64 {
-    let mut largest = f64::NEG_INFINITY;
-    for (class, &value) in row.iter().enumerate() {
-        if class != label {
-            largest = largest.max(value.into());
-        }
-    }
-    largest
+pub fn sum_margin<E: Element>(outputs: Matrix<E>, labels: &[u32]) -> Result<Vec<f32>, ScoreError> {
+    Ok(LogitScores::of(outputs, labels)?.into_column(ScoreKind::SumMargin))
 }

@@ -6,8 +6,6 @@
 
 use fixedbitset::FixedBitSet;
 
-use crate::{example_id::ExampleId, forgetting::Forgetting};
-
 /// One finished epoch.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Presence {
@@ -30,15 +28,4 @@ impl Presence {
         self.correct.union_with(&correct);
         self.seen.union_with(&other.seen);
     }
-}
-
-/// The tracker that saw these epochs, in order.
-pub(crate) fn replay(examples: usize, epochs: &[Presence]) -> Forgetting {
-    let mut forgetting = Forgetting::new(examples);
-    for epoch in epochs {
-        for index in epoch.seen.ones() {
-            forgetting.observe(ExampleId(index as u32), epoch.correct.contains(index));
-        }
-    }
-    forgetting
 }

@@ -11,16 +11,12 @@ use std::fmt::Display;
 use fixedbitset::FixedBitSet;
 
 use crate::{
-    Aum, Cartography, Forgetting, ScoreError, TrajectoryRecorder, checks,
-    epoch_rows::EpochRows,
-    fast::BatchScores,
-    presence::{Presence, replay},
-    row_scores::RowScores,
-    trajectory_recorder::UNKNOWN,
+    ScoreError, TrainingDynamics, TrajectoryRecorder, checks, epoch_rows::EpochRows,
+    fast::BatchScores, presence::Presence, row_scores::RowScores, trajectory_recorder::UNKNOWN,
 };
 
 /// Layout of the columns; raised when it changes.
-const VERSION: f64 = 1.0;
+const VERSION: f64 = 2.0;
 
 const SHAPE: &str = "recorder.shape";
 const KEEP_AT: &str = "recorder.keep_at";
@@ -121,23 +117,14 @@ impl<F: Fn(&str) -> Option<StateColumn>> Saved<F> {
         let bytes = self.u8(&of("seen"), examples.div_ceil(8))?;
         let true_prob = self.f64(&of("true_prob"), examples)?;
         let logit_margin = self.f64(&of("logit_margin"), examples)?;
-        let el2n = self.f32(&of("el2n"), examples)?;
-        let l1 = self.f32(&of("l1"), examples)?;
-        let loss = self.f32(&of("loss"), examples)?;
-        let entropy = self.f32(&of("entropy"), examples)?;
-        let max_margin = self.f32(&of("max_margin"), examples)?;
-        let sum_margin = self.f32(&of("sum_margin"), examples)?;
+        let scores = RowScores::KINDS.iter().map(|kind| self.f32(&of(kind.name()), examples));
+        let scores = scores.collect::<Result<Vec<_>, _>>()?;
         let predicted = self.classes(&of("predicted"), examples)?;
         let label = self.classes(&of("label"), examples)?;
         let row = |i: usize| RowScores {
             true_prob: true_prob[i],
             logit_margin: logit_margin[i],
-            el2n: el2n[i],
-            l1: l1[i],
-            loss: loss[i],
-            entropy: entropy[i],
-            max_margin: max_margin[i],
-            sum_margin: sum_margin[i],
+            scores: std::array::from_fn(|place| scores[place][i]),
             predicted: predicted[i],
             label: label[i],
         };
@@ -166,7 +153,7 @@ impl TrajectoryRecorder {
             self.classes as f64,
             f64::from(self.epochs),
             f64::from(u8::from(self.history.is_some())),
-            f64::from(u8::from(self.only_logits)),
+            f64::from(u8::from(self.dynamics.only_logits)),
         ];
         let mut columns = vec![
             (SHAPE.to_owned(), StateColumn::F64(shape)),
@@ -174,9 +161,8 @@ impl TrajectoryRecorder {
             (LABELS.to_owned(), StateColumn::U32(self.labels.clone())),
             (UNSEEN.to_owned(), StateColumn::U32(self.unseen.clone())),
         ];
-        let trackers = self.forgetting.state().into_iter();
-        let trackers = trackers.chain(self.aum.state()).chain(self.cartography.state());
-        columns.extend(trackers.map(|(name, column)| (name.to_owned(), StateColumn::F64(column))));
+        let dynamics = self.dynamics.state().into_iter();
+        columns.extend(dynamics.map(|(name, column)| (name.to_owned(), StateColumn::F64(column))));
         epoch_state("current", &self.current, &mut columns);
         epoch_state("last", &self.last, &mut columns);
         for (epoch, rows) in &self.kept {
@@ -198,10 +184,10 @@ impl TrajectoryRecorder {
     /// A column that is missing, of another type or length, or holds what no recorder writes.
     ///
     /// ```
-    /// use datadiet_core::{ExampleId, TrajectoryRecorder};
+    /// use datadiet_core::{ExampleId, Matrix, TrajectoryRecorder};
     ///
     /// let mut before = TrajectoryRecorder::new(3, 2);
-    /// before.update(&[ExampleId(1)], &[0.0, 1.0], &[1])?;
+    /// before.update(&[ExampleId(1)], Matrix::logits(&[0.0_f32, 1.0], 2), &[1])?;
     /// let saved = before.state();
     /// let find = |name: &str| saved.iter().find(|(n, _)| n == name).map(|(_, c)| c.clone());
     /// assert_eq!(TrajectoryRecorder::from_state(find)?.state(), saved);
@@ -217,14 +203,14 @@ impl TrajectoryRecorder {
         let kept = keep_at.iter().filter(|epoch| (1..=epochs).contains(*epoch));
         let kept = kept.map(|&epoch| Ok((epoch, saved.epoch(&format!("kept.{epoch}"), examples)?)));
         let kept = kept.collect::<Result<Vec<_>, ScoreError>>()?;
-        let trackers = |name: &str| match (saved.0)(name) {
+        let tracked = |name: &str| match (saved.0)(name) {
             Some(StateColumn::F64(values)) => Some(values),
             _ => None,
         };
         let history = (shape[4] == 1).then(|| saved.history(examples, epochs as usize));
         let history = history.transpose()?;
-        let forgetting = Forgetting::from_state(examples, trackers)?;
-        if history.as_ref().is_some_and(|history| replay(examples, history) != forgetting) {
+        let mut dynamics = TrainingDynamics::from_state(examples, shape[5] == 1, tracked)?;
+        if history.as_ref().is_some_and(|history| dynamics.recount(history)) {
             let reason = "it tells of other forgetting events than were counted".into();
             return Err(ScoreError::DamagedState { column: HISTORY_SEEN.into(), reason });
         }
@@ -232,12 +218,9 @@ impl TrajectoryRecorder {
             examples,
             classes,
             epochs,
-            only_logits: shape[5] == 1,
             labels,
             unseen: saved.unseen(epochs)?,
-            forgetting,
-            aum: Aum::from_state(examples, trackers)?,
-            cartography: Cartography::from_state(examples, trackers)?,
+            dynamics,
             current: saved.epoch("current", examples)?,
             last: saved.epoch("last", examples)?,
             kept,
@@ -252,17 +235,14 @@ fn epoch_state(name: &str, epoch: &EpochRows, columns: &mut Vec<(String, StateCo
     let rows = epoch.rows();
     let mut add = |part: &str, column| columns.push((format!("{name}.{part}"), column));
     let f64s = |of: fn(&RowScores) -> f64| StateColumn::F64(rows.iter().map(of).collect());
-    let f32s = |of: fn(&RowScores) -> f32| StateColumn::F32(rows.iter().map(of).collect());
     let u32s = |of: fn(&RowScores) -> u32| StateColumn::U32(rows.iter().map(of).collect());
     add("seen", StateColumn::U8(packed(epoch.seen())));
     add("true_prob", f64s(|row| row.true_prob));
     add("logit_margin", f64s(|row| row.logit_margin));
-    add("el2n", f32s(|row| row.el2n));
-    add("l1", f32s(|row| row.l1));
-    add("loss", f32s(|row| row.loss));
-    add("entropy", f32s(|row| row.entropy));
-    add("max_margin", f32s(|row| row.max_margin));
-    add("sum_margin", f32s(|row| row.sum_margin));
+    for (place, kind) in RowScores::KINDS.iter().enumerate() {
+        let scores = rows.iter().map(|row| row.scores[place]).collect();
+        add(kind.name(), StateColumn::F32(scores));
+    }
     add("predicted", u32s(|row| row.predicted));
     add("label", u32s(|row| row.label));
 }

@@ -1,18 +1,6 @@
-//! Everything that one presentation of one example tells.
-//!
-//! The formulas are in the files of each score; of logits they are taken a batch at a time by
-//! [`BatchScores`]. One row in, one row out: nothing is kept from one presentation to the next.
+//! Everything that one presentation of one example tells, as [`BatchScores`] took it.
 
-use crate::{
-    argmax::argmax,
-    el2n::el2n,
-    entropy::entropy,
-    fast::BatchScores,
-    l1::l1,
-    loss::loss_from_prob,
-    margin::{max_margin, sum_margin},
-    score_kind::ScoreKind,
-};
+use crate::{fast::BatchScores, score_kind::ScoreKind};
 
 /// The scores of one row.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -21,12 +9,8 @@ pub(crate) struct RowScores {
     pub(crate) true_prob: f64,
     /// Logit of the true class minus the largest other; NaN where there were no logits.
     pub(crate) logit_margin: f64,
-    pub(crate) el2n: f32,
-    pub(crate) l1: f32,
-    pub(crate) loss: f32,
-    pub(crate) entropy: f32,
-    pub(crate) max_margin: f32,
-    pub(crate) sum_margin: f32,
+    /// In the order of [`Self::KINDS`].
+    pub(crate) scores: [f32; Self::KINDS.len()],
     /// The predicted class: the largest entry's, ties to the lowest.
     pub(crate) predicted: u32,
     /// The label that the row was scored with.
@@ -34,37 +18,22 @@ pub(crate) struct RowScores {
 }
 
 impl RowScores {
-    /// Those of one row of a batch of logits.
+    /// What is kept of [`ScoreKind::OF_PASS`]: all but the last, which the prediction tells.
+    pub(crate) const KINDS: &[ScoreKind] = ScoreKind::OF_PASS.split_at(6).0;
+
+    /// One row of a batch.
     pub(crate) fn from_batch(batch: &BatchScores, row: usize, label: u32) -> Self {
         let scores = batch.scores();
+        let mut kept = [0.0; Self::KINDS.len()];
+        for (score, column) in kept.iter_mut().zip(&scores.columns) {
+            *score = column[row];
+        }
         Self {
             true_prob: batch.true_prob()[row],
             logit_margin: batch.margin()[row],
-            el2n: scores.el2n[row],
-            l1: scores.l1[row],
-            loss: scores.loss[row],
-            entropy: scores.entropy[row],
-            max_margin: scores.max_margin[row],
-            sum_margin: scores.sum_margin[row],
+            scores: kept,
             predicted: scores.predicted[row],
             label,
-        }
-    }
-
-    /// From K ≥ 2 probabilities that sum to 1 and a label in `0..K`.
-    pub(crate) fn from_probs(probs: &[f32], label: usize) -> Self {
-        Self {
-            // A sum within the tolerance can leave p slightly above 1.
-            true_prob: f64::from(probs[label]).min(1.0),
-            logit_margin: f64::NAN,
-            el2n: el2n(probs, label),
-            l1: l1(probs, label),
-            loss: loss_from_prob(probs[label]),
-            entropy: entropy(probs),
-            max_margin: max_margin(probs, label),
-            sum_margin: sum_margin(probs, label),
-            predicted: argmax(probs) as u32,
-            label: label as u32,
         }
     }
 
@@ -75,15 +44,8 @@ impl RowScores {
 
     /// The value of a score of the evaluation pass; `None` for a score of another source.
     pub(crate) fn value(&self, kind: ScoreKind) -> Option<f32> {
-        match kind {
-            ScoreKind::El2n => Some(self.el2n),
-            ScoreKind::L1 => Some(self.l1),
-            ScoreKind::Loss => Some(self.loss),
-            ScoreKind::Entropy => Some(self.entropy),
-            ScoreKind::MaxMargin => Some(self.max_margin),
-            ScoreKind::SumMargin => Some(self.sum_margin),
-            ScoreKind::Correct => Some(f32::from(u8::from(self.correct()))),
-            _ => None,
-        }
+        let place = kind.place_in_pass()?;
+        let correct = || f32::from(u8::from(self.correct()));
+        Some(self.scores.get(place).copied().unwrap_or_else(correct))
     }
 }

@@ -25,6 +25,15 @@ pub enum ScoreError {
         found: usize,
     },
 
+    /// Another number of classes than before.
+    #[error("{found} columns, expected {expected}; pass all classes, in the same order every time")]
+    OtherClasses {
+        /// The number so far.
+        expected: usize,
+        /// The number passed.
+        found: usize,
+    },
+
     /// Fewer than two classes: every score would be constant.
     #[error(
         "{classes} class(es): a score needs at least 2; for a binary problem with one logit z pass the two columns [0, z]"

@@ -10,6 +10,8 @@ use std::{borrow::Cow, fmt, str::FromStr};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+use crate::nearest::nearest;
+
 /// A score of a training example. Written and parsed as [`ScoreKind::name`].
 ///
 /// ```
@@ -92,16 +94,19 @@ pub struct Definition {
     pub range: Cow<'static, str>,
     /// Where it was defined.
     pub reference: Cow<'static, str>,
+    /// When to use it and when not: `to …; not …`. Empty in what was written before there was one.
+    #[serde(default)]
+    pub when: Cow<'static, str>,
 }
 
 /// A word that names no score.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
-#[error("no score is called `{given}`; did you mean `{nearest}`? Known: {}", known_names())]
+#[error("no score is called `{given}`; {}known: {}", did_you_mean(*.nearest), known_names())]
 pub struct ParseScoreKindError {
     /// The word given.
     pub given: String,
-    /// The known name at the smallest edit distance.
-    pub nearest: &'static str,
+    /// The most similar known name, if any is similar.
+    pub nearest: Option<&'static str>,
 }
 
 const EVAL: &str = "eval mode, un-augmented images";
@@ -117,9 +122,225 @@ const PLEISS: &str = "Pleiss et al. 2020, arXiv:2001.10528";
 const SWAYAMDIPTA: &str = "Swayamdipta et al. 2020, arXiv:2009.10795";
 const TEXTBOOK: &str = "textbook quantity";
 
+/// What is known of a score.
+struct Entry {
+    kind: ScoreKind,
+    name: &'static str,
+    direction: Direction,
+    source: Source,
+    formula: &'static str,
+    pass: &'static str,
+    range: &'static str,
+    reference: &'static str,
+    when: &'static str,
+}
+
+use Direction::{HigherIsHarder, LowerIsHarder};
+use Source::{EvalLogits, Gradients, Inputs, TrainingMinibatches};
+
+/// The catalogue, in the order of [`ScoreKind`].
+const CATALOGUE: [Entry; 16] = [
+    Entry {
+        kind: ScoreKind::El2n,
+        name: "el2n",
+        direction: HigherIsHarder,
+        source: EvalLogits,
+        formula: "‖p − y‖₂, p = softmax(logits), y one-hot",
+        pass: EVAL,
+        range: "[0, √2]",
+        reference: PAUL,
+        when: "to prune and to find wrong labels, from a few epochs on and as a mean over several trainings; not at initialisation, and not to keep the hardest alone where little is kept or labels are noisy",
+    },
+    Entry {
+        kind: ScoreKind::L1,
+        name: "l1",
+        direction: HigherIsHarder,
+        source: EvalLogits,
+        formula: "‖p − y‖₁ = 2 (1 − p_y)",
+        pass: EVAL,
+        range: "[0, 2]",
+        reference: PAUL_CODE,
+        when: "to compare with the paper's released code; not where it should count how the wrong classes share the rest, which EL2N sees and this does not",
+    },
+    Entry {
+        kind: ScoreKind::Loss,
+        name: "loss",
+        direction: HigherIsHarder,
+        source: EvalLogits,
+        formula: "−ln p_y, from logits, in nats",
+        pass: EVAL,
+        range: "[0, ∞)",
+        reference: TEXTBOOK,
+        when: "to find wrong labels late in training, and to compare with methods that choose by loss; not as a mean over few trainings: it has no upper end, so one confident mistake outweighs the others (L1 has the same order in one training)",
+    },
+    Entry {
+        kind: ScoreKind::Entropy,
+        name: "entropy",
+        direction: HigherIsHarder,
+        source: EvalLogits,
+        formula: "−Σ_j p_j ln p_j, in nats",
+        pass: EVAL,
+        range: "[0, ln K]",
+        reference: TEXTBOOK,
+        when: "to find what the network is unsure of; not to find wrong labels: it does not look at the label, and a confident mistake has low entropy",
+    },
+    Entry {
+        kind: ScoreKind::MaxMargin,
+        name: "max-margin",
+        direction: HigherIsHarder,
+        source: EvalLogits,
+        formula: "max_{j≠y} p_j − p_y",
+        pass: EVAL,
+        range: "[−1, 1]",
+        reference: PAUL_CODE,
+        when: "to find examples near the decision boundary, at 0, or predicted wrongly, above 0; not in place of AUM, which sees the margins of a whole training",
+    },
+    Entry {
+        kind: ScoreKind::SumMargin,
+        name: "sum-margin",
+        direction: HigherIsHarder,
+        source: EvalLogits,
+        formula: "Σ_{j≠y} (p_j − p_y)",
+        pass: EVAL,
+        range: "[1 − K, 1]",
+        reference: PAUL_CODE,
+        when: "to compare with the paper's released code; not beside L1 as a second opinion: it is 1 − K p_y and has the same order",
+    },
+    Entry {
+        kind: ScoreKind::Correct,
+        name: "correct",
+        direction: LowerIsHarder,
+        source: EvalLogits,
+        formula: "1 if argmax_j logit_j = y (ties to the lowest class), else 0",
+        pass: EVAL,
+        range: "{0, 1}",
+        reference: TEXTBOOK,
+        when: "to see which examples most trainings get wrong; not to rank by from few trainings: one has two values only",
+    },
+    Entry {
+        kind: ScoreKind::Grand,
+        name: "grand",
+        direction: HigherIsHarder,
+        source: Gradients,
+        formula: "‖∇_w ℓ(p, y)‖₂ over all parameters, ℓ cross-entropy",
+        pass: EVAL_GRADIENT,
+        range: "[0, ∞)",
+        reference: PAUL,
+        when: "to prune by the gradient itself, after some epochs; not at initialisation, where it follows the norm of the input and does not beat a random choice, and not where EL2N will do, which costs less and keeps nearly the same examples",
+    },
+    Entry {
+        kind: ScoreKind::GrandLastLayer,
+        name: "grand-last-layer",
+        direction: HigherIsHarder,
+        source: Gradients,
+        formula: "‖∇_w ℓ(p, y)‖₂ over the weight and bias of the last layer only",
+        pass: EVAL_GRADIENT,
+        range: "[0, ∞)",
+        reference: DEEPCORE,
+        when: "to compare with DeepCore, or where the gradient of all parameters costs too much; not under the name of GraNd: it is a different score",
+    },
+    Entry {
+        kind: ScoreKind::InputNorm,
+        name: "input-norm",
+        direction: HigherIsHarder,
+        source: Inputs,
+        formula: "‖x‖₂ of the normalised input",
+        pass: "no network, un-augmented images",
+        range: "[0, ∞)",
+        reference: KIRSCH,
+        when: "as the baseline beside GraNd at initialisation; not to choose examples by: it knows nothing of labels or networks",
+    },
+    Entry {
+        kind: ScoreKind::Forgetting,
+        name: "forgetting",
+        direction: HigherIsHarder,
+        source: TrainingMinibatches,
+        formula: "number of times the example goes from correct to wrong between consecutive presentations",
+        pass: TRAINING,
+        range: "{0, 1, …}",
+        reference: TONEVA,
+        when: "to prune what is never forgotten, at the end of a training and together with never-learned; not early in training, and not to find wrong labels",
+    },
+    Entry {
+        kind: ScoreKind::NeverLearned,
+        name: "never-learned",
+        direction: HigherIsHarder,
+        source: TrainingMinibatches,
+        formula: "1 if the example was presented and never correct, else 0",
+        pass: TRAINING,
+        range: "{0, 1}",
+        reference: TONEVA,
+        when: "beside forgetting, above whose counts it ranks; not early in training, when most examples have not been learned yet",
+    },
+    Entry {
+        kind: ScoreKind::Aum,
+        name: "aum",
+        direction: LowerIsHarder,
+        source: TrainingMinibatches,
+        formula: "mean over presentations of logit_y − max_{j≠y} logit_j",
+        pass: TRAINING,
+        range: "(−∞, ∞)",
+        reference: PLEISS,
+        when: "to find wrong labels, over a training that has not yet memorised them; not from probabilities: it is defined on logits",
+    },
+    Entry {
+        kind: ScoreKind::Confidence,
+        name: "confidence",
+        direction: LowerIsHarder,
+        source: TrainingMinibatches,
+        formula: "mean over presentations of p_y",
+        pass: TRAINING,
+        range: "[0, 1]",
+        reference: SWAYAMDIPTA,
+        when: "to find wrong labels, and with variability to draw a map of the data set; not after a few presentations, when all examples still have low values",
+    },
+    Entry {
+        kind: ScoreKind::Variability,
+        name: "variability",
+        direction: HigherIsHarder,
+        source: TrainingMinibatches,
+        formula: "population standard deviation over presentations of p_y",
+        pass: TRAINING,
+        range: "[0, 1/2]",
+        reference: SWAYAMDIPTA,
+        when: "to find ambiguous examples, which a network learns only at times; not to find wrong labels: what is always wrong varies as little as what is always right",
+    },
+    Entry {
+        kind: ScoreKind::Correctness,
+        name: "correctness",
+        direction: LowerIsHarder,
+        source: TrainingMinibatches,
+        formula: "fraction of presentations that are correct",
+        pass: TRAINING,
+        range: "[0, 1]",
+        reference: SWAYAMDIPTA,
+        when: "to colour a map of the data set; not to rank by from a short training: it has one value more than there are presentations",
+    },
+];
+
+const _: () = {
+    let mut at = 0;
+    while at < CATALOGUE.len() {
+        assert!(CATALOGUE[at].kind as usize == at, "the catalogue is in the order of the scores");
+        at += 1;
+    }
+};
+
 impl ScoreKind {
     /// Every score, in the order of the catalogue.
-    pub const ALL: &[Self] = &[
+    pub const ALL: &[Self] = &{
+        let mut all = [Self::El2n; CATALOGUE.len()];
+        let mut at = 0;
+        while at < all.len() {
+            all[at] = CATALOGUE[at].kind;
+            at += 1;
+        }
+        all
+    };
+
+    /// The scores that one pass over logits gives ([`Source::EvalLogits`]): the first of
+    /// [`Self::ALL`].
+    pub const OF_PASS: [Self; 7] = [
         Self::El2n,
         Self::L1,
         Self::Loss,
@@ -127,38 +348,16 @@ impl ScoreKind {
         Self::MaxMargin,
         Self::SumMargin,
         Self::Correct,
-        Self::Grand,
-        Self::GrandLastLayer,
-        Self::InputNorm,
-        Self::Forgetting,
-        Self::NeverLearned,
-        Self::Aum,
-        Self::Confidence,
-        Self::Variability,
-        Self::Correctness,
     ];
+
+    const fn entry(self) -> &'static Entry {
+        &CATALOGUE[self as usize]
+    }
 
     /// The name in commands, files and columns: lower case, words joined by `-`.
     #[must_use]
     pub const fn name(self) -> &'static str {
-        match self {
-            Self::El2n => "el2n",
-            Self::L1 => "l1",
-            Self::Loss => "loss",
-            Self::Entropy => "entropy",
-            Self::MaxMargin => "max-margin",
-            Self::SumMargin => "sum-margin",
-            Self::Correct => "correct",
-            Self::Grand => "grand",
-            Self::GrandLastLayer => "grand-last-layer",
-            Self::InputNorm => "input-norm",
-            Self::Forgetting => "forgetting",
-            Self::NeverLearned => "never-learned",
-            Self::Aum => "aum",
-            Self::Confidence => "confidence",
-            Self::Variability => "variability",
-            Self::Correctness => "correctness",
-        }
+        self.entry().name
     }
 
     /// Which end holds the hard examples.
@@ -167,119 +366,33 @@ impl ScoreKind {
     /// is called hard only because GraNd at initialisation follows it.
     #[must_use]
     pub const fn direction(self) -> Direction {
-        match self {
-            Self::Correct | Self::Aum | Self::Confidence | Self::Correctness => {
-                Direction::LowerIsHarder
-            }
-            _ => Direction::HigherIsHarder,
-        }
+        self.entry().direction
     }
 
     /// What must be at hand to compute it.
     #[must_use]
     pub const fn source(self) -> Source {
-        match self {
-            Self::El2n
-            | Self::L1
-            | Self::Loss
-            | Self::Entropy
-            | Self::MaxMargin
-            | Self::SumMargin
-            | Self::Correct => Source::EvalLogits,
-            Self::Grand | Self::GrandLastLayer => Source::Gradients,
-            Self::InputNorm => Source::Inputs,
-            Self::Forgetting
-            | Self::NeverLearned
-            | Self::Aum
-            | Self::Confidence
-            | Self::Variability
-            | Self::Correctness => Source::TrainingMinibatches,
-        }
+        self.entry().source
     }
 
     /// The reading of this score that datadiet uses, for one network; columns over replicas are
     /// means of it.
     #[must_use]
     pub const fn definition(self) -> Definition {
-        match self {
-            Self::El2n => define("‖p − y‖₂, p = softmax(logits), y one-hot", EVAL, "[0, √2]", PAUL),
-            Self::L1 => define("‖p − y‖₁ = 2 (1 − p_y)", EVAL, "[0, 2]", PAUL_CODE),
-            Self::Loss => define("−ln p_y, from logits, in nats", EVAL, "[0, ∞)", TEXTBOOK),
-            Self::Entropy => define("−Σ_j p_j ln p_j, in nats", EVAL, "[0, ln K]", TEXTBOOK),
-            Self::MaxMargin => define("max_{j≠y} p_j − p_y", EVAL, "[−1, 1]", PAUL_CODE),
-            Self::SumMargin => define("Σ_{j≠y} (p_j − p_y)", EVAL, "[1 − K, 1]", PAUL_CODE),
-            Self::Correct => define(
-                "1 if argmax_j logit_j = y (ties to the lowest class), else 0",
-                EVAL,
-                "{0, 1}",
-                TEXTBOOK,
-            ),
-            Self::Grand => define(
-                "‖∇_w ℓ(p, y)‖₂ over all parameters, ℓ cross-entropy",
-                EVAL_GRADIENT,
-                "[0, ∞)",
-                PAUL,
-            ),
-            Self::GrandLastLayer => define(
-                "‖∇_w ℓ(p, y)‖₂ over the weight and bias of the last layer only",
-                EVAL_GRADIENT,
-                "[0, ∞)",
-                DEEPCORE,
-            ),
-            Self::InputNorm => define(
-                "‖x‖₂ of the normalised input",
-                "no network, un-augmented images",
-                "[0, ∞)",
-                KIRSCH,
-            ),
-            Self::Forgetting => define(
-                "number of times the example goes from correct to wrong between consecutive presentations",
-                TRAINING,
-                "{0, 1, …}",
-                TONEVA,
-            ),
-            Self::NeverLearned => define(
-                "1 if the example was presented and never correct, else 0",
-                TRAINING,
-                "{0, 1}",
-                TONEVA,
-            ),
-            Self::Aum => define(
-                "mean over presentations of logit_y − max_{j≠y} logit_j",
-                TRAINING,
-                "(−∞, ∞)",
-                PLEISS,
-            ),
-            Self::Confidence => {
-                define("mean over presentations of p_y", TRAINING, "[0, 1]", SWAYAMDIPTA)
-            }
-            Self::Variability => define(
-                "population standard deviation over presentations of p_y",
-                TRAINING,
-                "[0, 1/2]",
-                SWAYAMDIPTA,
-            ),
-            Self::Correctness => define(
-                "fraction of presentations that are correct",
-                TRAINING,
-                "[0, 1]",
-                SWAYAMDIPTA,
-            ),
+        let entry = self.entry();
+        Definition {
+            formula: Cow::Borrowed(entry.formula),
+            pass: Cow::Borrowed(entry.pass),
+            range: Cow::Borrowed(entry.range),
+            reference: Cow::Borrowed(entry.reference),
+            when: Cow::Borrowed(entry.when),
         }
     }
-}
 
-const fn define(
-    formula: &'static str,
-    pass: &'static str,
-    range: &'static str,
-    reference: &'static str,
-) -> Definition {
-    Definition {
-        formula: Cow::Borrowed(formula),
-        pass: Cow::Borrowed(pass),
-        range: Cow::Borrowed(range),
-        reference: Cow::Borrowed(reference),
+    /// Its place in [`Self::OF_PASS`].
+    pub(crate) fn place_in_pass(self) -> Option<usize> {
+        let place = self as usize;
+        (place < Self::OF_PASS.len()).then_some(place)
     }
 }
 
@@ -288,10 +401,8 @@ fn known_names() -> String {
     names.join(", ")
 }
 
-fn nearest_name(word: &str) -> &'static str {
-    let distance = |kind: &&ScoreKind| strsim::damerau_levenshtein(word, kind.name());
-    let nearest = ScoreKind::ALL.iter().min_by_key(distance);
-    nearest.expect("the catalogue is not empty").name()
+fn did_you_mean(nearest: Option<&str>) -> String {
+    nearest.map_or_else(String::new, |name| format!("did you mean `{name}`? "))
 }
 
 impl FromStr for ScoreKind {
@@ -301,7 +412,7 @@ impl FromStr for ScoreKind {
         let found = Self::ALL.iter().find(|kind| kind.name() == word);
         found.copied().ok_or_else(|| ParseScoreKindError {
             given: word.to_owned(),
-            nearest: nearest_name(word),
+            nearest: nearest(word, Self::ALL.iter().map(|kind| kind.name())),
         })
     }
 }

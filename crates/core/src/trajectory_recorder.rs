@@ -4,22 +4,21 @@
 //! recorder knows epochs: an example is presented at most once in each, examples that were missed
 //! are counted, the scores of chosen epochs are kept beside those of the last, and the recorders
 //! of several distributed ranks of one training join into one ([`TrajectoryRecorder::merge_ranks`]).
-//! Forgetting, AUM and dataset cartography come from the same trackers, which the end of an epoch
-//! advances; the scores of an evaluation pass are those of [`crate::LogitScores`], to a few 10⁻⁷ of themselves
-//! ([`crate::fast`]). Whether the
+//! Forgetting, AUM and dataset cartography come from that tracker, which the end of an epoch
+//! advances; the scores of a pass are those of [`crate::LogitScores`], bit for bit. Whether the
 //! logits are those of training minibatches or of an evaluation pass is the caller's choice, and
 //! belongs beside the numbers.
 //!
-//! Memory: [`TrajectoryRecorder::BYTES`] (141) an example, 48 more for each kept epoch, and two
+//! Memory: [`TrajectoryRecorder::BYTES`] (140) an example, 48 more for each kept epoch, and two
 //! bits an example and epoch for the joining of ranks; [`TrajectoryRecorder::single_rank`] keeps
 //! none of the latter. Independent trainings (replicas) are not joined here: take means of their
 //! columns.
 
 use crate::{
-    Aum, Cartography, ExampleId, Forgetting, ScoreError, ScoreKind, checks,
+    ExampleId, ScoreError, ScoreKind, TrainingDynamics, checks,
     epoch_rows::EpochRows,
     fast::{BatchScores, Element, Matrix},
-    presence::{Presence, replay},
+    presence::Presence,
     row_scores::RowScores,
 };
 use fixedbitset::FixedBitSet;
@@ -27,18 +26,15 @@ use fixedbitset::FixedBitSet;
 /// The label of an example that was never presented.
 pub(crate) const UNKNOWN: u32 = u32::MAX;
 
-/// Bytes of one example in the trackers of forgetting (5), AUM (12) and cartography (24).
-const TRACKERS: usize = 41;
-
 /// Scores of all examples of the full training set over the epochs of one training.
 ///
 /// ```
-/// use datadiet_core::{ExampleId, ScoreKind, TrajectoryRecorder};
+/// use datadiet_core::{ExampleId, Matrix, ScoreKind, TrajectoryRecorder};
 ///
 /// let mut recorder = TrajectoryRecorder::new(3, 2);
-/// for logits in [[2.0, 0.0, /**/ 0.0, 1.0], [0.0, 1.0, /**/ 0.0, 3.0]] {
+/// for logits in [[2.0_f32, 0.0, /**/ 0.0, 1.0], [0.0, 1.0, /**/ 0.0, 3.0]] {
 ///     // Examples 2 and 0, with labels 0 and 1.
-///     recorder.update(&[ExampleId(2), ExampleId(0)], &logits, &[0, 1])?;
+///     recorder.update(&[ExampleId(2), ExampleId(0)], Matrix::logits(&logits, 2), &[0, 1])?;
 ///     recorder.end_epoch();
 /// }
 /// let columns = recorder.columns();
@@ -55,15 +51,11 @@ pub struct TrajectoryRecorder {
     pub(crate) classes: usize,
     /// Finished epochs.
     pub(crate) epochs: u32,
-    /// Whether every row so far came as logits.
-    pub(crate) only_logits: bool,
     /// By example, [`UNKNOWN`] before the first presentation.
     pub(crate) labels: Vec<u32>,
     /// Examples missed, by finished epoch.
     pub(crate) unseen: Vec<u32>,
-    pub(crate) forgetting: Forgetting,
-    pub(crate) aum: Aum,
-    pub(crate) cartography: Cartography,
+    pub(crate) dynamics: TrainingDynamics,
     /// The epoch that is not finished.
     pub(crate) current: EpochRows,
     /// The last finished epoch.
@@ -81,7 +73,8 @@ pub struct TrajectoryRecorder {
 impl TrajectoryRecorder {
     /// Memory of one example: what the trackers keep of it, its label, and its rows in the current
     /// and the last epoch. Sets of examples, of one bit each, and kept epochs are not in it.
-    pub const BYTES: usize = TRACKERS + size_of::<u32>() + 2 * size_of::<RowScores>();
+    pub const BYTES: usize =
+        TrainingDynamics::BYTES + size_of::<u32>() + 2 * size_of::<RowScores>();
 
     /// A recorder of examples 0 to n − 1 of the full training set and K classes, before the first
     /// epoch. Fewer than 2 classes are refused by the first [`Self::update`].
@@ -91,12 +84,9 @@ impl TrajectoryRecorder {
             examples,
             classes,
             epochs: 0,
-            only_logits: true,
             labels: vec![UNKNOWN; examples],
             unseen: Vec::new(),
-            forgetting: Forgetting::new(examples),
-            aum: Aum::new(examples),
-            cartography: Cartography::new(examples),
+            dynamics: TrainingDynamics::new(examples),
             current: EpochRows::new(examples),
             last: EpochRows::new(examples),
             kept: Vec::new(),
@@ -133,64 +123,37 @@ impl TrajectoryRecorder {
         self.examples = examples;
         self.labels.resize(examples, UNKNOWN);
         self.unseen.iter_mut().for_each(|unseen| *unseen += more as u32);
-        self.forgetting.grow(examples);
-        self.aum.grow(examples);
-        self.cartography.grow(examples);
+        self.dynamics.grow(examples);
         self.current.grow(examples);
         self.last.grow(examples);
         self.kept.iter_mut().for_each(|(_, rows)| rows.grow(examples));
         self.history.iter_mut().flatten().for_each(|epoch| epoch.grow(examples));
     }
 
-    /// Records B examples of the current epoch from their logits.
+    /// Records B examples of the current epoch.
     ///
-    /// `ids`: B ids below n, in any order; `logits`: B × K row-major, finite, read as they are,
-    /// without a copy ([`crate::fast`] says how `f64` is rounded); `labels`: the B class indices in
-    /// `0..K`, which must not change from epoch to epoch.
+    /// `ids`: B ids below n, in any order; `outputs`: B × K logits, or probabilities: AUM is defined on
+    /// logits, so once a row came as probabilities [`Self::columns`] has none; `labels`: the B class
+    /// indices in `0..K`, which must not change from epoch to epoch.
     ///
     /// # Errors
-    /// Lengths that do not fit, an id or label out of range, NaN or infinity, an id that was
-    /// presented before in this epoch, a label that changed. Nothing is recorded then.
+    /// Lengths that do not fit, another number of classes, an id or label out of range, numbers that
+    /// cannot be scored (see [`crate::LogitScores::of`]), an id that was presented before in this
+    /// epoch, a label that changed. Nothing is recorded then.
     pub fn update<E: Element>(
         &mut self,
         ids: &[ExampleId],
-        logits: &[E],
+        outputs: Matrix<E>,
         labels: &[u32],
     ) -> Result<(), ScoreError> {
         checks::length("labels", ids.len(), labels.len())?;
-        self.batch
-            .score(Matrix::new(logits, self.classes), labels)
-            .map_err(|error| of_examples(error, ids))?;
+        checks::classes(self.classes, outputs.classes())?;
+        self.batch.score(outputs, labels).map_err(|error| of_examples(error, ids))?;
         self.check_examples(ids, labels)?;
         self.claim(ids, labels)?;
+        self.dynamics.only_logits &= ids.is_empty() || !outputs.is_probabilities();
         for (row, (&id, &label)) in ids.iter().zip(labels).enumerate() {
             self.current.set(id, RowScores::from_batch(&self.batch, row, label));
-        }
-        Ok(())
-    }
-
-    /// As [`Self::update`], from B × K probabilities. AUM is defined on logits: once a row came as
-    /// probabilities, [`Self::columns`] has none.
-    ///
-    /// # Errors
-    /// As [`Self::update`]; also a negative probability, or a row whose sum is further than
-    /// [`PROBABILITY_TOLERANCE`](crate::score_error::PROBABILITY_TOLERANCE) from 1.
-    pub fn update_probs(
-        &mut self,
-        ids: &[ExampleId],
-        probs: &[f32],
-        labels: &[u32],
-    ) -> Result<(), ScoreError> {
-        checks::length("labels", ids.len(), labels.len())?;
-        checks::matrix_and_labels("probabilities", probs, self.classes, labels)
-            .and_then(|()| checks::probabilities(probs, self.classes))
-            .map_err(|error| of_examples(error, ids))?;
-        self.check_examples(ids, labels)?;
-        self.claim(ids, labels)?;
-        self.only_logits &= ids.is_empty();
-        let rows = probs.chunks_exact(self.classes);
-        for ((&id, row), &label) in ids.iter().zip(rows).zip(labels) {
-            self.current.set(id, RowScores::from_probs(row, label as usize));
         }
         Ok(())
     }
@@ -202,11 +165,7 @@ impl TrajectoryRecorder {
         self.unseen.push((self.examples - seen.count_ones(..)) as u32);
         let mut correct = FixedBitSet::with_capacity(self.examples);
         for (id, row) in self.current.iter() {
-            self.forgetting.observe(id, row.correct());
-            self.cartography.observe(id, row.true_prob, row.correct());
-            if self.only_logits {
-                self.aum.observe_margin(id, row.logit_margin);
-            }
+            self.dynamics.present(id, row.true_prob, row.logit_margin, row.correct());
             if row.correct() {
                 correct.insert(id.index());
             }
@@ -236,7 +195,7 @@ impl TrajectoryRecorder {
     /// Whether every row so far came as logits, so that there is AUM.
     #[must_use]
     pub fn only_logits(&self) -> bool {
-        self.only_logits
+        self.dynamics.only_logits
     }
 
     /// Epochs whose evaluation pass has columns: those kept so far, ascending, and the last.
@@ -284,7 +243,8 @@ impl TrajectoryRecorder {
         }
         if self.epochs > 0 {
             for &kind in ScoreKind::ALL {
-                columns.extend(self.tracked(kind).map(|column| (kind, self.epochs, column)));
+                let column = self.dynamics.column(kind);
+                columns.extend(column.map(|column| (kind, self.epochs, column)));
             }
         }
         columns
@@ -319,10 +279,8 @@ impl TrajectoryRecorder {
         }
         self.unseen =
             mine.iter().map(|one| (self.examples - one.seen.count_ones(..)) as u32).collect();
-        self.forgetting = replay(self.examples, mine);
-        self.aum.merge(&other.aum);
-        self.cartography.merge(&other.cartography);
-        self.only_logits &= other.only_logits;
+        self.dynamics.merge(&other.dynamics);
+        self.dynamics.recount(mine);
         for (mine, &theirs) in self.labels.iter_mut().zip(&other.labels) {
             *mine = if *mine == UNKNOWN { theirs } else { *mine };
         }
@@ -339,18 +297,6 @@ impl TrajectoryRecorder {
         let kept = self.kept.iter().map(|(epoch, rows)| (*epoch, rows));
         let earlier = kept.filter(|(epoch, _)| *epoch < self.epochs);
         earlier.chain((self.epochs > 0).then_some((self.epochs, &self.last)))
-    }
-
-    fn tracked(&self, kind: ScoreKind) -> Option<Vec<f32>> {
-        match kind {
-            ScoreKind::Forgetting => Some(self.forgetting.events()),
-            ScoreKind::NeverLearned => Some(self.forgetting.never_learned()),
-            ScoreKind::Aum => self.only_logits.then(|| self.aum.column()),
-            ScoreKind::Confidence => Some(self.cartography.confidence()),
-            ScoreKind::Variability => Some(self.cartography.variability()),
-            ScoreKind::Correctness => Some(self.cartography.correctness()),
-            _ => None,
-        }
     }
 
     /// Ids are known and have the labels that they had.

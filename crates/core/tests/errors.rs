@@ -1,18 +1,18 @@
 //! Errors name the place and the next thing to do, and leave nothing half done.
 
 use datadiet_core::{
-    ExampleId, LogitScores, ScoreError, ScoreKind, StatsError, TrainingDynamics, average_ranks,
-    band, detection, forgetting_key, mean_and_standard_error, percentile, reliability, spearman,
-    spearman_interval, top_overlap,
+    ExampleId, LogitScores, Matrix, ScoreError, ScoreKind, StatsError, TrainingDynamics,
+    average_ranks, band, detection, forgetting_key, mean_and_standard_error, percentile,
+    reliability, spearman, spearman_interval, top_overlap,
 };
 
 #[test]
 fn logits_that_cannot_be_scored() {
-    let shape = LogitScores::from_logits(&[0.0; 5], 2, &[0, 1]).unwrap_err();
+    let shape = LogitScores::of(Matrix::logits(&[0.0_f32; 5], 2), &[0, 1]).unwrap_err();
     assert_eq!(shape, ScoreError::ShapeMismatch { what: "logits", expected: 4, found: 5 });
-    let classes = LogitScores::from_logits(&[0.0], 1, &[0]).unwrap_err();
+    let classes = LogitScores::of(Matrix::logits(&[0.0_f32], 1), &[0]).unwrap_err();
     assert_eq!(classes, ScoreError::TooFewClasses { classes: 1 });
-    let label = LogitScores::from_logits(&[0.0; 4], 2, &[0, 2]).unwrap_err();
+    let label = LogitScores::of(Matrix::logits(&[0.0_f32; 4], 2), &[0, 2]).unwrap_err();
     assert_eq!(
         label.to_string(),
         "row 1 has label 2, but there are 2 classes (0 to 1); map the labels to 0..K, or pass the \
@@ -26,32 +26,34 @@ fn the_first_rows_with_nan_are_listed() {
     for row in 1..9 {
         logits[2 * row] = if row % 2 == 0 { f32::NAN } else { f32::INFINITY };
     }
-    let error = LogitScores::from_logits(&logits, 2, &[0; 10]).unwrap_err();
+    let error = LogitScores::of(Matrix::logits(&logits, 2), &[0; 10]).unwrap_err();
     let expected = ScoreError::NonFinite { what: "logits", rows: vec![1, 2, 3, 4, 5], total: 8 };
     assert_eq!(error, expected);
 }
 
 #[test]
 fn logits_passed_as_probabilities() {
-    let error = LogitScores::from_probs(&[0.5, 0.5, -1.0, 2.0], 2, &[0, 1]).unwrap_err();
+    let error =
+        LogitScores::of(Matrix::probabilities(&[0.5_f32, 0.5, -1.0, 2.0], 2), &[0, 1]).unwrap_err();
     assert_eq!(error, ScoreError::NegativeProbability { row: 1, class: 0, value: -1.0 });
-    let error = LogitScores::from_probs(&[0.5, 0.75], 2, &[0]).unwrap_err();
+    let error = LogitScores::of(Matrix::probabilities(&[0.5_f32, 0.75], 2), &[0]).unwrap_err();
     assert_eq!(error, ScoreError::NotNormalised { row: 0, sum: 1.25, tolerance: 4e-3 });
 }
 
 #[test]
 fn a_refused_minibatch_leaves_no_trace() {
-    let fresh = TrainingDynamics::new(2, 2);
+    let fresh = TrainingDynamics::new(2);
     let mut dynamics = fresh.clone();
     let known = [ExampleId(0), ExampleId(1)];
     let unknown = [ExampleId(0), ExampleId(2)];
-    let nan = [0.0, 1.0, f32::NAN, 0.0];
-    let id = dynamics.observe(&unknown, &[0.0; 4], &[0, 0]).unwrap_err();
+    let zeros = Matrix::logits(&[0.0_f32; 4], 2);
+    let nan = Matrix::logits(&[0.0, 1.0, f32::NAN, 0.0], 2);
+    let id = dynamics.observe(&unknown, zeros, &[0, 0]).unwrap_err();
     assert_eq!(id, ScoreError::IdOutOfRange { row: 1, id: 2, examples: 2 });
-    assert!(dynamics.observe(&known, &nan, &[0, 0]).is_err());
-    assert!(dynamics.observe(&known, &[0.0; 4], &[0, 5]).is_err());
-    assert!(dynamics.observe(&known, &[0.0; 4], &[0]).is_err());
-    assert_eq!(dynamics, fresh);
+    assert!(dynamics.observe(&known, nan, &[0, 0]).is_err());
+    assert!(dynamics.observe(&known, zeros, &[0, 5]).is_err());
+    assert!(dynamics.observe(&known, zeros, &[0]).is_err());
+    assert_eq!(dynamics.state(), fresh.state());
 }
 
 /// What becomes of a saved column on its way back.
@@ -59,25 +61,26 @@ type Damage<'a> = &'a dyn Fn(&str, Vec<f64>) -> Option<Vec<f64>>;
 
 #[test]
 fn damaged_checkpoints() {
-    let saved = TrainingDynamics::new(2, 2).state();
+    let saved = TrainingDynamics::new(2).state();
     let restore = |damage: Damage| {
         let find = |name: &str| {
             let (_, column) = saved.iter().find(|(known, _)| *known == name)?;
             damage(name, column.clone())
         };
-        TrainingDynamics::from_state(2, 2, find)
+        TrainingDynamics::from_state(2, true, find)
     };
     assert!(restore(&|_, column| Some(column)).is_ok());
-    let missing = restore(&|name, column| (name != "aum.sum").then_some(column)).unwrap_err();
-    assert_eq!(missing, ScoreError::MissingState { column: "aum.sum" });
+    let missing =
+        restore(&|name, column| (name != "dynamics.margins").then_some(column)).unwrap_err();
+    assert_eq!(missing, ScoreError::MissingState { column: "dynamics.margins" });
     let short = restore(&|_, column| Some(column[1..].to_vec())).unwrap_err();
     assert!(matches!(short, ScoreError::ShapeMismatch { expected: 2, found: 1, .. }));
     for wrong in [-1.0, 0.5, 4.0, f64::NAN] {
         let found = restore(&|name, column| {
-            Some(if name == "forgetting.phase" { vec![0.0, wrong] } else { column })
+            Some(if name == "dynamics.known" { vec![0.0, wrong] } else { column })
         });
         let damaged =
-            ScoreError::CorruptState { column: "forgetting.phase", example: 1, value: wrong };
+            ScoreError::CorruptState { column: "dynamics.known", example: 1, value: wrong };
         // By text, since NaN differs from itself.
         assert_eq!(found.unwrap_err().to_string(), damaged.to_string());
     }
@@ -140,10 +143,10 @@ fn tops_percentiles_and_intervals_that_do_not_exist() {
 #[test]
 fn a_misspelt_score_is_answered_with_the_nearest() {
     let error = "el2m".parse::<ScoreKind>().unwrap_err();
-    assert_eq!(error.nearest, "el2n");
+    assert_eq!(error.nearest, Some("el2n"));
     assert_eq!(
         error.to_string(),
-        "no score is called `el2m`; did you mean `el2n`? Known: el2n, l1, loss, entropy, \
+        "no score is called `el2m`; did you mean `el2n`? known: el2n, l1, loss, entropy, \
          max-margin, sum-margin, correct, grand, grand-last-layer, input-norm, forgetting, \
          never-learned, aum, confidence, variability, correctness"
     );
@@ -166,12 +169,15 @@ fn names_go_through_text_and_json() {
 #[test]
 fn every_score_has_one_home() {
     let scores = LogitScores::default();
-    let dynamics = TrainingDynamics::new(0, 2);
+    let dynamics = TrainingDynamics::new(0);
     for &kind in ScoreKind::ALL {
         use datadiet_core::Source;
         assert_eq!(scores.column(kind).is_some(), kind.source() == Source::EvalLogits, "{kind}");
         let tracked = kind.source() == Source::TrainingMinibatches;
         assert_eq!(dynamics.column(kind).is_some(), tracked, "{kind}");
+        assert_eq!(ScoreKind::OF_PASS.contains(&kind), scores.column(kind).is_some());
         assert!(!kind.definition().formula.is_empty());
+        let when = kind.definition().when;
+        assert!(when.contains("; not ") || kind == ScoreKind::GrandLastLayer, "{kind}: {when}");
     }
 }

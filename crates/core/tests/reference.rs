@@ -1,10 +1,10 @@
 //! Constants from NumPy 2.4.6, SciPy 1.17.1 and scikit-learn 1.9.1, with the expression that gave each beside it.
 
 use datadiet_core::{
-    Amount, Candidates, Choice, Classes, Direction, ExampleId, LogitScores, Quota, Rule, ScoreKind,
-    Scores, Stream, TrainingDynamics, average_ranks, band, detection, mean_and_standard_error,
-    percentile, permutation, reliability, rng, spearman, spearman_interval, streams::below,
-    top_overlap,
+    Amount, Candidates, Choice, Classes, Direction, ExampleId, LogitScores, Matrix, Quota, Rule,
+    ScoreKind, Scores, Stream, TrainingDynamics, average_ranks, band, detection,
+    mean_and_standard_error, percentile, permutation, reliability, rng, spearman,
+    spearman_interval, streams::below, top_overlap,
 };
 use rand_chacha::rand_core::Rng;
 
@@ -22,12 +22,12 @@ fn assert_close(found: &[f32], expected: &[f64]) {
 #[test]
 fn logit_scores_agree_with_numpy() {
     let z = [
-        2.0, -1.0, 0.5, 0.25, //
+        2.0_f32, -1.0, 0.5, 0.25, //
         0.125, 3.0, -2.0, 1.5, //
         -4.0, 8.0, 8.0, 0.0, //
         30.0, -30.0, 1.0, 0.0,
     ];
-    let scores = LogitScores::from_logits(&z, 4, &[0, 3, 2, 0]).unwrap();
+    let scores = LogitScores::of(Matrix::logits(&z, 4), &[0, 3, 2, 0]).unwrap();
     // np.linalg.norm(p - Y, axis=1)
     let el2n = [0.3670673886253314, 1.13556473270569, 0.7071068113909966, 4.410485401011603e-13];
     // np.abs(p - Y).sum(1)
@@ -44,25 +44,25 @@ fn logit_scores_agree_with_numpy() {
         [-1.764930122966123, 0.306124876428127, -0.9996584514973967, -2.9999999999986082];
 
     // The last row is so easy that 1 - p_y keeps three digits, in NumPy as here.
-    assert_close(&scores.el2n[..3], &el2n[..3]);
-    assert!((f64::from(scores.el2n[3]) / el2n[3] - 1.0).abs() < 1e-3);
-    assert_close(&scores.l1[..3], &l1);
-    assert_close(&scores.loss[..3], &loss[..3]);
-    assert!((f64::from(scores.loss[3]) / loss[3] - 1.0).abs() < 1e-3);
-    assert_close(&scores.entropy[..3], &entropy);
-    assert_close(&scores.max_margin, &max_margin);
-    assert_close(&scores.sum_margin, &sum_margin);
+    assert_close(&scores[ScoreKind::El2n][..3], &el2n[..3]);
+    assert!((f64::from(scores[ScoreKind::El2n][3]) / el2n[3] - 1.0).abs() < 1e-3);
+    assert_close(&scores[ScoreKind::L1][..3], &l1);
+    assert_close(&scores[ScoreKind::Loss][..3], &loss[..3]);
+    assert!((f64::from(scores[ScoreKind::Loss][3]) / loss[3] - 1.0).abs() < 1e-3);
+    assert_close(&scores[ScoreKind::Entropy][..3], &entropy);
+    assert_close(&scores[ScoreKind::MaxMargin], &max_margin);
+    assert_close(&scores[ScoreKind::SumMargin], &sum_margin);
     // z.argmax(1) == y: the tie of row 2 goes to class 1.
-    assert_eq!(scores.correct, [1.0, 0.0, 0.0, 1.0]);
+    assert_eq!(scores[ScoreKind::Correct], [1.0, 0.0, 0.0, 1.0]);
 }
 
 /// `z = np.array([[1, 0, -1], [.5, 2, 0], [0, .25, 3], [2.5, 1, 0]])`, label 0 throughout.
 #[test]
 fn training_dynamics_agree_with_numpy() {
-    let presentations = [[1.0, 0.0, -1.0], [0.5, 2.0, 0.0], [0.0, 0.25, 3.0], [2.5, 1.0, 0.0]];
-    let mut dynamics = TrainingDynamics::new(1, 3);
+    let presentations = [[1.0_f32, 0.0, -1.0], [0.5, 2.0, 0.0], [0.0, 0.25, 3.0], [2.5, 1.0, 0.0]];
+    let mut dynamics = TrainingDynamics::new(1);
     for logits in presentations {
-        dynamics.observe(&[ExampleId(0)], &logits, &[0]).unwrap();
+        dynamics.observe(&[ExampleId(0)], Matrix::logits(&logits, 3), &[0]).unwrap();
     }
     let column = |kind| dynamics.column(kind).unwrap();
     // p = softmax(z, axis=1)[:, 0]; p.mean(), p.std()

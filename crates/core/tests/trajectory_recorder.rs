@@ -1,9 +1,12 @@
 //! The recorder of trajectories: equal to the trackers and to the scores of a pass, whatever the
 //! order of rows, the ranks that they came on and the checkpoints in between.
 
+mod common;
+
+use common::softmax;
 use datadiet_core::{
-    ExampleId, LogitScores, ScoreError, ScoreKind, StateColumn, TrainingDynamics,
-    TrajectoryRecorder, score_kind::Source, softmax,
+    ExampleId, LogitScores, Matrix, ScoreError, ScoreKind, Source, StateColumn, TrainingDynamics,
+    TrajectoryRecorder,
 };
 use proptest::{collection::vec, prelude::*};
 
@@ -57,7 +60,7 @@ impl Training {
         let mut recorder = TrajectoryRecorder::new(EXAMPLES, CLASSES).keep_at(&[2, 1]);
         for epoch in 0..self.epochs.len() {
             let (ids, logits, labels) = self.batch(epoch, on);
-            recorder.update(&ids, &logits, &labels).unwrap();
+            recorder.update(&ids, Matrix::logits(&logits, CLASSES), &labels).unwrap();
             recorder.end_epoch();
         }
         recorder
@@ -107,10 +110,10 @@ proptest! {
     #[test]
     fn a_recorder_equals_the_trackers_and_the_scores_of_each_pass(training in training()) {
         let recorder = training.record(|_| true);
-        let mut dynamics = TrainingDynamics::new(EXAMPLES, CLASSES);
+        let mut dynamics = TrainingDynamics::new(EXAMPLES);
         for epoch in 0..training.epochs.len() {
             let (ids, logits, labels) = training.batch(epoch, |_| true);
-            dynamics.observe(&ids, &logits, &labels).unwrap();
+            dynamics.observe(&ids, Matrix::logits(&logits, CLASSES), &labels).unwrap();
         }
         let last = training.epochs.len() as u32;
         for (kind, epoch, column) in recorder.columns() {
@@ -121,7 +124,7 @@ proptest! {
                 continue;
             }
             let (ids, logits, labels) = training.batch(epoch as usize - 1, |_| true);
-            let scores = LogitScores::from_logits(&logits, CLASSES, &labels).unwrap();
+            let scores = LogitScores::of(Matrix::logits(&logits, CLASSES), &labels).unwrap();
             let seen = ids.iter().zip(scores.column(kind).unwrap());
             let mut expected = vec![f32::NAN; EXAMPLES];
             seen.for_each(|(id, value)| expected[id.index()] = *value);
@@ -129,7 +132,7 @@ proptest! {
         }
         for (epoch, predicted) in recorder.predicted() {
             let (ids, logits, labels) = training.batch(epoch as usize - 1, |_| true);
-            let scores = LogitScores::from_logits(&logits, CLASSES, &labels).unwrap();
+            let scores = LogitScores::of(Matrix::logits(&logits, CLASSES), &labels).unwrap();
             let seen = predicted.iter().flatten().count();
             prop_assert_eq!(seen, ids.len());
             for (id, class) in ids.iter().zip(scores.predicted) {
@@ -172,8 +175,8 @@ proptest! {
                     stopped = restored(&stopped);
                 }
                 let (ids, logits, labels) = training.batch(epoch, |rank| (rank == 0) == (half == 0));
-                undisturbed.update(&ids, &logits, &labels).unwrap();
-                stopped.update(&ids, &logits, &labels).unwrap();
+                undisturbed.update(&ids, Matrix::logits(&logits, CLASSES), &labels).unwrap();
+                stopped.update(&ids, Matrix::logits(&logits, CLASSES), &labels).unwrap();
             }
             undisturbed.end_epoch();
             stopped.end_epoch();
@@ -190,7 +193,7 @@ proptest! {
             let (ids, logits, labels) = training.batch(epoch, |_| true);
             for ((id, logits), label) in ids.iter().zip(logits.chunks(CLASSES)).zip(&labels) {
                 grown.grow(grown.examples().max(id.index() + 1));
-                grown.update(&[*id], logits, &[*label]).unwrap();
+                grown.update(&[*id], Matrix::logits(logits, CLASSES), &[*label]).unwrap();
             }
             grown.end_epoch();
         }
@@ -204,13 +207,13 @@ proptest! {
         let (ids, logits, labels) = training.batch(0, |_| true);
         prop_assume!(!ids.is_empty());
         let probs: Vec<f32> = logits.chunks(CLASSES).flat_map(softmax).collect();
-        recorder.update_probs(&ids, &probs, &labels).unwrap();
+        recorder.update(&ids, Matrix::probabilities(&probs, CLASSES), &labels).unwrap();
         recorder.end_epoch();
-        let scores = LogitScores::from_probs(&probs, CLASSES, &labels).unwrap();
+        let scores = LogitScores::of(Matrix::probabilities(&probs, CLASSES), &labels).unwrap();
         for (kind, _, column) in recorder.columns() {
             prop_assert!(kind != ScoreKind::Aum);
             if let Some(expected) = scores.column(kind) {
-                prop_assert!(ids.iter().zip(expected).all(|(id, value)| column[id.index()] == *value));
+                prop_assert!(ids.iter().zip(expected).all(|(id, value)| column[id.index()].to_bits() == value.to_bits()));
             }
         }
     }
@@ -223,32 +226,40 @@ fn ids(ids: &[u32]) -> Vec<ExampleId> {
 #[test]
 fn a_refused_batch_leaves_no_trace_and_names_its_examples() {
     let mut recorder = TrajectoryRecorder::new(4, 2);
-    recorder.update(&ids(&[3]), &[0.0, 1.0], &[1]).unwrap();
+    recorder.update(&ids(&[3]), Matrix::logits(&[0.0_f32, 1.0], 2), &[1]).unwrap();
     let before = bits(&recorder);
     let refused = |found: Result<(), ScoreError>| found.unwrap_err().to_string();
-    let nan = refused(recorder.update(&ids(&[0, 2]), &[0.0, 1.0, f32::NAN, 0.0], &[0, 0]));
+    let nan = refused(recorder.update(
+        &ids(&[0, 2]),
+        Matrix::logits(&[0.0, 1.0, f32::NAN, 0.0], 2),
+        &[0, 0],
+    ));
     assert!(nan.starts_with("example(s) [2]: logits: 1 row(s) hold NaN"), "{nan}");
-    let label = refused(recorder.update(&ids(&[0, 2]), &[0.0; 4], &[0, 2]));
+    let label = refused(recorder.update(&ids(&[0, 2]), Matrix::logits(&[0.0_f32; 4], 2), &[0, 2]));
     assert!(label.starts_with("example(s) [2]: row 1 has label 2"), "{label}");
-    let sum = refused(recorder.update_probs(&ids(&[1]), &[0.5, 0.75], &[0]));
+    let sum =
+        refused(recorder.update(&ids(&[1]), Matrix::probabilities(&[0.5_f32, 0.75], 2), &[0]));
     assert!(sum.starts_with("example(s) [1]: row 0 of the probabilities sums to 1.25"), "{sum}");
-    let range = recorder.update(&ids(&[4]), &[0.0; 2], &[0]).unwrap_err();
+    let range = recorder.update(&ids(&[4]), Matrix::logits(&[0.0_f32; 2], 2), &[0]).unwrap_err();
     assert_eq!(range, ScoreError::IdOutOfRange { row: 0, id: 4, examples: 4 });
-    let again = recorder.update(&ids(&[0, 3]), &[0.0; 4], &[0, 1]).unwrap_err();
+    let again =
+        recorder.update(&ids(&[0, 3]), Matrix::logits(&[0.0_f32; 4], 2), &[0, 1]).unwrap_err();
     assert_eq!(again, ScoreError::RepeatedId { row: 1, id: 3, epoch: 1 });
-    let twice = recorder.update(&ids(&[0, 0]), &[0.0; 4], &[0, 0]).unwrap_err();
+    let twice =
+        recorder.update(&ids(&[0, 0]), Matrix::logits(&[0.0_f32; 4], 2), &[0, 0]).unwrap_err();
     assert_eq!(twice, ScoreError::RepeatedId { row: 1, id: 0, epoch: 1 });
-    assert!(recorder.update(&ids(&[0]), &[0.0; 4], &[0]).is_err());
+    assert!(recorder.update(&ids(&[0]), Matrix::logits(&[0.0_f32; 4], 2), &[0]).is_err());
     assert_eq!(bits(&recorder), before);
     recorder.end_epoch();
-    let changed = recorder.update(&ids(&[3]), &[0.0, 1.0], &[0]).unwrap_err();
+    let changed =
+        recorder.update(&ids(&[3]), Matrix::logits(&[0.0_f32, 1.0], 2), &[0]).unwrap_err();
     assert_eq!(changed, ScoreError::LabelChanged { id: 3, before: 1, now: 0 });
 }
 
 #[test]
 fn a_sure_prediction_keeps_its_digits() {
     let mut recorder = TrajectoryRecorder::new(1, 2);
-    recorder.update(&ids(&[0]), &[50.0, 0.0], &[0]).unwrap();
+    recorder.update(&ids(&[0]), Matrix::logits(&[50.0_f32, 0.0], 2), &[0]).unwrap();
     recorder.end_epoch();
     let columns = recorder.columns();
     let value = |wanted| columns.iter().find(|(kind, ..)| *kind == wanted).unwrap().2[0];
@@ -260,8 +271,8 @@ fn a_sure_prediction_keeps_its_digits() {
 #[test]
 fn logits_of_64_bits_are_not_rounded_before_their_margin() {
     let mut recorder = TrajectoryRecorder::new(1, 2);
-    let logits = [1e6 + 1e-4, 1e6];
-    recorder.update(&ids(&[0]), &logits, &[0]).unwrap();
+    let logits = [1e6_f64 + 1e-4, 1e6];
+    recorder.update(&ids(&[0]), Matrix::logits(&logits, 2), &[0]).unwrap();
     recorder.end_epoch();
     let columns = recorder.columns();
     let (.., aum) = columns.iter().find(|(kind, ..)| *kind == ScoreKind::Aum).unwrap();
@@ -270,7 +281,7 @@ fn logits_of_64_bits_are_not_rounded_before_their_margin() {
 
 #[test]
 fn an_example_takes_the_memory_that_is_promised() {
-    assert_eq!(TrajectoryRecorder::BYTES, 141);
+    assert_eq!(TrajectoryRecorder::BYTES, 140);
 }
 
 #[test]
@@ -278,7 +289,9 @@ fn examples_repeated_to_fill_a_batch_are_counted() {
     let rank = |seen: &[u32], correct: bool| {
         let mut recorder = TrajectoryRecorder::new(3, 2);
         let logits = if correct { [1.0, 0.0] } else { [0.0, 1.0] };
-        recorder.update(&ids(seen), &logits.repeat(seen.len()), &vec![0; seen.len()]).unwrap();
+        let logits: Vec<f32> = logits.repeat(seen.len());
+        let labels = vec![0; seen.len()];
+        recorder.update(&ids(seen), Matrix::logits(&logits, 2), &labels).unwrap();
         recorder.end_epoch();
         recorder
     };
@@ -296,7 +309,9 @@ fn examples_repeated_to_fill_a_batch_are_counted() {
 fn recorders_that_cannot_be_merged() {
     let recorder = |classes| {
         let mut recorder = TrajectoryRecorder::new(2, classes);
-        recorder.update(&ids(&[0]), &vec![0.0; classes], &[1]).unwrap();
+        recorder
+            .update(&ids(&[0]), Matrix::logits(&vec![0.0_f32; classes], classes), &[1])
+            .unwrap();
         recorder.end_epoch();
         recorder
     };
@@ -309,7 +324,7 @@ fn recorders_that_cannot_be_merged() {
     let epochs = mine.merge_ranks(&TrajectoryRecorder::new(2, 2)).unwrap_err();
     assert!(epochs.to_string().contains("number of finished epochs (1 and 0)"), "{epochs}");
     let mut other = TrajectoryRecorder::new(2, 2);
-    other.update(&ids(&[0]), &[0.0; 2], &[0]).unwrap();
+    other.update(&ids(&[0]), Matrix::logits(&[0.0_f32; 2], 2), &[0]).unwrap();
     other.end_epoch();
     let label = mine.merge_ranks(&other).unwrap_err();
     assert_eq!(label, ScoreError::LabelChanged { id: 0, before: 1, now: 0 });
@@ -322,7 +337,7 @@ fn recorders_that_cannot_be_merged() {
 #[test]
 fn nothing_is_told_of_an_epoch_that_has_not_ended() {
     let mut recorder = TrajectoryRecorder::new(2, 2).keep_at(&[1]);
-    recorder.update(&ids(&[1]), &[0.0, 1.0], &[1]).unwrap();
+    recorder.update(&ids(&[1]), Matrix::logits(&[0.0_f32, 1.0], 2), &[1]).unwrap();
     assert!(recorder.columns().is_empty() && recorder.predicted().is_empty());
     assert_eq!((recorder.epochs(), recorder.unfinished()), (0, 1));
     assert_eq!(recorder.labels(), [None, Some(1)]);
@@ -336,7 +351,7 @@ fn nothing_is_told_of_an_epoch_that_has_not_ended() {
 #[test]
 fn damaged_states_are_refused() {
     let mut recorder = TrajectoryRecorder::new(9, 2).keep_at(&[1]);
-    recorder.update(&ids(&[8]), &[0.0, 1.0], &[1]).unwrap();
+    recorder.update(&ids(&[8]), Matrix::logits(&[0.0_f32, 1.0], 2), &[1]).unwrap();
     recorder.end_epoch();
     let saved = recorder.state();
     let damage = |name: &str, column: Option<StateColumn>| {
@@ -349,8 +364,8 @@ fn damaged_states_are_refused() {
         assert!(missing.contains(name.as_str()), "{name}: {missing}");
         damage(name, Some(StateColumn::U8(vec![1; 3])));
     }
-    let version = damage("recorder.shape", Some(StateColumn::F64(vec![2.0; 6])));
-    assert!(version.contains("its layout is 2, this version reads 1"), "{version}");
+    let version = damage("recorder.shape", Some(StateColumn::F64(vec![1.0; 6])));
+    assert!(version.contains("its layout is 1, this version reads 2"), "{version}");
     let labels = damage("recorder.labels", Some(StateColumn::U32(vec![7; 9])));
     assert!(labels.contains("7 is not a class"), "{labels}");
     let forged = damage("history.seen", Some(StateColumn::U8(vec![3, 1])));

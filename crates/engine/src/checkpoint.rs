@@ -66,7 +66,7 @@ pub fn save(
         serde_json::to_string(&header).map_err(|error| StoreError::damaged(path, error))?;
     let mut entries: Vec<Entry> = tensors_of(trainer).map(Entry::of).collect();
     for (name, column) in recorder.dynamics.state() {
-        entries.push(Entry::column(format!("dynamics.{name}"), &column));
+        entries.push(Entry::column(name.to_owned(), &column));
     }
     state_file::write(path, &entries, Some(HashMap::from([("run".to_owned(), header)])))
 }
@@ -76,7 +76,6 @@ pub fn load(
     path: &Path,
     trainer: &mut Trainer<'_>,
     recorder: &mut Recorder<'_>,
-    classes: usize,
 ) -> Result<Option<Counters>, EngineError> {
     let bytes = match std::fs::read(path) {
         Ok(bytes) => bytes,
@@ -93,10 +92,10 @@ pub fn load(
     let file = SafeTensors::deserialize(&bytes).map_err(|error| damaged(error.to_string()))?;
     state_file::restore(path, &file, tensors_of(trainer))?;
     let dynamics = |name: &str| {
-        let view = file.tensor(&format!("dynamics.{name}")).ok()?;
+        let view = file.tensor(name).ok()?;
         Some(bytemuck::pod_collect_to_vec::<u8, f64>(view.data()))
     };
-    recorder.dynamics = TrainingDynamics::from_state(recorder.train_examples(), classes, dynamics)?;
+    recorder.dynamics = TrainingDynamics::from_state(recorder.train_examples(), true, dynamics)?;
     trainer.step = header.step;
     recorder.images_scored = header.images_scored;
     recorder.images_differentiated = header.images_differentiated;

@@ -4,7 +4,7 @@
 //! variances: they are taken anew at every point, the ends too, as means over batches of training
 //! images (Izmailov et al. 2018). Un-augmented images, evaluation mode.
 
-use datadiet_core::ExampleId;
+use datadiet_core::{ExampleId, ScoreKind};
 use datadiet_store::Risks;
 use tch::Tensor;
 
@@ -48,8 +48,8 @@ impl Path<'_> {
             let weights = Weights { parameters: &point, working: &working };
             for (set, risks) in sets.iter().zip(&mut risks) {
                 let scores = logit_scores_of(self.network, &weights, self.pass, set)?;
-                risks.error.push(1.0 - mean(&scores.correct));
-                risks.loss.push(mean(&scores.loss));
+                risks.error.push(1.0 - mean(&scores[ScoreKind::Correct]));
+                risks.loss.push(mean(&scores[ScoreKind::Loss]));
             }
         }
         Ok(risks)

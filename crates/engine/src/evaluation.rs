@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use datadiet_core::{ExampleId, LogitScores};
+use datadiet_core::{ExampleId, LogitScores, Matrix, ScoreKind};
 use tch::{Kind, Tensor};
 
 use crate::EngineError;
@@ -53,7 +53,7 @@ pub fn logit_scores(trainer: &Trainer<'_>, pass: Pass<'_>) -> Result<LogitScores
     pass.visit(BATCH, |images, labels| {
         let logits = trainer.network.forward(&weights, images, Mode::Eval);
         let classes = logits.size()[1] as usize;
-        scores.append(LogitScores::from_logits(&to_vec(&logits), classes, labels)?);
+        scores.append(LogitScores::of(Matrix::logits(&to_vec::<f32>(&logits), classes), labels)?);
         Ok(())
     })?;
     Ok(scores)
@@ -78,7 +78,7 @@ pub fn logit_scores_of(
         let images = pass.images.select(&indices(ids));
         let logits = network.forward(weights, &images, Mode::Eval);
         let classes = logits.size()[1] as usize;
-        scores.append(LogitScores::from_logits(&to_vec(&logits), classes, &labels)?);
+        scores.append(LogitScores::of(Matrix::logits(&to_vec::<f32>(&logits), classes), &labels)?);
     }
     Ok(scores)
 }
@@ -94,7 +94,7 @@ pub fn accuracy_of(
 ) -> Result<f64, EngineError> {
     let working = trainer.parameters.working_copy(trainer.kind());
     let weights = Weights { parameters: &trainer.parameters, working: &working };
-    Ok(mean(&logit_scores_of(&trainer.network, &weights, pass, ids)?.correct))
+    Ok(mean(&logit_scores_of(&trainer.network, &weights, pass, ids)?[ScoreKind::Correct]))
 }
 
 /// Ids as libtorch indexes with them.
@@ -112,7 +112,7 @@ pub fn mean(column: &[f32]) -> f64 {
 /// # Errors
 /// As [`logit_scores`].
 pub fn accuracy(trainer: &Trainer<'_>, pass: Pass<'_>) -> Result<f64, EngineError> {
-    Ok(mean(&logit_scores(trainer, pass)?.correct))
+    Ok(mean(&logit_scores(trainer, pass)?[ScoreKind::Correct]))
 }
 
 /// Gradient norms, with at most about `memory` bytes for the passes.

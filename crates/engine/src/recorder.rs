@@ -3,7 +3,7 @@
 use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
-use datadiet_core::{ExampleId, LogitScores, ScoreKind, Source, TrainingDynamics};
+use datadiet_core::{ExampleId, LogitScores, Matrix, ScoreKind, Source, TrainingDynamics};
 use datadiet_store::{RunFolder, RunSpec, TimedAccuracy};
 use datadiet_table::{Column, Table};
 
@@ -64,13 +64,12 @@ impl<'a> Recorder<'a> {
         spec: &'a RunSpec,
         folder: &'a RunFolder,
         means: Means<'a>,
-        classes: usize,
         train: Labelled<'a>,
         test: Option<Labelled<'a>>,
         validation: &'a [ExampleId],
     ) -> Self {
         Self {
-            dynamics: TrainingDynamics::new(train.labels.len(), classes),
+            dynamics: TrainingDynamics::new(train.labels.len()),
             test_accuracy: Vec::new(),
             validation_accuracy: None,
             recorded: None,
@@ -89,7 +88,9 @@ impl<'a> Recorder<'a> {
     /// Feeds the trackers.
     pub fn observe(&mut self, batch: &Minibatch) -> Result<(), EngineError> {
         if self.wants(Source::TrainingMinibatches) {
-            self.dynamics.observe(&batch.ids, &to_vec(&batch.logits), &batch.labels)?;
+            let classes = batch.logits.size()[1] as usize;
+            let logits = to_vec::<f32>(&batch.logits);
+            self.dynamics.observe(&batch.ids, Matrix::logits(&logits, classes), &batch.labels)?;
         }
         Ok(())
     }

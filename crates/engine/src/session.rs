@@ -59,6 +59,7 @@ pub fn run(
     surroundings: &Surroundings<'_>,
     progress: &dyn Progress,
 ) -> Result<Ending, EngineError> {
+    check_semantics(spec)?;
     let dataset = open_data(surroundings.data, spec)?;
     let ending = train(folder, spec, &dataset, surroundings, progress);
     if let Err(EngineError::Diverged { step, learning_rate, .. }) = &ending {
@@ -67,6 +68,19 @@ pub fn run(
         folder.fail(&RunFailure { reason, step, learning_rate })?;
     }
     ending
+}
+
+/// What this version computes is what the specification means.
+fn check_semantics(spec: &RunSpec) -> Result<(), EngineError> {
+    if spec.semantics == RunSpec::SEMANTICS {
+        return Ok(());
+    }
+    Err(EngineError::Unsuitable(format!(
+        "this run was planned by a version whose specifications have the meaning {}, and this one \
+         computes {}; finish it with that version, or ask for the same training again",
+        spec.semantics,
+        RunSpec::SEMANTICS
+    )))
 }
 
 /// Opens the data set of a run.
@@ -103,7 +117,6 @@ fn train(
     let test = dataset.test().map(|split| load_split(dataset, split, usize::MAX, kind, device));
     let material = Material::read(folder, spec, original, task.classes as u32)?;
     let labels = &*material.labels;
-    let classes = task.classes as usize;
     let mut session = Session {
         folder,
         spec,
@@ -112,7 +125,6 @@ fn train(
             spec,
             folder,
             Means { memory: surroundings.memory, stop: surroundings.stop },
-            classes,
             Labelled { images: &images, labels },
             test.as_ref().map(|(images, labels)| Labelled { images, labels }),
             &material.validation,
@@ -122,7 +134,7 @@ fn train(
         pause: surroundings.checkpoint_every,
         due_after: surroundings.checkpoint_every,
     };
-    session.resume(classes)?;
+    session.resume()?;
     session.run(surroundings.stop, progress)
 }
 
@@ -176,9 +188,9 @@ struct Session<'a> {
 }
 
 impl Session<'_> {
-    fn resume(&mut self, classes: usize) -> Result<(), EngineError> {
+    fn resume(&mut self) -> Result<(), EngineError> {
         let path = self.folder.checkpoint_file();
-        let loaded = checkpoint::load(&path, &mut self.trainer, &mut self.recorder, classes)?;
+        let loaded = checkpoint::load(&path, &mut self.trainer, &mut self.recorder)?;
         match (loaded, &self.spec.spawn) {
             (Some(counters), _) => self.counters = counters,
             (None, Some(spawn)) => {

@@ -7,7 +7,7 @@
 mod common;
 
 use common::{Case, Question, assert_close, describe, images, named, python, sample, spec, wide};
-use datadiet_core::{ExampleId, LogitScores};
+use datadiet_core::{ExampleId, LogitScores, Matrix, ScoreKind};
 use datadiet_engine::evaluation::to_vec;
 use datadiet_engine::gradients::BatchGradient;
 use datadiet_engine::network::Mode;
@@ -70,8 +70,8 @@ fn agrees(name: &str, width: u32, task: Task) {
             }
             let logits: Vec<f32> = to_vec(&found.evaluated);
             let classes = task.classes as usize;
-            let scores = LogitScores::from_logits(&logits, classes, &case.labels).unwrap();
-            for (found, expected) in scores.el2n.iter().zip(answer.get("el2n")) {
+            let scores = LogitScores::of(Matrix::logits(&logits, classes), &case.labels).unwrap();
+            for (found, expected) in scores[ScoreKind::El2n].iter().zip(answer.get("el2n")) {
                 let error = (f64::from(*found) - expected).abs();
                 assert!(error < SINGLE, "{name}: EL2N {found}, should be {expected}");
             }

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use datadiet_core::{ExampleId, ScoreError, ScoreKind, TrajectoryRecorder};
+use datadiet_core::{ExampleId, Matrix, ScoreError, ScoreKind, TrajectoryRecorder};
 
 use crate::batch::Kind;
 use crate::ingest::{UNKNOWN, list};
@@ -141,11 +141,11 @@ impl<'o> Recording<'o> {
             }
             (&self.kept_ids[..], &self.kept_labels[..], &self.kept_values[..])
         };
-        let found = match layout.kind {
-            Kind::Logits => recorder.update(row_ids, values, labels),
-            Kind::Probabilities => recorder.update_probs(row_ids, values, labels),
+        let outputs = match layout.kind {
+            Kind::Logits => Matrix::logits(values, classes),
+            Kind::Probabilities => Matrix::probabilities(values, classes),
         };
-        found.map_err(|error| named(path, ids, epoch, error))
+        recorder.update(row_ids, outputs, labels).map_err(|error| named(path, ids, epoch, error))
     }
 
     /// Ends the current epoch, if there is one.

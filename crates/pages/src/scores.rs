@@ -257,6 +257,7 @@ fn definitions_section(view: &ScoresView<'_>) -> Section {
                 Direction::LowerIsHarder => "lower is harder".into(),
             },
             reference: definition.reference.into_owned(),
+            when: definition.when.into_owned(),
         }
     };
     let blocks = vec![Block::Definitions(kinds.iter().map(entry).collect())];

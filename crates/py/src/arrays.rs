@@ -5,7 +5,7 @@
 
 use std::borrow::Cow;
 
-use datadiet_core::ExampleId;
+use datadiet_core::{Element, ExampleId, Matrix};
 use half::{
     bf16, f16,
     slice::{HalfBitsSliceExt, HalfFloatSliceExt},
@@ -98,6 +98,26 @@ macro_rules! with_numbers {
 }
 pub(crate) use with_numbers;
 
+/// The same with a matrix of logits or probabilities of K classes.
+macro_rules! with_matrix {
+    ($slice:expr, $classes:expr, $probabilities:expr, |$matrix:ident| $call:expr) => {
+        $crate::arrays::with_numbers!($slice, |values| {
+            let $matrix = $crate::arrays::matrix(values, $classes, $probabilities);
+            $call
+        })
+    };
+}
+pub(crate) use with_matrix;
+
+/// Logits or probabilities of K classes.
+pub fn matrix<E: Element>(values: &[E], classes: usize, probabilities: bool) -> Matrix<'_, E> {
+    if probabilities {
+        Matrix::probabilities(values, classes)
+    } else {
+        Matrix::logits(values, classes)
+    }
+}
+
 impl<'a> FloatSlice<'a> {
     /// The values as 32-bit floats: themselves, or rounded copies.
     pub fn to_f32(self) -> Cow<'a, [f32]> {
@@ -120,16 +140,6 @@ impl<'a> FloatSlice<'a> {
     /// Number of values.
     pub fn len(self) -> usize {
         with_numbers!(self, |values| values.len())
-    }
-
-    /// A part.
-    pub fn part(self, range: std::ops::Range<usize>) -> Self {
-        match self {
-            Self::F16(values) => Self::F16(&values[range]),
-            Self::Bf16(values) => Self::Bf16(&values[range]),
-            Self::F32(values) => Self::F32(&values[range]),
-            Self::F64(values) => Self::F64(&values[range]),
-        }
     }
 }
 

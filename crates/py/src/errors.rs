@@ -53,7 +53,7 @@ impl IntoPython for ScoreError {
     fn into_python(self) -> PyErr {
         let text = self.to_string();
         match self {
-            Self::ShapeMismatch { .. } | Self::TooFewClasses { .. } => {
+            Self::ShapeMismatch { .. } | Self::TooFewClasses { .. } | Self::OtherClasses { .. } => {
                 exception("ShapeError", &text, &[])
             }
             Self::LabelOutOfRange { row, label, classes } => {
@@ -235,6 +235,7 @@ pub fn catalogue(py: Python<'_>) -> PyResult<Bound<'_, PyList>> {
         entry.set_item("pass", definition.pass)?;
         entry.set_item("range", definition.range)?;
         entry.set_item("reference", definition.reference)?;
+        entry.set_item("when", definition.when)?;
         let higher = kind.direction() == datadiet_core::Direction::HigherIsHarder;
         entry.set_item("higher_is_harder", higher)?;
         Ok(entry)

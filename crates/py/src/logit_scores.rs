@@ -1,12 +1,11 @@
 //! Scores of one forward pass, from n × K logits or probabilities.
 
-use datadiet_core::fast::{Matrix, el2n, el2n_from_probs, logit_scores as of_logits, prob_scores};
-use datadiet_core::{LogitScores, ScoreError, ScoreKind};
+use datadiet_core::{LogitScores, ScoreKind, el2n};
 use numpy::{IntoPyArray, PyArray1};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
-use crate::arrays::{FloatSlice, Floats, Wholes, with_numbers};
+use crate::arrays::{Floats, Wholes, with_matrix};
 use crate::errors::{OrRaise, exception};
 
 /// The column of one score.
@@ -20,9 +19,12 @@ pub fn logit_score<'py>(
 ) -> PyResult<Bound<'py, PyArray1<f32>>> {
     let input = Input::of(matrix, labels, probabilities)?;
     if name == ScoreKind::El2n.name() {
-        return Ok(input.el2n(py)?.into_pyarray(py));
+        let (matrix, labels) = (input.matrix.slice()?, input.labels.slice()?);
+        let classes = input.matrix.shape()[1];
+        let score = || with_matrix!(matrix, classes, probabilities, |matrix| el2n(matrix, labels));
+        return Ok(py.detach(score).or_raise()?.into_pyarray(py));
     }
-    let scores = input.all(py)?;
+    let scores = input.scores(py)?;
     let known = name.parse().ok().and_then(|kind: ScoreKind| scores.column(kind));
     let missing = || exception("ColumnError", &format!("{name} does not come from logits"), &[]);
     Ok(PyArray1::from_slice(py, known.ok_or_else(missing)?))
@@ -36,12 +38,10 @@ pub fn logit_scores<'py>(
     labels: &Bound<'py, PyAny>,
     probabilities: bool,
 ) -> PyResult<Bound<'py, PyDict>> {
-    let scores = Input::of(matrix, labels, probabilities)?.all(py)?;
+    let scores = Input::of(matrix, labels, probabilities)?.scores(py)?;
     let columns = PyDict::new(py);
-    for kind in ScoreKind::ALL {
-        if let Some(column) = scores.column(*kind) {
-            columns.set_item(kind.name(), PyArray1::from_slice(py, column))?;
-        }
+    for kind in ScoreKind::OF_PASS {
+        columns.set_item(kind.name(), PyArray1::from_slice(py, &scores[kind]))?;
     }
     columns.set_item("predicted", scores.predicted.into_pyarray(py))?;
     Ok(columns)
@@ -65,31 +65,13 @@ impl<'py> Input<'py> {
         Ok(Self { matrix, labels, probabilities })
     }
 
-    fn el2n(&self, py: Python<'_>) -> PyResult<Vec<f32>> {
-        let (slice, labels, classes) = self.parts()?;
+    fn scores(&self, py: Python<'_>) -> PyResult<LogitScores> {
+        let (matrix, labels, classes) =
+            (self.matrix.slice()?, self.labels.slice()?, self.matrix.shape()[1]);
         let probabilities = self.probabilities;
-        let score = || -> Result<Vec<f32>, ScoreError> {
-            with_numbers!(slice, |values| {
-                let matrix = Matrix::new(values, classes);
-                if probabilities { el2n_from_probs(matrix, labels) } else { el2n(matrix, labels) }
-            })
+        let score = || {
+            with_matrix!(matrix, classes, probabilities, |matrix| LogitScores::of(matrix, labels))
         };
         py.detach(score).or_raise()
-    }
-
-    fn all(&self, py: Python<'_>) -> PyResult<LogitScores> {
-        let (slice, labels, classes) = self.parts()?;
-        let probabilities = self.probabilities;
-        let score = || -> Result<LogitScores, ScoreError> {
-            with_numbers!(slice, |values| {
-                let matrix = Matrix::new(values, classes);
-                if probabilities { prob_scores(matrix, labels) } else { of_logits(matrix, labels) }
-            })
-        };
-        py.detach(score).or_raise()
-    }
-
-    fn parts(&self) -> PyResult<(FloatSlice<'_>, &[u32], usize)> {
-        Ok((self.matrix.slice()?, self.labels.slice()?, self.matrix.shape()[1]))
     }
 }

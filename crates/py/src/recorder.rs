@@ -16,8 +16,8 @@ use pyo3::exceptions::PyMemoryError;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
-use crate::arrays::{Floats, Wholes, with_numbers};
-use crate::errors::{OrRaise, exception};
+use crate::arrays::{Floats, Wholes, with_matrix};
+use crate::errors::OrRaise;
 use crate::table::Table;
 
 /// Held by the one merge of ranks that is under way: it holds two recorders at once.
@@ -50,25 +50,11 @@ impl Recorder {
         let (ids, labels) = (Wholes::ids(ids)?.to_ids()?, Wholes::labels(labels)?);
         let (values, labels, columns) = (matrix.slice()?, labels.slice()?, matrix.shape()[1]);
         let done = py.detach(|| {
-            let mut recorder = self.lock();
-            // A 2 × 3 matrix has as many values as a 3 × 2 one.
-            if columns != recorder.classes() {
-                return Err((columns, recorder.classes()));
-            }
-            Ok(if probabilities {
-                recorder.update_probs(&ids, &values.to_f32(), labels)
-            } else {
-                with_numbers!(values, |logits| recorder.update(&ids, logits, labels))
+            with_matrix!(values, columns, probabilities, |outputs| {
+                self.lock().update(&ids, outputs, labels)
             })
         });
-        match done {
-            Ok(recorded) => recorded.or_raise(),
-            Err((found, classes)) => {
-                let text =
-                    format!("{found} columns, but the recorder was made for {classes} classes");
-                Err(exception("ShapeError", &text, &[]))
-            }
-        }
+        done.or_raise()
     }
 
     /// Ends the epoch.

@@ -95,6 +95,9 @@ pub struct DefinitionEntry {
     pub direction: String,
     /// Where it was defined.
     pub reference: String,
+    /// When to use it and when not.
+    #[serde(default)]
+    pub when: String,
 }
 
 /// A number that matters.

@@ -57,6 +57,8 @@ pub struct ColumnDescription {
     pub reliability: Option<f64>,
     /// The formula of a score that datadiet knows.
     pub formula: Option<String>,
+    /// When to use that score and when not.
+    pub when: Option<String>,
 }
 
 impl ScoreTable {
@@ -252,6 +254,7 @@ impl ScoreTable {
             missing: all.len() - seen.len(),
             reliability: known.and_then(|column| Some(column.reliability?.full)),
             formula: kind_of(name).map(|kind| kind.definition().formula.into_owned()),
+            when: kind_of(name).map(|kind| kind.definition().when.into_owned()),
         })
     }
 

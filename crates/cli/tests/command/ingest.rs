@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use datadiet_core::{ExampleId, TrajectoryRecorder};
+use datadiet_core::{ExampleId, Matrix, TrajectoryRecorder};
 use datadiet_data::{DataHome, Dataset};
 use datadiet_table::{Column, Table};
 use serde_json::Value;
@@ -63,7 +63,7 @@ fn recorded(run: usize) -> TrajectoryRecorder {
             .iter()
             .flat_map(|&example| (0..CLASSES).map(move |class| logit(run, epoch, example, class)))
             .collect();
-        recorder.update(&ids, &logits, &labels).unwrap();
+        recorder.update(&ids, Matrix::logits(&logits, CLASSES), &labels).unwrap();
         recorder.end_epoch();
     }
     recorder

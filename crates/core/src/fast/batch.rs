@@ -3,10 +3,10 @@
 use super::{
     columns::Columns,
     element::Element,
-    isa::{Isa, LANES, Lanes, dispatch},
+    isa::{LANES, Lanes},
     matrix::Matrix,
-    sums::Sums,
-    walk::{Sink, Walk, make_room},
+    sums::Scores,
+    walk::{Sink, make_room, on_this_thread},
 };
 use crate::{logit_scores::LogitScores, score_error::ScoreError};
 
@@ -14,12 +14,12 @@ use crate::{logit_scores::LogitScores, score_error::ScoreError};
 /// minibatch of a size on. It works on the thread that calls it.
 ///
 /// ```
-/// use datadiet_core::fast::{BatchScores, Matrix};
+/// use datadiet_core::{BatchScores, Matrix, ScoreKind};
 ///
 /// let mut batch = BatchScores::default();
-/// batch.score(Matrix::new(&[1.0_f32, 0.0, 0.0, 3.0], 2), &[0, 0])?;
+/// batch.score(Matrix::logits(&[1.0_f32, 0.0, 0.0, 3.0], 2), &[0, 0])?;
 /// assert_eq!(batch.margin(), [1.0, -3.0]);
-/// assert_eq!(batch.scores().correct, [1.0, 0.0]);
+/// assert_eq!(batch.scores()[ScoreKind::Correct], [1.0, 0.0]);
 /// assert!((batch.true_prob()[0] - 1.0 / (1.0 + (-1.0_f64).exp())).abs() < 1e-6);
 /// # Ok::<(), datadiet_core::ScoreError>(())
 /// ```
@@ -32,32 +32,28 @@ pub struct BatchScores {
 }
 
 impl BatchScores {
-    /// Takes the scores of B examples from their logits, in place of those of the last minibatch.
+    /// Takes the scores of B examples, in place of those of the last minibatch.
     ///
-    /// `logits`: B × K, K ≥ 2; `labels`: B class indices.
+    /// `outputs`: B × K, K ≥ 2; `labels`: B class indices.
     ///
     /// # Errors
-    /// As [`LogitScores::from_logits`]; the scores are then worth nothing.
+    /// As [`LogitScores::of`]; the scores are then worth nothing.
     pub fn score<E: Element>(
         &mut self,
-        logits: Matrix<E>,
+        outputs: Matrix<E>,
         labels: &[u32],
     ) -> Result<(), ScoreError> {
-        logits.check("logits", labels)?;
+        outputs.check(labels)?;
         let rows = labels.len();
         self.true_prob.resize(rows, 0.0);
         self.margin.resize(rows, 0.0);
-        make_room(&mut self.room, logits.classes());
+        make_room(&mut self.room, outputs.classes());
         let mut sink = Batch {
             true_prob: &mut self.true_prob,
             margin: &mut self.margin,
             columns: Columns::of(&mut self.scores, rows),
         };
-        let (room, sink) = (&mut self.room[..], &mut sink);
-        if dispatch(Walk { matrix: logits, rows: 0..rows, labels, room, sink }) {
-            return Ok(());
-        }
-        logits.check_finite("logits", rows)
+        on_this_thread(outputs, labels, &mut self.room, &mut sink)
     }
 
     /// The probability of the true class: B numbers in [0, 1], unrounded.
@@ -67,7 +63,7 @@ impl BatchScores {
     }
 
     /// The logit of the true class less the largest other: B numbers in (−∞, ∞), whose mean over
-    /// presentations is AUM; exact.
+    /// presentations is AUM; exact. NaN of probabilities.
     #[must_use]
     pub fn margin(&self) -> &[f64] {
         &self.margin
@@ -90,18 +86,9 @@ impl Sink for Batch<'_> {
     const ALL: bool = true;
 
     #[inline(always)]
-    fn take<I: Isa>(
-        &mut self,
-        isa: I,
-        at: usize,
-        rows: usize,
-        labels: &[u32; LANES],
-        sums: &Sums,
-        classes: usize,
-    ) {
-        let scores = sums.scores(isa, labels, classes);
+    fn take_scores(&mut self, at: usize, rows: usize, labels: &[u32; LANES], scores: &Scores) {
         self.true_prob[at..at + rows].copy_from_slice(&scores.true_prob[..rows]);
         self.margin[at..at + rows].copy_from_slice(&scores.margin[..rows]);
-        self.columns.write(at, rows, &scores);
+        self.columns.take_scores(at, rows, labels, scores);
     }
 }

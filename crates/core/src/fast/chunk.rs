@@ -7,6 +7,6 @@ use super::isa::LANES;
 const CHUNK_BYTES: usize = 1 << 20;
 
 /// Rows of so many bytes that a thread takes at a time, a multiple of 16.
-pub(super) fn rows(row_bytes: usize) -> usize {
+pub(crate) fn rows(row_bytes: usize) -> usize {
     (CHUNK_BYTES / row_bytes.max(1)).next_multiple_of(LANES).max(LANES)
 }

@@ -89,7 +89,7 @@ pub trait Isa: Copy {
 }
 
 /// A computation that is compiled for each set of instructions.
-pub(super) trait Kernel {
+pub(crate) trait Kernel {
     /// What it gives.
     type Output;
 
@@ -98,7 +98,7 @@ pub(super) trait Kernel {
 }
 
 /// Runs a kernel with the best instructions of this processor.
-pub(super) fn dispatch<K: Kernel>(kernel: K) -> K::Output {
+pub(crate) fn dispatch<K: Kernel>(kernel: K) -> K::Output {
     #[cfg(target_arch = "x86_64")]
     {
         if x86::has_avx512() {

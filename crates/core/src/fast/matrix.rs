@@ -6,14 +6,23 @@ use crate::{
     score_error::{PROBABILITY_TOLERANCE, ScoreError},
 };
 
-/// An n × K matrix of logits or probabilities; n is the number of labels it is scored with.
+/// What the numbers of a matrix are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Outputs {
+    Logits,
+    Probabilities,
+}
+
+/// An n × K matrix of what a network gives; n is the number of labels it is scored with.
 ///
 /// ```
-/// use datadiet_core::fast::{Matrix, el2n};
+/// use datadiet_core::{Matrix, el2n};
 ///
+/// assert_eq!(el2n(Matrix::logits(&[0.0_f32, 0.0], 2), &[0])?, [0.5_f32.sqrt()]);
+/// assert_eq!(el2n(Matrix::probabilities(&[0.5_f32, 0.5], 2), &[0])?, [0.5_f32.sqrt()]);
 /// // Two rows of two classes, with a third number in each row that is not read.
 /// let padded = [0.0_f32, 0.0, f32::NAN, 0.0, 0.0, f32::NAN];
-/// let scores = el2n(Matrix::with_stride(&padded, 2, 3), &[0, 1])?;
+/// let scores = el2n(Matrix::logits(&padded, 2).with_stride(3), &[0, 1])?;
 /// assert_eq!(scores, [0.5_f32.sqrt(); 2]);
 /// # Ok::<(), datadiet_core::ScoreError>(())
 /// ```
@@ -22,20 +31,41 @@ pub struct Matrix<'a, E> {
     data: &'a [E],
     classes: usize,
     stride: usize,
+    outputs: Outputs,
 }
 
 impl<'a, E: Element> Matrix<'a, E> {
-    /// Rows of K numbers, one after the other: `data` has n·K numbers.
+    /// Rows of K logits, one after the other: `data` has n·K finite numbers.
     #[must_use]
-    pub const fn new(data: &'a [E], classes: usize) -> Self {
-        Self { data, classes, stride: classes }
+    pub const fn logits(data: &'a [E], classes: usize) -> Self {
+        Self { data, classes, stride: classes, outputs: Outputs::Logits }
     }
 
-    /// Rows of K numbers, each beginning `stride` ≥ K numbers after the one before; what lies
+    /// Rows of K probabilities, one after the other: `data` has n·K numbers of at least 0, and each
+    /// row sums to 1, to within [`PROBABILITY_TOLERANCE`].
+    ///
+    /// Prefer logits: probabilities that were rounded before they came here tie among the easiest
+    /// examples, and the loss of one rounded to 0 is cut at 87.4.
+    #[must_use]
+    pub const fn probabilities(data: &'a [E], classes: usize) -> Self {
+        Self { data, classes, stride: classes, outputs: Outputs::Probabilities }
+    }
+
+    /// The same with rows that each begin `stride` ≥ K numbers after the one before; what lies
     /// between them is not read, and may lack after the last one.
     #[must_use]
-    pub const fn with_stride(data: &'a [E], classes: usize, stride: usize) -> Self {
-        Self { data, classes, stride }
+    pub const fn with_stride(self, stride: usize) -> Self {
+        Self { stride, ..self }
+    }
+
+    /// Whether the numbers are probabilities, not logits.
+    #[must_use]
+    pub fn is_probabilities(&self) -> bool {
+        self.outputs == Outputs::Probabilities
+    }
+
+    fn what(&self) -> &'static str {
+        if self.is_probabilities() { "probabilities" } else { "logits" }
     }
 
     /// Number of classes K.
@@ -58,13 +88,13 @@ impl<'a, E: Element> Matrix<'a, E> {
     }
 
     /// Bytes of memory from one row to the next.
-    pub(super) fn row_bytes(&self) -> usize {
+    pub(crate) fn row_bytes(&self) -> usize {
         self.stride * size_of::<E>()
     }
 
     /// The shape fits the labels and the labels the classes; the numbers are not looked at.
-    pub(super) fn check(&self, what: &'static str, labels: &[u32]) -> Result<(), ScoreError> {
-        let Self { data, classes, stride } = *self;
+    pub(crate) fn check(&self, labels: &[u32]) -> Result<(), ScoreError> {
+        let Self { data, classes, stride, .. } = *self;
         if classes < 2 {
             return Err(ScoreError::TooFewClasses { classes });
         }
@@ -72,7 +102,7 @@ impl<'a, E: Element> Matrix<'a, E> {
         let expected = labels.len().saturating_mul(stride.max(classes));
         let last_gap_lacks = !labels.is_empty() && data.len() == expected - gap;
         if stride < classes || !last_gap_lacks {
-            checks::length(what, expected, data.len())?;
+            checks::length(self.what(), expected, data.len())?;
         }
         if stride < classes {
             return Err(ScoreError::ShapeMismatch {
@@ -84,21 +114,22 @@ impl<'a, E: Element> Matrix<'a, E> {
         checks::label_range(labels, classes)
     }
 
-    /// The error of a matrix with rows that are not finite, for when a kernel met one; a number
-    /// beyond the range of `f32` counts as infinite.
-    pub(super) fn check_finite(&self, what: &'static str, rows: usize) -> Result<(), ScoreError> {
+    /// The error of a matrix in which a kernel met a row that cannot be scored: one that is not
+    /// finite, where a number beyond the range of `f32` counts as infinite, or not a distribution.
+    /// What only looked like one passes.
+    pub(crate) fn check_numbers(&self, rows: usize) -> Result<(), ScoreError> {
         let bad = |&row: &usize| self.row(row).iter().any(|value| !value.single().is_finite());
         let mut bad_rows = (0..rows).filter(bad);
         let listed: Vec<usize> = bad_rows.by_ref().take(ROWS_LISTED).collect();
-        if listed.is_empty() {
-            return Ok(());
+        if !listed.is_empty() {
+            let total = listed.len() + bad_rows.count();
+            return Err(ScoreError::NonFinite { what: self.what(), rows: listed, total });
         }
-        let total = listed.len() + bad_rows.count();
-        Err(ScoreError::NonFinite { what, rows: listed, total })
+        if self.is_probabilities() { self.check_probabilities(rows) } else { Ok(()) }
     }
 
-    /// The error of the first row that is no distribution.
-    pub(super) fn check_probabilities(&self, rows: usize) -> Result<(), ScoreError> {
+    /// The error of the first row that is not a distribution.
+    fn check_probabilities(&self, rows: usize) -> Result<(), ScoreError> {
         for row in 0..rows {
             let values = || self.row(row).iter().map(|&value| -> f64 { value.into() });
             if let Some((class, value)) = values().enumerate().find(|(_, value)| *value < 0.0) {

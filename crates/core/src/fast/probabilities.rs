@@ -1,25 +1,15 @@
 //! The same scores from probabilities, for those who have no logits.
 //!
 //! Everything that the label's own probability enters is taken from it in `f64`; sums over the
-//! other classes are taken sixteen at a time. As in [`LogitScores::from_probs`], probabilities
-//! that were rounded before they came here tie among the easiest examples: prefer logits.
-
-use rayon::prelude::*;
+//! other classes are taken sixteen at a time.
 
 use super::{
-    chunk,
-    columns::Columns,
     element::Element,
     exp::p_ln_p,
-    isa::{Isa, Kernel, LANES, Lanes, dispatch},
-    matrix::Matrix,
+    isa::{Isa, LANES, Lanes},
     sums::Scores,
 };
-use crate::{
-    logit_scores::LogitScores,
-    loss::loss_from_prob,
-    score_error::{PROBABILITY_TOLERANCE, ScoreError},
-};
+use crate::{score_error::PROBABILITY_TOLERANCE, score_kind::ScoreKind};
 
 /// Chunks whose sums stay in `f32`; then they go into `f64`.
 const FLUSH: usize = 64;
@@ -27,123 +17,32 @@ const FLUSH: usize = 64;
 /// 2⁵⁵, which is taken out again: without it the squares of probabilities below 10⁻¹⁹ would vanish.
 const SCALE: f32 = (1_u64 << 55) as f32;
 
-/// EL2N of n examples from their probabilities, on all cores; in [0, √2], higher is harder.
-///
-/// `probs`: n × K, K ≥ 2; `labels`: n class indices.
-///
-/// # Errors
-/// As [`LogitScores::from_probs`].
-///
-/// ```
-/// use datadiet_core::fast::{Matrix, el2n_from_probs};
-///
-/// assert_eq!(el2n_from_probs(Matrix::new(&[0.5_f32, 0.5], 2), &[0])?, [0.5_f32.sqrt()]);
-/// # Ok::<(), datadiet_core::ScoreError>(())
-/// ```
-pub fn el2n_from_probs<E: Element>(
-    probs: Matrix<E>,
-    labels: &[u32],
-) -> Result<Vec<f32>, ScoreError> {
-    probs.check("probabilities", labels)?;
-    let mut el2n = vec![0.0; labels.len()];
-    let rows = chunk::rows(probs.row_bytes());
-    let good = el2n
-        .par_chunks_mut(rows)
-        .enumerate()
-        .map(|(index, out)| dispatch(El2n { probs, labels, first: index * rows, out }))
-        .reduce(|| true, |a, b| a & b);
-    if !good {
-        check(&probs, labels)?;
+/// Writes the scores of a row into a lane, without `ALL` EL2N alone; false if the row is perhaps not
+/// a distribution.
+#[inline(always)]
+pub(super) fn score<I: Isa, E: Element, const ALL: bool>(
+    isa: I,
+    row: &[E],
+    label: u32,
+    lane: usize,
+    scores: &mut Scores,
+) -> bool {
+    let sums = Row::of::<I, E, ALL>(isa, row, label as usize);
+    if ALL {
+        sums.write(label, strongest_other(row, label as usize), lane, scores);
+    } else {
+        scores.columns[ScoreKind::El2n as usize][lane] = sums.el2n();
     }
-    Ok(el2n)
+    sums.good()
 }
 
-/// All scores of n examples from their probabilities, on all cores.
-///
-/// It is [`LogitScores::from_probs`] for large matrices.
-///
-/// # Errors
-/// As [`LogitScores::from_probs`].
-///
-/// ```
-/// use datadiet_core::fast::{Matrix, prob_scores};
-///
-/// assert_eq!(prob_scores(Matrix::new(&[0.75_f64, 0.25], 2), &[0])?.l1, [0.5]);
-/// # Ok::<(), datadiet_core::ScoreError>(())
-/// ```
-pub fn prob_scores<E: Element>(
-    probs: Matrix<E>,
-    labels: &[u32],
-) -> Result<LogitScores, ScoreError> {
-    probs.check("probabilities", labels)?;
-    let mut scores = LogitScores::default();
-    let rows = chunk::rows(probs.row_bytes());
-    let good = Columns::of(&mut scores, labels.len())
-        .chunks(rows)
-        .into_par_iter()
-        .enumerate()
-        .map(|(index, out)| dispatch(All { probs, labels, first: index * rows, out }))
-        .reduce(|| true, |a, b| a & b);
-    if !good {
-        check(&probs, labels)?;
-    }
-    Ok(scores)
-}
-
-/// The error of a matrix in which a kernel met a row that is no distribution.
-fn check<E: Element>(probs: &Matrix<E>, labels: &[u32]) -> Result<(), ScoreError> {
-    probs.check_finite("probabilities", labels.len())?;
-    probs.check_probabilities(labels.len())
-}
-
-/// False if a row has to be looked at again.
-struct El2n<'a, E> {
-    probs: Matrix<'a, E>,
-    labels: &'a [u32],
-    first: usize,
-    out: &'a mut [f32],
-}
-
-impl<E: Element> Kernel for El2n<'_, E> {
-    type Output = bool;
-
-    #[inline(always)]
-    fn run<I: Isa>(self, isa: I) -> bool {
-        let mut good = true;
-        for (index, out) in (self.first..).zip(self.out) {
-            let label = self.labels[index] as usize;
-            let row = Row::of::<I, E, false>(isa, self.probs.row(index), label);
-            *out = row.el2n();
-            good &= row.good();
-        }
-        good
-    }
-}
-
-struct All<'a, E> {
-    probs: Matrix<'a, E>,
-    labels: &'a [u32],
-    first: usize,
-    out: Columns<'a>,
-}
-
-impl<E: Element> Kernel for All<'_, E> {
-    type Output = bool;
-
-    #[inline(always)]
-    fn run<I: Isa>(mut self, isa: I) -> bool {
-        let mut good = true;
-        for at in 0..self.out.len() {
-            let numbers = self.probs.row(self.first + at);
-            let label = self.labels[self.first + at];
-            let row = Row::of::<I, E, true>(isa, numbers, label as usize);
-            good &= row.good();
-            let mut scores = Scores::ZERO;
-            row.write(label, strongest_other(numbers, label as usize), &mut scores);
-            self.out.write(at, 1, &scores);
-        }
-        good
-    }
+/// `−ln p`. A probability below the smallest normal `f32` (2⁻¹²⁶) has lost its digits and is read as
+/// that, so the loss is at most 87.4 and never infinite.
+#[inline(always)]
+fn loss(true_prob: f32) -> f32 {
+    // A sum within the tolerance can leave p slightly above 1; a loss is never negative.
+    let p = true_prob.clamp(f32::MIN_POSITIVE, 1.0);
+    (-f64::from(p).ln()).max(0.0) as f32
 }
 
 /// The largest entry outside the label, and its class, the lowest among ties.
@@ -228,19 +127,26 @@ impl Row {
     }
 
     #[inline(always)]
-    fn write(&self, label: u32, other: (f64, u32, usize), scores: &mut Scores) {
+    fn write(&self, label: u32, other: (f64, u32, usize), lane: usize, scores: &mut Scores) {
         let (largest, class, others) = other;
         let own = if self.truth > 0.0 { self.truth * self.truth.ln() } else { 0.0 };
-        scores.el2n[0] = self.el2n();
-        scores.l1[0] = ((1.0 - self.truth).abs() + self.others) as f32;
-        scores.loss[0] = loss_from_prob(self.truth as f32);
-        // One class a rounding above 1 would give −ε, and an exact 1 gives −0.
-        scores.entropy[0] = (-(own + self.surprise)).max(0.0) as f32;
-        scores.max_margin[0] = (largest - self.truth) as f32;
-        scores.sum_margin[0] = (self.others - others as f64 * self.truth) as f32;
         let wrong = largest > self.truth || largest == self.truth && class < label;
-        scores.predicted[0] = if wrong { class } else { label };
-        scores.correct[0] = if wrong { 0.0 } else { 1.0 };
+        for (kind, score) in [
+            (ScoreKind::El2n, self.el2n()),
+            (ScoreKind::L1, ((1.0 - self.truth).abs() + self.others) as f32),
+            (ScoreKind::Loss, loss(self.truth as f32)),
+            // One class a rounding above 1 would give −ε, and an exact 1 gives −0.
+            (ScoreKind::Entropy, (-(own + self.surprise)).max(0.0) as f32),
+            (ScoreKind::MaxMargin, (largest - self.truth) as f32),
+            (ScoreKind::SumMargin, (self.others - others as f64 * self.truth) as f32),
+            (ScoreKind::Correct, if wrong { 0.0 } else { 1.0 }),
+        ] {
+            scores.columns[kind as usize][lane] = score;
+        }
+        // A sum within the tolerance can leave p slightly above 1.
+        scores.true_prob[lane] = self.truth.min(1.0);
+        scores.margin[lane] = f64::NAN;
+        scores.predicted[lane] = if wrong { class } else { label };
     }
 }
 

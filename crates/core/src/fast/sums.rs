@@ -15,25 +15,26 @@ use super::{
     exp::{exp_f64, ln_1p},
     isa::{Isa, LANES},
 };
+use crate::score_kind::ScoreKind;
 
 /// The sums of sixteen rows.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Sums {
+pub(crate) struct Sums {
     /// d.
-    pub(super) margin: [f64; LANES],
+    pub(crate) margin: [f64; LANES],
     /// r.
-    pub(super) rest: [f64; LANES],
+    pub(crate) rest: [f64; LANES],
     /// q.
-    pub(super) squares: [f64; LANES],
+    pub(crate) squares: [f64; LANES],
     /// w; 0 where it was not asked for.
-    pub(super) weighted: [f64; LANES],
+    pub(crate) weighted: [f64; LANES],
     /// t; where d > 0 it may be any class, and where it was not asked for it is.
-    pub(super) other: [u32; LANES],
+    pub(crate) other: [u32; LANES],
 }
 
 impl Sums {
     /// Of rows that are all zero; lanes that no row fills stay so.
-    pub(super) const ZERO: Self = Self {
+    pub(crate) const ZERO: Self = Self {
         margin: [0.0; LANES],
         rest: [0.0; LANES],
         squares: [0.0; LANES],
@@ -43,7 +44,7 @@ impl Sums {
 
     /// EL2N: `sqrt((1 + r)² + 1 + q) / (1 + r + eᵈ)`.
     #[inline(always)]
-    pub(super) fn el2n<I: Isa>(&self, isa: I) -> [f32; LANES] {
+    pub(crate) fn el2n<I: Isa>(&self, isa: I) -> [f32; LANES] {
         let shares = self.shares(isa);
         let mut el2n = [0.0; LANES];
         for lane in 0..LANES {
@@ -56,7 +57,7 @@ impl Sums {
 
     /// The probabilities of the label and of the strongest other class.
     #[inline(always)]
-    pub(super) fn shares<I: Isa>(&self, isa: I) -> Shares {
+    pub(crate) fn shares<I: Isa>(&self, isa: I) -> Shares {
         let mut falling = [0.0; LANES];
         for lane in 0..LANES {
             falling[lane] = -self.margin[lane].abs();
@@ -77,7 +78,7 @@ impl Sums {
 
     /// Everything.
     #[inline(always)]
-    pub(super) fn scores<I: Isa>(&self, isa: I, labels: &[u32; LANES], classes: usize) -> Scores {
+    pub(crate) fn scores<I: Isa>(&self, isa: I, labels: &[u32; LANES], classes: usize) -> Scores {
         let shares = self.shares(isa);
         let mut beyond_one = [0.0; LANES];
         for lane in 0..LANES {
@@ -96,23 +97,27 @@ impl Sums {
             let length = (rest * rest + (1.0 + self.squares[lane])).sqrt();
             // No term of loss and entropy is negative, so nothing cancels.
             let away = if d > 0.0 { d * wrong } else { -d * truth };
-            scores.el2n[lane] = (length * other) as f32;
-            scores.l1[lane] = (2.0 * wrong) as f32;
-            scores.loss[lane] = (ln_sum[lane] + if d > 0.0 { 0.0 } else { -d }) as f32;
-            scores.entropy[lane] = (ln_sum[lane] + away - self.weighted[lane] * other) as f32;
-            scores.max_margin[lane] = (other - truth) as f32;
-            scores.sum_margin[lane] = (wrong - others * truth) as f32;
+            let columns = &mut scores.columns;
+            columns[ScoreKind::El2n as usize][lane] = (length * other) as f32;
+            columns[ScoreKind::L1 as usize][lane] = (2.0 * wrong) as f32;
+            columns[ScoreKind::Loss as usize][lane] =
+                (ln_sum[lane] + if d > 0.0 { 0.0 } else { -d }) as f32;
+            columns[ScoreKind::Entropy as usize][lane] =
+                (ln_sum[lane] + away - self.weighted[lane] * other) as f32;
+            columns[ScoreKind::MaxMargin as usize][lane] = (other - truth) as f32;
+            columns[ScoreKind::SumMargin as usize][lane] = (wrong - others * truth) as f32;
         }
         scores.predicted = self.predicted(labels);
         for lane in 0..LANES {
-            scores.correct[lane] = if scores.predicted[lane] == labels[lane] { 1.0 } else { 0.0 };
+            let correct = scores.predicted[lane] == labels[lane];
+            scores.columns[ScoreKind::Correct as usize][lane] = if correct { 1.0 } else { 0.0 };
         }
         scores
     }
 
     /// The largest logit's class, the lowest among ties.
     #[inline(always)]
-    pub(super) fn predicted(&self, labels: &[u32; LANES]) -> [u32; LANES] {
+    pub(crate) fn predicted(&self, labels: &[u32; LANES]) -> [u32; LANES] {
         let mut predicted = *labels;
         for lane in 0..LANES {
             let (d, other) = (self.margin[lane], self.other[lane]);
@@ -125,42 +130,32 @@ impl Sums {
 }
 
 /// Two probabilities of sixteen rows.
-pub(super) struct Shares {
+pub(crate) struct Shares {
     /// `exp(−|d|)`.
     small: [f64; LANES],
     /// The label's.
-    pub(super) truth: [f64; LANES],
+    pub(crate) truth: [f64; LANES],
     /// The strongest other class's.
     other: [f64; LANES],
 }
 
 /// All scores of sixteen rows.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Scores {
-    pub(super) true_prob: [f64; LANES],
-    pub(super) margin: [f64; LANES],
-    pub(super) el2n: [f32; LANES],
-    pub(super) l1: [f32; LANES],
-    pub(super) loss: [f32; LANES],
-    pub(super) entropy: [f32; LANES],
-    pub(super) max_margin: [f32; LANES],
-    pub(super) sum_margin: [f32; LANES],
-    pub(super) correct: [f32; LANES],
-    pub(super) predicted: [u32; LANES],
+pub(crate) struct Scores {
+    pub(crate) true_prob: [f64; LANES],
+    /// Of logits; NaN of probabilities.
+    pub(crate) margin: [f64; LANES],
+    /// In the order of [`ScoreKind::OF_PASS`].
+    pub(crate) columns: [[f32; LANES]; ScoreKind::OF_PASS.len()],
+    pub(crate) predicted: [u32; LANES],
 }
 
 impl Scores {
     /// All zero.
-    pub(super) const ZERO: Self = Self {
+    pub(crate) const ZERO: Self = Self {
         true_prob: [0.0; LANES],
         margin: [0.0; LANES],
-        el2n: [0.0; LANES],
-        l1: [0.0; LANES],
-        loss: [0.0; LANES],
-        entropy: [0.0; LANES],
-        max_margin: [0.0; LANES],
-        sum_margin: [0.0; LANES],
-        correct: [0.0; LANES],
+        columns: [[0.0; LANES]; ScoreKind::OF_PASS.len()],
         predicted: [0; LANES],
     };
 }

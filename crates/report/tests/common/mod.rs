@@ -292,6 +292,7 @@ fn definitions() -> Vec<DefinitionEntry> {
         range: range.into(),
         direction: direction.into(),
         reference: "Paul, Ganguli, Dziugaite 2021, arXiv:2107.07075".into(),
+        when: "to prune, after some epochs; not at initialisation".into(),
     };
     vec![
         entry("el2n", "‖p − y‖₂, p = softmax(logits), y one-hot", "[0, √2]", "higher is harder"),

@@ -59,11 +59,26 @@ fn text(shown: &Shown<'_>) -> String {
         }),
     };
     format!(
-        "{} examples{origin}\n\n{}{}",
+        "{} examples{origin}\n\n{}{}{}",
         grouped(shown.examples as u64),
         table(&header, shown.columns.iter().map(row).collect(), 3),
-        shown.card.map(passes).unwrap_or_default()
+        shown.card.map(passes).unwrap_or_default(),
+        uses(&shown.columns)
     )
+}
+
+/// When to use each score, a line a score.
+fn uses(columns: &[ColumnDescription]) -> String {
+    let mut scores: Vec<&str> = Vec::new();
+    let mut lines = String::new();
+    for column in columns {
+        let score = column.name.split('@').next().unwrap_or(&column.name);
+        if let (Some(when), false) = (&column.when, scores.contains(&score)) {
+            scores.push(score);
+            lines += &format!("\n{score}: use it {when}");
+        }
+    }
+    if lines.is_empty() { lines } else { format!("\n{lines}") }
 }
 
 /// Which scores are of which pass of the network, a line a pass.
