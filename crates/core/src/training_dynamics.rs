@@ -139,7 +139,7 @@ impl TrainingDynamics {
     /// If the marks are not a multiple of n.
     #[must_use]
     pub fn of_correct(correct: &[bool], examples: usize) -> Self {
-        assert!(correct.is_empty() || correct.len() % examples == 0, "T × n marks");
+        assert!(correct.is_empty() || correct.len().is_multiple_of(examples), "T × n marks");
         let mut dynamics = Self { only_logits: false, ..Self::new(examples) };
         for epoch in correct.chunks_exact(examples.max(1)) {
             for (id, &correct) in (0..).map(ExampleId).zip(epoch) {

@@ -98,8 +98,11 @@ fn the_line_between_two_networks() {
     // Losses are in 32-bit floats; with the passes, too.
     for images in [&double, &single] {
         let (from, to) = (from.cast(images.kind()), to.cast(images.kind()));
-        let risks =
-            common.path(images, &from, &to).risks(&alphas, &[set.clone()]).unwrap().remove(0);
+        let risks = common
+            .path(images, &from, &to)
+            .risks(&alphas, std::slice::from_ref(&set))
+            .unwrap()
+            .remove(0);
         for (found, expected) in risks.loss.iter().zip(expected.get("loss")) {
             assert!((found - expected).abs() < 1e-5 * expected, "{found} {expected}");
         }
@@ -112,7 +115,7 @@ fn the_line_between_two_networks() {
     }
 
     let risks_of = |from: &Parameters, to: &Parameters, alphas: &[f64]| {
-        common.path(&single, from, to).risks(alphas, &[set.clone()]).unwrap().remove(0)
+        common.path(&single, from, to).risks(alphas, std::slice::from_ref(&set)).unwrap().remove(0)
     };
     let risks = risks_of(&from, &to, &alphas);
     // α = 0 and 1 are the ends themselves.

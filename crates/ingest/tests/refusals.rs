@@ -182,7 +182,11 @@ fn refused(case: &Case) -> String {
         std::fs::write(run.join(name), bytes).unwrap();
     }
     let read = || -> Result<_, IngestError> {
-        ingest(&find(std::slice::from_ref(&run), &case.options)?, &case.options, &datadiet_core::Silent)
+        ingest(
+            &find(std::slice::from_ref(&run), &case.options)?,
+            &case.options,
+            &datadiet_core::Silent,
+        )
     };
     let error = read().expect_err(case.name).to_string();
     error.replace(&format!("{}/", folder.path().display()), "").lines().next().unwrap().to_owned()

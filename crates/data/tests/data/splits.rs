@@ -81,9 +81,12 @@ fn overlapping(dataset: RawDataset, n: usize) -> RawDataset {
     RawDataset { test: Some(RawSplit { images, labels }), ..dataset }
 }
 
+/// Writes a data set in a format of its own.
+type Writer = fn(&Path, &RawDataset);
+
 #[test]
 fn test_images_that_are_training_images_are_counted_for_every_reader() {
-    let writers: [(&str, fn(&Path, &RawDataset)); 6] = [
+    let writers: [(&str, Writer); 6] = [
         ("idx", |folder, dataset| write_idx(folder, dataset)),
         ("npy", |folder, dataset| write_files(folder, &npy_files(dataset, &Axes::Nhwc))),
         ("npz", |folder, dataset| write_npz(&folder.join("x.npz"), dataset)),
