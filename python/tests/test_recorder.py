@@ -250,7 +250,7 @@ def test_a_state_from_before_there_was_a_pass_is_read(trajectory):
         ([2], [[0, 1.0]], [1], datadiet.IdError, "example 2 was seen before"),
         ([0], [[0, 1.0]], [2], datadiet.LabelError, "label 2"),
         ([0], [[0, np.inf]], [0], datadiet.NonFiniteError, r"example\(s\) \[0\]"),
-        ([0], [[0, 1.0, 2.0]], [0], datadiet.ShapeError, "3 columns.*2 classes"),
+        ([0], [[0, 1.0, 2.0]], [0], datadiet.ShapeError, "3 columns, expected 2"),
         ([0, 1], [[0, 1.0]], [0], datadiet.ShapeError, "labels: expected 2"),
         ([0, 1], [[0, 1.0]], [0, 1], datadiet.ShapeError, "logits: expected 4"),
         ([0.5], [[0, 1.0]], [0], datadiet.DtypeError, "ids: float64"),
@@ -412,7 +412,7 @@ def test_huge_sizes_are_errors():
     reason="this system promises any amount of memory",
 )
 def test_more_examples_than_there_is_memory_for_are_an_error():
-    with pytest.raises(MemoryError, match="takes 605590388454 bytes"):
+    with pytest.raises(MemoryError, match="takes 601295421160 bytes"):
         datadiet.Recorder(2**32 - 2, 2)
 
 
