@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import operator
 import re
+import warnings
 from collections.abc import Iterable, Sequence
 from decimal import Decimal
 from fractions import Fraction
@@ -155,7 +156,9 @@ def logits_or_probs(logits: Any, probs: Any) -> tuple[npt.NDArray[Any], bool]:
         Logits that are the outputs of a softmax.
     """
     matrix, probabilities = either(logits, probs)
-    if not probabilities and softmax_rows(matrix) >= SOFTMAX_ROWS:
+    if probabilities:
+        warn_of_rounded(matrix)
+    elif softmax_rows(matrix) >= SOFTMAX_ROWS:
         raise softmax_error()
     return matrix, probabilities
 
@@ -170,6 +173,25 @@ def either(logits: Any, probs: Any) -> tuple[npt.NDArray[Any], bool]:
 def softmax_rows(matrix: npt.NDArray[Any]) -> int:
     """The number of rows looked at, if all of them look like outputs of a softmax, else 0."""
     return _datadiet.softmax_rows(matrix, matrix.ndim) if matrix.ndim in (2, 3) else 0
+
+
+def warn_of_rounded(probs: npt.NDArray[Any]) -> bool:
+    """Warns of rows that do not sum to 1 by more than their type explains; whether there are some.
+
+    Sums that are too far off for any score are left to the compiled part, which refuses them.
+    """
+    if probs.ndim not in (2, 3):
+        return False
+    off = _datadiet.furthest_sum(probs, probs.ndim)
+    least = 0.004 if probs.dtype.itemsize == 2 else 1e-4
+    if not least < off <= 0.01:
+        return False
+    warnings.warn(
+        f"probs: the sums of rows are up to {off:.1g} from 1, as of rounded numbers; each such row is "
+        "divided by its sum",
+        stacklevel=5,
+    )
+    return True
 
 
 def softmax_error() -> ProbabilityError:

@@ -38,6 +38,7 @@ __all__ = [
     "detection",
     "forgetting_key",
     "forgetting_of_correct",
+    "furthest_sum",
     "logit_score",
     "logit_scores",
     "read_subset",
@@ -61,6 +62,7 @@ def logit_score(
 def logit_scores(
     matrix: npt.NDArray[Any], labels: npt.NDArray[Any], probabilities: bool
 ) -> dict[str, npt.NDArray[np.float32] | npt.NDArray[np.uint32]]: ...
+def furthest_sum(matrix: npt.NDArray[Any], axes: int) -> float: ...
 def softmax_rows(matrix: npt.NDArray[Any], axes: int) -> int: ...
 def trajectory_scores(
     cube: npt.NDArray[Any], labels: npt.NDArray[Any], probabilities: bool

@@ -64,7 +64,7 @@ class NonFiniteError(DatadietError, ValueError):
 
 
 class ProbabilityError(DatadietError, ValueError):
-    """A negative probability, or a row that does not sum to 1 (within 0.004)."""
+    """A negative probability, or a row that does not sum to 1 (within 0.01)."""
 
     row: int | None = None
     """Row of the matrix, from 0."""

@@ -19,6 +19,7 @@ from datadiet._arrays import (
     plain,
     softmax_error,
     softmax_rows,
+    warn_of_rounded,
     whole_numbers,
     wholes,
 )
@@ -89,12 +90,14 @@ class Recorder:
     ['id', 'el2n@2', 'l1@2']
     """
 
-    __slots__ = ("_pass", "_recorder", "_suspicious")
+    __slots__ = ("_pass", "_recorder", "_rounded", "_suspicious")
 
     _recorder: _datadiet.Recorder
     _pass: str
     # Rows so far that all look like outputs of a softmax; None once one did not.
     _suspicious: int | None
+    # Whether rounded probabilities were told.
+    _rounded: bool
 
     def __init__(
         self,
@@ -125,6 +128,7 @@ class Recorder:
             raise TypeError(f"pass_ is {pass_!r}; pass a text")
         self._pass = pass_
         self._suspicious = 0
+        self._rounded = False
         self._recorder = _datadiet.Recorder(n_examples, n_classes, epochs, mergeable)
 
     def update(
@@ -166,6 +170,8 @@ class Recorder:
         matrix, probabilities = either(logits, probs)
         if not probabilities:
             self._suspect(matrix)
+        elif not self._rounded:
+            self._rounded = warn_of_rounded(matrix)
         self._recorder.update(wholes(ids, "ids"), matrix, wholes(labels), probabilities)
 
     def _suspect(self, logits: npt.NDArray[Any]) -> None:
@@ -350,6 +356,7 @@ class Recorder:
     def __setstate__(self, state: dict[str, npt.NDArray[Any]]) -> None:
         self._recorder = _datadiet.Recorder.of_state(state)
         self._suspicious = 0
+        self._rounded = False
         self._pass = _pass_of(state, RECORDED_PASS)
 
     def _facts(self) -> dict[str, Any]:

@@ -15,7 +15,8 @@ differ in the last digits; the ``el2n`` of `logit_scores` does not.
 All raise `ShapeError` (lengths that do not fit, fewer than two classes, frames whose indices differ),
 `DtypeError`, `LabelError` (a label outside 0..K, or a missing one), `NonFiniteError` (NaN, infinity or a
 missing value, with the rows) and `ProbabilityError` (a negative probability, a row whose sum is further
-than 0.004 from 1, or the outputs of a softmax given as logits).
+than 0.01 from 1, or the outputs of a softmax given as logits). Rows of probabilities that were rounded,
+so that they sum to a little more or less than 1, are divided by their sums, with a warning.
 """
 
 from __future__ import annotations

@@ -50,9 +50,9 @@ def test_attributes(dtype):
 @pytest.mark.parametrize(
     ("probs", "value", "message"),
     [
-        ([[0.5, 0.5], [0.5, 0.506]], 1.006, "sums to 1.00"),
-        ([[0.5, 0.5], [1.1, -0.1]], -0.1, "is no probability"),
-        ([[50.0, 50.0]], 100, "apply softmax first"),
+        ([[0.5, 0.5], [0.5, 0.511]], 1.011, "sums to 1.01"),
+        ([[0.5, 0.5], [1.1, -0.1]], -0.1, "is not a probability"),
+        ([[50.0, 50.0]], 100, "divide each row by its sum"),
     ],
 )
 def test_probabilities_that_are_none(probs, value, message):

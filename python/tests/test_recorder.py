@@ -423,3 +423,21 @@ def test_ranks_that_cannot_be_merged(trajectory):
     single = recorded(trajectory, mergeable=False)
     with pytest.raises(datadiet.StateError):
         single.merge_ranks(recorder)
+
+
+def test_rounded_probabilities_are_told_once():
+    rng = np.random.default_rng(5)
+    probs = rng.dirichlet(np.ones(K), (2, N)).round(3)
+    labels = rng.integers(0, K, N)
+    recorder, divided = datadiet.Recorder(N, K), datadiet.Recorder(N, K)
+    with pytest.warns(UserWarning, match="rounded numbers") as told:
+        for epoch in probs:
+            recorder.update(np.arange(N), probs=epoch, labels=labels)
+            recorder.end_epoch()
+    assert len(told) == 1
+    for epoch in probs:
+        divided.update(np.arange(N), probs=epoch / epoch.sum(axis=1, keepdims=True), labels=labels)
+        divided.end_epoch()
+    found, expected = recorder.table(), divided.table()
+    for name in ("el2n@2", "loss@2", "confidence@2"):
+        np.testing.assert_allclose(found[name], expected[name], atol=1e-6)

@@ -166,3 +166,14 @@ def test_catalogue_names_every_score():
     aum = datadiet.SCORES[names.index("aum")]
     assert aum["higher_is_harder"] is False
     assert "2001.10528" in aum["reference"]
+
+
+@pytest.mark.parametrize("name", ["el2n", "l1", "loss", "entropy", "max-margin", "sum-margin"])
+def test_rounded_probabilities_are_divided_by_their_sums(name):
+    rng = np.random.default_rng(5)
+    probs = rng.dirichlet(np.ones(7), 300).round(3)
+    labels = rng.integers(0, 7, 300)
+    divided = probs / probs.sum(axis=1, keepdims=True)
+    with pytest.warns(UserWarning, match="rounded numbers; each such row is divided by its sum"):
+        found = function(name)(probs=probs, labels=labels)
+    np.testing.assert_allclose(found, function(name)(probs=divided, labels=labels), atol=1e-6)

@@ -76,7 +76,7 @@ pub use selection::{
     Amount, Candidates, Choice, Chosen, ClassShare, Classes, KeepFraction, KeepFractionError,
     Quota, Rule, RuleOptions, Scores, SelectionError, check_no_class_vanishes, class_shares, skew,
 };
-pub use softmax_outputs::{SUM_TOLERANCE, softmax_rows};
+pub use softmax_outputs::{furthest_sum, softmax_rows};
 pub use stats::{
     Detection, Interval, Reliability, StatsError, average_ranks, band, detection,
     mean_and_standard_error, order, percentile, reliability, replicas_for, spearman,
@@ -85,4 +85,4 @@ pub use stats::{
 pub use streams::{Stream, permutation, rng};
 pub use training_dynamics::{EpochError, TrainingDynamics};
 pub use trajectory_recorder::TrajectoryRecorder;
-pub use value_kind::{ROUNDING_TOLERANCE, Renormalised, ValueKind, renormalise, value_kind};
+pub use value_kind::{RoundedRows, ValueKind, rounded_rows, value_kind};

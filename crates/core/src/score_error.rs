@@ -4,9 +4,10 @@
 use thiserror::Error;
 
 /// How far the probabilities of one row may sum from 1: wide enough for probabilities that were
-/// rounded to `bf16` (which moves a sum by up to 2⁻⁹, and a little more in a softmax that works in
-/// it) or `f16`, narrow enough to catch logits and percentages.
-pub const PROBABILITY_TOLERANCE: f64 = 4e-3;
+/// rounded to two digits, or to `bf16` (which moves a sum by up to 2⁻⁹, and a little more in a softmax
+/// that works in it), narrow enough to catch logits and percentages. A row that is off by more than
+/// the arithmetic of 32-bit floats explains, 10⁻⁴, is divided by its sum.
+pub const PROBABILITY_TOLERANCE: f64 = 0.01;
 
 /// An array that no score can be computed from.
 #[derive(Clone, Debug, PartialEq, Error)]
@@ -69,7 +70,7 @@ pub enum ScoreError {
 
     /// A row of probabilities does not sum to one.
     #[error(
-        "row {row} of the probabilities sums to {sum}, further than {tolerance} from 1; apply softmax first, or pass logits to `from_logits`"
+        "row {row} of the probabilities sums to {sum}, further than {tolerance} from 1; if these are logits, pass them as logits; if they are counts, divide each row by its sum first"
     )]
     NotNormalised {
         /// Row of the matrix.
@@ -82,7 +83,7 @@ pub enum ScoreError {
 
     /// A probability below zero.
     #[error(
-        "row {row}, class {class}: {value} is no probability; pass logits to `from_logits` instead"
+        "row {row}, class {class}: {value} is not a probability; if these are logits, pass them as logits"
     )]
     NegativeProbability {
         /// Row of the matrix.

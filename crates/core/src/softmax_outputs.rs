@@ -2,14 +2,16 @@
 //!
 //! A softmax of a softmax is nearly uniform, so every score of such rows is wrong and none looks so.
 //! A row looks like probabilities if all its numbers lie in [0, 1] and their sum is 1 within
-//! [`SUM_TOLERANCE`], which is wide enough for probabilities that were rounded to a few digits. A
+//! [`PROBABILITY_TOLERANCE`], which is wide enough for probabilities that were rounded to a few digits. A
 //! sample of rows is looked at, and all of it must look so: logits of one row may by chance.
 //!
 //! Rows of 0 and 1 alone are not taken for outputs of a softmax: people make such logits by hand.
 
+use crate::PROBABILITY_TOLERANCE;
+
 /// How far from 1 the sum of a row that looks like probabilities may be: 0.01, as of numbers that were
 /// rounded themselves.
-pub const SUM_TOLERANCE: f64 = 0.01 + 1e-6;
+const SUM_TOLERANCE: f64 = PROBABILITY_TOLERANCE + 1e-6;
 
 /// At most so many rows are looked at, spread over all of them.
 const SAMPLE: usize = 256;
@@ -46,6 +48,24 @@ pub fn softmax_rows<T: Copy + Into<f64>>(values: &[T], classes: usize) -> usize 
         }
     }
     if fractions { looked_at } else { 0 }
+}
+
+/// How far the sums of rows of probabilities are from 1, at most, by the same sample.
+///
+/// `values` is a row-major n × `classes` matrix.
+///
+/// ```
+/// assert_eq!(datadiet_core::furthest_sum(&[0.5f32, 0.5, 0.5, 0.75], 2), 0.25);
+/// ```
+#[must_use]
+pub fn furthest_sum<T: Copy + Into<f64>>(values: &[T], classes: usize) -> f64 {
+    let rows = values.len() / classes.max(1);
+    let looked_at = rows.min(SAMPLE);
+    let off = |sample: usize| {
+        let row = &values[sample * rows / looked_at * classes..][..classes];
+        (row.iter().map(|&value| -> f64 { value.into() }).sum::<f64>() - 1.0).abs()
+    };
+    (0..looked_at).map(off).fold(0.0, f64::max)
 }
 
 #[cfg(test)]

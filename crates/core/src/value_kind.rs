@@ -1,12 +1,10 @@
 //! What rows of numbers are, by their range and sums: a softmax that is taken for logits gives
 //! scores of a second softmax, which look plausible and are wrong.
 
-/// How far the sum of rounded probabilities may be from 1: rows within it are probabilities, and
-/// can be divided by their sums without a change that matters.
-pub const ROUNDING_TOLERANCE: f64 = 0.01;
+use crate::PROBABILITY_TOLERANCE;
 
-/// A sum this far from 1 comes from the arithmetic of 32-bit floats: nothing is renormalised.
-const EXACT: f64 = 1e-4;
+/// A sum this far from 1 comes from the arithmetic of 32-bit floats: such rows are left as they are.
+pub(crate) const EXACT_SUM: f64 = 1e-4;
 
 /// Rows that are looked at.
 const SAMPLE: usize = 1000;
@@ -17,7 +15,7 @@ const EXCEPTIONS: usize = 20;
 /// What some rows look like.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ValueKind {
-    /// Every number in [0, 1], rows that sum to 1 within [`ROUNDING_TOLERANCE`]; one column: every
+    /// Every number in [0, 1], rows that sum to 1 within [`PROBABILITY_TOLERANCE`]; one column: every
     /// number in [0, 1].
     Probabilities,
     /// Every number in [0, 1], rows that sum to something else: of a sigmoid a class, or counts.
@@ -54,7 +52,7 @@ pub fn value_kind(values: &[f32], columns: usize) -> ValueKind {
         if row.iter().all(|value| (0.0..=1.0).contains(value)) {
             in_range += 1;
             let off = (row_sum(row) - 1.0).abs();
-            sums += usize::from(columns == 1 || off <= ROUNDING_TOLERANCE);
+            sums += usize::from(columns == 1 || off <= PROBABILITY_TOLERANCE);
         }
     }
     let nearly_all = |count: usize| looked > 0 && (looked - count) * EXCEPTIONS <= looked;
@@ -67,48 +65,49 @@ pub fn value_kind(values: &[f32], columns: usize) -> ValueKind {
     }
 }
 
-/// What renormalising did.
+/// How far rows of probabilities sum from 1.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Renormalised {
-    /// Rows that were divided by their sums.
+pub struct RoundedRows {
+    /// Rows whose sum is further from 1 than arithmetic explains.
     pub rows: usize,
-    /// How far the sums of these were from 1, at most.
+    /// How far the sums of these are from 1, at most.
     pub furthest: f64,
 }
 
-/// Divides every row of an n × `columns` matrix by its sum where that is further from 1 than
-/// arithmetic explains, and at most `limit` (`f64::INFINITY`: any positive sum).
+/// Looks at the sums of an n × `columns` matrix of probabilities. Scores divide a rounded row by its sum;
+/// with `divide` so does this, in place, where the sum is further from 1 than scores take.
 ///
 /// # Errors
-/// The first row whose sum is further from 1, not positive or not finite, with its sum; nothing is
-/// changed then. Rows with NaN are left to the checks of the scores.
-pub fn renormalise(
+/// The first row whose sum is further from 1 than [`PROBABILITY_TOLERANCE`], or, with `divide`, not
+/// positive or not finite, with its sum; nothing is changed then. Rows with NaN are left to the checks
+/// of the scores.
+pub fn rounded_rows(
     values: &mut [f32],
     columns: usize,
-    limit: f64,
-) -> Result<Renormalised, (usize, f64)> {
+    divide: bool,
+) -> Result<RoundedRows, (usize, f64)> {
     let columns = columns.max(1);
-    let mut done = Renormalised::default();
+    let mut found = RoundedRows::default();
     for (row, values) in values.chunks_exact(columns).enumerate() {
         let sum = row_sum(values);
         let off = (sum - 1.0).abs();
-        if off > limit || sum <= 0.0 || sum.is_infinite() {
+        if off > PROBABILITY_TOLERANCE && (!divide || sum <= 0.0 || sum.is_infinite()) {
             return Err((row, sum));
         }
-        if off > EXACT {
-            done.rows += 1;
-            done.furthest = done.furthest.max(off);
+        if off > EXACT_SUM {
+            found.rows += 1;
+            found.furthest = found.furthest.max(off);
         }
     }
-    if done.rows > 0 {
+    if found.furthest > PROBABILITY_TOLERANCE {
         for row in values.chunks_exact_mut(columns) {
             let sum = row_sum(row);
-            if (sum - 1.0).abs() > EXACT {
+            if (sum - 1.0).abs() > PROBABILITY_TOLERANCE {
                 row.iter_mut().for_each(|value| *value = (f64::from(*value) / sum) as f32);
             }
         }
     }
-    Ok(done)
+    Ok(found)
 }
 
 fn row_sum(row: &[f32]) -> f64 {
@@ -132,17 +131,15 @@ mod tests {
     }
 
     #[test]
-    fn rows_are_divided_by_their_sums() {
+    fn sums_are_told_and_divided_where_asked() {
         let mut values = [0.5, 0.5, 0.502, 0.5];
-        let done = renormalise(&mut values, 2, ROUNDING_TOLERANCE).unwrap();
-        assert_eq!(done.rows, 1);
-        assert_eq!(values[..2], [0.5, 0.5]);
-        assert!((row_sum(&values[2..]) - 1.0).abs() < 1e-6);
+        let found = rounded_rows(&mut values, 2, false).unwrap();
+        assert_eq!((found.rows, values), (1, [0.5, 0.5, 0.502, 0.5]));
         let mut far = [0.5, 0.5, 2.0, 6.0];
-        assert_eq!(renormalise(&mut far, 2, ROUNDING_TOLERANCE), Err((1, 8.0)));
+        assert_eq!(rounded_rows(&mut far, 2, false), Err((1, 8.0)));
         assert_eq!(far, [0.5, 0.5, 2.0, 6.0]);
-        renormalise(&mut far, 2, f64::INFINITY).unwrap();
-        assert_eq!(far[2..], [0.25, 0.75]);
-        assert!(renormalise(&mut [0.0, 0.0], 2, f64::INFINITY).is_err());
+        assert_eq!(rounded_rows(&mut far, 2, true).unwrap().furthest, 7.0);
+        assert_eq!(far, [0.5, 0.5, 0.25, 0.75]);
+        assert!(rounded_rows(&mut [0.0, 0.0], 2, true).is_err());
     }
 }

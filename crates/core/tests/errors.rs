@@ -37,7 +37,7 @@ fn logits_passed_as_probabilities() {
         LogitScores::of(Matrix::probabilities(&[0.5_f32, 0.5, -1.0, 2.0], 2), &[0, 1]).unwrap_err();
     assert_eq!(error, ScoreError::NegativeProbability { row: 1, class: 0, value: -1.0 });
     let error = LogitScores::of(Matrix::probabilities(&[0.5_f32, 0.75], 2), &[0]).unwrap_err();
-    assert_eq!(error, ScoreError::NotNormalised { row: 0, sum: 1.25, tolerance: 4e-3 });
+    assert_eq!(error, ScoreError::NotNormalised { row: 0, sum: 1.25, tolerance: 0.01 });
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::softmax;
+use common::{softmax, softmax_f64};
 use datadiet_core::{
     ExampleId, KernelError, LogitScores, Matrix, ScoreKind, StatsError, Stream, TrainingDynamics,
     average_ranks, band, barrier, detection, forgetting_key, kernel_distance,
@@ -86,6 +86,29 @@ proptest! {
         for kind in ScoreKind::OF_PASS.into_iter().filter(|kind| *kind != ScoreKind::Loss) {
             for (a, b) in from_logits[kind].iter().zip(&from_probs[kind]) {
                 prop_assert!((a - b).abs() < 2e-6, "{kind}: {a} and {b}");
+            }
+        }
+    }
+
+    #[test]
+    fn rounded_probabilities_score_as_the_row_divided_by_its_sum(
+        z in logits(4), y in labels(4), off in -0.0099_f64..0.0099
+    ) {
+        // In 64 bits, so that the division itself is exact enough to compare.
+        let rounded: Vec<f64> = z.chunks(CLASSES)
+            .flat_map(|row| softmax_f64(row).into_iter().map(|p| p * (1.0 + off)))
+            .collect();
+        let divided: Vec<f64> = rounded.chunks(CLASSES)
+            .flat_map(|row| { let sum: f64 = row.iter().sum(); row.iter().map(move |p| p / sum) })
+            .collect();
+        let of = |probs| LogitScores::of(Matrix::probabilities(probs, CLASSES), &y).unwrap();
+        let (found, expected) = (of(&rounded), of(&divided));
+        prop_assert_eq!(&found.predicted, &expected.predicted);
+        for kind in ScoreKind::OF_PASS {
+            for (a, b) in found[kind].iter().zip(&expected[kind]) {
+                // Sums within the rounding of 32-bit floats are left alone.
+                let near = if off.abs() < 1.1e-4 { 2e-4 } else { 1e-6 } * (1.0 + b.abs());
+                prop_assert!((a - b).abs() < near, "{kind}: {a} and {b}");
             }
         }
     }

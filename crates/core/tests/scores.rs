@@ -379,7 +379,7 @@ fn rows_that_are_not_distributions() {
         let mut probs = vec![1.0 / classes as f64; 3 * classes];
         let y = [0; 3];
         assert!(LogitScores::of(Matrix::probabilities(&probs, classes), &y).is_ok());
-        probs[classes] += 5e-3;
+        probs[classes] += 1.1e-2;
         let sum = el2n(Matrix::probabilities(&probs, classes), &y).unwrap_err();
         assert!(matches!(sum, ScoreError::NotNormalised { row: 1, .. }));
         probs[classes] -= 1.001e-3;

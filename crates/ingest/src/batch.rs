@@ -3,7 +3,7 @@
 use std::fmt;
 
 #[cfg(doc)]
-use datadiet_core::ROUNDING_TOLERANCE;
+use datadiet_core::PROBABILITY_TOLERANCE;
 
 pub use crate::fields::Said;
 use crate::{IngestError, Keys};
@@ -19,7 +19,7 @@ pub const VALUES: usize = 1 << 20;
 pub enum Kind {
     /// Logits: any finite numbers.
     Logits,
-    /// Probabilities: each row sums to 1 within [`ROUNDING_TOLERANCE`], 0.01, and is divided by its
+    /// Probabilities: each row sums to 1 within [`PROBABILITY_TOLERANCE`], 0.01, and is divided by its
     /// sum.
     Probabilities,
 }

@@ -20,6 +20,10 @@ pub enum IngestError {
         cause: std::io::Error,
     },
 
+    /// Labels or ids beside the logits, in a table that does not have them.
+    #[error(transparent)]
+    List(#[from] datadiet_table::TableError),
+
     /// A folder without files to read.
     #[error(
         "{path} holds no file of logits{}; name a folder with one file an epoch, such as epoch_1.npz, epoch_2.npz, …, or one file of all epochs ({READ})", besides(.found)

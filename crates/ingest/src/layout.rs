@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use datadiet_core::{ROUNDING_TOLERANCE, ValueKind, renormalise, value_kind};
+use datadiet_core::{ValueKind, rounded_rows, value_kind};
 
 use crate::batch::{Batch, Kind};
 use crate::{IngestError, Options};
@@ -93,20 +93,19 @@ pub(crate) struct Sums {
 }
 
 impl Sums {
-    /// Divides the probabilities of a batch by their sums where these were rounded, or where asked
-    /// for; `columns` values in a row.
-    pub(crate) fn renormalise(
+    /// Counts rows of probabilities that were rounded; where asked for, divides those that are further
+    /// off by their sums. `columns` values in a row.
+    pub(crate) fn look_at(
         &mut self,
         path: &Path,
         columns: usize,
         batch: &mut Batch,
         options: &Options,
     ) -> Result<(), IngestError> {
-        let limit = if options.renormalise { f64::INFINITY } else { ROUNDING_TOLERANCE };
-        match renormalise(&mut batch.values, columns, limit) {
-            Ok(done) => {
-                self.rows += done.rows as u64;
-                self.furthest = self.furthest.max(done.furthest);
+        match rounded_rows(&mut batch.values, columns, options.renormalise) {
+            Ok(found) => {
+                self.rows += found.rows as u64;
+                self.furthest = self.furthest.max(found.furthest);
                 Ok(())
             }
             Err((row, sum)) => {

@@ -298,7 +298,7 @@ impl<'a> Pass<'a> {
         layout.agree(path, kind, columns, self.options)?;
         self.layout = Some(layout);
         if layout.kind == Kind::Probabilities && columns > 1 {
-            self.sums.renormalise(path, columns, batch, self.options)?;
+            self.sums.look_at(path, columns, batch, self.options)?;
         }
         layout.widen(batch);
         Ok(())

@@ -1,8 +1,10 @@
-//! Labels and ids in files of their own: npy, or text with one a line.
+//! Labels and ids in files of their own: npy, text with one a line, or a table with columns of these
+//! names (CSV, JSON, Parquet).
 
 use std::path::Path;
 
 use datadiet_arrays::ArrayFile;
+use datadiet_table::{ListFile, ListedIds};
 use hashbrown::HashMap;
 
 use crate::arrays::{read_keys, read_labels};
@@ -31,11 +33,14 @@ impl Side {
         ids: Option<&SideFile>,
     ) -> Result<(), IngestError> {
         if self.labels.as_ref().map(|(file, _)| file) != labels {
-            let read = |file: &SideFile| Ok((file.clone(), read_side_labels(&file.path)?));
+            let read = |file: &SideFile| {
+                Ok::<_, IngestError>((file.clone(), read_side_labels(&file.path)?))
+            };
             self.labels = labels.map(read).transpose()?;
         }
         if self.ids.as_ref().map(|(file, _)| file) != ids {
-            let read = |file: &SideFile| Ok((file.clone(), read_side_keys(&file.path)?));
+            let read =
+                |file: &SideFile| Ok::<_, IngestError>((file.clone(), read_side_keys(&file.path)?));
             self.ids = ids.map(read).transpose()?;
             self.places = None;
         }
@@ -139,6 +144,9 @@ fn read_side_labels(path: &Path) -> Result<Vec<u32>, IngestError> {
         let file = open_arrays(path, &Names::default())?;
         return read_labels(path, &*file, 0, rows(&*file));
     }
+    if is_table(path) {
+        return Ok(ListFile::read(path, "labels")?.labels()?);
+    }
     let lines = text::lines(path, LONGEST_LINE)?;
     let labels = lines.iter().zip(1..);
     labels.map(|(text, row)| cells::label(path, row, cells::untyped(text))).collect()
@@ -149,7 +157,18 @@ fn read_side_keys(path: &Path) -> Result<Keys, IngestError> {
         let file = open_arrays(path, &Names::default())?;
         return read_keys(path, &*file, 0, rows(&*file));
     }
+    if is_table(path) {
+        return Ok(match ListFile::read(path, "ids")?.ids()? {
+            ListedIds::Numbers(ids) => Keys::Integers(ids.into_iter().map(i64::from).collect()),
+            ListedIds::Texts(ids) => Keys::Texts(ids),
+        });
+    }
     Ok(Keys::Texts(text::lines(path, LONGEST_LINE)?))
+}
+
+fn is_table(path: &Path) -> bool {
+    let ending = path.extension().and_then(|ending| ending.to_str()).map(str::to_ascii_lowercase);
+    ending.is_some_and(|ending| ["csv", "json", "parquet"].contains(&ending.as_str()))
 }
 
 fn is_npy(path: &Path) -> bool {

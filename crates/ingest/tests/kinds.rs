@@ -209,6 +209,35 @@ fn labels_beside_arrays() {
     assert_run(&mut found, 0, &[1, 2, 3]);
 }
 
+/// Labels and ids in tables, and refused where they are of rows in another order.
+#[test]
+fn labels_in_tables() {
+    let rows = |ids: &mut dyn Iterator<Item = usize>| {
+        let line = |id: usize| format!("{id},{}.0\n", label(id));
+        "id,label\n".to_owned() + &ids.map(line).collect::<String>()
+    };
+    let objects = |id: usize| format!(r#"{{"id": {id}, "label": {}}}"#, label(id));
+    let json = format!("[{}]", (0..EXAMPLES).map(objects).collect::<Vec<_>>().join(", "));
+    let outside = tempfile::tempdir().unwrap();
+    let given = |name: &str, text: &str| {
+        let path = outside.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        Options { labels: Some(path), ..Options::default() }
+    };
+    let files = named(&["epoch_1.npy", "epoch_2.npy", "epoch_3.npy"], matrix);
+    for (name, text) in [("y.csv", rows(&mut (0..EXAMPLES))), ("y.json", json)] {
+        assert_run(&mut read(&files, &given(name, &text)), 0, &[1, 2, 3]);
+    }
+    let folder = tempfile::tempdir().unwrap();
+    for (name, bytes) in &files {
+        std::fs::write(folder.path().join(name), bytes).unwrap();
+    }
+    let options = given("turned.csv", &rows(&mut (0..EXAMPLES).rev()));
+    let found = find(&[folder.path().to_owned()], &options).unwrap();
+    let error = ingest(&found, &options, &datadiet_core::Silent).map(drop).unwrap_err();
+    assert!(error.to_string().contains("sort it by id"), "{error}");
+}
+
 #[test]
 fn arrays_of_all_orders_and_fields() {
     let transposed = |epoch: usize| {

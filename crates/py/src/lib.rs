@@ -34,7 +34,7 @@ mod _datadiet {
     #[pymodule_export]
     use crate::selection::select;
     #[pymodule_export]
-    use crate::softmax_outputs::softmax_rows;
+    use crate::softmax_outputs::{furthest_sum, softmax_rows};
     #[pymodule_export]
     use crate::stats::{detection, forgetting_key, reliability, spearman};
     #[pymodule_export]

@@ -10,6 +10,7 @@
 mod atomic;
 mod card;
 mod cautions;
+mod detections;
 mod error;
 mod identity;
 mod list;
@@ -27,6 +28,7 @@ pub use card::{
     IngestedRun, TimePoint,
 };
 pub use cautions::{Made, cautions};
+pub use detections::ColumnDetection;
 pub use error::{FileError, TableError};
 pub use identity::{Examples, OwnIds, Rows, TrainingSet};
 pub use list::{DATA, FINGERPRINT, ListFile, ListedIds};

@@ -449,7 +449,8 @@ fn is_own_text(cell: &Cell) -> bool {
     letters && others
 }
 
-/// A whole number from 0 as it is written: `7`, `7.0`, `true`.
+/// A whole number from 0 as it is written: `7`, `7.0`, `true`. `007` is the name of an example or a
+/// file, not the number 7.
 fn number(text: &str) -> Option<u32> {
     match text {
         "true" | "True" => return Some(1),
@@ -457,7 +458,8 @@ fn number(text: &str) -> Option<u32> {
         _ => {}
     }
     let whole = text.strip_suffix(".0").unwrap_or(text);
-    whole.parse().ok().filter(|_| !whole.starts_with('+'))
+    let padded = whole.len() > 1 && whole.starts_with('0');
+    whole.parse().ok().filter(|_| !padded && !whole.starts_with('+'))
 }
 
 fn cell(value: &Value) -> Cell {
@@ -535,6 +537,7 @@ mod tests {
         let texts = |texts: [&str; 2]| ListedIds::Texts(texts.map(str::to_owned).to_vec());
         assert_eq!(ids("a.txt", b"id\n7\n3\n"), ListedIds::Numbers(vec![7, 3]));
         assert_eq!(ids("a.txt", b"ex7\nex3\n"), texts(["ex7", "ex3"]));
+        assert_eq!(ids("a.txt", b"007\n012\n"), texts(["007", "012"]));
         assert_eq!(ids("a.txt", b"guid\nex7\nex3\n"), texts(["ex7", "ex3"]));
         assert_eq!(ids("a.json", br#"{"ids": [0, 1], "keys": ["a", "b"]}"#), texts(["a", "b"]));
         assert_eq!(

@@ -59,10 +59,11 @@ pub struct IngestArgs {
     /// Folder to write to [default: scores/NAME-ID].
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
-    /// Labels, where they are not beside the values: npy or text, one an example.
+    /// Labels, where they are not beside the values, one an example: npy, text, or the column of that
+    /// name of a CSV, JSON or Parquet file.
     #[arg(long, value_name = "FILE")]
     labels: Option<PathBuf>,
-    /// Ids, where they are not beside the values: npy or text, one an example.
+    /// Ids, where they are not beside the values, one an example: as --labels.
     #[arg(long, value_name = "FILE")]
     ids: Option<PathBuf>,
     /// Names of the classes, one a line.

@@ -5,10 +5,9 @@ use std::process::ExitCode;
 
 use anyhow::{Result, ensure};
 use clap::{Args, ValueEnum};
-use datadiet_lab::study::noise::{ColumnDetection, default_ks, detections};
 use datadiet_lab::text::table;
 use datadiet_pages::suspects_picture;
-use datadiet_table::{ScoreTable, Suspect, Truth, TruthKind};
+use datadiet_table::{ColumnDetection, ScoreTable, Suspect, Truth, TruthKind};
 use serde::Serialize;
 
 use crate::home::HomeArgs;
@@ -111,8 +110,9 @@ pub fn run(home: &HomeArgs, args: SuspectsArgs) -> Result<ExitCode> {
         suspects_picture(file, name, &ranking, &suspects, classes, &images)?;
     }
     let detection = wrong.map(|wrong| {
-        let at = if args.at.is_empty() { default_ks(wrong) } else { args.at.clone() };
-        detections(&scores, &scores.scores(), wrong, &at)
+        let at =
+            if args.at.is_empty() { ColumnDetection::default_ks(wrong) } else { args.at.clone() };
+        scores.detections(&scores.scores(), wrong, &at)
     });
     let (by, detection) = (ranking.name.clone(), detection.transpose()?);
     let answer = Answer { by, suspects, detection, picture: args.picture, warnings };

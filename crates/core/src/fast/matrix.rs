@@ -42,7 +42,8 @@ impl<'a, E: Element> Matrix<'a, E> {
     }
 
     /// Rows of K probabilities, one after the other: `data` has n·K numbers of at least 0, and each
-    /// row sums to 1, to within [`PROBABILITY_TOLERANCE`].
+    /// row sums to 1, to within [`PROBABILITY_TOLERANCE`]. A row that was rounded, so that its sum is
+    /// not quite 1, is divided by it.
     ///
     /// Prefer logits: probabilities that were rounded before they came here tie among the easiest
     /// examples, and the loss of one rounded to 0 is cut at 87.4.

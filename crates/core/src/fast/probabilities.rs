@@ -1,7 +1,8 @@
 //! The same scores from probabilities, for those who have no logits.
 //!
 //! Everything that the label's own probability enters is taken from it in `f64`; sums over the
-//! other classes are taken sixteen at a time.
+//! other classes are taken sixteen at a time. A row that was rounded, so that it does not quite sum to
+//! 1, is divided by its sum.
 
 use super::{
     element::Element,
@@ -9,7 +10,7 @@ use super::{
     isa::{Isa, LANES, Lanes},
     sums::Scores,
 };
-use crate::{score_error::PROBABILITY_TOLERANCE, score_kind::ScoreKind};
+use crate::{score_error::PROBABILITY_TOLERANCE, score_kind::ScoreKind, value_kind::EXACT_SUM};
 
 /// Chunks whose sums stay in `f32`; then they go into `f64`.
 const FLUSH: usize = 64;
@@ -66,13 +67,25 @@ struct Row {
     /// `Σ p ln p`.
     surprise: f64,
     least: f32,
+    /// Of the row as it was.
+    sum: f64,
+    /// What the row was multiplied by since.
+    factor: f64,
 }
 
 impl Row {
     #[inline(always)]
     fn of<I: Isa, E: Element, const ALL: bool>(isa: I, row: &[E], label: usize) -> Self {
         let truth = row[label].into();
-        let mut sums = Self { truth, others: 0.0, squares: 0.0, surprise: 0.0, least: 0.0 };
+        let mut sums = Self {
+            truth,
+            others: 0.0,
+            squares: 0.0,
+            surprise: 0.0,
+            least: 0.0,
+            sum: 1.0,
+            factor: 1.0,
+        };
         let (whole, tail) = row.as_chunks::<LANES>();
         for (block, chunks) in whole.chunks(FLUSH).enumerate() {
             let mut lanes = RowLanes::ZERO;
@@ -97,7 +110,22 @@ impl Row {
             lanes.add::<I, ALL>(isa, &p);
             sums.flush::<I, ALL>(isa, &lanes);
         }
+        sums.sum = sums.truth + sums.others;
+        if (sums.sum - 1.0).abs() > EXACT_SUM {
+            sums.divide();
+        }
         sums
+    }
+
+    /// Makes the sums those of the row divided by its sum.
+    #[cold]
+    fn divide(&mut self) {
+        let factor = self.sum.recip();
+        self.factor = factor;
+        self.truth *= factor;
+        self.others *= factor;
+        self.squares *= factor * factor;
+        self.surprise = self.surprise * factor + self.others * factor.ln();
     }
 
     #[inline(always)]
@@ -118,7 +146,7 @@ impl Row {
     fn good(&self) -> bool {
         // What `f32` may have rounded away from the sum is far less.
         let nearly = 0.99 * PROBABILITY_TOLERANCE;
-        (self.truth + self.others - 1.0).abs() < nearly && self.least >= 0.0 && self.truth >= 0.0
+        (self.sum - 1.0).abs() < nearly && self.least >= 0.0 && self.truth >= 0.0
     }
 
     #[inline(always)]
@@ -129,6 +157,7 @@ impl Row {
     #[inline(always)]
     fn write(&self, label: u32, other: (f64, u32, usize), lane: usize, scores: &mut Scores) {
         let (largest, class, others) = other;
+        let largest = largest * self.factor;
         let own = if self.truth > 0.0 { self.truth * self.truth.ln() } else { 0.0 };
         let wrong = largest > self.truth || largest == self.truth && class < label;
         for (kind, score) in [

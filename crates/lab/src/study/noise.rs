@@ -1,12 +1,11 @@
 //! What wrong labels do to scores, and how well scores find them (the paper's figure 5, and the
 //! noise metrics that came after it).
 
-use datadiet_core::{Detection, Direction, ScoreKind, detection};
 use datadiet_report::{
     Axis, Block, Chart, Figure, HistogramChart, HistogramMeasure, HistogramSeries, Section,
     TableBlock,
 };
-use datadiet_table::{Ranking, ScoreTable, kind_of};
+use datadiet_table::{ColumnDetection, Histogram as Bars, Ranking};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -65,18 +64,6 @@ pub struct NoiseOutcome {
     pub histogram: Histogram,
 }
 
-/// How well one column finds wrong labels.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct ColumnDetection {
-    /// The column.
-    pub column: String,
-    /// Which end is suspect: the hard one.
-    pub direction: Direction,
-    /// The metrics.
-    #[serde(flatten)]
-    pub found: Detection,
-}
-
 /// Counts of a column's values.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Histogram {
@@ -132,79 +119,34 @@ impl NoisePlan {
         let (before, after) = (clean.ranking(&self.by)?, at.ranking(&self.by)?);
         let columns: Vec<&str> =
             scores.summaries().iter().map(|column| column.name.as_str()).collect();
-        let ks = default_ks(&scene.changed);
+        let ks = ColumnDetection::default_ks(&scene.changed);
         Ok(NoiseOutcome {
             scene: scene.name.clone(),
             changed: scene.changed(),
             examples: scene.examples(),
-            detection: detections(scores, &columns, &scene.changed, &ks)?,
+            detection: scores.detections(&columns, &scene.changed, &ks)?,
             histogram: Histogram::of(&before, &after, &scene.changed),
         })
     }
 }
 
-/// The k at which precision is judged where none are asked for: the number changed, and a tenth.
-pub fn default_ks(changed: &[bool]) -> Vec<usize> {
-    let count = changed.iter().filter(|&&changed| changed).count();
-    let mut ks = vec![(count / 10).max(1), count];
-    ks.dedup();
-    ks
-}
-
-/// How well columns of a table find the changed examples, best average precision first. Columns that
-/// not every example has a value in are left out.
-///
-/// # Errors
-/// When a statistic is not defined, as where no label changed.
-pub fn detections(
-    table: &ScoreTable,
-    columns: &[&str],
-    changed: &[bool],
-    at: &[usize],
-) -> Result<Vec<ColumnDetection>, LabError> {
-    let mut found = Vec::new();
-    for column in columns {
-        // Not about difficulty under a label: a flag that is part of another score.
-        if matches!(kind_of(column), Some(ScoreKind::NeverLearned | ScoreKind::Correct)) {
-            continue;
-        }
-        let ranking = table.ranking(column, None)?;
-        if ranking.values.iter().any(|value| value.is_nan()) {
-            continue;
-        }
-        let found_by = detection(&ranking.hardness(), changed, at)?;
-        let (column, direction) = ((*column).to_owned(), ranking.direction);
-        found.push(ColumnDetection { column, direction, found: found_by });
-    }
-    found.sort_by(|a, b| b.found.average_precision.total_cmp(&a.found.average_precision));
-    Ok(found)
-}
-
 impl Histogram {
-    fn of(before: &Ranking, after: &Ranking, changed: &[bool]) -> Self {
-        let finite =
-            || before.values.iter().chain(after.values.iter()).filter(|value| value.is_finite());
-        let low = f64::from(finite().copied().fold(f32::INFINITY, f32::min));
-        let high = f64::from(finite().copied().fold(f32::NEG_INFINITY, f32::max));
-        let width = ((high - low) / BARS as f64).max(f64::MIN_POSITIVE);
-        let count = |values: &mut dyn Iterator<Item = f32>| {
-            let mut counts = vec![0; BARS];
-            for value in values.filter(|value| value.is_finite()) {
-                let bar = ((f64::from(value) - low) / width) as usize;
-                counts[bar.min(BARS - 1)] += 1;
-            }
-            counts
-        };
+    fn of(before: &Ranking<'_>, after: &Ranking<'_>, changed: &[bool]) -> Self {
+        let all = || before.values.iter().chain(after.values.iter());
+        let edges = Bars::edges(all(), BARS).unwrap_or_else(|| {
+            let only = all().copied().find(|value| value.is_finite()).map_or(0.0, f64::from);
+            vec![only - 0.5, only + 0.5]
+        });
         let of = |wanted: bool| {
-            let pairs = after.values.iter().zip(changed);
-            count(&mut pairs.filter(|pair| *pair.1 == wanted).map(|(&value, _)| value))
+            let pairs = after.values.iter().zip(changed).filter(|pair| *pair.1 == wanted);
+            Bars::counts(&edges, pairs.map(|(&value, _)| value))
         };
         Self {
             column: after.name.clone(),
-            edges: (0..=BARS).map(|bar| low + width * bar as f64).collect(),
             changed: of(true),
             unchanged: of(false),
-            before: count(&mut before.values.iter().copied()),
+            before: Bars::counts(&edges, before.values.iter().copied()),
+            edges,
         }
     }
 }
