@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use datadiet_arrays::{Array, ArrayFile, Class, Element, check_end};
 
 use crate::batch::{self, Batch, Kind, Reader, Said};
-use crate::cells::{self, Cell, KeysBuilder};
+use crate::cells::{Cell, ClassNames, KeysBuilder};
 use crate::fields::some;
 use crate::file_name::FileName;
 use crate::names::{self, Field, Names};
@@ -86,7 +86,8 @@ impl ArrayReader {
         let keys = side(Field::Ids)?;
         let keys = keys.map(|place| read_keys(path, &*file, place, rows)).transpose()?;
         let labels = side(Field::Labels)?;
-        let labels = labels.map(|place| read_labels(path, &*file, place, rows)).transpose()?;
+        let labels = labels.map(|place| read_labels(path, &*file, place, rows, &names.classes));
+        let labels = labels.transpose()?;
         // Of a file of one array the name is the file's, of which the plan has taken the numbers.
         let said = Said {
             epoch: if arrays.len() > 1 { Names::epoch(&values.name) } else { None },
@@ -262,6 +263,7 @@ pub(crate) fn read_labels(
     file: &dyn ArrayFile,
     place: usize,
     rows: u64,
+    classes: &ClassNames,
 ) -> Result<Vec<u32>, IngestError> {
     let array = &file.arrays()[place];
     if !matches!(array.shape[..], [_] | [_, 1]) {
@@ -272,8 +274,8 @@ pub(crate) fn read_labels(
     if matches!(array.element.class, Class::Bytes | Class::Unicode) {
         let texts = array.element.texts(&bytes).unwrap_or_default();
         let labels = texts.iter().zip(0..);
-        return labels.map(|(text, row)| cells::label(path, row, Cell::Text(text))).collect();
+        return labels.map(|(text, row)| classes.label(path, row, Cell::Text(text))).collect();
     }
     let labels = array.element.numbers(&mut bytes).into_iter().zip(0..);
-    labels.map(|(value, row)| cells::label(path, row, Cell::Float(value))).collect()
+    labels.map(|(value, row)| classes.label(path, row, Cell::Float(value))).collect()
 }

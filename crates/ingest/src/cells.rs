@@ -4,6 +4,7 @@
 //! a text (`"2"`, for labels and epochs also `"2.0"`). An id may be any other text besides.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use crate::{IngestError, Keys};
 
@@ -55,35 +56,53 @@ impl From<u64> for Cell<'_> {
     }
 }
 
-/// A label; `row` is counted as the format counts.
-pub(crate) fn label(path: &Path, row: u64, cell: Cell<'_>) -> Result<u32, IngestError> {
-    let path = || path.to_owned();
-    if let Cell::Bool(value) = cell {
-        return Ok(value.into());
+/// Names of classes, in the order of the columns of values.
+#[derive(Clone, Debug, Default)]
+pub struct ClassNames(Arc<[String]>);
+
+impl From<Vec<String>> for ClassNames {
+    fn from(names: Vec<String>) -> Self {
+        Self(names.into())
     }
-    if let Cell::Text(text) = cell
-        && let Some(value) =
-            ["false", "true"].iter().position(|word| text.eq_ignore_ascii_case(word))
-    {
-        return Ok(value as u32);
-    }
-    if let Some(value) = cell.whole() {
-        let fits = u32::try_from(value).ok().filter(|&value| value != u32::MAX);
-        let no_class = || IngestError::Label { path: path(), row, value: value.to_string() };
-        return fits.ok_or_else(no_class);
-    }
-    match cell {
-        Cell::Float(value) if value.is_nan() => Err(missing_label(path(), row)),
-        Cell::Float(value) => Err(IngestError::Regression { path: path(), row, value }),
-        Cell::Text(text) => match text.trim().parse() {
-            Ok(value) if f64::is_finite(value) => {
-                Err(IngestError::Regression { path: path(), row, value })
+}
+
+impl ClassNames {
+    /// A label: the index of a class, or its name; `row` is counted as the format counts.
+    pub(crate) fn label(&self, path: &Path, row: u64, cell: Cell<'_>) -> Result<u32, IngestError> {
+        let path = || path.to_owned();
+        if let Cell::Bool(value) = cell {
+            return Ok(value.into());
+        }
+        if let Some(value) = cell.whole() {
+            let fits = u32::try_from(value).ok().filter(|&value| value != u32::MAX);
+            let no_class = || IngestError::Label { path: path(), row, value: value.to_string() };
+            return fits.ok_or_else(no_class);
+        }
+        if let Cell::Text(text) = cell {
+            if let Some(place) = self.0.iter().position(|name| name == text.trim()) {
+                return Ok(place as u32);
             }
-            _ if text.trim().is_empty() => Err(missing_label(path(), row)),
-            _ => Err(IngestError::LabelText { path: path(), row, value: text.to_owned() }),
-        },
-        Cell::Missing => Err(missing_label(path(), row)),
-        other => Err(IngestError::Label { path: path(), row, value: other.shown() }),
+            let of_flag = |word: &&str| text.eq_ignore_ascii_case(word);
+            if let Some(value) = ["false", "true"].iter().position(|word| of_flag(&word)) {
+                return Ok(value as u32);
+            }
+        }
+        match cell {
+            Cell::Float(value) if value.is_nan() => Err(missing_label(path(), row)),
+            Cell::Float(value) => Err(IngestError::Regression { path: path(), row, value }),
+            Cell::Text(text) => match text.trim().parse() {
+                Ok(value) if f64::is_finite(value) => {
+                    Err(IngestError::Regression { path: path(), row, value })
+                }
+                _ if text.trim().is_empty() => Err(missing_label(path(), row)),
+                _ => {
+                    let (value, named) = (text.to_owned(), self.0.len());
+                    Err(IngestError::LabelText { path: path(), row, value, named })
+                }
+            },
+            Cell::Missing => Err(missing_label(path(), row)),
+            other => Err(IngestError::Label { path: path(), row, value: other.shown() }),
+        }
     }
 }
 
@@ -180,13 +199,15 @@ mod tests {
     #[test]
     fn whole_numbers_in_any_coat() {
         let path = Path::new("f");
+        let names = ClassNames::from(vec!["owl".into(), "dog".into()]);
         for cell in [Cell::Integer(2), Cell::Float(2.0), Cell::Text("2"), Cell::Text(" 2.0 ")] {
-            assert_eq!(label(path, 0, cell).unwrap(), 2);
+            assert_eq!(names.label(path, 0, cell).unwrap(), 2);
             assert_eq!(epoch(path, 0, cell).unwrap(), 2);
         }
-        assert_eq!(label(path, 0, Cell::Bool(true)).unwrap(), 1);
-        assert_eq!(label(path, 0, Cell::Text("False")).unwrap(), 0);
-        let refused = |cell| label(path, 4, cell).unwrap_err().to_string();
+        assert_eq!(names.label(path, 0, Cell::Bool(true)).unwrap(), 1);
+        assert_eq!(names.label(path, 0, Cell::Text("False")).unwrap(), 0);
+        assert_eq!(names.label(path, 0, Cell::Text("dog")).unwrap(), 1);
+        let refused = |cell| names.label(path, 4, cell).unwrap_err().to_string();
         assert!(refused(Cell::Float(0.5)).contains("regression"));
         assert!(refused(Cell::Text("0.5")).contains("regression"));
         assert!(refused(Cell::Text("cat")).contains("cat"));

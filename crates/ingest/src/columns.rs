@@ -13,7 +13,7 @@ use arrow_schema::{DataType, Schema};
 
 use crate::IngestError;
 use crate::batch::Batch;
-use crate::cells::{self, Cell, KeysBuilder};
+use crate::cells::{self, Cell, ClassNames, KeysBuilder};
 use crate::fields::{Content, Fields};
 use crate::names::Names;
 
@@ -22,6 +22,7 @@ use crate::names::Names;
 pub(crate) struct Columns {
     path: PathBuf,
     pub(crate) fields: Fields,
+    classes: ClassNames,
 }
 
 /// The cell of each row of a column.
@@ -38,7 +39,8 @@ impl Columns {
         let fields = schema.fields().iter();
         let all: Vec<_> =
             fields.map(|field| (field.name().clone(), content(field.data_type()))).collect();
-        Ok(Self { path: path.to_owned(), fields: Fields::find(path, &all, names)? })
+        let fields = Fields::find(path, &all, names)?;
+        Ok(Self { path: path.to_owned(), fields, classes: names.classes.clone() })
     }
 
     /// As [`Self::take`], of a file whose rows so far have `width` values.
@@ -85,7 +87,7 @@ impl Columns {
                 return Err(IngestError::MultiLabel { path: path.clone(), found });
             }
             let cell = self.cells(from, name, "labels are class indices, 0 to K − 1")?;
-            let labels = rows().map(|(at, row)| cells::label(path, row, cell(at)));
+            let labels = rows().map(|(at, row)| self.classes.label(path, row, cell(at)));
             batch.labels = Some(labels.collect::<Result<_, _>>()?);
         }
         batch.epochs = None;

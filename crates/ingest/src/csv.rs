@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use csv::StringRecord;
 
 use crate::batch::{self, Batch, Kind, Reader, Said};
-use crate::cells::{self, Cell, KeysBuilder};
+use crate::cells::{self, Cell, ClassNames, KeysBuilder};
 use crate::fields::{Content, Fields};
 use crate::names::Names;
 use crate::{IngestError, text};
@@ -25,6 +25,7 @@ const DELIMITERS: [u8; 4] = [b',', b';', b'\t', b'|'];
 pub(crate) struct Csv {
     path: PathBuf,
     fields: Fields,
+    classes: ClassNames,
     /// Places of the columns of values, and of the labels, ids and epochs.
     values: Vec<usize>,
     labels: Option<usize>,
@@ -59,6 +60,7 @@ impl Csv {
         let mut csv = Self {
             path: path.to_owned(),
             fields: Fields::default(),
+            classes: names.classes.clone(),
             values: Vec::new(),
             labels: None,
             keys: None,
@@ -215,7 +217,7 @@ impl Csv {
             keys.push(&self.path, line, cells::untyped(cell(place)?))?;
         }
         if let (Some(place), Some(labels)) = (self.labels, &mut batch.labels) {
-            labels.push(cells::label(&self.path, line, cells::untyped(cell(place)?))?);
+            labels.push(self.classes.label(&self.path, line, cells::untyped(cell(place)?))?);
         }
         if let (Some(place), Some(epochs)) = (self.epochs, &mut batch.epochs) {
             epochs.push(cells::epoch(&self.path, line, cells::untyped(cell(place)?))?);

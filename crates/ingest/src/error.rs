@@ -180,7 +180,7 @@ pub enum IngestError {
 
     /// A label that is a word.
     #[error(
-        "{path}: label {value:?} of row {row} is no class index; the columns of values are classes 0 to K − 1 in an order that the file does not tell: write each label as the place of its class, such as labels.map({{name: place for place, name in enumerate(classes)}})"
+        "{path}: label {value:?} of row {row} is {}", if *.named == 0 { "a name, and the file does not tell which column of values is which class; give --classes FILE with the names in that order, one a line" } else { "not one of the names that --classes gives; add it there, or correct it" }
     )]
     LabelText {
         /// The file.
@@ -189,6 +189,8 @@ pub enum IngestError {
         row: u64,
         /// The label.
         value: String,
+        /// Number of classes whose names are known.
+        named: usize,
     },
 
     /// A row that cannot be read.

@@ -449,10 +449,9 @@ impl JsonLines {
             (None, None) => {}
             _ => return Err(missing("an id")),
         }
-        let label = row
-            .label
-            .as_ref()
-            .map(|(_, label)| cells::label(path, number, self.cell(label, "label")?));
+        let label = row.label.as_ref().map(|(_, label)| {
+            self.fields.names.classes.label(path, number, self.cell(label, "label")?)
+        });
         add(label.transpose()?, &mut batch.labels, first).ok_or_else(|| missing("a label"))?;
         let epoch = match &row.epoch {
             Some((_, epoch)) => Some(cells::epoch(path, number, self.cell(epoch, "epoch")?)?),

@@ -45,6 +45,7 @@ mod table;
 mod text;
 
 pub use batch::{Batch, Kind, Reader, Said};
+pub use cells::ClassNames;
 pub use error::IngestError;
 pub use id_map::{IdMap, Keys};
 pub use ingest::{Ingested, IngestedRun, Options, ReadFile, ingest};

@@ -6,6 +6,7 @@
 
 use std::path::Path;
 
+use crate::cells::ClassNames;
 use crate::{IngestError, Kind};
 
 const LOGITS: &[&str] = &["logits", "logit"];
@@ -130,6 +131,8 @@ pub struct Names {
     pub ids: Option<String>,
     /// Epochs.
     pub epochs: Option<String>,
+    /// Names of the classes in the order of the values, where labels may be these.
+    pub classes: ClassNames,
 }
 
 /// What a field is.

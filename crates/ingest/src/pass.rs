@@ -225,6 +225,7 @@ impl<'a> Pass<'a> {
             side.read(
                 labels.as_ref().or(file.labels.as_ref()),
                 ids.as_ref().or(file.ids.as_ref()),
+                &self.options.names.classes,
             )?;
             let mut reader = open(path, &self.options.names)?;
             let said = reader.said();

@@ -11,7 +11,7 @@ use crate::arrays::{read_keys, read_labels};
 use crate::fields::some;
 use crate::open::open_arrays;
 use crate::source::SideFile;
-use crate::{Batch, IngestError, Keys, Names, cells, text};
+use crate::{Batch, ClassNames, IngestError, Keys, Names, cells, text};
 
 /// The longest line of a text, in bytes.
 const LONGEST_LINE: u64 = 1 << 16;
@@ -31,10 +31,11 @@ impl Side {
         &mut self,
         labels: Option<&SideFile>,
         ids: Option<&SideFile>,
+        classes: &ClassNames,
     ) -> Result<(), IngestError> {
         if self.labels.as_ref().map(|(file, _)| file) != labels {
             let read = |file: &SideFile| {
-                Ok::<_, IngestError>((file.clone(), read_side_labels(&file.path)?))
+                Ok::<_, IngestError>((file.clone(), read_side_labels(&file.path, classes)?))
             };
             self.labels = labels.map(read).transpose()?;
         }
@@ -139,17 +140,17 @@ impl Side {
     }
 }
 
-fn read_side_labels(path: &Path) -> Result<Vec<u32>, IngestError> {
+fn read_side_labels(path: &Path, classes: &ClassNames) -> Result<Vec<u32>, IngestError> {
     if is_npy(path) {
         let file = open_arrays(path, &Names::default())?;
-        return read_labels(path, &*file, 0, rows(&*file));
+        return read_labels(path, &*file, 0, rows(&*file), classes);
     }
     if is_table(path) {
         return Ok(ListFile::read(path, "labels")?.labels()?);
     }
     let lines = text::lines(path, LONGEST_LINE)?;
     let labels = lines.iter().zip(1..);
-    labels.map(|(text, row)| cells::label(path, row, cells::untyped(text))).collect()
+    labels.map(|(text, row)| classes.label(path, row, cells::untyped(text))).collect()
 }
 
 fn read_side_keys(path: &Path) -> Result<Keys, IngestError> {

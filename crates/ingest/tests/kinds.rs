@@ -209,6 +209,22 @@ fn labels_beside_arrays() {
     assert_run(&mut found, 0, &[1, 2, 3]);
 }
 
+/// A file does not tell the order of its classes: names are read once that is given.
+#[test]
+fn labels_that_are_names() {
+    let names = ["owl", "dog", "cat"];
+    let line = |epoch: usize, example: usize| {
+        let [a, b, c] = logits(epoch, example);
+        let label = names[label(example)];
+        format!("{{\"id\": {example}, \"logits\": [{a}, {b}, {c}], \"label\": \"{label}\"}}\n")
+    };
+    let text = |epoch| (0..EXAMPLES).map(|e| line(epoch, e)).collect::<String>().into_bytes();
+    let files = named(&["epoch_1.jsonl", "epoch_2.jsonl", "epoch_3.jsonl"], text);
+    let mut options = Options::default();
+    options.names.classes = names.map(str::to_owned).to_vec().into();
+    assert_run(&mut read(&files, &options), 0, &[1, 2, 3]);
+}
+
 /// Labels and ids in tables, and refused where they are of rows in another order.
 #[test]
 fn labels_in_tables() {

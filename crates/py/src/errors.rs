@@ -66,18 +66,11 @@ impl IntoPython for ScoreError {
                 let details = [("rows", Detail::Wholes(rows)), ("total", Detail::Whole(total))];
                 exception("NonFiniteError", &text, &details)
             }
-            Self::NotNormalised { row, sum, tolerance } => {
-                let text = format!(
-                    "row {row} of the probabilities sums to {sum}, further than {tolerance} from 1; \
-                     apply softmax first, or pass logits as `logits`"
-                );
+            Self::NotNormalised { row, sum, .. } => {
                 let details = [("row", Detail::Whole(row)), ("value", Detail::Real(sum))];
                 exception("ProbabilityError", &text, &details)
             }
-            Self::NegativeProbability { row, class, value } => {
-                let text = format!(
-                    "row {row}, class {class}: {value} is no probability; pass logits as `logits`"
-                );
+            Self::NegativeProbability { row, value, .. } => {
                 let value = Detail::Real(f64::from(value));
                 let details = [("row", Detail::Whole(row)), ("value", value)];
                 exception("ProbabilityError", &text, &details)

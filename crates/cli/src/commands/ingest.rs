@@ -66,7 +66,7 @@ pub struct IngestArgs {
     /// Ids, where they are not beside the values, one an example: as --labels.
     #[arg(long, value_name = "FILE")]
     ids: Option<PathBuf>,
-    /// Names of the classes, one a line.
+    /// Names of the classes in the order of the values, one a line; labels may be these names.
     #[arg(long, value_name = "FILE")]
     classes: Option<PathBuf>,
     /// What the values are, whatever their name says.
@@ -120,13 +120,13 @@ enum KindArg {
 
 /// Runs the command.
 pub fn run(args: &IngestArgs) -> Result<ExitCode> {
-    let options = args.options();
+    let class_names = args.classes.as_deref().map(read_lines).transpose()?;
+    let options = args.options(class_names.clone().unwrap_or_default());
     let sources = datadiet_ingest::find(&args.runs, &options)?;
     check_distinct(&args.runs)?;
     let out = args.folder()?;
     check_free(&out, &args.runs)?;
     check_writable(&out)?;
-    let class_names = args.classes.as_deref().map(read_lines).transpose()?;
     let progress = args.progress.drawer(None);
     let found = datadiet_ingest::ingest(&sources, &options, &progress)?;
     for note in &found.notes {
@@ -148,13 +148,14 @@ pub fn run(args: &IngestArgs) -> Result<ExitCode> {
 }
 
 impl IngestArgs {
-    fn options(&self) -> Options {
+    fn options(&self, classes: Vec<String>) -> Options {
         Options {
             names: Names {
                 values: self.values.clone(),
                 labels: self.label.clone(),
                 ids: self.id.clone(),
                 epochs: self.epoch.clone(),
+                classes: classes.into(),
             },
             kind: self.kind.map(|kind| match kind {
                 KindArg::Logits => Kind::Logits,

@@ -93,23 +93,10 @@ fn same_file(out: &Path, scores: &Path) -> bool {
 
 /// Runs the command.
 pub fn run(home: &HomeArgs, args: SelectArgs) -> Result<ExitCode> {
-    ensure!(
-        args.out.is_some() || args.export.is_wanted(),
-        "where to? Give --out FILE for the ids, or --export PATH for a data set of them"
-    );
-    args.out.as_deref().map_or(Ok(()), Subset::check_name)?;
-    let scores = ScoreFile::open(&args.scores)?;
-    ensure!(
-        args.out.as_deref().is_none_or(|out| !same_file(out, &args.scores)),
-        "--out would overwrite the table of scores; give another file"
-    );
+    let scores = args.open()?;
     let choice = args.choice.choice(scores.rows())?;
     scores.check_whole()?;
-    let by = match (choice.rule, &args.choice.by) {
-        (Rule::Random, _) => None,
-        (_, Some(by)) => Some(by.clone()),
-        (_, None) => Some(scores.header.default_column()?),
-    };
+    let by = args.column(choice.rule, &scores)?;
     let needed = scores.read_to_choose(by.as_deref(), args.export.is_wanted())?;
     let ranking = by.map(|by| args.hard.ranking(&needed, &by)).transpose()?;
     let scored = scored(&needed, ranking.as_ref(), args.drop_unscored)?;
@@ -121,25 +108,14 @@ pub fn run(home: &HomeArgs, args: SelectArgs) -> Result<ExitCode> {
     };
     let by_class = labels.map(|labels| Classes { labels, count: classes.len() });
     let chosen = choice.among(candidates, ranking.as_ref().map(Ranking::scores), by_class)?;
-    if !args.allow_empty_class {
-        check_no_class_vanishes(&chosen.shares).map_err(|error| {
-            anyhow!("{error}, or pass --allow-empty-class to choose all the same")
-        })?;
-    }
+    args.check_classes(&chosen)?;
     let warnings = warnings(&needed, choice.rule, ranking.as_ref(), &chosen, &candidates, &classes);
     warnings.iter().for_each(|warning| eprintln!("warning: {warning}"));
     // Candidates are the rows of the table.
     let rows: Vec<Row> = chosen.ids.iter().map(|id| Row(id.0)).collect();
     let how = json!({ "by": ranking.as_ref().map(|r| &r.name), "choice": choice });
     let subset = Subset { table: &needed, ranking: ranking.as_ref(), rows: &rows, how };
-    let mut written = Vec::new();
-    if let Some(out) = &args.out {
-        subset.write(out)?;
-        written.push(out.clone());
-    }
-    if args.export.is_wanted() {
-        written.push(args.export.write(home, &needed, &rows)?);
-    }
+    let written = args.write(home, &subset)?;
     let answer = Answer {
         examples: candidates.count(),
         kept: chosen.ids.len(),
@@ -152,6 +128,53 @@ pub fn run(home: &HomeArgs, args: SelectArgs) -> Result<ExitCode> {
     };
     args.output.answer(&answer, || answer.text())?;
     Ok(ExitCode::SUCCESS)
+}
+
+impl SelectArgs {
+    /// The scores, if there is a place for what is chosen from them.
+    fn open(&self) -> Result<ScoreFile> {
+        ensure!(
+            self.out.is_some() || self.export.is_wanted(),
+            "where to? Give --out FILE for the ids, or --export PATH for a data set of them"
+        );
+        self.out.as_deref().map_or(Ok(()), Subset::check_name)?;
+        let scores = ScoreFile::open(&self.scores)?;
+        ensure!(
+            self.out.as_deref().is_none_or(|out| !same_file(out, &self.scores)),
+            "--out would overwrite the table of scores; give another file"
+        );
+        Ok(scores)
+    }
+
+    /// The column that a rule goes by, if by any.
+    fn column(&self, rule: Rule, scores: &ScoreFile) -> Result<Option<String>> {
+        Ok(match (rule, &self.choice.by) {
+            (Rule::Random, _) => None,
+            (_, Some(by)) => Some(by.clone()),
+            (_, None) => Some(scores.header.default_column()?),
+        })
+    }
+
+    fn check_classes(&self, chosen: &Chosen) -> Result<()> {
+        if self.allow_empty_class {
+            return Ok(());
+        }
+        check_no_class_vanishes(&chosen.shares)
+            .map_err(|error| anyhow!("{error}, or pass --allow-empty-class to choose all the same"))
+    }
+
+    /// Writes the ids and the data set of them; what was written.
+    fn write(&self, home: &HomeArgs, subset: &Subset<'_>) -> Result<Vec<PathBuf>> {
+        let mut written = Vec::new();
+        if let Some(out) = &self.out {
+            subset.write(out)?;
+            written.push(out.clone());
+        }
+        if self.export.is_wanted() {
+            written.push(self.export.write(home, subset.table, subset.rows)?);
+        }
+        Ok(written)
+    }
 }
 
 /// The examples to choose from, where those are not all: those with a score.

@@ -14,7 +14,7 @@ use datadiet_store::{RunId, RunSpec};
 use datadiet_table::{SubsetFile, TrainingSet, write_json};
 use serde::Serialize;
 
-use crate::execution::{Answer, ExecutionArgs, Task, carry_out, open};
+use crate::execution::{Answer, Execution, ExecutionArgs, Task, carry_out, open};
 use crate::home::HomeArgs;
 use crate::output::OutputArgs;
 use crate::scores_file::training_set;
@@ -72,71 +72,89 @@ struct Trained {
     failed: Vec<Failure>,
 }
 
+/// What is trained on, and how accuracy is going to be judged.
+struct Plan {
+    training: Training,
+    /// None: all examples.
+    ids: Option<Vec<ExampleId>>,
+    examples: usize,
+    count: u32,
+    split: &'static str,
+}
+
 /// Runs the command.
 pub fn run(home: &HomeArgs, args: TrainArgs) -> Result<ExitCode> {
     let dataset = open(home, &args.training)?;
-    let training = Training::new(&args.training, &dataset)?;
-    let (template, all) = (&training.template, training.labels.len());
-    let count = positive("--replicas", args.replicas, 1)?;
-    let ids = subset(&args, &training, &dataset)?;
-    let examples = ids.as_ref().map_or(all, Vec::len);
-    let batch = template.schedule.batch;
-    ensure!(
-        examples >= batch as usize,
-        "a batch of {batch} is more than the {examples} examples of the subset; give --batch {}",
-        examples.min(32)
-    );
-    let split = if dataset.test().is_some() { "test" } else { "train" };
-    if split == "train" {
-        eprintln!(
-            "warning: {} has no test split: accuracy is that on the training split",
-            dataset.name()
-        );
-    }
+    let plan = Plan::new(&args, &dataset)?;
+    let (template, all) = (&plan.training.template, plan.training.labels.len());
     let folder = args.out.as_deref().and_then(Path::parent);
-    let steps = args.fixed.schedule(&template.schedule, examples, all).steps;
+    let steps = args.fixed.schedule(&template.schedule, plan.examples, all).steps;
+    let (examples, count) = (grouped(plan.examples as u64), plan.count);
     let task = Task {
         options: &args.training,
         template,
         examples: all,
-        what: format!(
-            "{} examples · {count} of {} steps",
-            grouped(examples as u64),
-            grouped(steps)
-        ),
+        what: format!("{examples} examples · {count} of {} steps", grouped(steps)),
         steps: u64::from(count) * steps,
         out: folder.map(|f| if f.as_os_str().is_empty() { Path::new(".") } else { f }),
         plan: None,
     };
     carry_out(home, args.execution, args.output, &task, |execution| {
-        training.keep_labels(&execution.store)?;
-        let name = "training".to_owned();
-        let retraining = match &ids {
-            None => Retraining::of(template, count, name),
-            Some(ids) => {
-                Retraining::on(&execution.store, template, (ids, all), args.fixed, count, name)?
-            }
+        let Some(value) = plan.train(execution, args.fixed)? else { return Ok(None) };
+        if let Some(out) = &args.out {
+            write_json(out, &value)?;
+        }
+        Ok(Some(Answer { text: value.text(), failed: value.failed.clone(), value }))
+    })
+}
+
+impl Plan {
+    fn new(args: &TrainArgs, dataset: &Dataset) -> Result<Self> {
+        let training = Training::new(&args.training, dataset)?;
+        let count = positive("--replicas", args.replicas, 1)?;
+        let ids = subset(args, &training, dataset)?;
+        let examples = ids.as_ref().map_or(training.labels.len(), Vec::len);
+        let batch = training.template.schedule.batch;
+        ensure!(
+            examples >= batch as usize,
+            "a batch of {batch} is more than the {examples} examples of the subset; give --batch {}",
+            examples.min(32)
+        );
+        let split = if dataset.test().is_some() { "test" } else { "train" };
+        if split == "train" {
+            eprintln!(
+                "warning: {} has no test split: accuracy is taken on the training split",
+                dataset.name()
+            );
+        }
+        Ok(Self { training, ids, examples, count, split })
+    }
+
+    /// None when it was stopped.
+    fn train(&self, execution: &Execution, fixed: Fixed) -> Result<Option<Trained>> {
+        let (template, of) = (&self.training.template, self.training.labels.len());
+        let (store, name) = (&execution.store, "training".to_owned());
+        self.training.keep_labels(store)?;
+        let retraining = match &self.ids {
+            None => Retraining::of(template, self.count, name),
+            Some(ids) => Retraining::on(store, template, (ids, of), fixed, self.count, name)?,
         };
         let (sweep, mut results) = (execution.sweep(), Results::default());
         sweep.train(&mut results, retraining.jobs().collect(), &|_| true)?;
         if sweep.is_stopped() {
             return Ok(None);
         }
-        let value = Trained {
-            examples,
-            of: all,
-            fixed: args.fixed,
+        Ok(Some(Trained {
+            examples: self.examples,
+            of,
+            fixed,
             spec: retraining.specs[0].clone(),
             runs: retraining.specs.iter().map(RunId::of).collect(),
-            split,
+            split: self.split,
             accuracy: retraining.test(&results),
-            failed: results.failed.clone(),
-        };
-        if let Some(out) = &args.out {
-            write_json(out, &value)?;
-        }
-        Ok(Some(Answer { text: value.text(), value, failed: results.failed }))
-    })
+            failed: results.failed,
+        }))
+    }
 }
 
 fn subset(

@@ -1,3 +1,0 @@
-#![no_main]
-
-datadiet_ingest_fuzz::reader!("npz");

@@ -1,0 +1,3 @@
+#![no_main]
+
+datadiet_fuzz::target!(datadiet_fuzz::names);

@@ -1,0 +1,3 @@
+#![no_main]
+
+datadiet_fuzz::reader!("npz");
