@@ -7,7 +7,7 @@ use anyhow::{Result, bail};
 use clap::{Args, Subcommand};
 use datadiet_core::grouped;
 use datadiet_lab::text::table;
-use datadiet_store::{RunFolder, RunSpec, RunStatus, Store, StoreError, Subset};
+use datadiet_store::{RunFolder, RunLock, RunSpec, RunStatus, Store, StoreError, Subset};
 use datadiet_table::FileError;
 use serde::Serialize;
 
@@ -311,13 +311,7 @@ fn is_garbage(run: &Listed, args: &GcArgs) -> bool {
 }
 
 fn remove(run: &Listed) -> Result<()> {
-    match RunFolder::open(&run.path) {
-        Ok((folder, _)) => folder.remove()?,
-        Err(_) => {
-            std::fs::remove_dir_all(&run.path).map_err(StoreError::io("remove", &run.path))?
-        }
-    }
-    Ok(())
+    Ok(RunLock::take(&run.path)?.remove_run()?)
 }
 
 fn gc_text(collected: &Collected) -> String {
