@@ -8,6 +8,7 @@ mod experiment;
 mod ingest;
 mod no_worker;
 mod noise;
+mod runs;
 mod scores;
 mod select;
 mod support;
