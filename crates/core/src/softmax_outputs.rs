@@ -1,20 +1,15 @@
 //! Whether rows that were given as logits look like the outputs of a softmax.
 //!
 //! A softmax of a softmax is nearly uniform, so every score of such rows is wrong and none looks so.
-//! A row looks like probabilities if all its numbers lie in [0, 1] and their sum is 1 within
-//! [`SUM_TOLERANCE`], which is wide enough for probabilities that were rounded to a few digits. A
-//! sample of rows is looked at, and all of it must look so: logits of one row may by chance.
-//!
-//! Rows of 0 and 1 alone are not taken for outputs of a softmax: people make such logits by hand.
+//! A row looks like them if all its numbers lie in [0, 1] and their sum is 1, as
+//! [`value_kind`](crate::value_kind()) has it; but all rows of the sample must look so, where that lets a
+//! few be otherwise: who passes logits said that they are logits, and of one row they may look so by
+//! chance.
 
-/// How far from 1 the sum of a row that looks like probabilities may be: 0.01, as of numbers that were
-/// rounded themselves.
-pub const SUM_TOLERANCE: f64 = 0.01 + 1e-6;
+use crate::value_kind::Sample;
 
-/// At most so many rows are looked at, spread over all of them.
-const SAMPLE: usize = 256;
-
-/// The number of rows that were looked at, if all look like outputs of a softmax; else 0.
+/// The number of rows that were looked at and say something, if all of them look like outputs of a
+/// softmax; else 0.
 ///
 /// `values` is a row-major n × `classes` matrix. Of one class a row is one number in [0, 1].
 ///
@@ -27,30 +22,14 @@ const SAMPLE: usize = 256;
 /// ```
 #[must_use]
 pub fn softmax_rows<T: Copy + Into<f64>>(values: &[T], classes: usize) -> usize {
-    let rows = values.len() / classes.max(1);
-    let looked_at = rows.min(SAMPLE);
-    let mut fractions = false;
-    for sample in 0..looked_at {
-        let row = &values[sample * rows / looked_at * classes..][..classes];
-        let mut sum = 0.0;
-        for &value in row {
-            let value: f64 = value.into();
-            if !(0.0..=1.0).contains(&value) {
-                return 0;
-            }
-            fractions |= value.fract() != 0.0;
-            sum += value;
-        }
-        if classes > 1 && (sum - 1.0).abs() > SUM_TOLERANCE {
-            return 0;
-        }
-    }
-    if fractions { looked_at } else { 0 }
+    let Sample { rows, sum_to_one, .. } = Sample::of(values, classes);
+    if sum_to_one == rows { rows } else { 0 }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::value_kind::SAMPLE;
 
     #[test]
     fn one_row_of_the_sample_that_is_unlike_settles_it() {

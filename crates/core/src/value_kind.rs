@@ -8,8 +8,11 @@ pub const ROUNDING_TOLERANCE: f64 = 0.01;
 /// A sum this far from 1 comes from the arithmetic of 32-bit floats: nothing is renormalised.
 const EXACT: f64 = 1e-4;
 
-/// Rows that are looked at.
-const SAMPLE: usize = 1000;
+/// At most so many rows are looked at, spread over all of them.
+pub(crate) const SAMPLE: usize = 1000;
+
+/// Room for the sum of numbers that were rounded themselves.
+const ROOM: f64 = 1e-6;
 
 /// Of the rows looked at, those that may be otherwise: 1 in this many.
 const EXCEPTIONS: usize = 20;
@@ -26,8 +29,44 @@ pub enum ValueKind {
     Other,
 }
 
-/// What the rows of an n × `columns` matrix look like, by a sample of them. Rows of whole numbers,
-/// such as one-hot rows, say nothing; one row in 20 may be otherwise.
+/// What the rows of a sample look like. Rows of 0 and 1 alone, such as one-hot rows, say nothing and are
+/// not counted: people make such logits by hand.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Sample {
+    /// Rows that say something.
+    pub(crate) rows: usize,
+    /// Rows in [0, 1].
+    pub(crate) in_range: usize,
+    /// Rows of these that sum to 1, within [`ROUNDING_TOLERANCE`]; of one column, all of them.
+    pub(crate) sum_to_one: usize,
+}
+
+impl Sample {
+    /// Looks at rows of an n × `columns` matrix.
+    pub(crate) fn of<T: Copy + Into<f64>>(values: &[T], columns: usize) -> Self {
+        let columns = columns.max(1);
+        let rows = values.len() / columns;
+        let looked_at = rows.min(SAMPLE);
+        let mut found = Self::default();
+        for sample in 0..looked_at {
+            let row = &values[sample * rows / looked_at * columns..][..columns];
+            let numbers = || row.iter().map(|&value| -> f64 { value.into() });
+            if numbers().all(|value| value == 0.0 || value == 1.0) {
+                continue;
+            }
+            found.rows += 1;
+            if numbers().all(|value| (0.0..=1.0).contains(&value)) {
+                found.in_range += 1;
+                let off = (numbers().sum::<f64>() - 1.0).abs();
+                found.sum_to_one += usize::from(columns == 1 || off <= ROUNDING_TOLERANCE + ROOM);
+            }
+        }
+        found
+    }
+}
+
+/// What the rows of an n × `columns` matrix look like, by a sample of them. Rows of 0 and 1 alone say
+/// nothing; one row in 20 may be otherwise.
 ///
 /// A row of logits lies in [0, 1] and sums to 1 only by a rare accident, many rows never do.
 ///
@@ -42,23 +81,9 @@ pub enum ValueKind {
 /// ```
 #[must_use]
 pub fn value_kind(values: &[f32], columns: usize) -> ValueKind {
-    let columns = columns.max(1);
-    let rows = values.len() / columns;
-    let step = rows.div_ceil(SAMPLE).max(1);
-    let (mut looked, mut in_range, mut sums) = (0, 0, 0);
-    for row in values.chunks_exact(columns).step_by(step) {
-        if row.iter().all(|value| value.fract() == 0.0) {
-            continue;
-        }
-        looked += 1;
-        if row.iter().all(|value| (0.0..=1.0).contains(value)) {
-            in_range += 1;
-            let off = (row_sum(row) - 1.0).abs();
-            sums += usize::from(columns == 1 || off <= ROUNDING_TOLERANCE);
-        }
-    }
-    let nearly_all = |count: usize| looked > 0 && (looked - count) * EXCEPTIONS <= looked;
-    if nearly_all(sums) {
+    let Sample { rows, in_range, sum_to_one } = Sample::of(values, columns);
+    let nearly_all = |count: usize| rows > 0 && (rows - count) * EXCEPTIONS <= rows;
+    if nearly_all(sum_to_one) {
         ValueKind::Probabilities
     } else if nearly_all(in_range) {
         ValueKind::Fractions
