@@ -175,23 +175,19 @@ def softmax_rows(matrix: npt.NDArray[Any]) -> int:
     return _datadiet.softmax_rows(matrix, matrix.ndim) if matrix.ndim in (2, 3) else 0
 
 
-def warn_of_rounded(probs: npt.NDArray[Any]) -> bool:
-    """Warns of rows that do not sum to 1 by more than their type explains; whether there are some.
+def warn_of_rounded(probs: npt.NDArray[Any]) -> None:
+    """Warns of rows that do not sum to 1 by more than their type explains.
 
     Sums that are too far off for any score are left to the compiled part, which refuses them.
     """
-    if probs.ndim not in (2, 3):
-        return False
-    off = _datadiet.furthest_sum(probs, probs.ndim)
+    off = _datadiet.furthest_sum(probs, probs.ndim) if probs.ndim in (2, 3) else 0.0
     least = 0.004 if probs.dtype.itemsize == 2 else 1e-4
-    if not least < off <= 0.01:
-        return False
-    warnings.warn(
-        f"probs: the sums of rows are up to {off:.1g} from 1, as of rounded numbers; each such row is "
-        "divided by its sum",
-        stacklevel=5,
-    )
-    return True
+    if least < off <= 0.01:
+        warnings.warn(
+            f"probs: the sums of rows are up to {off:.1g} from 1, as of rounded numbers; each such row"
+            " is divided by its sum",
+            stacklevel=5,
+        )
 
 
 def softmax_error() -> ProbabilityError:

@@ -90,14 +90,14 @@ class Recorder:
     ['id', 'el2n@2', 'l1@2']
     """
 
-    __slots__ = ("_pass", "_recorder", "_rounded", "_suspicious")
+    __slots__ = ("_first_probs", "_pass", "_recorder", "_suspicious")
 
     _recorder: _datadiet.Recorder
     _pass: str
     # Rows so far that all look like outputs of a softmax; None once one did not.
     _suspicious: int | None
-    # Whether rounded probabilities were told.
-    _rounded: bool
+    # Whether no batch of probabilities was looked at: the first tells whether they are rounded.
+    _first_probs: bool
 
     def __init__(
         self,
@@ -128,7 +128,7 @@ class Recorder:
             raise TypeError(f"pass_ is {pass_!r}; pass a text")
         self._pass = pass_
         self._suspicious = 0
-        self._rounded = False
+        self._first_probs = True
         self._recorder = _datadiet.Recorder(n_examples, n_classes, epochs, mergeable)
 
     def update(
@@ -170,8 +170,9 @@ class Recorder:
         matrix, probabilities = either(logits, probs)
         if not probabilities:
             self._suspect(matrix)
-        elif not self._rounded:
-            self._rounded = warn_of_rounded(matrix)
+        elif self._first_probs and matrix.size:
+            self._first_probs = False
+            warn_of_rounded(matrix)
         self._recorder.update(wholes(ids, "ids"), matrix, wholes(labels), probabilities)
 
     def _suspect(self, logits: npt.NDArray[Any]) -> None:
@@ -356,7 +357,7 @@ class Recorder:
     def __setstate__(self, state: dict[str, npt.NDArray[Any]]) -> None:
         self._recorder = _datadiet.Recorder.of_state(state)
         self._suspicious = 0
-        self._rounded = False
+        self._first_probs = True
         self._pass = _pass_of(state, RECORDED_PASS)
 
     def _facts(self) -> dict[str, Any]:

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use clap::Args;
-use datadiet_store::ListRef;
+use datadiet_core::sha256;
 use datadiet_table::{ColumnSummary, hard_end};
 use serde::Serialize;
 
@@ -51,12 +51,12 @@ pub fn check_writable(out: &Path) -> Result<()> {
     })
 }
 
-/// `FOLDER/NAME-ID`, the id being that of what was asked for: the same question finds its answer.
+/// `FOLDER/NAME-ID`, the id a digest of what was asked for: the same question finds its answer.
 ///
 /// # Errors
 /// When it cannot be written as JSON.
 pub fn named_folder(folder: &str, name: &str, asked: &impl Serialize) -> Result<PathBuf> {
     let text = serde_json::to_string(asked)?;
-    let id = ListRef::of(&text.bytes().map(u32::from).collect::<Vec<u32>>()).sha256;
-    Ok(Path::new(folder).join(format!("{name}-{}", &id[..8])))
+    let id = &sha256(text.as_bytes())[..8];
+    Ok(Path::new(folder).join(format!("{name}-{id}")))
 }

@@ -7,9 +7,14 @@
 /// ```
 #[must_use]
 pub fn grouped(number: u64) -> String {
-    let digits = number.to_string();
+    group_digits(&number.to_string())
+}
+
+/// The digits of a whole number with commas between groups of three.
+#[must_use]
+pub fn group_digits(digits: &str) -> String {
     let mut text = String::new();
-    for (index, digit) in digits.chars().enumerate() {
+    for (index, digit) in digits.char_indices() {
         if index > 0 && (digits.len() - index).is_multiple_of(3) {
             text.push(',');
         }

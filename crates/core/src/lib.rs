@@ -24,6 +24,7 @@
 pub mod barrier;
 mod checks;
 mod correct;
+mod digest;
 mod el2n;
 mod entropy;
 mod epoch_rows;
@@ -47,7 +48,6 @@ mod row_scores;
 mod score_error;
 mod score_kind;
 pub mod selection;
-mod softmax_outputs;
 pub mod stats;
 pub mod streams;
 mod training_dynamics;
@@ -56,18 +56,19 @@ pub mod value_kind;
 
 pub use barrier::barrier;
 pub use correct::correct;
+pub use digest::{hex, sha256};
 pub use el2n::{el2n, el2n_into};
 pub use entropy::entropy;
 pub use example_id::ExampleId;
 pub use fast::{BatchScores, Element, Matrix};
 pub use forgetting_key::forgetting_key;
-pub use grouped::grouped;
+pub use grouped::{group_digits, grouped};
 pub use kernel_distance::{KernelError, kernel_distance};
 pub use l1::l1;
 pub use logit_scores::LogitScores;
 pub use loss::loss;
 pub use margin::{max_margin, sum_margin};
-pub use nearest::nearest;
+pub use nearest::{by_likeness, nearest};
 pub use progress::{Progress, Silent};
 pub use recorder_state::StateColumn;
 pub use score_error::{PROBABILITY_TOLERANCE, ScoreError};
@@ -76,7 +77,6 @@ pub use selection::{
     Amount, Candidates, Choice, Chosen, ClassShare, Classes, KeepFraction, KeepFractionError,
     Quota, Rule, RuleOptions, Scores, SelectionError, check_no_class_vanishes, class_shares, skew,
 };
-pub use softmax_outputs::{furthest_sum, softmax_rows};
 pub use stats::{
     Detection, Interval, Reliability, StatsError, average_ranks, band, detection,
     mean_and_standard_error, order, percentile, reliability, replicas_for, spearman,
@@ -85,4 +85,6 @@ pub use stats::{
 pub use streams::{Stream, permutation, rng};
 pub use training_dynamics::{EpochError, TrainingDynamics};
 pub use trajectory_recorder::TrajectoryRecorder;
-pub use value_kind::{RoundedRows, ValueKind, rounded_rows, value_kind};
+pub use value_kind::{
+    RoundedRows, ValueKind, furthest_sum, rounded_rows, softmax_rows, value_kind,
+};

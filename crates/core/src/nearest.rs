@@ -7,10 +7,21 @@
 
 /// The most similar of `names`, if any is similar; of several, the first.
 pub fn nearest<'a>(text: &str, names: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let likely = ranked(text, names).into_iter().next();
+    likely.filter(|(likeness, _)| *likeness >= 0.5).map(|(_, name)| name)
+}
+
+/// All of `names`, the most similar first, equally similar ones in their own order.
+pub fn by_likeness<'a>(text: &str, names: impl IntoIterator<Item = &'a str>) -> Vec<&'a str> {
+    ranked(text, names).into_iter().map(|(_, name)| name).collect()
+}
+
+fn ranked<'a>(text: &str, names: impl IntoIterator<Item = &'a str>) -> Vec<(f64, &'a str)> {
     let text = plain(text);
     let likely = names.into_iter().map(|name| (likeness(&text, &plain(name)), name));
-    let likely = likely.filter(|(likeness, _)| *likeness >= 0.5);
-    likely.reduce(|best, next| if next.0 > best.0 { next } else { best }).map(|(_, name)| name)
+    let mut likely: Vec<_> = likely.collect();
+    likely.sort_by(|a, b| b.0.total_cmp(&a.0));
+    likely
 }
 
 fn plain(name: &str) -> String {

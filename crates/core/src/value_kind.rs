@@ -6,8 +6,11 @@ use crate::PROBABILITY_TOLERANCE;
 /// A sum this far from 1 comes from the arithmetic of 32-bit floats: such rows are left as they are.
 pub(crate) const EXACT_SUM: f64 = 1e-4;
 
-/// Rows that are looked at.
+/// At most so many rows are looked at, spread over all of them.
 const SAMPLE: usize = 1000;
+
+/// Room for the sum of numbers that were rounded themselves.
+const ROOM: f64 = 1e-6;
 
 /// Of the rows looked at, those that may be otherwise: 1 in this many.
 const EXCEPTIONS: usize = 20;
@@ -24,8 +27,48 @@ pub enum ValueKind {
     Other,
 }
 
-/// What the rows of an n × `columns` matrix look like, by a sample of them. Rows of whole numbers,
-/// such as one-hot rows, say nothing; one row in 20 may be otherwise.
+/// What the rows of a sample look like. Rows of 0 and 1 alone, such as one-hot rows, say nothing and are
+/// not counted: people make such logits by hand.
+#[derive(Clone, Copy, Debug, Default)]
+struct Sample {
+    /// Rows that say something.
+    rows: usize,
+    /// Rows in [0, 1].
+    in_range: usize,
+    /// Rows of these that sum to 1, within [`PROBABILITY_TOLERANCE`]; of one column, all of them.
+    sum_to_one: usize,
+    /// How far the sums of the rows in [0, 1] are from 1, at most.
+    furthest: f64,
+}
+
+impl Sample {
+    /// Looks at rows of an n × `columns` matrix.
+    fn of<T: Copy + Into<f64>>(values: &[T], columns: usize) -> Self {
+        let columns = columns.max(1);
+        let rows = values.len() / columns;
+        let looked_at = rows.min(SAMPLE);
+        let mut found = Self::default();
+        for sample in 0..looked_at {
+            let row = &values[sample * rows / looked_at * columns..][..columns];
+            let numbers = || row.iter().map(|&value| -> f64 { value.into() });
+            if numbers().all(|value| value == 0.0 || value == 1.0) {
+                continue;
+            }
+            found.rows += 1;
+            if numbers().all(|value| (0.0..=1.0).contains(&value)) {
+                found.in_range += 1;
+                let off = (numbers().sum::<f64>() - 1.0).abs();
+                found.furthest = found.furthest.max(off);
+                found.sum_to_one +=
+                    usize::from(columns == 1 || off <= PROBABILITY_TOLERANCE + ROOM);
+            }
+        }
+        found
+    }
+}
+
+/// What the rows of an n × `columns` matrix look like, by a sample of them. Rows of 0 and 1 alone say
+/// nothing; one row in 20 may be otherwise.
 ///
 /// A row of logits lies in [0, 1] and sums to 1 only by a rare accident, many rows never do.
 ///
@@ -40,29 +83,47 @@ pub enum ValueKind {
 /// ```
 #[must_use]
 pub fn value_kind(values: &[f32], columns: usize) -> ValueKind {
-    let columns = columns.max(1);
-    let rows = values.len() / columns;
-    let step = rows.div_ceil(SAMPLE).max(1);
-    let (mut looked, mut in_range, mut sums) = (0, 0, 0);
-    for row in values.chunks_exact(columns).step_by(step) {
-        if row.iter().all(|value| value.fract() == 0.0) {
-            continue;
-        }
-        looked += 1;
-        if row.iter().all(|value| (0.0..=1.0).contains(value)) {
-            in_range += 1;
-            let off = (row_sum(row) - 1.0).abs();
-            sums += usize::from(columns == 1 || off <= PROBABILITY_TOLERANCE);
-        }
-    }
-    let nearly_all = |count: usize| looked > 0 && (looked - count) * EXCEPTIONS <= looked;
-    if nearly_all(sums) {
+    let Sample { rows, in_range, sum_to_one, .. } = Sample::of(values, columns);
+    let nearly_all = |count: usize| rows > 0 && (rows - count) * EXCEPTIONS <= rows;
+    if nearly_all(sum_to_one) {
         ValueKind::Probabilities
     } else if nearly_all(in_range) {
         ValueKind::Fractions
     } else {
         ValueKind::Other
     }
+}
+
+/// The number of rows that were looked at and say something, if all of them look like outputs of a
+/// softmax; else 0.
+///
+/// Where [`value_kind`] lets a few rows be otherwise, here none may be: who passes logits said that they
+/// are logits, and of one row they may look so by chance. `values` is a row-major n × `classes` matrix. Of
+/// one class a row is one number in [0, 1].
+///
+/// ```
+/// use datadiet_core::softmax_rows;
+///
+/// assert_eq!(softmax_rows(&[0.1f32, 0.9, 0.75, 0.25], 2), 2);
+/// assert_eq!(softmax_rows(&[-0.1f32, 1.1, 0.75, 0.25], 2), 0);
+/// assert_eq!(softmax_rows(&[0.0f32, 1.0, 1.0, 0.0], 2), 0);
+/// ```
+#[must_use]
+pub fn softmax_rows<T: Copy + Into<f64>>(values: &[T], classes: usize) -> usize {
+    let Sample { rows, sum_to_one, .. } = Sample::of(values, classes);
+    if sum_to_one == rows { rows } else { 0 }
+}
+
+/// How far the sums of rows of probabilities are from 1, at most, by the same sample.
+///
+/// `values` is a row-major n × `classes` matrix.
+///
+/// ```
+/// assert_eq!(datadiet_core::furthest_sum(&[0.5f32, 0.5, 0.5, 0.75], 2), 0.25);
+/// ```
+#[must_use]
+pub fn furthest_sum<T: Copy + Into<f64>>(values: &[T], classes: usize) -> f64 {
+    Sample::of(values, classes).furthest
 }
 
 /// How far rows of probabilities sum from 1.
@@ -141,5 +202,31 @@ mod tests {
         assert_eq!(rounded_rows(&mut far, 2, true).unwrap().furthest, 7.0);
         assert_eq!(far, [0.5, 0.5, 0.25, 0.75]);
         assert!(rounded_rows(&mut [0.0, 0.0], 2, true).is_err());
+    }
+
+    #[test]
+    fn one_row_of_the_sample_that_is_unlike_settles_it() {
+        let mut values = [0.25f64, 0.75].repeat(SAMPLE);
+        assert_eq!(softmax_rows(&values, 2), SAMPLE);
+        values[2 * 100] = 0.3;
+        assert_eq!(softmax_rows(&values, 2), 0);
+    }
+
+    #[test]
+    fn a_large_matrix_is_sampled_to_its_end() {
+        let mut values = [0.25f32, 0.75].repeat(10 * SAMPLE);
+        assert_eq!(softmax_rows(&values, 2), SAMPLE);
+        for value in &mut values[2 * 9 * SAMPLE..] {
+            *value += 3.0;
+        }
+        assert_eq!(softmax_rows(&values, 2), 0);
+    }
+
+    #[test]
+    fn rounded_probabilities_look_like_them() {
+        assert_eq!(softmax_rows(&[0.333f32, 0.333, 0.333], 3), 1);
+        assert_eq!(softmax_rows(&[0.33f32, 0.33, 0.33], 3), 1);
+        assert_eq!(softmax_rows(&[0.3f32, 0.3, 0.3], 3), 0);
+        assert_eq!(softmax_rows::<f32>(&[], 3), 0);
     }
 }

@@ -11,9 +11,8 @@ mod download;
 mod fashion_mnist;
 
 use crate::leftovers;
-use crate::nearest::nearest;
 use crate::{DataError, DataHome, Dataset, ImportOptions, RawDataset, Result, write_cache};
-use datadiet_core::Progress;
+use datadiet_core::{Progress, nearest};
 use std::path::Path;
 
 /// The names that [`fetch`] knows.
@@ -83,7 +82,7 @@ fn temporary_folder(home: &DataHome) -> Result<tempfile::TempDir> {
 fn not_fetchable(name: &str) -> DataError {
     DataError::NotFetchable {
         name: name.into(),
-        nearest: nearest(name, FETCHABLE),
+        nearest: nearest(name, FETCHABLE).map(str::to_owned),
         known: FETCHABLE.join(", "),
     }
 }

@@ -4,8 +4,8 @@
 //! progress and are not listed.
 
 use crate::fetch::FETCHABLE;
-use crate::nearest::nearest;
 use crate::{DataError, Dataset, Result};
+use datadiet_core::nearest;
 use std::path::{Path, PathBuf};
 
 /// Name of the cache file in a data set's folder.
@@ -93,8 +93,8 @@ impl DataHome {
     pub(crate) fn unknown(&self, name: &str) -> DataError {
         let imported = self.names();
         let known = imported.iter().map(String::as_str).chain(FETCHABLE);
-        let near = nearest(name, known).filter(|near| near != name);
-        let wanted = near.as_deref().unwrap_or(name);
+        let near = nearest(name, known).filter(|near| *near != name);
+        let wanted = near.unwrap_or(name);
         let hint = if imported.iter().any(|name| name == wanted) {
             format!("imported are {}", imported.join(", "))
         } else if FETCHABLE.contains(&wanted) {
@@ -105,7 +105,7 @@ impl DataHome {
                 FETCHABLE.join(", ")
             )
         };
-        DataError::UnknownDataset { name: name.into(), nearest: near, hint }
+        DataError::UnknownDataset { name: name.into(), nearest: near.map(str::to_owned), hint }
     }
 }
 

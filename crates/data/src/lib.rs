@@ -36,7 +36,6 @@ mod images;
 mod label_noise;
 mod leftovers;
 mod moments;
-mod nearest;
 mod notes;
 mod options;
 mod overlap;

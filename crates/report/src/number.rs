@@ -1,5 +1,7 @@
 //! Numbers as text: exact for programs, short for people, even for axes.
 
+use datadiet_core::group_digits;
+
 /// The shortest text that reads back as the same number.
 pub fn exact(value: f64) -> String {
     let size = value.abs();
@@ -63,19 +65,9 @@ fn dress(text: &str) -> String {
         None => ("", text),
     };
     let whole = digits.find(['.', 'e']).unwrap_or(digits.len());
-    let grouped = if whole > 3 { group(&digits[..whole]) } else { digits[..whole].to_owned() };
+    let grouped =
+        if whole > 3 { group_digits(&digits[..whole]) } else { digits[..whole].to_owned() };
     format!("{sign}{grouped}{}", digits[whole..].replace('-', "−"))
-}
-
-fn group(digits: &str) -> String {
-    let mut grouped = String::new();
-    for (index, digit) in digits.char_indices() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            grouped.push(',');
-        }
-        grouped.push(digit);
-    }
-    grouped
 }
 
 #[cfg(test)]

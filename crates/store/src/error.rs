@@ -36,6 +36,11 @@ pub enum StoreError {
         /// Process and time, as the holder wrote them.
         holder: String,
     },
+    /// Another process removes what no run needs.
+    #[error(
+        "the store {0} is being cleaned up by another `datadiet runs gc`; try again when it has ended"
+    )]
+    Cleaning(PathBuf),
 }
 
 impl From<TableError> for StoreError {

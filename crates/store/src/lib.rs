@@ -4,10 +4,12 @@
 //! A *run* is one training, described completely by a [`RunSpec`]; its [`RunId`] is a hash of the
 //! specification, so the same specification never trains twice. Everything is written aside,
 //! synced and renamed, and the completion marker goes last: a reader never sees half a file, and a
-//! killed run is recognised as unfinished.
+//! killed run is recognised as unfinished. Whatever is being written or removed has a name that
+//! begins with `.aside-`, and is no part of the store.
 //!
 //! ```text
 //! <store>/STORE                          layout version
+//! <store>/lock                           shared by all who use the store, held alone to clean it up
 //! <store>/lists/<sha-256>.parquet        ids of a subset, or labels, that runs refer to
 //! <store>/runs/<run id>/spec.json        the resolved specification, saved before the first step
 //!                      /lock             held while a worker trains; names the holder
@@ -22,19 +24,24 @@
 
 pub mod catalogue;
 mod error;
+mod garbage;
 mod lists;
 mod measurement;
 mod run_folder;
 mod run_id;
+mod run_lock;
 mod spec;
 mod store;
+mod store_lock;
 pub mod worker;
 
 pub use error::StoreError;
+pub use garbage::{Cleaner, Garbage, Unused, UnusedKind};
 pub use lists::ListRef;
 pub use measurement::{KernelDistance, Line, Measured, Measurement, MeasurementFolder, Risks};
-pub use run_folder::{RunFailure, RunFolder, RunLock, RunResult, RunStatus, TimedAccuracy};
+pub use run_folder::{RunFailure, RunFolder, RunResult, RunStatus, TimedAccuracy};
 pub use run_id::RunId;
+pub use run_lock::RunLock;
 pub use spec::{
     Augmentation, DeviceKind, Labels, LearningRate, NetworkSpec, Precision, Recording, RunSpec,
     Schedule, Spawn, Subset,

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use datadiet_core::hex;
 use datadiet_table::{Column, Table};
 
 use crate::StoreError;
@@ -29,8 +30,7 @@ impl ListRef {
     pub fn of(values: &[u32]) -> Self {
         let mut digest = Sha256::new();
         values.iter().for_each(|value| digest.update(value.to_le_bytes()));
-        let sha256 = digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
-        Self { sha256, length: values.len() as u32 }
+        Self { sha256: hex(&digest.finalize()), length: values.len() as u32 }
     }
 
     fn file(&self, root: &Path) -> PathBuf {
@@ -58,5 +58,5 @@ pub(crate) fn read(root: &Path, list: &ListRef) -> Result<Vec<u32>, StoreError> 
     if ListRef::of(values) == *list {
         return Ok(values.to_vec());
     }
-    Err(StoreError::damaged(&file, "its numbers are not those that its name promises"))
+    Err(StoreError::damaged(&file, "its numbers are others than its name says"))
 }

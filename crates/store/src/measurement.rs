@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use crate::run_folder::read_json;
+use crate::run_folder::{prepare, read_json};
 use crate::run_id::short_digest;
 use datadiet_table::write_json;
 
@@ -26,6 +26,14 @@ impl Measurement {
     pub fn id(&self) -> String {
         // Fields serialise in the order of their declaration, so the text is canonical.
         short_digest(&serde_json::to_string(self).expect("a measurement is plain data"))
+    }
+
+    /// The runs whose weights it is made on.
+    pub fn runs(&self) -> Vec<&RunId> {
+        match self {
+            Self::KernelDistance(distance) => vec![&distance.run],
+            Self::Line(line) => vec![&line.from, &line.to],
+        }
     }
 }
 
@@ -57,7 +65,7 @@ pub struct Line {
     pub alphas: Vec<f64>,
     /// Sets of ids to evaluate on, each ascending.
     pub sets: Vec<ListRef>,
-    /// Training examples from which batch-norm statistics are taken anew at every point.
+    /// Training examples from which batch-norm statistics are taken at every point.
     pub statistics: u32,
 }
 
@@ -105,7 +113,7 @@ pub struct MeasurementFolder {
     path: PathBuf,
 }
 
-const REQUEST: &str = "measurement.json";
+pub(crate) const REQUEST: &str = "measurement.json";
 
 impl MeasurementFolder {
     pub(crate) fn of(root: &Path, measurement: &Measurement) -> Self {
@@ -115,7 +123,7 @@ impl MeasurementFolder {
     /// Opens an existing folder by path, as a worker process does.
     ///
     /// # Errors
-    /// When it says not what to measure, or is damaged.
+    /// When it does not say what to measure, or is damaged.
     pub fn open(path: &Path) -> Result<(Self, Measurement), StoreError> {
         let file = path.join(REQUEST);
         let measurement = read_json(&file)?.ok_or_else(|| {
@@ -129,13 +137,12 @@ impl MeasurementFolder {
         &self.path
     }
 
-    /// Makes the folder and saves what is to be measured.
+    /// Makes the folder with what is to be measured in it.
     ///
     /// # Errors
     /// When it cannot be written.
     pub fn prepare(&self, measurement: &Measurement) -> Result<(), StoreError> {
-        let file = self.path.join(REQUEST);
-        if file.exists() { Ok(()) } else { Ok(write_json(&file, measurement)?) }
+        Ok(prepare(&self.path, REQUEST, measurement)?)
     }
 
     /// What was measured, once it was.

@@ -1,15 +1,21 @@
 //! One run on disk: its specification, lock, checkpoint, scores and outcome.
 
-use std::fs::{self, File, OpenOptions, TryLockError};
-use std::io::{Read, Seek, Write};
+use std::fs;
 use std::path::{Path, PathBuf};
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use datadiet_table::{Table, write_json};
+use datadiet_table::{FileError, Table, make_folder_atomically, write_json};
 
-use crate::{ListRef, RunId, RunSpec, StoreError, lists};
+use crate::{ListRef, RunId, RunLock, RunSpec, StoreError, lists};
+
+/// The specification; a run folder has it from the first moment.
+pub(crate) const SPEC: &str = "spec.json";
+/// The outcome; what makes a run complete.
+pub(crate) const RESULT: &str = "result.json";
+/// The state to go on from.
+pub(crate) const CHECKPOINT: &str = "checkpoint.safetensors";
 
 /// The folder of one run.
 #[derive(Clone, Debug)]
@@ -84,12 +90,6 @@ pub struct RunFailure {
     pub learning_rate: Option<f64>,
 }
 
-/// Held while a worker trains a run; released when dropped or when the process dies.
-#[derive(Debug)]
-pub struct RunLock {
-    _file: File,
-}
-
 impl RunFolder {
     pub(crate) fn new(path: PathBuf, id: RunId) -> Self {
         Self { path, id }
@@ -100,7 +100,7 @@ impl RunFolder {
     /// # Errors
     /// When its specification is missing, damaged, or belongs to another folder.
     pub fn open(path: &Path) -> Result<(Self, RunSpec), StoreError> {
-        let file = path.join("spec.json");
+        let file = path.join(SPEC);
         let spec: RunSpec = read_json(&file)?.ok_or_else(|| {
             StoreError::damaged(&file, "missing: this is not a run folder of datadiet")
         })?;
@@ -121,10 +121,12 @@ impl RunFolder {
         &self.path
     }
 
-    /// Makes the folder and saves the specification, before anything is trained.
+    /// Makes the folder with the specification in it, before anything is trained.
+    ///
+    /// # Errors
+    /// When it cannot be written.
     pub fn prepare(&self, spec: &RunSpec) -> Result<(), StoreError> {
-        let file = self.path.join("spec.json");
-        if file.exists() { Ok(()) } else { Ok(write_json(&file, spec)?) }
+        Ok(prepare(&self.path, SPEC, spec)?)
     }
 
     /// Takes the run's lock.
@@ -132,32 +134,7 @@ impl RunFolder {
     /// # Errors
     /// [`StoreError::Locked`], naming the holder, while another process trains this run.
     pub fn lock(&self) -> Result<RunLock, StoreError> {
-        let path = self.path.join("lock");
-        let mut file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .open(&path)
-            .map_err(StoreError::io("open", &path))?;
-        match file.try_lock() {
-            Ok(()) => {
-                let holder = format!("process {}\n", std::process::id());
-                file.set_len(0)
-                    .and_then(|()| file.write_all(holder.as_bytes()))
-                    .map_err(StoreError::io("write", &path))?;
-                Ok(RunLock { _file: file })
-            }
-            Err(TryLockError::WouldBlock) => Err(self.locked(&mut file)),
-            Err(TryLockError::Error(error)) => Err(StoreError::io("lock", &path)(error)),
-        }
-    }
-
-    fn locked(&self, file: &mut File) -> StoreError {
-        let mut holder = String::new();
-        let _ = file.rewind().and_then(|()| file.read_to_string(&mut holder));
-        let holder = if holder.trim().is_empty() { "another process" } else { holder.trim() };
-        StoreError::Locked { id: self.id.to_string(), holder: holder.to_owned() }
+        RunLock::take(&self.path)
     }
 
     /// How far the run has come.
@@ -182,7 +159,7 @@ impl RunFolder {
         Ok(write_json(&self.failure_file(), failure)?)
     }
 
-    /// Forgets a recorded failure and the state that led to it, so that the run starts anew.
+    /// Forgets a recorded failure and the state that led to it, so that the run starts again.
     pub fn retry(&self) -> Result<(), StoreError> {
         remove_if_there(&self.checkpoint_file())?;
         remove_if_there(&self.failure_file())
@@ -191,25 +168,6 @@ impl RunFolder {
     /// Bytes on disk.
     pub fn bytes(&self) -> u64 {
         bytes_below(&self.path)
-    }
-
-    /// Removes the run and all that it has.
-    ///
-    /// # Errors
-    /// [`StoreError::Locked`] while it is being trained.
-    pub fn remove(&self) -> Result<(), StoreError> {
-        let _lock = self.lock()?;
-        // The specification goes last: a half-removed run can be removed again.
-        remove_if_there(&self.result_file())?;
-        let spec = self.path.join("spec.json");
-        let entries = fs::read_dir(&self.path).map_err(StoreError::io("read", &self.path))?;
-        for entry in entries.flatten().filter(|entry| entry.path() != spec) {
-            let path = entry.path();
-            let removed =
-                if path.is_dir() { fs::remove_dir_all(&path) } else { fs::remove_file(&path) };
-            removed.map_err(StoreError::io("remove", &path))?;
-        }
-        fs::remove_dir_all(&self.path).map_err(StoreError::io("remove", &self.path))
     }
 
     /// The folder of another run of the store, by its id.
@@ -225,7 +183,7 @@ impl RunFolder {
 
     /// The newest state to resume from.
     pub fn checkpoint_file(&self) -> PathBuf {
-        self.path.join("checkpoint.safetensors")
+        self.path.join(CHECKPOINT)
     }
 
     /// Writes the scores taken after `step` steps.
@@ -248,12 +206,25 @@ impl RunFolder {
     }
 
     fn result_file(&self) -> PathBuf {
-        self.path.join("result.json")
+        self.path.join(RESULT)
     }
 
     fn failure_file(&self) -> PathBuf {
         self.path.join("failure.json")
     }
+}
+
+/// Makes a folder with `request` in it under `name`; into a damaged one without it, it is put back.
+pub(crate) fn prepare(
+    folder: &Path,
+    name: &str,
+    request: &impl Serialize,
+) -> Result<(), FileError> {
+    if !folder.exists() {
+        make_folder_atomically(folder, |aside| write_json(&aside.join(name), request))?;
+    }
+    let file = folder.join(name);
+    if file.exists() { Ok(()) } else { write_json(&file, request) }
 }
 
 pub(crate) fn read_json<T: DeserializeOwned>(path: &Path) -> Result<Option<T>, StoreError> {
@@ -265,7 +236,7 @@ pub(crate) fn read_json<T: DeserializeOwned>(path: &Path) -> Result<Option<T>, S
     serde_json::from_slice(&text).map(Some).map_err(|error| StoreError::damaged(path, error))
 }
 
-fn bytes_below(folder: &Path) -> u64 {
+pub(crate) fn bytes_below(folder: &Path) -> u64 {
     let entries = fs::read_dir(folder).into_iter().flatten().flatten();
     let size = |entry: fs::DirEntry| match entry.metadata() {
         Ok(about) if about.is_dir() => bytes_below(&entry.path()),

@@ -2,8 +2,8 @@
 
 use std::fmt;
 
+use datadiet_core::sha256;
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 
 use crate::RunSpec;
 
@@ -28,8 +28,7 @@ impl RunId {
 
 /// The first 16 hexadecimal digits of the SHA-256 of a text.
 pub(crate) fn short_digest(text: &str) -> String {
-    let digest = Sha256::digest(text.as_bytes());
-    digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+    sha256(text.as_bytes())[..16].to_owned()
 }
 
 impl fmt::Display for RunId {

@@ -1,17 +1,21 @@
 //! The folder that holds all runs.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use datadiet_table::write_atomically;
+use datadiet_table::{ASIDE, write_atomically};
+
+use crate::store_lock::StoreLock;
 
 use crate::{
     ListRef, Measurement, MeasurementFolder, RunFolder, RunId, RunSpec, StoreError, lists,
 };
 
-/// A folder of runs with a layout version.
+/// A folder of runs with a layout version. While it is open, nothing that no run needs yet is removed.
 #[derive(Clone, Debug)]
 pub struct Store {
     root: PathBuf,
+    lock: Arc<StoreLock>,
 }
 
 impl Store {
@@ -21,7 +25,8 @@ impl Store {
     /// Opens the store at `root`, making it when it does not exist.
     ///
     /// # Errors
-    /// When the folder cannot be written, or holds a store with another layout.
+    /// When the folder cannot be written, or holds a store with another layout; when another process
+    /// is cleaning it up and does not end.
     pub fn open(root: impl Into<PathBuf>) -> Result<Self, StoreError> {
         let root = root.into();
         let marker = root.join("STORE");
@@ -35,7 +40,12 @@ impl Store {
             }
             Err(error) => return Err(StoreError::io("read", &marker)(error)),
         }
-        Ok(Self { root })
+        let lock = Arc::new(StoreLock::share(&root)?);
+        Ok(Self { root, lock })
+    }
+
+    pub(crate) fn lock(&self) -> &StoreLock {
+        &self.lock
     }
 
     /// Where the store is.
@@ -76,18 +86,28 @@ impl Store {
     /// # Errors
     /// When the store cannot be read.
     pub fn run_folders(&self) -> Result<Vec<PathBuf>, StoreError> {
-        let folder = self.root.join("runs");
-        let entries = match std::fs::read_dir(&folder) {
-            Ok(entries) => entries,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
-            Err(error) => return Err(StoreError::io("read", &folder)(error)),
-        };
-        let paths = entries.map(|entry| Ok(entry?.path())).collect::<std::io::Result<Vec<_>>>();
-        let mut paths = paths.map_err(StoreError::io("read", &folder))?;
-        paths.retain(|path| path.is_dir());
-        paths.sort();
+        let mut paths = entries(&self.root.join("runs"))?;
+        paths.retain(|path| path.is_dir() && !is_aside(path));
         Ok(paths)
     }
+}
+
+/// What is in a folder, by name; nothing where there is no such folder.
+pub(crate) fn entries(folder: &Path) -> Result<Vec<PathBuf>, StoreError> {
+    let entries = match std::fs::read_dir(folder) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(StoreError::io("read", folder)(error)),
+    };
+    let paths = entries.map(|entry| Ok(entry?.path())).collect::<std::io::Result<Vec<_>>>();
+    let mut paths = paths.map_err(StoreError::io("read", folder))?;
+    paths.sort();
+    Ok(paths)
+}
+
+/// Whether it is being written or removed, or was left behind half-written.
+pub(crate) fn is_aside(path: &Path) -> bool {
+    path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(ASIDE))
 }
 
 fn check_version(root: &Path, text: &str) -> Result<(), StoreError> {

@@ -22,7 +22,9 @@ mod suspects;
 mod table;
 mod truth;
 
-pub use atomic::{write_atomically, write_json};
+pub use atomic::{
+    ASIDE, make_folder_atomically, remove_folder_atomically, write_atomically, write_json,
+};
 pub use card::{
     Accuracy, Card, ColumnSummary, DataRef, FailedReplica, IngestedFile, IngestedFiles,
     IngestedRun, TimePoint,

@@ -1,5 +1,7 @@
 //! `datadiet runs`: list, show and clean up the trainings in the store.
 
+mod gc;
+
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -7,7 +9,7 @@ use anyhow::{Result, bail};
 use clap::{Args, Subcommand};
 use datadiet_core::grouped;
 use datadiet_lab::text::table;
-use datadiet_store::{RunFolder, RunSpec, RunStatus, Store, StoreError, Subset};
+use datadiet_store::{RunFolder, RunLock, RunSpec, RunStatus, Store, StoreError, Subset};
 use datadiet_table::FileError;
 use serde::Serialize;
 
@@ -21,8 +23,8 @@ pub enum RunsCommand {
     List(OutputArgs),
     /// Show the specification and result of one run.
     Show(ShowArgs),
-    /// Remove runs that are of no more use.
-    Gc(GcArgs),
+    /// Remove runs that are of no more use, and what only they needed.
+    Gc(gc::GcArgs),
 }
 
 /// Arguments of `runs show`.
@@ -34,40 +36,13 @@ pub struct ShowArgs {
     output: OutputArgs,
 }
 
-/// Arguments of `runs gc`.
-#[derive(Args)]
-#[command(after_help = "\
-Removes failed and damaged runs; a run that is being trained, or that cannot be read for want of
-permission, is left alone. Says what it would remove until --yes is given.
-
-Examples:
-  datadiet runs gc                                   # what could go
-  datadiet runs gc --unfinished --yes                # unfinished runs too
-  datadiet runs gc --complete --data cifar10 --yes   # everything trained on cifar10")]
-pub struct GcArgs {
-    /// Also unfinished runs: their checkpoints are lost.
-    #[arg(long)]
-    unfinished: bool,
-    /// Also complete and unfinished runs: to have their scores again they must be trained again.
-    #[arg(long)]
-    complete: bool,
-    /// Only runs on this data set.
-    #[arg(long, value_name = "NAME")]
-    data: Option<String>,
-    /// Remove them.
-    #[arg(long)]
-    yes: bool,
-    #[command(flatten)]
-    output: OutputArgs,
-}
-
 /// Runs a subcommand.
 pub fn run(home: &HomeArgs, command: RunsCommand) -> Result<ExitCode> {
     let store = home.store()?;
     match command {
         RunsCommand::List(output) => list(&store, output)?,
         RunsCommand::Show(args) => show(&store, &args)?,
-        RunsCommand::Gc(args) => gc(&store, &args)?,
+        RunsCommand::Gc(args) => gc::run(&store, &args)?,
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -140,6 +115,10 @@ fn listed(path: &Path) -> Listed {
     if let Err(problem) = fill(&mut listed, path) {
         listed.describe(&problem);
     }
+    let at_work = matches!(listed.state, State::Unfinished | State::Damaged | State::Foreign);
+    if at_work && RunLock::is_held(path) {
+        listed.state = State::Training;
+    }
     listed
 }
 
@@ -184,9 +163,6 @@ fn fill(listed: &mut Listed, path: &Path) -> Result<(), StoreError> {
         RunStatus::Failed(failure) => {
             listed.state = State::Failed;
             listed.problem = Some(failure.reason);
-        }
-        RunStatus::Unfinished if matches!(folder.lock(), Err(StoreError::Locked { .. })) => {
-            listed.state = State::Training;
         }
         RunStatus::Unfinished => listed.state = State::Unfinished,
     }
@@ -260,76 +236,4 @@ fn find(store: &Store, start: &str) -> Result<Listed> {
         0 => bail!("no run's id begins with {start}; `datadiet runs list` shows them"),
         count => bail!("{count} runs' ids begin with {start}; give more of it"),
     }
-}
-
-#[derive(Serialize)]
-struct Collected {
-    removed: bool,
-    runs: Vec<Listed>,
-}
-
-fn gc(store: &Store, args: &GcArgs) -> Result<()> {
-    let mut runs = all(store)?;
-    runs.iter_mut().for_each(check_content);
-    runs.retain(|run| is_garbage(run, args));
-    if args.yes {
-        for run in &runs {
-            remove(run)?;
-        }
-    }
-    let collected = Collected { removed: args.yes, runs };
-    args.output.answer(&collected, || gc_text(&collected))
-}
-
-/// Marks a complete run as damaged whose scores cannot be read, or whose weights are gone. Reading
-/// them all takes a while, so only here.
-fn check_content(run: &mut Listed) {
-    let Ok((folder, spec)) = RunFolder::open(&run.path) else { return };
-    let read = || {
-        spec.record.steps.iter().try_for_each(|&step| folder.read_scores(step).map(drop))?;
-        let mut weights = spec.record.weights.iter().map(|&step| folder.weights_file(step));
-        match weights.find(|file| !file.exists()) {
-            Some(file) => Err(StoreError::damaged(&file, "its weights are gone")),
-            None => Ok(()),
-        }
-    };
-    if run.state == State::Complete
-        && let Err(problem) = read()
-    {
-        run.describe(&problem);
-    }
-}
-
-fn is_garbage(run: &Listed, args: &GcArgs) -> bool {
-    let of_no_use = match run.state {
-        State::Training | State::Unreadable => false,
-        State::Failed | State::Damaged => true,
-        State::Unfinished => args.unfinished || args.complete,
-        State::Complete | State::Foreign => args.complete,
-    };
-    of_no_use && args.data.as_ref().is_none_or(|name| run.data.as_ref() == Some(name))
-}
-
-fn remove(run: &Listed) -> Result<()> {
-    match RunFolder::open(&run.path) {
-        Ok((folder, _)) => folder.remove()?,
-        Err(_) => {
-            std::fs::remove_dir_all(&run.path).map_err(StoreError::io("remove", &run.path))?
-        }
-    }
-    Ok(())
-}
-
-fn gc_text(collected: &Collected) -> String {
-    if collected.runs.is_empty() {
-        return "nothing to remove".into();
-    }
-    let bytes: u64 = collected.runs.iter().map(|run| run.bytes).sum();
-    let what = format!("{} runs, {:.1} MB", collected.runs.len(), bytes as f64 / 1e6);
-    let end = if collected.removed {
-        format!("removed {what}")
-    } else {
-        format!("would remove {what}; add --yes to do it")
-    };
-    format!("{}\n\n{end}", rows(&collected.runs))
 }

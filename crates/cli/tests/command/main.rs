@@ -9,6 +9,7 @@ mod identity;
 mod ingest;
 mod no_worker;
 mod noise;
+mod runs;
 mod scores;
 mod select;
 mod support;

@@ -4,8 +4,8 @@
 //! pictures. `--format` overrules it.
 
 use super::{cifar, cinic10, hf_parquet, idx, image_folder, npy};
-use crate::nearest::nearest;
 use crate::{DataError, Result};
+use datadiet_core::nearest;
 use std::fmt;
 use std::path::Path;
 use std::str::FromStr;
@@ -111,7 +111,7 @@ impl FromStr for Format {
         Self::ALL.into_iter().find(|format| format.name() == text).ok_or_else(|| {
             DataError::UnknownFormat {
                 text: text.into(),
-                nearest: nearest(text, names),
+                nearest: nearest(text, names).map(str::to_owned),
                 known: names.join(", "),
             }
         })

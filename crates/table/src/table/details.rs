@@ -1,5 +1,7 @@
 //! What names of columns tell: which are details of another, and which one may have been meant.
 
+use datadiet_core::{by_likeness, nearest};
+
 /// Names that an error lists.
 const LISTED: usize = 15;
 
@@ -11,20 +13,20 @@ pub fn is_detail(name: &str) -> bool {
     suffix == "se" || (!digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
-/// That there is no column of this name among `known`; the nearest of them, and some others.
+/// That there is no column of this name among `known`; the nearest of them, if one is near, and some others.
 pub(super) fn missing(name: &str, what: &str, known: &[&str]) -> String {
-    let likeness = |other: &str| strsim::jaro_winkler(other, name);
-    let mut likeliest: Vec<&str> = known.to_vec();
-    likeliest.sort_by(|a, b| likeness(b).total_cmp(&likeness(a)));
-    let Some(nearest) = likeliest.first().copied() else {
+    if known.is_empty() {
         return format!("no {what} named {name}: the table has none");
-    };
+    }
+    let meant = nearest(name, known.iter().copied());
+    let meant = meant.map(|name| format!("did you mean {name}? ")).unwrap_or_default();
+    let mut likeliest = by_likeness(name, known.iter().copied());
     likeliest.retain(|name| !is_detail(name));
     let more = likeliest.len().saturating_sub(LISTED);
     likeliest.truncate(LISTED);
     let listed = likeliest.join(", ");
     let rest = if more > 0 { format!(", … and {more} more") } else { String::new() };
-    format!("no {what} named {name}; did you mean {nearest}? There are: {listed}{rest}")
+    format!("no {what} named {name}; {meant}There are: {listed}{rest}")
 }
 
 #[cfg(test)]

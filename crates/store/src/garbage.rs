@@ -1,0 +1,215 @@
+//! What no run needs: lists that nothing refers to, measurements on runs that are gone, and what
+//! killed writers left behind.
+//!
+//! A list is needed if a run or a measurement that stays names its SHA-256. That is looked for in
+//! any JSON, so that it holds for the specifications of other versions too.
+
+use std::collections::HashSet;
+use std::ffi::OsStr;
+use std::fs;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+
+use datadiet_table::remove_folder_atomically;
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::measurement::REQUEST;
+use crate::run_folder::{CHECKPOINT, RESULT, SPEC, bytes_below};
+use crate::store::{entries, is_aside};
+use crate::{MeasurementFolder, Store, StoreError};
+
+/// A store that nobody else has open. Runs may still be trained in it.
+#[derive(Debug)]
+pub struct Cleaner<'a> {
+    store: &'a Store,
+}
+
+/// What no run needs.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Garbage {
+    /// What can be removed.
+    pub unused: Vec<Unused>,
+    /// A specification that stays and cannot be read: it may refer to any list, so all lists stay.
+    pub unknown: Option<PathBuf>,
+}
+
+/// A file or folder of the store that no run needs.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Unused {
+    /// What it is.
+    pub kind: UnusedKind,
+    /// Where it is.
+    pub path: PathBuf,
+    /// Its size on disk.
+    pub bytes: u64,
+}
+
+/// Kinds of files and folders beside runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum UnusedKind {
+    /// Ids or labels.
+    List,
+    /// What was measured on runs that are gone, or what cannot be read.
+    Measurement,
+    /// Half-written, or half-removed, by a process that was killed.
+    Leftover,
+}
+
+impl Store {
+    /// The store for oneself, to see and remove what no run needs; none while another process, or
+    /// another part of this one, has it open.
+    pub fn cleaner(&self) -> Option<Cleaner<'_>> {
+        self.lock().alone().then_some(Cleaner { store: self })
+    }
+}
+
+impl Drop for Cleaner<'_> {
+    fn drop(&mut self) {
+        self.store.lock().share_again();
+    }
+}
+
+impl Cleaner<'_> {
+    /// What no run needs once the run folders `going` are gone; with `only_theirs`, only what these
+    /// needed.
+    ///
+    /// # Errors
+    /// When folders of the store cannot be read.
+    pub fn garbage(&self, going: &[PathBuf], only_theirs: bool) -> Result<Garbage, StoreError> {
+        let root = self.store.root();
+        let mut staying = self.store.run_folders()?;
+        staying.retain(|run| !going.contains(run));
+        let stays = |run: &str| staying.iter().any(|folder| is_named(folder, run));
+        let goes = |run: &str| going.iter().any(|folder| is_named(folder, run));
+        let (mut needed, mut theirs) = (References::default(), References::default());
+        staying.iter().for_each(|run| needed.add(&run.join(SPEC)));
+        going.iter().for_each(|run| theirs.add(&run.join(SPEC)));
+
+        let mut unused = Vec::new();
+        for path in entries(&root.join("measurements"))? {
+            let file = path.join(REQUEST);
+            let (of_no_use, their) = match MeasurementFolder::open(&path) {
+                _ if !path.is_dir() || is_aside(&path) => continue,
+                Ok((_, measurement)) => {
+                    let runs = measurement.runs();
+                    let gone = runs.iter().any(|run| !stays(run.as_str()));
+                    (gone, runs.iter().any(|run| goes(run.as_str())))
+                }
+                Err(_) => (is_damaged(&file), false),
+            };
+            if of_no_use && (their || !only_theirs) {
+                theirs.add(&file);
+                unused.push(Unused::new(UnusedKind::Measurement, path));
+            } else {
+                needed.add(&file);
+            }
+        }
+        for path in entries(&root.join("lists"))?.into_iter().filter(|path| !is_aside(path)) {
+            let needed = needed.unknown.is_some() || needed.has(&path);
+            if !needed && (theirs.has(&path) || !only_theirs) {
+                unused.push(Unused::new(UnusedKind::List, path));
+            }
+        }
+        if !only_theirs {
+            unused.extend(self.leftovers()?);
+        }
+        Ok(Garbage { unused, unknown: needed.unknown })
+    }
+
+    /// Files and folders that writers left. What is in an unfinished run is for the next that takes its
+    /// lock; a complete one needs no checkpoint.
+    fn leftovers(&self) -> Result<impl Iterator<Item = Unused>, StoreError> {
+        let root = self.store.root();
+        let mut folders =
+            ["", "lists", "runs", "measurements"].map(|name| root.join(name)).to_vec();
+        folders.extend(entries(&root.join("measurements"))?.into_iter().filter(|at| at.is_dir()));
+        let mut found = Vec::new();
+        for folder in folders.iter().filter(|folder| !is_aside(folder)) {
+            found.extend(entries(folder)?.into_iter().filter(|path| is_aside(path)));
+        }
+        let runs = self.store.run_folders()?;
+        let complete = runs.iter().filter(|run| run.join(RESULT).exists());
+        found.extend(complete.map(|run| run.join(CHECKPOINT)).filter(|file| file.exists()));
+        Ok(found.into_iter().map(|path| Unused::new(UnusedKind::Leftover, path)))
+    }
+
+    /// Removes it.
+    ///
+    /// # Errors
+    /// When it cannot be removed.
+    pub fn remove(&self, unused: &Unused) -> Result<(), StoreError> {
+        let path = &unused.path;
+        let removed = match unused.kind {
+            UnusedKind::Measurement => return Ok(remove_folder_atomically(path)?),
+            UnusedKind::Leftover if path.is_dir() => fs::remove_dir_all(path),
+            UnusedKind::Leftover | UnusedKind::List => fs::remove_file(path),
+        };
+        match removed {
+            // Its own worker may have come to it.
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+            removed => removed.map_err(StoreError::io("remove", path)),
+        }
+    }
+}
+
+impl Unused {
+    fn new(kind: UnusedKind, path: PathBuf) -> Self {
+        let bytes = match path.is_dir() {
+            true => bytes_below(&path),
+            false => path.metadata().map_or(0, |about| about.len()),
+        };
+        Self { kind, path, bytes }
+    }
+}
+
+/// Lists that specifications name.
+#[derive(Default)]
+struct References {
+    sums: HashSet<String>,
+    unknown: Option<PathBuf>,
+}
+
+impl References {
+    /// Adds those of a file; one that is missing names none.
+    fn add(&mut self, file: &Path) {
+        let text = match fs::read(file) {
+            Err(error) if error.kind() == ErrorKind::NotFound => return,
+            read => read.unwrap_or_default(),
+        };
+        match serde_json::from_slice(&text) {
+            Ok(value) => self.collect(&value),
+            Err(_) => self.unknown = Some(file.to_owned()),
+        }
+    }
+
+    fn collect(&mut self, value: &Value) {
+        match value {
+            Value::Object(fields) => {
+                let sum = fields.get("sha256").and_then(Value::as_str);
+                self.sums.extend(sum.map(str::to_owned));
+                fields.values().for_each(|value| self.collect(value));
+            }
+            Value::Array(values) => values.iter().for_each(|value| self.collect(value)),
+            _ => {}
+        }
+    }
+
+    fn has(&self, list: &Path) -> bool {
+        list.file_stem().and_then(OsStr::to_str).is_some_and(|sum| self.sums.contains(sum))
+    }
+}
+
+fn is_named(folder: &Path, run: &str) -> bool {
+    folder.file_name().is_some_and(|name| name == run)
+}
+
+/// Whether a file is missing or is not JSON. What cannot be read is not known to be damaged, and what
+/// another version wrote is not.
+fn is_damaged(file: &Path) -> bool {
+    match fs::read(file) {
+        Ok(text) => serde_json::from_slice::<Value>(&text).is_err(),
+        Err(error) => error.kind() == ErrorKind::NotFound,
+    }
+}

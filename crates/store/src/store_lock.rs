@@ -1,0 +1,77 @@
+//! Who uses a store. A list is kept before the specification that refers to it is written, so what
+//! nothing refers to is only known to be of no use while nobody else has the store open.
+
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io::ErrorKind;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use crate::StoreError;
+
+/// An open store: shared with others, until it is wanted alone.
+#[derive(Debug)]
+pub(crate) struct StoreLock {
+    /// None where files cannot be locked, or not be made: nobody can keep lists in a folder that is
+    /// only to be read.
+    file: Option<File>,
+}
+
+impl StoreLock {
+    /// Shares the store at `root` with others.
+    ///
+    /// # Errors
+    /// [`StoreError::Cleaning`] when another process has it alone for long.
+    pub(crate) fn share(root: &Path) -> Result<Self, StoreError> {
+        const PATIENCE: Duration = Duration::from_secs(10);
+        let path = root.join("lock");
+        let make = || OpenOptions::new().append(true).create(true).open(&path);
+        // To read is enough for a lock: a store may be shared by users.
+        let file = match File::open(&path) {
+            Err(error) if error.kind() == ErrorKind::NotFound => make(),
+            opened => opened,
+        };
+        let file = match file {
+            Ok(file) => file,
+            Err(error) if is_read_only(error.kind()) => return Ok(Self { file: None }),
+            Err(error) => return Err(StoreError::io("open", &path)(error)),
+        };
+        let start = Instant::now();
+        loop {
+            match file.try_lock_shared() {
+                Ok(()) => return Ok(Self { file: Some(file) }),
+                Err(TryLockError::Error(error)) if error.kind() == ErrorKind::Unsupported => {
+                    return Ok(Self { file: None });
+                }
+                Err(TryLockError::Error(error)) => {
+                    return Err(StoreError::io("lock", &path)(error));
+                }
+                Err(TryLockError::WouldBlock) if start.elapsed() > PATIENCE => {
+                    return Err(StoreError::Cleaning(root.to_owned()));
+                }
+                Err(TryLockError::WouldBlock) => std::thread::sleep(Duration::from_millis(50)),
+            }
+        }
+    }
+
+    /// Has the store alone, if nobody else has it open.
+    pub(crate) fn alone(&self) -> bool {
+        let Some(file) = &self.file else { return false };
+        // A lock that is held is not changed into another everywhere.
+        let alone = file.unlock().is_ok() && file.try_lock().is_ok();
+        if !alone {
+            let _ = file.lock_shared();
+        }
+        alone
+    }
+
+    /// Shares the store again.
+    pub(crate) fn share_again(&self) {
+        if let Some(file) = &self.file {
+            let _ = file.unlock().and_then(|()| file.lock_shared());
+        }
+    }
+}
+
+fn is_read_only(kind: ErrorKind) -> bool {
+    matches!(kind, ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem)
+}
