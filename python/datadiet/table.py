@@ -78,7 +78,7 @@ class ScoreTable:
         Raises
         ------
         FileNotFoundError, TableError
-            No such file; a file that is no Parquet, or was cut off.
+            No such file; a file that is not Parquet, or was cut off.
         ColumnError
             A whole number outside 0..2³² − 1, or missing.
         """
@@ -96,7 +96,7 @@ class ScoreTable:
         Raises
         ------
         TypeError, TableError, ColumnError
-            Not such an object; a stream that is no table; a whole number that does not fit.
+            Not such an object; a stream that is not a table; a whole number that does not fit.
 
         Examples
         --------
@@ -257,12 +257,12 @@ class ScoreTable:
         by
             Column, as for `top`.
         hard_is
-            Which end of it is hard, as for `top`. The others are those of `datadiet.select`.
+            Which end of it is hard, as for `top`. The others as for `datadiet.select`.
 
         Returns
         -------
         Ascending ids, uint32, as in the column ``id``: the numbers of rows. Of a table with a column
-        ``key`` they are no rows of your data set; give them to `keys` first.
+        ``key`` they are not rows of your data set; give them to `keys` first.
 
         Raises
         ------
@@ -422,7 +422,7 @@ class ScoreTable:
         ValueError, ColumnError, OSError
             Another ending; no such column; the file cannot be written.
         IdError, ShapeError, DtypeError
-            Ids that are no numbers of the images; images of another shape or type.
+            Ids that are not numbers of the images; images of another shape or type.
         """
         path = Path(path)
         if path.suffix != ".html":

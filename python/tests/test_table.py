@@ -306,7 +306,7 @@ def test_errors(table, tmp_path):
     with pytest.raises(TypeError):
         datadiet.ScoreTable({"id": [1]})
     (tmp_path / "text.parquet").write_text("no Parquet")
-    with pytest.raises(datadiet.TableError, match="is no table of scores"):
+    with pytest.raises(datadiet.TableError, match="is not a table of scores"):
         datadiet.ScoreTable.read(tmp_path / "text.parquet")
 
 

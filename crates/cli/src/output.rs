@@ -23,7 +23,7 @@ impl OutputArgs {
         let mut out = std::io::stdout().lock();
         let text = if self.json { serde_json::to_string_pretty(value)? } else { text() };
         match writeln!(out, "{}", text.trim_end()) {
-            // `datadiet … | head` closes the pipe early; that is no error.
+            // `datadiet … | head` closes the pipe early; that is not an error.
             Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
             other => Ok(other?),
         }

@@ -67,7 +67,7 @@ pub struct DataArgs {
     /// Imported data set that the scores belong to [default: the one that was scored].
     #[arg(long, value_name = "NAME")]
     pub data: Option<String>,
-    /// Labels of the scores may differ from those of the data set: some are wrong in one of the two.
+    /// Labels of the scores may differ from the data set's: some are wrong in one of the two.
     #[arg(long)]
     other_labels: bool,
 }

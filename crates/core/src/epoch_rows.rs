@@ -47,7 +47,7 @@ impl EpochRows {
         &self.seen
     }
 
-    /// All rows, those of unseen examples too.
+    /// All rows, of unseen examples too.
     pub(crate) fn rows(&self) -> &[RowScores] {
         &self.rows
     }

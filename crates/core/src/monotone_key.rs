@@ -1,6 +1,6 @@
 //! An integer for each float that sorts as the float does.
 //!
-//! The bits of a positive float sort as it does; those of a negative one sort backwards. So of a
+//! The bits of a positive float sort as it does; the bits of a negative one sort backwards. So of a
 //! positive one only the sign bit is flipped, of a negative one every bit. −0 has the key of +0,
 //! and −∞ and ∞ are ordinary ends.
 //!

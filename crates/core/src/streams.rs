@@ -12,7 +12,7 @@
 //! bytes 24..32  b"datadiet"
 //! ```
 //!
-//! The counter is the epoch or the step: a resumed run makes the generator of its epoch anew and
+//! The counter is the epoch or the step: a resumed run makes the generator of its epoch again and
 //! needs no saved generator state. The layout and the numbers are part of the store's format;
 //! changing them changes every run.
 //!
@@ -44,7 +44,7 @@ pub enum Stream {
     Bootstrap = 5,
     /// Seeds of children that leave a parent in the middle of its training.
     Child = 6,
-    /// Examples from which batch-norm statistics are taken anew.
+    /// Examples from which batch-norm statistics are taken again.
     Statistics = 7,
 }
 

@@ -2,11 +2,11 @@
 //!
 //! Where [`crate::TrainingDynamics`] is fed by the training minibatches of one process, this
 //! recorder knows epochs: an example is presented at most once in each, examples that were missed
-//! are counted, the scores of chosen epochs are kept beside those of the last, and the recorders
+//! are counted, the scores of chosen epochs are kept beside the last epoch's, and the recorders
 //! of several distributed ranks of one training join into one ([`TrajectoryRecorder::merge_ranks`]).
 //! Forgetting, AUM and dataset cartography come from that tracker, which the end of an epoch
-//! advances; the scores of a pass are those of [`crate::LogitScores`], bit for bit. Whether the
-//! logits are those of training minibatches or of an evaluation pass is the caller's choice, and
+//! advances; the scores of a pass are the same as from [`crate::LogitScores`], bit for bit. Whether the
+//! logits come from training minibatches or from an evaluation pass is the caller's choice, and
 //! belongs beside the numbers.
 //!
 //! Memory: [`TrajectoryRecorder::BYTES`] (140) an example, 48 more for each kept epoch, and two
@@ -258,7 +258,7 @@ impl TrajectoryRecorder {
     }
 
     /// Joins what another rank of the **same** training recorded. The examples of an epoch may lie
-    /// on any rank, another one in each epoch; the result equals that of one recorder that saw
+    /// on any rank, another one in each epoch; the result is as from one recorder that saw
     /// everything (counts exactly, means to rounding).
     ///
     /// Returns how many presentations of finished epochs were on both ranks, as samplers make that

@@ -253,7 +253,7 @@ pub(crate) fn read_keys(
     keys.ok_or_else(|| IngestError::Type {
         path: path.to_owned(),
         array: array.name.clone(),
-        found: format!("{element}, of which some are no texts"),
+        found: format!("{element}, of which some are not texts"),
         wanted: "ids are whole numbers or texts",
     })
 }

@@ -72,7 +72,7 @@ pub trait Reader {
     fn columns(&self) -> usize;
 
     /// What the names of its arrays, columns or fields say besides what is read. Of JSON lines:
-    /// those of the rows so far.
+    /// what the rows so far say.
     fn said(&self) -> Said;
 
     /// Fills `batch` with the next rows; false, with no rows, at the end of the file.

@@ -221,7 +221,7 @@ fn is_list(found: &DataType) -> bool {
     matches!(found, DataType::List(_) | DataType::LargeList(_) | DataType::FixedSizeList(..))
 }
 
-/// Gives every float to `take`; `None` if they are no floats.
+/// Gives every float to `take`; `None` if they are not floats.
 fn floats(column: &ArrayRef, mut take: impl FnMut(f32)) -> Option<()> {
     match column.data_type() {
         DataType::Float16 => {

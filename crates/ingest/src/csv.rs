@@ -83,7 +83,7 @@ impl Csv {
         };
         let numbers: Option<Vec<f64>> =
             header.iter().map(|cell| cell.trim().parse().ok()).collect();
-        // A matrix of numbers has no names; 0, 1, 2, … are those of a data frame's columns.
+        // A matrix of numbers has no names; 0, 1, 2, … are the names of a data frame's columns.
         let counted = |numbers: &Vec<f64>| {
             numbers.len() > 1 && numbers.iter().copied().eq((0..numbers.len()).map(|n| n as f64))
         };
@@ -233,7 +233,7 @@ impl Csv {
                 let what = if text.contains("...") {
                     "was cut short (`...`) by the program that wrote it: numpy.set_printoptions(threshold=sys.maxsize), or write Parquet"
                 } else {
-                    "is no list of numbers"
+                    "is not a list of numbers"
                 };
                 self.row_error(line, format!("the list{} {what}", id()))
             })?;
@@ -252,7 +252,7 @@ impl Csv {
                     Err(_) => {
                         let hint =
                             if text.contains(',') { "; write decimals with a point" } else { "" };
-                        let reason = format!("the value{} is {text:?}, no number{hint}", id());
+                        let reason = format!("the value{} is {text:?}, not a number{hint}", id());
                         return Err(self.row_error(line, reason));
                     }
                 };

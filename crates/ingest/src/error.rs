@@ -156,7 +156,7 @@ pub enum IngestError {
 
     /// Targets that are real numbers.
     #[error(
-        "{path}: label {value} of row {row} is no whole number: a regression problem, for which these scores are not defined; for classes give their indices, 0 to K − 1"
+        "{path}: label {value} of row {row} is not a whole number: a regression problem, for which these scores are not defined; for classes give their indices, 0 to K − 1"
     )]
     Regression {
         /// The file.
@@ -167,8 +167,8 @@ pub enum IngestError {
         value: f64,
     },
 
-    /// A label that is no class index.
-    #[error("{path}: label {value} of row {row} is no class index; give 0 to K − 1")]
+    /// A label that is not a class index.
+    #[error("{path}: label {value} of row {row} is not a class index; give 0 to K − 1")]
     Label {
         /// The file.
         path: PathBuf,
@@ -274,7 +274,7 @@ pub enum IngestError {
         epoch: i64,
         /// Ids as they are in the file; the first few.
         keys: Vec<String>,
-        /// The problem; rows are those of a batch.
+        /// The problem; rows are counted within a batch.
         problem: ScoreError,
     },
 
@@ -379,7 +379,7 @@ pub enum IngestError {
         what: &'static str,
         /// The file of values.
         path: PathBuf,
-        /// Its rows, with those of the parts before it.
+        /// Its rows, with the rows of the parts before it.
         rows: u64,
         /// Whether it may have more.
         or_more: bool,
@@ -439,7 +439,7 @@ pub enum IngestError {
 fn said(problem: &ScoreError) -> String {
     match problem {
         ScoreError::NegativeProbability { class, value, .. } => format!(
-            "{value} of class {class} is no probability; if they are logits, say --kind logits"
+            "{value} of class {class} is not a probability; if they are logits, say --kind logits"
         ),
         ScoreError::LabelOutOfRange { label, classes, .. } => format!(
             "label {label}, but there are {classes} columns of values (classes 0 to {}); map the \

@@ -285,7 +285,7 @@ pub(crate) struct FileName {
     pub(crate) numbers: Vec<Number>,
     /// Its words, in order and in lower case.
     pub(crate) words: Vec<String>,
-    /// An epoch that is no whole number: `epoch_1.5`.
+    /// An epoch that is not a whole number: `epoch_1.5`.
     pub(crate) broken_epoch: Option<String>,
 }
 
@@ -555,7 +555,7 @@ mod tests {
         ("epoch_0_batch_3", &[(Epoch, 0), (Batch, 3)]),
         ("fold_2", &[(Fold, 2)]),
         ("epoch=0/part-0", &[(Epoch, 0), (Part, 0)]),
-        // What is no time.
+        // What is not a time.
         ("resnet18", &[(Other, 18)]),
         ("cifar10_preds", &[(Other, 10)]),
         ("cifar10_resnet18_epoch_3", &[(Other, 10), (Other, 18), (Epoch, 3)]),

@@ -1,7 +1,7 @@
 //! From the ids of files to the numbers of examples, and back.
 //!
 //! An example gets a number when it is first seen, so that one pass over the files is enough; once
-//! all is read the examples are numbered anew, 0 to n − 1 in the order of their ids: by value where
+//! all is read the examples are numbered again, 0 to n − 1 in the order of their ids: by value where
 //! all are whole numbers (texts of whole numbers too), else as texts. So the same ids give the same
 //! numbers whatever the order of rows and files.
 

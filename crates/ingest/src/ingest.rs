@@ -23,7 +23,7 @@ pub struct Options {
     pub names: Names,
     /// What the values are, whatever their names say.
     pub kind: Option<Kind>,
-    /// Epochs whose scores of the pass are kept beside those of the last.
+    /// Epochs whose scores of the pass are kept beside the last epoch's.
     pub at: Vec<i64>,
     /// Files are single steps: an epoch ends before the file in which an example comes again.
     pub per_step: bool,

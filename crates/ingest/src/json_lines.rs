@@ -2,7 +2,7 @@
 //!
 //! `{"guid": 50325, "logits_epoch_0": [2.9, -1.4, -1.6], "gold": 0}` in a file `dynamics_epoch_0.jsonl`
 //! is read as it is (Swayamdipta et al. 2020, github.com/allenai/cartography). Other names of the
-//! fields are those of `names.rs`, a field `epoch` tells the epoch, other fields are passed over. A
+//! fields are in `names.rs`, a field `epoch` tells the epoch, other fields are passed over. A
 //! `.json` may also be one list of such objects, over any number of lines.
 
 use std::borrow::Cow;
@@ -383,7 +383,7 @@ impl JsonLines {
                 "which is a missing value: pandas writes NaN so; training has probably diverged, \
                  or the row was never filled"
             } else {
-                "and no number"
+                "and not a number"
             };
             return Err(self.row_error(format!("among the values{of} is {what}, {why}")));
         }
@@ -404,12 +404,12 @@ impl JsonLines {
         }
         let of = self.key_of(&text).map_or_else(String::new, |key| format!(" of example {key}"));
         format!(
-            "the values{of} hold NaN or Infinity, which are no scores; training has probably \
+            "the values{of} hold NaN or Infinity, which are not scores; training has probably \
              diverged: lower the learning rate, or leave the epochs from there on out"
         )
     }
 
-    /// The id in a line whose numbers are not all those of JSON.
+    /// The id in a line whose numbers are not all valid JSON.
     fn key_of(&self, line: &str) -> Option<String> {
         let mended = line.replace("-Infinity", "null").replace("Infinity", "null");
         let object: serde_json::Map<String, serde_json::Value> =
@@ -560,7 +560,7 @@ impl Objects {
         Ok(objects)
     }
 
-    /// The first character that is no space.
+    /// The first character that is not a space.
     fn first(&mut self, path: &Path) -> Result<Option<u8>, IngestError> {
         loop {
             let bytes = self.text.fill_buf().map_err(IngestError::io(path))?;

@@ -29,7 +29,7 @@ impl Layout {
         let kind = options.kind.or(called);
         if options.kind.is_none() && kind != Some(Kind::Probabilities) {
             // Softmax is often saved as logits, where the kind matters most: EL2N of a softmax of a
-            // softmax is no EL2N.
+            // softmax is not EL2N.
             let enough = kind.is_none() || batch.rows >= ENOUGH;
             let path = || path.to_owned();
             let called = kind.is_some();

@@ -51,7 +51,7 @@ pub(crate) fn single(name: &str) -> Result<Option<i64>, IngestError> {
 }
 
 fn broken(name: &str, epoch: &str) -> IngestError {
-    let reason = format!("{name} is of epoch {epoch}, which is no whole number");
+    let reason = format!("{name} is of epoch {epoch}, which is not a whole number");
     let hint = "name the files by step, or say which number is the epoch with --pattern, such as \
                 --pattern 'step_{epoch}.npz'";
     IngestError::FileNames { reason, hint: hint.into() }
@@ -513,7 +513,7 @@ mod tests {
             best.contains("best has no number") && best.contains("--pattern 'epoch_{epoch}'"),
             "{best}"
         );
-        assert!(error(&["epoch_0.5", "epoch_1.0"]).contains("no whole number"));
+        assert!(error(&["epoch_0.5", "epoch_1.0"]).contains("not a whole number"));
         assert!(error(&["a", "b"]).contains("nothing in their names says"));
         assert!(error(&["batch_0", "batch_1"]).contains("--per-step"));
     }

@@ -106,7 +106,7 @@ impl Side {
     }
 
     /// Checks that there are no more labels and ids than rows: which rows they are of is not known
-    /// then. `rows` are those of the file, `before` those of the parts before it; `last`: no part
+    /// then. `rows` counts the file's, `before` the rows of the parts before it; `last`: no part
     /// follows.
     pub(crate) fn check_all_used(
         &self,

@@ -291,7 +291,7 @@ struct Group {
 }
 
 impl Group {
-    /// The labels or ids beside a file: those of its run, epoch and part before those of all.
+    /// The labels or ids beside a file: a file of its own run, epoch and part goes before one of all.
     fn side(
         &self,
         field: Field,

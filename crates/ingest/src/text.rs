@@ -124,7 +124,7 @@ impl<R: Read> Read for Utf16<R> {
     }
 }
 
-/// All lines of a short text, trimmed; empty lines at its end are no lines.
+/// All lines of a short text, trimmed; empty lines at its end do not count.
 pub(crate) fn lines(path: &Path, longest: u64) -> std::result::Result<Vec<String>, IngestError> {
     let io = IngestError::io(path);
     let mut text = open(path)?;

@@ -327,7 +327,7 @@ fn targets_that_are_no_classes() {
     let real = of(npy("<f4", "(2,)", &floats(&[1.0, 0.25])));
     says(&real, &["label 0.25 of row 1", "regression"]);
     let negative = of(npy("<i4", "(2,)", &[255; 8]));
-    says(&negative, &["label -1 of row 0 is no class index"]);
+    says(&negative, &["label -1 of row 0 is not a class index"]);
     let large = of(npy("<i4", "(2,)", &[0, 0, 0, 0, 2, 0, 0, 0]));
     says(&large, &["epoch 1, example 1: label 2, but there are 2 columns of values"]);
     let lines = "{\"id\": 7, \"logits\": [0, 1], \"labels\": [0, 1]}\n";
@@ -345,7 +345,7 @@ fn values_that_are_no_scores_name_the_example() {
     let negative = line("3", "[1.5, -0.5]");
     says(
         &Folder::error("a.jsonl", negative.as_bytes()),
-        &["example 3", "-0.5 of class 1 is no probability", "--kind logits"],
+        &["example 3", "-0.5 of class 1 is not a probability", "--kind logits"],
     );
     let nan = line("3", "[NaN, 0.5]");
     says(

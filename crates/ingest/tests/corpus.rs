@@ -1,7 +1,7 @@
 //! Every damaged file that was kept (see `scripts/fuzz`) is answered as it was: `corpus.tsv` has the
 //! verdict of each, so that a change of one is seen.
 //!
-//! `CORPUS=write cargo test --release -p datadiet-ingest --test corpus` writes the verdicts anew;
+//! `CORPUS=write cargo test --release -p datadiet-ingest --test corpus` writes the verdicts again;
 //! look at the difference before it is committed. `CORPUS=fewest` also removes files: of those whose
 //! verdicts differ in numbers and names alone the smallest stays.
 

@@ -1,7 +1,7 @@
 //! What people give that cannot be read: the first line of each answer, as a table. A line names
 //! the file, the row or field, what was read, and what to do.
 //!
-//! `REFUSALS=write cargo test --release -p datadiet-ingest --test refusals` writes the table anew.
+//! `REFUSALS=write cargo test --release -p datadiet-ingest --test refusals` writes the table again.
 
 use std::fmt::Write;
 use std::path::Path;

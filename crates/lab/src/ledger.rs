@@ -1,6 +1,6 @@
 //! What scoring costs, what a subset saves, and after how many trainings scoring has paid.
 //!
-//! Seconds are those of one worker, as measured in the runs themselves. With the number of steps
+//! Seconds are of one worker, as measured in the runs themselves. With the number of steps
 //! fixed (the paper's protocol) a subset saves no step at all; what it saves with the number of
 //! *epochs* fixed is `(1 − kept fraction) × steps` a training. The accuracy of such shorter
 //! trainings is only known where it was measured (`fixed = "epochs"`).

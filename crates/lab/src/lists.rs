@@ -29,7 +29,7 @@ pub fn matrix(path: &Path) -> Result<Vec<Vec<f64>>, LabError> {
     match serde_json::from_slice(&text) {
         Ok(matrix) => Ok(matrix),
         Err(error) => {
-            bail!("{} is no JSON array of rows of probabilities: {error}", path.display())
+            bail!("{} is not a JSON array of rows of probabilities: {error}", path.display())
         }
     }
 }

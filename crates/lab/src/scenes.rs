@@ -90,7 +90,7 @@ pub(crate) struct Common<'a> {
 }
 
 impl Scenes {
-    /// The plain scene, and those of these variations.
+    /// The plain scene, and the scenes of these variations.
     ///
     /// # Errors
     /// For anything that makes no sense or does not fit the data.

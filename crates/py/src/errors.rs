@@ -169,8 +169,10 @@ impl IntoPython for FileError {
                 std::io::Error::new(cause.kind(), self.to_string()).into()
             }
             Self::Damaged { path, reason } => {
-                let text =
-                    format!("{} is no table of scores ({reason}); make it again", path.display());
+                let text = format!(
+                    "{} is not a table of scores ({reason}); make it again",
+                    path.display()
+                );
                 exception("TableError", &text, &[])
             }
         }

@@ -2,7 +2,7 @@
 //!
 //! The core ranks numbers of 32 bits. Where those would tie values that differ, each value is
 //! replaced by a number of 32 bits that stands at the same place: equal values by equal ones,
-//! higher by higher. So statistics and subsets are those of the values themselves.
+//! higher by higher. So statistics and subsets are as of the values themselves.
 
 use rayon::prelude::*;
 

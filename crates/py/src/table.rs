@@ -79,7 +79,7 @@ impl Table {
         self.0.columns().names().collect()
     }
 
-    /// Names of the columns of scores: floats that are no standard error and no single replica.
+    /// Names of the columns of scores: floats that are neither a standard error nor of a single replica.
     #[getter]
     fn scores(&self) -> Vec<&str> {
         self.0.scores()

@@ -20,7 +20,7 @@ use serde::{Deserialize, Serialize};
 pub struct Axis {
     /// What is measured, with its unit.
     pub label: String,
-    /// The values shown; without it those of the data, rounded outwards.
+    /// The values shown; without it the data's, rounded outwards.
     pub range: Option<(f64, f64)>,
 }
 

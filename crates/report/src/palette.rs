@@ -1,7 +1,7 @@
 //! Colours, in a light and a dark theme.
 //!
 //! A page names colours as CSS variables and the reader's theme chooses; a standalone file gets the
-//! light ones written in. The colours of series are those of Okabe and Ito (2008), safe for colour
+//! light ones written in. The colours of series are by Okabe and Ito (2008), safe for colour
 //! blindness, shifted until each has a contrast of 3 with the background of its theme. Heatmaps go
 //! from orange over the background to blue.
 

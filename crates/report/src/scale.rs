@@ -59,7 +59,7 @@ pub fn step(span: f64, count: usize) -> f64 {
     factor.unwrap_or(10.0) * power
 }
 
-/// The ends of an axis: those asked for, else those of the data, rounded outwards to whole
+/// The ends of an axis: as asked for, else the data's, rounded outwards to whole
 /// steps, of which there would be about `count`.
 pub fn ends(
     asked: Option<(f64, f64)>,

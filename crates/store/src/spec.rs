@@ -70,7 +70,7 @@ impl RunSpec {
     /// most 10⁻⁶ of the larger of 1 and themselves.
     pub const SEMANTICS: u32 = 2;
 
-    /// Steps that this run trains itself: a child leaves those before it to its parent.
+    /// Steps that this run trains itself: a child leaves the steps before it to its parent.
     pub fn own_steps(&self) -> u64 {
         self.stop_after - self.spawn.as_ref().map_or(0, |spawn| spawn.step)
     }
@@ -188,7 +188,7 @@ impl LearningRate {
     }
 }
 
-/// Random changes of a training image, drawn anew each time it is seen.
+/// Random changes of a training image, drawn again each time it is seen.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Augmentation {
     /// Pixels of reflected border before a random crop back to size; 0 for no crop.

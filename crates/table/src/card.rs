@@ -30,7 +30,7 @@ pub struct Card {
     /// The data set whose training examples were scored; none for values from elsewhere.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub data: Option<DataRef>,
-    /// Whether the labels are others than those of the data set, as label noise makes them.
+    /// Whether the labels differ from the data set's, as label noise makes them.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub relabelled: bool,
     /// What was trained, as its trainer wrote it: the specification of the first replica.
@@ -216,7 +216,7 @@ impl Card {
         self.columns.iter().find(|column| column.name == name)
     }
 
-    /// The card in some metadata; none in that of a table from elsewhere.
+    /// The card in some metadata; none in the metadata of a table from elsewhere.
     ///
     /// # Errors
     /// When it was written by a newer version, or is damaged.

@@ -71,7 +71,7 @@ pub enum TableError {
     Absent(PathBuf),
     /// A file of another kind.
     #[error(
-        "{} is no table of scores: give the folder of the results, or its scores.parquet",
+        "{} is not a table of scores: give the folder of the results, or its scores.parquet",
         .0.display()
     )]
     NotATable(PathBuf),

@@ -55,7 +55,7 @@ impl<'t> OwnIds<'t> {
             Column::U32(ids) => Ok(Self::Numbers(ids)),
             Column::Text(ids) => Ok(Self::Texts(ids)),
             Column::F32(_) => Err(TableError::Ids(format!(
-                "the column {name} holds numbers with fractions, which are no ids; write whole \
+                "the column {name} holds numbers with fractions, which are not ids; write whole \
                  numbers or texts, or leave the column out"
             ))),
         }
@@ -163,7 +163,7 @@ pub struct Rows<'t> {
     pub ids: OwnIds<'t>,
     /// The data set that they say they are of.
     pub data: Option<&'t DataRef>,
-    /// Whether their labels are known to be others than those of that data set.
+    /// Whether their labels are known to differ from that data set's.
     pub relabelled: bool,
     /// Their labels.
     pub labels: Option<&'t [u32]>,
@@ -233,7 +233,7 @@ impl Rows<'_> {
         }
         let Some(places) = self.ids.numbers() else {
             return self.refused(format!(
-                "its examples have texts for ids (the first is {:?}), no whole numbers from 0 to 2³² − \
+                "its examples have texts for ids (the first is {:?}), not whole numbers from 0 to 2³² − \
                  1: they say nothing of their places in {}; record them with the numbers of its \
                  examples",
                 self.ids.text(Row(0)),
@@ -241,7 +241,7 @@ impl Rows<'_> {
             ));
         };
         let most = places.iter().max().map_or(0, |&most| most as usize + 1);
-        // Numbers of rows are those of examples where the data set is known, else where there are as
+        // Numbers of rows are examples' numbers where the data set is known, else where there are as
         // many of both.
         let all = matches!(self.ids, OwnIds::Rows(_)) && !sure;
         if most > set.size || (all && places.len() != set.size) {
@@ -458,7 +458,7 @@ mod tests {
         assert!(known.examples_in(&set).is_ok());
         let foreign = Rows { data: Some(&other), relabelled: true, ..plain };
         assert!(refusal(foreign.examples_in(&set)).contains("another data set"));
-        // Another order is no noise, whatever the owner says.
+        // Another order is not noise, whatever the owner says.
         let turned = [1, 2, 0, 1, 2, 0];
         let turned = rows(OwnIds::Rows(6), &turned);
         let message = refusal(turned.examples_in(&TrainingSet { other_labels: true, ..set }));
@@ -475,7 +475,7 @@ mod tests {
         assert!(by_name.examples_in(&set(&LABELS, &ours)).is_ok());
         let by_number = rows(OwnIds::Rows(6), &labels);
         assert!(by_number.examples_in(&set(&LABELS, &ours)).is_err());
-        // Numbers are no names.
+        // Numbers are not names.
         let digits = names(["0", "1", "2"]);
         let lexical = names(["0", "2", "1"]);
         let by_digit = Rows { classes: &digits, ..rows(OwnIds::Rows(6), &LABELS) };

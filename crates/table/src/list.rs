@@ -28,7 +28,7 @@ pub(crate) const CHOICE: &str = "choice";
 /// Key of the name of the data set.
 pub const DATA: &str = "data";
 
-/// Names of columns of labels, the likeliest first; the empty one is that of a bare list.
+/// Names of columns of labels, the likeliest first; the empty one is of a bare list.
 pub(crate) const LABEL_NAMES: [&str; 7] = ["label", "labels", "target", "targets", "y", "gold", ""];
 
 /// Numbers below this have no gaps as 32-bit floats.
@@ -61,7 +61,7 @@ pub enum ListedIds {
 }
 
 impl ListedIds {
-    /// As those of a table; numbers that are 0, 1, 2, … are those of rows.
+    /// As a table's own ids; numbers that are 0, 1, 2, … are rows.
     pub fn own(&self) -> OwnIds<'_> {
         match self {
             Self::Numbers(ids) if ids.iter().zip(0..).all(|(&id, row)| id == row) => {
@@ -109,7 +109,7 @@ impl ListFile {
             "csv" => file.csv(&file.text()?)?,
             _ => {
                 return Err(TableError::List(format!(
-                    "{} is no list of {what}: .parquet, .npy, .json, .txt and .csv are read",
+                    "{} is not a list of {what}: .parquet, .npy, .json, .txt and .csv are read",
                     path.display()
                 )));
             }
@@ -144,13 +144,13 @@ impl ListFile {
     /// The labels in it, one for each example, in order.
     ///
     /// # Errors
-    /// When there are none, they are no whole numbers, or its ids are not 0, 1, 2, …
+    /// When there are none, they are not whole numbers, or its ids are not 0, 1, 2, …
     pub fn labels(&self) -> Result<Vec<u32>, TableError> {
         let rows = |ids: &ListedIds| matches!(ids.own(), OwnIds::Rows(_));
         if self.column("id").map(|ids| self.listed(ids)).transpose()?.is_some_and(|ids| !rows(&ids))
         {
             return self.refused(
-                "its ids are not 0, 1, 2, …: labels must be those of all examples, in order; sort it \
+                "its ids are not 0, 1, 2, …: labels must be of all examples, in order; sort it \
                  by id",
             );
         }
@@ -180,7 +180,7 @@ impl ListFile {
     /// Whole numbers under one of these names, the first that is there.
     ///
     /// # Errors
-    /// When they are no whole numbers.
+    /// When they are not whole numbers.
     pub(crate) fn numbers(&self, names: &[&str]) -> Result<Option<Vec<u32>>, TableError> {
         names.iter().find_map(|name| self.column(name)).map(|v| self.wholes(v)).transpose()
     }
@@ -231,7 +231,7 @@ impl ListFile {
         let of = |(place, cell): &(usize, Cell)| match cell {
             Cell::Text(text) => Ok(text.clone()),
             Cell::Whole(number) => Ok(number.to_string()),
-            _ => self.refused(format!("{} {place} is no id", self.place)),
+            _ => self.refused(format!("{} {place} is not an id", self.place)),
         };
         let texts = values.cells.iter().skip(usize::from(head)).map(of);
         texts.collect::<Result<_, _>>().map(ListedIds::Texts)
@@ -259,13 +259,15 @@ impl ListFile {
             },
             Cell::Real(value) => match real(*value) {
                 Some(value) => return Ok(value),
-                None => format!("{at} {place}: {value} is no whole number; a list holds integers"),
+                None => {
+                    format!("{at} {place}: {value} is not a whole number; a list holds integers")
+                }
             },
             Cell::Flag(value) => return Ok(u32::from(*value)),
             Cell::Text(text) => match number(text) {
                 Some(value) => return Ok(value),
                 None => {
-                    format!("{at} {place} is {text:?}: no whole number from 0 to 2³² − 1")
+                    format!("{at} {place} is {text:?}: not a whole number from 0 to 2³² − 1")
                 }
             },
             Cell::Nothing => format!("{at} {place} holds nothing"),
@@ -395,7 +397,7 @@ impl ListFile {
         };
         match text {
             Some(text) => Ok(text.trim_start_matches('\u{feff}').to_owned()),
-            None => self.refused("it is no text in UTF-8 or UTF-16"),
+            None => self.refused("it is not text in UTF-8 or UTF-16"),
         }
     }
 
@@ -520,7 +522,7 @@ mod tests {
             ("a.txt", "1\n-5\n", "line 2 is \"-5\""),
             ("a.txt", "label\n1\nfour\n", "line 3 is \"four\""),
             ("a.txt", "1_000\n", "line 1 is \"1_000\""),
-            ("a.json", "[1, 1.5]", "1.5 is no whole number"),
+            ("a.json", "[1, 1.5]", "1.5 is not a whole number"),
             ("a.json", "[1, null]", "entry 1 holds nothing"),
             ("a.json", "{\"ids\": [1]}", "an object with `labels`"),
             ("a.csv", "id,label\n1,3\n0,0\n", "sort it by id"),

@@ -78,7 +78,7 @@ impl Ranking<'_> {
     }
 
     /// The rows that have a value, hardest first: the order that a choice of the hardest follows,
-    /// with ties by id. `ids` are those of the table.
+    /// with ties by id. `ids` are the table's.
     ///
     /// # Errors
     /// When there are more rows than can be numbered.

@@ -30,7 +30,7 @@ pub struct TableBuilder {
 }
 
 impl TableBuilder {
-    /// Adds a column that is no score.
+    /// Adds a column that is not a score.
     ///
     /// # Errors
     /// As [`Table::push`].

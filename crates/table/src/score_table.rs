@@ -152,7 +152,7 @@ impl ScoreTable {
     }
 
     /// The column that wrong labels are looked for with where none is named: AUM at its latest time,
-    /// which finds them best, else that of [`Self::default_column`].
+    /// which finds them best, else [`Self::default_column`].
     ///
     /// # Errors
     /// When the table has no column of scores.
@@ -160,7 +160,7 @@ impl ScoreTable {
         self.resolved("aum@end").or_else(|_| self.default_column())
     }
 
-    /// The name of a column of scores, `score@end` being that of its latest time.
+    /// The name of a column of scores, `score@end` for its latest time.
     ///
     /// # Errors
     /// When there is no such column; the message names the nearest.
@@ -201,7 +201,7 @@ impl ScoreTable {
     }
 
     /// A column to rank by: `el2n@4`, or `el2n@end` for the latest time. Its hard end is `hard`
-    /// where given, else that of its name.
+    /// where given, else what its name says.
     ///
     /// `forgetting@…` ranks never-learned examples above all counts where the table says which
     /// those are ([`forgetting_key()`]), unless it counts them as ∞ already.
@@ -339,7 +339,7 @@ impl ScoreFile {
     }
 
     /// Checks that the table is of a whole training set: numbers in its column `id`, where it has
-    /// some, are those of its rows.
+    /// some, are its rows'.
     ///
     /// # Errors
     /// When they are not.

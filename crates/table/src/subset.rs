@@ -209,7 +209,7 @@ impl SubsetFile {
             check_data(&name, self.data.as_ref(), set.name, fingerprint)?;
         }
         self.check_numbers(&name, set.size)?;
-        // A subset is seldom all of a data set: its numbers are those of examples even where they
+        // A subset is seldom all of a data set: its numbers are of examples even where they
         // happen to be 0, 1, 2, …
         let ids = match &self.ids {
             ListedIds::Numbers(ids) => OwnIds::Numbers(ids),
@@ -219,7 +219,7 @@ impl SubsetFile {
             name: &name,
             ids,
             data: self.data.as_ref(),
-            // The labels of a subset are those of its scores, which may be noisy on purpose.
+            // The labels of a subset are its scores', which may be noisy on purpose.
             relabelled: self.data.is_some(),
             labels: self.labels.as_deref(),
             classes: &[],

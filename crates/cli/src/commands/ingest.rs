@@ -53,7 +53,7 @@ pub struct IngestArgs {
     /// Folders or files, one a training.
     #[arg(required = true, value_name = "RUN")]
     runs: Vec<PathBuf>,
-    /// Epochs, as the files number them, whose EL2N and kin are kept beside those of the last.
+    /// Epochs, as the files number them, whose EL2N and kin are kept beside the last epoch's.
     #[arg(long, value_delimiter = ',', value_name = "EPOCHS")]
     at: Vec<i64>,
     /// Folder to write to [default: scores/NAME-ID].

@@ -17,7 +17,7 @@ use crate::home::HomeArgs;
 /// data order and augmentation of their own. On the straight line between the final weights of
 /// parent and child, with batch-norm statistics taken again at every point, the barrier is the most
 /// by which the training error lies above the chord: 0 where the two are linearly mode connected
-/// (Paul, Ganguli, Dziugaite 2021, section 5). Results are those of `datadiet run`: outcome.json,
+/// (Paul, Ganguli, Dziugaite 2021, section 5). Results are as from `datadiet run`: outcome.json,
 /// barriers.csv, lines.csv, figures and report.html.
 #[derive(Args)]
 #[command(

@@ -16,7 +16,7 @@ use crate::home::HomeArgs;
 /// Trains replicas, scores the training set, cuts windows of examples with consecutive ranks, and
 /// measures the distance between the kernels on each window at an epoch and at a later one: 0 for
 /// no change, at most 1 (Paul, Ganguli, Dziugaite 2021, section 5). The kernel is the Gram matrix of
-/// the logits' gradients over all parameters. Results are those of `datadiet run`: outcome.json,
+/// the logits' gradients over all parameters. Results are as from `datadiet run`: outcome.json,
 /// velocity.csv, figures and report.html.
 #[derive(Args)]
 #[command(

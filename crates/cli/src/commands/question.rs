@@ -31,7 +31,7 @@ pub struct QuestionArgs {
 pub enum DefaultFolder<'a> {
     /// There.
     At(PathBuf),
-    /// In `FOLDER/PREFIXDATA-MODEL-ID`, the id being that of what is asked.
+    /// In `FOLDER/PREFIXDATA-MODEL-ID`, the id a digest of what is asked.
     Named(&'a str, &'a str),
 }
 

@@ -24,7 +24,7 @@ use export::ExportArgs;
 
 /// Choose a subset of the training examples by score.
 ///
-/// The order is that of ascending score, ties by ascending id. `--rule hardest` keeps its hard end
+/// Examples are ordered by ascending score, ties by ascending id. `--rule hardest` keeps its hard end
 /// (the high end of EL2N, the low end of confidence), `window` a part that begins after --offset,
 /// `ccs` is coverage-centred: without the hardest --cut, evenly over strata of the score.
 #[derive(Args)]

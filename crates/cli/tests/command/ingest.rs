@@ -158,7 +158,7 @@ fn a_subset_has_the_ids_of_its_owner() {
     assert!(message.contains("texts for ids") && message.contains(".parquet"), "{message}");
     assert!(!home.path().join("half.npy").exists());
     let message = home.fails(&["train", "--data", "sample", "--subset", "half.parquet"]);
-    assert!(message.contains("no whole numbers from 0"), "{message}");
+    assert!(message.contains("not whole numbers from 0"), "{message}");
 }
 
 /// Scores from elsewhere do not say which images they are of; who imported these can.

@@ -18,7 +18,16 @@ fn alone(home: &Home) -> std::path::PathBuf {
 fn run(program: &Path, home: &Home, arguments: &[&str]) -> std::process::Output {
     let mut command = Command::new(program);
     command.current_dir(home.path()).env_clear().env("DATADIET_HOME", home.path());
-    command.args(arguments).output().unwrap()
+    command.args(arguments);
+    loop {
+        match command.output() {
+            // A process that another test was starting while the program was copied still has it open.
+            Err(error) if error.kind() == std::io::ErrorKind::ExecutableFileBusy => {
+                std::thread::sleep(std::time::Duration::from_millis(10));
+            }
+            output => return output.unwrap(),
+        }
+    }
 }
 
 #[test]

@@ -85,7 +85,7 @@ fn noise_that_cannot_be() {
         (["--confusion", "small.json"], "10 rows of 10 probabilities"),
         (["--confusion", "wide.json"], "10 rows of 10 probabilities"),
         (["--confusion", "sum.json"], "sum to 1.5"),
-        (["--confusion", "vector.json"], "no JSON array of rows"),
+        (["--confusion", "vector.json"], "not a JSON array of rows"),
         (["--confusion", "nowhere.json"], "nowhere.json"),
         (["--from", "short.json"], "999 labels were given for 1000 training examples"),
         (["--from", "outside.json"], "label 10, but there are 10 classes (0 to 9)"),

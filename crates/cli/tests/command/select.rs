@@ -292,7 +292,7 @@ fn exports_are_data_sets_to_import() {
     assert!(message.contains("another version"), "{message}");
 }
 
-/// Lists that are for fewer examples, or are no choice at all, were taken without a word.
+/// Lists that are for fewer examples, or are not a choice at all, were taken without a word.
 #[test]
 fn what_is_no_subset_of_this_training_set_is_refused() {
     let home = Home::with_scores("limited");

@@ -28,7 +28,7 @@ fn lists_that_cannot_be_a_subset() {
         ),
         ("negative.txt", "-5\n2\n", "line 1 is \"-5\""),
         ("negative.json", "[3, -1]", "entry 1 is -1"),
-        ("fraction.json", "[3, 1.5]", "1.5 is no whole number"),
+        ("fraction.json", "[3, 1.5]", "1.5 is not a whole number"),
         (
             "large.txt",
             "1\n1000\n",

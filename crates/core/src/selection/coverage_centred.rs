@@ -11,7 +11,7 @@
 //! ICLR 2023 (arXiv 2210.15809), algorithm 1; where it leaves open what a fraction of an example
 //! is, the authors' code (step 3's floor).
 //!
-//! Infinite scores have no place in a range: the range is that of the finite ones, −∞ goes to the
+//! Infinite scores have no place in a range: the range is of the finite ones, −∞ goes to the
 //! first stratum and ∞ to the last. The authors' code can cut by one score and cover the range of
 //! another; here both are the same. The choice of β, which they tune for each pruning rate, is the
 //! caller's.

@@ -36,7 +36,7 @@ pub enum KeepFractionError {
         value: f64,
     },
 
-    /// A word that is no number.
+    /// A word that is not a number.
     #[error("`{given}` is not a number; to keep 40 % write 0.4")]
     NotANumber {
         /// The word.

@@ -6,7 +6,7 @@
 //! [`crate::reliability()`].
 //!
 //! An approximation keeps it fast: an example keeps the rank that it has in the whole column, and a
-//! resample's correlation is Pearson's of those ranks, where exact ones would be ranked anew
+//! resample's correlation is Pearson's of those ranks, where exact ones would be ranked again
 //! within each resample. With the same draws (ρ of 0.7) the ends of the two intervals differ by
 //! 0.0002 at 50,000 examples, 0.001 at 400 and 0.01 at 100.
 //!

@@ -70,7 +70,7 @@ impl Experiment {
         }
         ensure!(
             dataset.test().is_some() || !studies.clone().any(|study| study.needs_test()),
-            "{} has no test split, without which accuracies would be those of the images trained \
+            "{} has no test split, without which accuracies would be of the images trained \
              on; import it with one (a folder test/ beside train/, x_test and y_test in npz)",
             dataset.name()
         );

@@ -115,7 +115,7 @@ impl Serialize for Studies {
     }
 }
 
-/// Tables that are no study are left out: whoever reads options finds them as unknown keys.
+/// Tables that are not a study are left out: whoever reads options finds them as unknown keys.
 impl<'de> Deserialize<'de> for Studies {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let mut given: BTreeMap<String, toml::Value> = BTreeMap::deserialize(deserializer)?;

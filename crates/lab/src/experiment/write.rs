@@ -76,7 +76,7 @@ impl Experiment {
     }
 }
 
-/// The tables of all studies; those of one file name together.
+/// The tables of all studies; tables of one file name together.
 fn tables(outcome: &ExperimentOutcome) -> Result<Vec<NamedTable>, LabError> {
     let mut tables: Vec<NamedTable> = Vec::new();
     for table in outcome.findings()?.into_iter().flat_map(|findings| findings.tables) {

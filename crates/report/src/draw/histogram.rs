@@ -80,7 +80,7 @@ fn steps(frame: &Frame, chart: &HistogramChart, index: usize, series: &Histogram
     group.with(Element::new("path").set("class", outline_class(index)).set("d", outline))
 }
 
-/// The bins that can be drawn, up to the first edge that is no number.
+/// The bins that can be drawn, up to the first edge that is not a number.
 fn bins<'a>(edges: &'a [f64], heights: &'a [f64]) -> impl Iterator<Item = (&'a [f64], f64)> {
     let finite = |edges: &&[f64]| edges.iter().all(|edge| edge.is_finite());
     edges.windows(2).take_while(finite).zip(heights.iter().copied())

@@ -1,4 +1,4 @@
-//! Tables of a page: those of callers and those under figures.
+//! Tables of a page: tables of callers and tables under figures.
 
 use askama::Template;
 

@@ -1,6 +1,6 @@
 //! Tables to and from Arrow's record batches, for programs that share memory with ours.
 //!
-//! The types are those of the file: floats of 32 bits with null for NaN, whole numbers of 32 bits
+//! The types are the file's: floats of 32 bits with null for NaN, whole numbers of 32 bits
 //! without sign, texts. Wider numbers are read as a file's are. Metadata is the schema's.
 
 use std::sync::Arc;

@@ -31,7 +31,7 @@ pub struct TableFile {
     file: SharedFile,
     parquet: ArrowReaderMetadata,
     header: Table,
-    /// Where the columns of the header are among those of the file.
+    /// Where the columns of the header are among the file's.
     places: Vec<usize>,
     groups: Vec<Group>,
 }
@@ -48,7 +48,7 @@ impl TableFile {
     /// Opens a file.
     ///
     /// # Errors
-    /// When there is none, or it is no Parquet.
+    /// When there is none, or it is not Parquet.
     pub fn open(path: &Path) -> Result<Self, TableError> {
         let file = File::open(path).and_then(SharedFile::new);
         let file = file.map_err(FileError::io("read", path))?;
@@ -155,7 +155,7 @@ impl TableFile {
         Ok(found)
     }
 
-    /// Index of a column among those of the file.
+    /// Index of a column among the file's.
     fn place(&self, name: &str) -> Result<usize, TableError> {
         let index = self.header.names().position(|known| known == name);
         let place = index.map(|index| self.places[index]);

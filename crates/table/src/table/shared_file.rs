@@ -28,7 +28,7 @@ impl SharedFile {
     }
 
     fn read_at(&self, at: u64, out: &mut [u8]) -> std::io::Result<usize> {
-        // The place is set anew each time, so a thread that panicked leaves nothing wrong behind.
+        // The place is set each time, so a thread that panicked leaves nothing wrong behind.
         let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
         file.seek(SeekFrom::Start(at))?;
         file.read(out)

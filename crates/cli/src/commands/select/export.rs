@@ -20,7 +20,7 @@ pub struct ExportArgs {
     #[arg(long, value_enum, requires = "export", default_value_t = FormatName::ImageFolder)]
     format: FormatName,
     /// For image-folder: link the original files of this folder, from which the data set was
-    /// imported, instead of writing pictures anew.
+    /// imported, instead of writing pictures again.
     #[arg(long, value_name = "FOLDER", requires = "export")]
     link_from: Option<PathBuf>,
     #[command(flatten)]

@@ -73,7 +73,7 @@ fn section(found: &ConnectivityOutcome) -> Section {
         "A child leaves its parent at an epoch, with the parent's weights and momentum, and goes on \
          with data order and augmentation of its own to the end. The barrier is the most by which \
          the risk on the straight line between their final weights lies above the chord between the \
-         ends: 0 where they are linearly mode connected; higher is rougher. Risks are those of the \
+         ends: 0 where they are linearly mode connected; higher is rougher. Risks are of the \
          {} training examples with the lowest, the highest and random scores by {}; batch-norm \
          statistics are taken again at every point (Paul, Ganguli, Dziugaite 2021, section 5). Test \
          accuracy of the parents {}, of the children {}.",

@@ -35,7 +35,7 @@ pub struct VelocityPlan {
     /// Epochs of the first kernels [default: an eighth, three eighths and three quarters].
     #[arg(long, value_name = "EPOCHS", value_delimiter = ',')]
     pub at: Vec<f64>,
-    /// Epoch of the scores [default: that of the first kernel].
+    /// Epoch of the scores [default: the first kernel's].
     #[arg(long, value_name = "EPOCH")]
     pub scored_at: Option<f64>,
     /// Examples in a window, with consecutive ranks.
