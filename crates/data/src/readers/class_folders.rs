@@ -24,6 +24,13 @@ pub(crate) struct ClassFolder {
     pub pictures: Vec<PathBuf>,
 }
 
+impl ClassFolder {
+    /// How many of the pictures lie in further folders.
+    pub(crate) fn deeper(&self) -> usize {
+        self.pictures.iter().filter(|picture| picture.parent() != Some(&self.path)).count()
+    }
+}
+
 /// Whether a file's ending is that of a picture.
 pub(crate) fn is_picture(path: &Path) -> bool {
     let ending = path.extension().map(|ending| ending.to_string_lossy().to_lowercase());

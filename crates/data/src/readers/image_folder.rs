@@ -63,6 +63,13 @@ impl Layout {
                 "no pictures in class folders; expected CLASS/*.png or train/CLASS/*.png below it";
             return Err(DataError::bad_file(root, problem));
         }
+        let all = train.iter().chain(test.iter().flatten());
+        let deeper: usize = all.map(ClassFolder::deeper).sum();
+        if deeper > 0 {
+            notes.decide(format!(
+                "{deeper} pictures in further folders below the folders of classes are of these classes"
+            ));
+        }
         let classes = Classes::of(root, train.iter().map(|class| class.name.clone()))?;
         let unused = here.files.into_iter().filter(|file| Some(file) != classes.source.as_ref());
         class_folders::leave_out_files(root, &unused.collect::<Vec<_>>(), notes);

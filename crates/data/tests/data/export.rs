@@ -9,6 +9,7 @@ use datadiet_data::{DataHome, Dataset, ImportOptions, RawDataset, RawSplit, expo
 use proptest::prelude::*;
 use safetensors::SafeTensors;
 
+use crate::flat::*;
 use crate::support::*;
 
 /// Of every class, and not in steps.

@@ -3,6 +3,7 @@
 //! `jpeg/*.jpg` are of one picture, written by libjpeg-turbo's `cjpeg`, by Pillow (`cmyk`) and by
 //! imagecodecs (`ycck`, `12-bit`, `lossless`); `jpeg/*.png` are what Pillow reads of them.
 
+use crate::flat::*;
 use crate::support::*;
 use datadiet_core::Silent;
 use datadiet_data::{DataError, ImportOptions, RawDataset, read};

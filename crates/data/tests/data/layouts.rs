@@ -1,5 +1,6 @@
 //! Folders of pictures as they are published, and as people have them.
 
+use crate::flat::*;
 use crate::support::*;
 use datadiet_data::{Format, RawDataset};
 use std::fs;
@@ -130,6 +131,7 @@ fn deeper_folders_and_all_endings_are_read_and_the_rest_is_counted() {
     let first: Vec<u8> = found.train.images.chunks_exact(12).map(|image| image[0]).collect();
     assert_eq!(first, [1, 3, 2, 4, 7, 8]);
     assert_eq!(found.train.labels, [0, 0, 0, 1, 1, 1]);
+    assert!(found.notes.decided[0].starts_with("2 pictures in further folders"));
     let mut left_out = left_out(&found);
     left_out.sort();
     let expected = [

@@ -4,6 +4,7 @@ mod bad_files;
 mod bad_pictures;
 mod cache;
 mod export;
+mod flat;
 mod jpegs;
 mod layouts;
 mod parquet_types;

@@ -1,5 +1,6 @@
 //! Pictures and labels in Parquet, in the types that people's tools write.
 
+use crate::flat::*;
 use crate::support::*;
 use arrow_array::types::{Int8Type, UInt32Type};
 use arrow_array::{
