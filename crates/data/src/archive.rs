@@ -18,7 +18,7 @@ const OVERHEAD: u64 = 16 << 20;
 pub(crate) fn visit_tar_gz(
     path: &Path,
     limit: u64,
-    wanted: impl Fn(&str) -> bool,
+    mut wanted: impl FnMut(&str) -> bool,
     mut visit: impl FnMut(&str, Vec<u8>) -> Result<()>,
 ) -> Result<()> {
     each_entry(path, limit, |name, size, entry| {

@@ -120,7 +120,9 @@ pub enum DataError {
     },
 
     /// An image cannot be decoded.
-    #[error("the image {name} cannot be decoded: {cause}; replace or remove it")]
+    #[error(
+        "the image {name} cannot be decoded: {cause}; replace or remove it, or pass `--skip-broken`"
+    )]
     BadImage {
         /// The file, or the place within a larger file.
         name: String,

@@ -5,7 +5,7 @@
 //! Where the format has room for it, the ids in the full training set go along. Nothing that is
 //! there already is written over. Labels are those of the data set.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -19,19 +19,24 @@ use rayon::prelude::*;
 use safetensors::tensor::{Dtype, TensorView};
 
 use crate::cache::{share, sync_folder};
-use crate::readers::{class_folders, image_folder as folders};
-use crate::{DataError, Dataset, Result, Split};
+use crate::readers::class_folders::ClassFolder;
+use crate::readers::classes::Classes;
+use crate::readers::image_folder::Layout;
+use crate::readers::walk::below;
+use crate::{DataError, Dataset, ImportNotes, Result, Split};
 
 /// Pictures in a row group of Parquet: some megabytes.
 const ROWS: usize = 1000;
 
-/// Writes `train/CLASS/ID.png` and `test/CLASS/ID.png` below `to`.
+/// Writes `train/CLASS/ID.png` and `test/CLASS/ID.png` below `to`, and `classes.csv`, which says
+/// which folder is which class in their order. The sorted folders are in this order too.
 ///
 /// # Errors
 /// When there is something at `to`, or it cannot be written.
 pub fn image_folder(dataset: &Dataset, ids: &[usize], to: &Path) -> Result<()> {
-    let classes = folder_names(dataset)?;
+    let classes = folder_names(dataset.classes());
     make_folder(to, |folder| {
+        Classes::write(folder, &classes, dataset.classes())?;
         let write = |split: Split<'_>, name: &str, ids: &[usize]| -> Result<()> {
             let split_folder = folder.join(name);
             for class in &classes {
@@ -58,19 +63,18 @@ pub fn image_folder(dataset: &Dataset, ids: &[usize], to: &Path) -> Result<()> {
 /// # Errors
 /// As [`image_folder`]; also when `from` is not the folder that the data set came from.
 pub fn linked_folder(dataset: &Dataset, ids: &[usize], from: &Path, to: &Path) -> Result<()> {
-    let (train, test) = folders::splits(from);
-    let files = labelled_files(&train)?;
-    check_origin(dataset, &files, from)?;
+    let Layout { train, test, classes } = Layout::of(from, &mut ImportNotes::default())?;
+    let files = files(&train);
+    check_origin(dataset, &classes, &files, from)?;
     make_folder(to, |folder| {
+        Classes::write(folder, &classes.folders, &classes.names)?;
         // Empty ones too: a class that lost all its examples is a class still.
-        for class in class_folders::list(&train)? {
-            create(&folder.join("train").join(class.name))?;
+        for class in &classes.folders {
+            create(&folder.join("train").join(class))?;
         }
-        let mut kept = ids.iter().map(|&id| &files[id]);
-        kept.try_for_each(|(class, file)| link(file, &folder.join("train").join(class)))?;
-        let Some(test) = test else { return Ok(()) };
-        let test = labelled_files(&test)?;
-        test.iter().try_for_each(|(class, file)| link(file, &folder.join("test").join(class)))
+        ids.iter().try_for_each(|&id| link(files[id], &folder.join("train")))?;
+        let test = test.unwrap_or_default();
+        self::files(&test).into_iter().try_for_each(|file| link(file, &folder.join("test")))
     })
 }
 
@@ -141,25 +145,38 @@ fn origin(dataset: &Dataset, ids: &[usize]) -> String {
     format!("{kept} of the {all} training examples of {}; {}", dataset.name(), dataset.source())
 }
 
-/// Names of the classes as folders; characters that would leave the folder are replaced.
-fn folder_names(dataset: &Dataset) -> Result<Vec<String>> {
-    let safe = |c: char| if matches!(c, '/' | '\\' | ':' | '\0') { '_' } else { c };
-    let mut names: Vec<String> = dataset
-        .classes()
-        .iter()
-        .map(|name| name.chars().map(safe).collect::<String>())
-        .map(
-            |name| if name.starts_with('.') || name.is_empty() { format!("_{name}") } else { name },
-        )
-        .collect();
-    let in_order = names.clone();
-    names.sort();
-    names.dedup();
-    if names.len() < in_order.len() {
-        let what = "two classes would have the same folder; write Parquet or safetensors instead";
-        return Err(DataError::Inconsistent { what: what.into() });
+/// Names of folders for classes, all different, whose sorted order is that of the classes: others
+/// number sorted folders. The classes' own names where they are fit for that; numbers with as many
+/// digits; else the number of each class goes before its name.
+fn folder_names(classes: &[String]) -> Vec<String> {
+    let plain: Vec<String> = classes.iter().map(|name| safe(name)).collect();
+    let width = classes.len().saturating_sub(1).to_string().len();
+    let padded: Vec<String> = (0..classes.len()).map(|class| format!("{class:0width$}")).collect();
+    // Some file systems hold names that differ in case alone for one.
+    let different: HashSet<String> = plain.iter().map(|name| name.to_lowercase()).collect();
+    if different.len() == plain.len() && plain.is_sorted() {
+        plain
+    } else if plain.iter().zip(0_usize..).all(|(name, class)| *name == format!("{class}")) {
+        padded
+    } else {
+        padded.iter().zip(plain).map(|(number, name)| format!("{number}-{name}")).collect()
     }
-    Ok(in_order)
+}
+
+/// A name as a folder on every system: characters that some refuse are replaced.
+fn safe(name: &str) -> String {
+    const LONGEST: usize = 80;
+    const DEVICES: [&str; 4] = ["con", "prn", "aux", "nul"];
+    let fits = |c: char| !c.is_control() && !r#"/\:*?"<>|"#.contains(c);
+    let mut safe: String =
+        name.chars().take(LONGEST).map(|c| if fits(c) { c } else { '_' }).collect();
+    safe.truncate(safe.trim_end_matches([' ', '.']).len());
+    let stem = safe.split('.').next().unwrap_or_default().to_lowercase();
+    let is_device = DEVICES.contains(&&*stem)
+        || ["com", "lpt"]
+            .iter()
+            .any(|port| stem.strip_prefix(port).is_some_and(|number| number.len() == 1));
+    if safe.is_empty() || safe.starts_with('.') || is_device { format!("_{safe}") } else { safe }
 }
 
 fn png(dataset: &Dataset, pixels: &[u8]) -> Vec<u8> {
@@ -211,21 +228,23 @@ fn make_folder(to: &Path, fill: impl FnOnce(&Path) -> Result<()>) -> Result<()> 
     std::fs::rename(&aside, to).map_err(DataError::io("write", to))
 }
 
-/// Class and file of every picture below a folder, in the order of example ids.
-fn labelled_files(folder: &Path) -> Result<Vec<(String, PathBuf)>> {
-    let folders = class_folders::list(folder)?;
-    Ok(folders
-        .into_iter()
-        .flat_map(|class| class.pictures.into_iter().map(move |file| (class.name.clone(), file)))
-        .collect())
+/// Every picture with its class folder, in the order of example ids.
+fn files(folders: &[ClassFolder]) -> Vec<(&ClassFolder, &Path)> {
+    folders
+        .iter()
+        .flat_map(|class| class.pictures.iter().map(move |file| (class, file.as_path())))
+        .collect()
 }
 
-fn check_origin(dataset: &Dataset, files: &[(String, PathBuf)], from: &Path) -> Result<()> {
-    let labels = dataset.train().labels;
-    let class = |id: usize| &dataset.classes()[labels[id] as usize];
-    let same = files.len() == labels.len()
-        && files.iter().enumerate().all(|(id, (name, _))| name == class(id));
-    if same {
+fn check_origin(
+    dataset: &Dataset,
+    classes: &Classes,
+    files: &[(&ClassFolder, &Path)],
+    from: &Path,
+) -> Result<()> {
+    let found = files.iter().map(|(class, _)| classes.of_folder(&class.name));
+    let labels = dataset.train().labels.iter().map(|&label| Some(label as usize));
+    if classes.names == dataset.classes() && found.eq(labels) {
         return Ok(());
     }
     let problem = format!(
@@ -239,9 +258,10 @@ fn create(folder: &Path) -> Result<()> {
     std::fs::create_dir_all(folder).map_err(DataError::io("create", folder))
 }
 
-fn link(file: &Path, folder: &Path) -> Result<()> {
-    create(folder)?;
-    let to = folder.join(file.file_name().unwrap_or_default());
+/// Links a picture to its place below its class in another folder.
+fn link((class, file): (&ClassFolder, &Path), folder: &Path) -> Result<()> {
+    let to = folder.join(&class.name).join(below(&class.path, file));
+    create(to.parent().unwrap_or(folder))?;
     // The picture itself, not a symbolic link that would lead nowhere from here.
     let picture = std::fs::canonicalize(file).map_err(DataError::io("read", file))?;
     let linked = std::fs::hard_link(&picture, &to);

@@ -33,6 +33,7 @@ mod fetch;
 mod fingerprint;
 mod home;
 mod images;
+mod jpeg;
 mod label_noise;
 mod leftovers;
 mod moments;

@@ -68,6 +68,13 @@ impl ImportNotes {
         self.decided.push(what.into());
     }
 
+    /// As [`Self::decide`], unless that is noted already: what each of several files says alike.
+    pub(crate) fn decide_once(&mut self, what: String) {
+        if !self.decided.contains(&what) {
+            self.decided.push(what);
+        }
+    }
+
     /// The notes in sentences, one a line.
     pub fn lines(&self) -> Vec<String> {
         let left_out = self.left_out.iter().map(|entry| {

@@ -8,6 +8,10 @@ pub struct ImportOptions {
     pub resize: Option<(u32, u32)>,
     /// Accept classes without a training example.
     pub allow_empty_class: bool,
+    /// Leave out pictures that cannot be decoded, with a note, where they are an error otherwise.
+    pub skip_broken: bool,
+    /// Name of the column of labels in Parquet files; found by its name where there is none.
+    pub label: Option<String>,
     /// Overwrite a different data set of the same name.
     pub replace: bool,
 }

@@ -3,6 +3,7 @@
 //! Images are unsigned bytes in row-major height × width × channel order, one after the other.
 //! Nothing here knows where the bytes came from.
 
+use crate::images::Decoded;
 use crate::{DataError, ImportNotes, ImportOptions, Result};
 
 /// One split in memory.
@@ -36,6 +37,17 @@ pub struct RawDataset {
 }
 
 impl RawDataset {
+    /// Decoded pictures as a data set.
+    pub(crate) fn of_pictures(
+        classes: Vec<String>,
+        decoded: Decoded,
+        source: String,
+        notes: ImportNotes,
+    ) -> Self {
+        let Decoded { shape: [height, width, channels], train, test } = decoded;
+        Self { classes, height, width, channels, train, test, source, notes }
+    }
+
     /// Bytes of one image.
     pub fn image_len(&self) -> usize {
         self.height * self.width * self.channels

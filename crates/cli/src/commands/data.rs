@@ -57,12 +57,19 @@ pub struct ImportArgs {
     /// Name for the data set [default: the file's or folder's name].
     #[arg(long)]
     name: Option<String>,
-    /// cifar10, cifar100, cinic10, idx, image-folder, hf-parquet or npy [default: found out].
+    /// cifar10, cifar100, cinic10, tiny-imagenet, gtsrb, idx, image-folder, hf-parquet or npy
+    /// [default: found out].
     #[arg(long)]
     format: Option<Format>,
     /// Scale all images to this size, such as 32x32.
     #[arg(long, value_name = "WxH", value_parser = size)]
     resize: Option<(u32, u32)>,
+    /// Leave out pictures that cannot be decoded, and say how many.
+    #[arg(long)]
+    skip_broken: bool,
+    /// Column of the labels in Parquet files [default: found by its name].
+    #[arg(long, value_name = "COLUMN")]
+    label: Option<String>,
     /// Accept classes without a training example.
     #[arg(long)]
     allow_empty_class: bool,
@@ -111,6 +118,8 @@ fn import(home: &DataHome, args: ImportArgs) -> Result<()> {
     let options = ImportOptions {
         resize: args.resize,
         allow_empty_class: args.allow_empty_class,
+        skip_broken: args.skip_broken,
+        label: args.label,
         replace: args.replace,
     };
     let raw = datadiet_data::read(&args.path, args.format, &options, &args.progress.drawer(None))?;

@@ -111,10 +111,11 @@ fn folder_with(path: &Path, cifar: Cifar, file: &str) -> Option<PathBuf> {
 pub(crate) fn read(path: &Path, cifar: Cifar, progress: &dyn Progress) -> Result<RawDataset> {
     let total = cifar.train_files().len() as u64 + 1;
     let count = Count::start(progress, format!("reading {}", cifar.title()), Some(total));
+    let mut notes = ImportNotes::default();
     let files = if path.is_dir() {
-        from_folder(path, cifar, &count)?
+        from_folder(path, cifar, &count, &mut notes)?
     } else {
-        from_archive(path, cifar, &count)?
+        from_archive(path, cifar, &count, &mut notes)?
     };
     drop(count);
     let mut train = RawSplit::default();
@@ -133,7 +134,7 @@ pub(crate) fn read(path: &Path, cifar: Cifar, progress: &dyn Progress) -> Result
         train,
         test: Some(test),
         source,
-        notes: ImportNotes::default(),
+        notes,
     })
 }
 
@@ -143,22 +144,50 @@ fn is_wanted(cifar: Cifar, name: &str) -> bool {
     cifar.train_files().contains(&name) || name == cifar.test_file() || name == cifar.names_file()
 }
 
-fn from_archive(path: &Path, cifar: Cifar, count: &Count<'_>) -> Result<Files> {
+/// What is published with the data and says nothing of them.
+fn is_description(name: &str) -> bool {
+    matches!(name, "readme.html" | "coarse_label_names.txt")
+}
+
+fn from_archive(
+    path: &Path,
+    cifar: Cifar,
+    count: &Count<'_>,
+    notes: &mut ImportNotes,
+) -> Result<Files> {
     let mut files = Files::new();
+    let mut others = Vec::new();
     visit_tar_gz(
         path,
         LIMIT,
-        |name| is_wanted(cifar, name),
+        |name| {
+            let wanted = is_wanted(cifar, name);
+            if !wanted && !is_description(name) {
+                others.push(name.to_owned());
+            }
+            wanted
+        },
         |name, bytes| {
             count.advance(u64::from(name.ends_with(".bin")));
-            files.insert(name.to_owned(), bytes);
-            Ok(())
+            match files.insert(name.to_owned(), bytes) {
+                None => Ok(()),
+                Some(_) => Err(DataError::bad_file(
+                    path,
+                    format!("it has two files {name}; unpack it, and give one of the folders"),
+                )),
+            }
         },
     )?;
+    notes.leave_out("other files", others.len(), others);
     Ok(files)
 }
 
-fn from_folder(path: &Path, cifar: Cifar, count: &Count<'_>) -> Result<Files> {
+fn from_folder(
+    path: &Path,
+    cifar: Cifar,
+    count: &Count<'_>,
+    notes: &mut ImportNotes,
+) -> Result<Files> {
     let Some(folder) = folder_with(path, cifar, cifar.train_files()[0]) else {
         return Err(missing(path, cifar.train_files()[0]));
     };
@@ -169,6 +198,8 @@ fn from_folder(path: &Path, cifar: Cifar, count: &Count<'_>) -> Result<Files> {
             count.advance(u64::from(name.ends_with(".bin")));
         }
     }
+    let is_used = |name: &str| is_wanted(cifar, name) || is_description(name);
+    super::leave_out_others(&folder, is_used, notes)?;
     Ok(files)
 }
 
@@ -220,7 +251,7 @@ pub(crate) fn encode_cifar10(images: &[u8], labels: &[u32]) -> Vec<u8> {
 
 fn classes(path: &Path, cifar: Cifar, text: Option<&[u8]>) -> Result<Vec<String>> {
     match (text, cifar) {
-        (Some(text), _) => Ok(super::lines(&String::from_utf8_lossy(text))),
+        (Some(text), _) => super::lines(path, &String::from_utf8_lossy(text)),
         (None, Cifar::Ten) => Ok(CIFAR10_CLASSES.map(str::to_owned).to_vec()),
         (None, Cifar::Hundred) => Err(missing(path, cifar.names_file())),
     }

@@ -5,8 +5,12 @@
 //! The `.tar.gz` as published must be unpacked first.
 
 use super::cifar::CIFAR10_CLASSES;
-use super::{class_folders, file_name};
-use crate::{DataError, ImportOptions, RawDataset, Result};
+use super::class_folders::{self, list};
+use super::classes::Classes;
+use super::file_name;
+use super::image_folder::Layout;
+use super::walk::entries;
+use crate::{DataError, ImportNotes, ImportOptions, RawDataset, Result};
 use datadiet_core::Progress;
 use std::path::Path;
 
@@ -31,7 +35,18 @@ pub(crate) fn read(
         );
         return Err(DataError::bad_file(root, problem));
     }
-    let train = [root.join("train"), root.join("valid")];
+    let mut notes = ImportNotes::default();
+    let mut list = |folder: &str| list(&root.join(folder), root, &mut notes);
+    let mut train = list("train")?;
+    train.extend(list("valid")?);
+    let test = Some(list("test")?);
+    let classes = Classes::of(root, train.iter().map(|class| class.name.clone()))?;
+    let mut here = entries(root)?;
+    here.folders.retain(|folder| !FOLDERS.contains(&file_name(folder).as_str()));
+    let beside = "files in folders beside the splits";
+    class_folders::leave_out_folders(beside, root, &here.folders, &mut notes)?;
+    class_folders::leave_out_files(root, &here.files, &mut notes);
+    notes.decide("the training split is train and valid together, as in the data-diet paper");
     let source = format!("CINIC-10, train + valid, from {}", file_name(root));
-    class_folders::read(&train, Some(&root.join("test")), source, options, progress)
+    Layout { train, test, classes }.read(root, source, options, progress, notes)
 }

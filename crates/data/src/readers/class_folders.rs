@@ -1,107 +1,164 @@
-//! Folders of pictures, one folder a class: what image folders and CINIC-10 share.
+//! Folders of pictures, one folder a class: what image folders, CINIC-10 and Tiny ImageNet share.
 //!
-//! Classes are the sorted names of the folders, pictures are in sorted order of their names within
-//! a class, so example ids are the same on every machine. Hidden files, other files and deeper
-//! folders are ignored.
+//! Classes are the sorted names of the folders. All pictures below a class folder belong to it,
+//! however deep; they are in the order of `walk`, so example ids are the same on every machine.
+//! A file is a picture by its ending. Everything else is counted.
 
-use crate::images::{Picture, common_shape, decode};
-use crate::{DataError, ImportNotes, ImportOptions, RawDataset, RawSplit, Result};
-use datadiet_core::Progress;
-use datadiet_core::progress::Count;
+use super::classes::Classes;
+use super::file_name;
+use super::split_name::SplitName;
+use super::walk::{below, entries, names, walk};
+use crate::images::{Labelled, Picture};
+use crate::{DataError, ImportNotes, Result};
 use std::path::{Path, PathBuf};
 
-const EXTENSIONS: [&str; 8] = ["png", "jpg", "jpeg", "bmp", "gif", "webp", "tif", "tiff"];
+/// Endings of pictures: torchvision's, and what else the decoders know.
+const ENDINGS: [&str; 12] =
+    ["png", "jpg", "jpeg", "jfif", "bmp", "gif", "webp", "tif", "tiff", "ppm", "pgm", "pbm"];
 
 /// The pictures of one class.
+#[derive(Debug)]
 pub(crate) struct ClassFolder {
     pub name: String,
+    pub path: PathBuf,
     pub pictures: Vec<PathBuf>,
 }
 
-/// The class folders below a folder, in order; empty ones too.
-pub(crate) fn list(folder: &Path) -> Result<Vec<ClassFolder>> {
-    let folders = sorted_entries(folder)?.into_iter().filter(|path| path.is_dir());
-    folders
-        .map(|path| Ok(ClassFolder { name: super::file_name(&path), pictures: pictures(&path)? }))
-        .collect()
+impl ClassFolder {
+    /// How many of the pictures lie in further folders.
+    pub(crate) fn deeper(&self) -> usize {
+        self.pictures.iter().filter(|picture| picture.parent() != Some(&self.path)).count()
+    }
 }
 
-/// Whether there are class folders with pictures below a folder.
+/// Whether a file's ending is that of a picture.
+pub(crate) fn is_picture(path: &Path) -> bool {
+    let ending = path.extension().map(|ending| ending.to_string_lossy().to_lowercase());
+    ending.is_some_and(|ending| ENDINGS.contains(&ending.as_str()))
+}
+
+/// Whether a folder itself has pictures.
 pub(crate) fn has_pictures(folder: &Path) -> bool {
-    list(folder).is_ok_and(|classes| classes.iter().any(|class| !class.pictures.is_empty()))
+    entries(folder).is_ok_and(|here| here.files.iter().any(|file| is_picture(file)))
 }
 
-fn pictures(folder: &Path) -> Result<Vec<PathBuf>> {
-    let is_picture = |path: &PathBuf| {
-        let extension = path.extension().map(|e| e.to_string_lossy().to_lowercase());
-        extension.is_some_and(|extension| EXTENSIONS.contains(&extension.as_str()))
-            && path.is_file()
-    };
-    Ok(sorted_entries(folder)?.into_iter().filter(is_picture).collect())
+/// Whether there are pictures in folders below a folder.
+pub(crate) fn holds_classes(folder: &Path) -> bool {
+    let deeper = |folder: &PathBuf| has_pictures(folder) || holds_classes(folder);
+    entries(folder).is_ok_and(|here| here.folders.iter().any(deeper))
 }
 
-fn sorted_entries(folder: &Path) -> Result<Vec<PathBuf>> {
-    let entries = std::fs::read_dir(folder).map_err(DataError::io("read", folder))?;
-    let paths: std::io::Result<Vec<PathBuf>> = entries.map(|entry| Ok(entry?.path())).collect();
-    let mut paths = paths.map_err(DataError::io("read", folder))?;
-    paths.retain(|path| !super::file_name(path).starts_with('.'));
-    paths.sort();
-    Ok(paths)
+/// The class folders directly below a folder, in order; empty ones too. Notes what is left out, with
+/// names as seen from `root`.
+pub(crate) fn list(
+    folder: &Path,
+    root: &Path,
+    notes: &mut ImportNotes,
+) -> Result<Vec<ClassFolder>> {
+    let here = entries(folder)?;
+    leave_out_files(root, &here.files, notes);
+    leave_out_hidden(root, &here.hidden, notes);
+    of_folders(here.folders, root, notes)
 }
 
-/// Decodes training and test folders into one data set; several training folders follow each other.
-pub(crate) fn read(
-    train: &[PathBuf],
-    test: Option<&Path>,
-    source: String,
-    options: &ImportOptions,
-    progress: &dyn Progress,
-) -> Result<RawDataset> {
-    let train_folders = train.iter().map(|folder| list(folder)).collect::<Result<Vec<_>>>()?;
-    let train_folders: Vec<ClassFolder> = train_folders.into_iter().flatten().collect();
-    let test_folders = test.map(list).transpose()?;
-    let mut classes: Vec<String> = train_folders.iter().map(|class| class.name.clone()).collect();
-    classes.sort();
-    classes.dedup();
-    let (train_pictures, train_labels) =
-        flatten(train_folders, &classes, train.first().map(PathBuf::as_path))?;
-    let (test_pictures, test_labels) = match test_folders {
-        Some(folders) => flatten(folders, &classes, test)?,
-        None => Default::default(),
-    };
-    let all: Vec<&Picture> = train_pictures.iter().chain(&test_pictures).collect();
-    let shape = common_shape(&all, options.resize)?;
-    let count = Count::start(progress, "decoding pictures", Some(all.len() as u64));
-    let train = RawSplit { images: decode(&train_pictures, shape, &count)?, labels: train_labels };
-    let test_images = decode(&test_pictures, shape, &count)?;
-    Ok(RawDataset {
-        classes,
-        height: shape.height as usize,
-        width: shape.width as usize,
-        channels: shape.channels,
-        train,
-        test: test.map(|_| RawSplit { images: test_images, labels: test_labels }),
-        source,
-        notes: ImportNotes::default(),
-    })
+/// The given folders as class folders, in order.
+///
+/// # Errors
+/// When folders below a class are called as splits, or the only class is a folder of folders: then
+/// the classes are likely meant to be those.
+pub(crate) fn of_folders(
+    folders: Vec<PathBuf>,
+    root: &Path,
+    notes: &mut ImportNotes,
+) -> Result<Vec<ClassFolder>> {
+    let only = folders.len() == 1;
+    folders.into_iter().map(|path| class_folder(path, only, root, notes)).collect()
 }
 
-fn flatten(
-    folders: Vec<ClassFolder>,
-    classes: &[String],
-    below: Option<&Path>,
-) -> Result<(Vec<Picture>, Vec<u32>)> {
-    let (mut pictures, mut labels) = (Vec::new(), Vec::new());
+fn class_folder(
+    path: PathBuf,
+    only: bool,
+    root: &Path,
+    notes: &mut ImportNotes,
+) -> Result<ClassFolder> {
+    let all = walk(&path)?;
+    let split = all.folders.iter().find(|folder| {
+        let is_split = SplitName::of_word(&file_name(folder)).is_some();
+        is_split && (has_pictures(folder) || holds_classes(folder))
+    });
+    if let Some(split) = split {
+        let problem = format!(
+            "`{}` is called as a split, but lies below `{}`, which would be a class; give the folder \
+             that holds the splits, put splits above classes, or rename it",
+            below(root, split).display(),
+            below(root, &path).display()
+        );
+        return Err(DataError::bad_file(root, problem));
+    }
+    if only && !has_pictures(&path) && all.folders.len() > 1 {
+        let problem = format!(
+            "the only class would be `{}`, whose pictures lie in further folders; give the folder \
+             {} if those are the classes",
+            below(root, &path).display(),
+            path.display()
+        );
+        return Err(DataError::bad_file(root, problem));
+    }
+    let (pictures, other): (Vec<_>, Vec<_>) =
+        all.files.into_iter().partition(|file| is_picture(file));
+    leave_out_other(root, &other, notes);
+    leave_out_hidden(root, &all.hidden, notes);
+    Ok(ClassFolder { name: file_name(&path), path, pictures })
+}
+
+/// Notes files that lie beside folders of classes.
+pub(crate) fn leave_out_files(root: &Path, files: &[PathBuf], notes: &mut ImportNotes) {
+    let (loose, other): (Vec<_>, Vec<_>) = files.iter().cloned().partition(|file| is_picture(file));
+    notes.leave_out("pictures beside the folders of classes", loose.len(), names(root, &loose));
+    leave_out_other(root, &other, notes);
+}
+
+/// Notes files that are not pictures.
+pub(crate) fn leave_out_other(root: &Path, files: &[PathBuf], notes: &mut ImportNotes) {
+    notes.leave_out("files without the ending of a picture", files.len(), names(root, files));
+}
+
+/// Notes hidden files and folders.
+pub(crate) fn leave_out_hidden(root: &Path, hidden: &[PathBuf], notes: &mut ImportNotes) {
+    notes.leave_out("hidden files or folders", hidden.len(), names(root, hidden));
+}
+
+/// Notes everything below folders that are not read.
+pub(crate) fn leave_out_folders(
+    reason: &str,
+    root: &Path,
+    folders: &[PathBuf],
+    notes: &mut ImportNotes,
+) -> Result<()> {
     for folder in folders {
-        let Ok(class) = classes.binary_search(&folder.name) else {
+        let files = walk(folder)?.files;
+        notes.leave_out(reason, files.len(), names(root, &files));
+    }
+    Ok(())
+}
+
+/// The pictures of class folders with their classes, joined by name. `below` is for messages.
+pub(crate) fn labelled(
+    folders: Vec<ClassFolder>,
+    classes: &Classes,
+    below: &Path,
+) -> Result<Labelled> {
+    let mut found = Labelled::default();
+    for folder in folders {
+        let Some(class) = classes.of_folder(&folder.name) else {
             let problem = format!(
                 "the class folder `{}` is not among the training classes; rename or remove it",
                 folder.name
             );
-            return Err(DataError::bad_file(below.unwrap_or(Path::new(&folder.name)), problem));
+            return Err(DataError::bad_file(below, problem));
         };
-        labels.extend(std::iter::repeat_n(class as u32, folder.pictures.len()));
-        pictures.extend(folder.pictures.into_iter().map(Picture::File));
+        found.labels.extend(std::iter::repeat_n(class as u32, folder.pictures.len()));
+        found.pictures.extend(folder.pictures.into_iter().map(Picture::File));
     }
-    Ok((pictures, labels))
+    Ok(found)
 }

@@ -3,7 +3,7 @@
 //! Detection looks at names only, from the most to the least particular format; it never reads
 //! pictures. `--format` overrules it.
 
-use super::{cifar, cinic10, hf_parquet, idx, image_folder, npy};
+use super::{cifar, cinic10, gtsrb, hf_parquet, idx, image_folder, npy, tiny_imagenet};
 use crate::{DataError, Result};
 use datadiet_core::nearest;
 use std::fmt;
@@ -22,6 +22,10 @@ pub enum Format {
     Cinic10,
     /// MNIST, Fashion-MNIST and kin.
     Idx,
+    /// Tiny ImageNet as unpacked.
+    TinyImagenet,
+    /// The German Traffic Sign Recognition Benchmark.
+    Gtsrb,
     /// A folder of pictures for each class.
     ImageFolder,
     /// Parquet files of Hugging Face `datasets`.
@@ -32,13 +36,15 @@ pub enum Format {
 
 impl Format {
     /// All formats, in the order of detection.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 9] = [
         Self::Cifar10,
         Self::Cifar100,
         Self::Npy,
         Self::Idx,
         Self::HfParquet,
         Self::Cinic10,
+        Self::TinyImagenet,
+        Self::Gtsrb,
         Self::ImageFolder,
     ];
 
@@ -48,6 +54,8 @@ impl Format {
             Self::Cifar10 => "cifar10",
             Self::Cifar100 => "cifar100",
             Self::Cinic10 => "cinic10",
+            Self::TinyImagenet => "tiny-imagenet",
+            Self::Gtsrb => "gtsrb",
             Self::Idx => "idx",
             Self::ImageFolder => "image-folder",
             Self::HfParquet => "hf-parquet",
@@ -70,6 +78,8 @@ impl Format {
             Self::Cifar10 => cifar::detect(path)? == Some(cifar::Cifar::Ten),
             Self::Cifar100 => cifar::detect(path)? == Some(cifar::Cifar::Hundred),
             Self::Cinic10 => cinic10::detect(path),
+            Self::TinyImagenet => tiny_imagenet::detect(path),
+            Self::Gtsrb => gtsrb::detect(path),
             Self::Idx => idx::detect(path),
             Self::ImageFolder => image_folder::detect(path),
             Self::HfParquet => hf_parquet::detect(path),
@@ -84,8 +94,10 @@ impl Format {
             Self::Cifar100 => "train.bin (in a folder or .tar.gz)",
             Self::Cinic10 => "train, valid and test folders with the ten classes",
             Self::Idx => "train-images-idx3-ubyte[.gz]",
+            Self::TinyImagenet => "train and val/val_annotations.txt",
+            Self::Gtsrb => "Train.csv with Path, or Final_Training/Images/*/GT-*.csv",
             Self::ImageFolder => {
-                "CLASS/*.png or train/CLASS/*.png (also jpg, bmp, gif, webp, tiff)"
+                "CLASS/*.png or train/CLASS/*.png (also jpg, bmp, gif, webp, tiff, ppm)"
             }
             Self::HfParquet => "*.parquet",
             Self::Npy => "x_train.npy or an .npz",

@@ -7,7 +7,7 @@
 //! may stand before `idx`. Class names come from `classes.txt` in the folder, one a line, else they
 //! are numbers. Other element types and colour images are not read.
 
-use super::{class_indices, class_names, file_name};
+use super::{CLASSES, class_indices, class_names, file_name, leave_out_others};
 use crate::archive::read_maybe_gz;
 use crate::{DataError, ImportNotes, RawDataset, RawSplit, Result};
 use datadiet_core::Progress;
@@ -22,7 +22,7 @@ const TEST: &[&str] = &["t10k", "test"];
 
 /// Whether the folder has the training images of an IDX data set.
 pub(crate) fn detect(folder: &Path) -> bool {
-    find(folder, TRAIN, "images", 3).is_some()
+    find(folder, TRAIN, "images").is_some()
 }
 
 /// Reads the folder.
@@ -45,7 +45,17 @@ pub(crate) fn read(folder: &Path, progress: &dyn Progress) -> Result<RawDataset>
     let train = train.into_raw("train", classes.len())?;
     let test = test.map(|test| test.into_raw("test", classes.len())).transpose()?;
     let source = format!("IDX files from {}", file_name(folder));
-    let notes = ImportNotes::default();
+    let mut notes = ImportNotes::default();
+    let used =
+        [TRAIN, TEST].map(|names| ["images", "labels"].map(|what| find(folder, names, what)));
+    let used: Vec<String> = used
+        .iter()
+        .flatten()
+        .flatten()
+        .map(|path| file_name(path))
+        .chain([CLASSES.into()])
+        .collect();
+    leave_out_others(folder, |name| used.iter().any(|used| used == name), &mut notes)?;
     Ok(RawDataset { classes, height, width, channels: 1, train, test, source, notes })
 }
 
@@ -62,8 +72,8 @@ impl IdxSplit {
 }
 
 fn split(folder: &Path, names: &[&str], count: &Count<'_>) -> Result<Option<IdxSplit>> {
-    let Some(images) = find(folder, names, "images", 3) else { return Ok(None) };
-    let Some(labels) = find(folder, names, "labels", 1) else {
+    let Some(images) = find(folder, names, "images") else { return Ok(None) };
+    let Some(labels) = find(folder, names, "labels") else {
         return Err(missing(folder, &format!("{}-labels-idx1-ubyte", names[0])));
     };
     let ([_, height, width], pixels) = parse::<3>(&images, &read_maybe_gz(&images, LIMIT)?)?;
@@ -74,7 +84,8 @@ fn split(folder: &Path, names: &[&str], count: &Count<'_>) -> Result<Option<IdxS
     Ok(Some(IdxSplit { images: pixels, shape: [height, width], labels }))
 }
 
-fn find(folder: &Path, names: &[&str], what: &str, dimensions: usize) -> Option<PathBuf> {
+fn find(folder: &Path, names: &[&str], what: &str) -> Option<PathBuf> {
+    let dimensions = if what == "images" { 3 } else { 1 };
     let stems = names
         .iter()
         .flat_map(|name| ["-", "."].map(|dot| format!("{name}-{what}{dot}idx{dimensions}-ubyte")));

@@ -2,17 +2,19 @@
 //!
 //! Images `x_train` and optionally `x_test`: uint8, n × h × w, n × h × w × c or n × c × h × w with
 //! one or three channels (where both readings fit, channels last); in row-major or column-major
-//! order. Labels `y_train`, `y_test`: any integers, or floats that are whole, n or n × 1. The names `train_images`, `train_labels`, … are taken too. The path may
-//! also be that of the file `x_train.npy`. Class names come from `classes.txt` in the folder, one
-//! a line, else they are numbers.
+//! order. Labels `y_train`, `y_test`: any integers, or floats that are whole, n or n × 1; a test split
+//! whose labels are all -1 is left out. The names `train_images`, `train_labels`, … are taken too.
+//! The path may also be that of the file `x_train.npy`. Class names come from `classes.txt` in the
+//! folder, one a line, else they are numbers.
 //! Source: <https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html>.
 //! Object arrays (pickles) are never read; floats are refused, since their scale is unknown.
 
-use super::{class_indices, class_names, file_name, numbered_classes};
+use super::{CLASSES, class_indices, class_names, file_name, leave_out_others, numbered_classes};
 use crate::{DataError, ImportNotes, RawDataset, RawSplit, Result};
 use datadiet_arrays::{Array, ArrayError, Class};
 use datadiet_core::Progress;
 use datadiet_core::progress::Count;
+use std::cell::RefCell;
 use std::path::{Path, PathBuf};
 
 /// Names of images and labels of a split, preferred ones first.
@@ -46,7 +48,13 @@ pub(crate) fn read(path: &Path, progress: &dyn Progress) -> Result<RawDataset> {
             "there is no x_train and y_train; save them with np.save or np.savez under these names";
         return Err(DataError::bad_file(path, problem));
     };
-    let test = split(path, TEST, &count)?;
+    let mut notes = ImportNotes::default();
+    let mut test = split(path, TEST, &count)?;
+    if let Some(unlabelled) = test.take_if(|test| test.labels.iter().all(|&label| label == -1)) {
+        let reason = "images of the test split, whose labels are all -1";
+        notes.leave_out(reason, unlabelled.labels.len(), []);
+    }
+    leave_out(path, &mut notes)?;
     let [height, width, channels] = train.images.shape;
     if test.as_ref().is_some_and(|test| test.images.shape != train.images.shape) {
         let what = format!("training and test images in {} differ in shape", file_name(path));
@@ -68,8 +76,47 @@ pub(crate) fn read(path: &Path, progress: &dyn Progress) -> Result<RawDataset> {
     let train = raw("train", train)?;
     let test = test.map(|test| raw("test", test)).transpose()?;
     let source = format!("NumPy arrays from {}", file_name(path));
-    let notes = ImportNotes::default();
     Ok(RawDataset { classes, height, width, channels, train, test, source, notes })
+}
+
+/// Whether an array is one that is read; of two names for one thing, the preferred one is.
+fn is_used(all: &[String], name: &str) -> bool {
+    let has = |wanted: &str| all.iter().any(|found| found == wanted);
+    [TRAIN, TEST].iter().any(|names| {
+        let chosen = names.iter().find(|pair| has(pair[0]));
+        chosen.is_some_and(|pair| pair.contains(&name))
+    })
+}
+
+/// Notes arrays, or files of a folder, that are not read.
+fn leave_out(path: &Path, notes: &mut ImportNotes) -> Result<()> {
+    if path.is_dir() {
+        let all = super::walk::entries(path)?.files;
+        let all: Vec<String> = all
+            .iter()
+            .filter_map(|file| Some(file_name(file).strip_suffix(".npy")?.to_owned()))
+            .collect();
+        let used = |name: &str| {
+            name == CLASSES || name.strip_suffix(".npy").is_some_and(|name| is_used(&all, name))
+        };
+        return leave_out_others(path, used, notes);
+    }
+    if is_npz(path) {
+        // Those that cannot be read are told to this function alone.
+        let unread = RefCell::new(Vec::new());
+        let note = |name: &str| {
+            unread.borrow_mut().push(name.to_owned());
+            false
+        };
+        let opened = datadiet_arrays::open(path, &note);
+        let arrays = opened.and_then(std::result::Result::ok);
+        let all = arrays.iter().flat_map(|file| file.arrays());
+        let mut all: Vec<String> = all.map(|array| array.name.clone()).collect();
+        all.extend(unread.into_inner());
+        let others: Vec<String> = all.iter().filter(|name| !is_used(&all, name)).cloned().collect();
+        notes.leave_out("other arrays", others.len(), others);
+    }
+    Ok(())
 }
 
 struct NpySplit {

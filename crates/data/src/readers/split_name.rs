@@ -1,5 +1,9 @@
 //! The split that a file or folder is called by.
 
+use super::file_name;
+use crate::{DataError, Result};
+use std::path::Path;
+
 /// A split by its name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum SplitName {
@@ -20,7 +24,27 @@ impl SplitName {
         splits
     }
 
-    fn of_word(word: &str) -> Option<Self> {
+    /// The one split that the last part of a path says.
+    ///
+    /// # Errors
+    /// When it says two.
+    pub(crate) fn one_of(path: &Path) -> Result<Option<Self>> {
+        match Self::all_of(&file_name(path))[..] {
+            [] => Ok(None),
+            [split] => Ok(Some(split)),
+            [first, second, ..] => {
+                let problem = format!(
+                    "its name says both {} and {}; rename it, so that one word says the split",
+                    first.name(),
+                    second.name()
+                );
+                Err(DataError::bad_file(path, problem))
+            }
+        }
+    }
+
+    /// The split that a single word says.
+    pub(crate) fn of_word(word: &str) -> Option<Self> {
         match word.trim_end_matches(|c: char| c.is_ascii_digit()).to_lowercase().as_str() {
             "train" | "training" => Some(Self::Train),
             "test" | "testing" => Some(Self::Test),

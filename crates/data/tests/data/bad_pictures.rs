@@ -81,7 +81,7 @@ fn a_corrupt_picture_in_parquet_names_its_row() {
     bytes[at..at + 4].fill(0);
     fs::write(&path, bytes).unwrap();
     let message = detect_and_read(here.path()).unwrap_err().to_string();
-    assert!(message.contains("train-00001-of-00002.parquet row 30"), "{message}");
+    assert!(message.contains("train-00001-of-00002.parquet row 0"), "{message}");
 }
 
 #[test]

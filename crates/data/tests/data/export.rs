@@ -6,8 +6,10 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::Path;
 
 use datadiet_data::{DataHome, Dataset, ImportOptions, RawDataset, RawSplit, export, write_cache};
+use proptest::prelude::*;
 use safetensors::SafeTensors;
 
+use crate::flat::*;
 use crate::support::*;
 
 /// Of every class, and not in steps.
@@ -204,6 +206,113 @@ fn nothing_is_written_over_and_classes_stay_apart() {
 
     raw.classes[1] = "T-shirt_top".into();
     let other = cached(&here.path().join("other"), &raw);
-    let error = export::image_folder(&other, &kept(), &here.path().join("x")).unwrap_err();
-    assert!(error.to_string().contains("write Parquet or safetensors"), "{error}");
+    export::image_folder(&other, &kept(), &here.path().join("x")).unwrap();
+    assert!(here.path().join("x/train/0-T-shirt_top/000000.png").exists());
+    assert!(here.path().join("x/train/1-T-shirt_top").is_dir());
+}
+
+/// A data set of one picture a class and split, whose pixels say the class.
+fn one_of_each(classes: Vec<String>) -> RawDataset {
+    let n = classes.len();
+    let split = |test: u8| RawSplit {
+        images: (0..n).flat_map(|class| [class as u8, (class >> 8) as u8, test, 0]).collect(),
+        labels: (0..n as u32).collect(),
+    };
+    let (train, test) = (split(0), Some(split(1)));
+    let (source, notes) = ("made here".into(), Default::default());
+    RawDataset { classes, height: 2, width: 2, channels: 1, train, test, source, notes }
+}
+
+/// Names that are hard for folders, lists and sorting.
+fn odd_name() -> impl Strategy<Value = String> {
+    const NAMES: [&str; 19] = [
+        "",
+        ".",
+        "..",
+        "a/b",
+        "a\\b",
+        "CON",
+        "con.txt",
+        "train",
+        "test",
+        "val",
+        "B",
+        "b",
+        "é",
+        "0",
+        "1",
+        "10",
+        "a,b",
+        "\"quoted\"",
+        " two\nlines ",
+    ];
+    prop_oneof![prop::sample::select(&NAMES[..]).prop_map(str::to_owned), any::<String>()]
+}
+
+fn class_names() -> impl Strategy<Value = Vec<String>> {
+    let numbered = (1_usize..130).prop_map(|n| (0..n).map(|class| class.to_string()).collect());
+    prop_oneof![prop::collection::vec(odd_name(), 1..14), numbered]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(16))]
+    /// Whatever classes are called and however many there are, labels and names are as before, and
+    /// the sorted folders are numbered as the classes are.
+    #[test]
+    fn labels_survive_export_and_import(classes in class_names()) {
+        let here = folder();
+        let raw = one_of_each(classes);
+        let all: Vec<usize> = (0..raw.train.labels.len()).collect();
+        let dataset = cached(here.path(), &raw);
+        let (pictures, tables) = (here.path().join("pictures"), here.path().join("tables"));
+        export::image_folder(&dataset, &all, &pictures).unwrap();
+        export::parquet(&dataset, &all, &tables).unwrap();
+        for from in [&pictures, &tables] {
+            let read = detect_and_read(from).unwrap();
+            prop_assert_eq!(&read.classes, &raw.classes);
+            prop_assert!(read.train == raw.train && read.test == raw.test);
+        }
+        let sorted = entries(&pictures.join("train"));
+        let linked = here.path().join("linked");
+        let imported = cached(&here.path().join("again"), &detect_and_read(&pictures).unwrap());
+        export::linked_folder(&imported, &all, &pictures, &linked).unwrap();
+        prop_assert_eq!(&entries(&linked.join("train")), &sorted);
+        fs::remove_file(linked.join("classes.csv")).unwrap();
+        let by_others = detect_and_read(&linked).unwrap();
+        prop_assert!(by_others.train == raw.train && by_others.test == raw.test);
+        prop_assert_eq!(by_others.classes, sorted);
+    }
+}
+
+#[test]
+fn a_list_of_classes_must_fit_the_folders() {
+    let here = folder();
+    write_flat(here.path(), &[("a/1.png", 1), ("b/1.png", 2)]);
+    let read = |list: &str| {
+        fs::write(here.path().join("classes.csv"), list).unwrap();
+        detect_and_read(here.path()).map_err(|error| error.to_string())
+    };
+    let found = read("folder,class\nb,Bee\na,Ant\n").unwrap();
+    assert_eq!(
+        (&found.classes[..], &found.train.labels[..]),
+        (&["Bee".into(), "Ant".into()][..], &[1, 0][..])
+    );
+    assert!(read("folder,class\nb,Bee\n").unwrap_err().contains("does not list the folder `a`"));
+    assert!(read("folder,class\na,A\na,B\nb,C\n").unwrap_err().contains("lists a folder twice"));
+    assert!(
+        read("folder,class\na,A\nb,B\nc,C\n").unwrap_err().contains("class `C` has no training")
+    );
+    let other = read("name,number\nb,0\n").unwrap();
+    assert_eq!((other.classes, other.notes.left_out[0].count), (vec!["a".into(), "b".into()], 1));
+}
+
+#[test]
+fn linked_pictures_of_deeper_folders_stay_apart() {
+    let here = folder();
+    let (from, to) = (here.path().join("from"), here.path().join("to"));
+    write_flat(&from, &[("a/1.png", 1), ("a/x/1.png", 2), ("b/y/z/1.png", 3)]);
+    let raw = detect_and_read(&from).unwrap();
+    export::linked_folder(&cached(here.path(), &raw), &[0, 1, 2], &from, &to).unwrap();
+    let read = detect_and_read(&to).unwrap();
+    assert!(read.train == raw.train && read.classes == raw.classes);
 }

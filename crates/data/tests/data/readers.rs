@@ -49,8 +49,6 @@ fn idx() {
 fn image_folders_keep_grey_and_sorted_order() {
     let here = folder();
     write_image_folder(here.path(), &grey());
-    fs::write(here.path().join("train/c0/notes.txt"), "not a picture").unwrap();
-    fs::write(here.path().join("train/c0/.hidden.png"), "not a picture").unwrap();
     assert_reads(here.path(), Format::ImageFolder, &grey());
 }
 
@@ -60,16 +58,6 @@ fn image_folders_without_splits_have_no_test_split() {
     write_pngs(here.path(), &expected, &expected.train, 0..60);
     expected.test = None;
     assert_reads(here.path(), Format::ImageFolder, &expected);
-}
-
-#[test]
-fn a_second_held_out_folder_is_mentioned() {
-    let here = folder();
-    write_image_folder(here.path(), &grey());
-    write_pngs(&here.path().join("val"), &grey(), &grey().train, 0..10);
-    let dataset = detect_and_read(here.path()).unwrap();
-    assert_same(&dataset, &grey());
-    assert!(dataset.source.ends_with("(without val)"), "{}", dataset.source);
 }
 
 #[test]
@@ -187,4 +175,16 @@ fn resizing_makes_one_size() {
     let dataset = read(here.path(), None, &options, &Silent).unwrap();
     assert_eq!((dataset.height, dataset.width), (2, 3));
     assert_eq!(dataset.train.images, [[9_u8; 6], [7; 6]].concat());
+}
+
+#[test]
+fn options_that_a_format_has_no_use_for_are_refused() {
+    let here = folder();
+    write_idx(here.path(), &grey());
+    let label = ImportOptions { label: Some("class".into()), ..Default::default() };
+    let resize = ImportOptions { resize: Some((9, 9)), ..Default::default() };
+    for (options, option) in [(label, "`--label`"), (resize, "`--resize`")] {
+        let refused = read(here.path(), None, &options, &Silent).unwrap_err().to_string();
+        assert!(refused.contains(option), "{refused}");
+    }
 }

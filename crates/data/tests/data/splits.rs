@@ -62,7 +62,10 @@ fn a_name_of_two_splits_and_a_set_without_training_are_refused() {
     let here = folder();
     write_as(here.path(), "train-", "train-and-test-");
     let message = detect_and_read(here.path()).unwrap_err().to_string();
-    assert!(message.contains("`train-and-test-0.parquet` says both train and test"), "{message}");
+    assert!(
+        message.contains("train-and-test-0.parquet: its name says both train and test"),
+        "{message}"
+    );
 
     let here = folder();
     write_as(here.path(), "val-", "test-");

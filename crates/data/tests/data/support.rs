@@ -304,6 +304,11 @@ fn planes(images: &[u8], channels: usize, plane: usize) -> Vec<u8> {
 
 /// The files as an `.npz`.
 pub fn write_npz(path: &Path, dataset: &RawDataset) {
+    write_npz_with(path, dataset, &[]);
+}
+
+/// As [`write_npz`], with further arrays.
+pub fn write_npz_with(path: &Path, dataset: &RawDataset, others: &[&str]) {
     let mut npz = npyz::npz::NpzWriter::create(path).unwrap();
     for (name, split) in splits(dataset, "test") {
         let n = split.labels.len() as u64;
@@ -326,5 +331,11 @@ pub fn write_npz(path: &Path, dataset: &RawDataset) {
             .unwrap();
         labels.extend(split.labels.iter().map(|&label| label as u8)).unwrap();
         labels.finish().unwrap();
+    }
+    for name in others {
+        let array = npz.array(name, Default::default()).unwrap();
+        let mut array = array.default_dtype().shape(&[1]).begin_nd().unwrap();
+        array.push(&1_u8).unwrap();
+        array.finish().unwrap();
     }
 }
