@@ -129,6 +129,7 @@ fn strict_errors() -> jpeg_error_mgr {
 }
 
 extern "C-unwind" fn fail(state: &mut jpeg_common_struct) {
+    type Bound = unsafe extern "C-unwind" fn(&mut jpeg_common_struct, &[u8; 80]);
     type Formatter = unsafe extern "C-unwind" fn(&mut jpeg_common_struct, *mut u8);
     let mut text = [0_u8; MESSAGE];
     // SAFETY: libjpeg sets `err` before any of its functions can fail.
@@ -136,7 +137,7 @@ extern "C-unwind" fn fail(state: &mut jpeg_common_struct) {
     if let Some(format) = format {
         // SAFETY: the binding declares a shared array of 80 bytes where C has `char *`, and writes at
         // most `JMSG_LENGTH_MAX` bytes to it; only that type is changed.
-        let format = unsafe { std::mem::transmute::<_, Formatter>(format) };
+        let format = unsafe { std::mem::transmute::<Bound, Formatter>(format) };
         // SAFETY: there is room for `JMSG_LENGTH_MAX` bytes.
         unsafe { format(state, text.as_mut_ptr()) };
     }

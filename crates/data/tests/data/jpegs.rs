@@ -173,11 +173,13 @@ fn oriented(bytes: &[u8], orientation: u8) -> Vec<u8> {
     [&bytes[..2], &[0xff, 0xe1], &length, &exif, &bytes[2..]].concat()
 }
 
-/// Folders and Parquet, each with the same two pictures, of which the first is to be turned.
+type Turn = fn(&RgbImage) -> RgbImage;
+
+/// The same picture from a folder and from Parquet.
 #[test]
 fn orientation_is_applied_and_counted_for_every_reader() {
     let upright = image::open(samples().join("444.png")).unwrap().into_rgb8();
-    let turns: [(u8, fn(&RgbImage) -> RgbImage); 4] = [
+    let turns: [(u8, Turn); 4] = [
         (2, image::imageops::flip_horizontal),
         (3, image::imageops::rotate180),
         (6, image::imageops::rotate90),
@@ -187,15 +189,13 @@ fn orientation_is_applied_and_counted_for_every_reader() {
         let bytes = oriented(&sample("444"), orientation);
         let expected = turn(&upright);
         let here = folder();
-        write_files(here.path(), &[("only/odd.jpg".into(), bytes.clone())]);
+        write_files(here.path(), &[("set/only/odd.jpg".into(), bytes.clone())]);
         write_labelled_parquet(&here.path().join("odd.parquet"), &[bytes], &[0]);
-        for path in ["odd.parquet", "."] {
-            fs::remove_file(here.path().join(if path == "." { "odd.parquet" } else { "none" }))
-                .ok();
+        for path in ["odd.parquet", "set"] {
             let found = detect_and_read(&here.path().join(path)).unwrap();
             assert_eq!((found.width as u32, found.height as u32), expected.dimensions());
-            let off = found.train.images.iter().zip(expected.as_raw());
-            assert!(off.clone().all(|(a, b)| a.abs_diff(*b) <= 1), "{path} {orientation}");
+            let mut off = found.train.images.iter().zip(expected.as_raw());
+            assert!(off.all(|(a, b)| a.abs_diff(*b) <= 1), "{path} {orientation}");
             let said = found.notes.lines().join("\n");
             assert!(said.contains("EXIF orientation says: 1 pictures"), "{said}");
         }

@@ -37,7 +37,7 @@ impl Columns {
                 columns.map(|field| format!("{}: {}", field.name(), field.data_type())).collect();
             Err(DataError::bad_file(path, format!("{problem}; it has {}", columns.join(", "))))
         };
-        let pictures = matching(schema, |field| is_image(field));
+        let pictures = matching(schema, is_image);
         let Some(image) = named(schema, &pictures, &IMAGES).or_else(|| only(&pictures)) else {
             return refuse(format!(
                 "needs one column of encoded pictures, as bytes or struct<bytes, path>, or one of \
