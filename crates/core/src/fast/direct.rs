@@ -13,9 +13,10 @@
 
 use super::{
     element::Element,
-    isa::{Isa, LANES, Lanes, Totals},
     sums::Sums,
+    vector::{Lanes, Totals},
 };
+use crate::isa::{Isa, LANES};
 
 /// The largest size of an entry: e⁸⁰ is 2¹¹⁵, and 2⁻¹¹⁵ is a normal number.
 const MOST: f32 = 40.0;

@@ -31,11 +31,11 @@ mod direct;
 pub(crate) mod el2n;
 mod element;
 mod exp;
-pub(crate) mod isa;
 mod matrix;
 mod narrow;
 mod probabilities;
 pub(crate) mod sums;
+pub(crate) mod vector;
 pub(crate) mod walk;
 mod wide;
 

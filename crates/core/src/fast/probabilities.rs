@@ -3,13 +3,12 @@
 //! Everything that the label's own probability enters is taken from it in `f64`; sums over the
 //! other classes are taken sixteen at a time.
 
-use super::{
-    element::Element,
-    exp::p_ln_p,
-    isa::{Isa, LANES, Lanes},
-    sums::Scores,
+use super::{element::Element, exp::p_ln_p, sums::Scores, vector::Lanes};
+use crate::{
+    isa::{Isa, LANES},
+    score_error::PROBABILITY_TOLERANCE,
+    score_kind::ScoreKind,
 };
-use crate::{score_error::PROBABILITY_TOLERANCE, score_kind::ScoreKind};
 
 /// Chunks whose sums stay in `f32`; then they go into `f64`.
 const FLUSH: usize = 64;

@@ -7,13 +7,16 @@ use rayon::prelude::*;
 use super::{
     direct,
     element::Element,
-    isa::{Isa, Kernel, LANES, Lanes, dispatch},
     matrix::Matrix,
     narrow, probabilities,
     sums::{Scores, Sums},
+    vector::Lanes,
     wide,
 };
-use crate::score_error::ScoreError;
+use crate::{
+    isa::{Isa, Kernel, LANES, dispatch},
+    score_error::ScoreError,
+};
 
 /// What is made of rows: of logits from their sums, of probabilities from their scores.
 pub(crate) trait Sink {
@@ -177,7 +180,8 @@ mod tests {
     use super::*;
     use crate::{
         LogitScores, ScoreKind,
-        fast::{columns::Columns, el2n::El2n, isa::tests::everywhere},
+        fast::{columns::Columns, el2n::El2n},
+        isa::everywhere,
     };
 
     /// Both sinks, on logits that are within ±40 and on those that are not.

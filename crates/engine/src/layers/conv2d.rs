@@ -1,5 +1,6 @@
 //! 2-d convolution.
 
+use datadiet_core::isa::Avx512Bf16;
 use tch::{Device, Kind, Tensor};
 
 use super::nhwc::{slice, slice_mut, to_nhwc};
@@ -25,9 +26,9 @@ impl Conv2d {
     /// Output for the input `x`.
     pub fn forward(&self, weights: &[Tensor], x: &Tensor) -> Tensor {
         let weight = &weights[self.weight.0];
-        if let Some(sides) = self.own_kernels(weight, x) {
+        if let Some((isa, sides)) = self.own_kernels(weight, x) {
             let mut y = activation(x, [sides.outputs, sides.out_height(), sides.out_width()]);
-            conv::forward(sides, slice(x), filters(&weight.contiguous()), slice_mut(&mut y));
+            conv::forward(isa, sides, slice(x), filters(&weight.contiguous()), slice_mut(&mut y));
             return y;
         }
         let ConvShape { stride, padding, groups } = self.shape;
@@ -39,9 +40,15 @@ impl Conv2d {
     /// Gradient of the input, for the gradient `grad` of the output.
     pub fn grad_input(&self, weights: &[Tensor], x: &Tensor, grad: &Tensor) -> Tensor {
         let weight = &weights[self.weight.0];
-        if let Some(sides) = self.own_kernels(weight, x) {
+        if let Some((isa, sides)) = self.own_kernels(weight, x) {
             let mut dx = activation(x, [sides.inputs, sides.height, sides.width]);
-            conv::grad_input(sides, slice(grad), filters(&weight.contiguous()), slice_mut(&mut dx));
+            conv::grad_input(
+                isa,
+                sides,
+                slice(grad),
+                filters(&weight.contiguous()),
+                slice_mut(&mut dx),
+            );
             return dx;
         }
         to_nhwc(&aten::convolution_grad_input(grad, x, weight, self.shape))
@@ -55,22 +62,23 @@ impl Conv2d {
         grad: &Tensor,
     ) -> (Tensor, Option<Tensor>) {
         let weight = &weights[self.weight.0];
-        if let Some(sides) = self.own_kernels(weight, x) {
-            let gradient = conv::grad_weight(sides, slice(x), slice(grad));
+        if let Some((isa, sides)) = self.own_kernels(weight, x) {
+            let gradient = conv::grad_weight(isa, sides, slice(x), slice(grad));
             return (Tensor::from_slice(&gradient).view(weight.size().as_slice()), None);
         }
         aten::convolution_grad_weight(grad, x, weight, self.shape, self.bias.is_some())
     }
 
-    /// Sides of the convolution where our kernels are the faster ones: on one thread of a
+    /// What our kernels take where they are the faster ones: on one thread of a
     /// processor, in bfloat16, with few channels.
-    fn own_kernels(&self, weight: &Tensor, x: &Tensor) -> Option<ConvSides> {
+    fn own_kernels(&self, weight: &Tensor, x: &Tensor) -> Option<(Avx512Bf16, ConvSides)> {
         let bf16_on_host = (x.device(), x.kind()) == (Device::Cpu, Kind::BFloat16);
         let plain = self.bias.is_none() && self.shape.groups == 1;
         if !(bf16_on_host && plain && tch::get_num_threads() == 1) {
             return None;
         }
-        Some(self.sides(weight, x)).filter(|&sides| conv::is_faster(sides))
+        let sides = self.sides(weight, x);
+        Some((conv::own(sides)?, sides))
     }
 
     /// Sides of the convolution of `x`, N×C×H×W.

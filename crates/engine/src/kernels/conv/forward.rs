@@ -4,17 +4,15 @@
 //! With stride 2 every second row and column of the input's gradient meets the same filter
 //! positions: it falls into four convolutions of stride 1 that each write every second place.
 
-use super::lanes::{LANES, Out, Run, dot};
-use super::{ConvSides, Padded, assert_bf16, pair};
+use datadiet_core::isa::{Avx512Bf16, LANES};
+
+use super::lanes::{Out, Run, dot};
+use super::{ConvSides, Padded, pair};
 use crate::kernels::Bf16;
 
 /// Outputs of the convolution of images `x` (images × height × width × inputs) with filters
 /// `weight` (outputs × inputs × k × k).
-///
-/// # Panics
-/// On a processor without bfloat16.
-pub fn forward(sides: ConvSides, x: &[Bf16], weight: &[Bf16], out: &mut [Bf16]) {
-    assert_bf16();
+pub fn forward(isa: Avx512Bf16, sides: ConvSides, x: &[Bf16], weight: &[Bf16], out: &mut [Bf16]) {
     let k = sides.kernel;
     let taps: Vec<usize> = (0..k).collect();
     let filters = Filters::pack(sides, weight, &taps, &taps, Toward::Output);
@@ -31,16 +29,18 @@ pub fn forward(sides: ConvSides, x: &[Bf16], weight: &[Bf16], out: &mut [Bf16]) 
     let images = x.chunks_exact(sides.input_len()).zip(out.chunks_exact_mut(sides.output_len()));
     for (image, out) in images {
         padded.fill(image, sides.width, sides.inputs, |value| value);
-        convolve(&padded, &filters, sides.stride, &places, out);
+        convolve(isa, &padded, &filters, sides.stride, &places, out);
     }
 }
 
 /// Gradient of the input, for the gradient `grad` of the output.
-///
-/// # Panics
-/// On a processor without bfloat16.
-pub fn grad_input(sides: ConvSides, grad: &[Bf16], weight: &[Bf16], out: &mut [Bf16]) {
-    assert_bf16();
+pub fn grad_input(
+    isa: Avx512Bf16,
+    sides: ConvSides,
+    grad: &[Bf16],
+    weight: &[Bf16],
+    out: &mut [Bf16],
+) {
     let (height, width) = (sides.out_height(), sides.out_width());
     let passes = if sides.stride == 1 { whole(sides, weight) } else { quarters(sides, weight) };
     // A filter of 3 reaches one row beyond each end; by halves of stride 2, only beyond the last.
@@ -50,7 +50,7 @@ pub fn grad_input(sides: ConvSides, grad: &[Bf16], weight: &[Bf16], out: &mut [B
     for (image, out) in images {
         padded.fill(image, width, sides.outputs, |value| value);
         for (filters, places) in &passes {
-            convolve(&padded, filters, 1, places, out);
+            convolve(isa, &padded, filters, 1, places, out);
         }
     }
 }
@@ -158,6 +158,7 @@ impl Filters {
 
 /// Slides filters over a padded image.
 fn convolve(
+    isa: Avx512Bf16,
     padded: &Padded<Bf16>,
     filters: &Filters,
     stride: usize,
@@ -189,10 +190,10 @@ fn convolve(
                 let first = start + column * places.column_step;
                 let out = Out { values: &mut out[first..], step: places.column_step, lanes };
                 column += match places.columns - column {
-                    16.. => tile::<16>(runs, step, out),
-                    8.. => tile::<8>(runs, step, out),
-                    4.. => tile::<4>(runs, step, out),
-                    _ => tile::<1>(runs, step, out),
+                    16.. => tile::<16>(isa, runs, step, out),
+                    8.. => tile::<8>(isa, runs, step, out),
+                    4.. => tile::<4>(isa, runs, step, out),
+                    _ => tile::<1>(isa, runs, step, out),
                 };
             }
         }
@@ -202,12 +203,12 @@ fn convolve(
 /// `T` neighbouring places; gives `T`. The usual numbers of channels are compiled in, so that the
 /// places' distances are part of the instructions.
 #[inline]
-fn tile<const T: usize>(runs: &[Run<'_>], step: usize, out: Out<'_>) -> usize {
+fn tile<const T: usize>(isa: Avx512Bf16, runs: &[Run<'_>], step: usize, out: Out<'_>) -> usize {
     match step {
-        8 => dot::<T, 8>(runs, step, out),
-        16 => dot::<T, 16>(runs, step, out),
-        32 => dot::<T, 32>(runs, step, out),
-        _ => dot::<T, 0>(runs, step, out),
+        8 => dot::<T, 8>(isa, runs, step, out),
+        16 => dot::<T, 16>(isa, runs, step, out),
+        32 => dot::<T, 32>(isa, runs, step, out),
+        _ => dot::<T, 0>(isa, runs, step, out),
     }
     T
 }

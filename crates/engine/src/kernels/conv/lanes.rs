@@ -1,44 +1,28 @@
-//! Sixteen numbers at a time: the innermost loops, for each kind of processor.
+//! Sixteen numbers at a time: the innermost loops, for each set of instructions, whose token they take.
 //!
 //! Operands are 32-bit words: floats, or pairs of bfloat16 whose products are summed. A word is
 //! broadcast to 16 lanes and multiplied with 16 others.
 
+use datadiet_core::isa::{Avx512, Avx512Bf16, Isa, Kernel, LANES, dispatch};
+
 use crate::kernels::Bf16;
 
-/// Lanes of a block of channels.
-pub const LANES: usize = 16;
-
 /// What a word is, and what multiplies it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug)]
 pub enum Arithmetic {
-    /// Pairs of bfloat16, AVX512-BF16.
-    Bf16Pairs,
-    /// Floats, AVX-512.
-    F32Wide,
-    /// Floats, any processor.
+    /// Pairs of bfloat16.
+    Bf16Pairs(Avx512Bf16),
+    /// Floats, in registers of sixteen.
+    F32Wide(Avx512),
+    /// Floats, with the best instructions there are.
     F32,
 }
 
-/// Whether this processor multiplies whole tiles of bfloat16 (AMX).
-pub fn has_amx() -> bool {
-    #[cfg(target_arch = "x86_64")]
-    {
-        use std::arch::x86_64::{__cpuid, __cpuid_count};
-        // Leaf 7: extended features; bit 22 of EDX is AMX-BF16.
-        __cpuid(0).eax >= 7 && __cpuid_count(7, 0).edx & 1 << 22 != 0
+impl Arithmetic {
+    /// Whether a word is a pair.
+    pub fn is_pairs(self) -> bool {
+        matches!(self, Self::Bf16Pairs(_))
     }
-    #[cfg(not(target_arch = "x86_64"))]
-    false
-}
-
-/// Whether this processor has 512-bit registers.
-pub fn has_avx512() -> bool {
-    #[cfg(target_arch = "x86_64")]
-    return is_x86_feature_detected!("avx512f")
-        && is_x86_feature_detected!("avx512bw")
-        && is_x86_feature_detected!("avx512vl");
-    #[cfg(not(target_arch = "x86_64"))]
-    false
 }
 
 /// The operands of [`outer`]: `rows` × `columns` words, and as many times 16 lanes.
@@ -59,12 +43,24 @@ pub struct Outer<'a> {
 }
 
 impl Outer<'_> {
-    /// Asserts that `n` words and 16 lanes of every place are there.
+    /// Asserts that there are places, with `n` words and 16 lanes in each.
     fn check(&self, n: usize) {
-        let last = |[row, column]: [usize; 2]| (self.rows - 1) * row + (self.columns - 1) * column;
-        assert!(last(self.word_steps) + n <= self.words.len());
-        assert!(last(self.lane_steps) + LANES <= self.lanes.len());
+        assert!(self.rows > 0 && self.columns > 0);
+        assert!(
+            reach(self.rows, self.word_steps[0], reach(self.columns, self.word_steps[1], n))
+                <= self.words.len()
+        );
+        assert!(
+            reach(self.rows, self.lane_steps[0], reach(self.columns, self.lane_steps[1], LANES))
+                <= self.lanes.len()
+        );
     }
+}
+
+/// Numbers from the start of the first of `count` things to the end of the last, each `length` long and
+/// `step` after the one before; more than any slice has where it overflows.
+fn reach(count: usize, step: usize, length: usize) -> usize {
+    (count - 1).saturating_mul(step).saturating_add(length)
 }
 
 /// `Σ_places words[place][i] · lanes[place][c]` for `i < N`.
@@ -73,32 +69,40 @@ pub fn outer<const N: usize>(arithmetic: Arithmetic, places: &Outer<'_>) -> [[f3
     places.check(N);
     match arithmetic {
         #[cfg(target_arch = "x86_64")]
-        // SAFETY: chosen only where the processor has the instructions; operands checked.
-        Arithmetic::Bf16Pairs => unsafe { x86::outer_bf16::<N>(places) },
+        // SAFETY: the token proves the instructions; the operands have been checked.
+        Arithmetic::Bf16Pairs(_) => unsafe { x86::outer_bf16::<N>(places) },
         #[cfg(target_arch = "x86_64")]
         // SAFETY: as above.
-        Arithmetic::F32Wide => unsafe { x86::outer_f32::<N>(places) },
-        #[cfg(not(target_arch = "x86_64"))]
-        Arithmetic::Bf16Pairs | Arithmetic::F32Wide => unreachable!("not on this processor"),
-        Arithmetic::F32 => outer_portable::<N>(places),
+        Arithmetic::F32Wide(_) => unsafe { x86::outer_f32::<N>(places) },
+        _ => dispatch(OuterKernel { places }),
     }
 }
 
-fn outer_portable<const N: usize>(places: &Outer<'_>) -> [[f32; LANES]; N] {
-    let mut sums = [[0f32; LANES]; N];
-    for row in 0..places.rows {
-        for column in 0..places.columns {
-            let at = |[down, right]: [usize; 2]| row * down + column * right;
-            let words = &places.words[at(places.word_steps)..][..N];
-            let lanes = &places.lanes[at(places.lane_steps)..][..LANES];
-            for (sum, &word) in sums.iter_mut().zip(words) {
-                for (sum, &lane) in sum.iter_mut().zip(lanes) {
-                    *sum += f32::from_bits(word) * f32::from_bits(lane);
+/// [`outer`] of floats, for any instructions.
+struct OuterKernel<'a, const N: usize> {
+    places: &'a Outer<'a>,
+}
+
+impl<const N: usize> Kernel for OuterKernel<'_, N> {
+    type Output = [[f32; LANES]; N];
+
+    #[inline(always)]
+    fn run<I: Isa>(self, isa: I) -> Self::Output {
+        let Outer { words, lanes, rows, columns, word_steps, lane_steps } = *self.places;
+        let mut sums = [[0f32; LANES]; N];
+        for row in 0..rows {
+            for column in 0..columns {
+                let words = &words[row * word_steps[0] + column * word_steps[1]..][..N];
+                let lanes = &lanes[row * lane_steps[0] + column * lane_steps[1]..][..LANES];
+                for (sum, &word) in sums.iter_mut().zip(words) {
+                    for (sum, &lane) in sum.iter_mut().zip(lanes) {
+                        *sum = isa.mul_add(f32::from_bits(word), f32::from_bits(lane), *sum);
+                    }
                 }
             }
         }
+        sums
     }
-    sums
 }
 
 /// One run of filters over a row of the input: see [`dot`].
@@ -124,19 +128,24 @@ pub struct Out<'a> {
 /// `out[t][c] = Σ_run Σ_q run.words[t·step + q] · run.filters[q][c]` for `t < T`, rounded to
 /// bfloat16. `STEP` is `step` where it is known when compiling, else 0.
 #[inline]
-pub fn dot<const T: usize, const STEP: usize>(runs: &[Run<'_>], step: usize, out: Out<'_>) {
+pub fn dot<const T: usize, const STEP: usize>(
+    _: Avx512Bf16,
+    runs: &[Run<'_>],
+    step: usize,
+    out: Out<'_>,
+) {
     for run in runs {
-        assert!(run.filters.len() / LANES + (T - 1) * step <= run.words.len());
+        assert!(reach(T, step, run.filters.len() / LANES) <= run.words.len());
     }
-    assert!(out.lanes <= LANES && (T - 1) * out.step + out.lanes <= out.values.len());
+    assert!(out.lanes <= LANES && reach(T, out.step, out.lanes) <= out.values.len());
     assert!(STEP == 0 || STEP == step);
     #[cfg(target_arch = "x86_64")]
-    // SAFETY: only called where `has_bf16` says so; operands checked.
+    // SAFETY: the token proves the instructions; the operands have been checked.
     unsafe {
         x86::dot::<T, STEP>(runs, step, out);
     }
     #[cfg(not(target_arch = "x86_64"))]
-    unreachable!("not on this processor")
+    unreachable!("no other processor has a token")
 }
 
 #[cfg(target_arch = "x86_64")]

@@ -25,7 +25,7 @@ mod outer;
 pub use forward::{forward, grad_input};
 pub use outer::{Squares, grad_weight};
 
-use datadiet_core::processor::has_bf16;
+use datadiet_core::isa::Avx512Bf16;
 
 use super::Bf16;
 
@@ -75,12 +75,24 @@ impl ConvSides {
     }
 }
 
-/// Whether [`forward`], [`grad_input`] and [`grad_weight`] are faster here than libtorch.
-pub fn is_faster(sides: ConvSides) -> bool {
+/// What [`forward`], [`grad_input`] and [`grad_weight`] need, where they are faster than libtorch.
+pub fn own(sides: ConvSides) -> Option<Avx512Bf16> {
     let known = matches!((sides.kernel, sides.stride, sides.padding), (3, 1 | 2, 1) | (1, 1, 0));
-    // With matrix tiles (AMX) oneDNN is well ahead.
-    let machine = has_bf16() && !lanes::has_amx();
-    known && sides.inputs.max(sides.outputs) <= 64 && machine
+    // With matrix tiles oneDNN is well ahead.
+    let ahead = known && sides.inputs.max(sides.outputs) <= 64 && !has_amx();
+    Avx512Bf16::detect().filter(|_| ahead)
+}
+
+/// Whether this processor multiplies whole tiles of bfloat16 (AMX).
+fn has_amx() -> bool {
+    #[cfg(target_arch = "x86_64")]
+    {
+        use std::arch::x86_64::{__cpuid, __cpuid_count};
+        // Leaf 7: extended features; bit 22 of EDX is AMX-BF16.
+        __cpuid(0).eax >= 7 && __cpuid_count(7, 0).edx & 1 << 22 != 0
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    false
 }
 
 /// An image with zeros around it, refilled for one image after the other.
@@ -117,11 +129,6 @@ impl<T: Copy + Default> Padded<T> {
             }
         }
     }
-}
-
-/// The kernels that are in bfloat16 alone must not run elsewhere.
-fn assert_bf16() {
-    assert!(has_bf16(), "this processor has no bfloat16: see `is_faster`");
 }
 
 /// Two bfloat16 as the processor takes them: `low` in the lower half.

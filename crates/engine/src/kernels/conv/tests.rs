@@ -1,3 +1,4 @@
+use datadiet_core::isa::Avx512Bf16;
 use proptest::prelude::*;
 
 use super::*;
@@ -87,9 +88,7 @@ proptest! {
 
     #[test]
     fn bf16_passes_are_convolutions(sides in sides()) {
-        if !has_bf16() {
-            return Ok(());
-        }
+        let Some(isa) = Avx512Bf16::detect() else { return Ok(()) };
         let x = numbers(2 * sides.input_len(), 0);
         let w = numbers(sides.weight_len(), 1);
         let dy = numbers(2 * sides.output_len(), 2);
@@ -97,12 +96,12 @@ proptest! {
         let (x, w, dy) = (narrow(&x), narrow(&w), narrow(&dy));
         // The sums are exact to f32; the results are rounded to 8 bits.
         let mut y = vec![Bf16::default(); dy.len()];
-        forward(sides, &x, &w, &mut y);
+        forward(isa, sides, &x, &w, &mut y);
         prop_assert!(error(&widen(&y), &expected.y) < 4e-3);
         let mut dx = vec![Bf16::narrow(9.0); x.len()];
-        grad_input(sides, &dy, &w, &mut dx);
+        grad_input(isa, sides, &dy, &w, &mut dx);
         prop_assert!(error(&widen(&dx), &expected.dx) < 4e-3);
-        prop_assert!(error(&grad_weight(sides, &x, &dy), &expected.dw) < 1e-5);
+        prop_assert!(error(&grad_weight(isa, sides, &x, &dy), &expected.dw) < 1e-5);
     }
 
     #[test]
