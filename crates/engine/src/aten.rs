@@ -1,4 +1,4 @@
-//! Safe wrappers of the shim: ATen functions that the `tch` bindings leave out.
+//! Safe wrappers of the shim: what the `tch` bindings leave out of ATen.
 //!
 //! Like `tch`'s own methods they panic with libtorch's message when it refuses its arguments; a
 //! worker process turns that into a failed run.
@@ -39,6 +39,7 @@ unsafe extern "C" {
         lr: f64,
         nesterov: bool,
     ) -> *mut c_char;
+    fn datadiet_is_sole_owner(out: *mut bool, handle: *mut c_void) -> *mut c_char;
     fn datadiet_free_message(message: *mut c_char);
 }
 
@@ -170,6 +171,15 @@ pub struct SgdStep {
     pub weight_decay: f64,
     /// Nesterov's form.
     pub nesterov: bool,
+}
+
+/// Whether no other tensor has the storage of this one, as its views and shallow clones do.
+pub fn is_sole_owner(tensor: &Tensor) -> bool {
+    let mut sole = false;
+    // SAFETY: the handle outlives the call; `sole` has room for the answer.
+    let message = unsafe { datadiet_is_sole_owner(&raw mut sole, handle(tensor)) };
+    check(message);
+    sole
 }
 
 fn handle(tensor: &Tensor) -> *mut c_void {

@@ -6,7 +6,7 @@ use tch::{Device, Kind, Tensor};
 
 use crate::augment::Crops;
 use crate::kernels::{Bf16, Element, PixelTable};
-use crate::layers::nhwc::slice_mut;
+use crate::layers::nhwc::make_mut;
 
 /// Per-channel normalisation: `(pixel/255 − mean) / std`.
 #[derive(Clone, Debug, PartialEq)]
@@ -120,7 +120,7 @@ impl<'a> Images<'a> {
     ) -> Tensor {
         let size = self.image_size();
         let mut batch = self.empty(count);
-        table.normalise(&pixels[start * size..(start + count) * size], slice_mut(&mut batch));
+        table.normalise(&pixels[start * size..(start + count) * size], make_mut(&mut batch));
         batch
     }
 
@@ -153,7 +153,7 @@ impl<'a> Images<'a> {
         let size = self.image_size();
         let mut batch = self.empty(indices.len());
         let rows = crops.rows.chunks_exact(height).zip(crops.columns.chunks_exact(width));
-        let images = indices.iter().zip(slice_mut::<E>(&mut batch).chunks_exact_mut(size));
+        let images = indices.iter().zip(make_mut::<E>(&mut batch).chunks_exact_mut(size));
         for ((&index, out), (rows, columns)) in images.zip(rows) {
             table.gather(&pixels[index as usize * size..][..size], rows, columns, out);
         }

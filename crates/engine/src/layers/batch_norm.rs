@@ -6,7 +6,7 @@
 
 use tch::{Device, Kind, Tensor};
 
-use super::nhwc::{bytes_of, empty_like, slice, slice_mut};
+use super::nhwc::{bytes_of, empty_like, make_mut, slice};
 use crate::aten;
 use crate::kernels::batch_norm::{self as kernel, Affine, Gate, GradSums, InputGradient, Moments};
 use crate::kernels::{Bf16, Element};
@@ -136,7 +136,7 @@ impl BatchNorm {
             .collect();
         let affine = Affine::of_norm(gamma, beta, &moments.mean, &inv_std);
         let mut y = empty_like(&z);
-        let out = slice_mut::<E>(&mut y);
+        let out = make_mut::<E>(&mut y);
         kernel::apply(slice::<E>(&z), &affine, residual.map(slice::<E>), relu, out);
         let saved = NormSaved {
             mode,
@@ -156,12 +156,15 @@ impl BatchNorm {
     fn update_running(&self, parameters: &Parameters, batch: &Moments, rows: usize) {
         let unbiased = rows as f64 / (rows as f64 - 1.0).max(1.0);
         let update = |id: BufferId, values: &[f32], factor: f64| {
-            let mut running = parameters.buffers()[id.0].shallow_clone();
-            for (running, &value) in slice_mut::<f32>(&mut running).iter_mut().zip(values) {
+            let running = &parameters.buffers()[id.0];
+            let moved = slice::<f32>(running).iter().zip(values).map(|(&running, &value)| {
                 let value = f64::from(value) * factor;
-                *running = (f64::from(*running) * (1.0 - STATISTICS_MOMENTUM)
-                    + value * STATISTICS_MOMENTUM) as f32;
-            }
+                (f64::from(running) * (1.0 - STATISTICS_MOMENTUM) + value * STATISTICS_MOMENTUM)
+                    as f32
+            });
+            let moved = Tensor::from_slice(&moved.collect::<Vec<_>>());
+            // Running statistics are shared with all who have the parameters: libtorch writes them.
+            running.shallow_clone().copy_(&moved);
         };
         update(self.mean, &batch.mean, 1.0);
         update(self.variance, &batch.variance, unbiased);
@@ -243,7 +246,7 @@ impl BatchNorm {
         // Examples whose sums are taken together.
         let groups = if saved.mode == Mode::Train { 1 } else { saved.z.size()[0] as usize };
         let rows = z.len() / groups;
-        let sums: Vec<GradSums> = slice_mut::<E>(&mut grad)
+        let sums: Vec<GradSums> = make_mut::<E>(&mut grad)
             .chunks_exact_mut(rows)
             .zip(z.chunks_exact(rows))
             .enumerate()
@@ -262,11 +265,11 @@ impl BatchNorm {
         };
         let (input, residual) = if has_residual {
             let mut input = empty_like(&saved.z);
-            let out = slice_mut::<E>(&mut input);
+            let out = make_mut::<E>(&mut input);
             kernel::grad_input(out, Some(slice::<E>(&grad)), z, affine, &map, gate);
             (input, Some(grad))
         } else {
-            kernel::grad_input(slice_mut::<E>(&mut grad), None, z, affine, &map, gate);
+            kernel::grad_input(make_mut::<E>(&mut grad), None, z, affine, &map, gate);
             (grad, None)
         };
         NormBackward { input, residual, tap: NormTap::of(&sums, saved.mode) }

@@ -3,9 +3,8 @@
 use datadiet_core::isa::Avx512Bf16;
 use tch::{Device, Kind, Tensor};
 
-use super::nhwc::{slice, slice_mut, to_nhwc};
+use super::nhwc::{contiguous_slice, make_mut, slice, to_nhwc};
 use crate::aten::{self, ConvShape};
-use crate::kernels::Bf16;
 use crate::kernels::conv::{self, ConvSides};
 use crate::parameters::ParamId;
 
@@ -28,7 +27,13 @@ impl Conv2d {
         let weight = &weights[self.weight.0];
         if let Some((isa, sides)) = self.own_kernels(weight, x) {
             let mut y = activation(x, [sides.outputs, sides.out_height(), sides.out_width()]);
-            conv::forward(isa, sides, slice(x), filters(&weight.contiguous()), slice_mut(&mut y));
+            conv::forward(
+                isa,
+                sides,
+                slice(x),
+                contiguous_slice(&weight.contiguous()),
+                make_mut(&mut y),
+            );
             return y;
         }
         let ConvShape { stride, padding, groups } = self.shape;
@@ -46,8 +51,8 @@ impl Conv2d {
                 isa,
                 sides,
                 slice(grad),
-                filters(&weight.contiguous()),
-                slice_mut(&mut dx),
+                contiguous_slice(&weight.contiguous()),
+                make_mut(&mut dx),
             );
             return dx;
         }
@@ -108,12 +113,4 @@ impl Conv2d {
 fn activation(like: &Tensor, [channels, height, width]: [usize; 3]) -> Tensor {
     let shape = [like.size()[0], height as i64, width as i64, channels as i64];
     Tensor::empty(shape, (like.kind(), like.device())).permute([0, 3, 1, 2])
-}
-
-/// The values of filters on the processor, outputs × inputs × k × k.
-fn filters(weight: &Tensor) -> &[Bf16] {
-    assert_eq!((weight.kind(), weight.device()), (Kind::BFloat16, Device::Cpu));
-    assert!(weight.is_contiguous(), "filters in their own order");
-    // SAFETY: checked above: on the processor, of this type, and dense in this order.
-    unsafe { std::slice::from_raw_parts(weight.data_ptr().cast(), weight.numel()) }
 }

@@ -2,7 +2,7 @@
 
 use tch::{Device, Kind, Tensor};
 
-use super::nhwc::{slice, slice_mut, to_nhwc};
+use super::nhwc::{make_mut, slice, to_nhwc};
 use crate::kernels::subsample::{self as kernel, Sides};
 use crate::kernels::{Bf16, Element};
 
@@ -35,13 +35,13 @@ fn take_on_host<E: Element>(x: &Tensor, stride: i64) -> Tensor {
     let (n, c, h, w) = x.size4().expect("N×C×H×W");
     let shape = [n, (h + stride - 1) / stride, (w + stride - 1) / stride, c];
     let mut taken = Tensor::empty(shape, (x.kind(), Device::Cpu)).permute([0, 3, 1, 2]);
-    kernel::take(slice::<E>(x), sides(x), stride as usize, slice_mut(&mut taken));
+    kernel::take(slice::<E>(x), sides(x), stride as usize, make_mut(&mut taken));
     taken
 }
 
 fn add_on_host<E: Element>(x: &mut Tensor, stride: i64, values: &Tensor) {
     let sides = sides(x);
-    kernel::add(slice_mut::<E>(x), sides, stride as usize, slice::<E>(values));
+    kernel::add(make_mut::<E>(x), sides, stride as usize, slice::<E>(values));
 }
 
 fn sides(x: &Tensor) -> Sides {
