@@ -18,14 +18,15 @@
 //! convolutions between 16, 32 and 64 channels, oneDNN 102 to 245: it is well behind in input
 //! gradients with stride 2 (102 against 217, 147 against 223), elsewhere there is little between them.
 
+mod choice;
 mod forward;
 mod lanes;
 mod outer;
 
+pub(crate) use choice::own;
+pub use choice::{Convolutions, force, preferred};
 pub use forward::{forward, grad_input};
 pub use outer::{Squares, grad_weight};
-
-use datadiet_core::isa::Avx512Bf16;
 
 use super::Bf16;
 
@@ -73,26 +74,6 @@ impl ConvSides {
     pub fn weight_len(self) -> usize {
         self.outputs * self.inputs * self.kernel * self.kernel
     }
-}
-
-/// What [`forward`], [`grad_input`] and [`grad_weight`] need, where they are faster than libtorch.
-pub fn own(sides: ConvSides) -> Option<Avx512Bf16> {
-    let known = matches!((sides.kernel, sides.stride, sides.padding), (3, 1 | 2, 1) | (1, 1, 0));
-    // With matrix tiles oneDNN is well ahead.
-    let ahead = known && sides.inputs.max(sides.outputs) <= 64 && !has_amx();
-    Avx512Bf16::detect().filter(|_| ahead)
-}
-
-/// Whether this processor multiplies whole tiles of bfloat16 (AMX).
-fn has_amx() -> bool {
-    #[cfg(target_arch = "x86_64")]
-    {
-        use std::arch::x86_64::{__cpuid, __cpuid_count};
-        // Leaf 7: extended features; bit 22 of EDX is AMX-BF16.
-        __cpuid(0).eax >= 7 && __cpuid_count(7, 0).edx & 1 << 22 != 0
-    }
-    #[cfg(not(target_arch = "x86_64"))]
-    false
 }
 
 /// An image with zeros around it, refilled for one image after the other.
