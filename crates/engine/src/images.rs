@@ -77,23 +77,13 @@ impl<'a> Images<'a> {
         }
     }
 
-    /// Number of images.
-    pub fn len(&self) -> usize {
-        self.pixels.size()[0] as usize
-    }
-
-    /// Whether there are none.
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
     /// Rows and columns of an image.
-    pub fn sides(&self) -> (usize, usize) {
+    pub(crate) fn sides(&self) -> (usize, usize) {
         (self.pixels.size()[1] as usize, self.pixels.size()[2] as usize)
     }
 
     /// Where the images are.
-    pub fn device(&self) -> Device {
+    pub(crate) fn device(&self) -> Device {
         self.pixels.device()
     }
 
@@ -103,7 +93,7 @@ impl<'a> Images<'a> {
     }
 
     /// The un-augmented images `start..start + count`, N×C×H×W, normalised.
-    pub fn range(&self, start: usize, count: usize) -> Tensor {
+    pub(crate) fn range(&self, start: usize, count: usize) -> Tensor {
         match (&self.host, self.kind) {
             (Some(host), Kind::Float) => self.host_range(host.pixels, &host.f32, start, count),
             (Some(host), Kind::BFloat16) => self.host_range(host.pixels, &host.bf16, start, count),
@@ -130,7 +120,7 @@ impl<'a> Images<'a> {
     }
 
     /// The images with these indices, cropped and flipped.
-    pub fn augmented(&self, indices: &[i64], crops: &Crops) -> Tensor {
+    pub(crate) fn augmented(&self, indices: &[i64], crops: &Crops) -> Tensor {
         match (&self.host, self.kind) {
             (Some(host), Kind::Float) => {
                 self.host_augmented(host.pixels, &host.f32, indices, crops)

@@ -5,11 +5,11 @@
 //! in bfloat16 and gradients of single examples are computed image by image ([`conv`]). Everything
 //! else is left to libtorch.
 
-pub mod batch_norm;
-pub mod conv;
+pub(crate) mod batch_norm;
+pub(crate) mod conv;
 mod element;
 mod pixels;
-pub mod subsample;
+pub(crate) mod subsample;
 
-pub use element::{Bf16, Element};
-pub use pixels::PixelTable;
+pub(crate) use element::{Bf16, Element};
+pub(crate) use pixels::PixelTable;

@@ -6,15 +6,15 @@ use super::Element;
 
 /// Sides of an activation N×H×W×C in memory order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Sides {
+pub(crate) struct Sides {
     /// Images.
-    pub images: usize,
+    pub(crate) images: usize,
     /// Rows.
-    pub height: usize,
+    pub(crate) height: usize,
     /// Columns.
-    pub width: usize,
+    pub(crate) width: usize,
     /// Channels.
-    pub channels: usize,
+    pub(crate) channels: usize,
 }
 
 impl Sides {
@@ -30,7 +30,7 @@ impl Sides {
 }
 
 /// Copies every `stride`-th row and column of `x` to `out`.
-pub fn take<E: Element>(x: &[E], sides: Sides, stride: usize, out: &mut [E]) {
+pub(crate) fn take<E: Element>(x: &[E], sides: Sides, stride: usize, out: &mut [E]) {
     let channels = sides.channels;
     for (at, out) in sides.places(stride).zip(out.chunks_exact_mut(channels)) {
         out.copy_from_slice(&x[at..at + channels]);
@@ -38,7 +38,7 @@ pub fn take<E: Element>(x: &[E], sides: Sides, stride: usize, out: &mut [E]) {
 }
 
 /// Adds `values` to every `stride`-th row and column of `x`.
-pub fn add<E: Element>(x: &mut [E], sides: Sides, stride: usize, values: &[E]) {
+pub(crate) fn add<E: Element>(x: &mut [E], sides: Sides, stride: usize, values: &[E]) {
     // Without gaps it is one run.
     let run = if stride == 1 { x.len() } else { sides.channels };
     let sides =

@@ -11,8 +11,6 @@ use crate::parameters::ParamId;
 /// A convolution over N×C×H×W with square filters, zero padding and optional groups and bias.
 #[derive(Clone, Debug)]
 pub struct Conv2d {
-    /// Name of the layer, as in PyTorch's state dict.
-    pub name: String,
     /// Filters, C_out × (C_in / groups) × k × k.
     pub weight: ParamId,
     /// Bias, C_out.
@@ -23,7 +21,7 @@ pub struct Conv2d {
 
 impl Conv2d {
     /// Output for the input `x`.
-    pub fn forward(&self, weights: &[Tensor], x: &Tensor) -> Tensor {
+    pub(crate) fn forward(&self, weights: &[Tensor], x: &Tensor) -> Tensor {
         let weight = &weights[self.weight.0];
         if let Some((isa, sides)) = self.own_kernels(weight, x) {
             let mut y = activation(x, [sides.outputs, sides.out_height(), sides.out_width()]);
@@ -43,7 +41,7 @@ impl Conv2d {
     }
 
     /// Gradient of the input, for the gradient `grad` of the output.
-    pub fn grad_input(&self, weights: &[Tensor], x: &Tensor, grad: &Tensor) -> Tensor {
+    pub(crate) fn grad_input(&self, weights: &[Tensor], x: &Tensor, grad: &Tensor) -> Tensor {
         let weight = &weights[self.weight.0];
         if let Some((isa, sides)) = self.own_kernels(weight, x) {
             let mut dx = activation(x, [sides.inputs, sides.height, sides.width]);
@@ -60,7 +58,7 @@ impl Conv2d {
     }
 
     /// Gradients of the weight and the bias, summed over the batch.
-    pub fn grad_weight(
+    pub(crate) fn grad_weight(
         &self,
         weights: &[Tensor],
         x: &Tensor,

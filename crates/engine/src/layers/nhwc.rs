@@ -14,7 +14,7 @@ pub fn to_nhwc(x: &Tensor) -> Tensor {
 }
 
 /// An uninitialised activation in that layout.
-pub fn empty_like(x: &Tensor) -> Tensor {
+pub(crate) fn empty_like(x: &Tensor) -> Tensor {
     match x.size()[..] {
         [n, c, h, w] => Tensor::empty([n, h, w, c], (x.kind(), x.device())).permute([0, 3, 1, 2]),
         _ => Tensor::empty(x.size(), (x.kind(), x.device())),
@@ -22,7 +22,7 @@ pub fn empty_like(x: &Tensor) -> Tensor {
 }
 
 /// Bytes of a tensor's values.
-pub fn bytes_of(x: &Tensor) -> usize {
+pub(crate) fn bytes_of(x: &Tensor) -> usize {
     x.numel() * x.kind().elt_size_in_bytes()
 }
 
@@ -30,7 +30,7 @@ pub fn bytes_of(x: &Tensor) -> usize {
 ///
 /// While the slice is there, no operation of libtorch may write to the tensor or to one that shares its
 /// storage: slices go into kernels and end with them.
-pub fn slice<E: Element>(x: &Tensor) -> &[E] {
+pub(crate) fn slice<E: Element>(x: &Tensor) -> &[E] {
     assert!(is_nhwc(x), "an activation has its channels innermost");
     let (first, count) = numbers::<E>(x);
     // SAFETY: the tensor is dense, so that `numbers` gives all of its storage that it shows; that lives
@@ -40,7 +40,7 @@ pub fn slice<E: Element>(x: &Tensor) -> &[E] {
 }
 
 /// The values of filters, or of what else is in its own order, on the processor; as [`slice`].
-pub fn contiguous_slice<E: Element>(x: &Tensor) -> &[E] {
+pub(crate) fn contiguous_slice<E: Element>(x: &Tensor) -> &[E] {
     assert!(x.is_contiguous(), "numbers in their own order");
     let (first, count) = numbers::<E>(x);
     // SAFETY: as of `slice`.
@@ -51,7 +51,7 @@ pub fn contiguous_slice<E: Element>(x: &Tensor) -> &[E] {
 ///
 /// Where other tensors have the same storage, `x` first gets a copy of its own: what is written is seen
 /// through `x` alone.
-pub fn make_mut<E: Element>(x: &mut Tensor) -> &mut [E] {
+pub(crate) fn make_mut<E: Element>(x: &mut Tensor) -> &mut [E] {
     assert!(is_nhwc(x), "an activation has its channels innermost");
     if !aten::is_sole_owner(x) {
         #[cfg(test)]

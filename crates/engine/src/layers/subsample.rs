@@ -7,7 +7,7 @@ use crate::kernels::subsample::{self as kernel, Sides};
 use crate::kernels::{Bf16, Element};
 
 /// A copy of every `stride`-th row and column.
-pub fn take(x: &Tensor, stride: i64) -> Tensor {
+pub(crate) fn take(x: &Tensor, stride: i64) -> Tensor {
     match (x.device(), x.kind()) {
         (Device::Cpu, Kind::Float) => take_on_host::<f32>(x, stride),
         (Device::Cpu, Kind::BFloat16) => take_on_host::<Bf16>(x, stride),
@@ -16,7 +16,7 @@ pub fn take(x: &Tensor, stride: i64) -> Tensor {
 }
 
 /// Adds `values` to every `stride`-th row and column of `x`.
-pub fn add(x: &mut Tensor, stride: i64, values: &Tensor) {
+pub(crate) fn add(x: &mut Tensor, stride: i64, values: &Tensor) {
     match (x.device(), x.kind()) {
         (Device::Cpu, Kind::Float) => add_on_host::<f32>(x, stride, values),
         (Device::Cpu, Kind::BFloat16) => add_on_host::<Bf16>(x, stride, values),

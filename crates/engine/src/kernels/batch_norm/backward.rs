@@ -11,7 +11,7 @@ use crate::kernels::Element;
 
 /// Where the ReLU was open.
 #[derive(Clone, Copy, Debug)]
-pub enum Gate<'a, E> {
+pub(crate) enum Gate<'a, E> {
     /// There was no ReLU.
     Open,
     /// Where `z·scale + shift > 0`.
@@ -22,7 +22,7 @@ pub enum Gate<'a, E> {
 
 impl<E> Gate<'_, E> {
     /// The gate of a part of the numbers.
-    pub fn of(&self, part: Range<usize>) -> Gate<'_, E> {
+    pub(crate) fn of(&self, part: Range<usize>) -> Gate<'_, E> {
         match self {
             Gate::Open => Gate::Open,
             Gate::Recompute => Gate::Recompute,
@@ -38,18 +38,18 @@ const OUTPUT: u8 = 2;
 
 /// Sums over rows that the backward pass needs.
 #[derive(Clone, Debug, PartialEq)]
-pub struct GradSums {
+pub(crate) struct GradSums {
     /// Σ g, the gradient of the shift β.
-    pub shift: Vec<f32>,
+    pub(crate) shift: Vec<f32>,
     /// Σ g·x̂, the gradient of the scale γ.
-    pub scale: Vec<f32>,
+    pub(crate) scale: Vec<f32>,
 }
 
 /// The sums of the backward pass, `(Σ g, Σ g·x̂)`.
 ///
 /// With [`Gate::Output`], `grad` is replaced by the gated gradient `g` on the way, because the
 /// shortcut of a residual block needs it too; otherwise it is left as it was.
-pub fn grad_sums<E: Element>(
+pub(crate) fn grad_sums<E: Element>(
     grad: &mut [E],
     z: &[E],
     affine: &Affine,
@@ -133,7 +133,7 @@ fn sums_tile<E: Element, const L: usize, const GATE: u8>(
 /// How the gradient of the input follows from the gated gradient:
 /// `dz = factor·g + slope·(z − mean) + constant`, per channel.
 #[derive(Clone, Debug, PartialEq)]
-pub struct InputGradient {
+pub(crate) struct InputGradient {
     factor: Vec<f32>,
     slope: Vec<f32>,
     constant: Vec<f32>,
@@ -142,7 +142,13 @@ pub struct InputGradient {
 
 impl InputGradient {
     /// Of a batch norm in training mode over `rows` rows.
-    pub fn new(sums: &GradSums, scale: &[f32], mean: &[f32], inv_std: &[f32], rows: usize) -> Self {
+    pub(crate) fn new(
+        sums: &GradSums,
+        scale: &[f32],
+        mean: &[f32],
+        inv_std: &[f32],
+        rows: usize,
+    ) -> Self {
         let rows = rows as f32;
         let slope =
             |((&scale, &inv_std), &sum): ((&f32, &f32), &f32)| -scale * inv_std * sum / rows;
@@ -155,7 +161,7 @@ impl InputGradient {
     }
 
     /// Of a batch norm in evaluation mode, whose statistics do not depend on the input.
-    pub fn of_fixed_statistics(scale: &[f32], mean: &[f32]) -> Self {
+    pub(crate) fn of_fixed_statistics(scale: &[f32], mean: &[f32]) -> Self {
         let nothing = vec![0.0; scale.len()];
         Self {
             factor: scale.to_vec(),
@@ -168,7 +174,7 @@ impl InputGradient {
 
 /// Writes the gradient of the input to `out`, which holds the gradient of the output unless `grad`
 /// has it. The gate is [`Gate::Open`] where that gradient is gated already.
-pub fn grad_input<E: Element>(
+pub(crate) fn grad_input<E: Element>(
     out: &mut [E],
     grad: Option<&[E]>,
     z: &[E],

@@ -10,15 +10,15 @@ use crate::kernels::Element;
 
 /// Batch statistics of each channel.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Moments {
+pub(crate) struct Moments {
     /// Means.
-    pub mean: Vec<f32>,
+    pub(crate) mean: Vec<f32>,
     /// Population variances.
-    pub variance: Vec<f32>,
+    pub(crate) variance: Vec<f32>,
 }
 
 /// Mean and population variance of each of `channels` channels of `z`.
-pub fn moments<E: Element>(z: &[E], channels: usize) -> Moments {
+pub(crate) fn moments<E: Element>(z: &[E], channels: usize) -> Moments {
     dispatch(MomentsKernel { z, channels })
 }
 
@@ -78,7 +78,7 @@ fn moments_tile<E: Element, const L: usize>(
 }
 
 /// `out = [relu](z·scale + shift [+ residual])`.
-pub fn apply<E: Element>(
+pub(crate) fn apply<E: Element>(
     z: &[E],
     affine: &Affine,
     residual: Option<&[E]>,

@@ -20,21 +20,21 @@ mod backward;
 mod forward;
 mod tile;
 
-pub use backward::{Gate, GradSums, InputGradient, grad_input, grad_sums};
-pub use forward::{Moments, apply, moments};
+pub(crate) use backward::{Gate, GradSums, InputGradient, grad_input, grad_sums};
+pub(crate) use forward::{Moments, apply, moments};
 
 /// An affine map of each channel.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Affine {
+pub(crate) struct Affine {
     /// Factors.
-    pub scale: Vec<f32>,
+    pub(crate) scale: Vec<f32>,
     /// Offsets.
-    pub shift: Vec<f32>,
+    pub(crate) shift: Vec<f32>,
 }
 
 impl Affine {
     /// The map of a batch norm with scale `gamma` and shift `beta`.
-    pub fn of_norm(gamma: &[f32], beta: &[f32], mean: &[f32], inv_std: &[f32]) -> Self {
+    pub(crate) fn of_norm(gamma: &[f32], beta: &[f32], mean: &[f32], inv_std: &[f32]) -> Self {
         let scale: Vec<f32> = gamma.iter().zip(inv_std).map(|(g, s)| g * s).collect();
         let shift = beta.iter().zip(mean).zip(&scale).map(|((b, m), s)| b - m * s).collect();
         Self { scale, shift }

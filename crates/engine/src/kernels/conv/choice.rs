@@ -50,7 +50,7 @@ pub fn preferred() -> Convolutions {
 }
 
 /// What our kernels need to compute a convolution, where ours are to be used.
-pub fn own(sides: ConvSides) -> Option<Avx512Bf16> {
+pub(crate) fn own(sides: ConvSides) -> Option<Avx512Bf16> {
     let known = matches!((sides.kernel, sides.stride, sides.padding), (3, 1 | 2, 1) | (1, 1, 0));
     if !known || sides.inputs.max(sides.outputs) > 64 {
         return None;

@@ -12,7 +12,13 @@ use crate::kernels::Bf16;
 
 /// Outputs of the convolution of images `x` (images × height × width × inputs) with filters
 /// `weight` (outputs × inputs × k × k).
-pub fn forward(isa: Avx512Bf16, sides: ConvSides, x: &[Bf16], weight: &[Bf16], out: &mut [Bf16]) {
+pub(crate) fn forward(
+    isa: Avx512Bf16,
+    sides: ConvSides,
+    x: &[Bf16],
+    weight: &[Bf16],
+    out: &mut [Bf16],
+) {
     let k = sides.kernel;
     let taps: Vec<usize> = (0..k).collect();
     let filters = Filters::pack(sides, weight, &taps, &taps, Toward::Output);
@@ -34,7 +40,7 @@ pub fn forward(isa: Avx512Bf16, sides: ConvSides, x: &[Bf16], weight: &[Bf16], o
 }
 
 /// Gradient of the input, for the gradient `grad` of the output.
-pub fn grad_input(
+pub(crate) fn grad_input(
     isa: Avx512Bf16,
     sides: ConvSides,
     grad: &[Bf16],

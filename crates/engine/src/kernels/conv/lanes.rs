@@ -9,7 +9,7 @@ use crate::kernels::Bf16;
 
 /// What a word is, and what multiplies it.
 #[derive(Clone, Copy, Debug)]
-pub enum Arithmetic {
+pub(crate) enum Arithmetic {
     /// Pairs of bfloat16.
     Bf16Pairs(Avx512Bf16),
     /// Floats, in registers of sixteen.
@@ -20,26 +20,26 @@ pub enum Arithmetic {
 
 impl Arithmetic {
     /// Whether a word is a pair.
-    pub fn is_pairs(self) -> bool {
+    pub(crate) fn is_pairs(self) -> bool {
         matches!(self, Self::Bf16Pairs(_))
     }
 }
 
 /// The operands of [`outer`]: `rows` × `columns` words, and as many times 16 lanes.
 #[derive(Clone, Copy, Debug)]
-pub struct Outer<'a> {
+pub(crate) struct Outer<'a> {
     /// Words that are broadcast.
-    pub words: &'a [u32],
+    pub(crate) words: &'a [u32],
     /// Lanes that they are multiplied with.
-    pub lanes: &'a [u32],
+    pub(crate) lanes: &'a [u32],
     /// Rows of both.
-    pub rows: usize,
+    pub(crate) rows: usize,
     /// Places in a row of both.
-    pub columns: usize,
+    pub(crate) columns: usize,
     /// From one row or column of the words to the next.
-    pub word_steps: [usize; 2],
+    pub(crate) word_steps: [usize; 2],
     /// From one row or column of the lanes to the next.
-    pub lane_steps: [usize; 2],
+    pub(crate) lane_steps: [usize; 2],
 }
 
 impl Outer<'_> {
@@ -65,7 +65,10 @@ fn reach(count: usize, step: usize, length: usize) -> usize {
 
 /// `Σ_places words[place][i] · lanes[place][c]` for `i < N`.
 #[inline]
-pub fn outer<const N: usize>(arithmetic: Arithmetic, places: &Outer<'_>) -> [[f32; LANES]; N] {
+pub(crate) fn outer<const N: usize>(
+    arithmetic: Arithmetic,
+    places: &Outer<'_>,
+) -> [[f32; LANES]; N] {
     places.check(N);
     match arithmetic {
         #[cfg(target_arch = "x86_64")]
@@ -107,28 +110,28 @@ impl<const N: usize> Kernel for OuterKernel<'_, N> {
 
 /// One run of filters over a row of the input: see [`dot`].
 #[derive(Clone, Copy, Debug)]
-pub struct Run<'a> {
+pub(crate) struct Run<'a> {
     /// Pairs of the input, from the first position's on.
-    pub words: &'a [u32],
+    pub(crate) words: &'a [u32],
     /// Pairs of the filters, 16 outputs each: as many rows as pairs are used.
-    pub filters: &'a [u32],
+    pub(crate) filters: &'a [u32],
 }
 
 /// Where [`dot`] writes.
 #[derive(Debug)]
-pub struct Out<'a> {
+pub(crate) struct Out<'a> {
     /// From the first position's first lane on.
-    pub values: &'a mut [Bf16],
+    pub(crate) values: &'a mut [Bf16],
     /// From one position to the next.
-    pub step: usize,
+    pub(crate) step: usize,
     /// Lanes that are written.
-    pub lanes: usize,
+    pub(crate) lanes: usize,
 }
 
 /// `out[t][c] = Σ_run Σ_q run.words[t·step + q] · run.filters[q][c]` for `t < T`, rounded to
 /// bfloat16. `STEP` is `step` where it is known when compiling, else 0.
 #[inline]
-pub fn dot<const T: usize, const STEP: usize>(
+pub(crate) fn dot<const T: usize, const STEP: usize>(
     _: Avx512Bf16,
     runs: &[Run<'_>],
     step: usize,
@@ -157,7 +160,7 @@ mod x86 {
     /// # Safety
     /// Needs AVX512-BF16, and operands that reach as far as [`Outer::check`] says.
     #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512bf16")]
-    pub unsafe fn outer_bf16<const N: usize>(places: &Outer<'_>) -> [[f32; LANES]; N] {
+    pub(crate) unsafe fn outer_bf16<const N: usize>(places: &Outer<'_>) -> [[f32; LANES]; N] {
         let mut acc = [_mm512_setzero_ps(); N];
         let ([word_row, word_column], [lane_row, lane_column]) =
             (places.word_steps, places.lane_steps);
@@ -182,7 +185,7 @@ mod x86 {
     /// # Safety
     /// Needs AVX-512, and operands that reach as far as [`Outer::check`] says.
     #[target_feature(enable = "avx512f,avx512bw,avx512vl")]
-    pub unsafe fn outer_f32<const N: usize>(places: &Outer<'_>) -> [[f32; LANES]; N] {
+    pub(crate) unsafe fn outer_f32<const N: usize>(places: &Outer<'_>) -> [[f32; LANES]; N] {
         let mut acc = [_mm512_setzero_ps(); N];
         let ([word_row, word_column], [lane_row, lane_column]) =
             (places.word_steps, places.lane_steps);
@@ -218,7 +221,7 @@ mod x86 {
     /// # Safety
     /// Needs AVX512-BF16, and operands that reach as far as [`super::dot`] checks.
     #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512bf16")]
-    pub unsafe fn dot<const T: usize, const STEP: usize>(
+    pub(crate) unsafe fn dot<const T: usize, const STEP: usize>(
         runs: &[Run<'_>],
         step: usize,
         out: Out<'_>,

@@ -25,53 +25,53 @@ mod outer;
 
 pub(crate) use choice::own;
 pub use choice::{Convolutions, force, preferred};
-pub use forward::{forward, grad_input};
-pub use outer::{Squares, grad_weight};
+pub(crate) use forward::{forward, grad_input};
+pub(crate) use outer::{Squares, grad_weight};
 
 use super::Bf16;
 
 /// Sides of a convolution, without groups.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ConvSides {
+pub(crate) struct ConvSides {
     /// Rows of the input.
-    pub height: usize,
+    pub(crate) height: usize,
     /// Columns of the input.
-    pub width: usize,
+    pub(crate) width: usize,
     /// Channels of the input.
-    pub inputs: usize,
+    pub(crate) inputs: usize,
     /// Channels of the output.
-    pub outputs: usize,
+    pub(crate) outputs: usize,
     /// Side of the filter.
-    pub kernel: usize,
+    pub(crate) kernel: usize,
     /// Step between positions.
-    pub stride: usize,
+    pub(crate) stride: usize,
     /// Zeros around the input.
-    pub padding: usize,
+    pub(crate) padding: usize,
 }
 
 impl ConvSides {
     /// Rows of the output.
-    pub fn out_height(self) -> usize {
+    pub(crate) fn out_height(self) -> usize {
         (self.height + 2 * self.padding - self.kernel) / self.stride + 1
     }
 
     /// Columns of the output.
-    pub fn out_width(self) -> usize {
+    pub(crate) fn out_width(self) -> usize {
         (self.width + 2 * self.padding - self.kernel) / self.stride + 1
     }
 
     /// Numbers in an input image.
-    pub fn input_len(self) -> usize {
+    pub(crate) fn input_len(self) -> usize {
         self.height * self.width * self.inputs
     }
 
     /// Numbers in an output image.
-    pub fn output_len(self) -> usize {
+    pub(crate) fn output_len(self) -> usize {
         self.out_height() * self.out_width() * self.outputs
     }
 
     /// Numbers in the filters.
-    pub fn weight_len(self) -> usize {
+    pub(crate) fn weight_len(self) -> usize {
         self.outputs * self.inputs * self.kernel * self.kernel
     }
 }

@@ -12,7 +12,12 @@ use super::{ConvSides, Padded, pair};
 use crate::kernels::{Bf16, Element};
 
 /// Gradient of the filters, outputs × inputs × k × k, summed over the images.
-pub fn grad_weight(isa: Avx512Bf16, sides: ConvSides, x: &[Bf16], grad: &[Bf16]) -> Vec<f32> {
+pub(crate) fn grad_weight(
+    isa: Avx512Bf16,
+    sides: ConvSides,
+    x: &[Bf16],
+    grad: &[Bf16],
+) -> Vec<f32> {
     let mut operands = Operands::new(sides, Arithmetic::Bf16Pairs(isa));
     let blocks = sides.outputs.div_ceil(LANES);
     let words = sides.kernel * sides.inputs;
@@ -46,16 +51,16 @@ fn to_filters(sides: ConvSides, sums: &[[f32; LANES]]) -> Vec<f32> {
 }
 
 /// Squared norms of the filters' gradient for single images.
-pub struct Squares(Operands);
+pub(crate) struct Squares(Operands);
 
 impl Squares {
     /// For images of bfloat16, or of 32-bit floats.
-    pub fn new(sides: ConvSides, bf16: bool) -> Self {
+    pub(crate) fn new(sides: ConvSides, bf16: bool) -> Self {
         Self(Operands::new(sides, arithmetic(bf16)))
     }
 
     /// `‖dw‖²` of one image, for one image's input and output gradient.
-    pub fn of<E: Element>(&mut self, image: &[E], grad: &[E]) -> f32 {
+    pub(crate) fn of<E: Element>(&mut self, image: &[E], grad: &[E]) -> f32 {
         self.0.fill(image, grad);
         let mut total = 0f64;
         self.0.visit(|_, _, _, tile| {
