@@ -23,11 +23,6 @@ const LOWEST: f32 = -88.0;
 /// of 4,001 Chebyshev nodes.
 const EXP: [f32; 5] = [0.499_999_94, 0.166_665_2, 0.041_668_4, 0.008_368_85, 0.001_381_432];
 
-/// Coefficients of r to r⁵ for 2ʳ with 1 in front, of least largest relative error (1.1·10⁻⁷
-/// after rounding to `f32`) on |r| ≤ ½, found in the same way.
-#[expect(clippy::approx_constant, reason = "the first is near ln 2, not equal to it")]
-const EXP2: [f32; 5] = [0.693_147, 0.240_222_42, 0.055_507_34, 0.009_671_533_5, 0.001_326_47];
-
 /// A finite number with the same [`exp_clamped`], also of −∞.
 #[inline(always)]
 pub(super) fn clamp(x: f32) -> f32 {
@@ -48,19 +43,6 @@ pub(super) fn exp_clamped<I: Vector>(isa: I, x: f32) -> f32 {
     };
     let mut sum = EXP[4];
     for coefficient in [EXP[3], EXP[2], EXP[1], EXP[0], 1.0, 1.0] {
-        sum = isa.mul_add(sum, r, coefficient);
-    }
-    sum * f32::from_bits(rounded.to_bits() << 23)
-}
-
-/// `2^(z·log₂e)` of |z| ≤ 87, log₂e rounded to `f32`; of larger ones, or NaN, some number.
-#[inline(always)]
-pub(super) fn exp2<I: Vector>(isa: I, z: f32) -> f32 {
-    let rounded = isa.mul_add(z, std::f32::consts::LOG2_E, ROUND);
-    let n = rounded - ROUND;
-    let r = isa.mul_add(z, std::f32::consts::LOG2_E, -n);
-    let mut sum = EXP2[4];
-    for coefficient in [EXP2[3], EXP2[2], EXP2[1], EXP2[0], 1.0] {
         sum = isa.mul_add(sum, r, coefficient);
     }
     sum * f32::from_bits(rounded.to_bits() << 23)

@@ -19,7 +19,7 @@ use crate::{
 
 /// The sums of sixteen rows.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Sums {
+pub struct Sums {
     /// d.
     pub(crate) margin: [f64; LANES],
     /// r.

@@ -5,7 +5,6 @@ use std::ops::Range;
 use rayon::prelude::*;
 
 use super::{
-    direct,
     element::Element,
     matrix::Matrix,
     narrow, probabilities,
@@ -140,10 +139,7 @@ impl<E: Element, S: Sink> Walk<'_, E, S> {
                 let mut sums = Sums::ZERO;
                 for lane in 0..count {
                     let (row, label) = (matrix.row(first + lane), of[lane]);
-                    let simple = !ALL
-                        && I::FMA
-                        && E::FITS_F32
-                        && direct::add_row(isa, row, label, &mut sums, lane);
+                    let simple = !ALL && isa.direct(row, label, &mut sums, lane);
                     if !simple {
                         finite &=
                             wide::add_row::<I, E, ALL>(isa, row, label, room, &mut sums, lane);

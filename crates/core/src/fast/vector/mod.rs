@@ -4,27 +4,16 @@
 #[cfg(target_arch = "x86_64")]
 mod x86;
 
+#[cfg(target_arch = "x86_64")]
+pub(super) use x86::Totals;
+
 use half::f16;
 
-use super::exp::exp2;
+use super::{element::Element, sums::Sums};
 use crate::isa::{LANES, Scalar};
 
 /// One number a lane.
 pub type Lanes = [f32; LANES];
-
-/// Sums of exponentials and of their squares, and the largest size of what they are taken of; NaN
-/// has no size.
-#[derive(Clone, Copy)]
-pub struct Totals {
-    pub sum: Lanes,
-    pub squares: Lanes,
-    pub size: Lanes,
-}
-
-impl Totals {
-    /// Of nothing.
-    pub const ZERO: Self = Self { sum: [0.0; LANES], squares: [0.0; LANES], size: [0.0; LANES] };
-}
 
 /// Operations on lanes with a set of instructions that is known to be there.
 pub trait Vector: Copy {
@@ -48,27 +37,11 @@ pub trait Vector: Copy {
         lanes[0]
     }
 
-    /// The totals with an exponential `e` of a number `z` added in each lane.
+    /// EL2N's sums of a row in one pass ([`super::direct`]), where these instructions make that the
+    /// faster way; false where they do not, or where the row does not suit.
     #[inline(always)]
-    fn add(self, totals: &Totals, z: &Lanes, e: &Lanes) -> Totals {
-        let mut totals = *totals;
-        for lane in 0..LANES {
-            let size = z[lane].abs();
-            totals.sum[lane] += e[lane];
-            totals.squares[lane] = self.mul_add(e[lane], e[lane], totals.squares[lane]);
-            totals.size[lane] = if size > totals.size[lane] { size } else { totals.size[lane] };
-        }
-        totals
-    }
-
-    /// `2^(z·log₂e)` of |z| ≤ 87, log₂e rounded to `f32`; of larger ones, or NaN, some number.
-    #[inline(always)]
-    fn exp2(self, z: &Lanes) -> Lanes {
-        let mut powers = [0.0; LANES];
-        for lane in 0..LANES {
-            powers[lane] = exp2(self, z[lane]);
-        }
-        powers
+    fn direct<E: Element>(self, _: &[E], _label: u32, _: &mut Sums, _lane: usize) -> bool {
+        false
     }
 
     /// `a·b + c`, with one rounding where that is an instruction and with two elsewhere.

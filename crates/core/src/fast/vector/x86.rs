@@ -4,8 +4,11 @@ use std::{arch::x86_64 as arch, mem::transmute};
 
 use half::f16;
 
-use super::{LANES, Lanes, Totals, Vector};
-use crate::isa::{Avx2, Avx512};
+use super::{Lanes, Vector};
+use crate::{
+    fast::{direct, element::Element, sums::Sums},
+    isa::{Avx2, Avx512, LANES},
+};
 
 /// The numbers of a register.
 #[inline(always)]
@@ -29,16 +32,39 @@ impl Vector for Avx512 {
 
     #[inline(always)]
     fn sum(self, lanes: &Lanes) -> f32 {
-        // SAFETY: as of `widen`; the array and the register have 64 bytes.
+        // SAFETY: as of [`Vector::widen`]; the array and the register have 64 bytes.
         unsafe { arch::_mm512_reduce_add_ps(transmute::<Lanes, arch::__m512>(*lanes)) }
     }
 
+    #[inline(always)]
+    fn direct<E: Element>(self, row: &[E], label: u32, sums: &mut Sums, lane: usize) -> bool {
+        E::FITS_F32 && direct::add_row(self, row, label, sums, lane)
+    }
+}
+
+/// Sums of exponentials and of their squares, and the largest size of what they are taken of; NaN
+/// has no size.
+#[derive(Clone, Copy)]
+pub struct Totals {
+    pub sum: Lanes,
+    pub squares: Lanes,
+    pub size: Lanes,
+}
+
+impl Totals {
+    /// Of nothing.
+    pub const ZERO: Self = Self { sum: [0.0; LANES], squares: [0.0; LANES], size: [0.0; LANES] };
+}
+
+impl Avx512 {
+    /// The totals with an exponential `e` of a number `z` added in each lane.
+    ///
     /// By hand, because the compiler may cut these sums into quarters of a register.
     #[inline(always)]
-    fn add(self, totals: &Totals, z: &Lanes, e: &Lanes) -> Totals {
+    pub(in crate::fast) fn add(self, totals: &Totals, z: &Lanes, e: &Lanes) -> Totals {
         /// The number of larger size, without its sign.
         const SIZE: i32 = 0b1011;
-        // SAFETY: as of `widen`; the arrays and the registers have 64 bytes.
+        // SAFETY: as of [`Vector::widen`]; the arrays and the registers have 64 bytes.
         unsafe {
             let z: arch::__m512 = transmute(*z);
             let e: arch::__m512 = transmute(*e);
@@ -53,13 +79,15 @@ impl Vector for Avx512 {
         }
     }
 
+    /// `2^(z·log₂e)` of |z| ≤ 87, log₂e rounded to `f32`; of larger ones, or NaN, some number.
+    ///
     /// With N the whole number nearest to `32 z log₂e`: a table of 32 for `2^(N/32)` up to its
     /// whole powers of two, which are added to the exponent, and a polynomial of degree 2 for
     /// the rest. That is three multiplications less than without a table, and multiplications
     /// are what limits this.
     #[inline(always)]
-    fn exp2(self, z: &Lanes) -> Lanes {
-        // SAFETY: as of `widen`; the arrays and the registers have 64 bytes.
+    pub(in crate::fast) fn exp2(self, z: &Lanes) -> Lanes {
+        // SAFETY: as of [`Vector::widen`]; the arrays and the registers have 64 bytes.
         unsafe {
             let z: arch::__m512 = transmute(*z);
             let [low, high]: [arch::__m512i; 2] = transmute(ROOTS);
@@ -80,7 +108,7 @@ impl Vector for Avx512 {
 }
 
 /// Coefficients of r and r² for `2^(r/32)` with 1 in front, of least largest relative error
-/// (5·10⁻⁸) on |r| ≤ ½, found as those of `crate::fast::exp::EXP2`.
+/// (5·10⁻⁸) on |r| ≤ ½, found as those of `crate::fast::exp::EXP`.
 const ROOT: [f32; 2] = [0.021_661_166, 0.000_234_596_18];
 
 /// The bits of `2^(j/32)`, less what the j in the lowest bits of N adds when N is shifted to
