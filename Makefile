@@ -98,8 +98,6 @@ bench: build $(BENCH_READY)
 	$(BENCH_PYTHON) bench/score_job.py --datadiet $(DATADIET)
 	cargo build --release --package datadiet-engine --example kernel_speed
 	$(BENCH_PYTHON) bench/kernel.py --ours target/release/examples/kernel_speed
-	cargo build --release --package datadiet-engine --example training_speed
-	$(BENCH_PYTHON) bench/bf16.py --ours target/release/examples/training_speed
 	cargo build --release --package datadiet-core --example selection_speed
 	$(BENCH_PYTHON) bench/selection.py --datadiet $(DATADIET) \
 		--ours target/release/examples/selection_speed

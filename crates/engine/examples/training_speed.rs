@@ -1,15 +1,12 @@
-//! Images a second of the processor in training steps: `training_speed NETWORK WIDTH BATCH PRECISION ROUNDS STEPS`.
+//! Images a second of training steps: `training_speed NETWORK WIDTH BATCH f32|bf16 ROUNDS STEPS`.
 //!
-//! One thread, CIFAR-10's shape, ten classes, images of noise; a step is all of it: augmentation,
-//! both passes, optimiser. With precision `bf16` the steps of a round are done twice, with our
-//! convolutions and with oneDNN's, in turn; with `f32` all convolutions are oneDNN's. Seconds are those
-//! that the process had a core, so that other programs on the machine weigh less. Prints one JSON
-//! object, with the rate of every round and which convolutions a training would use here.
+//! One thread, CIFAR-10's shape, ten classes, images of noise; a step is all of it: augmentation, both
+//! passes, optimiser. Seconds are those that the process had a core, so that other programs on the machine
+//! weigh less. Prints the rate of every round as JSON.
 
 use std::time::Duration;
 
 use datadiet_core::{ExampleId, Stream, rng};
-use datadiet_engine::convolutions::{self, Convolutions};
 use datadiet_engine::images::{Images, Normalisation};
 use datadiet_engine::networks::{Task, build};
 use datadiet_engine::precision::kind_of;
@@ -34,9 +31,9 @@ fn main() {
         std::process::exit(2);
     };
     let number = |text: &str| text.parse::<u32>().expect("a whole number");
-    let (precision, ways) = match precision.as_str() {
-        "f32" => (Precision::F32, &[Convolutions::OneDnn][..]),
-        "bf16" => (Precision::Bf16, &[Convolutions::Own, Convolutions::OneDnn][..]),
+    let precision = match precision.as_str() {
+        "f32" => Precision::F32,
+        "bf16" => Precision::Bf16,
         other => panic!("{other}: f32 or bf16"),
     };
     tch::set_num_threads(1);
@@ -50,25 +47,20 @@ fn main() {
     let ids: Vec<ExampleId> = (0..EXAMPLES as u32).map(ExampleId).collect();
     let (network, parameters) = build(&spec.network, TASK, 0).expect("a network of the catalogue");
     let mut trainer = Trainer::new(network, parameters, &spec, &images, &labels, &ids);
-    let mut rates = vec![Vec::new(); ways.len()];
+    let mut rates = Vec::new();
     // The first round is not counted: memory and oneDNN's kernels are made in it.
     for round in 0..=number(rounds) {
-        for (way, rates) in ways.iter().zip(&mut rates) {
-            convolutions::force(Some(*way));
-            let start = busy();
-            for _ in 0..number(steps) {
-                let loss = trainer.train_step().loss.double_value(&[]);
-                assert!(loss.is_finite(), "the training diverged");
-            }
-            let seconds = (busy() - start).as_secs_f64();
-            if round > 0 {
-                rates.push(f64::from(number(steps)) * f64::from(number(batch)) / seconds);
-            }
+        let start = busy();
+        for _ in 0..number(steps) {
+            let loss = trainer.train_step().loss.double_value(&[]);
+            assert!(loss.is_finite(), "the training diverged");
+        }
+        let seconds = (busy() - start).as_secs_f64();
+        if round > 0 {
+            rates.push(f64::from(number(steps)) * f64::from(number(batch)) / seconds);
         }
     }
-    let rates: Vec<String> =
-        ways.iter().zip(rates).map(|(way, rates)| format!("\"{way}\": {rates:.1?}")).collect();
-    println!("{{\"chosen\": \"{}\", {}}}", convolutions::preferred(), rates.join(", "));
+    println!("{{\"images_per_second\": {rates:.1?}}}");
 }
 
 /// How long this process has had a core.

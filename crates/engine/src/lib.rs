@@ -34,10 +34,5 @@ mod snapshot;
 mod state_file;
 pub mod trainer;
 
-/// Whose convolutions a training in bfloat16 uses, for those who compare them.
-pub mod convolutions {
-    pub use crate::kernels::conv::{Convolutions, force, preferred};
-}
-
 pub use error::EngineError;
 pub use memory::peak_memory_mib;

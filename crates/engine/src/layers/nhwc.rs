@@ -39,14 +39,6 @@ pub(crate) fn slice<E: Element>(x: &Tensor) -> &[E] {
     unsafe { std::slice::from_raw_parts(first, count) }
 }
 
-/// The values of filters, or of what else is in its own order, on the processor; as [`slice`].
-pub(crate) fn contiguous_slice<E: Element>(x: &Tensor) -> &[E] {
-    assert!(x.is_contiguous(), "numbers in their own order");
-    let (first, count) = numbers::<E>(x);
-    // SAFETY: as of `slice`.
-    unsafe { std::slice::from_raw_parts(first, count) }
-}
-
 /// The values of an activation on the processor, in memory order, to write to.
 ///
 /// Where other tensors have the same storage, `x` first gets a copy of its own: what is written is seen

@@ -5,8 +5,6 @@
 
 use datadiet_core::isa::{Avx512, Avx512Bf16, Isa, Kernel, LANES, dispatch};
 
-use crate::kernels::Bf16;
-
 /// What a word is, and what multiplies it.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Arithmetic {
@@ -108,54 +106,11 @@ impl<const N: usize> Kernel for OuterKernel<'_, N> {
     }
 }
 
-/// One run of filters over a row of the input: see [`dot`].
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Run<'a> {
-    /// Pairs of the input, from the first position's on.
-    pub(crate) words: &'a [u32],
-    /// Pairs of the filters, 16 outputs each: as many rows as pairs are used.
-    pub(crate) filters: &'a [u32],
-}
-
-/// Where [`dot`] writes.
-#[derive(Debug)]
-pub(crate) struct Out<'a> {
-    /// From the first position's first lane on.
-    pub(crate) values: &'a mut [Bf16],
-    /// From one position to the next.
-    pub(crate) step: usize,
-    /// Lanes that are written.
-    pub(crate) lanes: usize,
-}
-
-/// `out[t][c] = Σ_run Σ_q run.words[t·step + q] · run.filters[q][c]` for `t < T`, rounded to
-/// bfloat16. `STEP` is `step` where it is known when compiling, else 0.
-#[inline]
-pub(crate) fn dot<const T: usize, const STEP: usize>(
-    _: Avx512Bf16,
-    runs: &[Run<'_>],
-    step: usize,
-    out: Out<'_>,
-) {
-    for run in runs {
-        assert!(reach(T, step, run.filters.len() / LANES) <= run.words.len());
-    }
-    assert!(out.lanes <= LANES && reach(T, out.step, out.lanes) <= out.values.len());
-    assert!(STEP == 0 || STEP == step);
-    #[cfg(target_arch = "x86_64")]
-    // SAFETY: the token proves the instructions; the operands have been checked.
-    unsafe {
-        x86::dot::<T, STEP>(runs, step, out);
-    }
-    #[cfg(not(target_arch = "x86_64"))]
-    unreachable!("no other processor has a token")
-}
-
 #[cfg(target_arch = "x86_64")]
 mod x86 {
     use std::arch::x86_64::*;
 
-    use super::{LANES, Out, Outer, Run};
+    use super::{LANES, Outer};
 
     /// # Safety
     /// Needs AVX512-BF16, and operands that reach as far as [`Outer::check`] says.
@@ -216,39 +171,6 @@ mod x86 {
             unsafe { _mm512_storeu_ps(sum.as_mut_ptr(), *acc) };
         }
         sums
-    }
-
-    /// # Safety
-    /// Needs AVX512-BF16, and operands that reach as far as [`super::dot`] checks.
-    #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512bf16")]
-    pub(crate) unsafe fn dot<const T: usize, const STEP: usize>(
-        runs: &[Run<'_>],
-        step: usize,
-        out: Out<'_>,
-    ) {
-        let step = if STEP > 0 { STEP } else { step };
-        let mut acc = [_mm512_setzero_ps(); T];
-        for run in runs {
-            let (words, filters) = (run.words.as_ptr(), run.filters.as_ptr());
-            for q in 0..run.filters.len() / LANES {
-                // SAFETY: the caller's promise.
-                unsafe {
-                    let filter = load_pairs(filters.add(q * LANES));
-                    for (t, acc) in acc.iter_mut().enumerate() {
-                        *acc = _mm512_dpbf16_ps(*acc, filter, broadcast(words.add(t * step + q)));
-                    }
-                }
-            }
-        }
-        let mask = ((1u32 << out.lanes) - 1) as u16;
-        for (t, acc) in acc.iter().enumerate() {
-            // SAFETY: the caller's promise; a bfloat16 is 16 bits of any content.
-            unsafe {
-                let to = out.values.as_mut_ptr().add(t * out.step).cast();
-                let rounded = std::mem::transmute::<__m256bh, __m256i>(_mm512_cvtneps_pbh(*acc));
-                _mm256_mask_storeu_epi16(to, mask, rounded);
-            }
-        }
     }
 
     #[inline]

@@ -1,32 +1,20 @@
-//! Convolutions over NHWC where libtorch's are slow: few channels in bfloat16, and gradients of
-//! single examples.
+//! Squared norms of the filters' gradients for single images of a convolution over NHWC, where libtorch
+//! gives gradients of whole batches only.
 //!
-//! All of them are one image at a time, so that an image and its gradient stay in the cache:
+//! One image at a time, so that an image and its gradient stay in the cache:
 //!
 //! ```text
-//! y[o, c]     = Σ_{t,i} w[c, i, t] · x[s·o + t − p, i]            forward       (forward.rs)
-//! dx[s·o + t − p, i] += Σ_c w[c, i, t] · dy[o, c]                 grad_input    (forward.rs)
-//! dw[c, i, t] = Σ_o dy[o, c] · x[s·o + t − p, i]                  grad_weight   (outer.rs)
-//! ‖dw‖²       = Σ_{c,i,t} dw[c, i, t]²                            grad_squares  (outer.rs)
+//! dw[c, i, t] = Σ_o dy[o, c] · x[s·o + t − p, i]
+//! ‖dw‖²       = Σ_{c,i,t} dw[c, i, t]²
 //! ```
 //!
-//! with `o` output positions, `t` positions in the k×k filter, `s` stride and `p` padding.
-//!
-//! The first three are in bfloat16 with 32-bit sums, for processors that have instructions for it
-//! (AVX512-BF16); elsewhere libtorch computes them. The squares are also in 32-bit floats, on any
-//! processor. On a Zen 4 core with a peak of 228 GFLOP/s, batch 128, these reach 168 to 225 in 3×3
-//! convolutions between 16, 32 and 64 channels, oneDNN 102 to 245: it is well behind in input
-//! gradients with stride 2 (102 against 217, 147 against 223), elsewhere there is little between them.
+//! with `o` output positions, `t` positions in the k×k filter, `s` stride and `p` padding. In bfloat16
+//! with AVX512-BF16, else in 32-bit floats; sums are in 32-bit floats.
 
-mod choice;
-mod forward;
 mod lanes;
 mod outer;
 
-pub(crate) use choice::own;
-pub use choice::{Convolutions, force, preferred};
-pub(crate) use forward::{forward, grad_input};
-pub(crate) use outer::{Squares, grad_weight};
+pub(crate) use outer::Squares;
 
 use super::Bf16;
 

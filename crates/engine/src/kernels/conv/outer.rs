@@ -11,45 +11,6 @@ use super::lanes::{Arithmetic, Outer, outer};
 use super::{ConvSides, Padded, pair};
 use crate::kernels::{Bf16, Element};
 
-/// Gradient of the filters, outputs × inputs × k × k, summed over the images.
-pub(crate) fn grad_weight(
-    isa: Avx512Bf16,
-    sides: ConvSides,
-    x: &[Bf16],
-    grad: &[Bf16],
-) -> Vec<f32> {
-    let mut operands = Operands::new(sides, Arithmetic::Bf16Pairs(isa));
-    let blocks = sides.outputs.div_ceil(LANES);
-    let words = sides.kernel * sides.inputs;
-    // Filter row, position in the row and input, output: as the sums come.
-    let mut sums = vec![[0f32; LANES]; sides.kernel * words * blocks];
-    let images = x.chunks_exact(sides.input_len()).zip(grad.chunks_exact(sides.output_len()));
-    for (image, grad) in images {
-        operands.fill_bf16(image, grad);
-        operands.visit(|row, word, block, tile| {
-            for (i, tile) in tile.iter().enumerate() {
-                let sum = &mut sums[(row * words + word + i) * blocks + block];
-                sum.iter_mut().zip(tile).for_each(|(sum, value)| *sum += value);
-            }
-        });
-    }
-    to_filters(sides, &sums)
-}
-
-fn to_filters(sides: ConvSides, sums: &[[f32; LANES]]) -> Vec<f32> {
-    let (k, inputs, blocks) = (sides.kernel, sides.inputs, sides.outputs.div_ceil(LANES));
-    let mut filters = Vec::with_capacity(sides.weight_len());
-    for output in 0..sides.outputs {
-        for input in 0..inputs {
-            for tap in 0..k * k {
-                let sum = (tap * inputs + input) * blocks + output / LANES;
-                filters.push(sums[sum][output % LANES]);
-            }
-        }
-    }
-    filters
-}
-
 /// Squared norms of the filters' gradient for single images.
 pub(crate) struct Squares(Operands);
 
