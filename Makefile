@@ -8,8 +8,8 @@ BENCH_READY := target/bench-python/ready
 PY := target/python/bin/python
 PY_READY := target/python/ready
 
-.PHONY: help demo build command torch torch-python python wheel test test-python lint ready bench fuzz \
-	smoke results cifar10n clean
+.PHONY: help demo build command torch torch-python python wheel test test-python test-avx2 lint ready \
+	bench fuzz smoke results cifar10n clean
 
 help:
 	@echo "make demo    score CIFAR-10, train on half of it, write a report (set-up included)"
@@ -18,6 +18,7 @@ help:
 	@echo "make python  the Python package, importable from $(PY)"
 	@echo "make wheel   the Python package as a wheel in target/wheels"
 	@echo "make test    all tests, those of the Python package too (alone: make test-python)"
+	@echo "make test-avx2  the numerical tests again, without AVX-512 and AMX"
 	@echo "make lint    rustfmt, clippy and rustdoc, warnings denied"
 	@echo "make ready   lint and test: what a change must pass"
 	@echo "make bench   speed against PyTorch, NumPy, SciPy and DuckDB; writes bench/README.md"
@@ -70,6 +71,11 @@ wheel: $(PY_READY)
 
 test-python: python
 	$(PY) -m pytest --quiet
+
+# As on a processor that has AVX2 and no more, on the binaries of `make test`.
+test-avx2: torch-python
+	ATEN_CPU_CAPABILITY=avx2 ONEDNN_MAX_CPU_ISA=AVX2 DATADIET_MAX_ISA=avx2 \
+		scripts/test-binaries core engine
 
 lint: torch $(PY_READY)
 	cargo fmt --all --check

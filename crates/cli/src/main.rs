@@ -97,6 +97,7 @@ fn main() -> ExitCode {
 }
 
 fn run(cli: Cli) -> anyhow::Result<ExitCode> {
+    datadiet_core::isa::limit()?;
     if cli.command.trains() {
         // Before anything else is done: not after minutes of reading.
         execution::worker()?;

@@ -1,6 +1,7 @@
 //! The mathematics of datadiet: scores of training examples, trackers of training dynamics, the
 //! choice of subsets by score, and the statistics that judge them. Slices in, values out: no I/O,
-//! no global state but the threads that long columns are shared among, no tensor library.
+//! no global state but the threads that long columns are shared among and the choice of instructions
+//! ([`isa`]), no tensor library.
 //!
 //! Bring logits (or probabilities) from any framework, of `f16`, `bf16`, `f32` or `f64`:
 //!
@@ -32,6 +33,7 @@ pub mod example_id;
 mod fast;
 mod forgetting_key;
 mod grouped;
+pub mod isa;
 pub mod kernel_distance;
 mod l1;
 mod logit_scores;
@@ -41,7 +43,6 @@ mod monotone_key;
 mod nearest;
 mod packed;
 mod presence;
-pub mod processor;
 pub mod progress;
 mod recorder_state;
 mod row_scores;

@@ -33,10 +33,10 @@ use crate::{
     example_id::ExampleId,
     fast::{
         BatchScores, Element, Matrix,
-        isa::{Isa, LANES, dispatch},
         sums::{Scores, Sums},
         walk::{Sink, Walk, room},
     },
+    isa::{Isa, LANES, dispatch},
     presence::Presence,
     score_error::ScoreError,
     score_kind::ScoreKind,

@@ -79,4 +79,20 @@ char *datadiet_fused_sgd(void **params, void **grads, void **momentum_buffers, s
   });
 }
 
+char *datadiet_is_sole_owner(bool *out, void *handle) {
+  return guarded([&] {
+    const at::Tensor &x = tensor(handle);
+    bool sole = x.use_count() == 1;
+    size_t owners = 1;
+    // A view keeps the tensor that it was taken of, with its storage, even after the caller has
+    // dropped it. As long as only the view has it, nobody else gets to it.
+    if (x.is_view()) {
+      const at::TensorBase &base = x._base();
+      sole = sole && base.use_count() == 1;
+      owners = 2;
+    }
+    *out = sole && x.storage().use_count() == owners;
+  });
+}
+
 void datadiet_free_message(char *message) { free(message); }

@@ -1,5 +1,5 @@
-// The few ATen functions that the `tch` bindings leave out: the backward pass of a convolution and
-// one fused optimiser step. Errors come back as a malloc'ed message (null when all went well).
+// The little of ATen that the `tch` bindings leave out: backward passes, one fused optimiser step, and
+// who shares a storage. Errors come back as a malloc'ed message (null when all went well).
 #pragma once
 #include <cstddef>
 #include <cstdint>
@@ -12,5 +12,7 @@ char *datadiet_batch_norm_backward(void **out, void *grad_output, void *input, v
                                    void *saved_mean, void *saved_inv_std, double eps);
 char *datadiet_fused_sgd(void **params, void **grads, void **momentum_buffers, size_t count,
                          double weight_decay, double momentum, double lr, bool nesterov);
+// Whether no other tensor has the storage of this one.
+char *datadiet_is_sole_owner(bool *out, void *handle);
 void datadiet_free_message(char *message);
 }

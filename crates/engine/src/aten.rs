@@ -1,4 +1,4 @@
-//! Safe wrappers of the shim: ATen functions that the `tch` bindings leave out.
+//! Safe wrappers of the shim: what the `tch` bindings leave out of ATen.
 //!
 //! Like `tch`'s own methods they panic with libtorch's message when it refuses its arguments; a
 //! worker process turns that into a failed run.
@@ -39,6 +39,7 @@ unsafe extern "C" {
         lr: f64,
         nesterov: bool,
     ) -> *mut c_char;
+    fn datadiet_is_sole_owner(out: *mut bool, handle: *mut c_void) -> *mut c_char;
     fn datadiet_free_message(message: *mut c_char);
 }
 
@@ -54,7 +55,7 @@ pub struct ConvShape {
 }
 
 /// Gradient of a convolution with respect to its input.
-pub fn convolution_grad_input(
+pub(crate) fn convolution_grad_input(
     grad_output: &Tensor,
     input: &Tensor,
     weight: &Tensor,
@@ -66,7 +67,7 @@ pub fn convolution_grad_input(
 }
 
 /// Gradients of a convolution with respect to its weight and, where it has one, its bias.
-pub fn convolution_grad_weight(
+pub(crate) fn convolution_grad_weight(
     grad_output: &Tensor,
     input: &Tensor,
     weight: &Tensor,
@@ -106,7 +107,7 @@ fn convolution_backward(
 }
 
 /// Gradients of a batch norm in training mode: with respect to input, scale and shift.
-pub fn batch_norm_backward(
+pub(crate) fn batch_norm_backward(
     grad_output: &Tensor,
     input: &Tensor,
     scale: &Tensor,
@@ -134,7 +135,7 @@ pub fn batch_norm_backward(
 
 /// One step of stochastic gradient descent, in place:
 /// `g += wd·w; b = momentum·b + g; w -= lr·(g + momentum·b)` (Nesterov) or `w -= lr·b`.
-pub fn fused_sgd(
+pub(crate) fn fused_sgd(
     params: &[Tensor],
     grads: &[Tensor],
     momentum_buffers: &[Tensor],
@@ -161,15 +162,24 @@ pub fn fused_sgd(
 
 /// Settings of one optimiser step.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct SgdStep {
+pub(crate) struct SgdStep {
     /// Learning rate.
-    pub learning_rate: f64,
+    pub(crate) learning_rate: f64,
     /// Momentum.
-    pub momentum: f64,
+    pub(crate) momentum: f64,
     /// L2 penalty.
-    pub weight_decay: f64,
+    pub(crate) weight_decay: f64,
     /// Nesterov's form.
-    pub nesterov: bool,
+    pub(crate) nesterov: bool,
+}
+
+/// Whether no other tensor has the storage of this one, as its views and shallow clones do.
+pub(crate) fn is_sole_owner(tensor: &Tensor) -> bool {
+    let mut sole = false;
+    // SAFETY: the handle outlives the call; `sole` has room for the answer.
+    let message = unsafe { datadiet_is_sole_owner(&raw mut sole, handle(tensor)) };
+    check(message);
+    sole
 }
 
 fn handle(tensor: &Tensor) -> *mut c_void {

@@ -9,11 +9,11 @@ use rand::Rng;
 
 /// For each image of a batch, which source row and column each of its pixels comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Crops {
+pub(crate) struct Crops {
     /// Source rows, batch × height.
-    pub rows: Vec<i64>,
+    pub(crate) rows: Vec<i64>,
     /// Source columns, batch × width.
-    pub columns: Vec<i64>,
+    pub(crate) columns: Vec<i64>,
 }
 
 impl Crops {
@@ -21,7 +21,7 @@ impl Crops {
     ///
     /// # Panics
     /// When the border is not smaller than the image: a reflection needs that many pixels.
-    pub fn draw(
+    pub(crate) fn draw(
         batch: usize,
         (height, width): (usize, usize),
         padding: u32,

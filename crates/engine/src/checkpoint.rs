@@ -20,19 +20,19 @@ use crate::trainer::Trainer;
 
 /// Counters of a run.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
-pub struct Counters {
+pub(crate) struct Counters {
     /// Seconds of training.
-    pub train_seconds: f64,
+    pub(crate) train_seconds: f64,
     /// Seconds of scoring and evaluation.
-    pub score_seconds: f64,
+    pub(crate) score_seconds: f64,
     /// Sum of the losses of the current epoch.
-    pub loss_sum: f64,
+    pub(crate) loss_sum: f64,
     /// Steps in that sum.
-    pub loss_count: u64,
+    pub(crate) loss_count: u64,
     /// Mean loss of the last whole epoch.
-    pub epoch_loss: Option<f64>,
+    pub(crate) epoch_loss: Option<f64>,
     /// Largest resident memory of earlier processes, MiB.
-    pub peak_memory_mib: f64,
+    pub(crate) peak_memory_mib: f64,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -47,7 +47,7 @@ struct Header {
 }
 
 /// Writes the state of a run.
-pub fn save(
+pub(crate) fn save(
     path: &Path,
     trainer: &Trainer<'_>,
     recorder: &Recorder<'_>,
@@ -72,7 +72,7 @@ pub fn save(
 }
 
 /// Restores a state saved by [`save`]; gives nothing when there is none.
-pub fn load(
+pub(crate) fn load(
     path: &Path,
     trainer: &mut Trainer<'_>,
     recorder: &mut Recorder<'_>,

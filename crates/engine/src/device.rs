@@ -6,7 +6,7 @@ use tch::{Cuda, Device};
 use crate::EngineError;
 
 /// The device for a run; `gpu` is the index of the GPU where the run wants one.
-pub fn device_for(spec: &RunSpec, gpu: usize) -> Result<Device, EngineError> {
+pub(crate) fn device_for(spec: &RunSpec, gpu: usize) -> Result<Device, EngineError> {
     tch::set_num_threads(spec.threads.max(1) as i32);
     match spec.device {
         DeviceKind::Cpu => Ok(Device::Cpu),

@@ -46,7 +46,10 @@ impl Pass<'_> {
 ///
 /// # Errors
 /// When it is stopped, or the logits cannot be scored.
-pub fn logit_scores(trainer: &Trainer<'_>, pass: Pass<'_>) -> Result<LogitScores, EngineError> {
+pub(crate) fn logit_scores(
+    trainer: &Trainer<'_>,
+    pass: Pass<'_>,
+) -> Result<LogitScores, EngineError> {
     let working = trainer.parameters.working_copy(trainer.kind());
     let weights = Weights { parameters: &trainer.parameters, working: &working };
     let mut scores = LogitScores::default();
@@ -63,7 +66,7 @@ pub fn logit_scores(trainer: &Trainer<'_>, pass: Pass<'_>) -> Result<LogitScores
 ///
 /// # Errors
 /// As [`logit_scores`].
-pub fn logit_scores_of(
+pub(crate) fn logit_scores_of(
     network: &Network,
     weights: &Weights<'_>,
     pass: Pass<'_>,
@@ -87,7 +90,7 @@ pub fn logit_scores_of(
 ///
 /// # Errors
 /// As [`logit_scores`].
-pub fn accuracy_of(
+pub(crate) fn accuracy_of(
     trainer: &Trainer<'_>,
     pass: Pass<'_>,
     ids: &[ExampleId],
@@ -103,7 +106,7 @@ pub fn indices(ids: &[ExampleId]) -> Vec<i64> {
 }
 
 /// The mean of a column, summed in 64-bit floats.
-pub fn mean(column: &[f32]) -> f64 {
+pub(crate) fn mean(column: &[f32]) -> f64 {
     column.iter().map(|&value| f64::from(value)).sum::<f64>() / column.len() as f64
 }
 
@@ -111,7 +114,7 @@ pub fn mean(column: &[f32]) -> f64 {
 ///
 /// # Errors
 /// As [`logit_scores`].
-pub fn accuracy(trainer: &Trainer<'_>, pass: Pass<'_>) -> Result<f64, EngineError> {
+pub(crate) fn accuracy(trainer: &Trainer<'_>, pass: Pass<'_>) -> Result<f64, EngineError> {
     Ok(mean(&logit_scores(trainer, pass)?[ScoreKind::Correct]))
 }
 
@@ -159,7 +162,7 @@ pub fn last_layer_gradient_norms(
 ///
 /// # Errors
 /// When it is stopped.
-pub fn input_norms(pass: Pass<'_>) -> Result<Vec<f32>, EngineError> {
+pub(crate) fn input_norms(pass: Pass<'_>) -> Result<Vec<f32>, EngineError> {
     let mut norms = Vec::new();
     pass.visit(BATCH, |images, _| {
         let squares = images.to_kind(Kind::Float).square();

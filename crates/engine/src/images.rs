@@ -6,7 +6,7 @@ use tch::{Device, Kind, Tensor};
 
 use crate::augment::Crops;
 use crate::kernels::{Bf16, Element, PixelTable};
-use crate::layers::nhwc::slice_mut;
+use crate::layers::nhwc::make_mut;
 
 /// Per-channel normalisation: `(pixel/255 − mean) / std`.
 #[derive(Clone, Debug, PartialEq)]
@@ -77,23 +77,13 @@ impl<'a> Images<'a> {
         }
     }
 
-    /// Number of images.
-    pub fn len(&self) -> usize {
-        self.pixels.size()[0] as usize
-    }
-
-    /// Whether there are none.
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
     /// Rows and columns of an image.
-    pub fn sides(&self) -> (usize, usize) {
+    pub(crate) fn sides(&self) -> (usize, usize) {
         (self.pixels.size()[1] as usize, self.pixels.size()[2] as usize)
     }
 
     /// Where the images are.
-    pub fn device(&self) -> Device {
+    pub(crate) fn device(&self) -> Device {
         self.pixels.device()
     }
 
@@ -103,7 +93,7 @@ impl<'a> Images<'a> {
     }
 
     /// The un-augmented images `start..start + count`, N×C×H×W, normalised.
-    pub fn range(&self, start: usize, count: usize) -> Tensor {
+    pub(crate) fn range(&self, start: usize, count: usize) -> Tensor {
         match (&self.host, self.kind) {
             (Some(host), Kind::Float) => self.host_range(host.pixels, &host.f32, start, count),
             (Some(host), Kind::BFloat16) => self.host_range(host.pixels, &host.bf16, start, count),
@@ -120,7 +110,7 @@ impl<'a> Images<'a> {
     ) -> Tensor {
         let size = self.image_size();
         let mut batch = self.empty(count);
-        table.normalise(&pixels[start * size..(start + count) * size], slice_mut(&mut batch));
+        table.normalise(&pixels[start * size..(start + count) * size], make_mut(&mut batch));
         batch
     }
 
@@ -130,7 +120,7 @@ impl<'a> Images<'a> {
     }
 
     /// The images with these indices, cropped and flipped.
-    pub fn augmented(&self, indices: &[i64], crops: &Crops) -> Tensor {
+    pub(crate) fn augmented(&self, indices: &[i64], crops: &Crops) -> Tensor {
         match (&self.host, self.kind) {
             (Some(host), Kind::Float) => {
                 self.host_augmented(host.pixels, &host.f32, indices, crops)
@@ -153,7 +143,7 @@ impl<'a> Images<'a> {
         let size = self.image_size();
         let mut batch = self.empty(indices.len());
         let rows = crops.rows.chunks_exact(height).zip(crops.columns.chunks_exact(width));
-        let images = indices.iter().zip(slice_mut::<E>(&mut batch).chunks_exact_mut(size));
+        let images = indices.iter().zip(make_mut::<E>(&mut batch).chunks_exact_mut(size));
         for ((&index, out), (rows, columns)) in images.zip(rows) {
             table.gather(&pixels[index as usize * size..][..size], rows, columns, out);
         }

@@ -4,10 +4,12 @@
 //! Networks are trees of layers with a written-out backward pass ([`network`]). That gives every
 //! layer's input and output gradient to whoever asks, which is what training, gradient norms of
 //! single examples and kernels of logit Jacobians are made of, and lets batch norm, ReLU and
-//! residual sums run as one kernel on the processor ([`kernels`]).
+//! residual sums run as one kernel on the processor.
 
-pub mod aten;
-pub mod augment;
+#![warn(unreachable_pub)]
+
+mod aten;
+mod augment;
 mod checkpoint;
 pub mod connectivity;
 mod device;
@@ -16,7 +18,7 @@ pub mod evaluation;
 pub mod gradients;
 pub mod grand;
 pub mod images;
-pub mod kernels;
+mod kernels;
 pub mod layers;
 mod material;
 pub mod measure;

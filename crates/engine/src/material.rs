@@ -9,13 +9,13 @@ use crate::EngineError;
 
 /// Labels and examples of a run.
 #[derive(Debug)]
-pub struct Material<'a> {
+pub(crate) struct Material<'a> {
     /// One label for each training example, in the numbering of the full set.
-    pub labels: Cow<'a, [u32]>,
+    pub(crate) labels: Cow<'a, [u32]>,
     /// The examples trained on, ascending.
-    pub examples: Vec<ExampleId>,
+    pub(crate) examples: Vec<ExampleId>,
     /// The training examples held out, ascending; none where there is no validation.
-    pub validation: Vec<ExampleId>,
+    pub(crate) validation: Vec<ExampleId>,
 }
 
 impl<'a> Material<'a> {
@@ -23,7 +23,7 @@ impl<'a> Material<'a> {
     ///
     /// # Errors
     /// When a list is missing, damaged, or does not fit the data set.
-    pub fn read(
+    pub(crate) fn read(
         folder: &RunFolder,
         spec: &RunSpec,
         original: &'a [u32],
@@ -53,7 +53,7 @@ fn read_ids(folder: &RunFolder, list: &ListRef, all: usize) -> Result<Vec<Exampl
 ///
 /// # Errors
 /// When it is empty, not ascending, or names an example that there is not.
-pub fn checked_ids(ids: Vec<u32>, all: usize) -> Result<Vec<ExampleId>, EngineError> {
+pub(crate) fn checked_ids(ids: Vec<u32>, all: usize) -> Result<Vec<ExampleId>, EngineError> {
     if ids.is_empty() {
         return Err(unsuitable("a list of ids is empty: there is nothing to train or judge on"));
     }

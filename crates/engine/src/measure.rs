@@ -70,7 +70,7 @@ fn distance(
     let dataset = open_data(surroundings.data, &spec)?;
     let device = device_for(&spec, surroundings.gpu)?;
     let (network, mut parameters) = networks::build(&spec.network, task_of(&dataset), 0)?;
-    parameters.to_device(device);
+    parameters.move_to(device);
     let (images, labels) = load_train(&dataset, &spec, Kind::Float, device);
     let ids = ids(folder, &wanted.examples, labels.len())?;
     let images = images.select(&indices(&ids));
@@ -116,7 +116,7 @@ fn line(
     let material = Material::read(&from, &spec, original, task.classes as u32)?;
     let end = |run: &RunFolder| -> Result<(Network, Parameters), EngineError> {
         let (network, mut parameters) = networks::build(&spec.network, task, 0)?;
-        parameters.to_device(device);
+        parameters.move_to(device);
         read_weights(run, wanted.step, &parameters)?;
         Ok((network, parameters))
     };

@@ -50,13 +50,13 @@ pub enum Stage {
 #[derive(Clone, Debug)]
 pub struct Residual {
     /// Up to the last convolution.
-    pub body: Vec<Stage>,
+    pub(crate) body: Vec<Stage>,
     /// The last batch norm of the body.
-    pub norm: BatchNorm,
+    pub(crate) norm: BatchNorm,
     /// The shortcut takes every so-manieth row and column.
-    pub stride: i64,
+    pub(crate) stride: i64,
     /// The projection, where the shape changes.
-    pub shortcut: Vec<Stage>,
+    pub(crate) shortcut: Vec<Stage>,
 }
 
 /// A network of the zoo: structure only; the numbers are in [`Parameters`].
@@ -127,7 +127,7 @@ impl Network {
     }
 
     /// Logits in evaluation mode, and the input of the last layer, N × features.
-    pub fn forward_to_last_layer(
+    pub(crate) fn forward_to_last_layer(
         &self,
         weights: &Weights<'_>,
         images: &Tensor,
@@ -154,12 +154,12 @@ impl Network {
 
 impl Tape {
     /// Bytes that it keeps; what several layers share counts for each.
-    pub fn bytes(&self) -> usize {
+    pub(crate) fn bytes(&self) -> usize {
         self.0.iter().map(Saved::bytes).sum()
     }
 
     /// Bytes of the largest activation that it keeps.
-    pub fn largest(&self) -> usize {
+    pub(crate) fn largest(&self) -> usize {
         self.0.iter().map(Saved::bytes).max().unwrap_or(0)
     }
 

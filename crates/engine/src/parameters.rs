@@ -4,11 +4,11 @@ use tch::{Device, Kind, Tensor};
 
 /// Index of a trained parameter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ParamId(pub usize);
+pub struct ParamId(pub(crate) usize);
 
 /// Index of a buffer: a running statistic, not trained.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct BufferId(pub usize);
+pub(crate) struct BufferId(pub(crate) usize);
 
 /// Master copies of all parameters and buffers in a fixed order: 32-bit floats, as built.
 #[derive(Debug, Default)]
@@ -28,7 +28,7 @@ impl Parameters {
     }
 
     /// Adds a buffer.
-    pub fn add_buffer(&mut self, name: String, value: Tensor) -> BufferId {
+    pub(crate) fn add_buffer(&mut self, name: String, value: Tensor) -> BufferId {
         self.buffer_names.push(name);
         self.buffers.push(value);
         BufferId(self.buffers.len() - 1)
@@ -54,17 +54,12 @@ impl Parameters {
         &self.buffers
     }
 
-    /// Number of trained numbers.
-    pub fn count(&self) -> usize {
-        self.values.iter().map(Tensor::numel).sum()
-    }
-
     /// The point at `alpha` on the straight line from these to `other`, running statistics too:
     /// exactly these at 0, exactly the other's at 1, and these where both are equal.
     ///
     /// # Panics
     /// When they are not of the same network.
-    pub fn toward(&self, other: &Self, alpha: f64) -> Self {
+    pub(crate) fn toward(&self, other: &Self, alpha: f64) -> Self {
         assert_eq!(self.names, other.names, "parameters of the same network");
         let between = |from: &[Tensor], to: &[Tensor]| {
             from.iter().zip(to).map(|(from, to)| from.lerp(to, alpha)).collect()
@@ -78,7 +73,7 @@ impl Parameters {
     }
 
     /// Moves everything to `device`.
-    pub fn to_device(&mut self, device: Device) {
+    pub(crate) fn move_to(&mut self, device: Device) {
         for tensor in self.values.iter_mut().chain(&mut self.buffers) {
             *tensor = tensor.to_device(device);
         }
@@ -96,7 +91,7 @@ impl Parameters {
     }
 
     /// Zeros in the shape of every parameter.
-    pub fn zeros_like(&self) -> Vec<Tensor> {
+    pub(crate) fn zeros_like(&self) -> Vec<Tensor> {
         self.values.iter().map(Tensor::zeros_like).collect()
     }
 

@@ -17,39 +17,39 @@ use crate::images::Images;
 use crate::trainer::{Minibatch, Trainer};
 
 /// A split with its labels.
-pub struct Labelled<'a> {
+pub(crate) struct Labelled<'a> {
     /// The images.
-    pub images: &'a Images<'a>,
+    pub(crate) images: &'a Images<'a>,
     /// Their labels.
-    pub labels: &'a [u32],
+    pub(crate) labels: &'a [u32],
 }
 
 /// How scores are taken. The memory decides how many examples are passed at a time, and so, at
 /// most, the last bits of gradient norms.
 #[derive(Clone, Copy)]
-pub struct Means<'a> {
+pub(crate) struct Means<'a> {
     /// Bytes that gradient norms may use.
-    pub memory: usize,
+    pub(crate) memory: usize,
     /// Set from outside to stop in the middle.
-    pub stop: &'a AtomicBool,
+    pub(crate) stop: &'a AtomicBool,
 }
 
 /// Takes and stores the scores of a run.
-pub struct Recorder<'a> {
+pub(crate) struct Recorder<'a> {
     /// What the minibatches have shown so far.
-    pub dynamics: TrainingDynamics,
+    pub(crate) dynamics: TrainingDynamics,
     /// Test accuracies so far.
-    pub test_accuracy: Vec<TimedAccuracy>,
+    pub(crate) test_accuracy: Vec<TimedAccuracy>,
     /// Accuracy on the held-out training examples, once training has ended.
-    pub validation_accuracy: Option<f64>,
+    pub(crate) validation_accuracy: Option<f64>,
     /// The step up to which everything is recorded.
-    pub recorded: Option<u64>,
+    pub(crate) recorded: Option<u64>,
     /// Examples passed through the network to score or evaluate them.
-    pub images_scored: u64,
+    pub(crate) images_scored: u64,
     /// Examples whose gradient norm was taken.
-    pub images_differentiated: u64,
+    pub(crate) images_differentiated: u64,
     /// Seconds that this took.
-    pub gradient_seconds: f64,
+    pub(crate) gradient_seconds: f64,
     spec: &'a RunSpec,
     folder: &'a RunFolder,
     means: Means<'a>,
@@ -60,7 +60,7 @@ pub struct Recorder<'a> {
 
 impl<'a> Recorder<'a> {
     /// Nothing recorded yet.
-    pub fn new(
+    pub(crate) fn new(
         spec: &'a RunSpec,
         folder: &'a RunFolder,
         means: Means<'a>,
@@ -86,7 +86,7 @@ impl<'a> Recorder<'a> {
     }
 
     /// Feeds the trackers.
-    pub fn observe(&mut self, batch: &Minibatch) -> Result<(), EngineError> {
+    pub(crate) fn observe(&mut self, batch: &Minibatch) -> Result<(), EngineError> {
         if self.wants(Source::TrainingMinibatches) {
             let classes = batch.logits.size()[1] as usize;
             let logits = to_vec::<f32>(&batch.logits);
@@ -96,14 +96,14 @@ impl<'a> Recorder<'a> {
     }
 
     /// Whether something is to be recorded at this step and is not yet.
-    pub fn is_due(&self, step: u64) -> bool {
+    pub(crate) fn is_due(&self, step: u64) -> bool {
         let listed = self.spec.record.steps.contains(&step) || step == self.spec.stop_after;
         listed && self.recorded.is_none_or(|recorded| recorded < step)
     }
 
     /// Scores every training example; at the end of training also evaluates on the test split.
     /// Gives what a person should know about the scores.
-    pub fn record(&mut self, trainer: &Trainer<'_>) -> Result<Vec<String>, EngineError> {
+    pub(crate) fn record(&mut self, trainer: &Trainer<'_>) -> Result<Vec<String>, EngineError> {
         let mut warnings = Vec::new();
         if self.spec.record.steps.contains(&trainer.step) {
             let table = self.scores(trainer, &mut warnings)?;
@@ -197,7 +197,7 @@ impl<'a> Recorder<'a> {
     }
 
     /// Number of training examples, in the subset or not.
-    pub fn train_examples(&self) -> usize {
+    pub(crate) fn train_examples(&self) -> usize {
         self.train.labels.len()
     }
 

@@ -12,7 +12,7 @@ use crate::state_file::{self, Entry, named, named_momentum};
 use crate::trainer::Trainer;
 
 /// Keeps the state after the steps done so far.
-pub fn save(folder: &RunFolder, trainer: &Trainer<'_>) -> Result<(), StoreError> {
+pub(crate) fn save(folder: &RunFolder, trainer: &Trainer<'_>) -> Result<(), StoreError> {
     let parameters = &trainer.parameters;
     let momentum = named_momentum(parameters, &trainer.momentum);
     let entries: Vec<Entry> = named(parameters).chain(momentum).map(Entry::of).collect();
@@ -23,7 +23,7 @@ pub fn save(folder: &RunFolder, trainer: &Trainer<'_>) -> Result<(), StoreError>
 ///
 /// # Errors
 /// When it kept none then.
-pub fn read_weights(
+pub(crate) fn read_weights(
     folder: &RunFolder,
     step: u64,
     parameters: &Parameters,
@@ -35,7 +35,7 @@ pub fn read_weights(
 ///
 /// # Errors
 /// When the parent trained by another specification, or kept no weights then.
-pub fn inherit(
+pub(crate) fn inherit(
     folder: &RunFolder,
     spec: &RunSpec,
     spawn: &Spawn,

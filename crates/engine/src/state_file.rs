@@ -12,7 +12,7 @@ use crate::evaluation::to_vec;
 use crate::parameters::Parameters;
 
 /// A tensor as it is written.
-pub struct Entry {
+pub(crate) struct Entry {
     name: String,
     dtype: Dtype,
     shape: Vec<usize>,
@@ -21,27 +21,27 @@ pub struct Entry {
 
 impl Entry {
     /// A tensor in 32-bit floats.
-    pub fn of((name, tensor): (String, &Tensor)) -> Self {
+    pub(crate) fn of((name, tensor): (String, &Tensor)) -> Self {
         let shape = tensor.size().iter().map(|&side| side as usize).collect();
         let bytes = bytemuck::cast_slice(&to_vec::<f32>(tensor)).to_vec();
         Self { name, dtype: Dtype::F32, shape, bytes }
     }
 
     /// A column in 64-bit floats.
-    pub fn column(name: String, values: &[f64]) -> Self {
+    pub(crate) fn column(name: String, values: &[f64]) -> Self {
         let bytes = bytemuck::cast_slice(values).to_vec();
         Self { name, dtype: Dtype::F64, shape: vec![values.len()], bytes }
     }
 }
 
 /// Parameters and buffers with their names in files.
-pub fn named(parameters: &Parameters) -> impl Iterator<Item = (String, &Tensor)> {
+pub(crate) fn named(parameters: &Parameters) -> impl Iterator<Item = (String, &Tensor)> {
     let values = prefixed("param", parameters.names(), parameters.values());
     values.chain(prefixed("buffer", parameters.buffer_names(), parameters.buffers()))
 }
 
 /// The momentum of each parameter.
-pub fn named_momentum<'t>(
+pub(crate) fn named_momentum<'t>(
     parameters: &'t Parameters,
     momentum: &'t [Tensor],
 ) -> impl Iterator<Item = (String, &'t Tensor)> {
@@ -57,7 +57,7 @@ fn prefixed<'t>(
 }
 
 /// Writes a file.
-pub fn write(
+pub(crate) fn write(
     path: &Path,
     entries: &[Entry],
     metadata: Option<HashMap<String, String>>,
@@ -72,7 +72,7 @@ pub fn write(
 }
 
 /// Copies the file's values into tensors.
-pub fn restore<'t>(
+pub(crate) fn restore<'t>(
     path: &Path,
     file: &SafeTensors<'_>,
     tensors: impl Iterator<Item = (String, &'t Tensor)>,

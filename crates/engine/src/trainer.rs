@@ -15,13 +15,13 @@ use crate::parameters::Parameters;
 /// A network in training.
 pub struct Trainer<'a> {
     /// The network's structure.
-    pub network: Network,
+    pub(crate) network: Network,
     /// Its parameters and running statistics.
     pub parameters: Parameters,
     /// Momentum of each parameter.
     pub momentum: Vec<Tensor>,
     /// Steps done.
-    pub step: u64,
+    pub(crate) step: u64,
     spec: &'a RunSpec,
     /// Seed of data order and augmentation.
     seed: u64,
@@ -39,7 +39,7 @@ pub struct Minibatch {
     /// Their labels.
     pub labels: Vec<u32>,
     /// Logits before the step, batch × classes, of the augmented images in training mode.
-    pub logits: Tensor,
+    pub(crate) logits: Tensor,
     /// Mean cross-entropy, one number on the device.
     pub loss: Tensor,
     /// Learning rate of the step.
@@ -57,7 +57,7 @@ impl<'a> Trainer<'a> {
         labels: &'a [u32],
         examples: &'a [ExampleId],
     ) -> Self {
-        parameters.to_device(images.device());
+        parameters.move_to(images.device());
         let momentum = parameters.zeros_like();
         let seed = match &spec.spawn {
             None => spec.seed,
@@ -72,12 +72,12 @@ impl<'a> Trainer<'a> {
     }
 
     /// Ids of the examples trained on.
-    pub fn examples(&self) -> &'a [ExampleId] {
+    pub(crate) fn examples(&self) -> &'a [ExampleId] {
         self.examples
     }
 
     /// Type of activations.
-    pub fn kind(&self) -> Kind {
+    pub(crate) fn kind(&self) -> Kind {
         self.images.kind()
     }
 

@@ -6,11 +6,10 @@ use std::sync::atomic::AtomicBool;
 
 use common::{Answer, Case, images, python, sample, spec};
 use datadiet_core::{ExampleId, spearman};
-use datadiet_engine::aten::ConvShape;
 use datadiet_engine::evaluation::{Pass, gradient_norms, last_layer_gradient_norms};
 use datadiet_engine::gradients::BatchGradient;
 use datadiet_engine::grand::{Batching, example_norms};
-use datadiet_engine::layers::{Conv2d, Linear, to_nhwc};
+use datadiet_engine::layers::{Conv2d, ConvShape, Linear, to_nhwc};
 use datadiet_engine::network::{Mode, Network, Stage, Weights};
 use datadiet_engine::networks::{Task, build};
 use datadiet_engine::parameters::Parameters;
@@ -174,7 +173,6 @@ fn grouped_convolution_with_bias_agrees_with_its_gradient() {
     let cpu = (Kind::Double, Device::Cpu);
     tch::manual_seed(1);
     let conv = Conv2d {
-        name: "conv".into(),
         weight: parameters.add("conv.weight".into(), Tensor::randn([6, 2, 3, 3], cpu)),
         bias: Some(parameters.add("conv.bias".into(), Tensor::randn([6], cpu))),
         shape: ConvShape { stride: 2, padding: 1, groups: 3 },
@@ -204,7 +202,6 @@ fn grouped_convolution_with_bias_agrees_with_its_gradient() {
 fn linear(parameters: &mut Parameters) -> Stage {
     let cpu = (Kind::Double, Device::Cpu);
     Stage::Linear(Linear {
-        name: "fc".into(),
         weight: parameters.add("fc.weight".into(), Tensor::randn([3, 6], cpu)),
         bias: parameters.add("fc.bias".into(), Tensor::randn([3], cpu)),
     })

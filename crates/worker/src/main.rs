@@ -48,12 +48,16 @@ fn main() -> ExitCode {
         eprintln!("error: {problem}");
         return ExitCode::from(EXIT_MISUNDERSTOOD);
     }
-    let result = match command {
-        Command::Train(args) => train::run(&args),
-        Command::Measure(args) => measure::run(&args),
-    };
-    result.unwrap_or_else(|error| {
+    run(command).unwrap_or_else(|error| {
         eprintln!("error: {error:#}");
         ExitCode::FAILURE
     })
+}
+
+fn run(command: Command) -> anyhow::Result<ExitCode> {
+    datadiet_core::isa::limit()?;
+    match command {
+        Command::Train(args) => train::run(&args),
+        Command::Measure(args) => measure::run(&args),
+    }
 }

@@ -3,12 +3,12 @@
 use super::{
     columns::Columns,
     element::Element,
-    isa::{LANES, Lanes},
     matrix::Matrix,
     sums::Scores,
+    vector::Lanes,
     walk::{Sink, make_room, on_this_thread},
 };
-use crate::{logit_scores::LogitScores, score_error::ScoreError};
+use crate::{isa::LANES, logit_scores::LogitScores, score_error::ScoreError};
 
 /// The scores of a minibatch; made once and used again, it allocates nothing from the second
 /// minibatch of a size on. It works on the thread that calls it.

@@ -1,6 +1,6 @@
 //! How many rows a thread takes at a time.
 
-use super::isa::LANES;
+use crate::isa::LANES;
 
 /// Bytes of a matrix that a thread takes at a time: enough that taking costs nothing, few enough
 /// that the last thread to finish is not waited for.

@@ -2,8 +2,8 @@
 
 use std::mem;
 
-use super::{isa::LANES, sums::Scores, walk::Sink};
-use crate::{logit_scores::LogitScores, score_kind::ScoreKind};
+use super::{sums::Scores, walk::Sink};
+use crate::{isa::LANES, logit_scores::LogitScores, score_kind::ScoreKind};
 
 /// A run of rows of all columns.
 pub(crate) struct Columns<'a> {

@@ -1,4 +1,5 @@
-//! EL2N's sums of one row in a single pass, without looking for the largest entry first.
+//! EL2N's sums of one row in a single pass, without looking for the largest entry first: with AVX-512,
+//! whose exponentials are quick enough for that.
 //!
 //! That entry is subtracted from the others so that no exponential overflows and not all of them
 //! vanish. Entries of at most [`MOST`] in size
@@ -13,9 +14,10 @@
 
 use super::{
     element::Element,
-    isa::{Isa, LANES, Lanes, Totals},
     sums::Sums,
+    vector::{Lanes, Totals, Vector},
 };
+use crate::isa::{Avx512, LANES};
 
 /// The largest size of an entry: e⁸⁰ is 2¹¹⁵, and 2⁻¹¹⁵ is a normal number.
 const MOST: f32 = 40.0;
@@ -32,8 +34,8 @@ const INDEX: [u32; LANES] = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 1
 /// Writes the sums of a row of at least [`LANES`] numbers into a lane; false if the row is none
 /// for this file, nothing then being written.
 #[inline(always)]
-pub(super) fn add_row<I: Isa, E: Element>(
-    isa: I,
+pub(super) fn add_row<E: Element>(
+    isa: Avx512,
     row: &[E],
     label: u32,
     sums: &mut Sums,
@@ -75,7 +77,7 @@ impl Pass {
     /// Adds all chunks but the one `at`. The number of steps is the same wherever the label is:
     /// loops up to it and from it on would end where the processor does not foresee it.
     #[inline(always)]
-    fn chunks_without<I: Isa, E: Element>(&mut self, isa: I, chunks: &[[E; LANES]], at: usize) {
+    fn chunks_without<E: Element>(&mut self, isa: Avx512, chunks: &[[E; LANES]], at: usize) {
         let count = chunks.len() - usize::from(at < chunks.len());
         let chunk = |i: usize| E::widen(isa, &chunks[i + usize::from(i >= at)]);
         let mut next = 0;
@@ -96,7 +98,7 @@ impl Pass {
     }
 
     #[inline(always)]
-    fn step<I: Isa, const N: usize>(&mut self, isa: I, numbers: [Lanes; N]) {
+    fn step<const N: usize>(&mut self, isa: Avx512, numbers: [Lanes; N]) {
         for (totals, numbers) in self.totals.iter_mut().zip(&numbers) {
             *totals = isa.add(totals, numbers, &isa.exp2(numbers));
         }
@@ -105,7 +107,7 @@ impl Pass {
     /// Adds a chunk from one of its lanes on, without the label, whose entry it gives; a label
     /// beyond the lanes is in no lane.
     #[inline(always)]
-    fn without<I: Isa>(&mut self, isa: I, numbers: &Lanes, from: usize, label: usize) -> f32 {
+    fn without(&mut self, isa: Avx512, numbers: &Lanes, from: usize, label: usize) -> f32 {
         let (mut z, mut e) = (*numbers, isa.exp2(numbers));
         for lane in 0..LANES {
             let counts = INDEX[lane] >= from as u32 && INDEX[lane] != label as u32;
@@ -117,7 +119,7 @@ impl Pass {
     }
 
     #[inline(always)]
-    fn flush<I: Isa>(&mut self, isa: I) {
+    fn flush(&mut self, isa: Avx512) {
         let [first, second] = &mut self.totals;
         for lane in 0..LANES {
             first.sum[lane] += second.sum[lane];
@@ -131,7 +133,7 @@ impl Pass {
     }
 
     #[inline(always)]
-    fn write<I: Isa>(mut self, isa: I, truth: f32, sums: &mut Sums, lane: usize) -> bool {
+    fn write(mut self, isa: Avx512, truth: f32, sums: &mut Sums, lane: usize) -> bool {
         self.flush(isa);
         // NaN has no size, but it is in the sum.
         let mut above = !truth.is_finite() || self.rest.is_nan();

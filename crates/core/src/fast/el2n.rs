@@ -1,11 +1,13 @@
 //! The column that EL2N alone is written to.
 
 use super::{
-    isa::{Isa, LANES},
     sums::{Scores, Sums},
     walk::Sink,
 };
-use crate::score_kind::ScoreKind;
+use crate::{
+    isa::{Isa, LANES},
+    score_kind::ScoreKind,
+};
 
 /// EL2N of rows, and nothing else.
 pub(crate) struct El2n<'a>(pub(crate) &'a mut [f32]);

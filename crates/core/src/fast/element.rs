@@ -1,10 +1,9 @@
 //! The kinds of numbers that a matrix may hold: `f16`, `bf16`, `f32` and `f64`.
 
-use std::array;
-
 use half::{bf16, f16};
 
-use super::isa::{Isa, LANES, Lanes};
+use super::vector::Lanes;
+use crate::isa::{Isa, LANES};
 
 /// A number of a matrix of logits or probabilities.
 ///
@@ -33,6 +32,16 @@ pub(super) mod private {
 
         /// Sixteen at once.
         fn widen<I: Isa>(isa: I, numbers: &[Self; LANES]) -> Lanes;
+    }
+
+    /// All as `f32`, one by one.
+    #[inline(always)]
+    fn each<E: Element + Copy>(numbers: &[E; LANES]) -> Lanes {
+        let mut singles = [0.0; LANES];
+        for lane in 0..LANES {
+            singles[lane] = numbers[lane].single();
+        }
+        singles
     }
 
     impl Element for f16 {
@@ -69,7 +78,7 @@ pub(super) mod private {
 
         #[inline(always)]
         fn widen<I: Isa>(_: I, numbers: &[Self; LANES]) -> Lanes {
-            array::from_fn(|lane| numbers[lane].single())
+            each(numbers)
         }
     }
 
@@ -107,7 +116,7 @@ pub(super) mod private {
 
         #[inline(always)]
         fn widen<I: Isa>(_: I, numbers: &[Self; LANES]) -> Lanes {
-            array::from_fn(|lane| numbers[lane] as f32)
+            each(numbers)
         }
     }
 }

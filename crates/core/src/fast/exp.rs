@@ -8,7 +8,8 @@
 //! Relative errors: 4·10⁻⁷ for [`exp_clamped`] at −87 and 1.5·10⁻⁷ near 0, 10⁻¹³ for the `f64` ones. Only arguments
 //! of the stated signs are right.
 
-use super::isa::{Isa, LANES, Lanes};
+use super::vector::{Lanes, Vector};
+use crate::isa::LANES;
 
 /// Adding it rounds a number below 2²² to a whole one, which its lowest bits then hold, here with
 /// the exponent's bias of 127 added: shifted up by 23 they are 2ⁿ.
@@ -22,11 +23,6 @@ const LOWEST: f32 = -88.0;
 /// of 4,001 Chebyshev nodes.
 const EXP: [f32; 5] = [0.499_999_94, 0.166_665_2, 0.041_668_4, 0.008_368_85, 0.001_381_432];
 
-/// Coefficients of r to r⁵ for 2ʳ with 1 in front, of least largest relative error (1.1·10⁻⁷
-/// after rounding to `f32`) on |r| ≤ ½, found in the same way.
-#[expect(clippy::approx_constant, reason = "the first is near ln 2, not equal to it")]
-const EXP2: [f32; 5] = [0.693_147, 0.240_222_42, 0.055_507_34, 0.009_671_533_5, 0.001_326_47];
-
 /// A finite number with the same [`exp_clamped`], also of −∞.
 #[inline(always)]
 pub(super) fn clamp(x: f32) -> f32 {
@@ -35,7 +31,7 @@ pub(super) fn clamp(x: f32) -> f32 {
 
 /// `exp(x)` of −88 ≤ x ≤ 0, and 0 where it is below 2⁻¹²⁶.
 #[inline(always)]
-pub(super) fn exp_clamped<I: Isa>(isa: I, x: f32) -> f32 {
+pub(super) fn exp_clamped<I: Vector>(isa: I, x: f32) -> f32 {
     let rounded = isa.mul_add(x, std::f32::consts::LOG2_E, ROUND);
     let n = rounded - ROUND;
     let r = if I::FMA {
@@ -52,22 +48,9 @@ pub(super) fn exp_clamped<I: Isa>(isa: I, x: f32) -> f32 {
     sum * f32::from_bits(rounded.to_bits() << 23)
 }
 
-/// `2^(z·log₂e)` of |z| ≤ 87, log₂e rounded to `f32`; of larger ones, or NaN, some number.
-#[inline(always)]
-pub(super) fn exp2<I: Isa>(isa: I, z: f32) -> f32 {
-    let rounded = isa.mul_add(z, std::f32::consts::LOG2_E, ROUND);
-    let n = rounded - ROUND;
-    let r = isa.mul_add(z, std::f32::consts::LOG2_E, -n);
-    let mut sum = EXP2[4];
-    for coefficient in [EXP2[3], EXP2[2], EXP2[1], EXP2[0], 1.0] {
-        sum = isa.mul_add(sum, r, coefficient);
-    }
-    sum * f32::from_bits(rounded.to_bits() << 23)
-}
-
 /// `exp(x)` of x ≤ 0 in each lane; of less than −708 it gives that of −708, 3·10⁻³⁰⁸.
 #[inline(always)]
-pub(super) fn exp_f64<I: Isa>(isa: I, x: [f64; LANES]) -> [f64; LANES] {
+pub(super) fn exp_f64<I: Vector>(isa: I, x: [f64; LANES]) -> [f64; LANES] {
     /// As [`ROUND`], with the bias of `f64`.
     const ROUND: f64 = 6_755_399_441_055_744.0 + 1023.0;
     let mut exps = [0.0; LANES];
@@ -91,7 +74,7 @@ pub(super) fn exp_f64<I: Isa>(isa: I, x: [f64; LANES]) -> [f64; LANES] {
 
 /// `ln(1 + v)` of finite v ≥ 0 in each lane; small ones keep their digits.
 #[inline(always)]
-pub(super) fn ln_1p<I: Isa>(isa: I, v: [f64; LANES]) -> [f64; LANES] {
+pub(super) fn ln_1p<I: Vector>(isa: I, v: [f64; LANES]) -> [f64; LANES] {
     /// √½, whose bits taken from those of w leave n in the exponent.
     const ROOT: u64 = std::f64::consts::FRAC_1_SQRT_2.to_bits();
     /// 2⁵², whose lowest bits take a small whole number.
@@ -118,7 +101,7 @@ pub(super) fn ln_1p<I: Isa>(isa: I, v: [f64; LANES]) -> [f64; LANES] {
 
 /// `p ln p` of p ≥ 0 in each lane, 0 where p is 0 or subnormal.
 #[inline(always)]
-pub(super) fn p_ln_p<I: Isa>(isa: I, p: Lanes) -> Lanes {
+pub(super) fn p_ln_p<I: Vector>(isa: I, p: Lanes) -> Lanes {
     const ROOT: u32 = std::f32::consts::FRAC_1_SQRT_2.to_bits();
     let mut products = [0.0; LANES];
     for lane in 0..LANES {
@@ -141,7 +124,7 @@ pub(super) fn p_ln_p<I: Isa>(isa: I, p: Lanes) -> Lanes {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fast::isa::{Kernel, tests::everywhere};
+    use crate::isa::{Isa, Kernel, everywhere};
 
     #[inline(always)]
     fn exp<I: Isa>(isa: I, x: Lanes) -> Lanes {

@@ -18,8 +18,8 @@
 //! Kernels for AVX-512 and for AVX2 with FMA and F16C are chosen when they are called, and both give
 //! the same bits; other processors get what the build's target has, which without fused
 //! multiplication differs in the last bits. The one exception is [`crate::el2n()`] on more than 32
-//! classes, which takes a shorter way (`direct.rs`) than the EL2N of [`crate::LogitScores`]: it
-//! differs from that, and between instruction sets, within the bounds above.
+//! classes with AVX-512, which takes a shorter way (`direct.rs`) than the EL2N of
+//! [`crate::LogitScores`] and differs from that within the bounds above.
 
 // Loops over lanes of several arrays: what the compiler turns into vector instructions.
 #![allow(clippy::needless_range_loop)]
@@ -27,15 +27,16 @@
 mod batch;
 pub(crate) mod chunk;
 pub(crate) mod columns;
+#[cfg(target_arch = "x86_64")]
 mod direct;
 pub(crate) mod el2n;
 mod element;
 mod exp;
-pub(crate) mod isa;
 mod matrix;
 mod narrow;
 mod probabilities;
 pub(crate) mod sums;
+pub(crate) mod vector;
 pub(crate) mod walk;
 mod wide;
 

@@ -6,11 +6,12 @@
 use super::{
     element::Element,
     exp::{clamp, exp_clamped},
-    isa::{Isa, LANES, Lanes},
     matrix::Matrix,
     sums::Sums,
+    vector::Lanes,
     wide::below,
 };
+use crate::isa::{Isa, LANES};
 
 /// Rows of more classes than this are taken one by one.
 pub(super) const MOST_CLASSES: usize = 32;

@@ -4,13 +4,13 @@
 //! other classes are taken sixteen at a time. A row that was rounded, so that it does not quite sum to
 //! 1, is divided by its sum.
 
-use super::{
-    element::Element,
-    exp::p_ln_p,
-    isa::{Isa, LANES, Lanes},
-    sums::Scores,
+use super::{element::Element, exp::p_ln_p, sums::Scores, vector::Lanes};
+use crate::{
+    isa::{Isa, LANES},
+    score_error::PROBABILITY_TOLERANCE,
+    score_kind::ScoreKind,
+    value_kind::EXACT_SUM,
 };
-use crate::{score_error::PROBABILITY_TOLERANCE, score_kind::ScoreKind, value_kind::EXACT_SUM};
 
 /// Chunks whose sums stay in `f32`; then they go into `f64`.
 const FLUSH: usize = 64;

@@ -11,15 +11,15 @@
 //! `f32` exponentials are enough for scores that are right to a few 10⁻⁷ of themselves. The few
 //! operations that a row needs afterwards are done in `f64`, sixteen rows at a time.
 
-use super::{
-    exp::{exp_f64, ln_1p},
+use super::exp::{exp_f64, ln_1p};
+use crate::{
     isa::{Isa, LANES},
+    score_kind::ScoreKind,
 };
-use crate::score_kind::ScoreKind;
 
 /// The sums of sixteen rows.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Sums {
+pub struct Sums {
     /// d.
     pub(crate) margin: [f64; LANES],
     /// r.

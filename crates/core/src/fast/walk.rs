@@ -5,15 +5,17 @@ use std::ops::Range;
 use rayon::prelude::*;
 
 use super::{
-    direct,
     element::Element,
-    isa::{Isa, Kernel, LANES, Lanes, dispatch},
     matrix::Matrix,
     narrow, probabilities,
     sums::{Scores, Sums},
+    vector::Lanes,
     wide,
 };
-use crate::score_error::ScoreError;
+use crate::{
+    isa::{Isa, Kernel, LANES, dispatch},
+    score_error::ScoreError,
+};
 
 /// What is made of rows: of logits from their sums, of probabilities from their scores.
 pub(crate) trait Sink {
@@ -137,10 +139,7 @@ impl<E: Element, S: Sink> Walk<'_, E, S> {
                 let mut sums = Sums::ZERO;
                 for lane in 0..count {
                     let (row, label) = (matrix.row(first + lane), of[lane]);
-                    let simple = !ALL
-                        && I::FMA
-                        && E::FITS_F32
-                        && direct::add_row(isa, row, label, &mut sums, lane);
+                    let simple = !ALL && isa.direct(row, label, &mut sums, lane);
                     if !simple {
                         finite &=
                             wide::add_row::<I, E, ALL>(isa, row, label, room, &mut sums, lane);
@@ -177,7 +176,8 @@ mod tests {
     use super::*;
     use crate::{
         LogitScores, ScoreKind,
-        fast::{columns::Columns, el2n::El2n, isa::tests::everywhere},
+        fast::{columns::Columns, el2n::El2n},
+        isa::everywhere,
     };
 
     /// Both sinks, on logits that are within ±40 and on those that are not.

@@ -9,9 +9,10 @@
 use super::{
     element::Element,
     exp::{clamp, exp_clamped},
-    isa::{Isa, LANES, Lanes},
     sums::Sums,
+    vector::Lanes,
 };
+use crate::isa::{Isa, LANES};
 
 /// Additions in `f32` before a sum is emptied into `f64`.
 const FLUSH: usize = 64;

@@ -13,7 +13,7 @@ use crate::precision::{sum_kind, widened};
 
 /// `‖dW‖²` (and `‖db‖²` where there is a bias) of each example, for the layer's input `x` and
 /// output gradient `grad`, with about `scratch` bytes of memory.
-pub fn squares(
+pub(crate) fn squares(
     layer: &Conv2d,
     weight: &Tensor,
     x: &Tensor,

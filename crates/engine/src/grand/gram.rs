@@ -14,12 +14,12 @@ use crate::kernels::conv::ConvSides;
 use crate::precision::widened;
 
 /// Bytes of scratch for one example.
-pub fn scratch(sides: ConvSides) -> usize {
+pub(crate) fn scratch(sides: ConvSides) -> usize {
     4 * (padded_positions(sides).pow(2) + 3 * positions(sides).pow(2))
 }
 
 /// Squared norm for each of the examples `x` (N×C_in×H×W) with output gradients `grad`.
-pub fn squares(sides: ConvSides, x: &Tensor, grad: &Tensor) -> Tensor {
+pub(crate) fn squares(sides: ConvSides, x: &Tensor, grad: &Tensor) -> Tensor {
     let similar_inputs = input_similarity(sides, x);
     let gradients = by_position(grad);
     let similar_gradients = gradients.bmm(&gradients.transpose(1, 2));
@@ -40,7 +40,7 @@ fn input_similarity(sides: ConvSides, x: &Tensor) -> Tensor {
 
 /// S from the similarity of the padded input's places, … × rows × columns × rows × columns: the sum
 /// of its strided blocks, one for each position in the filter.
-pub fn sum_over_taps(sides: ConvSides, all: &Tensor) -> Tensor {
+pub(crate) fn sum_over_taps(sides: ConvSides, all: &Tensor) -> Tensor {
     let block = |down: usize, right: usize| {
         let cut = |x: Tensor, axis: i64, start: usize, count: usize| {
             let end = start + sides.stride * (count - 1) + 1;

@@ -21,7 +21,7 @@ impl Batching {
     ///
     /// # Errors
     /// When a single example does not fit; the message says how much it needs.
-    pub fn within(limit: usize, example: usize) -> Result<Self, EngineError> {
+    pub(crate) fn within(limit: usize, example: usize) -> Result<Self, EngineError> {
         let scratch = SCRATCH.min(limit / 4);
         let examples = limit.saturating_sub(scratch) / example.max(1);
         if examples == 0 {

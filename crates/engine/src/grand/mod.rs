@@ -32,6 +32,6 @@ mod visitor;
 
 pub(crate) use gram::sum_over_taps;
 pub use memory::Batching;
-pub use pass::{ExampleNorms, bytes_of_an_example, example_norms, last_layer_norms};
-pub use rule::{Rule, choose};
+pub use pass::{ExampleNorms, example_norms};
+pub(crate) use pass::{bytes_of_an_example, last_layer_norms};
 pub(crate) use rule::{padded_positions, positions};

@@ -20,7 +20,7 @@ pub struct ExampleNorms {
 
 impl ExampleNorms {
     /// Adds the norms of more examples.
-    pub fn append(&mut self, mut other: Self) {
+    pub(crate) fn append(&mut self, mut other: Self) {
         self.all.append(&mut other.all);
         self.last_layer.append(&mut other.last_layer);
     }
@@ -54,7 +54,7 @@ pub fn example_norms(
 }
 
 /// Gradient norms over the last layer alone, which take no backward pass.
-pub fn last_layer_norms(
+pub(crate) fn last_layer_norms(
     network: &Network,
     weights: &Weights<'_>,
     images: &Tensor,
@@ -66,7 +66,11 @@ pub fn last_layer_norms(
 
 /// Bytes that the passes need for one example: what the forward pass keeps, and the gradients under
 /// way, of which three of the largest are alive at a time.
-pub fn bytes_of_an_example(network: &Network, weights: &Weights<'_>, image: &Tensor) -> usize {
+pub(crate) fn bytes_of_an_example(
+    network: &Network,
+    weights: &Weights<'_>,
+    image: &Tensor,
+) -> usize {
     let (_, tape) = network.forward_recorded(weights, image, Mode::Eval);
     tape.bytes() + 3 * tape.largest()
 }

@@ -14,7 +14,7 @@ use crate::kernels::conv::ConvSides;
 
 /// How a convolution's squared norm is computed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Rule {
+pub(crate) enum Rule {
     /// Form the gradient of each example and add its squares.
     Direct,
     /// Multiply two Gram matrices over positions.
@@ -28,7 +28,7 @@ const MOVE: usize = 16;
 ///
 /// `fast`: direct products run at twice the rate, as those of bfloat16 do; Gram matrices are always
 /// in 32-bit floats.
-pub fn choose(sides: ConvSides, fast: bool) -> Rule {
+pub(crate) fn choose(sides: ConvSides, fast: bool) -> Rule {
     let direct = direct_cost(sides) / if fast { 2 } else { 1 };
     if gram_cost(sides) < direct { Rule::Gram } else { Rule::Direct }
 }
@@ -44,12 +44,12 @@ fn gram_cost(sides: ConvSides) -> usize {
 }
 
 /// Output positions.
-pub fn positions(sides: ConvSides) -> usize {
+pub(crate) fn positions(sides: ConvSides) -> usize {
     sides.out_height() * sides.out_width()
 }
 
 /// Positions of the padded input.
-pub fn padded_positions(sides: ConvSides) -> usize {
+pub(crate) fn padded_positions(sides: ConvSides) -> usize {
     (sides.height + 2 * sides.padding) * (sides.width + 2 * sides.padding)
 }
 

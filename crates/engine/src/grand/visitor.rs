@@ -9,24 +9,24 @@ use crate::parameters::{ParamId, Parameters};
 use crate::precision::widened;
 
 /// Squared norms of a batch.
-pub struct SquaredNorms {
+pub(crate) struct SquaredNorms {
     /// Over all layers seen so far, N.
-    pub total: Tensor,
+    pub(crate) total: Tensor,
     /// Over the first linear layer that the backward pass meets, which is the last layer.
-    pub last_layer: Option<Tensor>,
+    pub(crate) last_layer: Option<Tensor>,
     seen: Vec<bool>,
     scratch: usize,
 }
 
 impl SquaredNorms {
     /// Nothing seen of the examples whose logits are `like`; convolutions may use about `scratch` bytes.
-    pub fn new(parameters: &Parameters, like: &Tensor, scratch: usize) -> Self {
+    pub(crate) fn new(parameters: &Parameters, like: &Tensor, scratch: usize) -> Self {
         let total = Tensor::zeros([like.size()[0]], (like.kind(), like.device()));
         Self { total, last_layer: None, seen: vec![false; parameters.values().len()], scratch }
     }
 
     /// Names of the parameters that no layer's rule accounted for.
-    pub fn left_out<'p>(&self, parameters: &'p Parameters) -> Vec<&'p str> {
+    pub(crate) fn left_out<'p>(&self, parameters: &'p Parameters) -> Vec<&'p str> {
         let names = parameters.names().iter().zip(&self.seen);
         names.filter(|(_, seen)| !**seen).map(|(name, _)| name.as_str()).collect()
     }
@@ -59,7 +59,7 @@ impl ParameterVisitor for SquaredNorms {
 }
 
 /// `‖δ‖² (‖a‖² + 1)`: weight and bias.
-pub fn linear_squares(input: &Tensor, grad: &Tensor) -> Tensor {
+pub(crate) fn linear_squares(input: &Tensor, grad: &Tensor) -> Tensor {
     rows(grad) * (rows(input) + 1.0)
 }
 

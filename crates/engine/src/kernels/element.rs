@@ -1,7 +1,7 @@
 //! The two storage types of activations, as plain loops that compilers vectorise.
 
 /// A number as stored in an activation; arithmetic is always in `f32`.
-pub trait Element: bytemuck::Pod + Send + Sync {
+pub(crate) trait Element: bytemuck::Pod + Send + Sync {
     /// The matching libtorch type.
     const KIND: tch::Kind;
     /// Widens, exactly.
@@ -29,12 +29,12 @@ impl Element for f32 {
 /// `half::bf16` converts one number at a time, with branches; these two lines vectorise.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, bytemuck::Pod, bytemuck::Zeroable)]
 #[repr(transparent)]
-pub struct Bf16(u16);
+pub(crate) struct Bf16(u16);
 
 impl Bf16 {
     /// As stored.
     #[inline(always)]
-    pub fn bits(self) -> u16 {
+    pub(crate) fn bits(self) -> u16 {
         self.0
     }
 }

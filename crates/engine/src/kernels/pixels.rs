@@ -7,7 +7,7 @@ use super::Element;
 
 /// The normalised value of every pixel value, for each channel.
 #[derive(Clone, Debug)]
-pub struct PixelTable<E> {
+pub(crate) struct PixelTable<E> {
     channels: usize,
     /// 256 values for each channel.
     values: Vec<E>,
@@ -15,7 +15,7 @@ pub struct PixelTable<E> {
 
 impl<E: Element> PixelTable<E> {
     /// The map `pixel·scale + shift` of each channel.
-    pub fn new(scale: &[f32], shift: &[f32]) -> Self {
+    pub(crate) fn new(scale: &[f32], shift: &[f32]) -> Self {
         let channel = |(&scale, &shift): (&f32, &f32)| {
             (0..=u8::MAX).map(move |pixel| E::narrow(f32::from(pixel) * scale + shift))
         };
@@ -23,7 +23,7 @@ impl<E: Element> PixelTable<E> {
     }
 
     /// Normalises pixels, channels innermost, in their order.
-    pub fn normalise(&self, pixels: &[u8], out: &mut [E]) {
+    pub(crate) fn normalise(&self, pixels: &[u8], out: &mut [E]) {
         assert_eq!(pixels.len(), out.len(), "as many activations as pixels");
         let places = pixels.chunks_exact(self.channels).zip(out.chunks_exact_mut(self.channels));
         for (from, to) in places {
@@ -33,7 +33,7 @@ impl<E: Element> PixelTable<E> {
 
     /// Normalises the pixels of one image (height × width × channels) that `rows` × `columns`
     /// name: `out[i][j] = image[rows[i]][columns[j]]`.
-    pub fn gather(&self, image: &[u8], rows: &[i64], columns: &[i64], out: &mut [E]) {
+    pub(crate) fn gather(&self, image: &[u8], rows: &[i64], columns: &[i64], out: &mut [E]) {
         let channels = self.channels;
         let width = columns.len() * channels;
         for (&row, out) in rows.iter().zip(out.chunks_exact_mut(width)) {

@@ -1,20 +1,20 @@
 //! Every `stride`-th row and column of an activation: taking them, and adding to them.
 
-use multiversion::multiversion;
+use datadiet_core::isa::{Isa, Kernel, dispatch};
 
 use super::Element;
 
 /// Sides of an activation N×H×W×C in memory order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Sides {
+pub(crate) struct Sides {
     /// Images.
-    pub images: usize,
+    pub(crate) images: usize,
     /// Rows.
-    pub height: usize,
+    pub(crate) height: usize,
     /// Columns.
-    pub width: usize,
+    pub(crate) width: usize,
     /// Channels.
-    pub channels: usize,
+    pub(crate) channels: usize,
 }
 
 impl Sides {
@@ -30,7 +30,7 @@ impl Sides {
 }
 
 /// Copies every `stride`-th row and column of `x` to `out`.
-pub fn take<E: Element>(x: &[E], sides: Sides, stride: usize, out: &mut [E]) {
+pub(crate) fn take<E: Element>(x: &[E], sides: Sides, stride: usize, out: &mut [E]) {
     let channels = sides.channels;
     for (at, out) in sides.places(stride).zip(out.chunks_exact_mut(channels)) {
         out.copy_from_slice(&x[at..at + channels]);
@@ -38,16 +38,38 @@ pub fn take<E: Element>(x: &[E], sides: Sides, stride: usize, out: &mut [E]) {
 }
 
 /// Adds `values` to every `stride`-th row and column of `x`.
-#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl+fma", "x86_64+avx2+fma"))]
-pub fn add<E: Element>(x: &mut [E], sides: Sides, stride: usize, values: &[E]) {
+pub(crate) fn add<E: Element>(x: &mut [E], sides: Sides, stride: usize, values: &[E]) {
     // Without gaps it is one run.
     let run = if stride == 1 { x.len() } else { sides.channels };
     let sides =
         if stride == 1 { Sides { images: 1, height: 1, width: 1, channels: run } } else { sides };
-    for (at, values) in sides.places(stride).zip(values.chunks_exact(run)) {
-        for (x, &value) in x[at..at + run].iter_mut().zip(values) {
-            *x = E::narrow(x.widen() + value.widen());
+    dispatch(Add { x, sides, stride, values });
+}
+
+struct Add<'a, E> {
+    x: &'a mut [E],
+    sides: Sides,
+    stride: usize,
+    values: &'a [E],
+}
+
+impl<E: Element> Kernel for Add<'_, E> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<I: Isa>(self, _: I) {
+        let Self { x, sides, stride, values } = self;
+        let run = sides.channels;
+        for (at, values) in sides.places(stride).zip(values.chunks_exact(run)) {
+            add_run(&mut x[at..at + run], values);
         }
+    }
+}
+
+#[inline(always)]
+fn add_run<E: Element>(x: &mut [E], values: &[E]) {
+    for (x, &value) in x.iter_mut().zip(values) {
+        *x = E::narrow(x.widen() + value.widen());
     }
 }
 

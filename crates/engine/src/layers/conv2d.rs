@@ -1,18 +1,15 @@
 //! 2-d convolution.
 
-use tch::{Device, Kind, Tensor};
+use tch::Tensor;
 
-use super::nhwc::{slice, slice_mut, to_nhwc};
+use super::nhwc::to_nhwc;
 use crate::aten::{self, ConvShape};
-use crate::kernels::Bf16;
-use crate::kernels::conv::{self, ConvSides};
+use crate::kernels::conv::ConvSides;
 use crate::parameters::ParamId;
 
 /// A convolution over N×C×H×W with square filters, zero padding and optional groups and bias.
 #[derive(Clone, Debug)]
 pub struct Conv2d {
-    /// Name of the layer, as in PyTorch's state dict.
-    pub name: String,
     /// Filters, C_out × (C_in / groups) × k × k.
     pub weight: ParamId,
     /// Bias, C_out.
@@ -23,13 +20,8 @@ pub struct Conv2d {
 
 impl Conv2d {
     /// Output for the input `x`.
-    pub fn forward(&self, weights: &[Tensor], x: &Tensor) -> Tensor {
+    pub(crate) fn forward(&self, weights: &[Tensor], x: &Tensor) -> Tensor {
         let weight = &weights[self.weight.0];
-        if let Some(sides) = self.own_kernels(weight, x) {
-            let mut y = activation(x, [sides.outputs, sides.out_height(), sides.out_width()]);
-            conv::forward(sides, slice(x), filters(&weight.contiguous()), slice_mut(&mut y));
-            return y;
-        }
         let ConvShape { stride, padding, groups } = self.shape;
         let bias = self.bias.map(|id| weights[id.0].to_kind(weight.kind()));
         let (stride, padding) = ([stride, stride], [padding, padding]);
@@ -37,40 +29,20 @@ impl Conv2d {
     }
 
     /// Gradient of the input, for the gradient `grad` of the output.
-    pub fn grad_input(&self, weights: &[Tensor], x: &Tensor, grad: &Tensor) -> Tensor {
+    pub(crate) fn grad_input(&self, weights: &[Tensor], x: &Tensor, grad: &Tensor) -> Tensor {
         let weight = &weights[self.weight.0];
-        if let Some(sides) = self.own_kernels(weight, x) {
-            let mut dx = activation(x, [sides.inputs, sides.height, sides.width]);
-            conv::grad_input(sides, slice(grad), filters(&weight.contiguous()), slice_mut(&mut dx));
-            return dx;
-        }
         to_nhwc(&aten::convolution_grad_input(grad, x, weight, self.shape))
     }
 
     /// Gradients of the weight and the bias, summed over the batch.
-    pub fn grad_weight(
+    pub(crate) fn grad_weight(
         &self,
         weights: &[Tensor],
         x: &Tensor,
         grad: &Tensor,
     ) -> (Tensor, Option<Tensor>) {
         let weight = &weights[self.weight.0];
-        if let Some(sides) = self.own_kernels(weight, x) {
-            let gradient = conv::grad_weight(sides, slice(x), slice(grad));
-            return (Tensor::from_slice(&gradient).view(weight.size().as_slice()), None);
-        }
         aten::convolution_grad_weight(grad, x, weight, self.shape, self.bias.is_some())
-    }
-
-    /// Sides of the convolution where our kernels are the faster ones: on one thread of a
-    /// processor, in bfloat16, with few channels.
-    fn own_kernels(&self, weight: &Tensor, x: &Tensor) -> Option<ConvSides> {
-        let bf16_on_host = (x.device(), x.kind()) == (Device::Cpu, Kind::BFloat16);
-        let plain = self.bias.is_none() && self.shape.groups == 1;
-        if !(bf16_on_host && plain && tch::get_num_threads() == 1) {
-            return None;
-        }
-        Some(self.sides(weight, x)).filter(|&sides| conv::is_faster(sides))
     }
 
     /// Sides of the convolution of `x`, N×C×H×W.
@@ -94,18 +66,4 @@ impl Conv2d {
         let groups = self.shape.groups as usize;
         ConvSides { inputs: sides.inputs / groups, outputs: sides.outputs / groups, ..sides }
     }
-}
-
-/// An uninitialised activation for as many images as `like`, channels × height × width.
-fn activation(like: &Tensor, [channels, height, width]: [usize; 3]) -> Tensor {
-    let shape = [like.size()[0], height as i64, width as i64, channels as i64];
-    Tensor::empty(shape, (like.kind(), like.device())).permute([0, 3, 1, 2])
-}
-
-/// The values of filters on the processor, outputs × inputs × k × k.
-fn filters(weight: &Tensor) -> &[Bf16] {
-    assert_eq!((weight.kind(), weight.device()), (Kind::BFloat16, Device::Cpu));
-    assert!(weight.is_contiguous(), "filters in their own order");
-    // SAFETY: checked above: on the processor, of this type, and dense in this order.
-    unsafe { std::slice::from_raw_parts(weight.data_ptr().cast(), weight.numel()) }
 }

@@ -4,10 +4,13 @@ mod batch_norm;
 mod conv2d;
 mod linear;
 pub(crate) mod nhwc;
-pub mod subsample;
+pub(crate) mod subsample;
 
-pub(crate) use batch_norm::STATISTICS_MOMENTUM;
-pub use batch_norm::{BatchNorm, NormBackward, NormSaved, NormTap};
+pub use batch_norm::{BatchNorm, NormTap};
+pub(crate) use batch_norm::{NormSaved, STATISTICS_MOMENTUM};
 pub use conv2d::Conv2d;
 pub use linear::Linear;
-pub use nhwc::{bytes_of, to_nhwc};
+pub(crate) use nhwc::bytes_of;
+pub use nhwc::to_nhwc;
+
+pub use crate::aten::ConvShape;

@@ -2,12 +2,12 @@
 
 use tch::{Device, Kind, Tensor};
 
-use super::nhwc::{slice, slice_mut, to_nhwc};
+use super::nhwc::{make_mut, slice, to_nhwc};
 use crate::kernels::subsample::{self as kernel, Sides};
 use crate::kernels::{Bf16, Element};
 
 /// A copy of every `stride`-th row and column.
-pub fn take(x: &Tensor, stride: i64) -> Tensor {
+pub(crate) fn take(x: &Tensor, stride: i64) -> Tensor {
     match (x.device(), x.kind()) {
         (Device::Cpu, Kind::Float) => take_on_host::<f32>(x, stride),
         (Device::Cpu, Kind::BFloat16) => take_on_host::<Bf16>(x, stride),
@@ -16,7 +16,7 @@ pub fn take(x: &Tensor, stride: i64) -> Tensor {
 }
 
 /// Adds `values` to every `stride`-th row and column of `x`.
-pub fn add(x: &mut Tensor, stride: i64, values: &Tensor) {
+pub(crate) fn add(x: &mut Tensor, stride: i64, values: &Tensor) {
     match (x.device(), x.kind()) {
         (Device::Cpu, Kind::Float) => add_on_host::<f32>(x, stride, values),
         (Device::Cpu, Kind::BFloat16) => add_on_host::<Bf16>(x, stride, values),
@@ -35,13 +35,13 @@ fn take_on_host<E: Element>(x: &Tensor, stride: i64) -> Tensor {
     let (n, c, h, w) = x.size4().expect("N×C×H×W");
     let shape = [n, (h + stride - 1) / stride, (w + stride - 1) / stride, c];
     let mut taken = Tensor::empty(shape, (x.kind(), Device::Cpu)).permute([0, 3, 1, 2]);
-    kernel::take(slice::<E>(x), sides(x), stride as usize, slice_mut(&mut taken));
+    kernel::take(slice::<E>(x), sides(x), stride as usize, make_mut(&mut taken));
     taken
 }
 
 fn add_on_host<E: Element>(x: &mut Tensor, stride: i64, values: &Tensor) {
     let sides = sides(x);
-    kernel::add(slice_mut::<E>(x), sides, stride as usize, slice::<E>(values));
+    kernel::add(make_mut::<E>(x), sides, stride as usize, slice::<E>(values));
 }
 
 fn sides(x: &Tensor) -> Sides {

@@ -11,13 +11,13 @@ const CPU: (Kind, Device) = (Kind::Float, Device::Cpu);
 
 /// Collects the parameters of the layers that it makes.
 #[derive(Default)]
-pub struct Builder {
-    pub parameters: Parameters,
+pub(crate) struct Builder {
+    pub(crate) parameters: Parameters,
 }
 
 impl Builder {
     /// Convolution with k×k filters that keeps the size at stride 1, He normal (fan-out).
-    pub fn conv(
+    pub(crate) fn conv(
         &mut self,
         name: &str,
         (inputs, outputs): (i64, i64),
@@ -28,7 +28,6 @@ impl Builder {
         let deviation = (2.0 / (outputs * kernel * kernel) as f64).sqrt();
         let weight = Tensor::randn([outputs, inputs, kernel, kernel], CPU) * deviation;
         Stage::Conv(Conv2d {
-            name: name.into(),
             weight: self.parameters.add(format!("{name}.weight"), weight),
             bias: bias.then(|| {
                 self.parameters.add(format!("{name}.bias"), Tensor::zeros([outputs], CPU))
@@ -38,11 +37,10 @@ impl Builder {
     }
 
     /// Batch norm with scale 1, shift 0.
-    pub fn norm(&mut self, name: &str, channels: i64) -> BatchNorm {
+    pub(crate) fn norm(&mut self, name: &str, channels: i64) -> BatchNorm {
         let parameters = &mut self.parameters;
         let (zeros, ones) = (|| Tensor::zeros([channels], CPU), || Tensor::ones([channels], CPU));
         BatchNorm {
-            name: name.into(),
             scale: parameters.add(format!("{name}.weight"), ones()),
             shift: parameters.add(format!("{name}.bias"), zeros()),
             mean: parameters.add_buffer(format!("{name}.running_mean"), zeros()),
@@ -51,11 +49,10 @@ impl Builder {
     }
 
     /// Fully connected layer, weight and bias uniform in ±1/√inputs (PyTorch's default).
-    pub fn linear(&mut self, name: &str, inputs: i64, outputs: i64) -> Stage {
+    pub(crate) fn linear(&mut self, name: &str, inputs: i64, outputs: i64) -> Stage {
         let bound = (inputs as f64).sqrt().recip();
         let uniform = |size: &[i64]| (Tensor::rand(size, CPU) * 2.0 - 1.0) * bound;
         Stage::Linear(Linear {
-            name: name.into(),
             weight: self.parameters.add(format!("{name}.weight"), uniform(&[outputs, inputs])),
             bias: self.parameters.add(format!("{name}.bias"), uniform(&[outputs])),
         })

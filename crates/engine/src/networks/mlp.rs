@@ -3,7 +3,7 @@
 use super::{Builder, Task};
 use crate::network::{Network, Stage};
 
-pub fn build(builder: &mut Builder, task: Task, width: i64) -> Network {
+pub(crate) fn build(builder: &mut Builder, task: Task, width: i64) -> Network {
     let stages = vec![
         Stage::Flatten,
         builder.linear("fc1", task.channels * task.height * task.width, width),

@@ -21,23 +21,23 @@ impl Block {
     }
 }
 
-pub fn resnet8(builder: &mut Builder, task: Task, width: i64) -> Network {
+pub(crate) fn resnet8(builder: &mut Builder, task: Task, width: i64) -> Network {
     resnet(builder, task, width, Block::Basic, &[1, 1, 1])
 }
 
-pub fn resnet14(builder: &mut Builder, task: Task, width: i64) -> Network {
+pub(crate) fn resnet14(builder: &mut Builder, task: Task, width: i64) -> Network {
     resnet(builder, task, width, Block::Basic, &[2, 2, 2])
 }
 
-pub fn resnet20(builder: &mut Builder, task: Task, width: i64) -> Network {
+pub(crate) fn resnet20(builder: &mut Builder, task: Task, width: i64) -> Network {
     resnet(builder, task, width, Block::Basic, &[3, 3, 3])
 }
 
-pub fn resnet18(builder: &mut Builder, task: Task, width: i64) -> Network {
+pub(crate) fn resnet18(builder: &mut Builder, task: Task, width: i64) -> Network {
     resnet(builder, task, width, Block::Basic, &[2, 2, 2, 2])
 }
 
-pub fn resnet50(builder: &mut Builder, task: Task, width: i64) -> Network {
+pub(crate) fn resnet50(builder: &mut Builder, task: Task, width: i64) -> Network {
     resnet(builder, task, width, Block::Bottleneck, &[3, 4, 6, 3])
 }
 

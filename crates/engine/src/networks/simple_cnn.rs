@@ -3,7 +3,7 @@
 use super::{Builder, Task};
 use crate::network::{Network, Stage};
 
-pub fn build(builder: &mut Builder, task: Task, width: i64) -> Network {
+pub(crate) fn build(builder: &mut Builder, task: Task, width: i64) -> Network {
     let mut stages = Vec::new();
     let mut inputs = task.channels;
     for (pair, outputs) in [width, 2 * width, 4 * width].into_iter().enumerate() {

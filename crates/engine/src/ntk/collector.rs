@@ -12,7 +12,7 @@ use crate::parameters::{ParamId, Parameters};
 use crate::precision::widened;
 
 /// What a layer's part of the Gram matrix is made of.
-pub enum Layer {
+pub(crate) enum Layer {
     /// Filters see a part of the input at a time.
     Conv { layer: Conv2d, input: Tensor, grads: Vec<Tensor> },
     /// Every output sees the whole input.
@@ -22,15 +22,15 @@ pub enum Layer {
 }
 
 /// Layers in the order of the backward pass, from one on for as long as the memory lasts.
-pub struct Collector {
+pub(crate) struct Collector {
     classes: usize,
     budget: usize,
     /// Index of the first and past the last layer collected.
-    pub range: Range<usize>,
+    pub(crate) range: Range<usize>,
     /// Bytes that the gradients of these layers take.
-    pub bytes: usize,
+    pub(crate) bytes: usize,
     /// Layers of the network.
-    pub count: usize,
+    pub(crate) count: usize,
     layers: Vec<Layer>,
     seen: Vec<ParamId>,
     class: usize,
@@ -39,7 +39,7 @@ pub struct Collector {
 
 impl Collector {
     /// Collects from layer `first` on, one at least, up to `budget` bytes.
-    pub fn new(first: usize, classes: usize, budget: usize) -> Self {
+    pub(crate) fn new(first: usize, classes: usize, budget: usize) -> Self {
         Self {
             classes,
             budget,
@@ -54,19 +54,19 @@ impl Collector {
     }
 
     /// Before the backward pass of a class.
-    pub fn begin(&mut self, class: usize) {
+    pub(crate) fn begin(&mut self, class: usize) {
         (self.class, self.next) = (class, 0);
     }
 
     /// Names of the parameters that no layer's rule accounts for.
-    pub fn left_out<'p>(&self, parameters: &'p Parameters) -> Vec<&'p str> {
+    pub(crate) fn left_out<'p>(&self, parameters: &'p Parameters) -> Vec<&'p str> {
         let names = parameters.names().iter().enumerate();
         let missing = names.filter(|(index, _)| self.seen.iter().all(|id| id.0 != *index));
         missing.map(|(_, name)| name.as_str()).collect()
     }
 
     /// The layers that were collected.
-    pub fn into_layers(self) -> Vec<Layer> {
+    pub(crate) fn into_layers(self) -> Vec<Layer> {
         self.layers
     }
 
@@ -116,7 +116,7 @@ impl ParameterVisitor for Collector {
 
 impl Layer {
     /// The layer's part of the Gram matrix, mK × mK.
-    pub fn gram(self, weights: &Weights<'_>, scratch: usize) -> Tensor {
+    pub(crate) fn gram(self, weights: &Weights<'_>, scratch: usize) -> Tensor {
         match self {
             Self::Conv { layer, input, grads } => {
                 let weight = &weights.working[layer.weight.0];

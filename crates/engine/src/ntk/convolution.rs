@@ -17,7 +17,7 @@ use crate::precision::widened;
 const MOVE: usize = 16;
 
 /// The part of `layer`, mK × mK, for its input (m×C×H×W) and output gradients (m×K×C×H×W).
-pub fn gram(
+pub(crate) fn gram(
     layer: &Conv2d,
     weight: &Tensor,
     input: &Tensor,
@@ -188,7 +188,7 @@ mod tests {
         let cpu = (Kind::Float, Device::Cpu);
         let shape = ConvShape { stride: 2, padding: 1, groups: 3 };
         let (weight, bias) = (ParamId(0), Some(ParamId(1)));
-        let layer = Conv2d { name: "conv".into(), weight, bias, shape };
+        let layer = Conv2d { weight, bias, shape };
         let weights = [Tensor::randn([6, 2, 3, 3], cpu), Tensor::randn([6], cpu)];
         let x = crate::layers::to_nhwc(&Tensor::randn([2, 6, 9, 7], cpu));
         let grads = Tensor::randn([2, 2, 6, 5, 4], cpu);

@@ -92,6 +92,6 @@ fn too_little(examples: usize, memory: usize, needed: usize) -> EngineError {
 }
 
 /// Inner products of all rows with all rows.
-pub fn products(rows: &Tensor) -> Tensor {
+pub(crate) fn products(rows: &Tensor) -> Tensor {
     rows.matmul(&rows.tr())
 }

@@ -2,7 +2,7 @@
 
 mod options;
 
-use datadiet_core::processor::has_bf16;
+use datadiet_core::isa::Avx512Bf16;
 use datadiet_data::{Dataset, LabelNoise};
 use datadiet_store::{
     Augmentation, DeviceKind, Labels, LearningRate, ListRef, NetworkSpec, Precision, Recording,
@@ -220,10 +220,11 @@ fn precision(options: &TrainingOptions) -> Precision {
     match options.precision.unwrap_or(PrecisionChoice::Auto) {
         PrecisionChoice::F32 => Precision::F32,
         PrecisionChoice::Bf16 => Precision::Bf16,
-        PrecisionChoice::Auto if device(options) == DeviceKind::Cuda || has_bf16() => {
-            Precision::Bf16
+        PrecisionChoice::Auto => {
+            // On a processor only instructions for bfloat16 make it worth while.
+            let fast = device(options) == DeviceKind::Cuda || Avx512Bf16::detect().is_some();
+            if fast { Precision::Bf16 } else { Precision::F32 }
         }
-        PrecisionChoice::Auto => Precision::F32,
     }
 }
 

@@ -1,86 +1,67 @@
-//! Convolutions over NHWC where libtorch's are slow: few channels in bfloat16, and gradients of
-//! single examples.
+//! Squared norms of the filters' gradients for single images of a convolution over NHWC, where libtorch
+//! gives gradients of whole batches only.
 //!
-//! All of them are one image at a time, so that an image and its gradient stay in the cache:
+//! One image at a time, so that an image and its gradient stay in the cache:
 //!
 //! ```text
-//! y[o, c]     = Σ_{t,i} w[c, i, t] · x[s·o + t − p, i]            forward       (forward.rs)
-//! dx[s·o + t − p, i] += Σ_c w[c, i, t] · dy[o, c]                 grad_input    (forward.rs)
-//! dw[c, i, t] = Σ_o dy[o, c] · x[s·o + t − p, i]                  grad_weight   (outer.rs)
-//! ‖dw‖²       = Σ_{c,i,t} dw[c, i, t]²                            grad_squares  (outer.rs)
+//! dw[c, i, t] = Σ_o dy[o, c] · x[s·o + t − p, i]
+//! ‖dw‖²       = Σ_{c,i,t} dw[c, i, t]²
 //! ```
 //!
-//! with `o` output positions, `t` positions in the k×k filter, `s` stride and `p` padding.
-//!
-//! The first three are in bfloat16 with 32-bit sums, for processors that have instructions for it
-//! (AVX512-BF16); elsewhere libtorch computes them. The squares are also in 32-bit floats, on any
-//! processor. On a Zen 4 core with a peak of 228 GFLOP/s, batch 128, these reach 168 to 225 in 3×3
-//! convolutions between 16, 32 and 64 channels, oneDNN 102 to 245: it is well behind in input
-//! gradients with stride 2 (102 against 217, 147 against 223), elsewhere there is little between them.
+//! with `o` output positions, `t` positions in the k×k filter, `s` stride and `p` padding. In bfloat16
+//! with AVX512-BF16, else in 32-bit floats; sums are in 32-bit floats.
 
-mod forward;
 mod lanes;
 mod outer;
 
-pub use forward::{forward, grad_input};
-pub use outer::{Squares, grad_weight};
-
-use datadiet_core::processor::has_bf16;
+pub(crate) use outer::Squares;
 
 use super::Bf16;
 
 /// Sides of a convolution, without groups.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ConvSides {
+pub(crate) struct ConvSides {
     /// Rows of the input.
-    pub height: usize,
+    pub(crate) height: usize,
     /// Columns of the input.
-    pub width: usize,
+    pub(crate) width: usize,
     /// Channels of the input.
-    pub inputs: usize,
+    pub(crate) inputs: usize,
     /// Channels of the output.
-    pub outputs: usize,
+    pub(crate) outputs: usize,
     /// Side of the filter.
-    pub kernel: usize,
+    pub(crate) kernel: usize,
     /// Step between positions.
-    pub stride: usize,
+    pub(crate) stride: usize,
     /// Zeros around the input.
-    pub padding: usize,
+    pub(crate) padding: usize,
 }
 
 impl ConvSides {
     /// Rows of the output.
-    pub fn out_height(self) -> usize {
+    pub(crate) fn out_height(self) -> usize {
         (self.height + 2 * self.padding - self.kernel) / self.stride + 1
     }
 
     /// Columns of the output.
-    pub fn out_width(self) -> usize {
+    pub(crate) fn out_width(self) -> usize {
         (self.width + 2 * self.padding - self.kernel) / self.stride + 1
     }
 
     /// Numbers in an input image.
-    pub fn input_len(self) -> usize {
+    pub(crate) fn input_len(self) -> usize {
         self.height * self.width * self.inputs
     }
 
     /// Numbers in an output image.
-    pub fn output_len(self) -> usize {
+    pub(crate) fn output_len(self) -> usize {
         self.out_height() * self.out_width() * self.outputs
     }
 
     /// Numbers in the filters.
-    pub fn weight_len(self) -> usize {
+    pub(crate) fn weight_len(self) -> usize {
         self.outputs * self.inputs * self.kernel * self.kernel
     }
-}
-
-/// Whether [`forward`], [`grad_input`] and [`grad_weight`] are faster here than libtorch.
-pub fn is_faster(sides: ConvSides) -> bool {
-    let known = matches!((sides.kernel, sides.stride, sides.padding), (3, 1 | 2, 1) | (1, 1, 0));
-    // With matrix tiles (AMX) oneDNN is well ahead.
-    let machine = has_bf16() && !lanes::has_amx();
-    known && sides.inputs.max(sides.outputs) <= 64 && machine
 }
 
 /// An image with zeros around it, refilled for one image after the other.
@@ -117,11 +98,6 @@ impl<T: Copy + Default> Padded<T> {
             }
         }
     }
-}
-
-/// The kernels that are in bfloat16 alone must not run elsewhere.
-fn assert_bf16() {
-    assert!(has_bf16(), "this processor has no bfloat16: see `is_faster`");
 }
 
 /// Two bfloat16 as the processor takes them: `low` in the lower half.

@@ -5,61 +5,23 @@
 //! product of two strided views. In bfloat16 two neighbouring places are multiplied and summed at
 //! once; for that, input and gradient are paired with the place next to them.
 
-use datadiet_core::processor::has_bf16;
+use datadiet_core::isa::{Avx512, Avx512Bf16, LANES};
 
-use super::lanes::{Arithmetic, LANES, Outer, has_avx512, outer};
-use super::{ConvSides, Padded, assert_bf16, pair};
+use super::lanes::{Arithmetic, Outer, outer};
+use super::{ConvSides, Padded, pair};
 use crate::kernels::{Bf16, Element};
 
-/// Gradient of the filters, outputs × inputs × k × k, summed over the images.
-///
-/// # Panics
-/// On a processor without bfloat16.
-pub fn grad_weight(sides: ConvSides, x: &[Bf16], grad: &[Bf16]) -> Vec<f32> {
-    assert_bf16();
-    let mut operands = Operands::new(sides, Arithmetic::Bf16Pairs);
-    let blocks = sides.outputs.div_ceil(LANES);
-    let words = sides.kernel * sides.inputs;
-    // Filter row, position in the row and input, output: as the sums come.
-    let mut sums = vec![[0f32; LANES]; sides.kernel * words * blocks];
-    let images = x.chunks_exact(sides.input_len()).zip(grad.chunks_exact(sides.output_len()));
-    for (image, grad) in images {
-        operands.fill_bf16(image, grad);
-        operands.visit(|row, word, block, tile| {
-            for (i, tile) in tile.iter().enumerate() {
-                let sum = &mut sums[(row * words + word + i) * blocks + block];
-                sum.iter_mut().zip(tile).for_each(|(sum, value)| *sum += value);
-            }
-        });
-    }
-    to_filters(sides, &sums)
-}
-
-fn to_filters(sides: ConvSides, sums: &[[f32; LANES]]) -> Vec<f32> {
-    let (k, inputs, blocks) = (sides.kernel, sides.inputs, sides.outputs.div_ceil(LANES));
-    let mut filters = Vec::with_capacity(sides.weight_len());
-    for output in 0..sides.outputs {
-        for input in 0..inputs {
-            for tap in 0..k * k {
-                let sum = (tap * inputs + input) * blocks + output / LANES;
-                filters.push(sums[sum][output % LANES]);
-            }
-        }
-    }
-    filters
-}
-
 /// Squared norms of the filters' gradient for single images.
-pub struct Squares(Operands);
+pub(crate) struct Squares(Operands);
 
 impl Squares {
     /// For images of bfloat16, or of 32-bit floats.
-    pub fn new(sides: ConvSides, bf16: bool) -> Self {
+    pub(crate) fn new(sides: ConvSides, bf16: bool) -> Self {
         Self(Operands::new(sides, arithmetic(bf16)))
     }
 
     /// `‖dw‖²` of one image, for one image's input and output gradient.
-    pub fn of<E: Element>(&mut self, image: &[E], grad: &[E]) -> f32 {
+    pub(crate) fn of<E: Element>(&mut self, image: &[E], grad: &[E]) -> f32 {
         self.0.fill(image, grad);
         let mut total = 0f64;
         self.0.visit(|_, _, _, tile| {
@@ -74,10 +36,11 @@ impl Squares {
 }
 
 fn arithmetic(bf16: bool) -> Arithmetic {
-    match (bf16 && has_bf16(), has_avx512()) {
-        (true, _) => Arithmetic::Bf16Pairs,
-        (false, true) => Arithmetic::F32Wide,
-        (false, false) => Arithmetic::F32,
+    let pairs = if bf16 { Avx512Bf16::detect() } else { None };
+    match (pairs, Avx512::detect()) {
+        (Some(isa), _) => Arithmetic::Bf16Pairs(isa),
+        (None, Some(isa)) => Arithmetic::F32Wide(isa),
+        (None, None) => Arithmetic::F32,
     }
 }
 
@@ -96,7 +59,7 @@ struct Operands {
 impl Operands {
     fn new(sides: ConvSides, arithmetic: Arithmetic) -> Self {
         let room = |used: bool| if used { sides.height } else { 0 };
-        let pairs = arithmetic == Arithmetic::Bf16Pairs;
+        let pairs = arithmetic.is_pairs();
         let (width, inputs, borders) = (sides.width, sides.inputs, [sides.padding; 4]);
         let columns = sides.out_width().div_ceil(if pairs { 2 } else { 1 });
         let channels = sides.outputs.next_multiple_of(LANES);
@@ -113,7 +76,7 @@ impl Operands {
     }
 
     fn fill<E: Element>(&mut self, image: &[E], grad: &[E]) {
-        if self.arithmetic == Arithmetic::Bf16Pairs {
+        if self.arithmetic.is_pairs() {
             self.fill_bf16(bytemuck::cast_slice(image), bytemuck::cast_slice(grad));
         } else {
             self.fill_floats(image, grad);
@@ -182,7 +145,7 @@ impl Operands {
         visit: &mut impl FnMut(usize, usize, usize, &[[f32; LANES]]),
     ) -> usize {
         let sides = self.sides;
-        let together = if self.arithmetic == Arithmetic::Bf16Pairs { 2 } else { 1 };
+        let together = if self.arithmetic.is_pairs() { 2 } else { 1 };
         let columns = sides.out_width().div_ceil(together);
         let channels = sides.outputs.next_multiple_of(LANES);
         let row_words = self.words.width * sides.inputs;
