@@ -89,9 +89,9 @@ pub enum LabelNoiseError {
         /// Its length.
         found: usize,
     },
-    /// A row that is no distribution.
+    /// A row that is not a distribution.
     #[error(
-        "row {row} of the confusion matrix is no distribution: entries lie in [0, 1] and sum to 1, these sum to {sum}"
+        "row {row} of the confusion matrix is not a distribution: entries lie in [0, 1] and sum to 1, these sum to {sum}"
     )]
     MatrixRow {
         /// The row.
@@ -109,7 +109,7 @@ pub enum LabelNoiseError {
         /// Training examples.
         expected: usize,
     },
-    /// A label that is no class.
+    /// A label that is not a class.
     #[error("example {id} is given label {label}, but there are {classes} classes (0 to {})", .classes - 1)]
     Label {
         /// The example.

@@ -1,7 +1,7 @@
 //! Networks on the straight line between two others: what they get wrong.
 //!
 //! Batch-norm statistics of the ends do not suit the points between, whose activations have other
-//! variances: they are taken anew at every point, the ends too, as means over batches of training
+//! variances: they are taken again at every point, the ends too, as means over batches of training
 //! images (Izmailov et al. 2018). Un-augmented images, evaluation mode.
 
 use datadiet_core::{ExampleId, ScoreKind};

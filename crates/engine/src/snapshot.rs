@@ -51,7 +51,7 @@ pub(crate) fn inherit(
     let (parent, parents) = RunFolder::open(&folder.sibling(&spawn.parent))?;
     if !spec.trains_like(&parents) {
         return Err(EngineError::Unsuitable(format!(
-            "run {} is no parent of this run: it trains by another specification",
+            "run {} is not a parent of this run: it trains by another specification",
             spawn.parent
         )));
     }

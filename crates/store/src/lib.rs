@@ -5,7 +5,7 @@
 //! specification, so the same specification never trains twice. Everything is written aside,
 //! synced and renamed, and the completion marker goes last: a reader never sees half a file, and a
 //! killed run is recognised as unfinished. Whatever is being written or removed has a name that
-//! begins with `.aside-`, and is no part of the store.
+//! begins with `.aside-`, and is not part of the store.
 //!
 //! ```text
 //! <store>/STORE                          layout version

@@ -221,7 +221,7 @@ fn decode(path: &Path, name: &str, bytes: &[u8], cifar: Cifar, split: &mut RawSp
     let record = cifar.label_bytes() + IMAGE;
     if bytes.is_empty() || !bytes.len().is_multiple_of(record) {
         let problem = format!(
-            "{name} has {} bytes, which is no multiple of the {record} of a record",
+            "{name} has {} bytes, which is not a multiple of the {record} of a record",
             bytes.len()
         );
         return Err(DataError::truncated(path, problem));
