@@ -60,7 +60,7 @@ fn a_cifar_file_must_have_whole_records() {
     fs::write(&path, &bytes[..bytes.len() - 1]).unwrap();
     let message = detect_and_read(here.path()).unwrap_err().to_string();
     assert!(
-        message.contains("data_batch_3.bin has 36875 bytes, which is no multiple of the 3073"),
+        message.contains("data_batch_3.bin has 36875 bytes, which is not a multiple of the 3073"),
         "{message}"
     );
 }

@@ -91,7 +91,7 @@ fn barriers_are_measured_and_children_are_runs() {
     let output =
         assert_cmd::Command::new(crate::worker(home.path())).args(arguments).output().unwrap();
     let text = errors(&output);
-    assert!(text.contains("no parent of this run"), "{text}");
+    assert!(text.contains("not a parent of this run"), "{text}");
     std::fs::remove_dir_all(folder.path()).unwrap();
 
     // A parent that lost its weights is named.
