@@ -10,11 +10,13 @@ from __future__ import annotations
 
 import operator
 import re
+import sys
 import warnings
 from collections.abc import Iterable, Sequence
 from decimal import Decimal
 from fractions import Fraction
 from numbers import Integral, Real
+from types import FrameType
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -186,8 +188,17 @@ def warn_of_rounded(probs: npt.NDArray[Any]) -> None:
         warnings.warn(
             f"probs: the sums of rows are up to {off:.1g} from 1, as of rounded numbers; each such row"
             " is divided by its sum",
-            stacklevel=5,
+            stacklevel=_level_of_user(),
         )
+
+
+def _level_of_user() -> int:
+    """The stack level, as the caller's warning counts it, of the first frame outside the package."""
+    frame: FrameType | None = sys._getframe(1)
+    level = 1
+    while frame is not None and frame.f_globals["__name__"].partition(".")[0] == "datadiet":
+        frame, level = frame.f_back, level + 1
+    return level
 
 
 def softmax_error() -> ProbabilityError:

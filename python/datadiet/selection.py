@@ -7,7 +7,16 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 
 from datadiet import _datadiet
-from datadiet._arrays import Floats, Ids, Wholes, floats, scores_of, wholes
+from datadiet._arrays import (
+    Floats,
+    Ids,
+    Wholes,
+    check_row_numbers,
+    check_same_rows,
+    floats,
+    scores_of,
+    wholes,
+)
 from datadiet.exceptions import SelectionError
 
 __all__ = ["Quota", "Rule", "select"]
@@ -84,6 +93,8 @@ def select(
     SelectionError
         A size of 0 or above n, options that do not belong to the rule, NaN, scores that are all
         equal, a class that keeps nothing.
+    IdError
+        A column of pandas whose index has other numbers for its rows than 0, 1, 2, ….
     ShapeError, LabelError
         Labels that do not fit.
 
@@ -102,6 +113,8 @@ def select(
     """
     _check_numbers(keep=keep, offset=offset, cut=cut)
     _check_whole_numbers(count=count, strata=strata, seed=seed)
+    check_same_rows(scores=scores, labels=labels)
+    check_row_numbers(scores, "scores")
     values = floats(scores) if rule == "ccs" else scores_of(scores)
     if values.size and not values.ndim:
         values = values[np.newaxis]

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from datadiet import _datadiet
-from datadiet._arrays import Ids, Wholes, floats, plain
+from datadiet._arrays import Ids, Wholes, column, plain
 from datadiet._datadiet import KEY
 from datadiet._ids import OwnIds, row_numbers, rows_of, whole_ids
 from datadiet.exceptions import DtypeError, ShapeError, TableError
@@ -124,7 +124,7 @@ class ScoreTable:
         ColumnError, DtypeError, IdError
             Two lengths; values of another type; a negative or huge whole number.
         """
-        arrays = {str(name): _column(values) for name, values in columns.items()}
+        arrays = {str(name): column(values) for name, values in columns.items()}
         return cls(_datadiet.Table.of_columns(arrays, dict(metadata or {})))
 
     def write(self, path: str | os.PathLike[str]) -> None:
@@ -508,15 +508,6 @@ def _images(images: Any) -> npt.NDArray[np.uint8]:
             f"images have the shape {array.shape}; pass n × height × width × channels (1 or 3)"
         )
     return np.ascontiguousarray(array)
-
-
-def _column(values: Any) -> Any:
-    if isinstance(values, (list, tuple)) and values and all(isinstance(v, str) for v in values):
-        return list(values)
-    array = plain(values)
-    if array.dtype.kind in "UTO" and all(isinstance(value, str) for value in array.tolist()):
-        return array.tolist()
-    return array if array.dtype.kind in "iu" else floats(array)
 
 
 def _needed(package: str, extra: str) -> Any:

@@ -251,3 +251,17 @@ def test_a_recorder_notices_a_softmax_of_small_batches():
 
 def test_logits_of_zeros_and_ones_are_made_by_hand():
     datadiet.el2n(np.eye(5), range(5))
+
+
+def test_a_pandas_index_that_is_not_row_numbers_is_refused_in_select():
+    pd = pytest.importorskip("pandas")
+    scores = pd.Series([0.9, 0.1, 0.5, 0.3], index=[7, 3, 5, 1])
+    with pytest.raises(datadiet.IdError, match="called 7, 3, 5, … by its index"):
+        datadiet.select(scores, count=1)
+    assert datadiet.select(scores.reset_index(drop=True), count=1).tolist() == [0]
+    with pytest.raises(datadiet.ShapeError, match="different indices"):
+        datadiet.select(
+            scores.reset_index(drop=True),
+            count=1,
+            labels=pd.Series([0, 1, 0, 1], index=[3, 2, 1, 0]),
+        )

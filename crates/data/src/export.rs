@@ -65,7 +65,9 @@ pub fn image_folder(dataset: &Dataset, ids: &[usize], to: &Path) -> Result<()> {
 pub fn linked_folder(dataset: &Dataset, ids: &[usize], from: &Path, to: &Path) -> Result<()> {
     let Layout { train, test, classes } = Layout::of(from, &mut ImportNotes::default())?;
     let files = files(&train);
-    check_origin(dataset, &classes, &files, from)?;
+    let test = test.unwrap_or_default();
+    let test_files = self::files(&test);
+    check_origin(dataset, &classes, [&files, &test_files], from)?;
     make_folder(to, |folder| {
         Classes::write(folder, &classes.folders, &classes.names)?;
         // Empty ones too: a class that lost all its examples is a class still.
@@ -73,8 +75,7 @@ pub fn linked_folder(dataset: &Dataset, ids: &[usize], from: &Path, to: &Path) -
             create(&folder.join("train").join(class))?;
         }
         ids.iter().try_for_each(|&id| link(files[id], &folder.join("train")))?;
-        let test = test.unwrap_or_default();
-        self::files(&test).into_iter().try_for_each(|file| link(file, &folder.join("test")))
+        test_files.into_iter().try_for_each(|file| link(file, &folder.join("test")))
     })
 }
 
@@ -239,12 +240,16 @@ fn files(folders: &[ClassFolder]) -> Vec<(&ClassFolder, &Path)> {
 fn check_origin(
     dataset: &Dataset,
     classes: &Classes,
-    files: &[(&ClassFolder, &Path)],
+    splits: [&[(&ClassFolder, &Path)]; 2],
     from: &Path,
 ) -> Result<()> {
-    let found = files.iter().map(|(class, _)| classes.of_folder(&class.name));
-    let labels = dataset.train().labels.iter().map(|&label| Some(label as usize));
-    if classes.names == dataset.classes() && found.eq(labels) {
+    let test = dataset.test().map_or(&[][..], |split| split.labels);
+    let same = |(files, labels): (&[(&ClassFolder, &Path)], &[u32])| {
+        let found = files.iter().map(|(class, _)| classes.of_folder(&class.name));
+        found.eq(labels.iter().map(|&label| Some(label as usize)))
+    };
+    let mut splits = splits.into_iter().zip([dataset.train().labels, test]);
+    if classes.names == dataset.classes() && splits.all(same) {
         return Ok(());
     }
     let problem = format!(

@@ -107,7 +107,7 @@ fn leave_out_others(
     is_used: impl Fn(&str) -> bool,
     notes: &mut ImportNotes,
 ) -> Result<()> {
-    let mut all = walk::walk(folder)?;
+    let mut all = walk::walk_to_count(folder)?;
     all.files.retain(|file| file.parent() != Some(folder) || !is_used(&file_name(file)));
     notes.leave_out("other files", all.files.len(), walk::names(folder, &all.files));
     notes.leave_out("hidden files or folders", all.hidden.len(), walk::names(folder, &all.hidden));

@@ -70,21 +70,28 @@ impl ClassNames {
     /// A label: the index of a class, or its name; `row` is counted as the format counts.
     pub(crate) fn label(&self, path: &Path, row: u64, cell: Cell<'_>) -> Result<u32, IngestError> {
         let path = || path.to_owned();
-        if let Cell::Bool(value) = cell {
-            return Ok(value.into());
-        }
-        if let Some(value) = cell.whole() {
+        let number = match cell {
+            Cell::Bool(value) => Some((value.into(), value.to_string())),
+            _ => cell.whole().map(|value| (value, value.to_string())),
+        };
+        if let Some((value, text)) = number {
+            // A class that is called by another number than its own.
+            if let Some(place) = self.place(&text).filter(|&place| place != value) {
+                return Err(IngestError::Row {
+                    path: path(),
+                    row,
+                    reason: two_classes(&text, value, place),
+                });
+            }
             let fits = u32::try_from(value).ok().filter(|&value| value != u32::MAX);
-            let no_class = || IngestError::Label { path: path(), row, value: value.to_string() };
-            return fits.ok_or_else(no_class);
+            return fits.ok_or_else(|| IngestError::Label { path: path(), row, value: text });
         }
         if let Cell::Text(text) = cell {
-            if let Some(place) = self.0.iter().position(|name| name == text.trim()) {
-                return Ok(place as u32);
-            }
+            let text = text.trim();
             let of_flag = |word: &&str| text.eq_ignore_ascii_case(word);
-            if let Some(value) = ["false", "true"].iter().position(|word| of_flag(&word)) {
-                return Ok(value as u32);
+            let flag = || ["false", "true"].iter().position(of_flag).map(|flag| flag as i64);
+            if let Some(place) = self.place(text).or_else(flag) {
+                return Ok(place as u32);
             }
         }
         match cell {
@@ -104,6 +111,19 @@ impl ClassNames {
             other => Err(IngestError::Label { path: path(), row, value: other.shown() }),
         }
     }
+
+    /// The place of a name.
+    fn place(&self, name: &str) -> Option<i64> {
+        self.0.iter().position(|known| known == name).map(|place| place as i64)
+    }
+}
+
+fn two_classes(label: &str, value: i64, place: i64) -> String {
+    format!(
+        "is label {label} class number {value}, or the class that --classes calls {label}, which is \
+         number {place}? Where classes are called by numbers, write labels as the places of their classes \
+         and leave --classes out"
+    )
 }
 
 fn missing_label(path: std::path::PathBuf, row: u64) -> IngestError {
@@ -207,6 +227,12 @@ mod tests {
         assert_eq!(names.label(path, 0, Cell::Bool(true)).unwrap(), 1);
         assert_eq!(names.label(path, 0, Cell::Text("False")).unwrap(), 0);
         assert_eq!(names.label(path, 0, Cell::Text("dog")).unwrap(), 1);
+        let numbers = ClassNames::from(["0", "1", "10", "2"].map(str::to_owned).to_vec());
+        assert_eq!(numbers.label(path, 0, Cell::Integer(1)).unwrap(), 1);
+        for cell in [Cell::Integer(10), Cell::Text("2"), Cell::Float(2.0)] {
+            let error = numbers.label(path, 0, cell).unwrap_err().to_string();
+            assert!(error.contains("leave --classes out"), "{error}");
+        }
         let refused = |cell| names.label(path, 4, cell).unwrap_err().to_string();
         assert!(refused(Cell::Float(0.5)).contains("regression"));
         assert!(refused(Cell::Text("0.5")).contains("regression"));

@@ -146,7 +146,9 @@ fn read_side_labels(path: &Path, classes: &ClassNames) -> Result<Vec<u32>, Inges
         return read_labels(path, &*file, 0, rows(&*file), classes);
     }
     if is_table(path) {
-        return Ok(ListFile::read(path, "labels")?.labels()?);
+        let labels = ListFile::read(path, "labels")?.label_texts()?;
+        let labels = labels.iter().zip(1..);
+        return labels.map(|(text, row)| classes.label(path, row, cells::untyped(text))).collect();
     }
     let lines = text::lines(path, LONGEST_LINE)?;
     let labels = lines.iter().zip(1..);

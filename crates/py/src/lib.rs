@@ -24,6 +24,7 @@ use pyo3::pymodule;
 #[pymodule]
 mod _datadiet {
     use datadiet_core::{Quota, Rule};
+    use pyo3::exceptions::PyValueError;
     use pyo3::prelude::*;
     use pyo3::types::PyTuple;
 
@@ -44,6 +45,9 @@ mod _datadiet {
 
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
+        let unknown =
+            |error: datadiet_core::isa::UnknownLevel| PyValueError::new_err(error.to_string());
+        datadiet_core::isa::limit().map_err(unknown)?;
         module.add("__version__", env!("CARGO_PKG_VERSION"))?;
         module.add("KEY", datadiet_table::KEY)?;
         module.add("RECORDED_PASS", datadiet_table::RECORDED_PASS)?;

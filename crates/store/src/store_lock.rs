@@ -24,10 +24,10 @@ impl StoreLock {
     pub(crate) fn share(root: &Path) -> Result<Self, StoreError> {
         const PATIENCE: Duration = Duration::from_secs(10);
         let path = root.join("lock");
-        let make = || OpenOptions::new().append(true).create(true).open(&path);
-        // To read is enough for a lock: a store may be shared by users.
-        let file = match File::open(&path) {
-            Err(error) if error.kind() == ErrorKind::NotFound => make(),
+        // To have it alone needs a file open for writing on some network file systems; to share it,
+        // reading is enough: a store may be of another user.
+        let file = match OpenOptions::new().append(true).create(true).open(&path) {
+            Err(error) if is_read_only(error.kind()) => File::open(&path).or(Err(error)),
             opened => opened,
         };
         let file = match file {

@@ -136,9 +136,20 @@ impl ListFile {
     /// # Errors
     /// When they are neither whole numbers nor texts.
     pub fn ids_if_any(&self) -> Result<Option<ListedIds>, TableError> {
-        let names = ["keys"].iter().chain(&ID_NAMES);
-        let found = names.filter(|name| !name.is_empty()).find_map(|name| self.column(name));
+        let all = || self.columns.iter().filter(|values| self.is_id(values));
+        let rank = |values: &&Values| {
+            ["keys"].iter().chain(&ID_NAMES).position(|name| values.name.eq_ignore_ascii_case(name))
+        };
+        let found = all().min_by_key(|values| rank(values).unwrap_or(usize::MAX));
         found.map(|values| self.listed(values)).transpose()
+    }
+
+    /// Whether a column is of ids; of several, one without a name is the index of a data frame.
+    fn is_id(&self, values: &Values) -> bool {
+        let name = values.name.as_str();
+        let known = |id: &&str| name.eq_ignore_ascii_case(id);
+        (name.is_empty() && self.columns.len() > 1)
+            || ["keys", "Unnamed: 0"].iter().chain(&ID_NAMES).any(|id| known(id))
     }
 
     /// The labels in it, one for each example, in order.
@@ -146,23 +157,40 @@ impl ListFile {
     /// # Errors
     /// When there are none, they are not whole numbers, or its ids are not 0, 1, 2, …
     pub fn labels(&self) -> Result<Vec<u32>, TableError> {
+        self.wholes(self.label_column()?)
+    }
+
+    /// The labels in it as texts, for those that may be names of classes.
+    ///
+    /// # Errors
+    /// When there are none, one is missing, or its ids are not 0, 1, 2, …
+    pub fn label_texts(&self) -> Result<Vec<String>, TableError> {
+        let values = self.label_column()?;
+        let text = |(place, cell): &(usize, Cell)| match cell {
+            Cell::Whole(value) => Ok(value.to_string()),
+            Cell::Real(value) => Ok(value.to_string()),
+            Cell::Flag(value) => Ok(value.to_string()),
+            Cell::Text(text) => Ok(text.clone()),
+            Cell::Nothing => self.refused(format!("{} {place} holds nothing", self.place)),
+        };
+        let head = matches!(values.cells.first(), Some((_, Cell::Text(text)))
+            if values.name.is_empty() && LABEL_NAMES.contains(&text.as_str()));
+        values.cells.iter().skip(usize::from(head)).map(text).collect()
+    }
+
+    /// The column of labels, if rows are in the order of the examples.
+    fn label_column(&self) -> Result<&Values, TableError> {
         let rows = |ids: &ListedIds| matches!(ids.own(), OwnIds::Rows(_));
-        if self.column("id").map(|ids| self.listed(ids)).transpose()?.is_some_and(|ids| !rows(&ids))
-        {
+        if self.ids_if_any()?.is_some_and(|ids| !rows(&ids)) {
             return self.refused(
                 "its ids are not 0, 1, 2, …: labels must be of all examples, in order; sort it \
                  by id",
             );
         }
-        let is_id = |values: &&Values| ID_NAMES.contains(&values.name.as_str());
-        let only = self.columns.first().filter(|_| self.columns.len() == 1);
-        let only = only.filter(|values| !is_id(values) && values.name != "keys");
-        match LABEL_NAMES
-            .iter()
-            .find_map(|name| self.column(name))
-            .or(only.filter(|_| !self.is_json()))
-        {
-            Some(values) => self.wholes(values),
+        let only = self.columns.first().filter(|_| self.columns.len() == 1 && !self.is_json());
+        let named = LABEL_NAMES.iter().find_map(|name| self.column(name));
+        match named.filter(|values| !self.is_id(values)).or(only.filter(|only| !self.is_id(only))) {
+            Some(values) => Ok(values),
             None => self.no_column("label", "labels"),
         }
     }
@@ -526,6 +554,9 @@ mod tests {
             ("a.json", "[1, null]", "entry 1 holds nothing"),
             ("a.json", "{\"ids\": [1]}", "an object with `labels`"),
             ("a.csv", "id,label\n1,3\n0,0\n", "sort it by id"),
+            ("a.csv", "guid,label\n1,3\n0,0\n", "sort it by id"),
+            ("a.csv", ",label\n1,3\n0,0\n", "sort it by id"),
+            ("a.json", r#"[{"idx": 1, "label": 3}, {"idx": 0, "label": 0}]"#, "sort it by id"),
             ("a.csv", "0,3\n1,0\n", "does not name its columns"),
             ("a.xlsx", "", ".parquet, .npy, .json, .txt and .csv"),
         ] {

@@ -45,7 +45,9 @@ pub(crate) fn read(
     here.folders.retain(|folder| !FOLDERS.contains(&file_name(folder).as_str()));
     let beside = "files in folders beside the splits";
     class_folders::leave_out_folders(beside, root, &here.folders, &mut notes)?;
+    here.files.retain(|file| Some(file) != classes.source.as_ref());
     class_folders::leave_out_files(root, &here.files, &mut notes);
+    class_folders::leave_out_hidden(root, &here.hidden, &mut notes);
     notes.decide("the training split is train and valid together, as in the data-diet paper");
     let source = format!("CINIC-10, train + valid, from {}", file_name(root));
     Layout { train, test, classes }.read(root, source, options, progress, notes)

@@ -42,7 +42,8 @@ fn lists(root: &Path) -> Result<Option<Lists>> {
         let test = existing(root.join("Test.csv")).into_iter().collect();
         let folders = ["Train", "Test"].iter().filter_map(|name| existing(root.join(name)));
         let lists = Lists { train: vec![train], test, folders: folders.collect() };
-        return Ok(columns(&lists.train[0])?.is_some().then_some(lists));
+        let labelled = columns(&lists.train[0])?.is_some_and(|columns| columns.class.is_some());
+        return Ok(labelled.then_some(lists));
     }
     let training = ["Final_Training/Images", "Training"].map(|name| existing(root.join(name)));
     let Some(training) = training.into_iter().flatten().next() else { return Ok(None) };

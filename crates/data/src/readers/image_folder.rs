@@ -56,7 +56,17 @@ impl Layout {
                 let test = test.map(|test| class_folders::list(&test, root, notes)).transpose()?;
                 (train, test)
             }
-            None => (class_folders::of_folders(here.folders, root, notes)?, None),
+            None => {
+                for folder in &here.folders {
+                    if SplitName::one_of(folder).is_ok_and(|split| split.is_some()) {
+                        let name = file_name(folder);
+                        notes.decide(format!(
+                            "`{name}` is a class, not a split: it holds pictures, and no folders of classes"
+                        ));
+                    }
+                }
+                (class_folders::of_folders(here.folders, root, notes)?, None)
+            }
         };
         if train.iter().all(|class| class.pictures.is_empty()) {
             let problem =

@@ -36,7 +36,7 @@ pub(crate) fn read(
     let classes = Classes::of(root, train.iter().map(|class| class.name.clone()))?;
     let test = validation(root, &classes, &mut notes)?;
     notes.decide("the validation split is the test split: the test pictures have no labels");
-    leave_out(root, &mut notes)?;
+    leave_out(root, &classes, &mut notes)?;
     let train = labelled(train, &classes, root)?;
     let decoded = decode_splits(train, Some(test), options, progress, &mut notes)?;
     let source = format!("Tiny ImageNet from {}", file_name(root));
@@ -95,17 +95,22 @@ fn annotations(list: &Path) -> Result<BTreeMap<String, String>> {
 }
 
 /// Notes what is beside the two splits.
-fn leave_out(root: &Path, notes: &mut ImportNotes) -> Result<()> {
+fn leave_out(root: &Path, classes: &Classes, notes: &mut ImportNotes) -> Result<()> {
     let here = entries(root)?;
     let name = |path: &PathBuf| file_name(path);
     let beside = here.folders.iter().filter(|path| ![TRAIN, VALIDATION].contains(&&*name(path)));
     let (test, other): (Vec<PathBuf>, Vec<PathBuf>) =
         beside.cloned().partition(|path| name(path) == "test");
     let unlabelled = "files of the test split, which has no labels";
-    class_folders::leave_out_folders(unlabelled, root, &test, notes)?;
+    if !test.is_empty() {
+        class_folders::leave_out_folders(unlabelled, root, &test, notes)?;
+    }
     let beside = "files in folders beside the splits";
     class_folders::leave_out_folders(beside, root, &other, notes)?;
-    let files = here.files.into_iter().filter(|path| !FILES.contains(&&*name(path)));
+    let files = here
+        .files
+        .into_iter()
+        .filter(|path| !FILES.contains(&&*name(path)) && Some(path) != classes.source.as_ref());
     class_folders::leave_out_files(root, &files.collect::<Vec<_>>(), notes);
     class_folders::leave_out_hidden(root, &here.hidden, notes);
     Ok(())

@@ -36,10 +36,16 @@ pub(crate) fn entries(folder: &Path) -> Result<Entries> {
 }
 
 /// All files and folders below a folder: a folder's files come before those of the folders in it,
-/// as torchvision has them. Hidden folders are not entered.
+/// and folders are in the order of their whole
+/// paths as texts, as torchvision has them. Hidden folders are not entered.
 pub(crate) fn walk(folder: &Path) -> Result<Entries> {
     let mut found = Entries::default();
     visit(folder, DEEPEST, &mut found)?;
+    let place = |file: &PathBuf| {
+        let text = |part: Option<&std::ffi::OsStr>| part.unwrap_or_default().to_owned();
+        (text(file.parent().map(Path::as_os_str)), text(file.file_name()))
+    };
+    found.files.sort_by_cached_key(place);
     Ok(found)
 }
 
@@ -56,6 +62,21 @@ fn visit(folder: &Path, deeper: usize, found: &mut Entries) -> Result<()> {
         found.folders.push(folder);
     }
     Ok(())
+}
+
+/// As [`walk`], to count what is not read anyway: a folder that cannot be entered is one entry.
+pub(crate) fn walk_to_count(folder: &Path) -> Result<Entries> {
+    let mut found = entries(folder)?;
+    for folder in std::mem::take(&mut found.folders) {
+        match walk(&folder) {
+            Ok(below) => {
+                found.files.extend(below.files);
+                found.hidden.extend(below.hidden);
+            }
+            Err(_) => found.files.push(folder),
+        }
+    }
+    Ok(found)
 }
 
 /// A path as seen from a folder above it.

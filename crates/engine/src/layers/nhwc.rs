@@ -33,9 +33,9 @@ pub(crate) fn bytes_of(x: &Tensor) -> usize {
 pub(crate) fn slice<E: Element>(x: &Tensor) -> &[E] {
     assert!(is_nhwc(x), "an activation has its channels innermost");
     let (first, count) = numbers::<E>(x);
-    // SAFETY: the tensor is dense, so that `numbers` gives all of its storage that it shows; that lives
-    // as long as `x`, and nobody writes to it meanwhile: `make_mut` has a storage to itself, and
-    // libtorch is not called.
+    // SAFETY: the tensor is dense, so that `numbers` gives all of its storage that it shows, and that lives
+    // as long as `x`. That nobody writes to it meanwhile is up to the caller, as said above: all callers
+    // are kernels of this crate, which call no libtorch while they have the slice.
     unsafe { std::slice::from_raw_parts(first, count) }
 }
 
