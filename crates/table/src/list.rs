@@ -149,7 +149,7 @@ impl ListFile {
         let name = values.name.as_str();
         let known = |id: &&str| name.eq_ignore_ascii_case(id);
         (name.is_empty() && self.columns.len() > 1)
-            || ["keys", "Unnamed: 0"].iter().chain(&ID_NAMES).any(|id| known(id))
+            || ["keys", "Unnamed: 0"].iter().chain(&ID_NAMES).any(known)
     }
 
     /// The labels in it, one for each example, in order.
