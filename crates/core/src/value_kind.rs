@@ -18,8 +18,8 @@ const EXCEPTIONS: usize = 20;
 /// What some rows look like.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ValueKind {
-    /// Every number in [0, 1], rows that sum to 1 within [`PROBABILITY_TOLERANCE`]; one column: every
-    /// number in [0, 1].
+    /// Every number in [0, 1], rows that sum to 1 within [`PROBABILITY_TOLERANCE`], or the same in
+    /// per cent; one column: every number in [0, 1].
     Probabilities,
     /// Every number in [0, 1], rows that sum to something else: of a sigmoid a class, or counts.
     Fractions,
@@ -33,9 +33,9 @@ pub enum ValueKind {
 struct Sample {
     /// Rows that say something.
     rows: usize,
-    /// Rows in [0, 1].
+    /// Rows in [0, 1], or in [0, 100] with a sum of 100.
     in_range: usize,
-    /// Rows of these that sum to 1, within [`PROBABILITY_TOLERANCE`]; of one column, all of them.
+    /// Rows of these that sum to 1 (or 100), within [`PROBABILITY_TOLERANCE`]; of one column, all.
     sum_to_one: usize,
     /// How far the sums of the rows in [0, 1] are from 1, at most.
     furthest: f64,
@@ -55,9 +55,15 @@ impl Sample {
                 continue;
             }
             found.rows += 1;
-            if numbers().all(|value| (0.0..=1.0).contains(&value)) {
+            let sum: f64 = numbers().sum();
+            // Percentages are probabilities in another unit.
+            let percent = columns > 1 && (sum - 100.0).abs() <= 100.0 * PROBABILITY_TOLERANCE;
+            if percent && numbers().all(|value| (0.0..=100.0).contains(&value)) {
                 found.in_range += 1;
-                let off = (numbers().sum::<f64>() - 1.0).abs();
+                found.sum_to_one += 1;
+            } else if numbers().all(|value| (0.0..=1.0).contains(&value)) {
+                found.in_range += 1;
+                let off = (sum - 1.0).abs();
                 found.furthest = found.furthest.max(off);
                 found.sum_to_one +=
                     usize::from(columns == 1 || off <= PROBABILITY_TOLERANCE + ROOM);
@@ -77,6 +83,7 @@ impl Sample {
 /// use datadiet_core::value_kind;
 ///
 /// assert_eq!(value_kind(&[0.25, 0.75, 0.501, 0.5], 2), ValueKind::Probabilities);
+/// assert_eq!(value_kind(&[25.0, 75.0, 50.1, 50.0], 2), ValueKind::Probabilities);
 /// assert_eq!(value_kind(&[0.9, 0.8, 0.2, 0.1], 2), ValueKind::Fractions);
 /// assert_eq!(value_kind(&[0.9, -0.8, 2.0, 0.1], 2), ValueKind::Other);
 /// assert_eq!(value_kind(&[1.0, 0.0], 2), ValueKind::Other);

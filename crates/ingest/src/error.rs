@@ -228,7 +228,7 @@ pub enum IngestError {
 
     /// Values that are not called probabilities, and that look like them.
     #[error(
-        "{path}: each row lies in [0, 1] and sums to 1, as probabilities do, {}; say --kind probabilities",
+        "{path}: each row lies in [0, 1] and sums to 1 (or 100), as probabilities do, {}; say --kind probabilities",
         if *.called { "though they are called logits" } else { "and nothing says that they are" }
     )]
     LooksLikeProbabilities {

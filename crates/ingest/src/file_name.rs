@@ -10,7 +10,7 @@
 //! run       seed run replica repeat trial restart version member experiment …
 //! fold      fold kfold cv split
 //! process   rank process proc worker gpu device node host pid
-//! part      shard part chunk piece block; 00001-of-00004
+//! part      shard part chunk piece block; 00001-of-00004 behind no word for an epoch, run or fold
 //! batch     batch minibatch mb
 //! other     what is never time: resnet18, cifar10, lr0.1, fp16, acc91, v2, top5 …
 //! ```
@@ -304,6 +304,13 @@ impl FileName {
                         && is_word(text, &tokens[place - 1], "of")
                         && matches!(tokens[place - 2].0, Token::Number);
                     match (number, name.numbers.last_mut()) {
+                        // `epoch_1_of_4`: the word says more.
+                        (Some(_), Some(part))
+                            if of && matches!(part.role, Role::Epoch | Role::Run | Role::Fold) => {}
+                        // `10_of_90_epochs`.
+                        (Some(count), Some(part)) if of && count.role == Role::Epoch => {
+                            part.role = count.role;
+                        }
                         (Some(count), Some(part)) if of => {
                             (part.role, part.of) = (Role::Part, Some(count.value));
                         }
@@ -441,9 +448,16 @@ fn is_word(text: &str, (token, range): &(Token, Range<usize>), word: &str) -> bo
 
 fn number(text: &str, tokens: &[(Token, Range<usize>)], place: usize) -> Option<Number> {
     let range = tokens[place].1.clone();
-    let value = text[range.clone()].parse().ok()?;
+    let value: u64 = text[range.clone()].parse().ok()?;
     let (role, word) = role(text, tokens, place);
-    Some(Number { role, value, of: None, place: range, word })
+    // `step_20k`.
+    let unit = tokens.get(place + 1).filter(|(_, next)| next.start == range.end);
+    let times = match unit.map(|(_, next)| &text[next.clone()]) {
+        Some("k" | "K") if matches!(role, Role::Epoch | Role::Step) => 1000,
+        Some("m" | "M") if matches!(role, Role::Epoch | Role::Step) => 1_000_000,
+        _ => 1,
+    };
+    Some(Number { role, value: value.checked_mul(times)?, of: None, place: range, word })
 }
 
 /// What the words around a number say of it, and the word before it.

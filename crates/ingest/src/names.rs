@@ -96,8 +96,10 @@ const STEPS: &[&str] = &["step", "steps", "global_step", "iteration", "iter"];
 /// Ends of names that look like ids.
 const LIKE_IDS: &[&str] = &[
     "_id", "_ids", "_idx", "_index", "_key", "_guid", "_uid", "_uuid", "id", "_name", "filename",
-    "path",
+    "path", "file", "image", "img", "url", "hash", "_str", "__key__",
 ];
+/// Names that look like ids only as a whole.
+const ARE_LIKE_IDS: &[&str] = &["name", "pk", "text", "sentence", "document"];
 /// Names that end so and are of something else than examples.
 const UNLIKE_IDS: &[&str] = &[
     "class_id",
@@ -251,7 +253,8 @@ impl Names {
             let lower = name.to_lowercase();
             self.ids.is_none()
                 && self.ranked(name).is_none()
-                && LIKE_IDS.iter().any(|end| lower.ends_with(end))
+                && (ARE_LIKE_IDS.contains(&lower.as_str())
+                    || LIKE_IDS.iter().any(|end| lower.ends_with(end)))
                 && !UNLIKE_IDS.contains(&lower.as_str())
         };
         all.filter(like).map(str::to_owned).collect()

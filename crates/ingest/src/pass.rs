@@ -219,7 +219,12 @@ impl<'a> Pass<'a> {
                 before = 0;
             }
             let all = |path: &Option<std::path::PathBuf>| {
-                path.clone().map(|path| SideFile { path, of_part: false, given: true })
+                path.clone().map(|path| SideFile {
+                    path,
+                    of_part: false,
+                    of_epoch: false,
+                    given: true,
+                })
             };
             let (labels, ids) = (all(&self.options.labels), all(&self.options.ids));
             side.read(
@@ -259,6 +264,11 @@ impl<'a> Pass<'a> {
                 read.rows += batch.rows as u64;
                 let doing = format!("{} rows, {}", self.rows, path.display());
                 self.count.at((self.files_done + index) as u64, &doing);
+            }
+            if let Some(note) = side.note()
+                && !self.notes.contains(&note)
+            {
+                self.notes.push(note);
             }
             let last = run.files.get(index + 1).is_none_or(|next| !next.continues);
             if !own_keys && rows > 0 {

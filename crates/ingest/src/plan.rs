@@ -112,6 +112,8 @@ pub(crate) fn plan(names: &[String], given_apart: bool) -> Result<Plan, IngestEr
     }
     // Something else in the names changes.
     let unnamed = names.unnamed();
+    // `model0_epoch_1`, `model1_epoch_1`: another number is called the epoch.
+    let has_time = has_time || parsed.iter().any(|name| name.last(Role::Epoch).is_some());
     let apart = match (&unnamed[..], has_time) {
         ([one], false) if !given_apart && one.role == Role::Unnamed => {
             one.each(|file, number| plan.places[file].epoch = Some(number.value as i64));

@@ -23,6 +23,8 @@ pub(crate) struct Side {
     ids: Option<(SideFile, Keys)>,
     /// Places of the ids, for files that have their own.
     places: Option<HashMap<String, usize>>,
+    /// Whether labels went to the ids that are their numbers, where rows are in another order.
+    by_id: bool,
 }
 
 impl Side {
@@ -52,7 +54,8 @@ impl Side {
     /// of the same epoch are in the parts before this file.
     ///
     /// Without ids of their own rows are in the order of the side files, in every epoch. With ids,
-    /// a label belongs to the id at its place, or to the id that is its row number.
+    /// a label belongs to the id at its place, or to the id that is its row number; labels of one
+    /// epoch alone are in the order of its rows.
     pub(crate) fn complete(
         &mut self,
         path: &Path,
@@ -84,11 +87,15 @@ impl Side {
             return Err(IngestError::NoLabels { path: path.to_owned() });
         };
         let first = first(file);
+        let by_row = |row: usize| usize::try_from(first + row as u64).ok();
+        let by_id = own_keys && (self.ids.is_some() || !file.of_epoch);
         let places = (0..batch.rows).map(|row| match &batch.keys {
-            Some(keys) if own_keys => self.place(keys, row),
-            _ => usize::try_from(first + row as u64).ok(),
+            Some(keys) if by_id => self.place(keys, row),
+            _ => by_row(row),
         });
         let places: Vec<Option<usize>> = places.collect();
+        self.by_id |=
+            self.ids.is_none() && places.iter().zip(0..).any(|(&at, row)| at != by_row(row));
         let Some((file, labels)) = &self.labels else { return Ok(()) };
         let of = |(row, place): (usize, Option<usize>)| {
             place.and_then(|place| labels.get(place)).copied().ok_or_else(|| IngestError::NoLabelOf {
@@ -103,6 +110,16 @@ impl Side {
         };
         batch.labels = Some(places.into_iter().enumerate().map(of).collect::<Result<_, _>>()?);
         Ok(())
+    }
+
+    /// What a person should know.
+    pub(crate) fn note(&self) -> Option<String> {
+        let (file, _) = self.labels.as_ref().filter(|_| self.by_id)?;
+        Some(format!(
+            "{}: label number i is taken for the example with the id i, not for row i; where labels are \
+             in the order of rows, give the ids of the rows with --ids",
+            file.path.display()
+        ))
     }
 
     /// Checks that there are no more labels and ids than rows: which rows they are of is not known

@@ -62,6 +62,8 @@ pub struct SideFile {
     pub path: PathBuf,
     /// Whether it is of one part alone, and not of all rows of the epoch.
     pub of_part: bool,
+    /// Whether its name says of which epoch it is.
+    pub of_epoch: bool,
     /// Whether it was given by name, and goes before what the file of values has itself.
     pub given: bool,
 }
@@ -160,6 +162,7 @@ impl Found {
             }));
             if !values.is_empty() {
                 self.note_left_out(folder, &left, &others);
+                self.note_deeper(folder, &below);
                 let names = values.iter().map(|path| text(path)).collect();
                 let paths = values.iter().map(|path| folder.join(path)).collect();
                 let group = Group { path: folder.to_owned(), names, paths, sides };
@@ -171,6 +174,22 @@ impl Found {
         match problem {
             Some(error) => Err(error),
             None => Err(IngestError::NoFiles { path: folder.to_owned(), found: others }),
+        }
+    }
+
+    /// Says that files of values lie deeper than those that are read.
+    fn note_deeper(&mut self, folder: &Path, below: &[PathBuf]) {
+        let with_values = |within: &&PathBuf| {
+            let files = listed(folder, within).map(|(files, _)| files).unwrap_or_default();
+            files.iter().any(|file| Format::of(&folder.join(file)).is_some())
+        };
+        let names: Vec<String> = below.iter().filter(with_values).map(|path| text(path)).collect();
+        if !names.is_empty() {
+            let (folder, listed) = (folder.display(), listed_names(&names));
+            self.notes.push(format!(
+                "{folder}: the files nearest to it are read; not those in {listed}: give these folders \
+                 to read them"
+            ));
         }
     }
 
@@ -298,11 +317,12 @@ impl Group {
         place: &Place,
         plan: &Plan,
     ) -> Result<Option<SideFile>, IngestError> {
-        let mut fits: Vec<(usize, &(String, PathBuf), bool)> = Vec::new();
+        let mut fits: Vec<(usize, &(String, PathBuf), [bool; 2])> = Vec::new();
         for side in self.sides.iter().filter(|(_, path)| side_of(path) == Some(field)) {
             let name = FileName::parse(stem(&side.0));
             let mut says = 0;
             let mut of_part = false;
+            let mut of_epoch = false;
             let mut wrong = false;
             for number in &name.numbers {
                 let of = |keys: &[(String, u64)]| {
@@ -323,19 +343,21 @@ impl Group {
                         .and(place.epoch)
                         .map(|epoch| epoch == number.value as i64),
                 };
+                let is_time = matches!(number.role, Role::Epoch | Role::Step | Role::Unnamed);
+                of_epoch |= is_time && same == Some(true);
                 says += usize::from(same == Some(true));
                 wrong |= same == Some(false);
             }
             if !wrong {
-                fits.push((says, side, of_part));
+                fits.push((says, side, [of_part, of_epoch]));
             }
         }
         let most = fits.iter().map(|(says, ..)| *says).max().unwrap_or(0);
         fits.retain(|(says, ..)| *says == most);
         match fits[..] {
             [] => Ok(None),
-            [(_, (_, path), of_part)] => {
-                Ok(Some(SideFile { path: path.clone(), of_part, given: false }))
+            [(_, (_, path), [of_part, of_epoch])] => {
+                Ok(Some(SideFile { path: path.clone(), of_part, of_epoch, given: false }))
             }
             _ => {
                 let (what, option) = match field {

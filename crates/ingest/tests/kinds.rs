@@ -106,6 +106,8 @@ fn names_of_epochs() {
         ),
         (["epoch=0-step=10.jsonl", "epoch=1-step=20.jsonl", "epoch=2-step=30.jsonl"], [0, 1, 2]),
         (["cifar10_r18_1.jsonl", "cifar10_r18_2.jsonl", "cifar10_r18_3.jsonl"], [1, 2, 3]),
+        (["epoch_1_of_3.jsonl", "epoch_2_of_3.jsonl", "epoch_3_of_3.jsonl"], [1, 2, 3]),
+        (["step_500.jsonl", "step_1k.jsonl", "step_2k.jsonl"], [500, 1000, 2000]),
         (["model.05-0.32.jsonl", "model.06-0.30.jsonl", "model.07-0.31.jsonl"], [5, 6, 7]),
     ] {
         assert_read(&named(&names, |epoch| lines(epoch, 0..EXAMPLES)), &epochs);
@@ -207,6 +209,63 @@ fn labels_beside_arrays() {
     let mut found = read(&files, &Options::default());
     assert!(found.notes[0].contains("train_features_epoch1.npy"), "{:?}", found.notes);
     assert_run(&mut found, 0, &[1, 2, 3]);
+}
+
+#[track_caller]
+fn refusal(files: &Files) -> String {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, bytes) in files {
+        std::fs::write(folder.path().join(name), bytes).unwrap();
+    }
+    let options = Options::default();
+    let found = find(&[folder.path().to_owned()], &options);
+    let read = found.and_then(|found| ingest(&found, &options, &datadiet_core::Silent));
+    read.map(drop).unwrap_err().to_string()
+}
+
+#[test]
+fn another_number_is_not_the_epoch_where_one_is_called_so() {
+    let names = ["model0_epoch_1.jsonl", "model1_epoch_1.jsonl", "model2_epoch_1.jsonl"];
+    let error = refusal(&named(&names, |epoch| lines(epoch, 0..EXAMPLES)));
+    assert!(error.contains("--pattern"), "{error}");
+}
+
+#[test]
+fn percentages_are_probabilities() {
+    let row = |example: usize| {
+        let rest = 75.5 - example as f64;
+        format!("{{\"outputs\": [{}.25, {rest}, 24.25], \"label\": {}}}\n", example, label(example))
+    };
+    let text: String = (0..EXAMPLES).map(row).collect();
+    let error = refusal(&vec![("epoch_1.jsonl".into(), text.into_bytes())]);
+    assert!(error.contains("--kind probabilities"), "{error}");
+}
+
+/// Rows in another order in every epoch: labels of an epoch are of its rows, labels of all epochs of
+/// the ids that are their numbers.
+#[test]
+fn labels_of_an_epoch_are_in_the_order_of_its_rows() {
+    let order = |epoch: usize| (0..EXAMPLES).map(move |row| (row * 2 + epoch) % EXAMPLES);
+    let mut files = Files::new();
+    for epoch in 0..EPOCHS {
+        let line = |example: usize| {
+            let [a, b, c] = logits(epoch, example);
+            format!("{{\"id\": {example}, \"logits\": [{a}, {b}, {c}]}}\n")
+        };
+        let text: String = order(epoch).map(line).collect();
+        files.push((format!("epoch_{epoch}.jsonl"), text.into_bytes()));
+    }
+    let mut by_row = files.clone();
+    for epoch in 0..EPOCHS {
+        let text: String = order(epoch).map(|example| format!("{}\n", label(example))).collect();
+        by_row.push((format!("labels_epoch_{epoch}.txt"), text.into_bytes()));
+    }
+    assert_read(&by_row, &[0, 1, 2]);
+    let text: String = (0..EXAMPLES).map(|example| format!("{}\n", label(example))).collect();
+    files.push(("labels.txt".into(), text.into_bytes()));
+    let mut found = read(&files, &Options::default());
+    assert!(found.notes.iter().any(|note| note.contains("not for row i")), "{:?}", found.notes);
+    assert_run(&mut found, 0, &[0, 1, 2]);
 }
 
 /// A file does not tell the order of its classes: names are read once that is given.

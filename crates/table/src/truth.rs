@@ -97,6 +97,9 @@ impl Truth {
         let examples = table.examples_in(&set)?;
         let rows = || (0..table.rows() as u32).map(|row| (Row(row), examples.of(Row(row)).index()));
         let labels = table.columns().integers("label").ok();
+        if let (Values::Labels(truth), Some(labels)) = (&values, labels) {
+            check_from_zero(&file, truth, labels)?;
+        }
         let wrong: Vec<bool> = match (&values, labels) {
             (Values::Mask(mask), _) => rows().map(|(_, at)| mask[at]).collect(),
             (Values::Labels(truth), Some(labels)) => {
@@ -137,6 +140,18 @@ impl Truth {
             Some(format!("{what}; score with --labels {name}"))
         });
         Ok(Self { wrong, notes, warning })
+    }
+}
+
+/// Labels that are counted from 1 are not those of the scores, which are counted from 0.
+fn check_from_zero(file: &ListFile, truth: &[u32], labels: &[u32]) -> Result<(), TableError> {
+    let ends = |labels: &[u32]| (labels.iter().min().copied(), labels.iter().max().copied());
+    match (ends(truth), ends(labels)) {
+        ((Some(1..), Some(most)), (Some(0), Some(known))) if most == known + 1 => file.refused(format!(
+            "its labels go up to {most} and begin at 1 or above, those of the scores go from 0 to {known}: \
+             are they counted from 1? Subtract 1 from each"
+        )),
+        _ => Ok(()),
     }
 }
 
@@ -254,6 +269,13 @@ mod tests {
         let few = table(&[0, 1], None);
         let message = read("t.json", "[2, 1, 2, 0]", &few, None).unwrap_err().to_string();
         assert!(message.contains("different data sets"), "{message}");
+    }
+
+    #[test]
+    fn labels_that_are_counted_from_one_are_refused() {
+        let three = table(&[0, 1, 2, 0], None);
+        let message = read("t.json", "[1, 2, 3, 3]", &three, None).unwrap_err().to_string();
+        assert!(message.contains("Subtract 1"), "{message}");
     }
 
     #[test]

@@ -71,8 +71,35 @@ pub(crate) fn of_folders(
     root: &Path,
     notes: &mut ImportNotes,
 ) -> Result<Vec<ClassFolder>> {
+    check_not_splits(&folders, root)?;
     let only = folders.len() == 1;
     folders.into_iter().map(|path| class_folder(path, only, root, notes)).collect()
+}
+
+/// Folders without pictures of their own that all hold the same folders: `trainset/cat`,
+/// `trainset/dog`, `testset/cat`, `testset/dog` are splits of some kind, not two classes.
+fn check_not_splits(folders: &[PathBuf], root: &Path) -> Result<()> {
+    let [first, _, ..] = folders else { return Ok(()) };
+    let below = |folder: &PathBuf| -> Result<Vec<String>> {
+        let folders = entries(folder)?.folders;
+        Ok(folders.iter().filter(|folder| has_pictures(folder)).map(|f| file_name(f)).collect())
+    };
+    let names = below(first)?;
+    if names.len() < 2 || folders.iter().any(|folder| has_pictures(folder)) {
+        return Ok(());
+    }
+    for folder in folders {
+        if below(folder)? != names {
+            return Ok(());
+        }
+    }
+    let problem = format!(
+        "{} all hold the same folders ({}): these are the classes, and those look like splits or folds; \
+         rename them to train and test, or give one of them",
+        super::walk::names(root, folders).join(", "),
+        names.join(", ")
+    );
+    Err(DataError::bad_file(root, problem))
 }
 
 fn class_folder(

@@ -55,6 +55,15 @@ fn what_may_be_a_class_or_a_split_is_refused() {
     for (files, said) in [
         (&[("train/a/1.png", 1), ("bus/1.png", 2)][..], "rename the first if it is a class"),
         (&[("train/1.png", 1), ("test/1.png", 2)], "there are no labels"),
+        (
+            &[
+                ("trainset/a/1.png", 1),
+                ("trainset/b/1.png", 2),
+                ("testset/a/1.png", 3),
+                ("testset/b/1.png", 4),
+            ],
+            "all hold the same folders (a, b)",
+        ),
         (&[("val/a/1.png", 1), ("test/a/1.png", 2)], "no folder of classes is called train"),
         (&[("train/a/1.png", 1), ("Training/a/1.png", 2)], "are both the train split"),
         (&[("train-test/a/1.png", 1)], "says both train and test"),

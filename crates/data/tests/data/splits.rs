@@ -23,6 +23,15 @@ fn write_as(root: &Path, train: &str, test: &str) {
 }
 
 #[test]
+fn a_part_that_is_not_there_is_missed() {
+    let here = folder();
+    write_parquet(here.path(), &grey());
+    fs::remove_file(here.path().join("data/train-00001-of-00002.parquet")).unwrap();
+    let message = detect_and_read(here.path()).map(|_| ()).unwrap_err().to_string();
+    assert!(message.contains("1 of the 2 parts of `train` are there"), "{message}");
+}
+
+#[test]
 fn a_parquet_file_is_in_the_split_that_its_own_name_says() {
     for (root, train, test) in [
         ("training_data", "train-", "test-"),

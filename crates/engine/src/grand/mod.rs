@@ -16,7 +16,7 @@
 //! ```
 //!
 //! With few positions and many channels the Gram form is much cheaper, with many positions the
-//! direct one: [`choose`] decides for every layer. Neither unfolds the input on the processor.
+//! direct one: `rule::choose` decides for every layer. Neither unfolds the input on the processor.
 //!
 //! The scope is a part of the score: [`ExampleNorms::all`] is over all parameters; over the last
 //! layer only it is another score (DeepCore's), [`ExampleNorms::last_layer`].

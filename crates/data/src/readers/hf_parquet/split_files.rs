@@ -27,6 +27,7 @@ impl SplitFiles {
         ] {
             notes.leave_out(reason, files.len(), names(path, files));
         }
+        check_all_parts(path, &all)?;
         let mut by_split: BTreeMap<Option<SplitName>, Vec<PathBuf>> = BTreeMap::new();
         for file in all {
             by_split.entry(split_of(path, &file)?).or_default().push(file);
@@ -61,6 +62,32 @@ impl SplitFiles {
         }
         Ok(Self { train, test, validation })
     }
+}
+
+/// That all parts are there that names such as `train-00000-of-00003` promise.
+fn check_all_parts(root: &Path, files: &[PathBuf]) -> Result<()> {
+    let mut parts: BTreeMap<(PathBuf, String, usize), BTreeSet<usize>> = BTreeMap::new();
+    for file in files {
+        let stem = file.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+        let Some((before, count)) = stem.rsplit_once("-of-") else { continue };
+        let (before, count) = (before, count.split(['-', '.']).next().unwrap_or_default());
+        let (name, part) = before.rsplit_once(['-', '_', '.']).unwrap_or(("", before));
+        if let (Ok(part), Ok(count)) = (part.parse(), count.parse()) {
+            let folder = file.parent().unwrap_or(root).to_owned();
+            parts.entry((folder, name.to_owned(), count)).or_default().insert(part);
+        }
+    }
+    for ((folder, name, count), there) in parts {
+        if there.len() < count {
+            let problem = format!(
+                "{} of the {count} parts of `{name}` are there; fetch the others, or rename the files if \
+                 these are all",
+                there.len()
+            );
+            return Err(DataError::bad_file(&folder, problem));
+        }
+    }
+    Ok(())
 }
 
 /// The split of a file: by its own name, else by that of the nearest folder below `root`.
