@@ -180,6 +180,10 @@ impl ListFile {
 
     /// The column of labels, if rows are in the order of the examples.
     fn label_column(&self) -> Result<&Values, TableError> {
+        let only = self.columns.first().filter(|_| self.columns.len() == 1 && !self.is_json());
+        let named = LABEL_NAMES.iter().find_map(|name| self.column(name));
+        let found = named.into_iter().chain(only).find(|values| !self.is_id(values));
+        let Some(values) = found else { return self.no_column("label", "labels") };
         let rows = |ids: &ListedIds| matches!(ids.own(), OwnIds::Rows(_));
         if self.ids_if_any()?.is_some_and(|ids| !rows(&ids)) {
             return self.refused(
@@ -187,12 +191,7 @@ impl ListFile {
                  by id",
             );
         }
-        let only = self.columns.first().filter(|_| self.columns.len() == 1 && !self.is_json());
-        let named = LABEL_NAMES.iter().find_map(|name| self.column(name));
-        match named.filter(|values| !self.is_id(values)).or(only.filter(|only| !self.is_id(only))) {
-            Some(values) => Ok(values),
-            None => self.no_column("label", "labels"),
-        }
+        Ok(values)
     }
 
     /// [`Self::labels`], for the data set of a name and fingerprint.
