@@ -11,11 +11,31 @@ use datadiet_core::Progress;
 use datadiet_core::progress::Count;
 use image::imageops::FilterType;
 use image::metadata::Orientation;
-use image::{DynamicImage, ImageDecoder, ImageError, ImageReader, ImageResult};
+use image::{DynamicImage, ImageDecoder, ImageError, ImageReader, ImageResult, Limits};
 use rayon::prelude::*;
 use std::fs::File;
 use std::io::{BufRead, BufReader, Cursor, Seek};
 use std::path::PathBuf;
+
+/// Pixels of more memory are refused: a header of a few bytes may promise any size.
+pub(crate) const MOST_BYTES: usize = 512 << 20;
+
+/// The longest side, which is that of JPEG.
+const LONGEST_SIDE: u32 = 65_535;
+
+/// The decoder of a picture that is not too large. `DynamicImage::from_decoder` does not look.
+fn limited<'e, R: BufRead + Seek + 'e>(
+    mut encoded: ImageReader<R>,
+) -> ImageResult<impl ImageDecoder + 'e> {
+    let mut limits = Limits::default();
+    limits.max_alloc = Some(MOST_BYTES as u64);
+    limits.max_image_width = Some(LONGEST_SIDE);
+    limits.max_image_height = Some(LONGEST_SIDE);
+    encoded.limits(limits.clone());
+    let decoder = encoded.into_decoder()?;
+    limits.reserve(decoder.total_bytes())?;
+    Ok(decoder)
+}
 
 /// One encoded picture.
 pub(crate) enum Picture {
@@ -214,7 +234,7 @@ impl Picture {
         self.read(
             |encoded| jpeg::header(encoded),
             |encoded| {
-                let mut decoder = encoded.into_decoder()?;
+                let mut decoder = limited(encoded)?;
                 let (size, grey) = (decoder.dimensions(), !decoder.color_type().has_color());
                 Ok(Header { size, grey, orientation: decoder.orientation()? })
             },
@@ -226,7 +246,7 @@ impl Picture {
         let (mut picture, orientation) = self.read(
             |encoded| jpeg::decode(encoded),
             |encoded| {
-                let mut decoder = encoded.into_decoder()?;
+                let mut decoder = limited(encoded)?;
                 let orientation = decoder.orientation()?;
                 Ok((DynamicImage::from_decoder(decoder)?, orientation))
             },

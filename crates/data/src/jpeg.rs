@@ -6,7 +6,7 @@
 //! CMYK and YCCK become RGB as in Pillow: values are inverted, as Adobe writes them, and colours are
 //! not managed.
 
-use crate::images::Header;
+use crate::images::{Header, MOST_BYTES};
 use image::error::{DecodingError, ImageFormatHint, LimitError, LimitErrorKind};
 use image::metadata::Orientation;
 use image::{DynamicImage, GrayImage, ImageError, ImageFormat, ImageResult, RgbImage};
@@ -19,9 +19,6 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
 /// The marker of EXIF, and what its content begins with.
 const EXIF: (Marker, &[u8]) = (Marker::APP(1), b"Exif\0\0");
-
-/// Pixels of more memory are refused, as the decoders of other formats do.
-const MOST_BYTES: usize = 512 << 20;
 
 /// libjpeg's `JMSG_LENGTH_MAX`.
 const MESSAGE: usize = 200;

@@ -31,6 +31,10 @@ pub const DATA: &str = "data";
 /// Names of columns of labels, the likeliest first; the empty one is of a bare list.
 pub(crate) const LABEL_NAMES: [&str; 7] = ["label", "labels", "target", "targets", "y", "gold", ""];
 
+/// Names of columns that say which example a row is of, in words of their own.
+const LIKE_IDS: [&str; 7] =
+    ["file", "filename", "file_name", "image", "image_path", "path", "filepath"];
+
 /// Numbers below this have no gaps as 32-bit floats.
 const EXACT: f64 = 16_777_216.0;
 
@@ -136,12 +140,16 @@ impl ListFile {
     /// # Errors
     /// When they are neither whole numbers nor texts.
     pub fn ids_if_any(&self) -> Result<Option<ListedIds>, TableError> {
+        self.id_column().map(|values| self.listed(values)).transpose()
+    }
+
+    /// The likeliest column of ids.
+    fn id_column(&self) -> Option<&Values> {
         let all = || self.columns.iter().filter(|values| self.is_id(values));
         let rank = |values: &&Values| {
             ["keys"].iter().chain(&ID_NAMES).position(|name| values.name.eq_ignore_ascii_case(name))
         };
-        let found = all().min_by_key(|values| rank(values).unwrap_or(usize::MAX));
-        found.map(|values| self.listed(values)).transpose()
+        all().min_by_key(|values| rank(values).unwrap_or(usize::MAX))
     }
 
     /// Whether a column is of ids; of several, one without a name is the index of a data frame.
@@ -184,14 +192,18 @@ impl ListFile {
         let named = LABEL_NAMES.iter().find_map(|name| self.column(name));
         let found = named.into_iter().chain(only).find(|values| !self.is_id(values));
         let Some(values) = found else { return self.no_column("label", "labels") };
-        let rows = |ids: &ListedIds| matches!(ids.own(), OwnIds::Rows(_));
-        if self.ids_if_any()?.is_some_and(|ids| !rows(&ids)) {
-            return self.refused(
-                "its ids are not 0, 1, 2, …: labels must be of all examples, in order; sort it \
-                 by id",
-            );
+        let like_ids = |values: &&Values| LIKE_IDS.contains(&values.name.to_lowercase().as_str());
+        let Some(ids) = self.id_column().or_else(|| self.columns.iter().find(like_ids)) else {
+            return Ok(values);
+        };
+        if matches!(self.listed(ids)?.own(), OwnIds::Rows(_)) {
+            return Ok(values);
         }
-        Ok(values)
+        self.refused(format!(
+            "its ids (column {:?}) are not 0, 1, 2, …: labels must be of all examples, in order; sort it by \
+             id, or remove that column if its rows are in the order of the examples",
+            ids.name
+        ))
     }
 
     /// [`Self::labels`], for the data set of a name and fingerprint.
@@ -555,6 +567,7 @@ mod tests {
             ("a.csv", "id,label\n1,3\n0,0\n", "sort it by id"),
             ("a.csv", "guid,label\n1,3\n0,0\n", "sort it by id"),
             ("a.csv", ",label\n1,3\n0,0\n", "sort it by id"),
+            ("a.csv", "filename,label\nb.png,3\na.png,0\n", "(column \"filename\")"),
             ("a.json", r#"[{"idx": 1, "label": 3}, {"idx": 0, "label": 0}]"#, "sort it by id"),
             ("a.csv", "0,3\n1,0\n", "does not name its columns"),
             ("a.xlsx", "", ".parquet, .npy, .json, .txt and .csv"),

@@ -34,6 +34,33 @@ fn a_corrupt_png_is_named() {
     }
 }
 
+/// As a fuzzer found: memory for what the header promises, and not for what is there.
+#[test]
+fn a_header_that_promises_gigabytes_is_refused() {
+    let crc = |bytes: &[u8]| {
+        !bytes.iter().fold(!0_u32, |crc, &byte| {
+            let step = |crc: u32| (crc >> 1) ^ (0xedb8_8320 & (crc & 1).wrapping_neg());
+            (0..8).fold(crc ^ u32::from(byte), |crc, _| step(crc))
+        })
+    };
+    for (width, height) in [(450_000_000_u32, 21_u32), (60_000, 60_000)] {
+        let here = folder();
+        write_image_folder(here.path(), &grey());
+        let file = here.path().join("train/c3/large.png");
+        image::GrayImage::new(2, 2).save(&file).unwrap();
+        let mut bytes = fs::read(&file).unwrap();
+        bytes[16..20].copy_from_slice(&width.to_be_bytes());
+        bytes[20..24].copy_from_slice(&height.to_be_bytes());
+        let sum = crc(&bytes[12..29]);
+        bytes[29..33].copy_from_slice(&sum.to_be_bytes());
+        fs::write(&file, bytes).unwrap();
+        let options = ImportOptions { resize: Some((28, 28)), ..ImportOptions::default() };
+        let error = read(here.path(), None, &options, &Silent).map(drop).unwrap_err();
+        assert!(matches!(error, DataError::BadImage { .. }), "{error}");
+        assert!(error.to_string().contains("large.png"), "{error}");
+    }
+}
+
 #[test]
 fn an_empty_class_is_named_and_can_be_allowed() {
     let here = folder();
