@@ -64,12 +64,32 @@ impl Classes {
             return Ok(None);
         }
         let bad = |error: csv::Error| DataError::bad_file(&path, error.to_string());
-        let mut reader = csv::Reader::from_path(&path).map_err(bad)?;
-        if reader.headers().map_err(bad)?.iter().ne(COLUMNS) {
-            return Ok(None);
+        // As spreadsheets save it: with a byte-order mark, with semicolons, columns in any order.
+        let text = std::fs::read_to_string(&path).map_err(DataError::io("read", &path))?;
+        let text = text.trim_start_matches('\u{feff}');
+        let first = text.lines().next().unwrap_or_default();
+        let delimiter = if first.contains(';') && !first.contains(',') { b';' } else { b',' };
+        let mut reader =
+            csv::ReaderBuilder::new().delimiter(delimiter).from_reader(text.as_bytes());
+        let header = reader.headers().map_err(bad)?.clone();
+        let place = |name: &str| header.iter().position(|column| column.trim() == name);
+        let (folder, class) = match COLUMNS.map(place) {
+            [Some(folder), Some(class)] => (folder, class),
+            [None, None] => return Ok(None),
+            _ => {
+                let problem = format!(
+                    "its first line is `{first}`; a list of classes has the columns `folder` and `class`: \
+                     name them so, or remove the list"
+                );
+                return Err(DataError::bad_file(&path, problem));
+            }
+        };
+        let (mut folders, mut names) = (Vec::new(), Vec::new());
+        for row in reader.records() {
+            let row = row.map_err(bad)?;
+            folders.push(row[folder].to_owned());
+            names.push(row[class].to_owned());
         }
-        let rows = reader.deserialize().collect::<csv::Result<Vec<(String, String)>>>();
-        let (folders, names): (Vec<_>, Vec<_>) = rows.map_err(bad)?.into_iter().unzip();
         let listed = Self::new(folders, names, Some(path.clone()));
         if listed.places.len() < listed.folders.len() {
             return Err(DataError::bad_file(

@@ -297,6 +297,9 @@ fn a_list_of_classes_must_fit_the_folders() {
         (&found.classes[..], &found.train.labels[..]),
         (&["Bee".into(), "Ant".into()][..], &[1, 0][..])
     );
+    let saved_again = read("\u{feff}class;folder\nBee;b\nAnt;a\n").unwrap();
+    assert!(saved_again.classes == found.classes && saved_again.train == found.train);
+    assert!(read("folder,name\nb,Bee\n").unwrap_err().contains("columns `folder` and `class`"));
     assert!(read("folder,class\nb,Bee\n").unwrap_err().contains("does not list the folder `a`"));
     assert!(read("folder,class\na,A\na,B\nb,C\n").unwrap_err().contains("lists a folder twice"));
     assert!(
