@@ -226,6 +226,15 @@ pub enum IngestError {
         found: super::Kind,
     },
 
+    /// Predicted classes where values should be.
+    #[error(
+        "{path}: each row holds a single 1 and zeros: the class that was predicted, and nothing of how surely; write the logits or probabilities (if these are logits, say --kind logits)"
+    )]
+    OneHot {
+        /// The file.
+        path: PathBuf,
+    },
+
     /// Values that are not called probabilities, and that look like them.
     #[error(
         "{path}: each row lies in [0, 1] and sums to 1 (or 100), as probabilities do, {}; say --kind probabilities",

@@ -40,6 +40,9 @@ impl Layout {
                 ValueKind::Fractions if enough => {
                     return Err(IngestError::LooksLikeFractions { path: path(), called });
                 }
+                ValueKind::Other if !called && one_hot(&batch.values, columns) => {
+                    return Err(IngestError::OneHot { path: path() });
+                }
                 _ => {}
             }
         }
@@ -83,6 +86,15 @@ impl Layout {
         };
         batch.values = batch.values.iter().flat_map(two).collect();
     }
+}
+
+/// Whether every row of several is a single 1 among zeros: the class that was predicted, and nothing
+/// of how surely.
+fn one_hot(values: &[f32], columns: usize) -> bool {
+    let is_one_hot = |row: &[f32]| {
+        row.iter().all(|&value| value == 0.0 || value == 1.0) && row.iter().sum::<f32>() == 1.0
+    };
+    columns > 1 && values.len() >= ENOUGH * columns && values.chunks_exact(columns).all(is_one_hot)
 }
 
 /// Rows whose probabilities were divided by their sums.

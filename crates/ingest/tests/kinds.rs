@@ -241,6 +241,18 @@ fn percentages_are_probabilities() {
     assert!(error.contains("--kind probabilities"), "{error}");
 }
 
+#[test]
+fn predicted_classes_are_not_logits() {
+    let row = |example: usize| {
+        let place = |class| if class == example % 3 { "1.0" } else { "0.0" };
+        let row = [place(0), place(1), place(2)].join(", ");
+        format!("{{\"predictions\": [{row}], \"label\": {}}}\n", label(example))
+    };
+    let text: String = (0..EXAMPLES).map(row).collect();
+    let error = refusal(&vec![("epoch_1.jsonl".into(), text.into_bytes())]);
+    assert!(error.contains("a single 1"), "{error}");
+}
+
 /// Rows in another order in every epoch: labels of an epoch are of its rows, labels of all epochs of
 /// the ids that are their numbers.
 #[test]
