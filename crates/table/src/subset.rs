@@ -115,7 +115,11 @@ impl Subset<'_> {
     fn npy(&self, path: &Path, own: OwnIds<'_>) -> Result<(), TableError> {
         match own.column(self.rows) {
             Column::Text(keys) => {
-                let wide: Option<Vec<i64>> = keys.iter().map(|key| key.parse().ok()).collect();
+                // `007` is not 7.
+                let number = |key: &String| {
+                    key.parse().ok().filter(|number: &i64| number.to_string() == *key)
+                };
+                let wide: Option<Vec<i64>> = keys.iter().map(number).collect();
                 let Some(wide) = wide else {
                     return Err(TableError::List(format!(
                         "the examples have texts for ids, and {} can hold whole numbers only; give \

@@ -226,6 +226,7 @@ fn check_free(out: &Path, runs: &[PathBuf]) -> Result<()> {
 fn read_lines(path: &Path) -> Result<Vec<String>> {
     let text = std::fs::read_to_string(path)
         .with_context(|| format!("cannot read the names of the classes from {}", path.display()))?;
+    let text = text.trim_start_matches('\u{feff}').trim_end();
     Ok(text.lines().map(|line| line.trim().to_owned()).collect())
 }
 
