@@ -28,6 +28,7 @@ use labels::{FileLabels, Label, Numbering};
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use split_files::{SplitFiles, parquet_files};
 use std::fs::File;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
 /// What class indices say of an example without a label.
@@ -118,7 +119,24 @@ impl Table {
     }
 
     /// Adds a file; training files need labels.
+    ///
+    /// The decoder checks most of what it reads and panics on some of the rest (found by fuzzing): such
+    /// a file is damaged, no more.
     fn add(
+        &mut self,
+        path: &Path,
+        training: bool,
+        options: &ImportOptions,
+        notes: &mut ImportNotes,
+    ) -> Result<()> {
+        let decode = AssertUnwindSafe(|| self.read(path, training, options, notes));
+        catch_unwind(decode).unwrap_or_else(|_| {
+            let problem = "its decoder gave up on it; download or write it again";
+            Err(DataError::bad_file(path, problem))
+        })
+    }
+
+    fn read(
         &mut self,
         path: &Path,
         training: bool,

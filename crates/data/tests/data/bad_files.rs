@@ -11,6 +11,16 @@ fn file(folder: &Path, name: &str, bytes: &[u8]) -> PathBuf {
     path
 }
 
+/// Found by fuzzing: a column that begins at a negative place.
+#[test]
+fn a_parquet_file_that_its_decoder_gives_up_on_is_damaged() {
+    let here = folder();
+    let file = here.path().join("train.parquet");
+    fs::write(&file, include_bytes!("damaged.parquet")).unwrap();
+    let message = detect_and_read(&file).map(drop).unwrap_err().to_string();
+    assert!(message.contains("train.parquet") && message.contains("gave up"), "{message}");
+}
+
 #[test]
 fn a_truncated_archive_is_an_error_wherever_it_ends() {
     let here = folder();
