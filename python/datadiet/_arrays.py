@@ -205,7 +205,8 @@ def softmax_error() -> ProbabilityError:
     """What is said about outputs of a softmax that were passed as logits."""
     return ProbabilityError(
         "logits: all rows lie in [0, 1] and sum to 1, as the outputs of a softmax do (or are percentages"
-        " that sum to 100: divide them by 100); pass them as probs=…. If they are logits all the same, add 1 to all of them: a constant changes no score"
+        " that sum to 100: divide them by 100); pass them as probs=…. If they are logits all the same,"
+        " add 1 to all of them: a constant changes no score"
     )
 
 

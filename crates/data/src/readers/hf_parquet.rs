@@ -39,6 +39,15 @@ pub(crate) fn detect(path: &Path) -> bool {
     parquet_files(path).is_ok_and(|(files, _)| !files.is_empty())
 }
 
+/// What `decode` gives; an error where it panics. The decoder checks most of what it reads and gives up on
+/// some of the rest (found by fuzzing): such a file is damaged, no more.
+fn guarded<T>(path: &Path, decode: impl FnOnce() -> Result<T>) -> Result<T> {
+    catch_unwind(AssertUnwindSafe(decode)).unwrap_or_else(|_| {
+        let problem = "its decoder gave up on it; download or write it again";
+        Err(DataError::bad_file(path, problem))
+    })
+}
+
 /// Reads all files of all splits.
 pub(crate) fn read(
     path: &Path,
@@ -52,7 +61,7 @@ pub(crate) fn read(
     let mut table = |files: &[PathBuf], training| -> Result<Table> {
         let mut table = Table::default();
         for file in files {
-            table.add(file, training, options, &mut notes)?;
+            guarded(file, || table.add(file, training, options, &mut notes))?;
             count.advance(1);
         }
         Ok(table)
@@ -119,24 +128,7 @@ impl Table {
     }
 
     /// Adds a file; training files need labels.
-    ///
-    /// The decoder checks most of what it reads and panics on some of the rest (found by fuzzing): such
-    /// a file is damaged, no more.
     fn add(
-        &mut self,
-        path: &Path,
-        training: bool,
-        options: &ImportOptions,
-        notes: &mut ImportNotes,
-    ) -> Result<()> {
-        let decode = AssertUnwindSafe(|| self.read(path, training, options, notes));
-        catch_unwind(decode).unwrap_or_else(|_| {
-            let problem = "its decoder gave up on it; download or write it again";
-            Err(DataError::bad_file(path, problem))
-        })
-    }
-
-    fn read(
         &mut self,
         path: &Path,
         training: bool,

@@ -36,8 +36,8 @@ pub(crate) fn entries(folder: &Path) -> Result<Entries> {
 }
 
 /// All files and folders below a folder: a folder's files come before those of the folders in it,
-/// and folders are in the order of their whole
-/// paths as texts, as torchvision has them. Hidden folders are not entered.
+/// and folders are in the order of their whole paths as texts, as torchvision has them. Hidden folders
+/// are not entered.
 pub(crate) fn walk(folder: &Path) -> Result<Entries> {
     let mut found = Entries::default();
     visit(folder, DEEPEST, &mut found)?;
