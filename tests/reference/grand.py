@@ -4,7 +4,7 @@
 
 IN: as for logits.py, with the weights and running statistics to use.
 
-OUT: `grand` over all parameters and `grand_last_layer` over weight and bias of the last layer, one
+OUT: `grand` over all parameters and `grand_last_layer` over those of the last layer, one
 number an example: eval mode, cross-entropy, `torch.func.vmap(grad)`; `margin`, one number an example:
 how far the input of a ReLU is at least from 0, where its gradient jumps.
 """
@@ -26,8 +26,10 @@ def norms(network: nn.Module, images: Tensor, labels: Tensor) -> tuple[Tensor, T
         return F.cross_entropy(logits, label[None])
 
     gradients = vmap(grad(loss), (None, 0, 0))(parameters, images, labels)
-    squares = [value.flatten(1).square().sum(1) for value in gradients.values()]
-    return sum(squares).sqrt(), sum(squares[-2:]).sqrt()
+    squares = {name: value.flatten(1).square().sum(1) for name, value in gradients.items()}
+    last = list(squares)[-1].split(".")[0]
+    of_last = [square for name, square in squares.items() if name.split(".")[0] == last]
+    return sum(squares.values()).sqrt(), sum(of_last).sqrt()
 
 
 def answer(metadata: dict[str, str], tensors: dict[str, Tensor]) -> dict[str, Tensor]:
@@ -35,7 +37,7 @@ def answer(metadata: dict[str, str], tensors: dict[str, Tensor]) -> dict[str, Te
     everything, last_layer = norms(network, tensors["images"], tensors["labels"])
     with networks.Margin() as margin:
         network(tensors["images"])
-    return {"grand": everything, "grand_last_layer": last_layer, "margin": margin.of_examples}
+    return {"grand": everything, "grand_last_layer": last_layer, "margin": margin.of(tensors["images"])}
 
 
 if __name__ == "__main__":

@@ -34,7 +34,7 @@ def answer(metadata: dict[str, str], tensors: dict[str, Tensor]) -> dict[str, Te
     with networks.Margin() as margin:
         logits = network(images)
     F.cross_entropy(logits, labels).backward()
-    out |= {"logits_train": logits, "margin": margin.of_examples}
+    out |= {"logits_train": logits, "margin": margin.of(images)}
     for name, value in network.named_parameters():
         out[f"grad.{name}"] = value.grad
     for name, module in network.named_modules():

@@ -1,8 +1,10 @@
 """The networks of the project in plain PyTorch: the reference that the tests compare with.
 
-Parameter names are torchvision's where torchvision has the network. Every batch-norm has
-eps 1e-5 and PyTorch's momentum 0.1 (0.9 where momentum means the share that is kept).
+Parameter names are torchvision's where torchvision has the network. Every batch-norm but those of
+airbench has eps 1e-5 and PyTorch's momentum 0.1 (0.9 where momentum means the share that is kept).
 """
+
+from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
@@ -26,6 +28,17 @@ class Margin(TorchFunctionMode):
         return function(*args, **(kwargs or {}))
 
 
+    def of(self, images: Tensor) -> Tensor:
+        """Of each image; infinite in a network without ReLUs."""
+        if self.of_examples is None:
+            return images.new_full([len(images)], torch.inf)
+        return self.of_examples
+
+
+Activation = Callable[[Tensor], Tensor]
+ACTIVATIONS: dict[str, Activation] = {"relu": F.relu, "gelu": F.gelu, "silu": F.silu}
+
+
 def conv3x3(inputs: int, outputs: int, stride: int = 1, bias: bool = False) -> nn.Conv2d:
     return nn.Conv2d(inputs, outputs, 3, stride=stride, padding=1, bias=bias)
 
@@ -42,8 +55,9 @@ def projection(inputs: int, outputs: int, stride: int) -> nn.Module | None:
 class BasicBlock(nn.Module):
     expansion = 1
 
-    def __init__(self, inputs: int, planes: int, stride: int):
+    def __init__(self, inputs: int, planes: int, stride: int, act: Activation):
         super().__init__()
+        self.act = act
         self.conv1 = conv3x3(inputs, planes, stride)
         self.bn1 = nn.BatchNorm2d(planes)
         self.conv2 = conv3x3(planes, planes)
@@ -52,9 +66,9 @@ class BasicBlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         shortcut = x if self.downsample is None else self.downsample(x)
-        x = F.relu(self.bn1(self.conv1(x)))
+        x = self.act(self.bn1(self.conv1(x)))
         x = self.bn2(self.conv2(x))
-        return F.relu(x + shortcut)
+        return self.act(x + shortcut)
 
 
 class Bottleneck(nn.Module):
@@ -62,8 +76,9 @@ class Bottleneck(nn.Module):
 
     expansion = 4
 
-    def __init__(self, inputs: int, planes: int, stride: int):
+    def __init__(self, inputs: int, planes: int, stride: int, act: Activation):
         super().__init__()
+        self.act = act
         outputs = planes * self.expansion
         self.conv1 = nn.Conv2d(inputs, planes, 1, bias=False)
         self.bn1 = nn.BatchNorm2d(planes)
@@ -75,17 +90,26 @@ class Bottleneck(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         shortcut = x if self.downsample is None else self.downsample(x)
-        x = F.relu(self.bn1(self.conv1(x)))
-        x = F.relu(self.bn2(self.conv2(x)))
+        x = self.act(self.bn1(self.conv1(x)))
+        x = self.act(self.bn2(self.conv2(x)))
         x = self.bn3(self.conv3(x))
-        return F.relu(x + shortcut)
+        return self.act(x + shortcut)
 
 
 class ResNet(nn.Module):
     """A low-resolution ResNet: 3×3 stem of stride 1, no max-pool, as many stages as `blocks` has entries."""
 
-    def __init__(self, block: type, blocks: list[int], width: int, channels: int, classes: int):
+    def __init__(
+        self,
+        block: type,
+        blocks: list[int],
+        width: int,
+        channels: int,
+        classes: int,
+        act: Activation,
+    ):
         super().__init__()
+        self.act = act
         self.conv1 = conv3x3(channels, width)
         self.bn1 = nn.BatchNorm2d(width)
         self.stages = []
@@ -95,7 +119,7 @@ class ResNet(nn.Module):
             layers = []
             for index in range(count):
                 stride = 2 if stage > 0 and index == 0 else 1
-                layers.append(block(inputs, planes, stride))
+                layers.append(block(inputs, planes, stride, act))
                 inputs = planes * block.expansion
             name = f"layer{stage + 1}"
             setattr(self, name, nn.Sequential(*layers))
@@ -107,15 +131,16 @@ class ResNet(nn.Module):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
 
     def forward(self, x: Tensor) -> Tensor:
-        x = F.relu(self.bn1(self.conv1(x)))
+        x = self.act(self.bn1(self.conv1(x)))
         for stage in self.stages:
             x = getattr(self, stage)(x)
         return self.fc(x.mean(dim=(2, 3)))
 
 
 class SimpleCnn(nn.Module):
-    def __init__(self, width: int, channels: int, classes: int):
+    def __init__(self, width: int, channels: int, classes: int, act: Activation):
         super().__init__()
+        self.act = act
         self.conv1a = conv3x3(channels, width, 1, bias=True)
         self.conv1b = conv3x3(width, width, 2, bias=True)
         self.conv2a = conv3x3(width, 2 * width, 1, bias=True)
@@ -126,21 +151,78 @@ class SimpleCnn(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         for conv in (self.conv1a, self.conv1b, self.conv2a, self.conv2b, self.conv3a, self.conv3b):
-            x = F.relu(conv(x))
+            x = self.act(conv(x))
         return self.fc(x.mean(dim=(2, 3)))
 
 
 class Mlp(nn.Module):
-    def __init__(self, width: int, inputs: int, classes: int):
+    def __init__(self, width: int, inputs: int, classes: int, act: Activation):
         super().__init__()
+        self.act = act
         self.fc1 = nn.Linear(inputs, width)
         self.fc2 = nn.Linear(width, width)
         self.fc3 = nn.Linear(width, classes)
 
     def forward(self, x: Tensor) -> Tensor:
-        x = F.relu(self.fc1(x.flatten(1)))
-        x = F.relu(self.fc2(x))
+        x = self.act(self.fc1(x.flatten(1)))
+        x = self.act(self.fc2(x))
         return self.fc3(x)
+
+
+class Whitening(nn.Module):
+    """2×2 patches through filters that are not trained, with a bias that is."""
+
+    def __init__(self, channels: int):
+        super().__init__()
+        outputs = 2 * channels * 4
+        self.register_buffer("weight", torch.zeros(outputs, channels, 2, 2))
+        self.bias = nn.Parameter(torch.zeros(outputs))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.conv2d(x, self.weight, self.bias)
+
+
+def shift_norm(channels: int) -> nn.BatchNorm2d:
+    """Batch norm with a shift and without a scale."""
+    norm = nn.BatchNorm2d(channels, eps=1e-12, momentum=0.4)
+    norm.register_parameter("weight", None)
+    return norm
+
+
+class ConvGroup(nn.Module):
+    def __init__(self, inputs: int, outputs: int, act: Activation):
+        super().__init__()
+        self.conv1 = conv3x3(inputs, outputs)
+        self.norm1 = shift_norm(outputs)
+        self.conv2 = conv3x3(outputs, outputs)
+        self.norm2 = shift_norm(outputs)
+        self.act = act
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.act(self.norm1(F.max_pool2d(self.conv1(x), 2)))
+        return self.act(self.norm2(self.conv2(x)))
+
+
+class Airbench(nn.Module):
+    """As in Jordan 2024 (arXiv 2404.00498), with the largest number of each channel behind the groups."""
+
+    def __init__(self, width: int, channels: int, classes: int, act: Activation):
+        super().__init__()
+        self.act = act
+        self.whiten = Whitening(channels)
+        self.layers = nn.ModuleDict({
+            "1": ConvGroup(8 * channels, width, act),
+            "2": ConvGroup(width, 4 * width, act),
+            "3": ConvGroup(4 * width, 4 * width, act),
+        })
+        self.head = nn.Linear(4 * width, classes, bias=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.act(self.whiten(x))
+        for group in self.layers.values():
+            x = group(x)
+        x = x.amax((2, 3))
+        return self.head(x) / x.shape[1]
 
 
 RESNETS = {
@@ -150,20 +232,29 @@ RESNETS = {
     "resnet18": (BasicBlock, [2, 2, 2, 2], 64),
     "resnet50": (Bottleneck, [3, 4, 6, 3], 64),
 }
-NAMES = [*RESNETS, "simple-cnn", "mlp"]
+NAMES = [*RESNETS, "simple-cnn", "mlp", "airbench"]
 
 
 def build(
-    name: str, channels: int, height: int, width_px: int, classes: int, width: int | None = None
+    name: str,
+    channels: int,
+    height: int,
+    width_px: int,
+    classes: int,
+    width: int | None = None,
+    activation: str | None = None,
 ) -> nn.Module:
-    """Build a network; `width` None means the network's own default."""
+    """Build a network; `width` and `activation` None mean the network's own."""
+    act = ACTIVATIONS[activation or ("gelu" if name == "airbench" else "relu")]
     if name in RESNETS:
         block, blocks, default = RESNETS[name]
-        return ResNet(block, blocks, width or default, channels, classes)
+        return ResNet(block, blocks, width or default, channels, classes, act)
     if name == "simple-cnn":
-        return SimpleCnn(width or 32, channels, classes)
+        return SimpleCnn(width or 32, channels, classes, act)
     if name == "mlp":
-        return Mlp(width or 512, channels * height * width_px, classes)
+        return Mlp(width or 512, channels * height * width_px, classes, act)
+    if name == "airbench":
+        return Airbench(width or 64, channels, classes, act)
     raise ValueError(f"unknown network {name!r}; known: {', '.join(NAMES)}")
 
 
@@ -186,6 +277,7 @@ def from_record(metadata: dict[str, str], tensors: dict[str, Tensor]) -> nn.Modu
         int(metadata["width_px"]),
         int(metadata["classes"]),
         int(width) if width not in ("", "None", "null") else None,
+        metadata.get("activation"),
     )
     network.to(next(value.dtype for name, value in tensors.items() if name.startswith("param.")))
     wanted = {f"param.{name}": value for name, value in network.named_parameters()}

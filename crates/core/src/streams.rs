@@ -46,6 +46,8 @@ pub enum Stream {
     Child = 6,
     /// Examples from which batch-norm statistics are taken again.
     Statistics = 7,
+    /// Which images alternating flips mirror first.
+    Mirror = 8,
 }
 
 const TAG: [u8; 8] = *b"datadiet";

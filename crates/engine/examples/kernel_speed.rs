@@ -20,7 +20,7 @@ fn main() {
     };
     let number = |text: &str| text.parse::<i64>().expect("a whole number");
     tch::set_num_threads(number(threads) as i32);
-    let spec = NetworkSpec { name: name.clone(), width: number(width) as u32 };
+    let spec = NetworkSpec::new(name.clone(), number(width) as u32);
     let task = Task { channels: 3, height: 32, width: 32, classes: 10 };
     let (network, parameters) = build(&spec, task, 0).expect("a network of the zoo");
     let images = Tensor::randn([number(examples), 3, 32, 32], (Kind::Float, Device::Cpu));

@@ -12,8 +12,8 @@ use datadiet_engine::networks::{Task, build};
 use datadiet_engine::precision::kind_of;
 use datadiet_engine::trainer::Trainer;
 use datadiet_store::{
-    Augmentation, DeviceKind, Labels, LearningRate, NetworkSpec, Precision, Recording, RunSpec,
-    Schedule, Subset,
+    Augmentation, DeviceKind, Flip, Labels, LearningRate, NetworkSpec, Precision, Recording,
+    RunSpec, Schedule, Subset, Views,
 };
 use datadiet_table::DataRef;
 use nix::sys::resource::{UsageWho, getrusage};
@@ -37,8 +37,7 @@ fn main() {
         other => panic!("{other}: f32 or bf16"),
     };
     tch::set_num_threads(1);
-    let spec =
-        spec(NetworkSpec { name: network.clone(), width: number(width) }, number(batch), precision);
+    let spec = spec(NetworkSpec::new(network.clone(), number(width)), number(batch), precision);
     let mut pixels = vec![0; EXAMPLES * 32 * 32 * 3];
     rng(0, 0, Stream::Noise, 0).fill_bytes(&mut pixels);
     let normalisation = Normalisation { mean: &[0.5; 3], std: &[0.25; 3] };
@@ -78,15 +77,14 @@ fn spec(network: NetworkSpec, batch: u32, precision: Precision) -> RunSpec {
         subset: Subset::Full,
         validation: None,
         network,
-        schedule: Schedule {
-            steps: 1 << 20,
-            batch,
-            learning_rate: LearningRate::WarmUpLinear { peak: 0.01, warm_up: 1 << 10 },
-            momentum: 0.9,
-            nesterov: true,
-            weight_decay: 5e-4,
-        },
-        augmentation: Augmentation { crop_padding: 4, flip: true },
+        schedule: Schedule::plain(
+            (1 << 20, batch),
+            LearningRate::WarmUpLinear { peak: 0.01, warm_up: 1 << 10 },
+            0.9,
+            5e-4,
+        ),
+        augmentation: Augmentation { crop_padding: 4, flip: Flip::Random },
+        views: Views::Plain,
         precision,
         device: DeviceKind::Cpu,
         threads: 1,

@@ -7,6 +7,17 @@
 use datadiet_core::streams::below;
 use rand::Rng;
 
+/// Which images are mirrored.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Mirror<'a> {
+    /// None.
+    Never,
+    /// Half of them.
+    Random,
+    /// Those whose flag is set.
+    Given(&'a [bool]),
+}
+
 /// For each image of a batch, which source row and column each of its pixels comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Crops {
@@ -25,7 +36,7 @@ impl Crops {
         batch: usize,
         (height, width): (usize, usize),
         padding: u32,
-        flip: bool,
+        mirror: Mirror<'_>,
         rng: &mut impl Rng,
     ) -> Self {
         assert!((padding as usize) < height.min(width), "the border is smaller than the image");
@@ -33,10 +44,14 @@ impl Crops {
             rows: Vec::with_capacity(batch * height),
             columns: Vec::with_capacity(batch * width),
         };
-        for _ in 0..batch {
+        for image in 0..batch {
             let mut offset = || i64::from(below(2 * padding + 1, rng)) - i64::from(padding);
             let (down, right) = (offset(), offset());
-            let mirrored = flip && below(2, rng) == 1;
+            let mirrored = match mirror {
+                Mirror::Never => false,
+                Mirror::Random => below(2, rng) == 1,
+                Mirror::Given(flags) => flags[image],
+            };
             crops.rows.extend(sources(height, down));
             let columns = sources(width, right);
             if mirrored {
@@ -50,7 +65,7 @@ impl Crops {
 }
 
 /// Source index of each position along an axis of `side` pixels, shifted by `offset`.
-fn sources(side: usize, offset: i64) -> impl DoubleEndedIterator<Item = i64> {
+pub(crate) fn sources(side: usize, offset: i64) -> impl DoubleEndedIterator<Item = i64> {
     let last = side as i64 - 1;
     (0..side as i64).map(move |at| {
         let at = (at + offset).abs();
@@ -72,10 +87,13 @@ mod tests {
     #[test]
     fn all_offsets_and_both_directions_occur() {
         let mut rng = datadiet_core::rng(1, 0, datadiet_core::Stream::Augmentation, 0);
-        let crops = Crops::draw(2000, (8, 8), 2, true, &mut rng);
+        let crops = Crops::draw(2000, (8, 8), 2, Mirror::Random, &mut rng);
         let seen: std::collections::BTreeSet<_> = crops.columns.chunks(8).collect();
         assert_eq!(seen.len(), 10, "five offsets, mirrored or not");
-        let none = Crops::draw(3, (8, 8), 0, false, &mut rng);
+        let none = Crops::draw(3, (8, 8), 0, Mirror::Never, &mut rng);
         assert!(none.rows.chunks(8).all(|rows| rows == [0, 1, 2, 3, 4, 5, 6, 7]));
+        let given = Crops::draw(2, (8, 8), 0, Mirror::Given(&[true, false]), &mut rng);
+        assert_eq!(given.columns[..2], [7, 6]);
+        assert_eq!(given.columns[8..10], [0, 1]);
     }
 }

@@ -1,6 +1,6 @@
 //! The state of an unfinished run, so that it can go on bit for bit as if it had never stopped.
 //!
-//! One safetensors file: `param.*`, `buffer.*` and `momentum.*` in 32-bit floats, `dynamics.*` in
+//! One safetensors file: `param.*`, `buffer.*`, `momentum.*` and, under lookahead, `slow.*` in 32-bit floats, `dynamics.*` in
 //! 64-bit floats, and the counters as JSON in the metadata. Random streams need no state: each
 //! epoch and step derives its own.
 
@@ -15,7 +15,7 @@ use tch::Tensor;
 
 use crate::EngineError;
 use crate::recorder::Recorder;
-use crate::state_file::{self, Entry, named, named_momentum};
+use crate::state_file::{self, Entry, named, named_momentum, named_slow};
 use crate::trainer::Trainer;
 
 /// Counters of a run.
@@ -108,5 +108,6 @@ pub(crate) fn load(
 /// Every tensor of a run's state.
 fn tensors_of<'t>(trainer: &'t Trainer<'_>) -> impl Iterator<Item = (String, &'t Tensor)> {
     let parameters = &trainer.parameters;
-    named(parameters).chain(named_momentum(parameters, &trainer.momentum))
+    let slow = trainer.slow.iter().flat_map(named_slow);
+    named(parameters).chain(named_momentum(parameters, &trainer.momentum)).chain(slow)
 }

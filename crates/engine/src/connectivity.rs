@@ -5,12 +5,11 @@
 //! images (Izmailov et al. 2018). Un-augmented images, evaluation mode.
 
 use datadiet_core::{ExampleId, ScoreKind};
-use datadiet_store::Risks;
+use datadiet_store::{Risks, Views};
 use tch::Tensor;
 
 use crate::EngineError;
 use crate::evaluation::{Pass, indices, logit_scores_of, mean};
-use crate::layers::STATISTICS_MOMENTUM;
 use crate::network::{Mode, Network, Weights};
 use crate::parameters::Parameters;
 
@@ -47,7 +46,7 @@ impl Path<'_> {
             let working = point.working_copy(self.pass.images.kind());
             let weights = Weights { parameters: &point, working: &working };
             for (set, risks) in sets.iter().zip(&mut risks) {
-                let scores = logit_scores_of(self.network, &weights, self.pass, set)?;
+                let scores = logit_scores_of(self.network, &weights, self.pass, set, Views::Plain)?;
                 risks.error.push(1.0 - mean(&scores[ScoreKind::Correct]));
                 risks.loss.push(mean(&scores[ScoreKind::Loss]));
             }
@@ -75,14 +74,21 @@ fn renew_statistics(network: &Network, parameters: &Parameters, pass: Pass<'_>, 
     let mut sums: Vec<Tensor> = parameters.buffers().iter().map(Tensor::zeros_like).collect();
     for ids in &batches {
         // From nothing, a step of the running statistics is a known part of the batch's own.
-        parameters.buffers().iter().for_each(|buffer| drop(buffer.shallow_clone().zero_()));
+        for (buffer, momentum) in parameters.buffers().iter().zip(parameters.momenta()) {
+            if momentum.is_some() {
+                drop(buffer.shallow_clone().zero_());
+            }
+        }
         drop(network.forward(&weights, &pass.images.select(&indices(ids)), Mode::Train));
         for (sum, buffer) in sums.iter_mut().zip(parameters.buffers()) {
             *sum += buffer;
         }
     }
-    let scale = 1.0 / (STATISTICS_MOMENTUM * batches.len() as f64);
-    for (buffer, sum) in parameters.buffers().iter().zip(&sums) {
-        buffer.shallow_clone().copy_(&(sum * scale));
+    for (buffer, (sum, momentum)) in
+        parameters.buffers().iter().zip(sums.iter().zip(parameters.momenta()))
+    {
+        if let Some(momentum) = momentum {
+            buffer.shallow_clone().copy_(&(sum / (momentum * batches.len() as f64)));
+        }
     }
 }

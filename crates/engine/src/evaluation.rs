@@ -3,11 +3,14 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use datadiet_core::{ExampleId, LogitScores, Matrix, ScoreKind};
+use datadiet_store::Views;
 use tch::{Kind, Tensor};
 
 use crate::EngineError;
+use crate::augment::sources;
 use crate::grand::{Batching, ExampleNorms, bytes_of_an_example, example_norms, last_layer_norms};
 use crate::images::Images;
+use crate::layers::to_nhwc;
 use crate::network::{Mode, Network, Weights};
 use crate::trainer::Trainer;
 
@@ -42,19 +45,53 @@ impl Pass<'_> {
     }
 }
 
-/// Scores of the logits.
+/// Logits of images, N × classes: means over what `views` shows of each.
+fn viewed_logits(
+    network: &Network,
+    weights: &Weights<'_>,
+    images: &Tensor,
+    views: Views,
+) -> Tensor {
+    let logits = |images: &Tensor| network.forward(weights, images, Mode::Eval);
+    let both = |images: &Tensor| {
+        let mirrored = to_nhwc(&images.flip([3]));
+        (logits(images) + logits(&mirrored)) / 2.0
+    };
+    match views {
+        Views::Plain => logits(images),
+        Views::Mirrored => both(images),
+        Views::MirroredShifted => {
+            let shifted = both(&shifted(images, -1)) + both(&shifted(images, 1));
+            both(images) / 2.0 + shifted / 4.0
+        }
+    }
+}
+
+/// Images of which row and column `i` is row and column `i + offset` of what was given, reflected at the
+/// border.
+fn shifted(images: &Tensor, offset: i64) -> Tensor {
+    let along = |axis: i64| {
+        let from: Vec<i64> = sources(images.size()[axis as usize] as usize, offset).collect();
+        Tensor::from_slice(&from).to_device(images.device())
+    };
+    to_nhwc(&images.index_select(2, &along(2)).index_select(3, &along(3)))
+}
+
+/// Scores of the logits, means over `views`.
 ///
 /// # Errors
 /// When it is stopped, or the logits cannot be scored.
 pub(crate) fn logit_scores(
     trainer: &Trainer<'_>,
     pass: Pass<'_>,
+    views: Views,
 ) -> Result<LogitScores, EngineError> {
-    let working = trainer.parameters.working_copy(trainer.kind());
-    let weights = Weights { parameters: &trainer.parameters, working: &working };
+    let parameters = trainer.evaluated();
+    let working = parameters.working_copy(trainer.kind());
+    let weights = Weights { parameters, working: &working };
     let mut scores = LogitScores::default();
     pass.visit(BATCH, |images, labels| {
-        let logits = trainer.network.forward(&weights, images, Mode::Eval);
+        let logits = viewed_logits(&trainer.network, &weights, images, views);
         let classes = logits.size()[1] as usize;
         scores.append(LogitScores::of(Matrix::logits(&to_vec::<f32>(&logits), classes), labels)?);
         Ok(())
@@ -71,6 +108,7 @@ pub(crate) fn logit_scores_of(
     weights: &Weights<'_>,
     pass: Pass<'_>,
     ids: &[ExampleId],
+    views: Views,
 ) -> Result<LogitScores, EngineError> {
     let mut scores = LogitScores::default();
     for ids in ids.chunks(BATCH) {
@@ -79,14 +117,14 @@ pub(crate) fn logit_scores_of(
         }
         let labels: Vec<u32> = ids.iter().map(|id| pass.labels[id.index()]).collect();
         let images = pass.images.select(&indices(ids));
-        let logits = network.forward(weights, &images, Mode::Eval);
+        let logits = viewed_logits(network, weights, &images, views);
         let classes = logits.size()[1] as usize;
         scores.append(LogitScores::of(Matrix::logits(&to_vec::<f32>(&logits), classes), &labels)?);
     }
     Ok(scores)
 }
 
-/// Fraction of the images `ids` whose largest logit is that of their label.
+/// Fraction of the images `ids` whose largest logit, over the views of the run, is that of their label.
 ///
 /// # Errors
 /// As [`logit_scores`].
@@ -95,9 +133,13 @@ pub(crate) fn accuracy_of(
     pass: Pass<'_>,
     ids: &[ExampleId],
 ) -> Result<f64, EngineError> {
-    let working = trainer.parameters.working_copy(trainer.kind());
-    let weights = Weights { parameters: &trainer.parameters, working: &working };
-    Ok(mean(&logit_scores_of(&trainer.network, &weights, pass, ids)?[ScoreKind::Correct]))
+    let parameters = trainer.evaluated();
+    let working = parameters.working_copy(trainer.kind());
+    let weights = Weights { parameters, working: &working };
+    Ok(mean(
+        &logit_scores_of(&trainer.network, &weights, pass, ids, trainer.views())?
+            [ScoreKind::Correct],
+    ))
 }
 
 /// Ids as libtorch indexes with them.
@@ -110,12 +152,12 @@ pub(crate) fn mean(column: &[f32]) -> f64 {
     column.iter().map(|&value| f64::from(value)).sum::<f64>() / column.len() as f64
 }
 
-/// Fraction of the images whose largest logit is that of their label.
+/// Fraction of the images whose largest logit, over the views of the run, is that of their label.
 ///
 /// # Errors
 /// As [`logit_scores`].
 pub(crate) fn accuracy(trainer: &Trainer<'_>, pass: Pass<'_>) -> Result<f64, EngineError> {
-    Ok(mean(&logit_scores(trainer, pass)?[ScoreKind::Correct]))
+    Ok(mean(&logit_scores(trainer, pass, trainer.views())?[ScoreKind::Correct]))
 }
 
 /// Gradient norms, with at most about `memory` bytes for the passes.
@@ -128,8 +170,9 @@ pub fn gradient_norms(
     pass: Pass<'_>,
     memory: usize,
 ) -> Result<ExampleNorms, EngineError> {
-    let working = trainer.parameters.working_copy(trainer.kind());
-    let weights = Weights { parameters: &trainer.parameters, working: &working };
+    let parameters = trainer.evaluated();
+    let working = parameters.working_copy(trainer.kind());
+    let weights = Weights { parameters, working: &working };
     let example = bytes_of_an_example(&trainer.network, &weights, &pass.images.range(0, 1));
     let batching = Batching::within(memory, example)?;
     let mut norms = ExampleNorms::default();
@@ -148,8 +191,9 @@ pub fn last_layer_gradient_norms(
     trainer: &Trainer<'_>,
     pass: Pass<'_>,
 ) -> Result<Vec<f64>, EngineError> {
-    let working = trainer.parameters.working_copy(trainer.kind());
-    let weights = Weights { parameters: &trainer.parameters, working: &working };
+    let parameters = trainer.evaluated();
+    let working = parameters.working_copy(trainer.kind());
+    let weights = Weights { parameters, working: &working };
     let mut norms = Vec::new();
     pass.visit(BATCH, |images, labels| {
         norms.extend(last_layer_norms(&trainer.network, &weights, images, labels));

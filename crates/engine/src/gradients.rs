@@ -2,7 +2,7 @@
 
 use tch::Tensor;
 
-use crate::layers::{BatchNorm, Conv2d, Linear, NormTap};
+use crate::layers::{BatchNorm, Conv2d, Linear, NormTap, Whitening};
 use crate::network::{ParameterVisitor, Weights};
 use crate::parameters::{ParamId, Parameters};
 use crate::precision::widened;
@@ -15,6 +15,11 @@ impl BatchGradient {
     /// None collected yet.
     pub fn new(parameters: &Parameters) -> Self {
         Self(parameters.values().iter().map(|_| None).collect())
+    }
+
+    /// The gradients, in the order of the parameters; none for those that were frozen.
+    pub(crate) fn into_trained(self) -> Vec<Option<Tensor>> {
+        self.0
     }
 
     /// The gradients, in the order of the parameters.
@@ -43,11 +48,20 @@ impl ParameterVisitor for BatchGradient {
     fn linear(&mut self, layer: &Linear, input: &Tensor, grad: &Tensor) {
         let (weight, bias) = layer.grad_weight(input, grad);
         self.put(layer.weight, &weight);
-        self.put(layer.bias, &bias);
+        if let Some(id) = layer.bias {
+            self.put(id, &bias);
+        }
+    }
+
+    fn whitening(&mut self, layer: &Whitening, grad: &Tensor) {
+        let grad = Whitening::grad_bias(grad);
+        self.put(layer.bias, &grad.sum_dim_intlist([0i64].as_slice(), false, grad.kind()));
     }
 
     fn norm(&mut self, layer: &BatchNorm, tap: NormTap) {
-        self.put(layer.scale, &tap.scale);
+        if let Some(id) = layer.scale {
+            self.put(id, &tap.scale);
+        }
         self.put(layer.shift, &tap.shift);
     }
 }

@@ -191,7 +191,7 @@ mod tests {
         let pixels: Vec<u8> = (0..5 * 6 * 7 * 3).map(|i| (i * 37 % 256) as u8).collect();
         let normalisation = Normalisation { mean: &[0.1, 0.5, 0.9], std: &[0.2, 0.3, 0.0] };
         let mut rng = datadiet_core::rng(1, 0, datadiet_core::Stream::Augmentation, 0);
-        let crops = Crops::draw(4, (6, 7), 2, true, &mut rng);
+        let crops = Crops::draw(4, (6, 7), 2, crate::augment::Mirror::Random, &mut rng);
         let indices = [4, 0, 2, 2];
         for kind in [Kind::Float, Kind::BFloat16] {
             let images = Images::new(&pixels, [6, 7, 3], &normalisation, kind, Device::Cpu);

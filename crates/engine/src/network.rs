@@ -4,9 +4,14 @@
 //! parameters it shows a [`ParameterVisitor`] the layer's input and the gradient of its output:
 //! enough to sum the gradient over the batch (training) or to take its norm for each example.
 
+use datadiet_store::Activation;
 use tch::{Kind, Tensor};
 
-use crate::layers::{BatchNorm, Conv2d, Linear, NormSaved, NormTap, bytes_of, subsample, to_nhwc};
+use crate::layers::max_pool::{self, PoolSaved};
+use crate::layers::{
+    BatchNorm, Conv2d, Linear, NormSaved, NormTap, Whitening, activation, bytes_of, subsample,
+    to_nhwc,
+};
 use crate::parameters::Parameters;
 use crate::precision::widened;
 
@@ -24,15 +29,19 @@ pub enum Mode {
 pub enum Stage {
     /// Convolution.
     Conv(Conv2d),
-    /// Batch norm, with a ReLU behind it or not.
+    /// Whitened patches of the image: a first layer whose filters are not trained.
+    Whitening(Whitening),
+    /// Batch norm, with an activation behind it or not.
     Norm {
         /// The batch norm.
         norm: BatchNorm,
-        /// Whether a ReLU follows.
-        relu: bool,
+        /// What follows it.
+        activation: Option<Activation>,
     },
-    /// ReLU alone.
-    Relu,
+    /// An activation alone.
+    Activation(Activation),
+    /// The largest number of each window of so many rows and columns; 0: of the whole image.
+    MaxPool(usize),
     /// A residual block.
     Residual(Residual),
     /// Mean over all positions: N×C×H×W to N×C.
@@ -43,7 +52,7 @@ pub enum Stage {
     Linear(Linear),
 }
 
-/// `relu(norm(body(x)) + shortcut(x))` (He et al. 2015); an empty shortcut is the identity.
+/// `act(norm(body(x)) + shortcut(x))` (He et al. 2015); an empty shortcut is the identity.
 ///
 /// A 1×1 convolution with a stride, the usual shortcut where the size changes, is one without on
 /// every stride-th row and column. So written it is a matrix product, which is much faster.
@@ -57,6 +66,8 @@ pub struct Residual {
     pub(crate) stride: i64,
     /// The projection, where the shape changes.
     pub(crate) shortcut: Vec<Stage>,
+    /// Behind the sum.
+    pub(crate) activation: Activation,
 }
 
 /// A network of the zoo: structure only; the numbers are in [`Parameters`].
@@ -74,15 +85,18 @@ pub struct Tape(Vec<Saved>);
 enum Saved {
     Input(Tensor),
     Norm(NormSaved),
-    Output(Tensor),
+    /// What the slope of an activation is taken at.
+    SlopeAt(Tensor),
+    Pool(PoolSaved),
     Shape(Vec<i64>),
 }
 
 impl Saved {
     fn bytes(&self) -> usize {
         match self {
-            Self::Input(tensor) | Self::Output(tensor) => bytes_of(tensor),
+            Self::Input(tensor) | Self::SlopeAt(tensor) => bytes_of(tensor),
             Self::Norm(saved) => saved.bytes(),
+            Self::Pool(saved) => saved.bytes(),
             Self::Shape(_) => 0,
         }
     }
@@ -101,7 +115,9 @@ pub struct Weights<'a> {
 pub trait ParameterVisitor {
     /// A convolution with its input and the gradient of its output.
     fn conv(&mut self, layer: &Conv2d, weights: &Weights<'_>, input: &Tensor, grad: &Tensor);
-    /// A fully connected layer with its input and the gradient of its output.
+    /// The first layer with the gradient of its output: its bias alone is trained.
+    fn whitening(&mut self, layer: &Whitening, grad: &Tensor);
+    /// A fully connected layer with its input and the gradient of its products, in front of its factor.
     fn linear(&mut self, layer: &Linear, input: &Tensor, grad: &Tensor);
     /// A batch norm with the gradients of its scale and shift, as its mode has them.
     fn norm(&mut self, layer: &BatchNorm, tap: NormTap);
@@ -126,21 +142,34 @@ impl Network {
         (widened(&x), tape.unwrap_or_default())
     }
 
-    /// Logits in evaluation mode, and the input of the last layer, N × features.
+    /// Logits in evaluation mode, the input of the last layer, N × features, and this layer.
     pub(crate) fn forward_to_last_layer(
         &self,
         weights: &Weights<'_>,
         images: &Tensor,
-    ) -> (Tensor, Tensor) {
+    ) -> (Tensor, Tensor, &Linear) {
         let (last, before) = self.stages.split_last().expect("a network has layers");
         let features = forward(before, weights, images.shallow_clone(), Mode::Eval, &mut None);
         let x = forward_stage(last, weights, features.shallow_clone(), Mode::Eval, &mut None);
-        (widened(&x), features)
+        let Stage::Linear(layer) = last else { unreachable!("a network ends in a linear layer") };
+        (widened(&x), features, layer)
     }
 
     /// Carries the gradient of the logits back through the network.
     pub fn backward(
         &self,
+        weights: &Weights<'_>,
+        tape: Tape,
+        grad_logits: &Tensor,
+        visitor: &mut dyn ParameterVisitor,
+    ) {
+        self.backward_to(0, weights, tape, grad_logits, visitor);
+    }
+
+    /// As [`Network::backward`], but for the stages before `first`, which are frozen.
+    pub(crate) fn backward_to(
+        &self,
+        first: usize,
         weights: &Weights<'_>,
         mut tape: Tape,
         grad_logits: &Tensor,
@@ -148,7 +177,21 @@ impl Network {
     ) {
         let kind = weights.working.iter().find(|w| w.dim() > 1).map_or(Kind::Float, Tensor::kind);
         let grad = grad_logits.to_kind(kind);
-        backward(&self.stages, weights, &mut tape, grad, visitor, false);
+        backward(&self.stages[first..], weights, &mut tape, grad, visitor, false);
+    }
+
+    /// Its whitened first layer, where it has one.
+    pub(crate) fn whitening(&self) -> Option<&Whitening> {
+        match self.stages.first() {
+            Some(Stage::Whitening(layer)) => Some(layer),
+            _ => None,
+        }
+    }
+
+    /// The first stage that has parameters behind a whitened first layer.
+    pub(crate) fn behind_whitening(&self) -> usize {
+        let trained = |stage: &Stage| matches!(stage, Stage::Conv(_) | Stage::Linear(_));
+        self.stages.iter().position(trained).unwrap_or(0)
     }
 }
 
@@ -204,14 +247,21 @@ fn forward_stage(
             save(Saved::Input(x));
             y
         }
-        Stage::Norm { norm, relu } => {
-            let (y, saved) = norm.forward(weights.parameters, x, None, *relu, mode);
+        Stage::Whitening(layer) => layer.forward(weights.parameters, &x),
+        Stage::Norm { norm, activation } => {
+            let (y, saved) = norm.forward(weights.parameters, x, None, *activation, mode);
             save(Saved::Norm(saved));
             y
         }
-        Stage::Relu => {
-            let y = x.relu();
-            save(Saved::Output(y.shallow_clone()));
+        Stage::Activation(act) => {
+            let y = activation::apply(*act, &x);
+            // Of a ReLU the output does, which is kept by the next layer as well.
+            save(Saved::SlopeAt(if *act == Activation::Relu { y.shallow_clone() } else { x }));
+            y
+        }
+        Stage::MaxPool(side) => {
+            let (y, saved) = max_pool::take(&x, *side);
+            save(Saved::Pool(saved));
             y
         }
         Stage::MeanPool => {
@@ -236,7 +286,8 @@ fn forward_residual(
     let z = forward(&block.body, weights, x.shallow_clone(), mode, tape);
     let taken = if block.stride == 1 { x } else { subsample::take(&x, block.stride) };
     let residual = forward(&block.shortcut, weights, taken, mode, tape);
-    let (y, saved) = block.norm.forward(weights.parameters, z, Some(&residual), true, mode);
+    let (y, saved) =
+        block.norm.forward(weights.parameters, z, Some(&residual), Some(block.activation), mode);
     if let Some(tape) = tape {
         tape.0.push(Saved::Norm(saved));
     }
@@ -271,12 +322,17 @@ fn backward_stage(
     if let Stage::Residual(block) = stage {
         return Some(backward_residual(block, weights, tape, grad, visitor));
     }
+    if let Stage::Whitening(layer) = stage {
+        visitor.whitening(layer, &grad);
+        return None;
+    }
     match (stage, tape.pop()) {
         (Stage::Conv(conv), Saved::Input(x)) => {
             visitor.conv(conv, weights, &x, &grad);
             want_input.then(|| conv.grad_input(weights.working, &x, &grad))
         }
         (Stage::Linear(linear), Saved::Input(x)) => {
+            let grad = linear.in_front_of_factor(grad);
             visitor.linear(linear, &x, &grad);
             want_input.then(|| linear.grad_input(weights.working, &grad))
         }
@@ -285,7 +341,8 @@ fn backward_stage(
             visitor.norm(norm, back.tap);
             Some(back.input)
         }
-        (Stage::Relu, Saved::Output(y)) => Some(y.threshold_backward(&grad, 0.0)),
+        (Stage::Activation(act), Saved::SlopeAt(x)) => Some(activation::carry_back(*act, grad, &x)),
+        (Stage::MaxPool(_), Saved::Pool(saved)) => Some(max_pool::carry_back(&saved, &grad)),
         (Stage::MeanPool, Saved::Shape(shape)) => Some(spread(&grad, &shape)),
         (Stage::Flatten, Saved::Shape(shape)) => Some(to_nhwc(&grad.reshape(shape.as_slice()))),
         (stage, saved) => unreachable!("{stage:?} found {saved:?} on the tape"),

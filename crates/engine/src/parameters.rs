@@ -1,4 +1,4 @@
-//! The numbers of a network: trained parameters and running statistics, named as in PyTorch.
+//! The numbers of a network: trained parameters and buffers, named as in PyTorch.
 
 use tch::{Device, Kind, Tensor};
 
@@ -6,7 +6,7 @@ use tch::{Device, Kind, Tensor};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ParamId(pub(crate) usize);
 
-/// Index of a buffer: a running statistic, not trained.
+/// Index of a buffer, which is not trained: a running statistic, or filters that stay.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct BufferId(pub(crate) usize);
 
@@ -17,6 +17,8 @@ pub struct Parameters {
     values: Vec<Tensor>,
     buffer_names: Vec<String>,
     buffers: Vec<Tensor>,
+    /// Of each buffer that is a running statistic, the weight of the newest batch; others are fixed.
+    momenta: Vec<Option<f64>>,
 }
 
 impl Parameters {
@@ -27,9 +29,15 @@ impl Parameters {
         ParamId(self.values.len() - 1)
     }
 
-    /// Adds a buffer.
-    pub(crate) fn add_buffer(&mut self, name: String, value: Tensor) -> BufferId {
+    /// Adds a buffer: a running statistic with the weight of the newest batch, or one that stays.
+    pub(crate) fn add_buffer(
+        &mut self,
+        name: String,
+        value: Tensor,
+        momentum: Option<f64>,
+    ) -> BufferId {
         self.buffer_names.push(name);
+        self.momenta.push(momentum);
         self.buffers.push(value);
         BufferId(self.buffers.len() - 1)
     }
@@ -54,6 +62,22 @@ impl Parameters {
         &self.buffers
     }
 
+    /// Of each buffer that is a running statistic, the weight of the newest batch.
+    pub(crate) fn momenta(&self) -> &[Option<f64>] {
+        &self.momenta
+    }
+
+    /// The same trained parameters, shared, with buffers of its own.
+    pub(crate) fn with_own_buffers(&self) -> Self {
+        Self {
+            names: self.names.clone(),
+            values: self.values.iter().map(Tensor::shallow_clone).collect(),
+            buffer_names: self.buffer_names.clone(),
+            buffers: self.buffers.iter().map(Tensor::copy).collect(),
+            momenta: self.momenta.clone(),
+        }
+    }
+
     /// The point at `alpha` on the straight line from these to `other`, running statistics too:
     /// exactly these at 0, exactly the other's at 1, and these where both are equal.
     ///
@@ -69,7 +93,34 @@ impl Parameters {
             values: between(&self.values, &other.values),
             buffer_names: self.buffer_names.clone(),
             buffers: between(&self.buffers, &other.buffers),
+            momenta: self.momenta.clone(),
         }
+    }
+
+    /// A copy.
+    pub(crate) fn copy(&self) -> Self {
+        self.toward(self, 0.0)
+    }
+
+    /// Moves trained parameters and running statistics the part `weight` of the way to the other's.
+    pub(crate) fn move_toward(&self, other: &Self, weight: f64) {
+        for (own, other) in self.moving().zip(other.moving()) {
+            drop(own.shallow_clone().lerp_(other, weight));
+        }
+    }
+
+    /// Makes trained parameters and running statistics those of the other.
+    pub(crate) fn set(&self, other: &Self) {
+        for (own, other) in self.moving().zip(other.moving()) {
+            own.shallow_clone().copy_(other);
+        }
+    }
+
+    /// What training moves.
+    fn moving(&self) -> impl Iterator<Item = &Tensor> {
+        let statistics = self.buffers.iter().zip(&self.momenta);
+        let statistics = statistics.filter(|(_, momentum)| momentum.is_some());
+        self.values.iter().chain(statistics.map(|(buffer, _)| buffer))
     }
 
     /// Moves everything to `device`.
@@ -87,6 +138,7 @@ impl Parameters {
             values: cast(&self.values),
             buffer_names: self.buffer_names.clone(),
             buffers: cast(&self.buffers),
+            momenta: self.momenta.clone(),
         }
     }
 

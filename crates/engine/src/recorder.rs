@@ -4,7 +4,7 @@ use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
 use datadiet_core::{ExampleId, LogitScores, Matrix, ScoreKind, Source, TrainingDynamics};
-use datadiet_store::{RunFolder, RunSpec, TimedAccuracy};
+use datadiet_store::{RunFolder, RunSpec, TimedAccuracy, Views};
 use datadiet_table::{Column, Table};
 
 use crate::EngineError;
@@ -169,7 +169,7 @@ impl<'a> Recorder<'a> {
         if !self.wants(Source::EvalLogits) {
             return Ok(None);
         }
-        let scores = logit_scores(trainer, self.pass(&self.train))?;
+        let scores = logit_scores(trainer, self.pass(&self.train), Views::Plain)?;
         self.images_scored += self.train.labels.len() as u64;
         Ok(Some(scores))
     }

@@ -8,18 +8,21 @@ use safetensors::SafeTensors;
 
 use crate::EngineError;
 use crate::parameters::Parameters;
-use crate::state_file::{self, Entry, named, named_momentum};
+use crate::state_file::{self, Entry, named, named_momentum, named_slow};
 use crate::trainer::Trainer;
 
 /// Keeps the state after the steps done so far.
 pub(crate) fn save(folder: &RunFolder, trainer: &Trainer<'_>) -> Result<(), StoreError> {
     let parameters = &trainer.parameters;
     let momentum = named_momentum(parameters, &trainer.momentum);
-    let entries: Vec<Entry> = named(parameters).chain(momentum).map(Entry::of).collect();
+    let slow = trainer.slow.iter().flat_map(named_slow);
+    let entries: Vec<Entry> =
+        named(parameters).chain(momentum).chain(slow).map(Entry::of).collect();
     state_file::write(&folder.weights_file(trainer.step), &entries, None)
 }
 
-/// Reads the weights of a run after `step` steps.
+/// Reads the weights of a run after `step` steps: under lookahead the slow ones, which are those that are
+/// scored.
 ///
 /// # Errors
 /// When it kept none then.
@@ -28,7 +31,13 @@ pub(crate) fn read_weights(
     step: u64,
     parameters: &Parameters,
 ) -> Result<(), EngineError> {
-    read(folder, step, |path, file| state_file::restore(path, file, named(parameters)))
+    read(folder, step, |path, file| {
+        if file.names().iter().any(|name| name.starts_with("slow.")) {
+            let slow = named_slow(parameters);
+            return state_file::restore(path, file, slow);
+        }
+        state_file::restore(path, file, named(parameters))
+    })
 }
 
 /// Makes a child its parent at the step where it leaves it.
@@ -56,8 +65,10 @@ pub(crate) fn inherit(
         )));
     }
     let (parameters, momentum) = (&trainer.parameters, &trainer.momentum);
+    let slow = trainer.slow.as_ref();
     read(&parent, spawn.step, |path, file| {
         state_file::restore(path, file, named(parameters))?;
+        state_file::restore(path, file, slow.into_iter().flat_map(named_slow))?;
         state_file::restore(path, file, named_momentum(parameters, momentum))
     })?;
     trainer.step = spawn.step;

@@ -40,6 +40,12 @@ pub(crate) fn named(parameters: &Parameters) -> impl Iterator<Item = (String, &T
     values.chain(prefixed("buffer", parameters.buffer_names(), parameters.buffers()))
 }
 
+/// The moving average of parameters and buffers under lookahead.
+pub(crate) fn named_slow(slow: &Parameters) -> impl Iterator<Item = (String, &Tensor)> {
+    let values = prefixed("slow.param", slow.names(), slow.values());
+    values.chain(prefixed("slow.buffer", slow.buffer_names(), slow.buffers()))
+}
+
 /// The momentum of each parameter.
 pub(crate) fn named_momentum<'t>(
     parameters: &'t Parameters,

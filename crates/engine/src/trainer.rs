@@ -1,16 +1,23 @@
 //! Stochastic gradient descent on one network: one call, one step.
 
+use datadiet_core::streams::below;
 use datadiet_core::{ExampleId, Stream, permutation, rng};
-use datadiet_store::{RunSpec, Spawn};
+use datadiet_store::{Flip, RunSpec, Spawn, Views};
 use rand::Rng;
 use tch::{Kind, Tensor};
 
-use crate::aten::{SgdStep, fused_sgd};
-use crate::augment::Crops;
+use crate::augment::{Crops, Mirror};
+use crate::evaluation::indices;
 use crate::gradients::BatchGradient;
 use crate::images::Images;
 use crate::network::{Mode, Network, Weights};
 use crate::parameters::Parameters;
+use crate::{micro_batch, optimiser};
+
+/// Examples whose patches a first layer whitens (Jordan 2024).
+const WHITENED: usize = 5000;
+/// Of them, how many at a time.
+const CHUNK: usize = 250;
 
 /// A network in training.
 pub struct Trainer<'a> {
@@ -18,6 +25,8 @@ pub struct Trainer<'a> {
     pub(crate) network: Network,
     /// Its parameters and running statistics.
     pub parameters: Parameters,
+    /// Their moving average, under lookahead.
+    pub(crate) slow: Option<Parameters>,
     /// Momentum of each parameter.
     pub momentum: Vec<Tensor>,
     /// Steps done.
@@ -25,6 +34,8 @@ pub struct Trainer<'a> {
     spec: &'a RunSpec,
     /// Seed of data order and augmentation.
     seed: u64,
+    /// Under alternating flips, whether each example of the training split is mirrored in even epochs.
+    mirrored: Vec<bool>,
     images: &'a Images<'a>,
     labels: &'a [u32],
     examples: &'a [ExampleId],
@@ -47,7 +58,8 @@ pub struct Minibatch {
 }
 
 impl<'a> Trainer<'a> {
-    /// A network before its first step. `examples` are the ids trained on; `labels` and `images`
+    /// A network before its first step; a whitened first layer is computed from the first 5,000 examples.
+    /// `examples` are the ids trained on; `labels` and `images`
     /// are those of the whole training split.
     pub fn new(
         network: Network,
@@ -59,6 +71,11 @@ impl<'a> Trainer<'a> {
     ) -> Self {
         parameters.move_to(images.device());
         let momentum = parameters.zeros_like();
+        if let Some(layer) = network.whitening() {
+            let first = &examples[..examples.len().min(WHITENED)];
+            layer.fit(&parameters, first.chunks(CHUNK).map(|ids| images.select(&indices(ids))));
+        }
+        let slow = spec.schedule.lookahead.is_some().then(|| parameters.copy());
         let seed = match &spec.spawn {
             None => spec.seed,
             Some(Spawn { step, child, .. }) => {
@@ -67,8 +84,28 @@ impl<'a> Trainer<'a> {
                 rng(spec.seed, spec.replica, Stream::Child, counter).next_u64()
             }
         };
+        let mirrored = match spec.augmentation.flip {
+            Flip::Alternating => {
+                let mut rng = rng(seed, spec.replica, Stream::Mirror, 0);
+                labels.iter().map(|_| below(2, &mut rng) == 1).collect()
+            }
+            Flip::Never | Flip::Random => Vec::new(),
+        };
         let (step, order) = (0, None);
-        Self { network, parameters, momentum, step, spec, seed, images, labels, examples, order }
+        Self {
+            network,
+            parameters,
+            slow,
+            momentum,
+            step,
+            spec,
+            seed,
+            mirrored,
+            images,
+            labels,
+            examples,
+            order,
+        }
     }
 
     /// Ids of the examples trained on.
@@ -81,33 +118,63 @@ impl<'a> Trainer<'a> {
         self.images.kind()
     }
 
+    /// The weights that training would give if it ended here: those to score and to test.
+    pub fn evaluated(&self) -> &Parameters {
+        self.slow.as_ref().unwrap_or(&self.parameters)
+    }
+
+    /// What the network is shown of an image when it is tested.
+    pub(crate) fn views(&self) -> Views {
+        self.spec.views
+    }
+
     /// Trains on the next minibatch.
     pub fn train_step(&mut self) -> Minibatch {
         let ids = self.next_ids();
         let labels: Vec<u32> = ids.iter().map(|id| self.labels[id.index()]).collect();
-        let images = self.augmented(&ids);
-        let working = self.parameters.working_copy(self.kind());
-        let weights = Weights { parameters: &self.parameters, working: &working };
-        let (logits, tape) = self.network.forward_recorded(&weights, &images, Mode::Train);
-        let (loss, grad_logits) = mean_cross_entropy(&logits, &labels);
-        let mut gradient = BatchGradient::new(&self.parameters);
-        self.network.backward(&weights, tape, &grad_logits, &mut gradient);
-        let learning_rate = self.descend(&gradient.into_tensors());
+        let epoch = self.step / self.spec.steps_per_epoch(self.examples.len());
+        let images = self.augmented_at(&ids, epoch);
+        let Passed { logits, loss, gradients } = self.pass(&images, &labels);
+        let schedule = &self.spec.schedule;
+        let values = self.parameters.values();
+        let learning_rate =
+            optimiser::descend(schedule, self.step, values, &gradients, &self.momentum);
         self.step += 1;
+        self.look_ahead();
         Minibatch { ids, labels, logits, loss, learning_rate }
     }
 
-    fn descend(&self, gradients: &[Tensor]) -> f64 {
+    /// Both passes of a minibatch, which move the running statistics.
+    fn pass(&self, images: &Tensor, labels: &[u32]) -> Passed {
         let schedule = &self.spec.schedule;
-        let learning_rate = schedule.learning_rate.at(self.step, schedule.steps);
-        let settings = SgdStep {
-            learning_rate,
-            momentum: schedule.momentum,
-            weight_decay: schedule.weight_decay,
-            nesterov: schedule.nesterov,
+        let frozen = schedule.whitening_steps.is_some_and(|steps| self.step >= steps);
+        let pass = Pass {
+            network: &self.network,
+            smoothing: schedule.label_smoothing,
+            first: if frozen { self.network.behind_whitening() } else { 0 },
         };
-        fused_sgd(self.parameters.values(), gradients, &self.momentum, settings);
-        learning_rate
+        let working = self.parameters.working_copy(self.kind());
+        let count = schedule.micro_batch.map_or(1, |most| labels.len().div_ceil(most as usize));
+        if count <= 1 {
+            return pass.of(&self.parameters, &working, images, labels);
+        }
+        let threads = (self.spec.threads as usize).min(count);
+        micro_batch::pass(pass, &self.parameters, &working, (images, labels), count, threads)
+    }
+
+    /// Draws the weights back to their past where the schedule has it.
+    fn look_ahead(&mut self) {
+        let schedule = &self.spec.schedule;
+        let (Some(lookahead), Some(slow)) = (&schedule.lookahead, &self.slow) else { return };
+        let last = self.step == schedule.steps;
+        if self.step.is_multiple_of(lookahead.every) {
+            let past = self.step as f64 / schedule.steps as f64;
+            let decay = lookahead.decay.powi(lookahead.every as i32) * past.powi(3);
+            slow.move_toward(&self.parameters, 1.0 - decay);
+        } else if !last {
+            return;
+        }
+        self.parameters.set(slow);
     }
 
     fn next_ids(&mut self) -> Vec<ExampleId> {
@@ -123,27 +190,82 @@ impl<'a> Trainer<'a> {
         order[index * batch..end].iter().map(|&at| self.examples[at as usize]).collect()
     }
 
-    fn augmented(&self, ids: &[ExampleId]) -> Tensor {
-        let indices: Vec<i64> = ids.iter().map(|id| i64::from(id.0)).collect();
+    /// The images as training shows them at its current step, if that is in this epoch.
+    pub fn augmented_at(&self, ids: &[ExampleId], epoch: u64) -> Tensor {
+        let indices = indices(ids);
         let augmentation = &self.spec.augmentation;
-        if augmentation.crop_padding == 0 && !augmentation.flip {
+        if augmentation.crop_padding == 0 && augmentation.flip == Flip::Never {
             return self.images.select(&indices);
         }
         // One stream a step: a resumed run draws what the undisturbed one would have drawn.
         let mut rng = rng(self.seed, self.spec.replica, Stream::Augmentation, self.step);
-        let (padding, flip) = (augmentation.crop_padding, augmentation.flip);
-        let crops = Crops::draw(ids.len(), self.images.sides(), padding, flip, &mut rng);
+        let given: Vec<bool>;
+        let mirror = match augmentation.flip {
+            Flip::Never => Mirror::Never,
+            Flip::Random => Mirror::Random,
+            Flip::Alternating => {
+                given =
+                    ids.iter().map(|id| self.mirrored[id.index()] != (epoch % 2 == 1)).collect();
+                Mirror::Given(&given)
+            }
+        };
+        let padding = augmentation.crop_padding;
+        let crops = Crops::draw(ids.len(), self.images.sides(), padding, mirror, &mut rng);
         self.images.augmented(&indices, &crops)
     }
 }
 
-/// The mean cross-entropy and its gradient with respect to the logits, `(softmax − one-hot) / N`.
-pub fn mean_cross_entropy(logits: &Tensor, labels: &[u32]) -> (Tensor, Tensor) {
+/// The mean cross-entropy and its gradient with respect to the logits, `(softmax − target) / N`. The target
+/// has 1 at the label; of that the part `smoothing` is spread evenly over all K classes.
+pub fn mean_cross_entropy(logits: &Tensor, labels: &[u32], smoothing: f64) -> (Tensor, Tensor) {
     let labels = on_device(labels, logits);
     let log_probabilities = logits.log_softmax(-1, logits.kind());
-    let loss = log_probabilities.nll_loss(&labels);
-    let errors = log_probabilities.exp() - labels.one_hot(logits.size()[1]).to_kind(logits.kind());
+    let mut loss = log_probabilities.nll_loss(&labels);
+    let mut target = labels.one_hot(logits.size()[1]).to_kind(logits.kind());
+    if smoothing > 0.0 {
+        loss = loss * (1.0 - smoothing) - log_probabilities.mean(logits.kind()) * smoothing;
+        target = target * (1.0 - smoothing) + smoothing / logits.size()[1] as f64;
+    }
+    let errors = log_probabilities.exp() - target;
     (loss, errors / labels.numel() as f64)
+}
+
+/// How a minibatch, or a part of one, passes.
+#[derive(Clone, Copy)]
+pub(crate) struct Pass<'a> {
+    pub(crate) network: &'a Network,
+    /// The part of each label that is spread over all classes.
+    pub(crate) smoothing: f64,
+    /// The stages before this one are frozen.
+    pub(crate) first: usize,
+}
+
+/// What came of it.
+pub(crate) struct Passed {
+    /// Examples × classes.
+    pub(crate) logits: Tensor,
+    /// Mean over the examples.
+    pub(crate) loss: Tensor,
+    /// Of the mean loss, for each parameter; none of the frozen ones.
+    pub(crate) gradients: Vec<Option<Tensor>>,
+}
+
+impl Pass<'_> {
+    /// Both passes of the examples `images`; moves the running statistics of `parameters`.
+    pub(crate) fn of(
+        self,
+        parameters: &Parameters,
+        working: &[Tensor],
+        images: &Tensor,
+        labels: &[u32],
+    ) -> Passed {
+        let weights = Weights { parameters, working };
+        let (logits, tape) = self.network.forward_recorded(&weights, images, Mode::Train);
+        let (loss, grad_logits) = mean_cross_entropy(&logits, labels, self.smoothing);
+        let mut gradient = BatchGradient::new(parameters);
+        self.network.backward_to(self.first, &weights, tape, &grad_logits, &mut gradient);
+        Passed { logits, loss, gradients: gradient.into_trained() }
+    }
 }
 
 /// The gradient of each example's cross-entropy with respect to its logits, `softmax − one-hot`.

@@ -95,11 +95,19 @@ fn mlp_agrees() {
     agrees("mlp", 128, COLOUR, 8);
 }
 
+#[test]
+fn airbench_agrees() {
+    agrees("airbench", 16, COLOUR, 8);
+    agrees("airbench", 5, GREY, 8);
+}
+
 /// In 32-bit floats a norm jumps where rounding opens or shuts a ReLU: examples are compared of which
-/// no ReLU's input is so near to 0.
+/// no ReLU's input is so near to 0. Where two numbers of a max-pool are all but equal it jumps as well, by
+/// less; each image has thousands of them, so that none is left out for that.
 #[test]
 fn norms_in_32_bit_floats_agree() {
-    for (name, width) in [("resnet8", 16), ("simple-cnn", 17)] {
+    let cases = [("resnet8", 16, 1e-5), ("simple-cnn", 17, 1e-5), ("airbench", 8, 1e-4)];
+    for (name, width, most) in cases {
         let case = Case::new(name, width, COLOUR, 32, 5);
         let answer = &python("grand.py", &[case.question()])[0];
         let compared: Vec<_> = compared(&case.single(), answer)
@@ -108,7 +116,7 @@ fn norms_in_32_bit_floats_agree() {
             .collect();
         assert!(compared.len() >= 16, "{name}: {} of 64 norms are compared", compared.len());
         for (found, expected, _) in compared {
-            assert!((found - expected).abs() <= 1e-5 * expected, "{name}: {found}, not {expected}");
+            assert!((found - expected).abs() <= most * expected, "{name}: {found}, not {expected}");
         }
     }
 }
@@ -203,13 +211,14 @@ fn linear(parameters: &mut Parameters) -> Stage {
     let cpu = (Kind::Double, Device::Cpu);
     Stage::Linear(Linear {
         weight: parameters.add("fc.weight".into(), Tensor::randn([3, 6], cpu)),
-        bias: parameters.add("fc.bias".into(), Tensor::randn([3], cpu)),
+        bias: Some(parameters.add("fc.bias".into(), Tensor::randn([3], cpu))),
+        factor: 1.0,
     })
 }
 
 #[test]
 fn a_parameter_without_a_rule_is_refused_by_name() {
-    let spec = NetworkSpec { name: "mlp".into(), width: 8 };
+    let spec = NetworkSpec::new("mlp", 8);
     let (network, mut parameters) = build(&spec, COLOUR, 1).unwrap();
     parameters.add("attention.weight".into(), Tensor::zeros([2, 2], (Kind::Float, Device::Cpu)));
     let weights = Weights { parameters: &parameters, working: parameters.values() };
@@ -221,7 +230,7 @@ fn a_parameter_without_a_rule_is_refused_by_name() {
 
 #[test]
 fn one_bad_example_does_not_poison_the_others() {
-    let spec = NetworkSpec { name: "resnet8".into(), width: 8 };
+    let spec = NetworkSpec::new("resnet8", 8);
     let (network, parameters) = build(&spec, COLOUR, 1).unwrap();
     let weights = Weights { parameters: &parameters, working: parameters.values() };
     let clean = Tensor::randn([3, 3, 32, 32], (Kind::Float, Device::Cpu));

@@ -71,6 +71,12 @@ fn mlp_agrees_with_its_jacobian() {
     agrees("mlp", 32, GREY);
 }
 
+/// A first layer of which the bias alone is trained, norms without scale, a last layer with a factor.
+#[test]
+fn airbench_agrees_with_its_jacobian() {
+    agrees("airbench", 4, GREY);
+}
+
 /// Bottlenecks: 1×1 convolutions.
 #[test]
 fn resnet50_agrees_with_its_jacobian() {

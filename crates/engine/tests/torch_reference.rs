@@ -13,7 +13,7 @@ use datadiet_engine::gradients::BatchGradient;
 use datadiet_engine::network::Mode;
 use datadiet_engine::networks::{Task, build};
 use datadiet_engine::trainer::{Trainer, mean_cross_entropy};
-use datadiet_store::Precision;
+use datadiet_store::{Activation, Muon, NetworkSpec, Precision, RunSpec, Schedule};
 use tch::{Kind, Tensor};
 
 const COLOUR: Task = Task { channels: 3, height: 32, width: 32, classes: 10 };
@@ -40,7 +40,7 @@ fn passes(case: &Case) -> Passes {
     let (weights, images) = (case.weights(), case.batch());
     let evaluated = case.network.forward(&weights, &images, Mode::Eval);
     let (trained, tape) = case.network.forward_recorded(&weights, &images, Mode::Train);
-    let (_, grad) = mean_cross_entropy(&trained, &case.labels);
+    let (_, grad) = mean_cross_entropy(&trained, &case.labels, 0.0);
     let mut gradient = BatchGradient::new(&case.parameters);
     case.network.backward(&weights, tape, &grad, &mut gradient);
     Passes { evaluated, trained, gradients: gradient.into_tensors() }
@@ -48,7 +48,12 @@ fn passes(case: &Case) -> Passes {
 
 /// Forward and backward pass in both modes against `tests/reference/logits.py`.
 fn agrees(name: &str, width: u32, task: Task) {
-    let cases = [11, 12].map(|seed| Case::new(name, width, task, 16, seed).disturbed());
+    agrees_with(NetworkSpec::new(name, width), task);
+}
+
+fn agrees_with(spec: NetworkSpec, task: Task) {
+    let name = &spec.name;
+    let cases = [11, 12].map(|seed| Case::of(spec.clone(), task, 16, seed).disturbed());
     let questions = cases.each_ref().map(Case::question);
     for (case, answer) in cases.iter().zip(python("logits.py", &questions)) {
         let single = case.single();
@@ -56,9 +61,8 @@ fn agrees(name: &str, width: u32, task: Task) {
             let found = passes(case);
             assert_close(name, &found.evaluated, &answer.get("logits_eval"), most);
             assert_close(name, &found.trained, &answer.get("logits_train"), most);
-            for (buffer, value) in
-                case.parameters.buffer_names().iter().zip(case.parameters.buffers())
-            {
+            let buffers = case.parameters.buffer_names().iter().zip(case.parameters.buffers());
+            for (buffer, value) in buffers.filter(|(_, value)| value.dim() == 1) {
                 let (layer, statistic) = buffer.rsplit_once('.').unwrap();
                 let expected = answer.get(&format!("{statistic}_after.{layer}"));
                 assert_close(buffer, value, &expected, most);
@@ -114,6 +118,26 @@ fn mlp_agrees() {
     agrees("mlp", 32, GREY);
 }
 
+#[test]
+fn airbench_agrees() {
+    agrees("airbench", 16, COLOUR);
+    agrees("airbench", 5, GREY);
+    agrees("airbench", 4, ODD);
+    agrees("airbench", 3, Task { channels: 2, height: 9, width: 11, classes: 3 });
+}
+
+#[test]
+fn every_network_agrees_with_any_activation() {
+    for activation in [Activation::Relu, Activation::Gelu, Activation::Silu] {
+        for (name, width) in
+            [("resnet8", 6), ("resnet50", 3), ("simple-cnn", 5), ("mlp", 9), ("airbench", 3)]
+        {
+            let activation = Some(activation);
+            agrees_with(NetworkSpec { activation, ..NetworkSpec::new(name, width) }, SMALL);
+        }
+    }
+}
+
 /// Gradients in 32-bit floats. The network and the batch are so small that no ReLU's input is near 0,
 /// which the reference says.
 #[test]
@@ -129,19 +153,37 @@ fn gradients_in_32_bit_floats_agree() {
     }
 }
 
-/// Every step of a training by our loop against PyTorch's optimiser, from the same weights, momentum
-/// and running statistics on the same batch.
 #[test]
 fn training_steps_agree() {
+    steps_agree(&spec("resnet8", 8, Precision::F32));
+}
+
+/// Muon, biases with a rate of their own, smoothed labels; without and with a first layer that stays.
+#[test]
+fn training_steps_of_a_fast_recipe_agree() {
+    let plain = spec("airbench", 4, Precision::F32);
+    let schedule = Schedule {
+        bias_rate: 0.25,
+        label_smoothing: 0.2,
+        muon: Some(Muon { rate: 0.24, momentum: 0.6 }),
+        ..plain.schedule.clone()
+    };
+    steps_agree(&RunSpec { schedule, ..plain.clone() });
+    let schedule = Schedule { bias_rate: 4.0, label_smoothing: 0.1, ..plain.schedule.clone() };
+    steps_agree(&RunSpec { schedule, ..plain });
+}
+
+/// Every step of a training by our loop against PyTorch's optimiser, from the same weights, momentum
+/// and running statistics on the same batch.
+fn steps_agree(spec: &RunSpec) {
     let raw = sample();
     let images = images(&raw, Kind::Double);
-    let spec = spec("resnet8", 8, Precision::F32);
     let task = Task { channels: 1, height: 28, width: 28, classes: 10 };
     let (network, parameters) = build(&spec.network, task, 3).unwrap();
     let parameters = parameters.cast(Kind::Double);
     let examples: Vec<ExampleId> = (0..raw.train.labels.len() as u32).map(ExampleId).collect();
     let mut trainer =
-        Trainer::new(network, parameters, &spec, &images, &raw.train.labels, &examples);
+        Trainer::new(network, parameters, spec, &images, &raw.train.labels, &examples);
     let state = |trainer: &Trainer<'_>| {
         let momentum = trainer.parameters.names().iter().zip(&trainer.momentum);
         let momentum = momentum.map(|(name, value)| (format!("momentum.{name}"), value.copy()));
@@ -160,6 +202,13 @@ fn training_steps_agree() {
         metadata.insert("lr".into(), batch.learning_rate.to_string());
         metadata.insert("momentum".into(), spec.schedule.momentum.to_string());
         metadata.insert("weight_decay".into(), spec.schedule.weight_decay.to_string());
+        metadata.insert("bias_rate".into(), spec.schedule.bias_rate.to_string());
+        metadata.insert("label_smoothing".into(), spec.schedule.label_smoothing.to_string());
+        if let Some(muon) = spec.schedule.muon {
+            let rate = muon.rate * batch.learning_rate / spec.schedule.learning_rate.peak();
+            metadata.insert("muon_rate".into(), rate.to_string());
+            metadata.insert("muon_momentum".into(), muon.momentum.to_string());
+        }
         questions.push(Question { metadata, tensors });
         let mut tensors = state(&trainer);
         tensors.push(("loss".into(), batch.loss));

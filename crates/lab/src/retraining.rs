@@ -139,5 +139,6 @@ pub(crate) fn shortened(schedule: &Schedule, fraction: f64) -> Schedule {
             milestones: milestones.iter().map(|&at| scaled(at)).collect(),
         },
     };
-    Schedule { steps, learning_rate, ..schedule.clone() }
+    let whitening_steps = schedule.whitening_steps.map(scaled);
+    Schedule { steps, learning_rate, whitening_steps, ..schedule.clone() }
 }

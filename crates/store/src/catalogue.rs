@@ -7,6 +7,7 @@
 //! | `resnet8`, `resnet14`, `resnet20` | three stages of 1, 2, 3 basic blocks, projection shortcuts | 16 |
 //! | `simple-cnn` | pairs of 3×3 convolutions with bias, w, 2w, 4w channels, the second of each pair with stride 2; no batch norm | 32 |
 //! | `mlp` | two hidden layers | 512 |
+//! | `airbench` | Jordan 2024 (arXiv 2404.00498): whitened 2×2 patches, then three groups of two convolutions of w, 4w, 4w channels, max-pool, batch norm without scale, GELU | 64 |
 
 use datadiet_core::nearest;
 
@@ -23,6 +24,7 @@ pub enum Architecture {
     ResNet50,
     SimpleCnn,
     Mlp,
+    Airbench,
 }
 
 /// An entry of the catalogue.
@@ -39,7 +41,7 @@ pub struct Entry {
 }
 
 /// All networks.
-pub const NETWORKS: [Entry; 7] = [
+pub const NETWORKS: [Entry; 8] = [
     entry(Architecture::ResNet8, "resnet8", 16, 4),
     entry(Architecture::ResNet14, "resnet14", 16, 4),
     entry(Architecture::ResNet20, "resnet20", 16, 4),
@@ -47,6 +49,7 @@ pub const NETWORKS: [Entry; 7] = [
     entry(Architecture::ResNet50, "resnet50", 64, 8),
     entry(Architecture::SimpleCnn, "simple-cnn", 32, 8),
     entry(Architecture::Mlp, "mlp", 512, 1),
+    entry(Architecture::Airbench, "airbench", 64, 9),
 ];
 
 const fn entry(

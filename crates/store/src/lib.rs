@@ -43,7 +43,7 @@ pub use run_folder::{RunFailure, RunFolder, RunResult, RunStatus, TimedAccuracy}
 pub use run_id::RunId;
 pub use run_lock::RunLock;
 pub use spec::{
-    Augmentation, DeviceKind, Labels, LearningRate, NetworkSpec, Precision, Recording, RunSpec,
-    Schedule, Spawn, Subset,
+    Activation, Augmentation, DeviceKind, Flip, Labels, LearningRate, Lookahead, Muon, NetworkSpec,
+    Precision, Recording, RunSpec, Schedule, Spawn, Subset, Views,
 };
 pub use store::Store;

@@ -30,6 +30,9 @@ pub struct RunSpec {
     pub schedule: Schedule,
     /// Random changes of the training images.
     pub augmentation: Augmentation,
+    /// What the network is shown of an image when it is tested; scores are of the image as it is.
+    #[serde(default, skip_serializing_if = "Views::is_plain")]
+    pub views: Views,
     /// Arithmetic.
     pub precision: Precision,
     /// What kind of device computes: results differ in the last bits.
@@ -129,6 +132,29 @@ pub struct NetworkSpec {
     pub name: String,
     /// Channels of its first stage (units of a hidden layer for `mlp`).
     pub width: u32,
+    /// Its nonlinearity, where it is not the network's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub activation: Option<Activation>,
+}
+
+impl NetworkSpec {
+    /// A network with the nonlinearity of its own.
+    pub fn new(name: impl Into<String>, width: u32) -> Self {
+        Self { name: name.into(), width, activation: None }
+    }
+}
+
+/// A nonlinearity.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Activation {
+    /// `max(x, 0)`.
+    Relu,
+    /// `x·Φ(x)`, Φ the standard normal distribution function (Hendrycks and Gimpel 2016), not the
+    /// approximation by tanh.
+    Gelu,
+    /// `x / (1 + exp(−x))`, also called swish (Elfwing et al. 2018).
+    Silu,
 }
 
 /// Stochastic gradient descent: how long, how fast.
@@ -144,8 +170,95 @@ pub struct Schedule {
     pub momentum: f64,
     /// Nesterov's form of momentum.
     pub nesterov: bool,
-    /// L2 penalty on all parameters, batch-norm scales and biases too.
+    /// L2 penalty on all parameters, batch-norm scales and biases too; not on those of Muon.
     pub weight_decay: f64,
+    /// Factor on the learning rate of biases and of batch-norm scales and shifts. Their penalty is
+    /// divided by it, so that a step takes the same part off all parameters.
+    #[serde(default = "one", skip_serializing_if = "is_one")]
+    pub bias_rate: f64,
+    /// Filters of convolutions descend by Muon instead.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub muon: Option<Muon>,
+    /// Weights are drawn back to their own past.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lookahead: Option<Lookahead>,
+    /// The part of each label that training spreads over all classes, in [0, 1). Scores are of the
+    /// labels as they are.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub label_smoothing: f64,
+    /// Examples that pass through the network at a time; none: the whole minibatch. Batch norm takes
+    /// the statistics of each such part for itself; gradients and running statistics are the means
+    /// over the parts, whatever the number of threads that share them out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub micro_batch: Option<u32>,
+    /// The bias of a whitened first layer trains for so many steps and then stays; none: to the end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub whitening_steps: Option<u64>,
+}
+
+impl Schedule {
+    /// Stochastic gradient descent on minibatches as they are and the labels as they are.
+    pub fn plain(
+        (steps, batch): (u64, u32),
+        learning_rate: LearningRate,
+        momentum: f64,
+        weight_decay: f64,
+    ) -> Self {
+        Self {
+            steps,
+            batch,
+            learning_rate,
+            momentum,
+            nesterov: momentum > 0.0,
+            weight_decay,
+            bias_rate: 1.0,
+            muon: None,
+            lookahead: None,
+            label_smoothing: 0.0,
+            micro_batch: None,
+            whitening_steps: None,
+        }
+    }
+}
+
+fn one() -> f64 {
+    1.0
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde calls it")]
+fn is_one(value: &f64) -> bool {
+    *value == 1.0
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde calls it")]
+fn is_zero(value: &f64) -> bool {
+    *value == 0.0
+}
+
+/// Descent by orthogonalised momentum, for filters (Jordan et al. 2024, as in `airbench94_muon`).
+///
+/// A filter bank W (C_out × C_in·k·k) is first scaled to the norm √C_out; then
+/// `W −= rate · orthogonal(G + momentum·B)` with B the momentum, `B = momentum·B + G`, and three
+/// Newton–Schulz iterations for the nearest half-orthogonal matrix. It has no L2 penalty.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Muon {
+    /// Length of a step where the learning rate is at its highest; it follows the same schedule.
+    pub rate: f64,
+    /// Momentum, Nesterov's.
+    pub momentum: f64,
+}
+
+/// Every few steps the weights and running statistics become their own moving average (Zhang et al.
+/// 2019, with the rising decay of Jordan 2024): after step t of T that `every` divides,
+/// `slow = d·slow + (1 − d)·fast` with `d = decay^every · (t/T)³`, and `fast = slow`; after the last
+/// step `fast = slow`. Scores and accuracies are of the slow weights, as training would give them if
+/// it ended there.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Lookahead {
+    /// Steps between two averages.
+    pub every: u64,
+    /// Decay a step, at the end of training, in [0, 1).
+    pub decay: f64,
 }
 
 /// The learning rate as a function of the step.
@@ -171,6 +284,13 @@ pub enum LearningRate {
 }
 
 impl LearningRate {
+    /// The highest rate.
+    pub fn peak(&self) -> f64 {
+        match self {
+            Self::Milestones { base: peak, .. } | Self::WarmUpLinear { peak, .. } => *peak,
+        }
+    }
+
     /// The rate used by step `step` (0-based) of `total`.
     pub fn at(&self, step: u64, total: u64) -> f64 {
         match self {
@@ -193,8 +313,74 @@ impl LearningRate {
 pub struct Augmentation {
     /// Pixels of reflected border before a random crop back to size; 0 for no crop.
     pub crop_padding: u32,
-    /// Mirror half of the images, left to right.
-    pub flip: bool,
+    /// Whether images are mirrored, left to right.
+    pub flip: Flip,
+}
+
+/// When a training image is mirrored. Written as `false`, `true` and `"alternating"`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "FlipForm", into = "FlipForm")]
+pub enum Flip {
+    /// Never.
+    Never,
+    /// Half of the images, drawn anew each time.
+    Random,
+    /// Half of the images, drawn once, in the first epoch; in every further one the other half of what
+    /// was mirrored in the one before (Jordan 2024): two epochs show each image both ways.
+    Alternating,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(untagged)]
+enum FlipForm {
+    Flag(bool),
+    Word(String),
+}
+
+impl From<Flip> for FlipForm {
+    fn from(flip: Flip) -> Self {
+        match flip {
+            Flip::Never => Self::Flag(false),
+            Flip::Random => Self::Flag(true),
+            Flip::Alternating => Self::Word("alternating".into()),
+        }
+    }
+}
+
+impl TryFrom<FlipForm> for Flip {
+    type Error = String;
+
+    fn try_from(form: FlipForm) -> Result<Self, String> {
+        match form {
+            FlipForm::Flag(false) => Ok(Self::Never),
+            FlipForm::Flag(true) => Ok(Self::Random),
+            FlipForm::Word(word) if word == "alternating" => Ok(Self::Alternating),
+            FlipForm::Word(word) => {
+                Err(format!("flip is true, false or \"alternating\", not {word:?}"))
+            }
+        }
+    }
+}
+
+/// What a network is shown of an image when it is tested; its logits are averaged.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Views {
+    /// The image.
+    #[default]
+    Plain,
+    /// The image and its mirror image.
+    Mirrored,
+    /// Half of the weight on these two, half on the same two shifted by one pixel up and left, and
+    /// down and right, from a reflected border (Jordan 2024): the rules of CIFAR-10's speed records.
+    MirroredShifted,
+}
+
+impl Views {
+    /// Whether it is the image alone.
+    pub fn is_plain(&self) -> bool {
+        *self == Self::Plain
+    }
 }
 
 /// Arithmetic of a run.
@@ -252,5 +438,30 @@ mod tests {
         assert_eq!(rate.at(23_399, 78_000), 0.1);
         assert!((rate.at(23_400, 78_000) - 0.02).abs() < 1e-12);
         assert!((rate.at(77_999, 78_000) - 0.0008).abs() < 1e-12);
+    }
+
+    #[test]
+    fn what_is_as_it_always_was_is_not_written() {
+        let rate = LearningRate::WarmUpLinear { peak: 0.1, warm_up: 0 };
+        let schedule = Schedule::plain((10, 4), rate, 0.9, 0.0);
+        let text = serde_json::to_string(&schedule).unwrap();
+        assert!(text.ends_with(r#""momentum":0.9,"nesterov":true,"weight_decay":0.0}"#), "{text}");
+        assert_eq!(serde_json::from_str::<Schedule>(&text).unwrap(), schedule);
+        let network = serde_json::to_string(&NetworkSpec::new("resnet8", 16)).unwrap();
+        assert_eq!(network, r#"{"name":"resnet8","width":16}"#);
+    }
+
+    #[test]
+    fn flips_are_written_as_they_were_and_read_back() {
+        let forms = [
+            (Flip::Never, "false"),
+            (Flip::Random, "true"),
+            (Flip::Alternating, r#""alternating""#),
+        ];
+        for (flip, text) in forms {
+            assert_eq!(serde_json::to_string(&flip).unwrap(), text);
+            assert_eq!(serde_json::from_str::<Flip>(text).unwrap(), flip);
+        }
+        assert!(serde_json::from_str::<Flip>(r#""sometimes""#).is_err());
     }
 }

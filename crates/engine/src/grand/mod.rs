@@ -8,7 +8,8 @@
 //! squared norm is a sum over layers, and a layer's part needs `a` and `δ` alone:
 //!
 //! ```text
-//! linear       dW = δ aᵀ              ‖dW‖² = ‖δ‖² ‖a‖²,   ‖db‖² = ‖δ‖²
+//! linear       dW = δ aᵀ              ‖dW‖² = ‖δ‖² ‖a‖²,   ‖db‖² = ‖δ‖²   δ in front of its factor
+//! first layer  db = Σ_p δ_p           of a whitened one; its filters are not trained
 //! batch norm   dγ = Σ_p δ_p x̂_p      dβ = Σ_p δ_p          p: positions, x̂: the normalised input
 //! convolution  dW = Σ_p δ_p a_pᵀ      a_p: the K = C_in·k² inputs that the filter sees at p
 //!    direct    form dW of one example (C_out × K), add its squares, forget it
@@ -18,7 +19,8 @@
 //! With few positions and many channels the Gram form is much cheaper, with many positions the
 //! direct one: `rule::choose` decides for every layer. Neither unfolds the input on the processor.
 //!
-//! The scope is a part of the score: [`ExampleNorms::all`] is over all parameters; over the last
+//! The scope is a part of the score: [`ExampleNorms::all`] is over all parameters that the run trains at any
+//! time, those that it has frozen by then too, so that the scores of two times compare; over the last
 //! layer only it is another score (DeepCore's), [`ExampleNorms::last_layer`].
 //!
 //! Not here: expectation over initialisations, which is the mean over replicas.

@@ -60,8 +60,9 @@ pub(crate) fn last_layer_norms(
     images: &Tensor,
     labels: &[u32],
 ) -> Vec<f64> {
-    let (logits, features) = network.forward_to_last_layer(weights, images);
-    to_vec(&linear_squares(&features, &error_vectors(&logits, labels)).sqrt())
+    let (logits, features, layer) = network.forward_to_last_layer(weights, images);
+    let grad = layer.in_front_of_factor(error_vectors(&logits, labels));
+    to_vec(&linear_squares(layer, &features, &grad).sqrt())
 }
 
 /// Bytes that the passes need for one example: what the forward pass keeps, and the gradients under

@@ -3,7 +3,7 @@
 use tch::Tensor;
 
 use super::convolution;
-use crate::layers::{BatchNorm, Conv2d, Linear, NormTap};
+use crate::layers::{BatchNorm, Conv2d, Linear, NormTap, Whitening};
 use crate::network::{ParameterVisitor, Weights};
 use crate::parameters::{ParamId, Parameters};
 use crate::precision::widened;
@@ -47,20 +47,28 @@ impl ParameterVisitor for SquaredNorms {
     }
 
     fn linear(&mut self, layer: &Linear, input: &Tensor, grad: &Tensor) {
-        let squares = linear_squares(input, grad);
-        self.add(&squares, &[Some(layer.weight), Some(layer.bias)]);
+        let squares = linear_squares(layer, input, grad);
+        self.add(&squares, &[Some(layer.weight), layer.bias]);
         self.last_layer.get_or_insert(squares);
     }
 
     fn norm(&mut self, layer: &BatchNorm, tap: NormTap) {
-        let squares = rows(&tap.scale) + rows(&tap.shift);
-        self.add(&squares, &[Some(layer.scale), Some(layer.shift)]);
+        let mut squares = rows(&tap.shift);
+        if layer.scale.is_some() {
+            squares += rows(&tap.scale);
+        }
+        self.add(&squares, &[layer.scale, Some(layer.shift)]);
+    }
+
+    fn whitening(&mut self, layer: &Whitening, grad: &Tensor) {
+        self.add(&rows(&Whitening::grad_bias(grad)), &[Some(layer.bias)]);
     }
 }
 
-/// `‖δ‖² (‖a‖² + 1)`: weight and bias.
-pub(crate) fn linear_squares(input: &Tensor, grad: &Tensor) -> Tensor {
-    rows(grad) * (rows(input) + 1.0)
+/// `‖δ‖² (‖a‖² + 1)`: weight and bias; without bias `‖δ‖² ‖a‖²`. `grad` is in front of the layer's factor.
+pub(crate) fn linear_squares(layer: &Linear, input: &Tensor, grad: &Tensor) -> Tensor {
+    let bias = if layer.bias.is_some() { 1.0 } else { 0.0 };
+    rows(grad) * (rows(input) + bias)
 }
 
 /// Sum of squares of each row.

@@ -159,7 +159,7 @@ mod tests {
     fn a_training_pass_copies_nothing() {
         let task = Task { channels: 3, height: 12, width: 12, classes: 4 };
         for name in ["resnet8", "resnet50", "simple-cnn"] {
-            let spec = NetworkSpec { name: name.into(), width: 8 };
+            let spec = NetworkSpec::new(name, 8);
             let (network, parameters) = build(&spec, task, 0).unwrap();
             for kind in [Kind::Float, Bf16::KIND] {
                 let working = parameters.working_copy(kind);

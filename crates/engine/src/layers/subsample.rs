@@ -44,7 +44,7 @@ fn add_on_host<E: Element>(x: &mut Tensor, stride: i64, values: &Tensor) {
     kernel::add(make_mut::<E>(x), sides, stride as usize, slice::<E>(values));
 }
 
-fn sides(x: &Tensor) -> Sides {
+pub(super) fn sides(x: &Tensor) -> Sides {
     let (n, c, h, w) = x.size4().expect("N×C×H×W");
     let [images, channels, height, width] = [n, c, h, w].map(|side| side as usize);
     Sides { images, height, width, channels }

@@ -1,5 +1,6 @@
 //! Adds layers with names and initial values.
 
+use datadiet_store::Activation;
 use tch::{Device, Kind, Tensor};
 
 use crate::aten::ConvShape;
@@ -7,15 +8,25 @@ use crate::layers::{BatchNorm, Conv2d, Linear};
 use crate::network::Stage;
 use crate::parameters::Parameters;
 
-const CPU: (Kind, Device) = (Kind::Float, Device::Cpu);
+pub(super) const CPU: (Kind, Device) = (Kind::Float, Device::Cpu);
+
+/// Weight of the newest batch in running statistics, PyTorch's default (0.9 in the paper's convention).
+const MOMENTUM: f64 = 0.1;
 
 /// Collects the parameters of the layers that it makes.
 #[derive(Default)]
 pub(crate) struct Builder {
     pub(crate) parameters: Parameters,
+    /// The nonlinearity asked for.
+    pub(crate) activation: Option<Activation>,
 }
 
 impl Builder {
+    /// The nonlinearity of a network that has ReLUs where nothing is asked for.
+    pub(crate) fn relu(&self) -> Activation {
+        self.activation.unwrap_or(Activation::Relu)
+    }
+
     /// Convolution with k×k filters that keeps the size at stride 1, He normal (fan-out).
     pub(crate) fn conv(
         &mut self,
@@ -41,10 +52,12 @@ impl Builder {
         let parameters = &mut self.parameters;
         let (zeros, ones) = (|| Tensor::zeros([channels], CPU), || Tensor::ones([channels], CPU));
         BatchNorm {
-            scale: parameters.add(format!("{name}.weight"), ones()),
+            scale: Some(parameters.add(format!("{name}.weight"), ones())),
             shift: parameters.add(format!("{name}.bias"), zeros()),
-            mean: parameters.add_buffer(format!("{name}.running_mean"), zeros()),
-            variance: parameters.add_buffer(format!("{name}.running_var"), ones()),
+            mean: parameters.add_buffer(format!("{name}.running_mean"), zeros(), Some(MOMENTUM)),
+            variance: parameters.add_buffer(format!("{name}.running_var"), ones(), Some(MOMENTUM)),
+            epsilon: 1e-5,
+            momentum: MOMENTUM,
         }
     }
 
@@ -54,7 +67,8 @@ impl Builder {
         let uniform = |size: &[i64]| (Tensor::rand(size, CPU) * 2.0 - 1.0) * bound;
         Stage::Linear(Linear {
             weight: self.parameters.add(format!("{name}.weight"), uniform(&[outputs, inputs])),
-            bias: self.parameters.add(format!("{name}.bias"), uniform(&[outputs])),
+            bias: Some(self.parameters.add(format!("{name}.bias"), uniform(&[outputs]))),
+            factor: 1.0,
         })
     }
 }

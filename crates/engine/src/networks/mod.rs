@@ -1,8 +1,9 @@
 //! Builds the networks of the catalogue ([`datadiet_store::catalogue`]).
 //!
 //! Filters start as He normal (fan-out), fully connected layers as PyTorch's default, batch-norm
-//! scales as 1: torchvision's choice.
+//! scales as 1: torchvision's choice. `airbench` has its own.
 
+mod airbench;
 mod builder;
 mod mlp;
 mod resnet;
@@ -47,9 +48,10 @@ pub fn build(
         Architecture::ResNet50 => resnet::resnet50,
         Architecture::SimpleCnn => simple_cnn::build,
         Architecture::Mlp => mlp::build,
+        Architecture::Airbench => airbench::build,
     };
     tch::manual_seed(seed);
-    let mut builder = Builder::default();
+    let mut builder = Builder { activation: spec.activation, ..Builder::default() };
     let network = build(&mut builder, task, i64::from(spec.width));
     Ok((network, builder.parameters))
 }

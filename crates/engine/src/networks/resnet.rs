@@ -44,7 +44,7 @@ pub(crate) fn resnet50(builder: &mut Builder, task: Task, width: i64) -> Network
 fn resnet(builder: &mut Builder, task: Task, width: i64, kind: Block, depths: &[usize]) -> Network {
     let mut stages = vec![
         builder.conv("conv1", (task.channels, width), 3, 1, false),
-        Stage::Norm { norm: builder.norm("bn1", width), relu: true },
+        Stage::Norm { norm: builder.norm("bn1", width), activation: Some(builder.relu()) },
     ];
     let mut inputs = width;
     for (stage, &depth) in depths.iter().enumerate() {
@@ -90,14 +90,14 @@ fn block(
         ));
         let made = builder.norm(&format!("{name}.bn{number}"), outputs);
         if number < last {
-            body.push(Stage::Norm { norm: made, relu: true });
+            body.push(Stage::Norm { norm: made, activation: Some(builder.relu()) });
         } else {
             norm = Some(made);
         }
     }
     let norm = norm.expect("a block has convolutions");
     let shortcut = shortcut(builder, name, inputs, outputs, stride);
-    Stage::Residual(Residual { body, norm, stride, shortcut })
+    Stage::Residual(Residual { body, norm, stride, shortcut, activation: builder.relu() })
 }
 
 /// The projection, behind the block's own subsampling.
@@ -113,6 +113,9 @@ fn shortcut(
     }
     vec![
         builder.conv(&format!("{name}.downsample.0"), (inputs, outputs), 1, 1, false),
-        Stage::Norm { norm: builder.norm(&format!("{name}.downsample.1"), outputs), relu: false },
+        Stage::Norm {
+            norm: builder.norm(&format!("{name}.downsample.1"), outputs),
+            activation: None,
+        },
     ]
 }

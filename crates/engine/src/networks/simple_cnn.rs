@@ -9,9 +9,9 @@ pub(crate) fn build(builder: &mut Builder, task: Task, width: i64) -> Network {
     for (pair, outputs) in [width, 2 * width, 4 * width].into_iter().enumerate() {
         let number = pair + 1;
         stages.push(builder.conv(&format!("conv{number}a"), (inputs, outputs), 3, 1, true));
-        stages.push(Stage::Relu);
+        stages.push(Stage::Activation(builder.relu()));
         stages.push(builder.conv(&format!("conv{number}b"), (outputs, outputs), 3, 2, true));
-        stages.push(Stage::Relu);
+        stages.push(Stage::Activation(builder.relu()));
         inputs = outputs;
     }
     stages.push(Stage::MeanPool);

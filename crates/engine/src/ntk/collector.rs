@@ -6,7 +6,7 @@ use tch::Tensor;
 
 use super::convolution;
 use super::gram::products;
-use crate::layers::{BatchNorm, Conv2d, Linear, NormTap, bytes_of};
+use crate::layers::{BatchNorm, Conv2d, Linear, NormTap, Whitening, bytes_of};
 use crate::network::{ParameterVisitor, Weights};
 use crate::parameters::{ParamId, Parameters};
 use crate::precision::widened;
@@ -16,9 +16,9 @@ pub(crate) enum Layer {
     /// Filters see a part of the input at a time.
     Conv { layer: Conv2d, input: Tensor, grads: Vec<Tensor> },
     /// Every output sees the whole input.
-    Linear { input: Tensor, grads: Vec<Tensor> },
+    Linear { input: Tensor, bias: bool, grads: Vec<Tensor> },
     /// Gradients themselves, m × parameters, one a class.
-    Norm { grads: Vec<Tensor> },
+    Own { grads: Vec<Tensor> },
 }
 
 /// Layers in the order of the backward pass, from one on for as long as the memory lasts.
@@ -85,7 +85,7 @@ impl Collector {
             }
         }
         if self.range.contains(&index) {
-            let (Layer::Conv { grads, .. } | Layer::Linear { grads, .. } | Layer::Norm { grads }) =
+            let (Layer::Conv { grads, .. } | Layer::Linear { grads, .. } | Layer::Own { grads }) =
                 &mut self.layers[index - self.range.start];
             grads.push(grad.copy());
         }
@@ -100,17 +100,22 @@ impl ParameterVisitor for Collector {
     }
 
     fn linear(&mut self, layer: &Linear, input: &Tensor, grad: &Tensor) {
-        let new = || Layer::Linear { input: input.shallow_clone(), grads: vec![] };
-        self.visit(&[Some(layer.weight), Some(layer.bias)], new, grad);
+        let bias = layer.bias.is_some();
+        let new = || Layer::Linear { input: input.shallow_clone(), bias, grads: vec![] };
+        self.visit(&[Some(layer.weight), layer.bias], new, grad);
     }
 
     fn norm(&mut self, layer: &BatchNorm, tap: NormTap) {
-        let grad = Tensor::cat(&[&tap.scale, &tap.shift], 1);
-        self.visit(
-            &[Some(layer.scale), Some(layer.shift)],
-            || Layer::Norm { grads: vec![] },
-            &grad,
-        );
+        let grad = match layer.scale {
+            Some(_) => Tensor::cat(&[&tap.scale, &tap.shift], 1),
+            None => tap.shift,
+        };
+        self.visit(&[layer.scale, Some(layer.shift)], || Layer::Own { grads: vec![] }, &grad);
+    }
+
+    fn whitening(&mut self, layer: &Whitening, grad: &Tensor) {
+        let grad = Whitening::grad_bias(grad);
+        self.visit(&[Some(layer.bias)], || Layer::Own { grads: vec![] }, &grad);
     }
 }
 
@@ -122,8 +127,8 @@ impl Layer {
                 let weight = &weights.working[layer.weight.0];
                 convolution::gram(&layer, weight, &input, &by_example(grads), scratch)
             }
-            Self::Linear { input, grads } => linear(&input, &by_example(grads)),
-            Self::Norm { grads } => products(&by_example(grads).flatten(0, 1)),
+            Self::Linear { input, bias, grads } => linear(&input, bias, &by_example(grads)),
+            Self::Own { grads } => products(&by_example(grads).flatten(0, 1)),
         }
     }
 }
@@ -133,10 +138,10 @@ fn by_example(grads: Vec<Tensor>) -> Tensor {
     widened(&Tensor::stack(&grads, 1))
 }
 
-/// Weight and bias: `(δ_ik · δ_jl) (a_i · a_j + 1)`.
-fn linear(input: &Tensor, grads: &Tensor) -> Tensor {
+/// Weight and bias: `(δ_ik · δ_jl) (a_i · a_j + 1)`; without bias `(δ_ik · δ_jl) (a_i · a_j)`.
+fn linear(input: &Tensor, bias: bool, grads: &Tensor) -> Tensor {
     let classes = grads.size()[1];
-    let inputs = products(&widened(input)) + 1.0;
+    let inputs = products(&widened(input)) + if bias { 1.0 } else { 0.0 };
     let each = |x: Tensor, axis: i64| x.repeat_interleave_self_int(classes, axis, None);
     products(&grads.flatten(0, 1)) * each(each(inputs, 0), 1)
 }

@@ -15,8 +15,8 @@ use datadiet_engine::network::{Network, Weights};
 use datadiet_engine::networks::{Task, build};
 use datadiet_engine::parameters::Parameters;
 use datadiet_store::{
-    Augmentation, DeviceKind, Labels, LearningRate, NetworkSpec, Precision, Recording, RunSpec,
-    Schedule, Subset,
+    Augmentation, DeviceKind, Flip, Labels, LearningRate, NetworkSpec, Precision, Recording,
+    RunSpec, Schedule, Subset, Views,
 };
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use tch::{Device, Kind, Tensor};
@@ -47,11 +47,20 @@ pub struct Case {
 impl Case {
     /// The network at initialisation, and so many examples.
     pub fn new(name: &str, width: u32, task: Task, examples: i64, seed: i64) -> Self {
-        let spec = NetworkSpec { name: name.into(), width };
+        Self::of(NetworkSpec::new(name, width), task, examples, seed)
+    }
+
+    /// The same for any specification of a network. Filters that are not trained are noise.
+    pub fn of(spec: NetworkSpec, task: Task, examples: i64, seed: i64) -> Self {
         let turn = GENERATOR.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
         let (network, parameters) = build(&spec, task, seed).unwrap();
         let shape = [examples, task.channels, task.height, task.width];
         let images = Tensor::randn(shape, (Kind::Float, Device::Cpu));
+        for filters in parameters.buffers().iter().filter(|buffer| buffer.dim() == 4) {
+            filters
+                .shallow_clone()
+                .copy_(&Tensor::randn(filters.size(), (Kind::Float, Device::Cpu)));
+        }
         drop(turn);
         let labels = (0..examples as u32).map(|i| i % task.classes as u32).collect();
         let parameters = parameters.cast(Kind::Double);
@@ -65,7 +74,7 @@ impl Case {
             let noise = Tensor::rand(x.size(), (Kind::Float, Device::Cpu)) * (high - low) + low;
             x.shallow_clone().copy_(&noise);
         };
-        for buffer in self.parameters.buffers() {
+        for buffer in self.parameters.buffers().iter().filter(|buffer| buffer.dim() == 1) {
             draw(buffer, 0.5, 1.5);
         }
         for value in self.parameters.values().iter().filter(|value| value.dim() == 1) {
@@ -122,14 +131,18 @@ pub fn named(parameters: &Parameters) -> Named {
 
 /// Metadata that says which network to build.
 pub fn describe(spec: &NetworkSpec, task: Task) -> HashMap<String, String> {
-    HashMap::from([
+    let mut metadata = HashMap::from([
         ("network".into(), spec.name.clone()),
         ("width".into(), spec.width.to_string()),
         ("channels".into(), task.channels.to_string()),
         ("height".into(), task.height.to_string()),
         ("width_px".into(), task.width.to_string()),
         ("classes".into(), task.classes.to_string()),
-    ])
+    ]);
+    if let Some(activation) = spec.activation {
+        metadata.insert("activation".into(), format!("{activation:?}").to_lowercase());
+    }
+    metadata
 }
 
 /// What a reference script is asked.
@@ -223,16 +236,15 @@ pub fn spec(network: &str, width: u32, precision: Precision) -> RunSpec {
         labels: Labels::Original,
         subset: Subset::Full,
         validation: None,
-        network: NetworkSpec { name: network.into(), width },
-        schedule: Schedule {
-            steps: 20,
-            batch: 64,
-            learning_rate: LearningRate::WarmUpLinear { peak: 0.05, warm_up: 4 },
-            momentum: 0.9,
-            nesterov: true,
-            weight_decay: 5e-4,
-        },
-        augmentation: Augmentation { crop_padding: 0, flip: false },
+        network: NetworkSpec::new(network, width),
+        schedule: Schedule::plain(
+            (20, 64),
+            LearningRate::WarmUpLinear { peak: 0.05, warm_up: 4 },
+            0.9,
+            5e-4,
+        ),
+        augmentation: Augmentation { crop_padding: 0, flip: Flip::Never },
+        views: Views::Plain,
         precision,
         device: DeviceKind::Cpu,
         threads: 1,

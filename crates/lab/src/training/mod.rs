@@ -5,8 +5,8 @@ mod options;
 use datadiet_core::isa::Avx512Bf16;
 use datadiet_data::{Dataset, LabelNoise};
 use datadiet_store::{
-    Augmentation, DeviceKind, Labels, LearningRate, ListRef, NetworkSpec, Precision, Recording,
-    RunSpec, Schedule, Store, Subset, catalogue,
+    Augmentation, DeviceKind, Flip, Labels, LearningRate, ListRef, NetworkSpec, Precision,
+    Recording, RunSpec, Schedule, Store, Subset, Views, catalogue,
 };
 
 pub use options::{DeviceChoice, PrecisionChoice, ScheduleKind, TrainingOptions};
@@ -63,6 +63,7 @@ impl Training {
             network: network(options, dataset)?,
             schedule: schedule(options, batch, steps, per_epoch)?,
             augmentation: augmentation(options, dataset)?,
+            views: Views::Plain,
             precision: precision(options),
             device: device(options),
             threads: positive("--threads", options.threads, 1)?,
@@ -170,7 +171,7 @@ fn network(options: &TrainingOptions, dataset: &Dataset) -> Result<NetworkSpec, 
         Some(width) => width,
         None => catalogue::find(&name)?.default_width,
     };
-    let spec = NetworkSpec { name, width };
+    let spec = NetworkSpec::new(name, width);
     spec.check(dataset.height(), dataset.width())?;
     Ok(spec)
 }
@@ -203,7 +204,7 @@ fn schedule(
             milestones: [0.3, 0.6, 0.8].map(|at| (at * steps as f64).round() as u64).to_vec(),
         },
     };
-    Ok(Schedule { steps, batch, learning_rate, momentum, nesterov: momentum > 0.0, weight_decay })
+    Ok(Schedule::plain((steps, batch), learning_rate, momentum, weight_decay))
 }
 
 fn augmentation(options: &TrainingOptions, dataset: &Dataset) -> Result<Augmentation, LabError> {
@@ -213,7 +214,9 @@ fn augmentation(options: &TrainingOptions, dataset: &Dataset) -> Result<Augmenta
         crop_padding < side,
         "--crop-padding {crop_padding} must be smaller than the images' side of {side} pixels"
     );
-    Ok(Augmentation { crop_padding, flip: options.flip.unwrap_or(TrainingOptions::FLIP) })
+    let flip =
+        if options.flip.unwrap_or(TrainingOptions::FLIP) { Flip::Random } else { Flip::Never };
+    Ok(Augmentation { crop_padding, flip })
 }
 
 fn precision(options: &TrainingOptions) -> Precision {

@@ -8,9 +8,10 @@ use std::path::{Path, PathBuf};
 
 use datadiet_core::ScoreKind;
 use datadiet_store::{
-    Augmentation, DeviceKind, KernelDistance, Labels, LearningRate, ListRef, Measured, Measurement,
-    MeasurementFolder, NetworkSpec, Precision, Recording, RunFailure, RunFolder, RunId, RunResult,
-    RunSpec, RunStatus, Schedule, Store, StoreError, Subset, TimedAccuracy,
+    Augmentation, DeviceKind, Flip, KernelDistance, Labels, LearningRate, ListRef, Measured,
+    Measurement, MeasurementFolder, NetworkSpec, Precision, Recording, RunFailure, RunFolder,
+    RunId, RunResult, RunSpec, RunStatus, Schedule, Store, StoreError, Subset, TimedAccuracy,
+    Views,
 };
 use datadiet_table::{Column, DataRef, FileError, Table, write_atomically};
 
@@ -242,16 +243,18 @@ fn spec() -> RunSpec {
         labels: Labels::Listed(ListRef::of(&LABELS)),
         subset: Subset::Listed(ListRef::of(&IDS)),
         validation: None,
-        network: NetworkSpec { name: "mlp".into(), width: 8 },
+        network: NetworkSpec::new("mlp", 8),
         schedule: Schedule {
-            steps: 10,
-            batch: 4,
-            learning_rate: LearningRate::WarmUpLinear { peak: 0.1, warm_up: 2 },
-            momentum: 0.9,
             nesterov: false,
-            weight_decay: 0.0,
+            ..Schedule::plain(
+                (10, 4),
+                LearningRate::WarmUpLinear { peak: 0.1, warm_up: 2 },
+                0.9,
+                0.0,
+            )
         },
-        augmentation: Augmentation { crop_padding: 0, flip: false },
+        augmentation: Augmentation { crop_padding: 0, flip: Flip::Never },
+        views: Views::Plain,
         precision: Precision::F32,
         device: DeviceKind::Cpu,
         threads: 1,

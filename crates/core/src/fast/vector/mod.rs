@@ -9,7 +9,11 @@ pub(super) use x86::Totals;
 
 use half::f16;
 
-use super::{element::Element, sums::Sums};
+use super::{
+    element::Element,
+    exp::{clamp, exp_clamped},
+    sums::Sums,
+};
 use crate::isa::{LANES, Scalar};
 
 /// One number a lane.
@@ -42,6 +46,12 @@ pub trait Vector: Copy {
     #[inline(always)]
     fn direct<E: Element>(self, _: &[E], _label: u32, _: &mut Sums, _lane: usize) -> bool {
         false
+    }
+
+    /// `exp(x)` of x ≤ 0, and 0 where it is below 2⁻¹²⁶; of NaN it is 0.
+    #[inline(always)]
+    fn exp(self, x: f32) -> f32 {
+        exp_clamped(self, clamp(x))
     }
 
     /// `a·b + c`, with one rounding where that is an instruction and with two elsewhere.

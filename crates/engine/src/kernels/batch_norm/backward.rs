@@ -4,20 +4,22 @@
 use std::ops::Range;
 
 use datadiet_core::isa::{Isa, Kernel, LANES, dispatch};
+use datadiet_store::Activation;
 
 use super::Affine;
 use super::tile::{Tile, add, floats, load, store, tiles};
 use crate::kernels::Element;
+use crate::kernels::activation::{GELU, NONE, RELU, SILU, carried_back};
 
-/// Where the ReLU was open.
+/// How the gradient behind the activation becomes the one in front of it.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Gate<'a, E> {
-    /// There was no ReLU.
+    /// There was no activation, or the gradient is carried back already.
     Open,
-    /// Where `z·scale + shift > 0`.
-    Recompute,
-    /// Where this output is positive.
-    Output(&'a [E]),
+    /// By the slope of the activation at `z·scale + shift`.
+    Recompute(Activation),
+    /// By its slope at these numbers: what went into it, or of a ReLU what came out of it.
+    At(Activation, &'a [E]),
 }
 
 impl<E> Gate<'_, E> {
@@ -25,16 +27,17 @@ impl<E> Gate<'_, E> {
     pub(crate) fn of(&self, part: Range<usize>) -> Gate<'_, E> {
         match self {
             Gate::Open => Gate::Open,
-            Gate::Recompute => Gate::Recompute,
-            Gate::Output(output) => Gate::Output(&output[part]),
+            Gate::Recompute(activation) => Gate::Recompute(*activation),
+            Gate::At(activation, places) => Gate::At(*activation, &places[part]),
         }
     }
-}
 
-/// The cases of [`Gate`] as constants: the loops are compiled once for each, without branches.
-const OPEN: u8 = 0;
-const RECOMPUTE: u8 = 1;
-const OUTPUT: u8 = 2;
+    /// Whether [`grad_sums`] replaces the gradient by the one that it carried back: where the shortcut of a
+    /// residual block needs it too, or the slope takes long to compute again.
+    pub(crate) fn is_kept(&self) -> bool {
+        !matches!(self, Gate::Open | Gate::Recompute(Activation::Relu))
+    }
+}
 
 /// Sums over rows that the backward pass needs.
 #[derive(Clone, Debug, PartialEq)]
@@ -47,8 +50,8 @@ pub(crate) struct GradSums {
 
 /// The sums of the backward pass, `(Σ g, Σ g·x̂)`.
 ///
-/// With [`Gate::Output`], `grad` is replaced by the gated gradient `g` on the way, because the
-/// shortcut of a residual block needs it too; otherwise it is left as it was.
+/// Where [`Gate::is_kept`], `grad` is replaced by the carried-back gradient `g` on the way; otherwise it
+/// is left as it was.
 pub(crate) fn grad_sums<E: Element>(
     grad: &mut [E],
     z: &[E],
@@ -57,10 +60,27 @@ pub(crate) fn grad_sums<E: Element>(
     inv_std: &[f32],
     gate: Gate<'_, E>,
 ) -> GradSums {
+    let y: &[E] = if let Gate::At(_, places) = gate { places } else { &[] };
     let (shift, scale) = match gate {
-        Gate::Open => dispatch(Sums::<E, OPEN> { grad, z, affine, mean, y: &[] }),
-        Gate::Recompute => dispatch(Sums::<E, RECOMPUTE> { grad, z, affine, mean, y: &[] }),
-        Gate::Output(y) => dispatch(Sums::<E, OUTPUT> { grad, z, affine, mean, y }),
+        Gate::Open => dispatch(Sums::<E, NONE, false> { grad, z, affine, mean, y }),
+        Gate::Recompute(Activation::Relu) => {
+            dispatch(Sums::<E, RELU, false> { grad, z, affine, mean, y })
+        }
+        Gate::Recompute(Activation::Gelu) => {
+            dispatch(Sums::<E, GELU, false> { grad, z, affine, mean, y })
+        }
+        Gate::Recompute(Activation::Silu) => {
+            dispatch(Sums::<E, SILU, false> { grad, z, affine, mean, y })
+        }
+        Gate::At(Activation::Relu, _) => {
+            dispatch(Sums::<E, RELU, true> { grad, z, affine, mean, y })
+        }
+        Gate::At(Activation::Gelu, _) => {
+            dispatch(Sums::<E, GELU, true> { grad, z, affine, mean, y })
+        }
+        Gate::At(Activation::Silu, _) => {
+            dispatch(Sums::<E, SILU, true> { grad, z, affine, mean, y })
+        }
     };
     GradSums {
         shift: shift.iter().map(|&sum| sum as f32).collect(),
@@ -69,7 +89,7 @@ pub(crate) fn grad_sums<E: Element>(
 }
 
 /// `Σ g` and `Σ g·(z − μ)` of each channel.
-struct Sums<'a, E, const GATE: u8> {
+struct Sums<'a, E, const ACT: u8, const AT: bool> {
     grad: &'a mut [E],
     z: &'a [E],
     affine: &'a Affine,
@@ -77,20 +97,22 @@ struct Sums<'a, E, const GATE: u8> {
     y: &'a [E],
 }
 
-impl<E: Element, const GATE: u8> Kernel for Sums<'_, E, GATE> {
+impl<E: Element, const ACT: u8, const AT: bool> Kernel for Sums<'_, E, ACT, AT> {
     type Output = (Vec<f64>, Vec<f64>);
 
     #[inline(always)]
-    fn run<I: Isa>(self, _: I) -> Self::Output {
+    fn run<I: Isa>(self, isa: I) -> Self::Output {
         let Self { grad, z, affine, mean, y } = self;
         let channels = affine.scale.len();
         let (mut sum, mut product) = (vec![0f64; channels], vec![0f64; channels]);
         for Tile { rows, channel, full } in tiles::<E>(z.len(), channels) {
             let sums = (&mut sum[..], &mut product[..]);
             if full {
-                sums_tile::<E, LANES, GATE>(grad, z, affine, mean, y, rows, channel, sums);
+                sums_tile::<I, E, LANES, ACT, AT>(
+                    isa, grad, z, affine, mean, y, rows, channel, sums,
+                );
             } else {
-                sums_tile::<E, 1, GATE>(grad, z, affine, mean, y, rows, channel, sums);
+                sums_tile::<I, E, 1, ACT, AT>(isa, grad, z, affine, mean, y, rows, channel, sums);
             }
         }
         (sum, product)
@@ -100,7 +122,8 @@ impl<E: Element, const GATE: u8> Kernel for Sums<'_, E, GATE> {
 /// Adds `Σ g` and `Σ g·(z − μ)` of a tile.
 #[inline(always)]
 #[expect(clippy::too_many_arguments, reason = "a tile of a kernel: all of them are operands")]
-fn sums_tile<E: Element, const L: usize, const GATE: u8>(
+fn sums_tile<I: Isa, E: Element, const L: usize, const ACT: u8, const AT: bool>(
+    isa: I,
     grad: &mut [E],
     z: &[E],
     affine: &Affine,
@@ -117,8 +140,14 @@ fn sums_tile<E: Element, const L: usize, const GATE: u8>(
     for row in rows {
         let at = row * channels + c;
         let z = load::<E, L>(z, at);
-        let g = gated::<E, L, GATE>(load(grad, at), z, scale, shift, y, at);
-        if GATE == OUTPUT {
+        let mut g: [f32; L] = load(grad, at);
+        if ACT != NONE {
+            let places = if AT { load::<E, L>(y, at) } else { affine_of(z, scale, shift) };
+            for i in 0..L {
+                g[i] = carried_back::<I, ACT>(isa, g[i], places[i]);
+            }
+        }
+        if AT || ACT == GELU || ACT == SILU {
             store::<E, L>(grad, at, g);
         }
         for i in 0..L {
@@ -173,42 +202,41 @@ impl InputGradient {
 }
 
 /// Writes the gradient of the input to `out`, which holds the gradient of the output unless `grad`
-/// has it. The gate is [`Gate::Open`] where that gradient is gated already.
+/// has it. `relu`: it is still to be carried back through a ReLU, whose gate is computed again.
 pub(crate) fn grad_input<E: Element>(
     out: &mut [E],
     grad: Option<&[E]>,
     z: &[E],
     affine: &Affine,
     map: &InputGradient,
-    gate: Gate<'_, E>,
+    relu: bool,
 ) {
-    match gate {
-        Gate::Open => dispatch(Inputs::<E, OPEN> { out, grad, z, affine, map, y: &[] }),
-        Gate::Recompute => dispatch(Inputs::<E, RECOMPUTE> { out, grad, z, affine, map, y: &[] }),
-        Gate::Output(y) => dispatch(Inputs::<E, OUTPUT> { out, grad, z, affine, map, y }),
+    if relu {
+        dispatch(Inputs::<E, RELU> { out, grad, z, affine, map });
+    } else {
+        dispatch(Inputs::<E, NONE> { out, grad, z, affine, map });
     }
 }
 
-struct Inputs<'a, E, const GATE: u8> {
+struct Inputs<'a, E, const ACT: u8> {
     out: &'a mut [E],
     grad: Option<&'a [E]>,
     z: &'a [E],
     affine: &'a Affine,
     map: &'a InputGradient,
-    y: &'a [E],
 }
 
-impl<E: Element, const GATE: u8> Kernel for Inputs<'_, E, GATE> {
+impl<E: Element, const ACT: u8> Kernel for Inputs<'_, E, ACT> {
     type Output = ();
 
     #[inline(always)]
-    fn run<I: Isa>(self, _: I) {
-        let Self { out, grad, z, affine, map, y } = self;
+    fn run<I: Isa>(self, isa: I) {
+        let Self { out, grad, z, affine, map } = self;
         for Tile { rows, channel, full } in tiles::<E>(z.len(), affine.scale.len()) {
             if full {
-                input_tile::<E, LANES, GATE>(out, grad, z, affine, map, y, rows, channel);
+                input_tile::<I, E, LANES, ACT>(isa, out, grad, z, affine, map, rows, channel);
             } else {
-                input_tile::<E, 1, GATE>(out, grad, z, affine, map, y, rows, channel);
+                input_tile::<I, E, 1, ACT>(isa, out, grad, z, affine, map, rows, channel);
             }
         }
     }
@@ -216,13 +244,13 @@ impl<E: Element, const GATE: u8> Kernel for Inputs<'_, E, GATE> {
 
 #[inline(always)]
 #[expect(clippy::too_many_arguments, reason = "a tile of a kernel: all of them are operands")]
-fn input_tile<E: Element, const L: usize, const GATE: u8>(
+fn input_tile<I: Isa, E: Element, const L: usize, const ACT: u8>(
+    isa: I,
     out: &mut [E],
     grad: Option<&[E]>,
     z: &[E],
     affine: &Affine,
     map: &InputGradient,
-    y: &[E],
     rows: Range<usize>,
     c: usize,
 ) {
@@ -233,8 +261,13 @@ fn input_tile<E: Element, const L: usize, const GATE: u8>(
     for row in rows {
         let at = row * channels + c;
         let z = load::<E, L>(z, at);
-        let grad = load(grad.unwrap_or(out), at);
-        let mut g = gated::<E, L, GATE>(grad, z, scale, shift, y, at);
+        let mut g: [f32; L] = load(grad.unwrap_or(out), at);
+        if ACT != NONE {
+            let places = affine_of(z, scale, shift);
+            for i in 0..L {
+                g[i] = carried_back::<I, ACT>(isa, g[i], places[i]);
+            }
+        }
         for i in 0..L {
             g[i] = factor[i] * g[i] + slope[i] * (z[i] - mean[i]) + constant[i];
         }
@@ -242,29 +275,12 @@ fn input_tile<E: Element, const L: usize, const GATE: u8>(
     }
 }
 
-/// The gradient where the ReLU was open, else 0.
+/// `z·scale + shift`.
 #[inline(always)]
-fn gated<E: Element, const L: usize, const GATE: u8>(
-    grad: [f32; L],
-    z: [f32; L],
-    scale: [f32; L],
-    shift: [f32; L],
-    y: &[E],
-    at: usize,
-) -> [f32; L] {
-    let mut deciding = [1f32; L];
-    if GATE == RECOMPUTE {
-        for i in 0..L {
-            deciding[i] = z[i] * scale[i] + shift[i];
-        }
-    } else if GATE == OUTPUT {
-        deciding = load::<E, L>(y, at);
-    }
-    let mut gated = [0f32; L];
+fn affine_of<const L: usize>(z: [f32; L], scale: [f32; L], shift: [f32; L]) -> [f32; L] {
+    let mut affine = [0f32; L];
     for i in 0..L {
-        // All bits or none: as a choice between floats this is not always vectorised.
-        let open = u32::from(deciding[i] > 0.0).wrapping_neg();
-        gated[i] = f32::from_bits(grad[i].to_bits() & open);
+        affine[i] = z[i] * scale[i] + shift[i];
     }
-    gated
+    affine
 }

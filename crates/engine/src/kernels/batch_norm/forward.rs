@@ -3,10 +3,12 @@
 use std::ops::Range;
 
 use datadiet_core::isa::{Isa, Kernel, LANES, dispatch};
+use datadiet_store::Activation;
 
 use super::Affine;
 use super::tile::{Tile, add, floats, load, store, tiles};
 use crate::kernels::Element;
+use crate::kernels::activation::{self, GELU, NONE, RELU, SILU};
 
 /// Batch statistics of each channel.
 #[derive(Clone, Debug, PartialEq)]
@@ -77,54 +79,57 @@ fn moments_tile<E: Element, const L: usize>(
     add(sums.1, c, square);
 }
 
-/// `out = [relu](z·scale + shift [+ residual])`.
+/// `out = [act](z·scale + shift [+ residual])`.
 pub(crate) fn apply<E: Element>(
     z: &[E],
     affine: &Affine,
     residual: Option<&[E]>,
-    relu: bool,
+    activation: Option<Activation>,
     out: &mut [E],
 ) {
-    dispatch(Apply { z, affine, residual, relu, out });
+    match activation {
+        None => dispatch(Apply::<E, NONE> { z, affine, residual, out }),
+        Some(Activation::Relu) => dispatch(Apply::<E, RELU> { z, affine, residual, out }),
+        Some(Activation::Gelu) => dispatch(Apply::<E, GELU> { z, affine, residual, out }),
+        Some(Activation::Silu) => dispatch(Apply::<E, SILU> { z, affine, residual, out }),
+    }
 }
 
-struct Apply<'a, E> {
+struct Apply<'a, E, const ACT: u8> {
     z: &'a [E],
     affine: &'a Affine,
     residual: Option<&'a [E]>,
-    relu: bool,
     out: &'a mut [E],
 }
 
-impl<E: Element> Kernel for Apply<'_, E> {
+impl<E: Element, const ACT: u8> Kernel for Apply<'_, E, ACT> {
     type Output = ();
 
     #[inline(always)]
-    fn run<I: Isa>(self, _: I) {
-        let Self { z, affine, residual, relu, out } = self;
+    fn run<I: Isa>(self, isa: I) {
+        let Self { z, affine, residual, out } = self;
         for Tile { rows, channel, full } in tiles::<E>(z.len(), affine.scale.len()) {
             if full {
-                apply_tile::<E, LANES>(z, affine, residual, relu, out, rows, channel);
+                apply_tile::<I, E, LANES, ACT>(isa, z, affine, residual, out, rows, channel);
             } else {
-                apply_tile::<E, 1>(z, affine, residual, relu, out, rows, channel);
+                apply_tile::<I, E, 1, ACT>(isa, z, affine, residual, out, rows, channel);
             }
         }
     }
 }
 
 #[inline(always)]
-fn apply_tile<E: Element, const L: usize>(
+fn apply_tile<I: Isa, E: Element, const L: usize, const ACT: u8>(
+    isa: I,
     z: &[E],
     affine: &Affine,
     residual: Option<&[E]>,
-    relu: bool,
     out: &mut [E],
     rows: Range<usize>,
     c: usize,
 ) {
     let channels = affine.scale.len();
     let (scale, shift) = (floats::<L>(&affine.scale, c), floats::<L>(&affine.shift, c));
-    let floor = if relu { 0.0 } else { f32::NEG_INFINITY };
     for row in rows {
         let at = row * channels + c;
         let mut y = load::<E, L>(z, at);
@@ -137,9 +142,8 @@ fn apply_tile<E: Element, const L: usize>(
                 y[i] += residual[i];
             }
         }
-        for value in &mut y {
-            // Not `max`: NaN must stay NaN, so that a diverged run is noticed.
-            *value = if *value < floor { floor } else { *value };
+        for i in 0..L {
+            y[i] = activation::value::<I, ACT>(isa, y[i]);
         }
         store::<E, L>(out, at, y);
     }

@@ -1,12 +1,12 @@
-//! Batch norm fused with the residual sum and ReLU, over rows of channels (NHWC).
+//! Batch norm fused with the residual sum and the activation, over rows of channels (NHWC).
 //!
 //! Forward, with `z` the convolution's output, per channel `c`:
 //!
 //! ```text
-//! y = relu(z·scale + shift [+ residual]),   scale = γ/σ,   shift = β − μ·scale
+//! y = act(z·scale + shift [+ residual]),    scale = γ/σ,   shift = β − μ·scale
 //! ```
 //!
-//! Backward in training mode, with `g` the gradient behind the ReLU (zero where `y` is), `x̂` the
+//! Backward in training mode, with `g` the gradient in front of the activation, `x̂` the
 //! normalised input and `m` the number of rows (Ioffe and Szegedy 2015):
 //!
 //! ```text

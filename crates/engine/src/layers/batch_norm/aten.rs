@@ -1,11 +1,11 @@
 //! The layer by libtorch's operations, on any device.
 
+use datadiet_store::Activation;
 use tch::Tensor;
 
-use super::{
-    BatchNorm, EPSILON, NormBackward, NormSaved, NormTap, STATISTICS_MOMENTUM, Statistics,
-};
+use super::{BatchNorm, NormBackward, NormSaved, NormTap, Statistics};
 use crate::aten;
+use crate::layers::activation;
 use crate::network::Mode;
 use crate::parameters::Parameters;
 use crate::precision::widened;
@@ -17,35 +17,36 @@ impl BatchNorm {
         parameters: &Parameters,
         z: Tensor,
         residual: Option<&Tensor>,
-        relu: bool,
+        activation: Option<Activation>,
         mode: Mode,
     ) -> (Tensor, NormSaved) {
         let train = mode == Mode::Train;
         let (values, buffers) = (parameters.values(), parameters.buffers());
         let (mut y, mut mean, mut inv_std) = z.native_batch_norm(
-            Some(&values[self.scale.0]),
+            self.scale.map(|scale| &values[scale.0]),
             Some(&values[self.shift.0]),
             Some(&buffers[self.mean.0]),
             Some(&buffers[self.variance.0]),
             train,
-            STATISTICS_MOMENTUM,
-            EPSILON,
+            self.momentum,
+            self.epsilon,
         );
         if let Some(residual) = residual {
             y += residual;
         }
-        if relu {
-            let _ = y.relu_();
+        let before = y.shallow_clone();
+        if let Some(activation) = activation {
+            y = activation::apply(activation, &before);
         }
         if mode == Mode::Eval {
             mean = buffers[self.mean.0].shallow_clone();
-            inv_std = (&buffers[self.variance.0] + EPSILON).rsqrt();
+            inv_std = (&buffers[self.variance.0] + self.epsilon).rsqrt();
         }
         let saved = NormSaved {
             mode,
             z,
-            output: (relu || residual.is_some()).then(|| y.shallow_clone()),
-            relu,
+            slope_at: activation.map(|_| before),
+            activation,
             statistics: Statistics::Aten { mean, inv_std },
         };
         (y, saved)
@@ -59,14 +60,17 @@ impl BatchNorm {
         has_residual: bool,
     ) -> NormBackward {
         let Statistics::Aten { mean, inv_std } = &saved.statistics else { unreachable!() };
-        let grad = match &saved.output {
-            Some(output) if saved.relu => output.threshold_backward(&grad, 0.0),
+        let grad = match (saved.activation, &saved.slope_at) {
+            (Some(activation), Some(at)) => activation::carry_back(activation, grad, at),
             _ => grad,
         };
-        let gamma = &parameters.values()[self.scale.0];
+        let gamma = match self.scale {
+            Some(scale) => parameters.values()[scale.0].shallow_clone(),
+            None => parameters.values()[self.shift.0].ones_like(),
+        };
         let (input, scale, shift) = match saved.mode {
             Mode::Train => {
-                aten::batch_norm_backward(&grad, &saved.z, gamma, mean, inv_std, EPSILON)
+                aten::batch_norm_backward(&grad, &saved.z, &gamma, mean, inv_std, self.epsilon)
             }
             Mode::Eval => {
                 let wide = |per_channel: &Tensor| per_channel.view([1, -1, 1, 1]);
@@ -74,7 +78,7 @@ impl BatchNorm {
                 let g = widened(&grad);
                 let over_positions =
                     |x: &Tensor| x.sum_dim_intlist([2i64, 3].as_slice(), false, x.kind());
-                let input = (&g * wide(&(gamma * inv_std))).to_kind(grad.kind());
+                let input = (&g * wide(&(&gamma * inv_std))).to_kind(grad.kind());
                 (input, over_positions(&(&g * normal)), over_positions(&g))
             }
         };

@@ -1,11 +1,11 @@
 //! The layer on the processor, by the kernels of [`crate::kernels::batch_norm`].
 
+use datadiet_store::Activation;
 use tch::Tensor;
 
-use super::{
-    BatchNorm, EPSILON, NormBackward, NormSaved, NormTap, STATISTICS_MOMENTUM, Statistics,
-};
+use super::{BatchNorm, NormBackward, NormSaved, NormTap, Statistics};
 use crate::kernels::Element;
+use crate::kernels::activation as activation_kernel;
 use crate::kernels::batch_norm::{self as kernel, Affine, Gate, GradSums, InputGradient, Moments};
 use crate::layers::nhwc::{empty_like, make_mut, slice};
 use crate::network::Mode;
@@ -28,10 +28,17 @@ impl BatchNorm {
         parameters: &Parameters,
         z: Tensor,
         residual: Option<&Tensor>,
-        relu: bool,
+        activation: Option<Activation>,
         mode: Mode,
     ) -> (Tensor, NormSaved) {
-        let gamma = slice::<f32>(&parameters.values()[self.scale.0]);
+        let ones;
+        let gamma = match self.scale {
+            Some(scale) => slice::<f32>(&parameters.values()[scale.0]),
+            None => {
+                ones = vec![1.0; parameters.values()[self.shift.0].numel()];
+                &ones
+            }
+        };
         let beta = slice::<f32>(&parameters.values()[self.shift.0]);
         let moments = match mode {
             Mode::Train => kernel::moments(slice::<E>(&z), gamma.len()),
@@ -43,17 +50,29 @@ impl BatchNorm {
         let inv_std: Vec<f32> = moments
             .variance
             .iter()
-            .map(|&variance| (f64::from(variance) + EPSILON).sqrt().recip() as f32)
+            .map(|&variance| (f64::from(variance) + self.epsilon).sqrt().recip() as f32)
             .collect();
         let affine = Affine::of_norm(gamma, beta, &moments.mean, &inv_std);
         let mut y = empty_like(&z);
         let out = make_mut::<E>(&mut y);
-        kernel::apply(slice::<E>(&z), &affine, residual.map(slice::<E>), relu, out);
+        let residual = residual.map(slice::<E>);
+        let slope_at = match (residual, activation) {
+            (Some(_), Some(activation)) if activation != Activation::Relu => {
+                kernel::apply(slice::<E>(&z), &affine, residual, None, out);
+                let before = std::mem::replace(&mut y, empty_like(&z));
+                activation_kernel::apply(activation, slice::<E>(&before), make_mut(&mut y));
+                Some(before)
+            }
+            _ => {
+                kernel::apply(slice::<E>(&z), &affine, residual, activation, out);
+                residual.map(|_| y.shallow_clone())
+            }
+        };
         let saved = NormSaved {
             mode,
             z,
-            output: residual.map(|_| y.shallow_clone()),
-            relu,
+            slope_at,
+            activation,
             statistics: Statistics::Fused { mean: moments.mean, inv_std, affine },
         };
         (y, saved)
@@ -70,8 +89,7 @@ impl BatchNorm {
             let running = &parameters.buffers()[id.0];
             let moved = slice::<f32>(running).iter().zip(values).map(|(&running, &value)| {
                 let value = f64::from(value) * factor;
-                (f64::from(running) * (1.0 - STATISTICS_MOMENTUM) + value * STATISTICS_MOMENTUM)
-                    as f32
+                (f64::from(running) * (1.0 - self.momentum) + value * self.momentum) as f32
             });
             let moved = Tensor::from_slice(&moved.collect::<Vec<_>>());
             // Running statistics are shared with all who have the parameters: libtorch writes them.
@@ -89,10 +107,10 @@ impl BatchNorm {
     ) -> NormBackward {
         let Statistics::Fused { mean, inv_std, affine } = &saved.statistics else { unreachable!() };
         let z = slice::<E>(&saved.z);
-        let gate = match (&saved.output, saved.relu) {
-            (_, false) => Gate::Open,
-            (None, true) => Gate::Recompute,
-            (Some(output), true) => Gate::Output(slice::<E>(output)),
+        let gate = match (saved.activation, &saved.slope_at) {
+            (None, _) => Gate::Open,
+            (Some(activation), None) => Gate::Recompute(activation),
+            (Some(activation), Some(at)) => Gate::At(activation, slice::<E>(at)),
         };
         // Examples whose sums are taken together.
         let groups = if saved.mode == Mode::Train { 1 } else { saved.z.size()[0] as usize };
@@ -106,8 +124,7 @@ impl BatchNorm {
                 kernel::grad_sums(grad, z, affine, mean, inv_std, gate)
             })
             .collect();
-        // With an output gate `grad` is gated by now.
-        let gate = if let Gate::Output(_) = gate { Gate::Open } else { gate };
+        let relu = matches!(gate, Gate::Recompute(_)) && !gate.is_kept();
         let map = match saved.mode {
             Mode::Train => {
                 InputGradient::new(&sums[0], &affine.scale, mean, inv_std, z.len() / mean.len())
@@ -117,10 +134,10 @@ impl BatchNorm {
         let (input, residual) = if has_residual {
             let mut input = empty_like(&saved.z);
             let out = make_mut::<E>(&mut input);
-            kernel::grad_input(out, Some(slice::<E>(&grad)), z, affine, &map, gate);
+            kernel::grad_input(out, Some(slice::<E>(&grad)), z, affine, &map, relu);
             (input, Some(grad))
         } else {
-            kernel::grad_input(make_mut::<E>(&mut grad), None, z, affine, &map, gate);
+            kernel::grad_input(make_mut::<E>(&mut grad), None, z, affine, &map, relu);
             (grad, None)
         };
         NormBackward { input, residual, tap: NormTap::of(&sums, saved.mode) }

@@ -1,12 +1,12 @@
-//! Batch norm, with the residual sum and ReLU that may follow it.
+//! Batch norm, with the residual sum and the activation that may follow it.
 //!
 //! On the processor the three run as one kernel (`fused.rs`); elsewhere they are libtorch's operations
-//! (`aten.rs`). Both keep running statistics as PyTorch does: momentum 0.1 in its
-//! convention (0.9 in the paper's), unbiased variance.
+//! (`aten.rs`). Both keep running statistics as PyTorch does, with the unbiased variance.
 
 mod aten;
 mod fused;
 
+use datadiet_store::Activation;
 use tch::{Device, Kind, Tensor};
 
 use super::nhwc::bytes_of;
@@ -15,22 +15,21 @@ use crate::kernels::batch_norm::Affine;
 use crate::network::Mode;
 use crate::parameters::{BufferId, ParamId, Parameters};
 
-/// Added to variances.
-const EPSILON: f64 = 1e-5;
-/// Weight of the newest batch in the running statistics.
-pub(crate) const STATISTICS_MOMENTUM: f64 = 0.1;
-
 /// Batch norm over the channels of N×C×H×W.
 #[derive(Clone, Debug)]
 pub struct BatchNorm {
-    /// Scale γ.
-    pub(crate) scale: ParamId,
+    /// Scale γ; none: 1, not trained.
+    pub(crate) scale: Option<ParamId>,
     /// Shift β.
     pub(crate) shift: ParamId,
     /// Running mean.
     pub(crate) mean: BufferId,
     /// Running variance.
     pub(crate) variance: BufferId,
+    /// Added to variances.
+    pub(crate) epsilon: f64,
+    /// Weight of the newest batch in the running statistics, as PyTorch counts.
+    pub(crate) momentum: f64,
 }
 
 /// What the backward pass needs of a forward pass.
@@ -38,16 +37,17 @@ pub struct BatchNorm {
 pub(crate) struct NormSaved {
     mode: Mode,
     z: Tensor,
-    /// The output, where the gate of the ReLU cannot be recomputed from `z`.
-    output: Option<Tensor>,
-    relu: bool,
+    /// What the slope of the activation is taken at, where it cannot be computed again from `z`: what
+    /// went into it, or what came out of a ReLU.
+    slope_at: Option<Tensor>,
+    activation: Option<Activation>,
     statistics: Statistics,
 }
 
 impl NormSaved {
     /// Bytes that it keeps.
     pub(crate) fn bytes(&self) -> usize {
-        let kept = 1 + usize::from(self.output.is_some());
+        let kept = 1 + usize::from(self.slope_at.is_some());
         kept * bytes_of(&self.z)
     }
 }
@@ -64,7 +64,7 @@ enum Statistics {
 /// together. In evaluation mode every example has its own, N×C.
 #[derive(Debug)]
 pub struct NormTap {
-    /// Of γ.
+    /// Of γ, trained or not.
     pub(crate) scale: Tensor,
     /// Of β.
     pub(crate) shift: Tensor,
@@ -82,21 +82,23 @@ pub(crate) struct NormBackward {
 }
 
 impl BatchNorm {
-    /// `[relu](norm(z) [+ residual])`, and what the backward pass needs.
+    /// `[act](norm(z) [+ residual])`, and what the backward pass needs.
     pub(crate) fn forward(
         &self,
         parameters: &Parameters,
         z: Tensor,
         residual: Option<&Tensor>,
-        relu: bool,
+        activation: Option<Activation>,
         mode: Mode,
     ) -> (Tensor, NormSaved) {
         match (z.device(), z.kind()) {
-            (Device::Cpu, Kind::Float) => self.fused::<f32>(parameters, z, residual, relu, mode),
-            (Device::Cpu, Kind::BFloat16) => {
-                self.fused::<Bf16>(parameters, z, residual, relu, mode)
+            (Device::Cpu, Kind::Float) => {
+                self.fused::<f32>(parameters, z, residual, activation, mode)
             }
-            _ => self.aten(parameters, z, residual, relu, mode),
+            (Device::Cpu, Kind::BFloat16) => {
+                self.fused::<Bf16>(parameters, z, residual, activation, mode)
+            }
+            _ => self.aten(parameters, z, residual, activation, mode),
         }
     }
 
