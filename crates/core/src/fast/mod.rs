@@ -29,9 +29,10 @@ pub(crate) mod chunk;
 pub(crate) mod columns;
 #[cfg(target_arch = "x86_64")]
 mod direct;
+pub(crate) mod distribution;
 pub(crate) mod el2n;
 mod element;
-mod exp;
+pub(crate) mod exp;
 mod matrix;
 mod narrow;
 mod probabilities;
