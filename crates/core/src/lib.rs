@@ -19,7 +19,7 @@
 //! Each file holds one idea and opens with its formula, its source and what it leaves out.
 //! Conventions that hold throughout: matrices are row-major `n × K`; labels are class indices in
 //! `0..K`; logarithms are natural; scores are given as `f32`, right to 10⁻⁶ of the larger of 1 and
-//! themselves, and have the same bits in a matrix, a minibatch and a recorder; `NaN` marks an
+//! themselves (TDDS: and its largest distance), and have the same bits in a matrix, a minibatch and a recorder; `NaN` marks an
 //! example without a value (never seen), and nothing else.
 
 pub mod barrier;

@@ -13,7 +13,7 @@
 //! bits an example and epoch for the joining of ranks; [`TrajectoryRecorder::single_rank`] keeps
 //! none of the latter. The margin of the mean and TDDS take [`TrajectoryRecorder::BYTES_OF_CLASS`] (16)
 //! more for each example and class; where that comes to more than [`Kept::MOST_NUMBERS`] examples times
-//! classes, there are none of them unless [`TrajectoryRecorder::with_classes`] asks. Independent trainings
+//! classes, there are none of them unless [`TrajectoryRecorder::keeping`] asks. Independent trainings
 //! (replicas) are not joined here: take means of their columns.
 
 use crate::{
@@ -101,12 +101,15 @@ impl TrajectoryRecorder {
     /// epoch. Fewer than 2 classes are refused by the first [`Self::update`].
     #[must_use]
     pub fn new(examples: usize, classes: usize) -> Self {
-        let kept = Kept::within(examples, classes);
-        let recorder = Self::keeping(examples, classes, kept);
-        Self { few_classes: true, ..recorder }
+        let few = Kept::within(examples, classes).classes;
+        Self { few_classes: true, ..Self::keeping(examples, classes, few) }
     }
 
-    fn keeping(examples: usize, classes: usize, kept: Kept) -> Self {
+    /// The same that keeps what the margin of the mean and TDDS need of each example and class, however
+    /// much memory that takes, or does not keep it, however little.
+    #[must_use]
+    pub fn keeping(examples: usize, classes: usize, of_classes: bool) -> Self {
+        let kept = Kept { classes: of_classes, ..Kept::ALL };
         let mut dynamics = TrainingDynamics::keeping(examples, kept);
         dynamics.set_classes(classes);
         let distributions = if kept.classes { vec![0.0; examples * classes] } else { Vec::new() };
@@ -126,19 +129,6 @@ impl TrajectoryRecorder {
             few_classes: false,
             batch: BatchScores::default(),
             room: Vec::new(),
-        }
-    }
-
-    /// A recorder, before anything is recorded, that keeps what the margin of the mean and TDDS need of
-    /// each example and class, however much memory that takes, or does not keep it, however little.
-    #[must_use]
-    pub fn with_classes(self, classes: bool) -> Self {
-        let fresh = Self::keeping(self.examples, self.classes, Kept { classes, ..Kept::ALL });
-        Self {
-            dynamics: fresh.dynamics,
-            distributions: fresh.distributions,
-            few_classes: false,
-            ..self
         }
     }
 

@@ -368,14 +368,14 @@ fn numbers_of_many_examples_and_classes_are_kept_only_where_asked_for() {
     let many = Kept::MOST_NUMBERS / classes + 1;
     assert!(TrajectoryRecorder::new(many - 1, classes).kept().classes);
     assert!(!TrajectoryRecorder::new(many, classes).kept().classes);
-    let asked = TrajectoryRecorder::new(1, 2).with_classes(false);
+    let asked = TrajectoryRecorder::keeping(1, 2, false);
     assert_eq!(asked.kept(), Kept { classes: false, ..Kept::ALL });
     let mut grown = TrajectoryRecorder::new(0, classes);
     grown.grow(1);
     assert!(grown.kept().classes);
     grown.grow(many);
     assert_eq!(grown.kept(), Kept { classes: false, ..Kept::ALL });
-    let mut asked = TrajectoryRecorder::new(0, 1 << 22).with_classes(true);
+    let mut asked = TrajectoryRecorder::keeping(0, 1 << 22, true);
     asked.grow(17);
     assert!(asked.kept().classes);
     assert_eq!(TrajectoryRecorder::bytes(10, 100, false), 2_040);

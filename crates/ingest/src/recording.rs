@@ -22,6 +22,18 @@ pub(crate) struct Saved {
     pub(crate) examples: usize,
 }
 
+impl Saved {
+    /// Leaves out the columns of some scores.
+    pub(crate) fn leave_out(&mut self, kinds: &[ScoreKind]) {
+        // The places of the predicted classes follow.
+        let kept =
+            |place: &usize| self.columns.get(*place).is_none_or(|(kind, _)| !kinds.contains(kind));
+        let places = (0..self.places.len()).filter(kept).map(|place| self.places[place]);
+        self.places = places.collect();
+        self.columns.retain(|(kind, _)| !kinds.contains(kind));
+    }
+}
+
 /// Rows of one epoch.
 pub(crate) struct Rows<'a> {
     pub(crate) ids: &'a [ExampleId],
@@ -122,7 +134,14 @@ impl<'o> Recording<'o> {
             again.push(row);
         }
         self.repeated += again.len() as u64;
-        let fresh = || TrajectoryRecorder::new(0, classes).single_rank();
+        let fresh = || {
+            let recorder = if self.options.class_means {
+                TrajectoryRecorder::keeping(0, classes, true)
+            } else {
+                TrajectoryRecorder::new(0, classes)
+            };
+            recorder.single_rank()
+        };
         let recorder = self.recorder.get_or_insert_with(fresh);
         recorder.grow(ids.len());
         let (row_ids, labels, values) = if again.is_empty() {

@@ -12,6 +12,8 @@
 //!   by at most 10⁻⁶ everywhere;
 //! * loss differs by at most 10⁻⁶ of itself; L1, entropy and the margins by at most 10⁻⁶ of the
 //!   larger of 1 and themselves;
+//! * scores of training dynamics differ by at most 10⁻⁶ of the larger of 1 and themselves; TDDS, the
+//!   spread of distances of up to 18, by at most 10⁻⁶ of the larger of 1 and the largest distance;
 //! * predicted classes, and so correctness and forgetting, are the same, and logit margins and
 //!   AUM are exact.
 //!

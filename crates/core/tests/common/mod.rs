@@ -153,12 +153,7 @@ impl Presentations {
                 self.mean_of_windows(|truths| (1.0 - mean_of(truths)) * deviation(truths))
             }
             ScoreKind::Tdds => {
-                let distance = |pair: &[Presentation]| -> f64 {
-                    let classes = pair[0].probs.iter().zip(&pair[1].probs);
-                    let log = |p: f64| (p + 1e-8).ln();
-                    classes.map(|(before, now)| (now * (log(*now) - log(*before))).abs()).sum()
-                };
-                let distances: Vec<f64> = self.0.windows(2).map(distance).collect();
+                let distances = self.distances();
                 let spread = |window: &[f64]| {
                     let mean = mean_of(window);
                     window.iter().map(|d| (d - mean).powi(2)).sum::<f64>().sqrt()
@@ -174,6 +169,16 @@ impl Presentations {
             }
             other => unreachable!("{other} is not of training dynamics"),
         }
+    }
+
+    /// TDDS's distances from each presentation to the next.
+    pub fn distances(&self) -> Vec<f64> {
+        let distance = |pair: &[Presentation]| -> f64 {
+            let classes = pair[0].probs.iter().zip(&pair[1].probs);
+            let log = |p: f64| (p + 1e-8).ln();
+            classes.map(|(before, now)| (now * (log(*now) - log(*before))).abs()).sum()
+        };
+        self.0.windows(2).map(distance).collect()
     }
 
     fn mean_of_windows(&self, of: impl Fn(&[f64]) -> f64) -> f64 {
