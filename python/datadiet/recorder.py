@@ -67,7 +67,7 @@ class Recorder:
         Keep what `merge_ranks` needs: two bits an example and epoch.
     class_means
         Record ``margin-of-mean`` and ``tdds``, which need 16 bytes for each example **and class** (and
-        48 an example). Unasked they are recorded up to 2²⁶ (67 million) examples times classes, above
+        48 an example). Unasked they are recorded up to 2²⁵ (33 million) examples times classes, above
         which a warning says that they are not.
     pass_
         Which pass of the network gives the logits, for the record: such as ``"training mode,

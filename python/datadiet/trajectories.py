@@ -75,7 +75,7 @@ def trajectory_scores(
     Columns of n float32 by name: ``forgetting``, ``never-learned``, ``aum`` (from logits only),
     ``confidence``, ``variability``, ``correctness``, ``margin-of-mean``, ``dual``, ``dyn-unc``,
     ``mean-el2n``, ``tdds``. Unless `scores` names them, ``margin-of-mean`` and ``tdds`` are left
-    out, with a warning, of more than 2²⁶ examples times classes: they need 12 bytes for each.
+    out, with a warning, of more than 2²⁵ examples times classes: they need 12 bytes for each.
 
     Raises
     ------

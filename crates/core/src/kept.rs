@@ -31,9 +31,9 @@ impl Kept {
     /// Nothing beside counts and means: forgetting, AUM, cartography.
     pub const NONE: Self = Self { windows: false, classes: false };
 
-    /// Examples times classes up to which what each class needs is kept where nobody says: about
-    /// 1 GiB in a [`TrajectoryRecorder`](crate::TrajectoryRecorder).
-    pub const MOST_NUMBERS: usize = 1 << 26;
+    /// Examples times classes up to which what each class needs is kept where nobody says: 33 million,
+    /// 512 MiB in a [`TrajectoryRecorder`](crate::TrajectoryRecorder).
+    pub const MOST_NUMBERS: usize = 1 << 25;
 
     /// What these scores need.
     #[must_use]

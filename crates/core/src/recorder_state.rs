@@ -184,10 +184,10 @@ impl TrajectoryRecorder {
         for (epoch, rows) in &self.kept {
             epoch_state(&format!("kept.{epoch}"), rows, &mut columns);
         }
-        if self.kept().classes {
-            // Between epochs there are none.
-            let current = if self.unfinished() > 0 { &self.distributions[..] } else { &[] };
-            columns.push((DISTRIBUTIONS.to_owned(), StateColumn::F32(current.to_vec())));
+        // Between epochs there are none. (Of columns that are empty PyTorch refuses two of different types.)
+        if self.kept().classes && self.unfinished() > 0 {
+            let current = StateColumn::F32(self.distributions.clone());
+            columns.push((DISTRIBUTIONS.to_owned(), current));
         }
         if let Some(history) = &self.history {
             let bytes = |set: fn(&Presence) -> &FixedBitSet| {
@@ -239,18 +239,11 @@ impl TrajectoryRecorder {
         dynamics.in_order = shape[8] == 1;
         let current = saved.epoch("current", examples)?;
         let numbers = if needs.classes { examples * classes } else { 0 };
-        let distributions = if numbers > 0 && current.seen().is_clear() {
-            saved.f32(DISTRIBUTIONS, 0)?;
+        let distributions = if numbers == 0 || current.seen().is_clear() {
             vec![0.0; numbers]
-        } else if numbers > 0 {
-            saved.f32(DISTRIBUTIONS, numbers)?
         } else {
-            Vec::new()
+            saved.f32(DISTRIBUTIONS, numbers)?
         };
-        if history.as_ref().is_some_and(|history| dynamics.recount(history)) {
-            let reason = "it tells of other forgetting events than were counted".into();
-            return Err(ScoreError::DamagedState { column: HISTORY_SEEN.into(), reason });
-        }
         Ok(Self {
             examples,
             classes,

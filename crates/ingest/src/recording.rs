@@ -240,3 +240,23 @@ fn named(path: &Path, ids: &IdMap, epoch: i64, error: ScoreError) -> IngestError
         problem => IngestError::Scores { path, epoch, keys: Vec::new(), problem },
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_that_are_left_out_take_their_places_with_them() {
+        let kinds = [ScoreKind::El2n, ScoreKind::MarginOfMean, ScoreKind::Dual, ScoreKind::Tdds];
+        let mut saved = Saved {
+            columns: kinds.map(|kind| (kind, 3)).to_vec(),
+            predicted: vec![3],
+            places: vec![10, 11, 12, 13, 14],
+            examples: 1,
+        };
+        saved.leave_out(&[ScoreKind::MarginOfMean, ScoreKind::Tdds]);
+        assert_eq!(saved.columns, [(ScoreKind::El2n, 3), (ScoreKind::Dual, 3)]);
+        // That of the predicted classes is the last.
+        assert_eq!((saved.places, saved.predicted), (vec![10, 12, 14], vec![3]));
+    }
+}

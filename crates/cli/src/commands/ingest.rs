@@ -88,7 +88,7 @@ pub struct IngestArgs {
     #[arg(long)]
     keep_first: bool,
     /// Take margin-of-mean and tdds however much memory they need, 16 bytes for each example and class
-    /// (unasked up to 67 million examples times classes).
+    /// (unasked up to 33 million examples times classes).
     #[arg(long)]
     class_means: bool,
     /// Array, column or field of the values.
