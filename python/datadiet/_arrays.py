@@ -192,6 +192,16 @@ def warn_of_rounded(probs: npt.NDArray[Any]) -> None:
         )
 
 
+def warn_of_classes(n_examples: int, n_classes: int, option: str) -> None:
+    """Warns that what needs numbers of each example and class is left out."""
+    gib = 16 * n_examples * n_classes / 2**30
+    warnings.warn(
+        f"margin-of-mean and tdds are left out: for {n_examples} examples of {n_classes} classes they"
+        f" need about {gib:.1f} GiB of memory; pass {option} to have them",
+        stacklevel=_level_of_user(),
+    )
+
+
 def _level_of_user() -> int:
     """The stack level, as the caller's warning counts it, of the first frame outside the package."""
     frame: FrameType | None = sys._getframe(1)

@@ -65,7 +65,10 @@ def logit_scores(
 def furthest_sum(matrix: npt.NDArray[Any], axes: int) -> float: ...
 def softmax_rows(matrix: npt.NDArray[Any], axes: int) -> int: ...
 def trajectory_scores(
-    cube: npt.NDArray[Any], labels: npt.NDArray[Any], probabilities: bool
+    cube: npt.NDArray[Any],
+    labels: npt.NDArray[Any],
+    probabilities: bool,
+    names: list[str] | None,
 ) -> dict[str, npt.NDArray[np.float32]]: ...
 def forgetting_of_correct(
     correct: npt.NDArray[np.bool_],
@@ -89,7 +92,12 @@ def reliability(replicas: npt.NDArray[Any]) -> _Reliability: ...
 @final
 class Recorder:
     def __new__(
-        cls, examples: int, classes: int, keep_at: list[int], mergeable: bool
+        cls,
+        examples: int,
+        classes: int,
+        keep_at: list[int],
+        mergeable: bool,
+        class_means: bool | None,
     ) -> Recorder: ...
     @property
     def examples(self) -> int: ...
@@ -103,6 +111,12 @@ class Recorder:
     def scored_epochs(self) -> list[int]: ...
     @property
     def only_logits(self) -> bool: ...
+    @property
+    def class_means(self) -> bool: ...
+    @property
+    def windows(self) -> bool: ...
+    @property
+    def in_order(self) -> bool: ...
     def update(
         self,
         ids: npt.NDArray[Any],

@@ -19,6 +19,7 @@ from datadiet._arrays import (
     plain,
     softmax_error,
     softmax_rows,
+    warn_of_classes,
     warn_of_rounded,
     whole_numbers,
     wholes,
@@ -41,8 +42,8 @@ class Recorder:
     Call `update` with every batch and `end_epoch` after every epoch. Then `table` has, at the last
     epoch and at the epochs of `keep_at`: ``el2n``, ``l1``, ``loss``, ``entropy``, ``max-margin``,
     ``sum-margin``, ``correct``; and over all epochs ``forgetting``, ``never-learned``, ``aum``,
-    ``confidence``, ``variability``, ``correctness``. Memory does not grow with the number of
-    epochs, but for two bits an example and epoch (see `mergeable`).
+    ``confidence``, ``variability``, ``correctness``, ``margin-of-mean``, ``dual``, ``dyn-unc``,
+    ``mean-el2n``, ``tdds``. Memory does not grow with the number of epochs, but for two bits an example and epoch (see `mergeable`).
 
     Which logits to record: those that the training step computes anyway (training mode, augmented)
     are what forgetting, AUM and cartography are defined on; EL2N and its kin are defined on eval
@@ -57,13 +58,17 @@ class Recorder:
     ----------
     n_examples
         Size of the **full** training set, below 2³² − 1; ids are 0..n_examples − 1. An example takes
-        140 bytes, and 48 more for each epoch of `keep_at`.
+        204 bytes, and 48 more for each epoch of `keep_at`.
     n_classes
         Number of classes K, from 2 to 2²⁰.
     keep_at
         Epochs, counted from 1, whose scores of one forward pass are kept beside the last one's.
     mergeable
         Keep what `merge_ranks` needs: two bits an example and epoch.
+    class_means
+        Record ``margin-of-mean`` and ``tdds``, which need 16 bytes for each example **and class** (and
+        48 an example). Unasked they are recorded up to 2²⁵ (33 million) examples times classes, above
+        which a warning says that they are not.
     pass_
         Which pass of the network gives the logits, for the record: such as ``"training mode,
         augmented"`` or ``"eval mode, un-augmented"``.
@@ -106,6 +111,7 @@ class Recorder:
         *,
         keep_at: Iterable[int] = (),
         mergeable: bool = True,
+        class_means: bool | None = None,
         pass_: str = RECORDED_PASS,
     ) -> None:
         if not 1 <= n_examples <= _MOST_EXAMPLES:
@@ -129,7 +135,9 @@ class Recorder:
         self._pass = pass_
         self._suspicious = 0
         self._first_probs = True
-        self._recorder = _datadiet.Recorder(n_examples, n_classes, epochs, mergeable)
+        self._recorder = _datadiet.Recorder(n_examples, n_classes, epochs, mergeable, class_means)
+        if class_means is None and not self._recorder.class_means:
+            warn_of_classes(n_examples, n_classes, "class_means=True (or False)")
 
     def update(
         self,
@@ -278,7 +286,9 @@ class Recorder:
         """Add what other ranks of the **same** distributed training recorded: all or, on an error, none.
 
         The examples of an epoch may lie on any rank. The result equals one recorder that saw
-        everything. Recorders can be pickled, so gather them in any way, such as
+        everything, but that ``dual``, ``dyn-unc`` and ``tdds`` need the order of an example's
+        presentations: where two ranks recorded the same example, there are none of them any more.
+        Gather the logits of all ranks into one recorder to have them. Recorders can be pickled, so gather them in any way, such as
         ``torch.distributed.gather_object``.
 
         Returns
@@ -332,8 +342,10 @@ class Recorder:
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go on from a `state_dict` bit for bit as if the training had not stopped.
 
-        Values may be arrays of any library, on any device. The state's `keep_at`, `mergeable` and `pass_` replace
-        these; states from before there was `pass_` leave it.
+        Values may be arrays of any library, on any device. The state's `keep_at`, `mergeable`,
+        `class_means` and `pass_` replace these; states from before there was `pass_` leave it. States
+        from before there were ``margin-of-mean``, ``dual``, ``dyn-unc``, ``mean-el2n`` and ``tdds`` go
+        on without these.
 
         Raises
         ------
@@ -369,6 +381,9 @@ class Recorder:
             "epochs with scores": self._recorder.scored_epochs,
             "pass_": self.pass_,
             "only logits": self._recorder.only_logits,
+            "class_means": self._recorder.class_means,
+            "scores of windows": self._recorder.windows,
+            "one rank for each example": self._recorder.in_order,
         }
 
     def __repr__(self) -> str:

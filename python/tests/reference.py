@@ -49,7 +49,8 @@ def trajectory(logits, labels):
     logits = np.asarray(logits, dtype=np.float64)
     epochs, n, _ = logits.shape
     rows = np.arange(n)
-    true = softmax(logits)[:, rows, labels]
+    probs = softmax(logits)
+    true = probs[:, rows, labels]
     right = logits.argmax(axis=2) == labels
     others = logits.copy()
     others[:, rows, labels] = -np.inf
@@ -60,4 +61,33 @@ def trajectory(logits, labels):
         "confidence": true.mean(axis=0),
         "variability": true.std(axis=0),
         "correctness": right.mean(axis=0),
+        **averages(probs, labels),
+    }
+
+
+def averages(probs, labels, size=10):
+    """Scores of averaged probabilities, of windows of `size` epochs, and of EL2N over epochs."""
+    epochs, n, k = probs.shape
+    rows = np.arange(n)
+    logs = np.log(np.maximum(probs.mean(axis=0), 2.0**-126))
+    own = logs[rows, labels]
+    logs[rows, labels] = -np.inf
+    true = probs[:, rows, labels]
+    size = min(size, epochs)
+    windows = [true[start : start + size] for start in range(epochs - size + 1)]
+    deviations = [window.std(axis=0, ddof=1) if size > 1 else np.zeros(n) for window in windows]
+    duals = [(1 - window.mean(axis=0)) * s for window, s in zip(windows, deviations, strict=True)]
+    changes = np.log(probs[1:] + 1e-8) - np.log(probs[:-1] + 1e-8)
+    distances = np.abs(probs[1:] * changes).sum(axis=2)
+    moving = np.zeros(n)
+    for start in range(epochs - size + 1 if size > 1 else 0):
+        window = distances[start : start + size - 1]
+        spread = np.sqrt(((window - window.mean(axis=0)) ** 2).sum(axis=0))
+        moving = 0.9 * spread + 0.1 * moving
+    return {
+        "margin-of-mean": own - logs.max(axis=1),
+        "dual": np.mean(duals, axis=0),
+        "dyn-unc": np.mean(deviations, axis=0),
+        "mean-el2n": np.linalg.norm(probs - np.eye(k)[labels], axis=2).mean(axis=0),
+        "tdds": moving,
     }

@@ -8,7 +8,19 @@ import torch
 
 import datadiet
 
-NAMES = ["forgetting", "never-learned", "aum", "confidence", "variability", "correctness"]
+NAMES = [
+    "forgetting",
+    "never-learned",
+    "aum",
+    "confidence",
+    "variability",
+    "correctness",
+    "margin-of-mean",
+    "dual",
+    "dyn-unc",
+    "mean-el2n",
+    "tdds",
+]
 
 
 @pytest.mark.parametrize("dtype", [np.float16, ml_dtypes.bfloat16, np.float32, np.float64])
@@ -32,6 +44,48 @@ def test_scores_of_probabilities(trajectory):
     assert set(found) == set(NAMES) - {"aum"}
     for name, column in found.items():
         np.testing.assert_allclose(column, expected[name], rtol=2e-6, atol=2e-6, err_msg=name)
+
+
+def test_fewer_scores_are_the_same_scores(trajectory):
+    logits, labels = trajectory
+    found = datadiet.trajectory_scores(logits, labels)
+    for names in (["tdds", "aum"], ["dual"], []):
+        some = datadiet.trajectory_scores(logits, labels, scores=names)
+        assert set(some) == set(names)
+        for name, column in some.items():
+            np.testing.assert_array_equal(column, found[name])
+    with pytest.raises(ValueError, match="did you mean `dual`"):
+        datadiet.trajectory_scores(logits, labels, scores=["duel"])
+    with pytest.raises(ValueError, match="el2n is not a score of training dynamics"):
+        datadiet.trajectory_scores(logits, labels, scores=["el2n"])
+    with pytest.raises(TypeError, match="pass a list of names"):
+        datadiet.trajectory_scores(logits, labels, scores="tdds")
+
+
+def test_the_mean_over_trainings_is_that_of_their_epochs(trajectory, chance):
+    """As `margin_of_mean` says: the paper's average is over epochs and trainings."""
+    logits, labels = trajectory
+    other = logits + chance.normal(size=logits.shape).astype(np.float32)
+    mean = np.log((reference.softmax(logits) + reference.softmax(other)).mean(axis=0))
+    own = mean[np.arange(len(labels)), labels].copy()
+    mean[np.arange(len(labels)), labels] = -np.inf
+    found = datadiet.margin_of_mean(np.concatenate([logits, other]), labels)
+    np.testing.assert_allclose(found, own - mean.max(axis=1), atol=2e-6)
+
+
+def test_probabilities_of_zero_have_a_margin():
+    probs = np.array([[[0.0, 1.0, 0.0], [1.0, 0.0, 0.0]]])
+    found = datadiet.margin_of_mean(probs=probs, labels=[0, 0])
+    np.testing.assert_allclose(found, [126 * np.log(0.5), 126 * np.log(2)], rtol=1e-6)
+    swapped = np.concatenate([probs, probs[:, ::-1]])
+    assert np.isfinite(datadiet.tdds(probs=swapped, labels=[0, 0])).all()
+
+
+def test_many_classes_leave_out_what_needs_numbers_of_each():
+    logits = np.zeros((1, 2**12 + 1, 2**13), np.float16)
+    with pytest.warns(UserWarning, match="margin-of-mean and tdds are left out"):
+        found = datadiet.trajectory_scores(logits, np.zeros(len(logits[0]), int))
+    assert set(found) == set(NAMES) - {"margin-of-mean", "tdds"}
 
 
 def test_more_examples_than_one_thread_takes(chance):

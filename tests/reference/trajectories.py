@@ -51,6 +51,22 @@ def forgetting_of_deepcore(correct):
     return events
 
 
+def of_windows(probs, true, size=10):
+    """Dynamic uncertainty (He et al. 2024), DUAL (Cho et al. 2025) and TDDS (Zhang et al. 2024), by their
+    formulas, with one window of all epochs where there are fewer than its size."""
+    size = min(size, EPOCHS)
+    starts = range(EPOCHS - size + 1)
+    deviation = [true[start : start + size].std(0, ddof=1) for start in starts]
+    dual = [(1 - true[start : start + size].mean(0)) * deviation[start] for start in starts]
+    logs = np.log(probs + 1e-8)
+    distances = np.abs(probs[1:] * (logs[1:] - logs[:-1])).sum(-1)
+    average = 0.0
+    for start in starts:
+        window = distances[start : start + size - 1]
+        average = 0.9 * np.linalg.norm(window - window.mean(0), axis=0) + 0.1 * average
+    return {"dual": np.mean(dual, 0), "dyn-unc": np.mean(deviation, 0), "tdds": average}
+
+
 def expected(labels, logits):
     """Scores by example; every example is seen once an epoch."""
     everyone = np.arange(logits.shape[1])
@@ -59,6 +75,8 @@ def expected(labels, logits):
     correct = logits.argmax(-1) == labels
     others = np.where(np.eye(CLASSES, dtype=bool)[labels], -np.inf, logits)
     one_hot = np.eye(CLASSES)[labels]
+    mean = np.log(probs.mean(0))
+    rivals = np.where(one_hot == 1, -np.inf, mean)
     return {
         "forgetting": forgetting_of_deepcore(correct),
         "never-learned": 1.0 - correct.any(0),
@@ -69,6 +87,11 @@ def expected(labels, logits):
         "confidence": true.mean(0),
         "variability": true.std(0),
         "correctness": correct.mean(0),
+        # Pickler et al. 2025: the logit margin of the averaged probabilities.
+        "margin-of-mean": mean[everyone, labels] - rivals.max(-1),
+        # Zheng et al. 2023 sum it over epochs.
+        "mean-el2n": np.linalg.norm(probs - one_hot, axis=-1).mean(0),
+        **of_windows(probs, true),
         # Of the last epoch.
         "el2n": np.linalg.norm(probs[-1] - one_hot, axis=-1),
         "loss": -np.log(true[-1]),

@@ -3,7 +3,7 @@
 //! ```text
 //! fast_scores el2n LOGITS.f16 LABELS.u32           EL2N of n × K logits
 //! fast_scores scores LOGITS.f16 LABELS.u32         all scores of an evaluation pass
-//! fast_scores trajectories LOGITS.f32 LABELS.u32   all trajectory scores of T × n × K logits
+//! fast_scores trajectories LOGITS.f32 LABELS.u32   forgetting, AUM and cartography of T × n × K logits
 //! fast_scores batch LOGITS.f32 LABELS.u32          all scores of a minibatch, on one thread
 //! ```
 //!
@@ -18,7 +18,8 @@ use std::{env, error::Error, fs::File, hint::black_box, io::Read, time::Instant}
 
 use bytemuck::Pod;
 use datadiet_core::{
-    BatchScores, Element, EpochError, LogitScores, Matrix, ScoreKind, TrainingDynamics, el2n_into,
+    BatchScores, Element, EpochError, Kept, LogitScores, Matrix, ScoreKind, TrainingDynamics,
+    el2n_into,
 };
 use half::f16;
 use rayon::prelude::*;
@@ -70,7 +71,7 @@ fn time_trajectories(logits: &[f32], labels: &[u32]) -> Outcome<()> {
     let epochs = logits.chunks_exact(labels.len() * FEW_CLASSES);
     let epochs: Vec<_> = epochs.map(|epoch| Matrix::logits(epoch, FEW_CLASSES)).collect();
     let columns = || -> Result<Vec<Vec<f32>>, EpochError> {
-        let dynamics = TrainingDynamics::of_epochs(&epochs, labels)?;
+        let dynamics = TrainingDynamics::of_epochs_keeping(&epochs, labels, Kept::NONE)?;
         Ok(ScoreKind::ALL.iter().filter_map(|&kind| dynamics.column(kind)).collect())
     };
     let times = timed(logits, || columns().map(drop))?;

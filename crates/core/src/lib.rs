@@ -19,11 +19,12 @@
 //! Each file holds one idea and opens with its formula, its source and what it leaves out.
 //! Conventions that hold throughout: matrices are row-major `n × K`; labels are class indices in
 //! `0..K`; logarithms are natural; scores are given as `f32`, right to 10⁻⁶ of the larger of 1 and
-//! themselves, and have the same bits in a matrix, a minibatch and a recorder; `NaN` marks an
+//! themselves (TDDS: and its largest distance), and have the same bits in a matrix, a minibatch and a recorder; `NaN` marks an
 //! example without a value (never seen), and nothing else.
 
 pub mod barrier;
 mod checks;
+mod class_tracks;
 mod correct;
 mod digest;
 mod el2n;
@@ -34,6 +35,7 @@ mod fast;
 mod forgetting_key;
 mod grouped;
 pub mod isa;
+mod kept;
 pub mod kernel_distance;
 mod l1;
 mod logit_scores;
@@ -54,6 +56,7 @@ pub mod streams;
 mod training_dynamics;
 mod trajectory_recorder;
 pub mod value_kind;
+mod windows;
 
 pub use barrier::barrier;
 pub use correct::correct;
@@ -64,6 +67,7 @@ pub use example_id::ExampleId;
 pub use fast::{BatchScores, Element, Matrix};
 pub use forgetting_key::forgetting_key;
 pub use grouped::{group_digits, grouped};
+pub use kept::Kept;
 pub use kernel_distance::{KernelError, kernel_distance};
 pub use l1::l1;
 pub use logit_scores::LogitScores;

@@ -4,24 +4,28 @@
 //! a PyTorch `state_dict`. Sets of examples are packed eight to a byte, the lowest id in the
 //! lowest bit.
 //!
-//! It is written and read on the same version of the layout; there is no conversion of others.
+//! States of the layout before this one are read too. They hold nothing of dynamic uncertainty, DUAL, mean
+//! EL2N, TDDS and the margin of the mean, and a recorder that is read from one goes on without these.
 
 use std::fmt::Display;
 
 use fixedbitset::FixedBitSet;
 
 use crate::{
-    ScoreError, TrainingDynamics, TrajectoryRecorder, checks, epoch_rows::EpochRows,
+    Kept, ScoreError, TrainingDynamics, TrajectoryRecorder, checks, epoch_rows::EpochRows,
     fast::BatchScores, presence::Presence, row_scores::RowScores, trajectory_recorder::UNKNOWN,
 };
 
 /// Layout of the columns; raised when it changes.
-const VERSION: f64 = 2.0;
+const VERSION: f64 = 3.0;
+/// The layout before there were scores of windows and of distributions.
+const WITHOUT_KEPT: f64 = 2.0;
 
 const SHAPE: &str = "recorder.shape";
 const KEEP_AT: &str = "recorder.keep_at";
 const LABELS: &str = "recorder.labels";
 const UNSEEN: &str = "recorder.unseen";
+const DISTRIBUTIONS: &str = "current.distributions";
 const HISTORY_SEEN: &str = "history.seen";
 const HISTORY_CORRECT: &str = "history.correct";
 
@@ -89,13 +93,22 @@ impl<F: Fn(&str) -> Option<StateColumn>> Saved<F> {
         Self::check(name, self.u32(name)?, examples)
     }
 
-    /// Version, examples, classes, epochs, and two yes (1) or no (0): history, only logits.
+    /// Version, examples, classes, epochs, and five yes (1) or no (0): history, only logits, and what
+    /// [`WITHOUT_KEPT`] does not have: windows kept, classes kept, in order.
     fn shape(&self) -> Result<Vec<u32>, ScoreError> {
-        let values = self.f64(SHAPE, 6)?;
-        if values[0] != VERSION {
-            let reason = format!("its layout is {}, this version reads {VERSION}", values[0]);
+        let StateColumn::F64(mut values) = self.column(SHAPE)? else {
+            return Err(Self::damaged(SHAPE, "it does not hold numbers of 64 bits"));
+        };
+        let version = values.first().copied().unwrap_or(f64::NAN);
+        if version == WITHOUT_KEPT {
+            values = Self::check(SHAPE, values, 6)?;
+            values.extend([0.0, 0.0, 1.0]);
+        } else if version != VERSION {
+            let reason =
+                format!("its layout is {version}, this version reads {WITHOUT_KEPT} and {VERSION}");
             return Err(Self::damaged(SHAPE, reason));
         }
+        let values = Self::check(SHAPE, values, 9)?;
         let counts: Option<Vec<u32>> = values.into_iter().map(checks::count).collect();
         counts.ok_or_else(|| Self::damaged(SHAPE, "it does not hold whole numbers"))
     }
@@ -154,6 +167,9 @@ impl TrajectoryRecorder {
             f64::from(self.epochs),
             f64::from(u8::from(self.history.is_some())),
             f64::from(u8::from(self.dynamics.only_logits)),
+            f64::from(u8::from(self.kept().windows)),
+            f64::from(u8::from(self.kept().classes)),
+            f64::from(u8::from(self.dynamics.in_order)),
         ];
         let mut columns = vec![
             (SHAPE.to_owned(), StateColumn::F64(shape)),
@@ -167,6 +183,11 @@ impl TrajectoryRecorder {
         epoch_state("last", &self.last, &mut columns);
         for (epoch, rows) in &self.kept {
             epoch_state(&format!("kept.{epoch}"), rows, &mut columns);
+        }
+        // Between epochs there are none. (Of columns that are empty PyTorch refuses two of different types.)
+        if self.kept().classes && self.unfinished() > 0 {
+            let current = StateColumn::F32(self.distributions.clone());
+            columns.push((DISTRIBUTIONS.to_owned(), current));
         }
         if let Some(history) = &self.history {
             let bytes = |set: fn(&Presence) -> &FixedBitSet| {
@@ -209,11 +230,20 @@ impl TrajectoryRecorder {
         };
         let history = (shape[4] == 1).then(|| saved.history(examples, epochs as usize));
         let history = history.transpose()?;
-        let mut dynamics = TrainingDynamics::from_state(examples, shape[5] == 1, tracked)?;
-        if history.as_ref().is_some_and(|history| dynamics.recount(history)) {
-            let reason = "it tells of other forgetting events than were counted".into();
-            return Err(ScoreError::DamagedState { column: HISTORY_SEEN.into(), reason });
+        let needs = Kept { windows: shape[6] == 1, classes: shape[7] == 1 };
+        let mut dynamics = TrainingDynamics::from_state(examples, needs, shape[5] == 1, tracked)?;
+        if !dynamics.set_classes(classes) {
+            let reason = format!("its rows have not {classes} classes");
+            return Err(ScoreError::DamagedState { column: "dynamics.class_sums".into(), reason });
         }
+        dynamics.in_order = shape[8] == 1;
+        let current = saved.epoch("current", examples)?;
+        let numbers = if needs.classes { examples * classes } else { 0 };
+        let distributions = if numbers == 0 || current.seen().is_clear() {
+            vec![0.0; numbers]
+        } else {
+            saved.f32(DISTRIBUTIONS, numbers)?
+        };
         Ok(Self {
             examples,
             classes,
@@ -221,12 +251,15 @@ impl TrajectoryRecorder {
             labels,
             unseen: saved.unseen(epochs)?,
             dynamics,
-            current: saved.epoch("current", examples)?,
+            current,
             last: saved.epoch("last", examples)?,
             kept,
             keep_at,
             history,
+            distributions,
+            few_classes: false,
             batch: BatchScores::default(),
+            room: Vec::new(),
         })
     }
 }

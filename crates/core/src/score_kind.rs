@@ -57,6 +57,16 @@ pub enum ScoreKind {
     Variability,
     /// Fraction of presentations predicted correctly.
     Correctness,
+    /// Log margin of the mean probabilities over training.
+    MarginOfMean,
+    /// Mean over windows of (1 − mean) times standard deviation of the true probability.
+    Dual,
+    /// Mean over windows of the standard deviation of the true probability.
+    DynUnc,
+    /// Mean over training of the length of the error vector.
+    MeanEl2n,
+    /// Moving average over windows of how unevenly the prediction changes.
+    Tdds,
 }
 
 /// Which end of a score holds the hard examples.
@@ -120,6 +130,11 @@ const KIRSCH: &str = "Kirsch 2023, arXiv:2303.14753";
 const TONEVA: &str = "Toneva et al. 2019, arXiv:1812.05159";
 const PLEISS: &str = "Pleiss et al. 2020, arXiv:2001.10528";
 const SWAYAMDIPTA: &str = "Swayamdipta et al. 2020, arXiv:2009.10795";
+const PICKLER: &str = "Pickler, Kamassury, Silva 2025, arXiv:2510.16211";
+const CHO: &str = "DUAL: Cho et al. 2025, arXiv:2502.06905, and its code";
+const HE: &str = "Dyn-Unc: He et al. 2024, arXiv:2306.05175";
+const ZHENG_CODE: &str = "code released with Zheng et al. 2023, arXiv:2210.15809";
+const ZHANG_CODE: &str = "code released with Zhang et al. 2024, arXiv:2311.13613";
 const TEXTBOOK: &str = "textbook quantity";
 
 /// What is known of a score.
@@ -139,7 +154,7 @@ use Direction::{HigherIsHarder, LowerIsHarder};
 use Source::{EvalLogits, Gradients, Inputs, TrainingMinibatches};
 
 /// The catalogue, in the order of [`ScoreKind`].
-const CATALOGUE: [Entry; 16] = [
+const CATALOGUE: [Entry; 21] = [
     Entry {
         kind: ScoreKind::El2n,
         name: "el2n",
@@ -315,6 +330,61 @@ const CATALOGUE: [Entry; 16] = [
         range: "[0, 1]",
         reference: SWAYAMDIPTA,
         when: "to colour a map of the data set; not to rank by from a short training: it has one value more than there are presentations",
+    },
+    Entry {
+        kind: ScoreKind::MarginOfMean,
+        name: "margin-of-mean",
+        direction: LowerIsHarder,
+        source: TrainingMinibatches,
+        formula: "ln p̄_y − max_{j≠y} ln p̄_j, p̄ the mean over presentations of p (the paper's over trainings too; here the mean over trainings is that of the scores); a mean below 2⁻¹²⁶ is read as that",
+        pass: TRAINING,
+        range: "[−87.4, 87.4]",
+        reference: PICKLER,
+        when: "to find wrong labels from the training that has them, over a training that has not yet memorised them; not to prune by: what is hardest by it is mislabelled first",
+    },
+    Entry {
+        kind: ScoreKind::Dual,
+        name: "dual",
+        direction: HigherIsHarder,
+        source: TrainingMinibatches,
+        formula: "mean over windows of J = 10 consecutive presentations (one of all where there are fewer) of (1 − m) s, m the mean and s the standard deviation, by J − 1, of p_y in the window",
+        pass: TRAINING,
+        range: "[0, 2/√27]",
+        reference: CHO,
+        when: "to prune early, after some 30 epochs of 200; not before 10 epochs, when there is no whole window, and not at the end of a training, where dynamic uncertainty is defined",
+    },
+    Entry {
+        kind: ScoreKind::DynUnc,
+        name: "dyn-unc",
+        direction: HigherIsHarder,
+        source: TrainingMinibatches,
+        formula: "mean over windows of J = 10 consecutive presentations (one of all where there are fewer) of the standard deviation, by J − 1, of p_y in the window",
+        pass: TRAINING,
+        range: "[0, 1/√2]",
+        reference: HE,
+        when: "to prune what varies least, at the end of a training; not to find wrong labels: what is always wrong varies as little as what is always right",
+    },
+    Entry {
+        kind: ScoreKind::MeanEl2n,
+        name: "mean-el2n",
+        direction: HigherIsHarder,
+        source: TrainingMinibatches,
+        formula: "mean over presentations of ‖p − y‖₂",
+        pass: TRAINING,
+        range: "[0, √2]",
+        reference: ZHENG_CODE,
+        when: "to prune with coverage as the authors of CCS do, after 10 epochs; not beside EL2N as a second opinion: it is a mean over epochs where that is one over trainings",
+    },
+    Entry {
+        kind: ScoreKind::Tdds,
+        name: "tdds",
+        direction: HigherIsHarder,
+        source: TrainingMinibatches,
+        formula: "moving average R ← 0.9 w + 0.1 R over windows of J = 10 consecutive presentations (one of all where there are fewer), w the length of the deviation from their mean of the window's distances Σ_j |p_j (ln(p_j + 10⁻⁸) − ln(p′_j + 10⁻⁸))|, p′ the presentation before",
+        pass: TRAINING,
+        range: "[0, 27.5]",
+        reference: ZHANG_CODE,
+        when: "to compare with TDDS, which keeps the highest, at the epochs that its authors searched for each fraction; not to find wrong labels: it does not look at the label",
     },
 ];
 

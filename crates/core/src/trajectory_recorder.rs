@@ -9,17 +9,21 @@
 //! logits come from training minibatches or from an evaluation pass is the caller's choice, and
 //! belongs beside the numbers.
 //!
-//! Memory: [`TrajectoryRecorder::BYTES`] (140) an example, 48 more for each kept epoch, and two
+//! Memory: [`TrajectoryRecorder::BYTES`] (204) an example, 48 more for each kept epoch, and two
 //! bits an example and epoch for the joining of ranks; [`TrajectoryRecorder::single_rank`] keeps
-//! none of the latter. Independent trainings (replicas) are not joined here: take means of their
-//! columns.
+//! none of the latter. The margin of the mean and TDDS take [`TrajectoryRecorder::BYTES_OF_CLASS`] (16)
+//! more for each example and class; where that comes to more than [`Kept::MOST_NUMBERS`] examples times
+//! classes, there are none of them unless [`TrajectoryRecorder::keeping`] asks. Independent trainings
+//! (replicas) are not joined here: take means of their columns.
 
 use crate::{
-    ExampleId, ScoreError, ScoreKind, TrainingDynamics, checks,
+    ExampleId, Kept, ScoreError, ScoreKind, TrainingDynamics, checks,
+    class_tracks::{ClassTracks, Presented},
     epoch_rows::EpochRows,
-    fast::{BatchScores, Element, Matrix},
+    fast::{BatchScores, Element, Matrix, distribution::distributions},
     presence::Presence,
     row_scores::RowScores,
+    training_dynamics::Told,
 };
 use fixedbitset::FixedBitSet;
 
@@ -66,8 +70,13 @@ pub struct TrajectoryRecorder {
     pub(crate) keep_at: Vec<u32>,
     /// Every finished epoch; none where ranks are not joined.
     pub(crate) history: Option<Vec<Presence>>,
-    /// The batch at hand; kept for its room.
+    /// n × K probabilities of the current epoch, where numbers of each class are kept.
+    pub(crate) distributions: Vec<f32>,
+    /// Whether numbers of each class are kept only as long as they are few.
+    pub(crate) few_classes: bool,
+    /// The batch at hand, and its probabilities; kept for their room.
     pub(crate) batch: BatchScores,
+    pub(crate) room: Vec<f32>,
 }
 
 impl TrajectoryRecorder {
@@ -76,24 +85,64 @@ impl TrajectoryRecorder {
     pub const BYTES: usize =
         TrainingDynamics::BYTES + size_of::<u32>() + 2 * size_of::<RowScores>();
 
+    /// Memory of one example and class more, where the margin of the mean and TDDS are recorded: a sum,
+    /// the last logarithm, and the probability in the current epoch.
+    pub const BYTES_OF_CLASS: usize = ClassTracks::BYTES_OF_CLASS + size_of::<f32>();
+
+    /// Bytes that a recorder of n examples and K classes takes, without kept epochs.
+    #[must_use]
+    pub fn bytes(examples: usize, classes: usize, with_classes: bool) -> usize {
+        let of_classes = classes.saturating_mul(Self::BYTES_OF_CLASS) + ClassTracks::BYTES;
+        let each = Self::BYTES + if with_classes { of_classes } else { 0 };
+        examples.saturating_mul(each)
+    }
+
     /// A recorder of examples 0 to n − 1 of the full training set and K classes, before the first
     /// epoch. Fewer than 2 classes are refused by the first [`Self::update`].
     #[must_use]
     pub fn new(examples: usize, classes: usize) -> Self {
+        let few = Kept::within(examples, classes).classes;
+        Self { few_classes: true, ..Self::keeping(examples, classes, few) }
+    }
+
+    /// The same that keeps what the margin of the mean and TDDS need of each example and class, however
+    /// much memory that takes, or does not keep it, however little.
+    #[must_use]
+    pub fn keeping(examples: usize, classes: usize, of_classes: bool) -> Self {
+        let kept = Kept { classes: of_classes, ..Kept::ALL };
+        let mut dynamics = TrainingDynamics::keeping(examples, kept);
+        dynamics.set_classes(classes);
+        let distributions = if kept.classes { vec![0.0; examples * classes] } else { Vec::new() };
         Self {
             examples,
             classes,
             epochs: 0,
             labels: vec![UNKNOWN; examples],
             unseen: Vec::new(),
-            dynamics: TrainingDynamics::new(examples),
+            dynamics,
             current: EpochRows::new(examples),
             last: EpochRows::new(examples),
             kept: Vec::new(),
             keep_at: Vec::new(),
             history: Some(Vec::new()),
+            distributions,
+            few_classes: false,
             batch: BatchScores::default(),
+            room: Vec::new(),
         }
+    }
+
+    /// What is recorded for scores that need more than counts and means.
+    #[must_use]
+    pub fn kept(&self) -> Kept {
+        self.dynamics.kept()
+    }
+
+    /// Whether all presentations of an example were recorded by one rank, so that there are dynamic
+    /// uncertainty, DUAL and TDDS.
+    #[must_use]
+    pub fn in_order(&self) -> bool {
+        self.dynamics.in_order
     }
 
     /// Keeps the scores of the evaluation pass of these epochs, counted from 1, beside those of
@@ -123,7 +172,15 @@ impl TrajectoryRecorder {
         self.examples = examples;
         self.labels.resize(examples, UNKNOWN);
         self.unseen.iter_mut().for_each(|unseen| *unseen += more as u32);
+        if self.few_classes && self.kept().classes && !Kept::within(examples, self.classes).classes
+        {
+            self.dynamics.forget_classes();
+            self.distributions = Vec::new();
+        }
         self.dynamics.grow(examples);
+        if self.kept().classes {
+            self.distributions.resize(examples * self.classes, 0.0);
+        }
         self.current.grow(examples);
         self.last.grow(examples);
         self.kept.iter_mut().for_each(|(_, rows)| rows.grow(examples));
@@ -155,6 +212,14 @@ impl TrajectoryRecorder {
         for (row, (&id, &label)) in ids.iter().zip(labels).enumerate() {
             self.current.set(id, RowScores::from_batch(&self.batch, row, label));
         }
+        if self.kept().classes {
+            self.room.resize(ids.len() * self.classes, 0.0);
+            distributions(outputs, &mut self.room);
+            for (&id, row) in ids.iter().zip(self.room.chunks_exact(self.classes)) {
+                self.distributions[id.index() * self.classes..][..self.classes]
+                    .copy_from_slice(row);
+            }
+        }
         Ok(())
     }
 
@@ -164,12 +229,19 @@ impl TrajectoryRecorder {
         let seen = self.current.seen();
         self.unseen.push((self.examples - seen.count_ones(..)) as u32);
         let mut correct = FixedBitSet::with_capacity(self.examples);
+        let mut presented = Vec::new();
         for (id, row) in self.current.iter() {
-            self.dynamics.present(id, row.true_prob, row.logit_margin, row.correct());
+            let times = self.dynamics.present(id, Told::of(row));
+            let index = id.index();
+            if self.dynamics.kept().classes {
+                presented.push(Presented { index, times, label: row.label, row: index });
+            }
             if row.correct() {
-                correct.insert(id.index());
+                correct.insert(index);
             }
         }
+        self.dynamics.present_classes(&presented, &self.distributions);
+        self.distributions.fill(0.0);
         if let Some(history) = &mut self.history {
             history.push(Presence { seen: seen.clone(), correct });
         }
@@ -232,7 +304,8 @@ impl TrajectoryRecorder {
     /// Every score of the finished epochs, with the epoch that it stands at: by epoch, then in the
     /// order of [`ScoreKind::ALL`]. n values each, NaN where the example was not seen (in that
     /// epoch; for the scores over time, in any). Empty before the first epoch has ended; without
-    /// AUM where rows came as probabilities.
+    /// AUM where rows came as probabilities, and without what [`Self::kept`] and [`Self::in_order`]
+    /// rule out.
     #[must_use]
     pub fn columns(&self) -> Vec<(ScoreKind, u32, Vec<f32>)> {
         let mut columns = Vec::new();
@@ -259,7 +332,8 @@ impl TrajectoryRecorder {
 
     /// Joins what another rank of the **same** training recorded. The examples of an epoch may lie
     /// on any rank, another one in each epoch; the result is as from one recorder that saw
-    /// everything (counts exactly, means to rounding).
+    /// everything (counts exactly, means to rounding), but for the scores of consecutive presentations:
+    /// dynamic uncertainty, DUAL and TDDS have no column if both recorded an example.
     ///
     /// Returns how many presentations of finished epochs were on both ranks, as samplers make that
     /// fill up the last batch with repeated examples: in the means they count twice, for forgetting
@@ -274,6 +348,11 @@ impl TrajectoryRecorder {
             return Err(ScoreError::NoHistory);
         };
         let repeated = repeated(mine, theirs, &self.current, &other.current)?;
+        let classes = if self.dynamics.kept().classes { self.classes } else { 0 };
+        for (id, _) in other.current.iter().filter(|(id, _)| !self.current.seen()[id.index()]) {
+            let of = id.index() * classes..(id.index() + 1) * classes;
+            self.distributions[of.clone()].copy_from_slice(&other.distributions[of]);
+        }
         for (mine, theirs) in mine.iter_mut().zip(theirs) {
             mine.join(theirs);
         }
@@ -330,6 +409,7 @@ impl TrajectoryRecorder {
         same("number of classes", &self.classes, &other.classes)?;
         same("number of finished epochs", &self.epochs, &other.epochs)?;
         same("epochs kept", &self.keep_at, &other.keep_at)?;
+        same("what is kept for scores", &self.kept(), &other.kept())?;
         let pairs = self.labels.iter().zip(&other.labels).enumerate();
         for (index, (&before, &now)) in pairs {
             if before != now && before != UNKNOWN && now != UNKNOWN {

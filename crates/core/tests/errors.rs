@@ -1,7 +1,7 @@
 //! Errors name the place and the next thing to do, and leave nothing half done.
 
 use datadiet_core::{
-    ExampleId, LogitScores, Matrix, ScoreError, ScoreKind, StatsError, TrainingDynamics,
+    ExampleId, Kept, LogitScores, Matrix, ScoreError, ScoreKind, StatsError, TrainingDynamics,
     average_ranks, band, detection, forgetting_key, mean_and_standard_error, percentile,
     reliability, spearman, spearman_interval, top_overlap,
 };
@@ -67,7 +67,7 @@ fn damaged_checkpoints() {
             let (_, column) = saved.iter().find(|(known, _)| *known == name)?;
             damage(name, column.clone())
         };
-        TrainingDynamics::from_state(2, true, find)
+        TrainingDynamics::from_state(2, Kept::ALL, true, find)
     };
     assert!(restore(&|_, column| Some(column)).is_ok());
     let missing =
@@ -148,7 +148,8 @@ fn a_misspelt_score_is_answered_with_the_nearest() {
         error.to_string(),
         "no score is called `el2m`; did you mean `el2n`? known: el2n, l1, loss, entropy, \
          max-margin, sum-margin, correct, grand, grand-last-layer, input-norm, forgetting, \
-         never-learned, aum, confidence, variability, correctness"
+         never-learned, aum, confidence, variability, correctness, margin-of-mean, dual, dyn-unc, \
+         mean-el2n, tdds"
     );
 }
 

@@ -4,8 +4,8 @@ mod common;
 
 use common::{softmax, softmax_f64};
 use datadiet_core::{
-    ExampleId, KernelError, LogitScores, Matrix, ScoreKind, StatsError, Stream, TrainingDynamics,
-    average_ranks, band, barrier, detection, forgetting_key, kernel_distance,
+    ExampleId, Kept, KernelError, LogitScores, Matrix, ScoreKind, StatsError, Stream,
+    TrainingDynamics, average_ranks, band, barrier, detection, forgetting_key, kernel_distance,
     mean_and_standard_error, order, percentile, permutation, reliability, replicas_for, rng,
     spearman, spearman_interval, top_overlap,
 };
@@ -250,8 +250,9 @@ proptest! {
 
     #[test]
     fn a_restored_tracker_goes_on_as_if_undisturbed(
-        batches in vec((vec(0..6_u32, 4), logits(4), labels(4)), 1..12),
-        stop in 0_usize..12,
+        // Some examples of six are presented more often than a window is long.
+        batches in vec((vec(0..6_u32, 4), logits(4), labels(4)), 1..24),
+        stop in 0_usize..24,
     ) {
         let mut undisturbed = TrainingDynamics::new(6);
         let mut stopped = undisturbed.clone();
@@ -264,6 +265,62 @@ proptest! {
             stopped.observe(&ids, Matrix::logits(z, CLASSES), y).unwrap();
         }
         prop_assert_eq!(bits(&undisturbed), bits(&stopped));
+    }
+
+    /// An epoch presents each example once: the order of its minibatches, and their sizes, change no bit.
+    #[test]
+    fn the_order_within_an_epoch_does_not_matter(
+        epochs in vec((logits(6), Just((0..6_usize).collect::<Vec<_>>()).prop_shuffle(), 1_usize..7), 1..14),
+        y in labels(6),
+    ) {
+        let (mut in_order, mut shuffled) = (TrainingDynamics::new(6), TrainingDynamics::new(6));
+        let ids: Vec<ExampleId> = (0..6).map(ExampleId).collect();
+        for (z, order, batch) in &epochs {
+            in_order.observe(&ids, Matrix::logits(z, CLASSES), &y).unwrap();
+            for batch in order.chunks(*batch) {
+                let ids: Vec<ExampleId> = batch.iter().map(|&i| ExampleId(i as u32)).collect();
+                let row = |&i: &usize| z[i * CLASSES..][..CLASSES].to_vec();
+                let z: Vec<f32> = batch.iter().flat_map(row).collect();
+                let y: Vec<u32> = batch.iter().map(|&i| y[i]).collect();
+                shuffled.observe(&ids, Matrix::logits(&z, CLASSES), &y).unwrap();
+            }
+        }
+        prop_assert_eq!(bits(&in_order), bits(&shuffled));
+    }
+
+    /// What an example is worth does not depend on what is kept beside, and scores lie where the
+    /// catalogue says.
+    #[test]
+    fn what_is_kept_changes_no_other_score(epochs in vec(logits(6), 1..14), y in labels(6)) {
+        let epochs: Vec<_> = epochs.iter().map(|z| Matrix::logits(z, CLASSES)).collect();
+        let all = TrainingDynamics::of_epochs(&epochs, &y).unwrap();
+        for kept in [
+            Kept::NONE,
+            Kept { windows: true, classes: false },
+            Kept { windows: false, classes: true },
+        ] {
+            let less = TrainingDynamics::of_epochs_keeping(&epochs, &y, kept).unwrap();
+            for &kind in ScoreKind::ALL {
+                if let Some(column) = less.column(kind) {
+                    prop_assert_eq!(Some(column), all.column(kind));
+                } else {
+                    let needs = Kept::of(&[kind]);
+                    let lacks = needs.windows && !kept.windows || needs.classes && !kept.classes;
+                    prop_assert!(lacks || all.column(kind).is_none(), "{}", kind);
+                }
+            }
+        }
+        for (kind, low, high) in [
+            (ScoreKind::MarginOfMean, -87.4, 87.4),
+            (ScoreKind::Dual, 0.0, 2.0 / 27_f32.sqrt()),
+            (ScoreKind::DynUnc, 0.0, 0.5_f32.sqrt()),
+            (ScoreKind::MeanEl2n, 0.0, 2_f32.sqrt()),
+            (ScoreKind::Tdds, 0.0, 27.5),
+        ] {
+            for value in all.column(kind).unwrap() {
+                prop_assert!((low..=high).contains(&value), "{} is {}", kind, value);
+            }
+        }
     }
 
     #[test]
@@ -317,7 +374,7 @@ fn restored(dynamics: &TrainingDynamics) -> TrainingDynamics {
     let find = |name: &str| {
         saved.iter().find(|(known, _)| *known == name).map(|(_, column)| column.clone())
     };
-    TrainingDynamics::from_state(6, true, find).unwrap()
+    TrainingDynamics::from_state(6, Kept::ALL, true, find).unwrap()
 }
 
 fn bits(dynamics: &TrainingDynamics) -> Vec<u64> {

@@ -75,6 +75,51 @@ fn training_dynamics_agree_with_numpy() {
     // By hand: correct, wrong, wrong, correct.
     assert_eq!(column(ScoreKind::Forgetting), [1.0]);
     assert_eq!(column(ScoreKind::NeverLearned), [0.0]);
+    // m = np.log(softmax(z).mean(0)); m[0] - m[1:].max()
+    assert_close(&column(ScoreKind::MarginOfMean), &[0.3049473120048748]);
+    // np.linalg.norm(softmax(z) - [1, 0, 0], axis=1).mean()
+    assert_close(&column(ScoreKind::MeanEl2n), &[0.787800119846569]);
+    // Fewer presentations than a window: p.std(ddof=1), (1 - p.mean()) * p.std(ddof=1)
+    assert_close(&column(ScoreKind::DynUnc), &[0.35862217414531156]);
+    assert_close(&column(ScoreKind::Dual), &[0.21155539924493177]);
+    // d = [abs(p[t+1] * (log(p[t+1] + 1e-8) - log(p[t] + 1e-8))).sum() for t in range(3)], p of all
+    // classes; 0.9 * np.linalg.norm(d - d.mean())
+    assert_close(&column(ScoreKind::Tdds), &[0.9842326016370346]);
+}
+
+/// What the authors' programs print of a trajectory of 13 epochs × 4 examples × 3 classes,
+/// `t, i, j = np.ogrid[:13, :4, :3]; z = ((t*5 + j*7 + i*3 + t*j*3 + t*t*i) % 17) / 4`, labels
+/// `[0, 1, 2, 1]`, run with torch 2.11.0 and NumPy 2.2.6 in `f64`: `dual` and `dynunc` of
+/// github.com/behaapyy/dual-pruning at 4ab525d (exp_cifar/importance_evaluation.py), divided by the 10
+/// that they multiply by; importance_evaluation.py of github.com/zhangxin-xd/Dataset-Pruning-TDDS at
+/// 9c1e3bd with `--trajectory_len 13 --window_size 10`. The other two are NumPy's, by their formulas.
+#[test]
+fn scores_of_windows_agree_with_their_authors_programs() {
+    let logit = |t: u32, i: u32, j: u32| {
+        ((t * 5 + j * 7 + i * 3 + t * j * 3 + t * t * i) % 17) as f32 / 4.0
+    };
+    let epoch =
+        |t| -> Vec<f32> { (0..4).flat_map(|i| (0..3).map(move |j| logit(t, i, j))).collect() };
+    let epochs: Vec<Vec<f32>> = (0..13).map(epoch).collect();
+    let epochs: Vec<_> = epochs.iter().map(|z| Matrix::logits(z, 3)).collect();
+    let dynamics = TrainingDynamics::of_epochs(&epochs, &[0, 1, 2, 1]).unwrap();
+    let column = |kind| dynamics.column(kind).unwrap();
+    let dual = [0.16825263876219826, 0.1656608111320506, 0.17392400004601627, 0.17288633937188722];
+    assert_close(&column(ScoreKind::Dual), &dual);
+    let dyn_unc = [0.26686569794130205, 0.2930410028990186, 0.2944762097362307, 0.2845581906227293];
+    assert_close(&column(ScoreKind::DynUnc), &dyn_unc);
+    let tdds = [2.05536485646862, 1.711981713384089, 2.239416374121961, 1.8437824327001588];
+    assert_close(&column(ScoreKind::Tdds), &tdds);
+    // p = softmax(z); m = np.log(p.mean(0)); m[range(4), y], less the largest of the others
+    let margin =
+        [0.037168181108295784, 0.2749891032054316, 0.31554554034933935, 0.027929009528178117];
+    // A difference of two logarithms near −1: what cancels is no part of the tolerance.
+    for (found, expected) in column(ScoreKind::MarginOfMean).into_iter().zip(margin) {
+        assert!((f64::from(found) - expected).abs() < 2e-7, "{found} is not {expected}");
+    }
+    // np.linalg.norm(p - np.eye(3)[y], axis=2).mean(0)
+    let el2n = [0.8542492197466911, 0.6740957801528443, 0.7758212109144823, 0.7838028512352777];
+    assert_close(&column(ScoreKind::MeanEl2n), &el2n);
 }
 
 #[test]

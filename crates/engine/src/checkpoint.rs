@@ -1,7 +1,8 @@
 //! The state of an unfinished run, so that it can go on bit for bit as if it had never stopped.
 //!
-//! One safetensors file: `param.*`, `buffer.*`, `momentum.*` and, under lookahead, `slow.*` in 32-bit floats, `dynamics.*` in
-//! 64-bit floats, and the counters as JSON in the metadata. Random streams need no state: each
+//! One safetensors file: `param.*`, `buffer.*`, `momentum.*` and, under lookahead, `slow.*` in 32-bit
+//! floats, `dynamics.*` in 64-bit floats (as much as the recorded scores need), and the counters as JSON in
+//! the metadata. Random streams need no state: each
 //! epoch and step derives its own.
 
 use std::collections::HashMap;
@@ -95,7 +96,8 @@ pub(crate) fn load(
         let view = file.tensor(name).ok()?;
         Some(bytemuck::pod_collect_to_vec::<u8, f64>(view.data()))
     };
-    recorder.dynamics = TrainingDynamics::from_state(recorder.train_examples(), true, dynamics)?;
+    let (examples, kept) = (recorder.train_examples(), recorder.dynamics.kept());
+    recorder.dynamics = TrainingDynamics::from_state(examples, kept, true, dynamics)?;
     trainer.step = header.step;
     recorder.images_scored = header.images_scored;
     recorder.images_differentiated = header.images_differentiated;

@@ -3,7 +3,7 @@
 use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
-use datadiet_core::{ExampleId, LogitScores, Matrix, ScoreKind, Source, TrainingDynamics};
+use datadiet_core::{ExampleId, Kept, LogitScores, Matrix, ScoreKind, Source, TrainingDynamics};
 use datadiet_store::{RunFolder, RunSpec, TimedAccuracy, Views};
 use datadiet_table::{Column, Table};
 
@@ -69,7 +69,7 @@ impl<'a> Recorder<'a> {
         validation: &'a [ExampleId],
     ) -> Self {
         Self {
-            dynamics: TrainingDynamics::new(train.labels.len()),
+            dynamics: TrainingDynamics::keeping(train.labels.len(), Kept::of(&spec.record.scores)),
             test_accuracy: Vec::new(),
             validation_accuracy: None,
             recorded: None,

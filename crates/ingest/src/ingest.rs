@@ -34,6 +34,10 @@ pub struct Options {
     pub renormalise: bool,
     /// Of rows of one example in one epoch take the first, even if the others differ.
     pub keep_first: bool,
+    /// Keep what the margin of the mean and TDDS need of each example and class, however much memory
+    /// that takes; else up to [`Kept::MOST_NUMBERS`](datadiet_core::Kept::MOST_NUMBERS) examples times
+    /// classes, and a note says where they are left out.
+    pub class_means: bool,
     /// Labels in a file of their own, for all runs.
     pub labels: Option<PathBuf>,
     /// Ids in a file of their own, for all runs.

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use datadiet_core::progress::Count;
-use datadiet_core::{ExampleId, Progress, TrajectoryRecorder};
+use datadiet_core::{ExampleId, Kept, Progress, ScoreKind, TrajectoryRecorder};
 
 use crate::batch::{Batch, Kind};
 use crate::by_epoch::{self, ByEpoch};
@@ -435,13 +435,28 @@ impl<'a> Pass<'a> {
     }
 
     /// Brings the examples of all runs in order.
-    pub(crate) fn finish(self, found: &Found, done: Vec<(IngestedRun, Saved)>) -> Ingested {
+    pub(crate) fn finish(self, found: &Found, mut done: Vec<(IngestedRun, Saved)>) -> Ingested {
         let examples = self.ids.len();
         let (keys, order) = self.ids.sorted();
         let layout = self.layout.unwrap_or(Layout { columns: 2, kind: Kind::Logits });
         let mut notes = found.notes.clone();
         notes.extend(self.notes);
         notes.extend(self.sums.note());
+        let all_have = |wanted: &ScoreKind| {
+            done.iter().all(|(_, saved)| saved.columns.iter().any(|(kind, _)| kind == wanted))
+        };
+        if !Kept::OF_CLASSES.iter().all(all_have) {
+            for (_, saved) in &mut done {
+                saved.leave_out(&Kept::OF_CLASSES);
+            }
+            let names = Kept::OF_CLASSES.map(ScoreKind::name).join(" and ");
+            let (classes, bytes) = (layout.classes(), TrajectoryRecorder::BYTES_OF_CLASS);
+            let gib = (examples * classes * bytes) as f64 / f64::from(1 << 30);
+            notes.push(format!(
+                "{names} are left out: for {examples} examples of {classes} classes they need about \
+                 {gib:.1} GiB of memory; --class-means takes them"
+            ));
+        }
         let mut ingested = Ingested {
             labels: order.iter().map(|&old| self.labels[old as usize]).collect(),
             keys,

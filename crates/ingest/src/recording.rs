@@ -22,6 +22,18 @@ pub(crate) struct Saved {
     pub(crate) examples: usize,
 }
 
+impl Saved {
+    /// Leaves out the columns of some scores.
+    pub(crate) fn leave_out(&mut self, kinds: &[ScoreKind]) {
+        // The places of the predicted classes follow.
+        let kept =
+            |place: &usize| self.columns.get(*place).is_none_or(|(kind, _)| !kinds.contains(kind));
+        let places = (0..self.places.len()).filter(kept).map(|place| self.places[place]);
+        self.places = places.collect();
+        self.columns.retain(|(kind, _)| !kinds.contains(kind));
+    }
+}
+
 /// Rows of one epoch.
 pub(crate) struct Rows<'a> {
     pub(crate) ids: &'a [ExampleId],
@@ -122,7 +134,14 @@ impl<'o> Recording<'o> {
             again.push(row);
         }
         self.repeated += again.len() as u64;
-        let fresh = || TrajectoryRecorder::new(0, classes).single_rank();
+        let fresh = || {
+            let recorder = if self.options.class_means {
+                TrajectoryRecorder::keeping(0, classes, true)
+            } else {
+                TrajectoryRecorder::new(0, classes)
+            };
+            recorder.single_rank()
+        };
         let recorder = self.recorder.get_or_insert_with(fresh);
         recorder.grow(ids.len());
         let (row_ids, labels, values) = if again.is_empty() {
@@ -219,5 +238,25 @@ fn named(path: &Path, ids: &IdMap, epoch: i64, error: ScoreError) -> IngestError
             IngestError::Scores { path, epoch, keys, problem: *problem }
         }
         problem => IngestError::Scores { path, epoch, keys: Vec::new(), problem },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_that_are_left_out_take_their_places_with_them() {
+        let kinds = [ScoreKind::El2n, ScoreKind::MarginOfMean, ScoreKind::Dual, ScoreKind::Tdds];
+        let mut saved = Saved {
+            columns: kinds.map(|kind| (kind, 3)).to_vec(),
+            predicted: vec![3],
+            places: vec![10, 11, 12, 13, 14],
+            examples: 1,
+        };
+        saved.leave_out(&[ScoreKind::MarginOfMean, ScoreKind::Tdds]);
+        assert_eq!(saved.columns, [(ScoreKind::El2n, 3), (ScoreKind::Dual, 3)]);
+        // That of the predicted classes is the last.
+        assert_eq!((saved.places, saved.predicted), (vec![10, 12, 14], vec![3]));
     }
 }

@@ -8,7 +8,7 @@
 use std::ptr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use datadiet_core::{ScoreError, StateColumn, TrajectoryRecorder};
+use datadiet_core::{Kept, ScoreError, StateColumn, TrajectoryRecorder};
 use datadiet_table::{Recorded, ScoreTable, TimePoint};
 use numpy::{IntoPyArray, PyArray1, PyReadonlyArray1};
 use pyo3::IntoPyObjectExt;
@@ -29,11 +29,20 @@ pub struct Recorder(Mutex<TrajectoryRecorder>);
 
 #[pymethods]
 impl Recorder {
-    /// A recorder of n examples and K classes that keeps the scores of some epochs.
+    /// A recorder of n examples and K classes that keeps the scores of some epochs, and numbers of each
+    /// class if it is told so or, where nobody says, if they are few.
     #[new]
-    fn new(examples: usize, classes: usize, keep_at: Vec<u32>, mergeable: bool) -> PyResult<Self> {
-        check_memory(examples)?;
-        let recorder = TrajectoryRecorder::new(examples, classes).keep_at(&keep_at);
+    fn new(
+        examples: usize,
+        classes: usize,
+        keep_at: Vec<u32>,
+        mergeable: bool,
+        class_means: Option<bool>,
+    ) -> PyResult<Self> {
+        let class_means = class_means.unwrap_or(Kept::within(examples, classes).classes);
+        check_memory(examples, classes, class_means)?;
+        let recorder =
+            TrajectoryRecorder::keeping(examples, classes, class_means).keep_at(&keep_at);
         Ok(Self(Mutex::new(if mergeable { recorder } else { recorder.single_rank() })))
     }
 
@@ -101,6 +110,24 @@ impl Recorder {
     #[getter]
     fn only_logits(&self, py: Python<'_>) -> bool {
         py.detach(|| self.lock().only_logits())
+    }
+
+    /// Whether numbers of each class are kept.
+    #[getter]
+    fn class_means(&self, py: Python<'_>) -> bool {
+        py.detach(|| self.lock().kept().classes)
+    }
+
+    /// Whether there is all that windows need.
+    #[getter]
+    fn windows(&self, py: Python<'_>) -> bool {
+        py.detach(|| self.lock().kept().windows)
+    }
+
+    /// Whether no example was recorded on several ranks.
+    #[getter]
+    fn in_order(&self, py: Python<'_>) -> bool {
+        py.detach(|| self.lock().in_order())
     }
 
     /// Adds what other ranks of the same training recorded, all of them or, on an error, none; gives
@@ -181,11 +208,12 @@ fn locked(recorder: &Mutex<TrajectoryRecorder>) -> MutexGuard<'_, TrajectoryReco
 
 /// There is room for a recorder of so many examples: all of it is asked for at once and given back,
 /// since the parts of a recorder cannot say that they found none.
-fn check_memory(examples: usize) -> PyResult<()> {
-    let bytes = examples.saturating_mul(TrajectoryRecorder::BYTES);
+fn check_memory(examples: usize, classes: usize, class_means: bool) -> PyResult<()> {
+    let bytes = TrajectoryRecorder::bytes(examples, classes, class_means);
     Vec::<u8>::new().try_reserve_exact(bytes).map_err(|_| {
+        let less = if class_means { "pass class_means=False, " } else { "" };
         PyMemoryError::new_err(format!(
-            "a recorder of {examples} examples takes {bytes} bytes, which there are not; record fewer \
+            "a recorder of {examples} examples takes {bytes} bytes, which there are not; {less}record fewer \
              examples, or on a larger machine"
         ))
     })

@@ -87,6 +87,10 @@ pub struct IngestArgs {
     /// Of several rows of an example in an epoch take the first, even if their values differ.
     #[arg(long)]
     keep_first: bool,
+    /// Take margin-of-mean and tdds however much memory they need, 16 bytes for each example and class
+    /// (unasked up to 33 million examples times classes).
+    #[arg(long)]
+    class_means: bool,
     /// Array, column or field of the values.
     #[arg(long, value_name = "NAME")]
     values: Option<String>,
@@ -166,6 +170,7 @@ impl IngestArgs {
             pattern: self.pattern.clone(),
             renormalise: self.renormalise,
             keep_first: self.keep_first,
+            class_means: self.class_means,
             labels: self.labels.clone(),
             ids: self.ids.clone(),
         }
@@ -185,6 +190,9 @@ impl IngestArgs {
         let decided = (self.kind, self.per_step, self.renormalise, self.keep_first);
         let pattern = self.pattern.as_ref().map(Pattern::to_string);
         let asked = (runs, &self.at, files, decided, pattern, named, &self.pass);
+        if self.class_means {
+            return named_folder("scores", &name, &(asked, "class-means"));
+        }
         named_folder("scores", &name, &asked)
     }
 }

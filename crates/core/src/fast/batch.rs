@@ -8,7 +8,11 @@ use super::{
     vector::Lanes,
     walk::{Sink, make_room, on_this_thread},
 };
-use crate::{isa::LANES, logit_scores::LogitScores, score_error::ScoreError};
+use crate::{
+    isa::{Isa, LANES},
+    logit_scores::LogitScores,
+    score_error::ScoreError,
+};
 
 /// The scores of a minibatch; made once and used again, it allocates nothing from the second
 /// minibatch of a size on. It works on the thread that calls it.
@@ -86,9 +90,16 @@ impl Sink for Batch<'_> {
     const ALL: bool = true;
 
     #[inline(always)]
-    fn take_scores(&mut self, at: usize, rows: usize, labels: &[u32; LANES], scores: &Scores) {
+    fn take_scores<I: Isa>(
+        &mut self,
+        isa: I,
+        at: usize,
+        rows: usize,
+        labels: &[u32; LANES],
+        scores: &Scores,
+    ) {
         self.true_prob[at..at + rows].copy_from_slice(&scores.true_prob[..rows]);
         self.margin[at..at + rows].copy_from_slice(&scores.margin[..rows]);
-        self.columns.take_scores(at, rows, labels, scores);
+        self.columns.take_scores(isa, at, rows, labels, scores);
     }
 }

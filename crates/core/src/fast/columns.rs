@@ -3,7 +3,11 @@
 use std::mem;
 
 use super::{sums::Scores, walk::Sink};
-use crate::{isa::LANES, logit_scores::LogitScores, score_kind::ScoreKind};
+use crate::{
+    isa::{Isa, LANES},
+    logit_scores::LogitScores,
+    score_kind::ScoreKind,
+};
 
 /// A run of rows of all columns.
 pub(crate) struct Columns<'a> {
@@ -55,7 +59,14 @@ impl Sink for Columns<'_> {
     const ALL: bool = true;
 
     #[inline(always)]
-    fn take_scores(&mut self, at: usize, rows: usize, _: &[u32; LANES], scores: &Scores) {
+    fn take_scores<I: Isa>(
+        &mut self,
+        _: I,
+        at: usize,
+        rows: usize,
+        _: &[u32; LANES],
+        scores: &Scores,
+    ) {
         for (column, lanes) in self.scores.iter_mut().zip(&scores.columns) {
             column[at..at + rows].copy_from_slice(&lanes[..rows]);
         }

@@ -29,7 +29,14 @@ impl Sink for El2n<'_> {
     }
 
     #[inline(always)]
-    fn take_scores(&mut self, at: usize, rows: usize, _: &[u32; LANES], scores: &Scores) {
+    fn take_scores<I: Isa>(
+        &mut self,
+        _: I,
+        at: usize,
+        rows: usize,
+        _: &[u32; LANES],
+        scores: &Scores,
+    ) {
         let column = &scores.columns[ScoreKind::El2n as usize];
         self.0[at..at + rows].copy_from_slice(&column[..rows]);
     }

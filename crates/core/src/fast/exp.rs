@@ -99,24 +99,40 @@ pub(super) fn ln_1p<I: Vector>(isa: I, v: [f64; LANES]) -> [f64; LANES] {
     logs
 }
 
+/// `ln w` of a positive normal w.
+#[inline(always)]
+fn ln_normal<I: Vector>(isa: I, w: f32) -> f32 {
+    const ROOT: u32 = std::f32::consts::FRAC_1_SQRT_2.to_bits();
+    let n = (w.to_bits().wrapping_sub(ROOT)).cast_signed() >> 23;
+    let m = f32::from_bits(w.to_bits().wrapping_sub((n << 23).cast_unsigned()));
+    let f = m - 1.0;
+    let s = f / (2.0 + f);
+    let square = s * s;
+    let mut sum = 1.0 / 9.0;
+    for odd in [7.0, 5.0, 3.0, 1.0] {
+        sum = isa.mul_add(sum, square, 1.0 / odd);
+    }
+    isa.mul_add(n as f32, std::f32::consts::LN_2, 2.0 * s * sum)
+}
+
+/// `ln w` of positive normal w in each lane.
+#[inline(always)]
+pub(crate) fn ln<I: Vector>(isa: I, w: Lanes) -> Lanes {
+    let mut logs = [0.0; LANES];
+    for lane in 0..LANES {
+        logs[lane] = ln_normal(isa, w[lane]);
+    }
+    logs
+}
+
 /// `p ln p` of p ≥ 0 in each lane, 0 where p is 0 or subnormal.
 #[inline(always)]
 pub(super) fn p_ln_p<I: Vector>(isa: I, p: Lanes) -> Lanes {
-    const ROOT: u32 = std::f32::consts::FRAC_1_SQRT_2.to_bits();
     let mut products = [0.0; LANES];
     for lane in 0..LANES {
         // 1 in place of what has no exponent: its logarithm is 0.
         let w = if p[lane] >= f32::MIN_POSITIVE { p[lane] } else { 1.0 };
-        let n = (w.to_bits().wrapping_sub(ROOT)).cast_signed() >> 23;
-        let m = f32::from_bits(w.to_bits().wrapping_sub((n << 23).cast_unsigned()));
-        let f = m - 1.0;
-        let s = f / (2.0 + f);
-        let square = s * s;
-        let mut sum = 1.0 / 9.0;
-        for odd in [7.0, 5.0, 3.0, 1.0] {
-            sum = isa.mul_add(sum, square, 1.0 / odd);
-        }
-        products[lane] = p[lane] * isa.mul_add(n as f32, std::f32::consts::LN_2, 2.0 * s * sum);
+        products[lane] = p[lane] * ln_normal(isa, w);
     }
     products
 }
@@ -151,6 +167,7 @@ mod tests {
     kernel!(Exp, exp, f32);
     kernel!(ExpF64, exp_f64, f64);
     kernel!(Ln1p, ln_1p, f64);
+    kernel!(Ln, ln, f32);
     kernel!(PLnP, p_ln_p, f32);
 
     /// The largest distance of a kernel from `truth`, relative to it.
@@ -200,6 +217,12 @@ mod tests {
         for found in everywhere(Ln1p([0.0; LANES])) {
             assert_eq!(found, [0.0; LANES]);
         }
+    }
+
+    #[test]
+    fn logarithms_of_normal_numbers() {
+        let w: Vec<f32> = (-37..38).map(|n| 1.7 * 10f32.powi(n)).collect();
+        assert_near(&w, Ln, f64::ln, 3e-7);
     }
 
     #[test]

@@ -12,6 +12,8 @@
 //!   by at most 10⁻⁶ everywhere;
 //! * loss differs by at most 10⁻⁶ of itself; L1, entropy and the margins by at most 10⁻⁶ of the
 //!   larger of 1 and themselves;
+//! * scores of training dynamics differ by at most 10⁻⁶ of the larger of 1 and themselves; TDDS, the
+//!   spread of distances of up to 18, by at most 10⁻⁶ of the larger of 1 and the largest distance;
 //! * predicted classes, and so correctness and forgetting, are the same, and logit margins and
 //!   AUM are exact.
 //!
@@ -29,9 +31,10 @@ pub(crate) mod chunk;
 pub(crate) mod columns;
 #[cfg(target_arch = "x86_64")]
 mod direct;
+pub(crate) mod distribution;
 pub(crate) mod el2n;
 mod element;
-mod exp;
+pub(crate) mod exp;
 mod matrix;
 mod narrow;
 mod probabilities;

@@ -33,11 +33,18 @@ pub(crate) trait Sink {
         sums: &Sums,
         classes: usize,
     ) {
-        self.take_scores(at, rows, labels, &sums.scores(isa, labels, classes));
+        self.take_scores(isa, at, rows, labels, &sums.scores(isa, labels, classes));
     }
 
     /// The same where the scores are known already; without `ALL` only EL2N is.
-    fn take_scores(&mut self, at: usize, rows: usize, labels: &[u32; LANES], scores: &Scores);
+    fn take_scores<I: Isa>(
+        &mut self,
+        isa: I,
+        at: usize,
+        rows: usize,
+        labels: &[u32; LANES],
+        scores: &Scores,
+    );
 }
 
 /// A walk through some rows of a matrix whose shape has been checked. It gives false if a row of them
@@ -165,7 +172,7 @@ impl<E: Element, S: Sink> Walk<'_, E, S> {
                 let row = matrix.row(first + lane);
                 good &= probabilities::score::<I, E, ALL>(isa, row, of[lane], lane, &mut scores);
             }
-            sink.take_scores(first - rows.start, count, &of, &scores);
+            sink.take_scores(isa, first - rows.start, count, &of, &scores);
         }
         good
     }

@@ -95,15 +95,31 @@ impl Reference {
     }
 }
 
-/// Every presentation of one example: probability, logit margin, whether it was right.
+/// One presentation of an example.
+#[derive(Clone)]
+pub struct Presentation {
+    pub probs: Vec<f64>,
+    pub margin: f64,
+    pub right: bool,
+    pub label: usize,
+}
+
+impl Presentation {
+    pub fn truth(&self) -> f64 {
+        self.probs[self.label]
+    }
+}
+
+/// Every presentation of one example.
 #[derive(Clone, Default)]
-pub struct Presentations(pub Vec<(f64, f64, bool)>);
+pub struct Presentations(pub Vec<Presentation>);
 
 impl Presentations {
     pub fn add(&mut self, logits: &[f32], label: usize) {
         let wide: Vec<f64> = logits.iter().map(|&z| f64::from(z)).collect();
         let margin = wide[label] - largest_other(&wide, label);
-        self.0.push((softmax_f64(logits)[label], margin, argmax(logits) == label));
+        let (probs, right) = (softmax_f64(logits), argmax(logits) == label);
+        self.0.push(Presentation { probs, margin, right, label });
     }
 
     /// A score of training dynamics, from all presentations at once; NaN where there are none.
@@ -112,19 +128,76 @@ impl Presentations {
         if self.0.is_empty() {
             return f64::NAN;
         }
-        let mean =
-            |of: &dyn Fn(&(f64, f64, bool)) -> f64| self.0.iter().map(of).sum::<f64>() / times;
-        let confidence = mean(&|(p, ..)| *p);
+        let mean = |of: &dyn Fn(&Presentation) -> f64| self.0.iter().map(of).sum::<f64>() / times;
+        let confidence = mean(&Presentation::truth);
         match kind {
             ScoreKind::Forgetting => {
-                self.0.windows(2).filter(|pair| pair[0].2 && !pair[1].2).count() as f64
+                self.0.windows(2).filter(|pair| pair[0].right && !pair[1].right).count() as f64
             }
-            ScoreKind::NeverLearned => f64::from(u8::from(self.0.iter().all(|(.., right)| !right))),
-            ScoreKind::Aum => mean(&|(_, margin, _)| *margin),
+            ScoreKind::NeverLearned => f64::from(u8::from(self.0.iter().all(|one| !one.right))),
+            ScoreKind::Aum => mean(&|one| one.margin),
             ScoreKind::Confidence => confidence,
-            ScoreKind::Variability => mean(&|(p, ..)| (p - confidence).powi(2)).sqrt(),
-            ScoreKind::Correctness => mean(&|(.., right)| f64::from(u8::from(*right))),
+            ScoreKind::Variability => mean(&|one| (one.truth() - confidence).powi(2)).sqrt(),
+            ScoreKind::Correctness => mean(&|one| f64::from(u8::from(one.right))),
+            ScoreKind::MeanEl2n => mean(&|one| el2n(&one.probs, one.label)),
+            ScoreKind::MarginOfMean => {
+                let label = self.0.last().expect("some").label;
+                let classes = 0..self.0[0].probs.len();
+                let logs: Vec<f64> = classes
+                    .map(|class| mean(&|one| one.probs[class]).max(f32::MIN_POSITIVE.into()).ln())
+                    .collect();
+                logs[label] - largest_other(&logs, label)
+            }
+            ScoreKind::DynUnc => self.mean_of_windows(|truths| deviation(truths)),
+            ScoreKind::Dual => {
+                self.mean_of_windows(|truths| (1.0 - mean_of(truths)) * deviation(truths))
+            }
+            ScoreKind::Tdds => {
+                let distances = self.distances();
+                let spread = |window: &[f64]| {
+                    let mean = mean_of(window);
+                    window.iter().map(|d| (d - mean).powi(2)).sum::<f64>().sqrt()
+                };
+                if distances.len() < 9 {
+                    return 0.9 * spread(&distances);
+                }
+                // As a sum over windows, the weights written out.
+                let windows: Vec<f64> = distances.windows(9).map(spread).collect();
+                let last = windows.len() as i32 - 1;
+                let weight = |k: usize| 0.9 * 0.1_f64.powi(last - k as i32);
+                windows.iter().enumerate().map(|(k, spread)| weight(k) * spread).sum()
+            }
             other => unreachable!("{other} is not of training dynamics"),
         }
     }
+
+    /// TDDS's distances from each presentation to the next.
+    pub fn distances(&self) -> Vec<f64> {
+        let distance = |pair: &[Presentation]| -> f64 {
+            let classes = pair[0].probs.iter().zip(&pair[1].probs);
+            let log = |p: f64| (p + 1e-8).ln();
+            classes.map(|(before, now)| (now * (log(*now) - log(*before))).abs()).sum()
+        };
+        self.0.windows(2).map(distance).collect()
+    }
+
+    fn mean_of_windows(&self, of: impl Fn(&[f64]) -> f64) -> f64 {
+        let truths: Vec<f64> = self.0.iter().map(Presentation::truth).collect();
+        if truths.len() < 10 {
+            return of(&truths);
+        }
+        mean_of(&truths.windows(10).map(of).collect::<Vec<_>>())
+    }
+}
+
+/// 0 of nothing.
+fn mean_of(values: &[f64]) -> f64 {
+    values.iter().sum::<f64>() / values.len().max(1) as f64
+}
+
+/// Standard deviation with n − 1; 0 of one value.
+fn deviation(values: &[f64]) -> f64 {
+    let mean = mean_of(values);
+    let squares: f64 = values.iter().map(|value| (value - mean).powi(2)).sum();
+    (squares / (values.len() - 1).max(1) as f64).sqrt()
 }
