@@ -16,7 +16,7 @@ use std::f64::consts::TAU;
 const STEPS: usize = 500;
 
 /// Gain in log-likelihood an example below which a fit has arrived.
-const GAIN: f64 = 1e-9;
+const GAIN: f64 = 1e-8;
 
 /// Where the last run of a start begins, as fractions of the sorted values.
 const STARTS: [f64; 7] = [0.3, 0.5, 0.7, 0.85, 0.95, 0.98, 0.99];
@@ -32,7 +32,7 @@ pub(crate) struct Binned {
 
 impl Binned {
     /// Number of bins.
-    pub(crate) const BINS: usize = 1024;
+    pub(crate) const BINS: usize = 512;
 
     /// Empty bins from `low` to `high`.
     pub(crate) fn new(low: f64, high: f64) -> Self {
