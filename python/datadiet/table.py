@@ -259,7 +259,7 @@ class ScoreTable:
         Raises
         ------
         ColumnError
-            There is no such column, or it holds values that its score cannot have.
+            There is no such column.
 
         Examples
         --------

@@ -7,9 +7,7 @@
 
 use std::cmp::Reverse;
 
-use datadiet_core::{
-    CannotTell, Direction, Interval, LabelScore, ScoreKind, group_digits, wrong_labels,
-};
+use datadiet_core::{Direction, Interval, LabelScore, ScoreKind, group_digits, wrong_labels};
 use serde::Serialize;
 
 use crate::ranking::{kind_of, time_of};
@@ -71,7 +69,7 @@ impl ScoreTable {
     /// go. Examples without a score are left out.
     ///
     /// # Errors
-    /// When the column holds values that its score cannot have, or cannot be ordered.
+    /// When the column cannot be ordered.
     pub fn wrong_labels(&self, ranking: &Ranking<'_>) -> Result<WrongLabelCount, TableError> {
         let Some((column, score)) = self.telling(ranking) else {
             return Ok(WrongLabelCount {
@@ -84,21 +82,24 @@ impl ScoreTable {
             });
         };
         let values = scored(self.columns().floats(&column)?);
-        let found = wrong_labels(&values, score, SEED)
-            .map_err(|error| TableError::Column(format!("{column}: {error}")))?;
-        let cannot = |why: CannotTell| WrongLabelCount {
+        let cannot = |why: String| WrongLabelCount {
             column: Some(column.clone()),
             estimate: None,
-            cannot_tell: Some(why.to_string()),
+            cannot_tell: Some(why),
         };
-        let found = match found {
-            Ok(found) => found,
-            Err(why) => return Ok(cannot(why)),
+        // Values that the score cannot have are no reason to refuse the list.
+        let found = match wrong_labels(&values, score, SEED) {
+            Ok(Ok(found)) => found,
+            Ok(Err(why)) => return Ok(cannot(why.to_string())),
+            Err(error) => return Ok(cannot(error.to_string())),
         };
         let down_to = match ranking.hardest_first(&self.ids())?.get(found.suspects - 1) {
             _ if ranking.name == column => found.cut,
             Some(row) => ranking.values[row.index()],
-            None => return Ok(cannot(CannotTell::TooFew { examples: ranking.values.len() })),
+            None => {
+                let why = format!("{} has fewer values than there are suspects", ranking.name);
+                return Ok(cannot(why));
+            }
         };
         let estimate = WrongLabelEstimate {
             count: (found.fraction * found.examples as f64).round() as usize,
@@ -266,9 +267,8 @@ mod tests {
         // Someone else's column of this name that says it is turned round is not AUM.
         let turned = alone.ranking("mine", Some(Direction::LowerIsHarder)).unwrap();
         assert!(alone.wrong_labels(&turned).unwrap().estimate.is_none());
-        let message = table(&[("confidence@1", aum())]);
-        let message = message.wrong_labels(&message.ranking("confidence@1", None).unwrap());
-        assert!(message.unwrap_err().to_string().contains("not a probability in [0, 1]"));
+        let percents = count(&table(&[("confidence@1", aum())]), "confidence@1").to_string();
+        assert!(percents.contains("not a probability in [0, 1]"), "{percents}");
     }
 
     #[test]

@@ -2,8 +2,8 @@
 //!
 //! Density of k parts: `Σ_j w_j N(x; m_j, s_j²)`, every part with a deviation of its own. Values are
 //! counted in [`Binned::BINS`] bins of equal width and stand in the middle of their bin, so that a step costs
-//! the same for a thousand and for ten million examples. A deviation is at least a bin's width: a
-//! likelihood without that has no maximum. Of several starts, each a cut of the sorted values into k
+//! the same for a thousand and for ten million examples. A deviation is at least [`LEAST_DEVIATION`] of
+//! that of all values: without that a few equal values are a part of their own, of any likelihood. Of several starts, each a cut of the sorted values into k
 //! runs, the one that ends likeliest is taken: EM finds local maxima only.
 //!
 //! `BIC = −2 ln L + (3 k − 1) ln n` weighs the number of parts; lower is better.
@@ -17,6 +17,9 @@ const STEPS: usize = 500;
 
 /// Gain in log-likelihood an example below which a fit has arrived.
 const GAIN: f64 = 1e-8;
+
+/// Least deviation of a part, as a fraction of that of all values.
+const LEAST_DEVIATION: f64 = 0.05;
 
 /// Where the last run of a start begins, as fractions of the sorted values.
 const STARTS: [f64; 7] = [0.3, 0.5, 0.7, 0.85, 0.95, 0.98, 0.99];
@@ -48,6 +51,14 @@ impl Binned {
     /// The same bins with other counts.
     pub(crate) fn with_counts(&self, counts: Vec<u64>) -> Self {
         Self { counts, ..*self }
+    }
+
+    /// The least variance of a part.
+    fn least_variance(&self) -> f64 {
+        let total = self.total();
+        let mean = self.filled().map(|(x, count)| count * x).sum::<f64>() / total;
+        let squares = self.filled().map(|(x, count)| count * (x - mean).powi(2)).sum::<f64>();
+        (LEAST_DEVIATION.powi(2) * squares / total).max(self.width.powi(2))
     }
 
     /// How many values there are.
@@ -110,11 +121,11 @@ impl Mixture {
 
     /// Fitted to other values from where it is; the parts stay in their order.
     pub(crate) fn refined(&self, values: &Binned) -> Self {
-        let total = values.total();
+        let (total, least) = (values.total(), values.least_variance());
         let mut parts = self.parts.clone();
         let mut log_likelihood = f64::NEG_INFINITY;
         for _ in 0..STEPS {
-            let (next, found) = step(&parts, values, total);
+            let (next, found) = step(&parts, values, total, least);
             let gain = found - log_likelihood;
             log_likelihood = found;
             if gain <= GAIN * total {
@@ -132,7 +143,7 @@ impl Mixture {
 }
 
 /// One step of EM: better parts, and the log-likelihood of those given.
-fn step(parts: &[Normal], values: &Binned, total: f64) -> (Vec<Normal>, f64) {
+fn step(parts: &[Normal], values: &Binned, total: f64, least_variance: f64) -> (Vec<Normal>, f64) {
     // Sums over the examples of responsibility, times distance from the mean, times its square.
     let mut sums = vec![[0.0; 3]; parts.len()];
     let scales: Vec<f64> = parts.iter().map(Normal::log_scale).collect();
@@ -165,7 +176,7 @@ fn step(parts: &[Normal], values: &Binned, total: f64) -> (Vec<Normal>, f64) {
             return Normal { weight: weight / total, ..*part };
         }
         let shift = first / weight;
-        let variance = (second / weight - shift * shift).max(values.width * values.width);
+        let variance = (second / weight - shift * shift).max(least_variance);
         Normal { weight: weight / total, mean: part.mean + shift, deviation: variance.sqrt() }
     };
     (parts.iter().zip(sums).map(better).collect(), log_likelihood)
@@ -182,7 +193,7 @@ fn starts(parts: usize) -> Vec<Vec<f64>> {
 
 /// The parts that runs of the sorted values are; none where a run is empty.
 fn runs(values: &Binned, cuts: &[f64]) -> Option<Vec<Normal>> {
-    let total = values.total();
+    let (total, least) = (values.total(), values.least_variance());
     let mut sums = vec![[0.0; 3]; cuts.len() + 1];
     let mut before = 0.0;
     for (x, count) in values.filled() {
@@ -194,7 +205,7 @@ fn runs(values: &Binned, cuts: &[f64]) -> Option<Vec<Normal>> {
     }
     let part = |[weight, first, second]: [f64; 3]| {
         let mean = first / weight;
-        let variance = (second / weight - mean * mean).max(values.width * values.width);
+        let variance = (second / weight - mean * mean).max(least);
         (weight > 0.0).then(|| Normal { weight: weight / total, mean, deviation: variance.sqrt() })
     };
     sums.into_iter().map(part).collect()
@@ -240,7 +251,7 @@ mod tests {
         let mut parts = runs(&values, &[0.2, 0.6]).unwrap();
         let mut before = f64::NEG_INFINITY;
         for _ in 0..50 {
-            let (next, found) = step(&parts, &values, total);
+            let (next, found) = step(&parts, &values, total, values.least_variance());
             assert!(found >= before - 1e-9 * total, "{found} after {before}");
             assert!((next.iter().map(|part| part.weight).sum::<f64>() - 1.0).abs() < 1e-12);
             (parts, before) = (next, found);

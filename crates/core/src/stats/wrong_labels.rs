@@ -40,6 +40,9 @@ use crate::{
 /// Examples below which nothing is told.
 pub const LEAST_EXAMPLES: usize = 200;
 
+/// Examples below which a group is too small to be told from a few odd ones.
+const LEAST_GROUP: f64 = 10.0;
+
 /// Separation of wrong labels from the next group, in deviations, below which nothing is told. Ashman
 /// et al. ask for 2; fits between 2 and 2.5 were off by more than they are worth.
 pub const LEAST_SEPARATION: f64 = 2.5;
@@ -142,9 +145,11 @@ pub enum CannotTell {
     Alike,
     /// One normal describes the values as well.
     OneGroup,
-    /// Even the hardest group has labels that the networks give more than even odds.
+    /// Even the hardest group has labels that the networks give more than even odds, or it is a
+    /// handful of examples.
     NoneContradicted,
-    /// The hardest group is most of the examples: the networks have not learned enough.
+    /// The networks contradict most labels, or the hardest group is most of the examples: they have
+    /// not learned enough.
     MostContradicted,
     /// The hardest group lies within another.
     Overlap {
@@ -214,6 +219,11 @@ pub fn wrong_labels(
         return Ok(Err(CannotTell::TooFew { examples }));
     }
     let doubts: Vec<f64> = values.par_iter().map(|&value| score.doubt(value)).collect();
+    // A margin below 0 is a contradiction. Odds below even are not where there are many classes.
+    let contradicted = doubts.iter().filter(|doubt| **doubt > 0.0).count();
+    if score == LabelScore::Margin && contradicted > examples / 2 {
+        return Ok(Err(CannotTell::MostContradicted));
+    }
     let Some(mut binned) = bins(&doubts)? else { return Ok(Err(CannotTell::Alike)) };
     let places: Vec<u16> = doubts.par_iter().map(|&doubt| binned.bin(doubt)).collect();
     binned.counts = counts(&places, places.len(), |example| example);
@@ -259,7 +269,7 @@ impl Groups {
         let best = fits.into_iter().min_by(|one, other| one.0.total_cmp(&other.0));
         let Some((_, fit)) = best else { return Err(CannotTell::Alike) };
         let [.., right, wrong] = fit.parts[..] else { return Err(CannotTell::OneGroup) };
-        if wrong.mean <= 0.0 {
+        if wrong.mean <= 0.0 || wrong.weight * (examples as f64) < LEAST_GROUP {
             return Err(CannotTell::NoneContradicted);
         }
         if wrong.weight > 0.5 {
