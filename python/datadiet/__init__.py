@@ -37,8 +37,11 @@ from datadiet.scores import (
 )
 from datadiet.selection import select
 from datadiet.statistics import (
+    ConfidentJoint,
     NoiseMetrics,
     Reliability,
+    WrongLabels,
+    confident_joint,
     noise_metrics,
     reliability,
     spearman,
@@ -63,6 +66,7 @@ from datadiet.trajectories import (
 __all__ = [
     "SCORES",
     "ColumnError",
+    "ConfidentJoint",
     "DatadietError",
     "DtypeError",
     "IdError",
@@ -79,9 +83,11 @@ __all__ = [
     "StatisticsError",
     "TableError",
     "UndefinedError",
+    "WrongLabels",
     "__version__",
     "aum",
     "confidence",
+    "confident_joint",
     "correct",
     "correctness",
     "datasets",

@@ -1,4 +1,5 @@
-"""Statistics of score columns: rank correlation, label-noise detection, reliability of replicas.
+"""Statistics of score columns: rank correlation, label-noise detection, reliability of replicas; how many
+labels are wrong, by the confident joint.
 
 All raise `ShapeError` (lengths or axes that do not fit), `StatisticsError` (NaN, with its place; too few
 entries) and `UndefinedError` (a constant column).
@@ -10,11 +11,33 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
+
 from datadiet import _datadiet
-from datadiet._arrays import Floats, check_same_rows, floats, marks, scores_of, whole_numbers
+from datadiet._arrays import (
+    Floats,
+    Wholes,
+    check_same_rows,
+    floats,
+    labels_of,
+    logits_or_probs,
+    marks,
+    scores_of,
+    whole_numbers,
+)
 from datadiet.exceptions import ShapeError
 
-__all__ = ["NoiseMetrics", "Reliability", "noise_metrics", "reliability", "spearman"]
+__all__ = [
+    "ConfidentJoint",
+    "NoiseMetrics",
+    "Reliability",
+    "WrongLabels",
+    "confident_joint",
+    "noise_metrics",
+    "reliability",
+    "spearman",
+]
 
 
 def spearman(first: Floats, second: Floats) -> float:
@@ -157,3 +180,103 @@ def reliability(replicas: Floats) -> Reliability:
     if columns.ndim != 2:
         raise ShapeError(f"replicas of shape {columns.shape}; pass replicas × examples (R × n)")
     return Reliability(**_datadiet.reliability(columns))
+
+
+@dataclass(frozen=True)
+class WrongLabels:
+    """How many labels of a table look wrong, as `ScoreTable.wrong_labels` estimates it.
+
+    ``str()`` of it is the sentence that ``datadiet suspects`` prints. Where the scores do not tell how
+    many, `cannot_tell` says why and all numbers are None.
+    """
+
+    column: str | None
+    """The column that the estimate is of; None where the table has none that tells."""
+
+    count: int | None
+    """How many labels look wrong."""
+
+    fraction: float | None
+    """The same as a fraction of the examples with a score, in [0, 1/2]."""
+
+    interval: tuple[float, float] | None
+    """95 % interval of the fraction over resamples of the examples. It knows nothing of what may be wrong
+    with the fit."""
+
+    suspects: int | None
+    """How many of the suspects to look at: those that are likelier wrong than right."""
+
+    by: str
+    """The column that suspects are listed by."""
+
+    down_to: float | None
+    """Its value at the last of them."""
+
+    cannot_tell: str | None
+    """Why there is no number; None where there is."""
+
+    text: str
+    """All of this in a sentence."""
+
+    def __str__(self) -> str:
+        return self.text
+
+
+@dataclass(frozen=True)
+class ConfidentJoint:
+    """How many examples of each label the networks confidently take for each class, K classes."""
+
+    thresholds: npt.NDArray[np.float64]
+    """K mean probabilities of the own label, in (0, 1]; NaN for a class without examples."""
+
+    counts: npt.NDArray[np.uint64]
+    """K × K: given label, then confident class."""
+
+    joint: npt.NDArray[np.float64]
+    """K × K fractions of the examples: given label, then true label; they sum to 1."""
+
+    wrong: float
+    """The fraction of wrong labels, in [0, 1]: what of `joint` lies off the diagonal."""
+
+
+def confident_joint(
+    logits: Floats | None = None, labels: Wholes | None = None, *, probs: Floats | None = None
+) -> ConfidentJoint:
+    """The confident joint of given and true labels, and with it the fraction of wrong ones.
+
+    Parameters
+    ----------
+    logits
+        n × K floats, or
+    labels
+        n class indices.
+    probs
+        n × K probabilities, instead of logits. Best **out of sample**: of networks that were not trained
+        on the example, as by cross-validation. Networks that memorised the labels confirm them.
+
+    Returns
+    -------
+    `ConfidentJoint`. `counts` agrees with cleanlab's ``compute_confident_joint(…, calibrate=False)``;
+    `joint` with its ``estimate_joint`` but for the rounding to whole examples there.
+
+    Raises
+    ------
+    ShapeError, DtypeError, LabelError, NonFiniteError, ProbabilityError
+        As `datadiet.el2n`.
+
+    Source: Northcutt, Jiang, Chuang 2021, arXiv:1911.00068.
+
+    Examples
+    --------
+    >>> import datadiet
+    >>> probs = [[0.9, 0.1], [0.7, 0.3], [0.2, 0.8], [0.9, 0.1]]
+    >>> found = datadiet.confident_joint(probs=probs, labels=[0, 0, 1, 1])
+    >>> found.counts
+    array([[1, 0],
+           [1, 1]], dtype=uint64)
+    >>> found.wrong
+    0.25
+    """
+    check_same_rows(logits=logits, probs=probs, labels=labels)
+    matrix, probabilities = logits_or_probs(logits, probs)
+    return ConfidentJoint(*_datadiet.confident_joint(matrix, labels_of(labels), probabilities))

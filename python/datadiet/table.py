@@ -18,6 +18,7 @@ from datadiet._datadiet import KEY
 from datadiet._ids import OwnIds, row_numbers, rows_of, whole_ids
 from datadiet.exceptions import DtypeError, ShapeError, TableError
 from datadiet.selection import Quota, Rule, select
+from datadiet.statistics import WrongLabels
 
 if TYPE_CHECKING:
     import pandas
@@ -233,6 +234,59 @@ class ScoreTable:
         rows = self._table.hardest_first(name, hard_is)
         rows = rows[::-1].copy() if easiest else rows
         return ScoreTable(self._table.take(rows[: max(n, 0)]))
+
+    def wrong_labels(self, by: str | None = None, *, hard_is: HardEnd | None = None) -> WrongLabels:
+        """An estimate of how many labels are wrong, and how far down the list of suspects they go.
+
+        Three normals (easy, hard and wrong labels; fewer where fewer do as well) are fitted to AUM or to
+        the log odds of confidence or loss: of the column itself, else of the one of these that the
+        table has at the same time, else at the latest. The command ``datadiet suspects`` says the same.
+
+        Parameters
+        ----------
+        by
+            Column that suspects are listed by, as for `top`; the latest AUM if not given, else as
+            there.
+        hard_is
+            Which end of it is hard, as for `top`.
+
+        Returns
+        -------
+        `WrongLabels`. The interval is over resamples of the examples and knows nothing of what may be
+        wrong with the fit. Where wrong labels do not show as a group of their own, it has a reason
+        instead of a number.
+
+        Raises
+        ------
+        ColumnError
+            There is no such column.
+
+        Examples
+        --------
+        >>> import datadiet, numpy
+        >>> chance = numpy.random.default_rng(0)
+        >>> right, wrong = chance.normal(3, 1, 4500), chance.normal(-3, 1, 500)
+        >>> aum = numpy.concatenate([right, wrong])
+        >>> found = datadiet.ScoreTable.from_columns({"aum@9": aum}).wrong_labels()
+        >>> round(found.fraction, 2), found.down_to < 0
+        (0.1, True)
+        """
+        by = self._table.default_suspicion() if by is None else by
+        name, _, _ = self._ranking(by, hard_is)
+        answer, text = self._table.wrong_labels(name, hard_is)
+        found = json.loads(answer)
+        interval = found.get("interval")
+        return WrongLabels(
+            column=found["column"],
+            count=found.get("count"),
+            fraction=found.get("fraction"),
+            interval=None if interval is None else (interval["low"], interval["high"]),
+            suspects=found.get("suspects"),
+            by=name,
+            down_to=found.get("down_to"),
+            cannot_tell=found.get("cannot_tell"),
+            text=text,
+        )
 
     def select(
         self,

@@ -91,3 +91,24 @@ def averages(probs, labels, size=10):
         "mean-el2n": np.linalg.norm(probs - np.eye(k)[labels], axis=2).mean(axis=0),
         "tdds": moving,
     }
+
+
+def confident_joint(probs, labels):
+    """Counts, joint and fraction of wrong labels by the loops of cleanlab's documentation."""
+    probs = np.asarray(probs, dtype=np.float64)
+    n, k = probs.shape
+    thresholds = [
+        max(probs[labels == j, j].mean(), 2e-6) if (labels == j).any() else 2 for j in range(k)
+    ]
+    counts = np.zeros((k, k), dtype=int)
+    for row, label in zip(probs, labels, strict=True):
+        confident = row >= np.array(thresholds) - 1e-6
+        if confident.sum() == 1:
+            counts[label, confident.argmax()] += 1
+        elif confident.sum() > 1:
+            counts[label, row.argmax()] += 1
+    for j in range(k):
+        counts[j, j] = max(counts[j, j], 1)
+    of_label = np.bincount(labels, minlength=k)
+    joint = counts / counts.sum(axis=1, keepdims=True) * of_label[:, None] / n
+    return counts, joint, 1 - np.trace(joint)

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import reference
 from scipy import stats
 from sklearn import metrics
 
@@ -110,3 +111,46 @@ def test_errors(call, error, message):
 def test_precision_is_taken_at_a_list(at):
     with pytest.raises(TypeError, match="at is .*pass whole numbers in a list"):
         datadiet.noise_metrics([1.0, 2.0], [1, 0], at=at)
+
+
+def noisy_probs(chance, n=2000, k=5):
+    """Probabilities of a good network, and labels of which a tenth is wrong; no example of class 4."""
+    true = chance.integers(0, k - 1, n)
+    logits = chance.normal(size=(n, k)) + 3 * np.eye(k)[true]
+    wrong = chance.random(n) < 0.1
+    labels = np.where(wrong, (true + chance.integers(1, k - 1, n)) % (k - 1), true)
+    return logits, reference.softmax(logits), labels
+
+
+def test_the_confident_joint_agrees_with_its_definition(chance):
+    logits, probs, labels = noisy_probs(chance)
+    counts, joint, wrong = reference.confident_joint(probs, labels)
+    for given in ({"probs": probs}, {"logits": logits}):
+        found = datadiet.confident_joint(labels=labels, **given)
+        np.testing.assert_array_equal(found.counts, counts)
+        np.testing.assert_allclose(found.joint, joint, atol=1e-12)
+        assert found.wrong == pytest.approx(wrong)
+        assert np.isnan(found.thresholds[4]) and (found.thresholds[:4] > 0).all()
+    assert abs(found.wrong - 0.1) < 0.03
+
+
+@pytest.mark.parametrize("k", [2, 7])
+def test_the_confident_joint_agrees_with_cleanlab(chance, k):
+    count = pytest.importorskip("cleanlab.count")
+    labels = chance.integers(0, k, 3000)
+    # Networks that know little: several classes above their thresholds, and none.
+    probs = reference.softmax(chance.normal(size=(3000, k)) + np.eye(k)[labels])
+    found = datadiet.confident_joint(probs=probs, labels=labels)
+    counts = count.compute_confident_joint(labels, probs, calibrate=False)
+    np.testing.assert_array_equal(found.counts, counts)
+    # cleanlab's joint is of whole examples.
+    np.testing.assert_allclose(found.joint, count.estimate_joint(labels, probs), atol=1.01 / 3000)
+
+
+def test_the_confident_joint_refuses_what_it_cannot_read():
+    with pytest.raises(datadiet.LabelError):
+        datadiet.confident_joint(probs=[[0.5, 0.5]], labels=[2])
+    with pytest.raises(datadiet.ProbabilityError):
+        datadiet.confident_joint(probs=[[0.5, 0.7]], labels=[0])
+    with pytest.raises(datadiet.ShapeError):
+        datadiet.confident_joint(probs=[[0.5, 0.5]], labels=[0, 1])

@@ -317,3 +317,39 @@ def test_truncated_files(table, tmp_path):
         (tmp_path / "cut.parquet").write_bytes(whole[:length])
         with pytest.raises(datadiet.TableError):
             datadiet.ScoreTable.read(tmp_path / "cut.parquet")
+
+
+@pytest.mark.parametrize("fraction", [0.05, 0.2, 0.4])
+def test_a_known_fraction_of_wrong_labels_lies_in_its_interval(chance, fraction):
+    n = 5000
+    wrong = chance.random(n) < fraction
+    easy = chance.random(n) < 0.6
+    right = np.where(easy, chance.normal(5, 1, n), chance.normal(2, 1.5, n))
+    aum = np.where(wrong, chance.normal(-4, 1, n), right).astype(np.float32)
+    table = datadiet.ScoreTable.from_columns({"aum@3": aum, "el2n@3": -aum})
+    found = table.wrong_labels()
+    assert found.column == found.by == "aum@3"
+    low, high = found.interval
+    assert low < wrong.mean() < high
+    assert found.count == round(found.fraction * n)
+    listed = aum <= found.down_to
+    assert listed.sum() == found.suspects
+    assert wrong[listed].mean() > 0.9 and wrong[listed].sum() > 0.9 * wrong.sum()
+    assert str(found).startswith("about ") and "aum@3 ≤" in str(found)
+    by_el2n = table.wrong_labels(by="el2n@3")
+    assert (by_el2n.column, by_el2n.fraction) == ("aum@3", found.fraction)
+    assert by_el2n.down_to == pytest.approx(-found.down_to)
+
+
+@pytest.mark.parametrize("shape", ["normal", "skewed", "heavy"])
+def test_one_group_of_examples_has_no_number_of_wrong_labels(chance, shape):
+    n = 5000
+    aum = {
+        "normal": chance.normal(1, 1, n),
+        "skewed": 4 - chance.gamma(2, 1.2, n),
+        "heavy": 2 + chance.standard_t(3, n),
+    }[shape]
+    assert (aum < 0).mean() > 0.05
+    found = datadiet.ScoreTable.from_columns({"aum@3": aum}).wrong_labels()
+    assert found.fraction is None and found.interval is None and found.cannot_tell is not None
+    assert str(found).startswith("how many labels are wrong cannot be told from aum@3: ")

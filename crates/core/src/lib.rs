@@ -25,6 +25,7 @@
 pub mod barrier;
 mod checks;
 mod class_tracks;
+mod confident_joint;
 mod correct;
 mod digest;
 mod el2n;
@@ -59,6 +60,7 @@ pub mod value_kind;
 mod windows;
 
 pub use barrier::barrier;
+pub use confident_joint::{ConfidentJoint, confident_joint};
 pub use correct::correct;
 pub use digest::{hex, sha256};
 pub use el2n::{el2n, el2n_into};
@@ -83,9 +85,9 @@ pub use selection::{
     Quota, Rule, RuleOptions, Scores, SelectionError, check_no_class_vanishes, class_shares, skew,
 };
 pub use stats::{
-    Detection, Interval, Reliability, StatsError, average_ranks, band, detection,
-    mean_and_standard_error, order, percentile, reliability, replicas_for, spearman,
-    spearman_interval, top_overlap,
+    CannotTell, Detection, Interval, LabelScore, Reliability, StatsError, WrongLabels,
+    average_ranks, band, detection, mean_and_standard_error, order, percentile, reliability,
+    replicas_for, spearman, spearman_interval, top_overlap, wrong_labels,
 };
 pub use streams::{Stream, permutation, rng};
 pub use training_dynamics::{EpochError, TrainingDynamics};

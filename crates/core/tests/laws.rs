@@ -4,10 +4,10 @@ mod common;
 
 use common::{softmax, softmax_f64};
 use datadiet_core::{
-    ExampleId, Kept, KernelError, LogitScores, Matrix, ScoreKind, StatsError, Stream,
-    TrainingDynamics, average_ranks, band, barrier, detection, forgetting_key, kernel_distance,
-    mean_and_standard_error, order, percentile, permutation, reliability, replicas_for, rng,
-    spearman, spearman_interval, top_overlap,
+    CannotTell, ExampleId, Kept, KernelError, LabelScore, LogitScores, Matrix, ScoreKind,
+    StatsError, Stream, TrainingDynamics, average_ranks, band, barrier, detection, forgetting_key,
+    kernel_distance, mean_and_standard_error, order, percentile, permutation, reliability,
+    replicas_for, rng, spearman, spearman_interval, top_overlap, wrong_labels,
 };
 use proptest::{collection::vec, prelude::*};
 
@@ -494,4 +494,82 @@ fn a_path_without_ends_has_no_barrier() {
     assert_eq!(barrier(&[0.0, 1.0], &[0.1, 0.2, 0.3]), None);
     assert_eq!(barrier(&[0.0, 0.5, 1.0], &[0.1, f64::NAN, 0.3]), None);
     assert_eq!(barrier(&[], &[]), None);
+}
+
+/// Doubts of 400 to 800 examples in two groups, the second of them wrong labels.
+fn doubts() -> impl Strategy<Value = (Vec<f64>, usize)> {
+    let bell = |n| vec(vec(-1.0_f64..1.0, 6).prop_map(|six| six.iter().sum::<f64>() / 1.4), n);
+    (bell(400..650), bell(60..150)).prop_map(|(right, wrong)| {
+        let count = wrong.len();
+        let right = right.into_iter().map(|z| z - 3.0);
+        (right.chain(wrong.into_iter().map(|z| z + 3.0)).collect(), count)
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(12))]
+
+    #[test]
+    fn wrong_labels_are_counted_alike_by_every_score((doubts, wrong) in doubts(), seed: u64) {
+        let p = |z: &f64| 1.0 / (1.0 + z.exp());
+        let columns: [(LabelScore, Vec<f32>); 4] = [
+            (LabelScore::Margin, doubts.iter().map(|z| -z as f32).collect()),
+            (LabelScore::Probability, doubts.iter().map(|z| p(z) as f32).collect()),
+            (LabelScore::Loss, doubts.iter().map(|z| -p(z).ln() as f32).collect()),
+            (LabelScore::L1, doubts.iter().map(|z| 2.0 * (1.0 - p(z)) as f32).collect()),
+        ];
+        let truth = wrong as f64 / doubts.len() as f64;
+        for (score, values) in columns {
+            let found = wrong_labels(&values, score, seed).unwrap().unwrap();
+            prop_assert!((found.fraction - truth).abs() < 0.02, "{score:?}: {found:?}, {truth}");
+            prop_assert!(found.interval.low <= found.interval.high);
+            prop_assert!(found.interval.low > 0.0 && found.interval.high < 0.5);
+            let listed = values.iter().filter(|&&value| match score {
+                LabelScore::Margin | LabelScore::Probability => value <= found.cut,
+                LabelScore::Loss | LabelScore::L1 => value >= found.cut,
+            });
+            prop_assert_eq!(listed.count(), found.suspects);
+        }
+    }
+
+    #[test]
+    fn the_order_of_examples_does_not_change_how_many_labels_are_wrong((doubts, _) in doubts(), seed: u64) {
+        let values: Vec<f32> = doubts.iter().map(|z| -z as f32).collect();
+        let order = permutation(values.len(), &mut rng(seed, 0, Stream::Order, 0));
+        let shuffled: Vec<f32> = order.iter().map(|&at| values[at as usize]).collect();
+        let one = wrong_labels(&values, LabelScore::Margin, seed).unwrap().unwrap();
+        let other = wrong_labels(&shuffled, LabelScore::Margin, seed).unwrap().unwrap();
+        prop_assert_eq!((one.fraction, one.cut, one.suspects), (other.fraction, other.cut, other.suspects));
+        let again = wrong_labels(&values, LabelScore::Margin, seed).unwrap().unwrap();
+        prop_assert_eq!(one, again);
+    }
+
+    #[test]
+    fn right_labels_alone_have_no_number_of_wrong_ones((doubts, wrong) in doubts()) {
+        let right = &doubts[..doubts.len() - wrong];
+        let values: Vec<f32> = right.iter().map(|z| -z as f32).collect();
+        prop_assert!(wrong_labels(&values, LabelScore::Margin, 0).unwrap().is_err());
+    }
+}
+
+#[test]
+fn values_that_no_number_of_wrong_labels_can_be_told_from() {
+    let told = |values: &[f32], score| wrong_labels(values, score, 0).unwrap().unwrap_err();
+    assert_eq!(told(&[1.0; 199], LabelScore::Margin), CannotTell::TooFew { examples: 199 });
+    assert_eq!(told(&[1.0; 500], LabelScore::Margin), CannotTell::Alike);
+    assert_eq!(told(&[f32::INFINITY; 500], LabelScore::Margin), CannotTell::Alike);
+    // All labels memorised.
+    let memorised: Vec<f32> = (0..500).map(|i| 0.99 + 0.01 * (i % 97) as f32 / 97.0).collect();
+    assert_eq!(told(&memorised, LabelScore::Probability), CannotTell::NoneContradicted);
+    // Nothing learned yet: most of the labels are doubted.
+    let bell = |i: i32| ((i % 100) as f32 + 0.5).ln() - (99.5 - (i % 100) as f32).ln();
+    let unlearned: Vec<f32> =
+        (0..500).map(|i| if i < 100 { 6.0 } else { -6.0 } + bell(i)).collect();
+    assert_eq!(told(&unlearned, LabelScore::Margin), CannotTell::MostContradicted);
+
+    let error = |values: &[f32], score| wrong_labels(values, score, 0).unwrap_err().to_string();
+    assert!(error(&[0.5, f32::NAN], LabelScore::Margin).contains("entry 1 of column 0 is NaN"));
+    assert!(error(&[0.5, 50.0], LabelScore::Probability).contains("not a probability in [0, 1]"));
+    assert!(error(&[-1.0], LabelScore::Loss).contains("not a loss of at least 0"));
+    assert!(error(&[2.5], LabelScore::L1).contains("not an L1 error in [0, 2]"));
 }

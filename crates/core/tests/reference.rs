@@ -1,10 +1,10 @@
-//! Constants from NumPy 2.4.6, SciPy 1.17.1 and scikit-learn 1.9.1, with the expression that gave each beside it.
+//! Constants from NumPy 2.4.6, SciPy 1.17.1, scikit-learn 1.9.1 and cleanlab 2.9.0, with the expression that gave each beside it.
 
 use datadiet_core::{
-    Amount, Candidates, Choice, Classes, Direction, ExampleId, LogitScores, Matrix, Quota, Rule,
-    ScoreKind, Scores, Stream, TrainingDynamics, average_ranks, band, detection,
-    mean_and_standard_error, percentile, permutation, reliability, rng, spearman,
-    spearman_interval, streams::below, top_overlap,
+    Amount, Candidates, Choice, Classes, Direction, ExampleId, LabelScore, LogitScores, Matrix,
+    Quota, Rule, ScoreKind, Scores, Stream, TrainingDynamics, average_ranks, band, confident_joint,
+    detection, mean_and_standard_error, percentile, permutation, reliability, rng, spearman,
+    spearman_interval, streams::below, top_overlap, wrong_labels,
 };
 use rand_chacha::rand_core::Rng;
 
@@ -304,4 +304,56 @@ fn coverage_agrees_with_python() {
     let chosen: Vec<u32> = chosen.ids.into_iter().map(|id| id.0).collect();
     // sorted(chosen); shares are 3, 2, 2, 3
     assert_eq!(chosen, [1, 2, 5, 6, 8, 9, 10, 11, 12, 13]);
+}
+
+/// `x = np.concatenate([4 + .5*q(2000), 1.5 + .6*q(700), -3 + .4*q(300)]).astype(np.float32)` with
+/// `q(n) = np.log(u / (1 - u))`, `u = (np.arange(n) + .5) / n`.
+fn three_groups() -> Vec<f32> {
+    let group = |count: usize, centre: f64, scale: f64| {
+        (0..count).map(move |i| {
+            let u = (i as f64 + 0.5) / count as f64;
+            (centre + scale * (u / (1.0 - u)).ln()) as f32
+        })
+    };
+    group(2000, 4.0, 0.5).chain(group(700, 1.5, 0.6)).chain(group(300, -3.0, 0.4)).collect()
+}
+
+#[test]
+fn the_fraction_of_wrong_labels_agrees_with_scikit_learns_mixture() {
+    let aum = three_groups();
+    let found = wrong_labels(&aum, LabelScore::Margin, 0).unwrap().unwrap();
+    // m = {k: GaussianMixture(k, tol=1e-10, max_iter=5000, n_init=20, random_state=0, reg_covar=0,
+    //         init_params="random_from_data").fit(-x[:, None].astype(float)) for k in (1, 2, 3)}
+    // min(m, key=lambda k: m[k].bic(-x[:, None].astype(float)))
+    assert_eq!(found.normals, 3);
+    // m[3].weights_[m[3].means_.ravel().argmax()], to within the width of a bin
+    assert!((found.fraction - 0.09792537).abs() < 2e-4, "{found:?}");
+    // (3.03451674 + 2.71278255) / np.sqrt((0.68191474**2 + 1.63206594**2) / 2), means and deviations
+    assert!((found.separation - 4.5952).abs() < 0.02, "{found:?}");
+    let listed = aum.iter().filter(|&&value| value <= found.cut).count();
+    assert_eq!((listed, found.examples), (found.suspects, 3000));
+    assert!(found.interval.low < 0.0979 && found.interval.high > 0.0979);
+    // Half the width of a binomial interval is 1.96 * np.sqrt(.0979 * .9021 / 3000) = 0.0106.
+    let half = (found.interval.high - found.interval.low) / 2.0;
+    assert!((0.009..0.016).contains(&half), "{half}");
+}
+
+#[test]
+fn the_confident_joint_agrees_with_cleanlab() {
+    // p = scipy.special.softmax(z, axis=1) of z.reshape(8, 3), labels = [0, 0, 0, 1, 1, 1, 2, 2]
+    let z = [
+        2.0_f32, 0.0, 0.0, 1.0, 0.5, 0.0, 0.0, 2.5, 0.0, 0.0, 1.5, 0.0, 0.5, 1.0, 1.5, 0.25, 2.0,
+        0.0, 1.0, 0.0, 1.25, 1.0, 1.0, 1.0,
+    ];
+    let found = confident_joint(Matrix::logits(&z, 3), &[0, 0, 0, 1, 1, 1, 2, 2]).unwrap();
+    // cleanlab.count.get_confident_thresholds(labels, p)
+    let thresholds = [0.4546586312928191, 0.5875041799984233, 0.4087615919205657];
+    for (found, expected) in found.thresholds.iter().zip(thresholds) {
+        assert!((found - expected).abs() < 1e-7, "{found}");
+    }
+    // cleanlab.count.compute_confident_joint(labels, p, calibrate=False).ravel()
+    assert_eq!(found.counts, [2, 1, 0, 0, 2, 1, 0, 0, 1]);
+    // C = compute_confident_joint(…); Q = C / C.sum(1, keepdims=True) * np.bincount(labels)[:, None]
+    // 1 - np.trace(Q / Q.sum())
+    assert!((found.wrong() - 0.25).abs() < 1e-12, "{}", found.wrong());
 }

@@ -250,6 +250,81 @@ proptest! {
         }
     }
 
+    /// What is chosen of a class is what the rule could choose of it alone.
+    #[test]
+    fn coverage_within_a_class_is_coverage_of_that_class(
+        scores in tied_scores(60),
+        labels in vec(0..3_u32, 60),
+        size in 1_usize..=24,
+        cut in 0.0_f64..0.4,
+        strata in 1_u32..60,
+        seed: u64,
+    ) {
+        let classes = Classes { labels: &labels, count: 3 };
+        let of_class = |ids: &[u32], class: u32| -> Vec<u32> {
+            ids.iter().copied().filter(|&id| labels[id as usize] == class).collect()
+        };
+        let candidates = |class: u32| {
+            let mut members = of_class(&naive_order(&scores), class);
+            members.truncate(members.len() - (cut * members.len() as f64).round() as usize);
+            members
+        };
+        let rule = Rule::Ccs { cut, strata };
+        for quota in [Quota::Proportional, Quota::Balanced] {
+            // A class whose candidates are fewer than its quota is refused, by name.
+            let Ok(ids) = select_by_class(rule, &scores, classes, quota, size, seed) else {
+                prop_assert_eq!(quota, Quota::Proportional);
+                continue;
+            };
+            let ids = numbers(ids);
+            prop_assert_eq!(ids.len(), size);
+            let kept: Vec<usize> = (0..3).map(|class| of_class(&ids, class).len()).collect();
+            for class in 0..3 {
+                prop_assert!(is_subset(&of_class(&ids, class), &candidates(class)));
+                let (kept, n) = (kept[class as usize], of_class(&(0..60).collect::<Vec<_>>(), class).len());
+                let fair = match quota {
+                    Quota::Proportional => (kept as f64 - size as f64 * n as f64 / 60.0).abs() < 1.0,
+                    _ => kept == candidates(class).len() || kept + 1 >= size.div_ceil(3),
+                };
+                prop_assert!(fair, "{quota:?}: {kept} of {n} in class {class}");
+            }
+            // Other classes' scores do not matter.
+            let others: Vec<f32> = scores.iter().zip(&labels)
+                .map(|(&score, &label)| if label == 0 { score } else { score * 3.0 - 7.0 })
+                .collect();
+            let again = numbers(select_by_class(rule, &others, classes, quota, size, seed).unwrap());
+            prop_assert_eq!(of_class(&again, 0), of_class(&ids, 0));
+        }
+    }
+
+    #[test]
+    fn random_subsets_within_classes_see_no_scores_and_are_nested(
+        labels in vec(0..3_u32, 40),
+        size in 1_usize..40,
+        seed: u64,
+    ) {
+        let classes = Classes { labels: &labels, count: 3 };
+        let unscored = [f32::NAN; 40];
+        let chosen = |quota, size| {
+            numbers(select_by_class(Rule::Random, &unscored, classes, quota, size, seed).unwrap())
+        };
+        for quota in [Quota::Proportional, Quota::Balanced] {
+            let shares = |ids: &[u32]| -> Vec<usize> {
+                let ids: Vec<ExampleId> = ids.iter().map(|&id| ExampleId(id)).collect();
+                class_shares(&ids, classes).iter().map(|share| share.kept).collect()
+            };
+            let ids = chosen(quota, size);
+            let hardest: Vec<f32> = (0..40).map(|i| i as f32).collect();
+            let by_score = select_by_class(Rule::Highest, &hardest, classes, quota, size, 0).unwrap();
+            prop_assert_eq!(shares(&ids), shares(&numbers(by_score)), "the quota alone gives the sizes");
+            // The largest remainder can give a class of a larger subset fewer, so that only the
+            // balanced ones are sure to be nested.
+            if quota == Quota::Balanced {
+                prop_assert!(is_subset(&ids, &chosen(quota, size + 1)));
+            }
+        }
+    }
+
     #[test]
     fn fractions_of_a_set_are_sizes_of_it(fraction in 1e-6_f64..=1.0, n in 1_usize..1_000_000) {
         let keep = KeepFraction::try_from(fraction).unwrap();

@@ -198,6 +198,7 @@ fn suspects_section(view: &ScoresView<'_>, ranking: &Ranking) -> Result<Section,
         "The examples whose labels fit worst what the networks learned, by {}. Wrong labels are often among them, hard but right ones too: look before you remove.",
         suspicion.name
     ))];
+    blocks.push(Block::Text(how_many(view.table, &suspicion)?));
     if let Some(pictures) = view.pictures {
         let tiles = found.iter().filter_map(|suspect| suspect_picture(suspect, pictures));
         let group = PictureGroup { heading: String::new(), tiles: tiles.collect() };
@@ -224,6 +225,19 @@ fn suspects_section(view: &ScoresView<'_>, ranking: &Ranking) -> Result<Section,
         text_columns: 2,
     }));
     Ok(Section { id: "suspects".into(), title: "Suspects".into(), blocks })
+}
+
+/// How many labels look wrong, as a sentence.
+fn how_many(table: &ScoreTable, suspicion: &Ranking) -> Result<String, TableError> {
+    let found = table.wrong_labels(suspicion)?;
+    let mut text = found.to_string();
+    text[..1].make_ascii_uppercase();
+    text.push('.');
+    if found.estimate.is_some() {
+        text += " The interval is over examples: it knows nothing of what may be wrong with the fit, and \
+                 examples that all networks take for another class count as wrong.";
+    }
+    Ok(text)
 }
 
 fn suspect_picture(suspect: &Suspect, pictures: &dyn Pictures) -> Option<Picture> {

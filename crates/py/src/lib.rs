@@ -29,7 +29,7 @@ mod _datadiet {
     use pyo3::types::PyTuple;
 
     #[pymodule_export]
-    use crate::logit_scores::{logit_score, logit_scores};
+    use crate::logit_scores::{confident_joint, logit_score, logit_scores};
     #[pymodule_export]
     use crate::recorder::Recorder;
     #[pymodule_export]

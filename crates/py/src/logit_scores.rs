@@ -1,7 +1,7 @@
 //! Scores of one forward pass, from n × K logits or probabilities.
 
-use datadiet_core::{LogitScores, ScoreKind, el2n};
-use numpy::{IntoPyArray, PyArray1};
+use datadiet_core::{LogitScores, ScoreKind, confident_joint as joint_of, el2n};
+use numpy::{IntoPyArray, PyArray1, PyArray2, PyArrayMethods};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
@@ -45,6 +45,29 @@ pub fn logit_scores<'py>(
     }
     columns.set_item("predicted", scores.predicted.into_pyarray(py))?;
     Ok(columns)
+}
+
+/// K thresholds, K × K counts, K × K fractions, and the fraction of wrong labels.
+type Joint<'py> =
+    (Bound<'py, PyArray1<f64>>, Bound<'py, PyArray2<u64>>, Bound<'py, PyArray2<f64>>, f64);
+
+/// The confident joint of given and true labels.
+#[pyfunction]
+pub fn confident_joint<'py>(
+    py: Python<'py>,
+    matrix: &Bound<'py, PyAny>,
+    labels: &Bound<'py, PyAny>,
+    probabilities: bool,
+) -> PyResult<Joint<'py>> {
+    let input = Input::of(matrix, labels, probabilities)?;
+    let (matrix, labels) = (input.matrix.slice()?, input.labels.slice()?);
+    let classes = input.matrix.shape()[1];
+    let find = || with_matrix!(matrix, classes, probabilities, |matrix| joint_of(matrix, labels));
+    let found = py.detach(find).or_raise()?;
+    let (wrong, shape) = (found.wrong(), [classes, classes]);
+    let counts = found.counts.into_pyarray(py).reshape(shape)?;
+    let joint = found.joint.into_pyarray(py).reshape(shape)?;
+    Ok((found.thresholds.into_pyarray(py), counts, joint, wrong))
 }
 
 /// What scores are asked of.

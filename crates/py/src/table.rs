@@ -159,6 +159,24 @@ impl Table {
         Ok(rows.into_pyarray(py))
     }
 
+    /// How many labels look wrong: what `suspects --json` has of it, as JSON, and the sentence.
+    fn wrong_labels(
+        &self,
+        py: Python<'_>,
+        by: &str,
+        hard_is: Option<&str>,
+    ) -> PyResult<(String, String)> {
+        let hard = direction(hard_is)?;
+        let found = py.detach(|| self.0.wrong_labels(&self.0.ranking(by, hard)?)).or_raise()?;
+        let json = serde_json::to_string(&found).expect("an estimate is plain data");
+        Ok((json, found.to_string()))
+    }
+
+    /// The column that wrong labels are looked for with where none is named.
+    fn default_suspicion(&self) -> PyResult<String> {
+        self.0.default_suspicion().or_raise()
+    }
+
     /// Writes chosen rows as a file of ids; `how` is JSON.
     fn write_subset(
         &self,

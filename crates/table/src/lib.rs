@@ -21,6 +21,7 @@ mod subset;
 mod suspects;
 mod table;
 mod truth;
+mod wrong_labels;
 
 pub use atomic::{
     ASIDE, make_folder_atomically, remove_folder_atomically, write_atomically, write_json,
@@ -41,3 +42,4 @@ pub use subset::{Subset, SubsetFile};
 pub use suspects::{Extremes, Histogram, MOST_SHOWN_CLASSES, Suspect};
 pub use table::{Column, KEY, Table, TableFile, TableWriter, is_detail};
 pub use truth::{Truth, TruthKind};
+pub use wrong_labels::{WrongLabelCount, WrongLabelEstimate};

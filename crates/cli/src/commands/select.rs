@@ -26,7 +26,9 @@ use export::ExportArgs;
 ///
 /// Examples are ordered by ascending score, ties by ascending id. `--rule hardest` keeps its hard end
 /// (the high end of EL2N, the low end of confidence), `window` a part that begins after --offset,
-/// `ccs` is coverage-centred: without the hardest --cut, evenly over strata of the score.
+/// `ccs` is coverage-centred: without the hardest --cut, evenly over strata of the score. With --quota the
+/// rule is applied within each class, as if it were the whole training set; `random` and `ccs` with the
+/// same quota are the baselines of a choice with one.
 #[derive(Args)]
 #[command(
     args_override_self = true,
@@ -36,6 +38,7 @@ Examples:
   datadiet select scores/demo --by forgetting@end --keep 0.7 --out ids.npy
   datadiet select scores/demo --by el2n@4 --rule window --offset 0.4 --keep 0.5 --out ids.txt
   datadiet select scores/demo --keep 0.1 --rule ccs --cut 0.3 --quota balanced --out ids.json
+  datadiet select scores/demo --keep 0.1 --rule random --quota balanced --out random.json
   datadiet select scores/demo --keep 0.5 --export pruned --format image-folder
 
 Then train on it: datadiet train --data cifar10 --subset half.parquet"

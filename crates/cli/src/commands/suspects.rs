@@ -1,4 +1,5 @@
-//! `datadiet suspects`: the likeliest mislabelled examples, and how well scores find known ones.
+//! `datadiet suspects`: the likeliest mislabelled examples, how many labels look wrong, and how well scores
+//! find known ones.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -7,7 +8,7 @@ use anyhow::{Result, ensure};
 use clap::{Args, ValueEnum};
 use datadiet_lab::text::table;
 use datadiet_pages::suspects_picture;
-use datadiet_table::{ColumnDetection, ScoreTable, Suspect, Truth, TruthKind};
+use datadiet_table::{ColumnDetection, ScoreTable, Suspect, Truth, TruthKind, WrongLabelCount};
 use serde::Serialize;
 
 use crate::home::HomeArgs;
@@ -17,7 +18,9 @@ use crate::scores_file::{DataArgs, HardArgs};
 
 /// List the likeliest mislabelled examples.
 ///
-/// The hardest examples by --by first, with the class that most replicas predict. With --truth every
+/// The hardest examples by --by first, with the class that most replicas predict, and an estimate of how
+/// many labels are wrong: a fit to AUM, confidence or loss, with an interval over examples (not over what
+/// may be wrong with the fit); where the scores do not tell, that is said instead. With --truth every
 /// score is judged by how well it finds the wrong labels: AUROC (1/2 is chance), average precision
 /// (chance is the fraction of wrong ones) and precision at k.
 #[derive(Args)]
@@ -61,6 +64,7 @@ pub struct SuspectsArgs {
 struct Answer {
     by: String,
     suspects: Vec<Suspect>,
+    wrong_labels: WrongLabelCount,
     #[serde(skip_serializing_if = "Option::is_none")]
     detection: Option<Vec<ColumnDetection>>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -103,6 +107,7 @@ pub fn run(home: &HomeArgs, args: SuspectsArgs) -> Result<ExitCode> {
     warnings.iter().for_each(|warning| eprintln!("warning: {warning}"));
     let classes = scores.classes()?;
     let suspects = scores.suspects(&classes, &ranking, wrong, args.n)?;
+    let wrong_labels = scores.wrong_labels(&ranking)?;
     if let Some(file) = &args.picture {
         let dataset = args.data.open(home, &scores)?;
         let images = Images::of(&dataset, &scores, &args.data.training_set(&dataset))?;
@@ -115,7 +120,8 @@ pub fn run(home: &HomeArgs, args: SuspectsArgs) -> Result<ExitCode> {
         scores.detections(&scores.scores(), wrong, &at)
     });
     let (by, detection) = (ranking.name.clone(), detection.transpose()?);
-    let answer = Answer { by, suspects, detection, picture: args.picture, warnings };
+    let picture = args.picture;
+    let answer = Answer { by, suspects, wrong_labels, detection, picture, warnings };
     args.output.answer(&answer, || answer.text())?;
     Ok(ExitCode::SUCCESS)
 }
@@ -143,6 +149,7 @@ impl Answer {
         if let Some(detection) = &self.detection {
             text = format!("{}\n\n{text}", detection_text(detection));
         }
+        text += &format!("\n\n{}", self.wrong_labels);
         if let Some(picture) = &self.picture {
             text += &format!("\n\nwritten to {}", picture.display());
         }

@@ -131,3 +131,53 @@ fn scores_of_the_original_labels_are_told_apart() {
         assert!(message.contains(expected), "{message}");
     }
 }
+
+/// A table of 5,000 AUMs, 400 of them of labels that the networks contradict.
+fn write_aum(home: &Home, name: &str) {
+    let quantile = |i: usize, n: usize| {
+        let u = (i as f32 + 0.5) / n as f32;
+        (u / (1.0 - u)).ln()
+    };
+    let right = (0..4600).map(|i| 3.0 + 0.6 * quantile(i, 4600));
+    let aum: Vec<f32> = right.chain((0..400).map(|i| -3.0 + 0.4 * quantile(i, 400))).collect();
+    let mut table = Table::default();
+    table.push("label", Column::U32((0..5000).map(|i| i % 10).collect())).unwrap();
+    table.push("el2n@4", Column::F32(aum.iter().map(|aum| (3.0 - aum) / 20.0).collect())).unwrap();
+    table.push("aum@4", Column::F32(aum)).unwrap();
+    table.write(&home.path().join(name)).unwrap();
+}
+
+#[test]
+fn suspects_say_how_many_labels_look_wrong() {
+    let home = Home::with_sample();
+    write_aum(&home, "aum.parquet");
+    let found = home.json(&["suspects", "aum.parquet", "-n", "1"]);
+    let wrong = &found["wrong_labels"];
+    let number = |name: &str| wrong[name].as_f64().unwrap();
+    assert!((number("fraction") - 0.08).abs() < 0.005, "{wrong}");
+    assert!(wrong["interval"]["low"].as_f64().unwrap() < 0.08, "{wrong}");
+    assert!(wrong["interval"]["high"].as_f64().unwrap() > 0.08, "{wrong}");
+    assert_eq!((&wrong["column"], &wrong["by"]), (&"aum@4".into(), &"aum@4".into()));
+    let text = home.ok(&["suspects", "aum.parquet", "-n", "1", "--by", "el2n@4"]);
+    assert!(text.contains("about 400 labels look wrong (8."), "{text}");
+    assert!(
+        text.contains("; fit of aum@4): the first ") && text.contains("down to el2n@4 ≥ 0."),
+        "{text}"
+    );
+    home.ok(&["report", "aum.parquet", "--out", "page.html"]);
+    let page = std::fs::read_to_string(home.path().join("page.html")).unwrap();
+    assert!(page.contains("About 400 labels look wrong") && page.contains("over examples"));
+}
+
+#[test]
+fn suspects_say_when_it_cannot_be_told_how_many_labels_are_wrong() {
+    let home = Home::with_sample();
+    let mut table = Table::default();
+    table.push("label", Column::U32(vec![0; 9])).unwrap();
+    table.push("loss@4", Column::F32((1..10).map(|i| i as f32).collect())).unwrap();
+    table.write(&home.path().join("few.parquet")).unwrap();
+    let text = home.ok(&["suspects", "few.parquet"]);
+    assert!(text.contains("cannot be told from loss@4: 9 examples are too few"), "{text}");
+    let found = home.json(&["suspects", "few.parquet"]);
+    assert!(found["wrong_labels"]["fraction"].is_null(), "{found}");
+}

@@ -77,7 +77,7 @@ impl<'a, E: Element> Matrix<'a, E> {
 
     /// Row `index`.
     #[inline(always)]
-    pub(super) fn row(&self, index: usize) -> &'a [E] {
+    pub(crate) fn row(&self, index: usize) -> &'a [E] {
         &self.data[index * self.stride..][..self.classes]
     }
 

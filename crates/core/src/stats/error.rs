@@ -61,6 +61,17 @@ pub enum StatsError {
         value: f32,
     },
 
+    /// A value that the score of a column cannot have.
+    #[error("entry {index} is {value}, not {what}; name the column by the score that it holds")]
+    OutOfRange {
+        /// Index of the first such entry.
+        index: usize,
+        /// The entry.
+        value: f32,
+        /// What it should be.
+        what: &'static str,
+    },
+
     /// No example is of the kind to be found.
     #[error(
         "none of the {examples} examples is touched, so there is nothing to find; pass the mask of the noise that was applied"
