@@ -8,7 +8,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use clap::Args;
 use datadiet_data::Dataset;
-use datadiet_lab::{Failure, Resources, Sweep, TrainingOptions, WorkerProcess};
+use datadiet_lab::{Failure, Resources, Sweep, TrainingOptions, WorkerProcess, taken};
 use datadiet_store::{RunSpec, Store};
 use serde::Serialize;
 use serde_json::Value;
@@ -122,7 +122,7 @@ pub fn carry_out<T: Serialize>(
 ) -> Result<ExitCode> {
     let resources = Resources::new(task.options, task.template)?;
     let headline = resources.headline(task.template, task.examples);
-    let headline = format!("{headline} · {}", task.what);
+    let headline = format!("{headline} · {}\n{}", task.what, taken(task.options, task.template));
     if let Some(plan) = &task.plan {
         output.answer(plan, || headline)?;
         return Ok(ExitCode::SUCCESS);

@@ -43,7 +43,8 @@ pub use scoring::ScoringOptions;
 pub use spread::Spread;
 pub use sweep::{Failure, Job, MeasurementJob, RunOutcome, Sweep};
 pub use training::{
-    DeviceChoice, PrecisionChoice, ScheduleKind, Training, TrainingOptions, positive,
+    DeviceChoice, OrNone, PrecisionChoice, Recipe, ScheduleKind, Training, TrainingOptions, Width,
+    positive, settings, taken,
 };
 pub use worker::{Trainer, TrainerError, WorkerProcess};
 

@@ -2,7 +2,7 @@
 
 use clap::ValueEnum;
 use datadiet_core::ExampleId;
-use datadiet_store::{LearningRate, ListRef, RunSpec, Schedule, Store, Subset};
+use datadiet_store::{LearningRate, ListRef, Lookahead, RunSpec, Schedule, Store, Subset};
 use serde::{Deserialize, Serialize};
 
 use crate::{Job, LabError, Results, Scene, Spread};
@@ -140,5 +140,8 @@ pub(crate) fn shortened(schedule: &Schedule, fraction: f64) -> Schedule {
         },
     };
     let whitening_steps = schedule.whitening_steps.map(scaled);
-    Schedule { steps, learning_rate, whitening_steps, ..schedule.clone() }
+    // A lookahead that no step comes to would give back the initial weights.
+    let lookahead = schedule.lookahead;
+    let lookahead = lookahead.map(|ahead| Lookahead { every: ahead.every.min(steps), ..ahead });
+    Schedule { steps, learning_rate, whitening_steps, lookahead, ..schedule.clone() }
 }

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::refuse::{bail, ensure};
 use crate::text::percent;
-use crate::training::{Training, TrainingOptions, labelling, positive, steps_of};
+use crate::training::{Recipe, Training, TrainingOptions, Width, labelling, positive, steps_of};
 use crate::{LabError, Scene, ScoringOptions, lists};
 
 /// What sets a scene apart from the plain one.
@@ -60,12 +60,38 @@ impl From<Labelling> for Variation {
 pub struct OtherNetwork {
     /// Its name, such as `simple-cnn`.
     pub model: String,
-    /// Channels of its first stage; its own default where none are given.
+    /// Its width; its own default where none is given.
     #[serde(default)]
-    pub width: Option<u32>,
+    pub width: Option<Width>,
     /// Its learning rate, where it needs another.
     #[serde(default)]
     pub lr: Option<f64>,
+    /// Its recipe. Where none is given, the experiment's; but the speedrun for airbench, and for no
+    /// other network.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recipe: Option<Recipe>,
+}
+
+impl OtherNetwork {
+    /// How it is trained in an experiment whose own network is trained so. With another recipe, the
+    /// rates that the experiment gives for its own are not taken.
+    fn options(&self, of: &TrainingOptions) -> TrainingOptions {
+        let its = Recipe::of_model(&self.model);
+        let own = if [its, of.recipe()].contains(&Recipe::Speedrun) { its } else { of.recipe() };
+        let recipe = self.recipe.unwrap_or(own);
+        let (model, width) = (Some(self.model.clone()), self.width);
+        let mut options = TrainingOptions { model, width, recipe: Some(recipe), ..of.clone() };
+        if recipe != of.recipe() {
+            options.lr = None;
+            options.weight_decay = None;
+            options.bias_rate = None;
+            options.muon = None;
+            options.muon_momentum = None;
+            options.whitening_epochs = None;
+        }
+        options.lr = self.lr.or(options.lr);
+        options
+    }
 }
 
 /// The scenes of an experiment, each once; the first is the plain one.
@@ -144,12 +170,7 @@ impl Common<'_> {
     fn scene(&self, variation: &Variation) -> Result<Scene, LabError> {
         let training = match &variation.network {
             None => Training::new(self.training, self.dataset)?,
-            Some(network) => {
-                let (model, width) = (Some(network.model.clone()), network.width);
-                let lr = network.lr.or(self.training.lr);
-                let options = TrainingOptions { model, width, lr, ..self.training.clone() };
-                Training::new(&options, self.dataset)?
-            }
+            Some(network) => Training::new(&network.options(self.training), self.dataset)?,
         };
         let (labels_name, noisy) = self.noisy(&training, &variation.labelling)?;
         let network_name = variation.network.as_ref().map(|network| match network.width {

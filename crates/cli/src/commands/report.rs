@@ -7,9 +7,10 @@ use anyhow::{Context, Result, ensure};
 use clap::Args;
 use datadiet_core::Direction;
 use datadiet_data::Dataset;
-use datadiet_lab::{ExperimentOutcome, experiment_sections};
+use datadiet_lab::{ExperimentOutcome, experiment_sections, settings};
 use datadiet_pages::{Pictures, ScoresView, provenance, scores_sections, write};
 use datadiet_report::{Block, Page, Section};
+use datadiet_store::RunSpec;
 use datadiet_table::ScoreTable;
 use serde::Serialize;
 
@@ -175,6 +176,10 @@ fn sections(
             page.title = title_of(&scores, path);
         }
         page.provenance.extend(provenance(&scores));
+        let specification = scores.card().map(|card| card.specification.clone());
+        let spec = specification.and_then(|value| serde_json::from_value::<RunSpec>(value).ok());
+        let words = spec.map(|spec| ("settings of a scoring run".to_owned(), settings(&spec)));
+        page.provenance.extend(words);
         sections.extend(of_scores(home, &scores, options)?);
     }
     Ok(sections)
@@ -191,6 +196,7 @@ fn describe(page: &mut Page, path: &Path, outcome: &ExperimentOutcome) {
     if !outcome.source.is_empty() {
         page.provenance.push(("data".into(), outcome.source.clone()));
     }
+    page.provenance.push(("settings of a training".into(), settings(&outcome.template)));
     let template = serde_json::to_string(&outcome.template).unwrap_or_default();
     page.provenance.push(("a training on everything".into(), template));
     if !asked.is_null() {

@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use anyhow::{Result, bail};
 use clap::{Args, Subcommand};
 use datadiet_core::grouped;
-use datadiet_lab::text::table;
+use datadiet_lab::{settings, text::table};
 use datadiet_store::{RunFolder, RunLock, RunSpec, RunStatus, Store, StoreError, Subset};
 use datadiet_table::FileError;
 use serde::Serialize;
@@ -223,7 +223,8 @@ fn show(store: &Store, args: &ShowArgs) -> Result<()> {
             shown.run.problem.as_ref().map(|text| format!(": {text}")).unwrap_or_default();
         let result = result.map(|text| format!("\n# result\n{text}")).unwrap_or_default();
         let state = shown.run.state.word();
-        format!("# {}, {state}{problem}\n# {}\n{spec}{result}", shown.run.id, shown.folder)
+        let (id, folder, how) = (&shown.run.id, &shown.folder, settings(&shown.spec));
+        format!("# {id}, {state}{problem}\n# {folder}\n# {how}\n{spec}{result}")
     })
 }
 

@@ -21,7 +21,7 @@ use crate::refuse::ensure;
 use crate::results::distinct;
 use crate::scenes::{Common, Scenes, Variation};
 use crate::study::{Budget, Recommended, Size, Stage, Wait};
-use crate::training::keep_labels;
+use crate::training::{keep_labels, settings};
 use crate::{Job, LabError, MeasurementJob, Results, Scene, Scored, ScoredScene, Sweep};
 
 /// An experiment, resolved for a data set and checked.
@@ -102,6 +102,7 @@ impl Experiment {
         let template = &self.scenes.plain().template;
         let mut plan = json!({
             "trainings": trainings, "steps": steps, "scenes": scenes, "template": template,
+            "recipe": self.options.training.recipe(), "settings": settings(template),
         });
         for budget in self.budgets() {
             plan[budget.name] = budget.value;

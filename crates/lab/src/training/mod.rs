@@ -1,13 +1,23 @@
 //! From the options of a training to what is trained: defaults filled in, everything checked.
 
+mod given;
 mod options;
+mod recipe;
+mod words;
 
 use datadiet_core::isa::Avx512Bf16;
 use datadiet_data::{Dataset, LabelNoise};
 use datadiet_store::{
-    Augmentation, DeviceKind, Flip, Labels, LearningRate, ListRef, NetworkSpec, Precision,
-    Recording, RunSpec, Schedule, Store, Subset, Views, catalogue,
+    Augmentation, DeviceKind, Labels, LearningRate, ListRef, Lookahead, Muon, NetworkSpec,
+    Precision, Recording, RunSpec, Schedule, Store, Subset, Views, catalogue,
 };
+
+pub use given::{OrNone, Width};
+pub use recipe::Recipe;
+pub use words::{settings, taken};
+
+use given::has_filters;
+use recipe::Values;
 
 pub use options::{DeviceChoice, PrecisionChoice, ScheduleKind, TrainingOptions};
 
@@ -35,7 +45,8 @@ impl Training {
     /// For options that make no sense, or do not fit the data.
     pub fn new(options: &TrainingOptions, dataset: &Dataset) -> Result<Self, LabError> {
         let examples = examples(options, dataset)?;
-        let batch = positive("--batch", options.batch, TrainingOptions::BATCH)?;
+        let recipe = options.recipe();
+        let batch = positive("--batch", options.batch, recipe.batch(examples))?;
         ensure!(
             examples >= batch as usize,
             "a batch of {batch} is more than the {examples} training examples; give --batch {}",
@@ -50,6 +61,10 @@ impl Training {
              least one is needed"
         );
         let labels = labels(options, dataset, examples)?;
+        let network = network(options, dataset)?;
+        let side = dataset.height().min(dataset.width()) as u32;
+        let values = recipe.values(batch, network.width, side);
+        let resolver = Resolver { options, values, batch, steps, per_epoch };
         let template = RunSpec {
             semantics: RunSpec::SEMANTICS,
             data: DataRef {
@@ -60,10 +75,10 @@ impl Training {
             labels: labelling(&labels, &dataset.train().labels[..examples]),
             subset: Subset::Full,
             validation: None,
-            network: network(options, dataset)?,
-            schedule: schedule(options, batch, steps, per_epoch)?,
-            augmentation: augmentation(options, dataset)?,
-            views: Views::Plain,
+            schedule: resolver.schedule(&network)?,
+            network,
+            augmentation: resolver.augmentation(side)?,
+            views: resolver.views(side)?,
             precision: precision(options),
             device: device(options),
             threads: positive("--threads", options.threads, 1)?,
@@ -167,56 +182,201 @@ pub(crate) fn steps_of(epochs: f64, per_epoch: u64) -> u64 {
 
 fn network(options: &TrainingOptions, dataset: &Dataset) -> Result<NetworkSpec, LabError> {
     let name = options.model().to_owned();
-    let width = match options.width {
-        Some(width) => width,
-        None => catalogue::find(&name)?.default_width,
-    };
-    let spec = NetworkSpec::new(name, width);
+    let own = catalogue::find(&name)?.default_width;
+    let (recipe, its) = (options.recipe(), options.recipe().model());
+    ensure!(
+        recipe != Recipe::Speedrun || name == its,
+        "--recipe speedrun is for {its}, whose learning rates mean nothing to {name}; leave --model \
+         out, or take --recipe classic with what you want of it, such as --label-smoothing 0.2 \
+         --flip=alternating"
+    );
+    let width = options.width.map_or(Ok(own), |width| width.channels(&name))?;
+    let spec = NetworkSpec { activation: options.activation, ..NetworkSpec::new(name, width) };
     spec.check(dataset.height(), dataset.width())?;
     Ok(spec)
 }
 
-fn schedule(
-    options: &TrainingOptions,
+/// Options, and the values of their recipe.
+struct Resolver<'a> {
+    options: &'a TrainingOptions,
+    values: Values,
     batch: u32,
     steps: u64,
     per_epoch: u64,
-) -> Result<Schedule, LabError> {
-    let lr = options.lr.unwrap_or(TrainingOptions::LR);
-    ensure!(lr > 0.0 && lr.is_finite(), "--lr {lr} must be above 0, such as 0.1");
-    let momentum = options.momentum.unwrap_or(TrainingOptions::MOMENTUM);
-    ensure!((0.0..1.0).contains(&momentum), "--momentum {momentum} must lie in [0, 1)");
-    let weight_decay = options.weight_decay.unwrap_or(TrainingOptions::WEIGHT_DECAY);
-    ensure!(weight_decay >= 0.0, "--weight-decay {weight_decay} must not be negative");
-    let learning_rate = match options.schedule.unwrap_or(ScheduleKind::Linear) {
-        ScheduleKind::Linear => {
-            let warm_up = options.warm_up.map_or(steps / 10, |at| steps_of(at, per_epoch));
-            ensure!(options.warm_up.is_none_or(|at| at >= 0.0), "--warm-up must not be negative");
-            ensure!(
-                warm_up < steps,
-                "--warm-up must be shorter than the training of {steps} steps"
-            );
-            LearningRate::WarmUpLinear { peak: lr, warm_up }
-        }
-        ScheduleKind::Paper => LearningRate::Milestones {
-            base: lr,
-            factor: 0.2,
-            milestones: [0.3, 0.6, 0.8].map(|at| (at * steps as f64).round() as u64).to_vec(),
-        },
-    };
-    Ok(Schedule::plain((steps, batch), learning_rate, momentum, weight_decay))
 }
 
-fn augmentation(options: &TrainingOptions, dataset: &Dataset) -> Result<Augmentation, LabError> {
-    let side = dataset.height().min(dataset.width()) as u32;
-    let crop_padding = options.crop_padding.unwrap_or((side / 8).min(4));
-    ensure!(
-        crop_padding < side,
-        "--crop-padding {crop_padding} must be smaller than the images' side of {side} pixels"
-    );
-    let flip =
-        if options.flip.unwrap_or(TrainingOptions::FLIP) { Flip::Random } else { Flip::Never };
-    Ok(Augmentation { crop_padding, flip })
+impl Resolver<'_> {
+    fn schedule(&self, network: &NetworkSpec) -> Result<Schedule, LabError> {
+        let (options, values) = (self.options, &self.values);
+        let muon = self.muon(network)?;
+        let lr = options.lr.unwrap_or(values.lr);
+        ensure!(lr > 0.0 && lr.is_finite(), "--lr {lr} must be above 0, such as 0.1");
+        ensure!(
+            muon.is_some() || values.muon.is_none() || options.lr.is_some(),
+            "without Muon the filters would train with --lr as well, and the {lr} of the recipe, which \
+             is for the head, is hundreds of times too high for them: give --lr"
+        );
+        let momentum = options.momentum.unwrap_or(values.momentum);
+        ensure!((0.0..1.0).contains(&momentum), "--momentum {momentum} must lie in [0, 1)");
+        let weight_decay = options.weight_decay.unwrap_or(values.weight_decay);
+        ensure!(
+            weight_decay >= 0.0 && weight_decay.is_finite(),
+            "--weight-decay {weight_decay} must not be negative"
+        );
+        let bias_rate = options.bias_rate.unwrap_or(values.bias_rate);
+        ensure!(
+            bias_rate > 0.0 && bias_rate.is_finite(),
+            "--bias-rate {bias_rate} must be above 0; 1 for the rate of the rest"
+        );
+        let label_smoothing = options.label_smoothing.unwrap_or(values.label_smoothing);
+        ensure!(
+            (0.0..1.0).contains(&label_smoothing),
+            "--label-smoothing {label_smoothing} must lie in [0, 1), such as 0.2"
+        );
+        let plain = Schedule::plain(
+            (self.steps, self.batch),
+            self.learning_rate(lr)?,
+            momentum,
+            weight_decay,
+        );
+        Ok(Schedule {
+            bias_rate,
+            muon,
+            lookahead: self.lookahead()?,
+            label_smoothing,
+            micro_batch: self.micro_batch()?,
+            whitening_steps: self.whitening_steps(network)?,
+            ..plain
+        })
+    }
+
+    fn learning_rate(&self, lr: f64) -> Result<LearningRate, LabError> {
+        let (options, values, steps) = (self.options, &self.values, self.steps);
+        match options.schedule.unwrap_or(values.shape) {
+            ScheduleKind::Linear => {
+                let default = values.warm_up_part.map_or(0, |part| steps / part);
+                let warm_up = options.warm_up.map_or(default, |at| steps_of(at, self.per_epoch));
+                ensure!(
+                    options.warm_up.is_none_or(|at| at >= 0.0),
+                    "--warm-up must not be negative"
+                );
+                ensure!(
+                    warm_up < steps,
+                    "--warm-up must be shorter than the training of {steps} steps"
+                );
+                Ok(LearningRate::WarmUpLinear { peak: lr, warm_up })
+            }
+            ScheduleKind::Paper => Ok(LearningRate::Milestones {
+                base: lr,
+                factor: 0.2,
+                milestones: [0.3, 0.6, 0.8].map(|at| (at * steps as f64).round() as u64).to_vec(),
+            }),
+        }
+    }
+
+    fn muon(&self, network: &NetworkSpec) -> Result<Option<Muon>, LabError> {
+        let (options, default) = (self.options, self.values.muon);
+        let rate = options.muon.map_or(default.map(|muon| muon.rate), |OrNone(rate)| rate);
+        let Some(rate) = rate else {
+            ensure!(
+                options.muon_momentum.is_none(),
+                "--muon-momentum is of Muon, which trains nothing here: give --muon, such as --muon \
+                 0.24, too"
+            );
+            return Ok(None);
+        };
+        let name = &network.name;
+        ensure!(
+            has_filters(network),
+            "--muon is for filters of convolutions, which {name} has not"
+        );
+        ensure!(rate > 0.0 && rate.is_finite(), "--muon {rate} must be above 0, such as 0.24");
+        let default = default.map_or(Recipe::MUON_MOMENTUM, |muon| muon.momentum);
+        let momentum = options.muon_momentum.unwrap_or(default);
+        ensure!((0.0..1.0).contains(&momentum), "--muon-momentum {momentum} must lie in [0, 1)");
+        Ok(Some(Muon { rate, momentum }))
+    }
+
+    fn lookahead(&self) -> Result<Option<Lookahead>, LabError> {
+        let (options, steps) = (self.options, self.steps);
+        let Some(OrNone(Some(every))) = options.lookahead else {
+            ensure!(
+                options.lookahead_decay.is_none(),
+                "--lookahead-decay is of the lookahead, which there is none of: give --lookahead, such \
+                 as --lookahead 5, too"
+            );
+            return Ok(None);
+        };
+        ensure!(
+            every <= steps,
+            "--lookahead {every}: a training of {steps} steps never gets there; give --lookahead 5"
+        );
+        let decay = options.lookahead_decay.unwrap_or(Recipe::LOOKAHEAD_DECAY);
+        ensure!((0.0..1.0).contains(&decay), "--lookahead-decay {decay} must lie in [0, 1)");
+        Ok(Some(Lookahead { every, decay }))
+    }
+
+    /// None where the whole minibatch passes at once.
+    fn micro_batch(&self) -> Result<Option<u32>, LabError> {
+        let (batch, passes) = (self.batch, self.values.passes);
+        let size = match self.options.micro_batch {
+            None if passes == 1 => return Ok(None),
+            None => {
+                ensure!(
+                    batch.is_multiple_of(passes),
+                    "the recipe takes a batch in {passes} parts, which {batch} cannot be cut into: \
+                     give --batch {}, or --micro-batch none for whole",
+                    batch / passes * passes
+                );
+                batch / passes
+            }
+            Some(OrNone(None)) => return Ok(None),
+            Some(OrNone(Some(size))) => size,
+        };
+        ensure!(
+            size >= 2 && batch.is_multiple_of(size),
+            "--micro-batch {size} must be at least 2 and divide the batch of {batch}"
+        );
+        Ok(Some(size).filter(|&size| size < batch))
+    }
+
+    fn whitening_steps(&self, network: &NetworkSpec) -> Result<Option<u64>, LabError> {
+        let (steps, name) = (self.steps, &network.name);
+        let Some(epochs) = self.options.whitening_epochs else {
+            let of_all = |part: f64| (part * steps as f64).round() as u64;
+            return Ok(self.values.whitening.map(of_all));
+        };
+        ensure!(
+            name == Recipe::Speedrun.model(),
+            "--whitening-epochs is of the whitened layer of {}, which {name} has not",
+            Recipe::Speedrun.model()
+        );
+        let whitening = steps_of(epochs, self.per_epoch);
+        ensure!(
+            epochs >= 0.0 && whitening <= steps,
+            "--whitening-epochs {epochs} must lie between 0 and the length of the training"
+        );
+        Ok(Some(whitening))
+    }
+
+    fn augmentation(&self, side: u32) -> Result<Augmentation, LabError> {
+        let crop_padding = self.options.crop_padding.unwrap_or(self.values.crop_padding);
+        ensure!(
+            crop_padding < side,
+            "--crop-padding {crop_padding} must be smaller than the images' side of {side} pixels"
+        );
+        let flip = self.options.flip.unwrap_or(self.values.flip);
+        Ok(Augmentation { crop_padding, flip })
+    }
+
+    fn views(&self, side: u32) -> Result<Views, LabError> {
+        let views = self.options.views.unwrap_or(self.values.views);
+        ensure!(
+            views != Views::MirroredShifted || side >= 2,
+            "--views mirrored-shifted needs images of at least 2×2 pixels"
+        );
+        Ok(views)
+    }
 }
 
 fn precision(options: &TrainingOptions) -> Precision {
@@ -235,5 +395,25 @@ fn device(options: &TrainingOptions) -> DeviceKind {
     match options.device.unwrap_or(DeviceChoice::Cpu) {
         DeviceChoice::Cpu => DeviceKind::Cpu,
         DeviceChoice::Cuda => DeviceKind::Cuda,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_batch_that_the_recipe_cannot_cut_is_refused() {
+        let micro_batch = |batch: u32, micro_batch: Option<OrNone<u32>>| {
+            let options = TrainingOptions { micro_batch, ..TrainingOptions::default() };
+            let values = Recipe::Speedrun.values(batch, 64, 32);
+            Resolver { options: &options, values, batch, steps: 200, per_epoch: 25 }.micro_batch()
+        };
+        assert_eq!(micro_batch(2000, None).unwrap(), Some(500));
+        assert_eq!(micro_batch(998, None).unwrap(), None);
+        assert_eq!(micro_batch(1002, Some(OrNone(None))).unwrap(), None);
+        assert_eq!(micro_batch(1002, Some(OrNone(Some(501)))).unwrap(), Some(501));
+        let message = micro_batch(1002, None).unwrap_err().to_string();
+        assert!(message.contains("--batch 1000, or --micro-batch none"), "{message}");
     }
 }

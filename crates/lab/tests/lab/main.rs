@@ -4,5 +4,6 @@
 mod bench;
 mod dynamics;
 mod experiment;
+mod recipes;
 mod scoring;
 mod search;
