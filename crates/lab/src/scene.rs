@@ -6,7 +6,7 @@ use datadiet_core::{
 use datadiet_store::{RunResult, RunSpec, Store};
 use datadiet_table::{Column, Ranking, ScoreTable, Table, TimePoint, column_name};
 
-use crate::refuse::bail;
+use crate::refuse::{bail, ensure};
 use crate::{Failure, Job, LabError, Results, RunOutcome, Sweep, aggregate};
 
 /// What is scored, and how a training on all of it goes.
@@ -193,6 +193,22 @@ impl Scene {
     /// Steps done after so many epochs of the whole training set.
     pub fn step_at(&self, epochs: f64) -> u64 {
         (epochs * self.per_epoch() as f64).round() as u64
+    }
+
+    /// Refuses to train on fewer examples than a minibatch has: its minibatches would be smaller ones,
+    /// with a learning rate for larger.
+    ///
+    /// # Errors
+    /// Naming a batch that is small enough.
+    pub(crate) fn check_subset(&self, examples: usize) -> Result<(), LabError> {
+        let batch = self.template.schedule.batch;
+        ensure!(
+            examples >= batch as usize,
+            "a batch of {batch} is more than the {examples} examples of the smallest subset; give a \
+             smaller batch (--batch; batch in [training]), such as {}, or keep more",
+            examples.clamp(1, 32)
+        );
+        Ok(())
     }
 
     /// Whether training comes to this epoch.

@@ -11,6 +11,7 @@ use datadiet_table::{Ranking, kind_of, time_of};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::baseline::Baseline;
 use super::page::reference;
 use super::points::{self, BAND, Place, Point, Points, PointsOutcome};
 use super::stage::found;
@@ -49,8 +50,12 @@ pub struct CurvePlan {
     pub fixed: Fixed,
     /// Trainings on each subset.
     pub retrainings: u32,
-    /// Whether random subsets of the same sizes are trained on as well.
+    /// Whether random subsets of the same sizes are trained on as well; with epochs fixed also random
+    /// examples that are drawn anew every epoch.
     pub random: bool,
+    /// Baselines beside these, such as `random/balanced` and `ccs/proportional`. Those that need a
+    /// score are of every score in `by`.
+    pub baselines: Vec<Baseline>,
 }
 
 impl Default for CurvePlan {
@@ -65,6 +70,7 @@ impl Default for CurvePlan {
             fixed: Fixed::Steps,
             retrainings: 1,
             random: true,
+            baselines: Vec::new(),
         }
     }
 }
@@ -79,12 +85,17 @@ impl Study for CurvePlan {
         ensure!(!self.keep.is_empty(), "[curve] needs keep, such as keep = [0.75, 0.5]");
         ensure!(!self.by.is_empty() || self.random, "[curve] needs by, such as by = [\"el2n@4\"]");
         ensure!(self.retrainings > 0, "[curve] retrainings must be at least 1");
-        self.rule()?;
-        Ok(())
+        self.rule(&self.rule)?;
+        self.check_baselines()?;
+        let sizes = self.keep.iter().map(|keep| keep.size_of(scenes.plain().examples()));
+        scenes.plain().check_subset(sizes.min().unwrap_or_default())
     }
 
     fn size(&self, scenes: &Scenes) -> Size {
-        let series = self.by.len() + usize::from(self.random);
+        let baselines = self.baselines();
+        let scored = baselines.iter().filter(|baseline| baseline.is_scored()).count();
+        let unscored = usize::from(self.random) + baselines.len() - scored;
+        let series = self.by.len() * (1 + scored) + unscored;
         let subsets = series * self.keep.len() * self.retrainings as usize;
         let full = Retraining::full(scenes.plain(), self.retrainings).untrained();
         Size::whole(subsets + full, scenes)
@@ -98,14 +109,55 @@ impl Study for CurvePlan {
 }
 
 impl CurvePlan {
-    fn rule(&self) -> Result<Rule, SelectionError> {
-        let options = RuleOptions { offset: None, cut: self.cut, strata: self.strata };
-        Rule::named(&self.rule, options, 1)
+    /// The rule of a name. `cut` and `strata` are of every `ccs`.
+    fn rule(&self, name: &str) -> Result<Rule, SelectionError> {
+        let is_ccs = |name: &str| name == "ccs";
+        let baselines = self.baselines.iter();
+        let mut of_baselines = baselines.filter_map(|baseline| match baseline {
+            Baseline::Chosen { rule, .. } => Some(*rule),
+            Baseline::RandomEachEpoch => None,
+        });
+        // Where no rule takes them, they are refused.
+        let taken = is_ccs(name) || !(is_ccs(&self.rule) || of_baselines.any(is_ccs));
+        let (cut, strata) = if taken { (self.cut, self.strata) } else { (None, None) };
+        Rule::named(name, RuleOptions { offset: None, cut, strata }, 1)
+    }
+
+    fn check_baselines(&self) -> Result<(), LabError> {
+        for (index, baseline) in self.baselines.iter().enumerate() {
+            ensure!(
+                *baseline != Baseline::RandomEachEpoch || self.fixed == Fixed::Epochs,
+                "[curve] baselines: with the number of steps fixed, {baseline} is training on \
+                 everything in another order, which is there already; take fixed = \"epochs\", or \
+                 leave it out"
+            );
+            let random = Baseline::Chosen { rule: Rule::Random.name(), quota: self.quota };
+            ensure!(
+                !self.baselines[..index].contains(baseline)
+                    && !(self.random && *baseline == random),
+                "[curve] baselines: {baseline} is there already (random = true is a baseline too)"
+            );
+            ensure!(
+                !baseline.is_scored() || !self.by.is_empty(),
+                "[curve] baselines: {baseline} needs a score; give by, such as by = [\"el2n@4\"]"
+            );
+        }
+        Ok(())
+    }
+
+    /// The baselines beside `random`.
+    fn baselines(&self) -> Vec<Baseline> {
+        let mut baselines = self.baselines.clone();
+        let each_epoch = Baseline::RandomEachEpoch;
+        if self.random && self.fixed == Fixed::Epochs && !baselines.contains(&each_epoch) {
+            baselines.push(each_epoch);
+        }
+        baselines
     }
 
     /// How subsets are chosen and trained on, in words.
     fn how(&self) -> Result<String, SelectionError> {
-        let rule = self.rule()?;
+        let rule = self.rule(&self.rule)?;
         let quota = match self.quota {
             Quota::None => "",
             Quota::Proportional => ", each class in proportion",
@@ -115,44 +167,74 @@ impl CurvePlan {
             Fixed::Steps => "as many steps as on everything",
             Fixed::Epochs => "as many epochs as on everything, so fewer steps",
         };
+        let each_epoch = match self.baselines().contains(&Baseline::RandomEachEpoch) {
+            false => "",
+            true => {
+                " random-each-epoch draws as many examples anew every epoch: that is a training on \
+                 everything, shortened as those on subsets are."
+            }
+        };
         Ok(format!(
             "Subsets of each size are chosen by the rule `{}` ({rule}{quota}); networks are trained on \
-             them from scratch for {fixed}.",
+             them from scratch for {fixed}.{each_epoch}",
             rule.name()
         ))
     }
 
     fn points(&self, at: ScoredScene<'_>) -> Result<Points, LabError> {
+        let (rule, quota) = (self.rule(&self.rule)?, self.quota);
+        let rankings = self.by.iter().map(|by| at.ranking(by));
+        let rankings = rankings.collect::<Result<Vec<Ranking<'_>>, LabError>>()?;
         let mut points = Vec::new();
-        for by in &self.by {
-            let ranking = at.ranking(by)?;
-            for &keep in &self.keep {
-                let (series, time) = (ranking.name.clone(), time_of(&ranking.name));
-                let place = Place { series, keep: keep.into(), offset: None, time };
-                points.push(self.point(at, place, keep, Some(&ranking))?);
-            }
+        for ranking in &rankings {
+            let (series, time) = (ranking.name.clone(), time_of(&ranking.name));
+            let place = Place { series, time, ..Place::default() };
+            points.extend(self.series(at, &place, (rule, quota), Some(ranking))?);
         }
-        for &keep in self.keep.iter().filter(|_| self.random) {
-            let place = Place { series: "random".into(), keep: keep.into(), ..Place::default() };
-            points.push(self.point(at, place, keep, None)?);
+        let named = |series: String| Place { series, ..Place::default() };
+        if self.random {
+            points.extend(self.series(at, &named("random".into()), (Rule::Random, quota), None)?);
+        }
+        for baseline in self.baselines() {
+            match baseline {
+                Baseline::RandomEachEpoch => {
+                    points.extend(self.keep.iter().map(|&keep| {
+                        let place = Place { keep: keep.into(), ..named(baseline.to_string()) };
+                        let size = keep.size_of(at.scene.examples());
+                        Point::each_epoch(at, place, size, self.retrainings)
+                    }));
+                }
+                Baseline::Chosen { rule, quota } if baseline.is_scored() => {
+                    let rule = self.rule(rule)?;
+                    for ranking in &rankings {
+                        let place = named(format!("{} {baseline}", ranking.name));
+                        points.extend(self.series(at, &place, (rule, quota), Some(ranking))?);
+                    }
+                }
+                Baseline::Chosen { quota, .. } => {
+                    let place = named(baseline.to_string());
+                    points.extend(self.series(at, &place, (Rule::Random, quota), None)?);
+                }
+            }
         }
         Ok(Points { how: self.how()?, points, full: Retraining::full(at.scene, self.retrainings) })
     }
 
-    fn point(
+    /// A subset of every size.
+    fn series(
         &self,
         at: ScoredScene<'_>,
-        place: Place,
-        keep: KeepFraction,
+        place: &Place,
+        (rule, quota): (Rule, Quota),
         ranking: Option<&Ranking<'_>>,
-    ) -> Result<Point, LabError> {
-        let choice = Choice {
-            rule: if ranking.is_some() { self.rule()? } else { Rule::Random },
-            amount: Amount::Fraction(keep),
-            quota: self.quota,
-            seed: at.scene.template.seed,
+    ) -> Result<Vec<Point>, LabError> {
+        let point = |&keep: &KeepFraction| {
+            let (amount, seed) = (Amount::Fraction(keep), at.scene.template.seed);
+            let place = Place { keep: keep.into(), ..place.clone() };
+            let choice = Choice { rule, amount, quota, seed };
+            Point::chosen_by(&choice, ranking, at, place, self.fixed, self.retrainings)
         };
-        Point::chosen_by(&choice, ranking, at, place, self.fixed, self.retrainings)
+        self.keep.iter().map(point).collect()
     }
 }
 
@@ -194,7 +276,8 @@ fn fractions(curve: &PointsOutcome) -> Vec<f64> {
 fn series(by_name: BTreeMap<&str, Vec<FigurePoint>>) -> Vec<Series> {
     let series = by_name.into_iter().map(|(name, mut points)| {
         points.sort_by(|a, b| a.x.total_cmp(&b.x));
-        Series { name: name.into(), points, dashed: name == "random" }
+        let last = name.rsplit(' ').next().unwrap_or_default();
+        Series { name: name.into(), points, dashed: last.parse::<Baseline>().is_ok() }
     });
     series.collect()
 }

@@ -2,6 +2,7 @@
 //! measured once the scores are known, what it makes of that, and how it is told. To add one, write a
 //! file here and add its line to [`STUDIES`].
 
+pub mod baseline;
 pub mod connectivity;
 pub mod correlations;
 pub mod curve;

@@ -3,6 +3,7 @@
 
 use datadiet_core::{Choice, Chosen, skew};
 use datadiet_report::{Point as FigurePoint, TableBlock};
+use datadiet_store::RunSpec;
 use datadiet_table::Ranking;
 use serde::{Deserialize, Serialize};
 
@@ -17,7 +18,7 @@ pub(super) const BAND: &str = "Bands go from the 16th to the 84th percentile of 
 /// Where a point stands in its figure.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Place {
-    /// What it belongs to: the score that chose it, `random` or `full`.
+    /// What it belongs to: the score that chose it, a baseline, `random` or `full`.
     pub series: String,
     /// Fraction kept.
     pub keep: f64,
@@ -44,7 +45,7 @@ pub struct PointOutcome {
     /// Where it stands.
     #[serde(flatten)]
     pub place: Place,
-    /// Examples kept.
+    /// Examples kept, at a time.
     pub size: usize,
     /// Largest over smallest kept share of a class; none where a class vanished.
     pub skew: Option<f64>,
@@ -90,6 +91,16 @@ impl Point {
             size: chosen.ids.len(),
             retraining: Retraining::on(at.store, &at.scene.template, ids, fixed, trainings, name)?,
         })
+    }
+
+    /// [`Baseline::RandomEachEpoch`](super::baseline::Baseline::RandomEachEpoch) for subsets of `size`
+    /// examples: trainings on everything as short as those on a subset with epochs fixed.
+    pub fn each_epoch(at: ScoredScene<'_>, place: Place, size: usize, trainings: u32) -> Self {
+        let (template, all) = (&at.scene.template, at.scene.examples());
+        let name = at.scene.named(&format!("{} {} %", place.series, percent(place.keep)));
+        let schedule = Fixed::Epochs.schedule(&template.schedule, size, all);
+        let spec = RunSpec { stop_after: schedule.steps, schedule, ..template.clone() };
+        Self { place, skew: 1.0, size, retraining: Retraining::of(&spec, trainings, name) }
     }
 
     /// The trainings that judge it.

@@ -71,7 +71,7 @@ impl Study for WindowPlan {
             );
         }
         ensure!(self.retrainings > 0, "[window] retrainings must be at least 1");
-        Ok(())
+        scenes.plain().check_subset(self.keep.size_of(scenes.plain().examples()))
     }
 
     fn size(&self, scenes: &Scenes) -> Size {

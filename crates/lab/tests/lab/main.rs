@@ -1,6 +1,7 @@
 //! Experiments with a trainer that does not train: what it gives is a function of the examples, so
 //! that the right answer is known.
 
+mod baselines;
 mod bench;
 mod dynamics;
 mod experiment;

@@ -4,7 +4,7 @@ use clap::Args;
 use datadiet_core::{KeepFraction, Quota, ScoreKind};
 
 use super::{KIND, SearchOptions};
-use crate::{ExperimentOptions, LabError, ScoringOptions, TrainingOptions};
+use crate::{ExperimentOptions, Fixed, LabError, ScoringOptions, TrainingOptions};
 
 /// How the smallest subset that is good enough is looked for.
 #[derive(Args, Clone, Debug)]
@@ -30,6 +30,9 @@ pub struct DietOptions {
     /// Fractions of the hardest to leave out.
     #[arg(long, value_delimiter = ',', default_values_t = Self::default().drops)]
     pub drops: Vec<f64>,
+    /// What stays the same when the training set shrinks.
+    #[arg(long, value_enum, default_value_t = Self::default().fixed)]
+    pub fixed: Fixed,
     /// Fraction of the training examples that is held out to judge subsets.
     #[arg(long, value_name = "FRACTION", default_value_t = Self::default().validation)]
     pub validation: f64,
@@ -48,6 +51,7 @@ impl Default for DietOptions {
             replicas: 2,
             keep: vec![0.3, 0.5, 0.7, 0.85],
             drops: vec![0.0, 0.1],
+            fixed: Fixed::Steps,
             validation: 0.1,
             retrainings: 2,
         }
@@ -67,6 +71,7 @@ impl DietOptions {
             keep: keep.collect::<Result<Vec<KeepFraction>, _>>()?,
             drops: self.drops.clone(),
             quotas: vec![Quota::None, Quota::Balanced],
+            fixed: Some(self.fixed).filter(|&fixed| fixed != Fixed::default()),
             validation: self.validation,
             budget: self.budget,
             retrainings: self.retrainings,

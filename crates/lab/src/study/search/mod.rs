@@ -32,6 +32,7 @@ pub use options::SearchOptions;
 use promotion::promoted;
 use verdict::verdict;
 
+use super::baseline::Baseline;
 use super::points::{Place, Point, PointOutcome};
 use super::stage::found;
 use super::{Budget, Kind, Recommended, Size, Stage, Study, Wait, read};
@@ -65,6 +66,9 @@ pub struct SearchPlan {
     pub arms: Vec<Arm>,
     /// Rounds.
     pub rungs: Vec<Rung>,
+    /// What stays the same when the training set shrinks.
+    #[serde(default)]
+    pub fixed: Fixed,
     /// Fraction of the training examples that is held out to judge arms.
     pub validation: f64,
     /// Accuracy that may be lost, in [0, 1]: the smallest subset within it is sought. Without a
@@ -115,6 +119,10 @@ pub struct Finals {
     pub answer: PointOutcome,
     /// As many at random.
     pub random: PointOutcome,
+    /// As many at random, drawn anew every epoch; none with the number of steps fixed, when that is
+    /// training on everything.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub each_epoch: Option<PointOutcome>,
     /// Everything.
     pub full: Option<Spread>,
     /// The hardest of that number, where that is not the answer.
@@ -206,9 +214,10 @@ impl SearchPlan {
     }
 
     /// Trainings of whole length after the rungs, at most: the answer, as many at random, as many of
-    /// the hardest, everything.
+    /// the hardest, everything; with epochs fixed also as many at random, drawn anew every epoch.
     pub fn final_trainings(&self) -> u32 {
-        4 * self.finals
+        let kinds = if self.fixed == Fixed::Epochs { 5 } else { 4 };
+        kinds * self.finals
     }
 
     /// Trainings of any length, at most.
@@ -222,6 +231,11 @@ impl SearchPlan {
         let trainings = self.cost() + f64::from(self.final_trainings());
         (trainings * schedule as f64).ceil() as u64
     }
+}
+
+/// How many of so many examples are held out.
+fn held_out(examples: usize, fraction: f64) -> usize {
+    (fraction * examples as f64).round() as usize
 }
 
 fn cost(rungs: &[Rung]) -> f64 {
@@ -252,7 +266,7 @@ impl<'a> Search<'a> {
 
     fn split(&self) -> Split {
         let examples = self.at.scene.examples();
-        let count = (self.plan.validation * examples as f64).round() as usize;
+        let count = held_out(examples, self.plan.validation);
         let mut generator = rng(self.plan.seed, 1, Stream::Subset, 0);
         let order = permutation(examples, &mut generator);
         let sorted = |ids: &[u32]| {
@@ -340,16 +354,19 @@ impl<'a> Search<'a> {
         name: String,
     ) -> Result<Retraining, LabError> {
         let ids = (ids, self.at.scene.examples());
-        Retraining::on(self.at.store, template, ids, Fixed::Steps, 1, name)
+        Retraining::on(self.at.store, template, ids, self.plan.fixed, 1, name)
     }
 
     /// Retrains the answer on the whole training set, beside what it must beat.
     fn finals(&self, answer: &Arm, stage: &Stage<'_>) -> Result<Finals, Wait> {
         let examples = self.examples();
-        let point = |series: &str, chosen: &Chosen| {
+        let place = |series: &str| {
             let (series, keep) = (series.to_owned(), answer.keep.into());
-            let place = Place { series, keep, ..Place::default() };
-            Point::new(self.at, place, chosen, Fixed::Steps, self.plan.finals)
+            Place { series, keep, ..Place::default() }
+        };
+        let (fixed, count) = (self.plan.fixed, self.plan.finals);
+        let point = |series: &str, chosen: &Chosen| {
+            Point::new(self.at, place(series), chosen, fixed, count)
         };
         let kept = self.chosen(answer, &examples)?;
         let random = Choice {
@@ -365,13 +382,17 @@ impl<'a> Search<'a> {
             true => None,
             false => Some(point("hardest", &self.chosen(&plain, &examples)?)?),
         };
+        let each_epoch = (fixed == Fixed::Epochs).then(|| {
+            Point::each_epoch(self.at, place(Baseline::EACH_EPOCH), kept.ids.len(), count)
+        });
         let answer = point("answer", &kept)?;
         let full = Retraining::full(self.at.scene, self.plan.finals);
-        let points = [Some(&answer), Some(&random), hardest.as_ref()];
+        let points = [Some(&answer), Some(&random), each_epoch.as_ref(), hardest.as_ref()];
         stage.trained(full.jobs().chain(points.into_iter().flatten().flat_map(Point::jobs)))?;
         Ok(Finals {
             answer: answer.outcome(stage.results),
             random: random.outcome(stage.results),
+            each_epoch: each_epoch.map(|point| point.outcome(stage.results)),
             full: full.test(stage.results),
             hardest: hardest.map(|point| point.outcome(stage.results)),
         })

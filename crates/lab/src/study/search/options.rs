@@ -3,9 +3,9 @@
 use datadiet_core::{KeepFraction, Quota};
 use serde::{Deserialize, Serialize};
 
-use super::{Arm, SearchPlan};
+use super::{Arm, SearchPlan, held_out};
 use crate::refuse::{bail, ensure};
-use crate::{LabError, Scene};
+use crate::{Fixed, LabError, Scene};
 
 /// A search as it is asked for, in a TOML file.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -19,6 +19,9 @@ pub struct SearchOptions {
     pub drops: Vec<f64>,
     /// How subsets are shared out over the classes.
     pub quotas: Vec<Quota>,
+    /// What stays the same when the training set shrinks; the number of steps where nothing is said.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fixed: Option<Fixed>,
     /// Fraction of the training examples held out to judge.
     pub validation: f64,
     /// Trainings of whole length that the rungs of the search may cost.
@@ -38,6 +41,7 @@ impl Default for SearchOptions {
             keep: Vec::new(),
             drops: vec![0.0, 0.05, 0.1, 0.2],
             quotas: vec![Quota::None],
+            fixed: None,
             validation: 0.1,
             budget: Self::BUDGET,
             retrainings: 1,
@@ -60,10 +64,14 @@ impl SearchOptions {
         keep.sort_by(|a, b| f64::from(*b).total_cmp(&f64::from(*a)));
         let arms = arms(&keep, &self.drops, &self.quotas);
         ensure!(!arms.is_empty(), "no keep leaves room for the drops beside it");
+        let judged = scene.examples() - held_out(scene.examples(), self.validation);
+        let smallest = keep.last().map_or(judged, |keep| keep.size_of(judged));
+        scene.check_subset(smallest)?;
         Ok(SearchPlan {
             by: scene.check_column(&self.by)?,
             rungs: SearchPlan::halving(arms.len(), self.budget),
             arms,
+            fixed: self.fixed.unwrap_or_default(),
             validation: self.validation,
             tolerance: self.tolerance.map(|points| points / 100.0),
             finals: self.retrainings,

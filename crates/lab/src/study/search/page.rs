@@ -3,6 +3,7 @@
 use datadiet_core::grouped;
 use datadiet_report::{Block, NoteKind, Section, Stat, TableBlock};
 
+use super::verdict::{HARDEST, RANDOM, RANDOM_EACH_EPOCH};
 use super::{PointOutcome, SearchOutcome};
 use crate::Spread;
 use crate::study::Findings;
@@ -30,9 +31,10 @@ fn text(search: &SearchOutcome) -> String {
     let mut rows = vec![
         vec!["everything".to_owned(), String::new(), percent(&finals.full)],
         row(search.answer.text(), &finals.answer),
-        row("as many at random".into(), &finals.random),
+        row(RANDOM.into(), &finals.random),
     ];
-    rows.extend(finals.hardest.as_ref().map(|of| row("as many of the hardest".into(), of)));
+    rows.extend(finals.each_epoch.as_ref().map(|of| row(RANDOM_EACH_EPOCH.into(), of)));
+    rows.extend(finals.hardest.as_ref().map(|of| row(HARDEST.into(), of)));
     table(&["trained on", "examples", "test accuracy"], rows, 1)
 }
 
@@ -74,6 +76,10 @@ fn finals(search: &SearchOutcome) -> Vec<Stat> {
         stat("the answer", finals.answer.accuracy.as_ref(), search.answer.text()),
         stat("at random", finals.random.accuracy.as_ref(), of(finals.random.size)),
     ];
+    if let Some(point) = &finals.each_epoch {
+        let detail = format!("{} an epoch", of(point.size));
+        stats.push(stat("at random, anew every epoch", point.accuracy.as_ref(), detail));
+    }
     if let Some(hardest) = &finals.hardest {
         stats.push(stat("the hardest", hardest.accuracy.as_ref(), of(hardest.size)));
     }

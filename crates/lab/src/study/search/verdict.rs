@@ -20,18 +20,21 @@ pub(super) fn verdict(
     finals: &Finals,
 ) -> Verdict {
     let advice = |advisable: bool, text: String| Verdict { advisable, text };
-    let all = (&finals.answer.accuracy, &finals.random.accuracy, &finals.full, within);
-    let (Some(reached), Some(random), Some(full), Some(within)) = all else {
+    let all = (&finals.answer.accuracy, baselines(finals), &finals.full, within);
+    let (Some(reached), Some(baselines), Some(full), Some(within)) = all else {
         return advice(false, "Trainings failed, so that there is no answer.".into());
     };
-    let trainings = [reached, random, full].map(|of| of.values.len()).into_iter().min();
+    let of_each = [reached, full].into_iter().chain(baselines.iter().map(|(_, of)| *of));
+    let trainings = of_each.map(|of| of.values.len()).min();
     let advice = |advisable: bool, text: String| {
         let counted = match trainings {
             Some(count @ 2..) => format!("(Means of {count} trainings each.)"),
             _ => "(One training each, whose chance is a part of this.)".into(),
         };
-        advice(advisable, format!("{text} {counted}"))
+        advice(advisable, format!("{text}{} {counted}", ranked(&baselines)))
     };
+    // What scores have to beat: the better of what costs none.
+    let (name, random) = *baselines.iter().find(|(name, _)| *name != HARDEST).expect("random");
     let chosen = format!("{} ({} examples by {})", answer.text(), finals.answer.size, plan.by);
     let outcome = format!("{chosen} {} on the test set", against(reached, full));
     if !within {
@@ -45,15 +48,15 @@ pub(super) fn verdict(
     }
     let good_enough = |of: &Spread| plan.tolerance.is_none_or(|t| full.mean - of.mean <= t);
     if as_good(random, reached) {
-        let enough = if good_enough(random) {
-            "Prune at random, if at all"
-        } else {
-            "Neither is within the tolerance: do not prune so far"
+        let enough = match (good_enough(random), name == RANDOM) {
+            (true, true) => "Prune at random, if at all",
+            (true, false) => "Train on everything for as short a time, if at all",
+            (false, _) => "Neither is within the tolerance: do not prune so far",
         };
         return advice(
             false,
             format!(
-                "Scores buy nothing here: as many examples at random reach {}, {chosen} {}. {enough}.",
+                "Scores buy nothing here: {name} reach {}, {chosen} {}. {enough}.",
                 random.percent(),
                 reached.percent()
             ),
@@ -64,12 +67,47 @@ pub(super) fn verdict(
             false,
             format!(
                 "Not advised: within the tolerance on the held-out examples, but {outcome}. It is \
-                 better than as many at random ({}).",
+                 better than {name} ({}).",
                 random.percent()
             ),
         );
     }
-    advice(true, format!("{outcome}, where as many at random reach {}.", random.percent()))
+    advice(true, format!("{outcome}, where {name} reach {}.", random.percent()))
+}
+
+/// As many random examples as the answer has.
+pub(super) const RANDOM: &str = "as many at random";
+
+/// The same, drawn anew every epoch.
+pub(super) const RANDOM_EACH_EPOCH: &str = "as many at random anew every epoch";
+
+/// As many of the hardest.
+pub(super) const HARDEST: &str = "as many of the hardest";
+
+/// The baselines, best first; none where all trainings of one failed.
+fn baselines(finals: &Finals) -> Option<Vec<(&'static str, &Spread)>> {
+    let all = [
+        (RANDOM, Some(&finals.random)),
+        (RANDOM_EACH_EPOCH, finals.each_epoch.as_ref()),
+        (HARDEST, finals.hardest.as_ref()),
+    ];
+    let trained = all.into_iter().filter_map(|(name, point)| Some((name, point?)));
+    let judged = trained.map(|(name, point)| Some((name, point.accuracy.as_ref()?)));
+    let mut judged = judged.collect::<Option<Vec<(&str, &Spread)>>>()?;
+    judged.sort_by(|(_, a), (_, b)| b.mean.total_cmp(&a.mean));
+    Some(judged)
+}
+
+/// Which of several baselines won.
+fn ranked(baselines: &[(&str, &Spread)]) -> String {
+    let text = |(name, of): &(&str, &Spread)| format!("{name}, {}", of.percent());
+    match baselines {
+        [best, others @ ..] if !others.is_empty() => {
+            let others: Vec<String> = others.iter().map(text).collect();
+            format!(" The best baseline is {}; then {}.", text(best), others.join(", then "))
+        }
+        _ => String::new(),
+    }
 }
 
 /// Whether the first is as good as the second, or better, within the spread of their trainings.
