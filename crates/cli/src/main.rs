@@ -59,8 +59,8 @@ enum Command {
     Diet(Box<commands::diet::DietArgs>),
     /// Change labels on purpose, or bring labels from elsewhere.
     Noise(commands::noise::NoiseArgs),
-    /// List the likeliest mislabelled examples.
-    Suspects(commands::suspects::SuspectsArgs),
+    /// List the likeliest mislabelled examples, of scores or of a data set.
+    Suspects(Box<commands::suspects::SuspectsArgs>),
     /// Run the experiments of a TOML file: prune, retrain, compare.
     Run(Box<commands::run::RunArgs>),
     /// Measure how fast the neural tangent kernel moves on easy and on hard examples.
@@ -79,6 +79,7 @@ impl Command {
     fn trains(&self) -> bool {
         match self {
             Self::Score(_) | Self::Train(_) => true,
+            Self::Suspects(args) => args.trains(),
             Self::Diet(args) => !args.question.plan,
             Self::Run(args) => !args.question.plan,
             Self::Ntk(args) => !args.question.plan,
@@ -111,7 +112,7 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Train(args) => commands::train::run(&cli.home, *args),
         Command::Diet(args) => commands::diet::run(&cli.home, *args),
         Command::Noise(args) => commands::noise::run(&cli.home, args),
-        Command::Suspects(args) => commands::suspects::run(&cli.home, args),
+        Command::Suspects(args) => commands::suspects::run(&cli.home, *args),
         Command::Run(args) => commands::run::run(&cli.home, *args),
         Command::Ntk(args) => commands::ntk::run(&cli.home, *args),
         Command::Lmc(args) => commands::lmc::run(&cli.home, *args),

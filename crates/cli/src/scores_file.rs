@@ -73,6 +73,11 @@ pub struct DataArgs {
 }
 
 impl DataArgs {
+    /// What was trained on.
+    pub fn scored(data: Option<String>, other_labels: bool) -> Self {
+        Self { data, other_labels }
+    }
+
     /// No more than the table says itself.
     pub const NONE: Self = Self { data: None, other_labels: false };
 

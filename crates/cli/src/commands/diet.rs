@@ -16,7 +16,9 @@ use crate::home::HomeArgs;
 /// Scores the training set, then tries subsets (sizes, with and without the hardest examples, with
 /// and without class quotas) by successive halving, judged on training examples that are held out.
 /// The answer is retrained on the whole, beside as many examples at random and everything, and
-/// tested. What it costs at most is stated before anything is trained.
+/// tested. What it costs at most is stated before anything is trained. With --fixed epochs trainings on
+/// subsets are shorter, and the answer stands beside random examples drawn anew every epoch as well: a
+/// training on everything that is as short.
 #[derive(Args)]
 #[command(
     args_override_self = true,
@@ -25,6 +27,7 @@ use crate::home::HomeArgs;
 Examples:
   datadiet diet --data cifar10 --tolerance 0.5
   datadiet diet --data mine --model resnet18 --epochs 30 --tolerance 1 --budget 20
+  datadiet diet --data cifar10 --recipe speedrun --width 0.25x --fixed epochs
   datadiet diet --data cifar10 --keep 0.5,0.7,0.9 --drops 0,0.1 --plan    # what it would cost"
 )]
 pub struct DietArgs {

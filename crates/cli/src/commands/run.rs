@@ -27,7 +27,8 @@ Examples:
 
 A file has a [training] table (the options of `datadiet train`), a [scoring] table (replicas, at,
 scores, grand-at, until-reliability) and one or more studies:
-  [curve]         by = [\"el2n@4\", \"grand@0\"], keep = [0.75, 0.5], retrainings = 4
+  [curve]         by = [\"el2n@4\", \"grand@0\"], keep = [0.75, 0.5], retrainings = 4,
+                  baselines = [\"random/balanced\", \"ccs/balanced\"]
   [window]        by = \"el2n@4\", keep = 0.4, offsets = [0, 0.2, 0.4, 0.6], noise = [0, 0.1]
   [tune]          by = \"el2n@4\", keep = [0.5], drops = [0, 0.05, 0.1], budget = 12
   [correlations]  columns = [\"el2n@4\", \"grand@4\"], networks = [{ model = \"simple-cnn\" }]

@@ -22,7 +22,7 @@ use crate::execution::{Answer, ExecutionArgs, Task, carry_out, open};
 use crate::home::HomeArgs;
 use crate::output::OutputArgs;
 use crate::pictures::Images;
-use result::ScoreReport;
+pub use result::ScoreReport;
 
 /// Examples of each class at each end of the gallery where no number is given.
 const GALLERY: usize = 8;
@@ -40,7 +40,8 @@ const GALLERY: usize = 8;
     after_help = "\
 Examples:
   datadiet score --data cifar10 --model resnet8 --replicas 4 --epochs 4 --at 0,1,2,4
-  datadiet score --data cifar10 --epochs 200 --at 20 --schedule paper --model resnet18
+  datadiet score --data cifar10 --recipe paper --at 20
+  datadiet score --data cifar10 --recipe speedrun --width 0.25x --at 4,8
   datadiet score --data cifar10 --scores el2n,grand --epochs 4 --at 0,4
   datadiet score --data mine --replicas 20 --until-reliability 0.95
   datadiet score job.toml --replicas 8          # options from a file; the command line wins
@@ -66,7 +67,7 @@ pub struct ScoreArgs {
 /// What was typed, on the command line or in a TOML file.
 #[derive(Args, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", default)]
-struct ScoreOptions {
+pub struct ScoreOptions {
     /// The training of a replica; it stops at the last score.
     #[command(flatten)]
     #[serde(flatten)]
@@ -85,11 +86,35 @@ struct ScoreOptions {
 
 /// Runs the command.
 pub fn run(home: &HomeArgs, args: ScoreArgs) -> Result<ExitCode> {
-    let start = Instant::now();
     let asked = match &args.file {
         Some(file) => options::laid_over(&options::read(file)?, &args.options)?,
         None => args.options,
     };
+    answer(home, asked, args.execution, args.output, |report| Ok((report.text(), report)))
+}
+
+impl ScoreOptions {
+    /// Scores of all kinds that cost no backward pass, taken at the end.
+    pub fn at_the_end(
+        training: TrainingOptions,
+        replicas: Option<u32>,
+        out: Option<PathBuf>,
+    ) -> Self {
+        let scoring = ScoringOptions { replicas, ..ScoringOptions::default() };
+        Self { training, scoring, gallery: None, out }
+    }
+}
+
+/// Scores a data set, writes table and picture, and answers with what `tell` makes of the report, for
+/// people and for programs.
+pub fn answer<T: Serialize>(
+    home: &HomeArgs,
+    asked: ScoreOptions,
+    execution: ExecutionArgs,
+    output: OutputArgs,
+    tell: impl FnOnce(ScoreReport) -> Result<(String, T)>,
+) -> Result<ExitCode> {
+    let start = Instant::now();
     let dataset = open(home, &asked.training)?;
     let question = ExperimentOptions::new("", asked.training.clone(), asked.scoring);
     let experiment = Experiment::new(question, Path::new("."), &dataset)?;
@@ -111,7 +136,7 @@ pub fn run(home: &HomeArgs, args: ScoreArgs) -> Result<ExitCode> {
         out: Some(&out),
         plan: None,
     };
-    carry_out(home, args.execution, args.output, &task, |execution| {
+    carry_out(home, execution, output, &task, |execution| {
         let Some(mut done) = experiment.run(&execution.sweep())? else { return Ok(None) };
         let scored = done.scored.remove(0).context("nothing was scored")?;
         for warning in warnings(&scored.scores) {
@@ -121,10 +146,11 @@ pub fn run(home: &HomeArgs, args: ScoreArgs) -> Result<ExitCode> {
         scores.amend(|card| result::complete(card, &dataset, &scored));
         let files = write(&out, asked.gallery.unwrap_or(GALLERY), &dataset, &scores)?;
         let card = scores.card().context("scores have a card")?;
-        let value = ScoreReport::new(card, &scored, start.elapsed(), files);
+        let report = ScoreReport::new(card, &scored, start.elapsed(), files);
         let failed = scored.failed;
-        write_json(&out.join("scores.json"), &value)?;
-        Ok(Some(Answer { text: value.text(), value, failed }))
+        write_json(&out.join("scores.json"), &report)?;
+        let (text, value) = tell(report)?;
+        Ok(Some(Answer { text, value, failed }))
     })
 }
 

@@ -1,16 +1,19 @@
 //! `datadiet suspects`: the likeliest mislabelled examples, how many labels look wrong, and how well scores
 //! find known ones.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 use clap::{Args, ValueEnum};
 use datadiet_lab::text::table;
+use datadiet_lab::{DefaultsTo, Recipe, ScoringOptions, TrainingOptions};
 use datadiet_pages::suspects_picture;
 use datadiet_table::{ColumnDetection, ScoreTable, Suspect, Truth, TruthKind, WrongLabelCount};
 use serde::Serialize;
 
+use crate::commands::score::{self, ScoreOptions};
+use crate::execution::ExecutionArgs;
 use crate::home::HomeArgs;
 use crate::output::OutputArgs;
 use crate::pictures::Images;
@@ -23,15 +26,24 @@ use crate::scores_file::{DataArgs, HardArgs};
 /// may be wrong with the fit); where the scores do not tell, that is said instead. With --truth every
 /// score is judged by how well it finds the wrong labels: AUROC (1/2 is chance), average precision
 /// (chance is the fraction of wrong ones) and precision at k.
+///
+/// Without SCORES it trains first, as `datadiet score` does, on --data and by the recipe speedrun if no
+/// other recipe or model is named, and says where the scores are. The same command again trains nothing.
 #[derive(Args)]
-#[command(after_help = "\
+#[command(
+    args_override_self = true,
+    allow_negative_numbers = true,
+    after_help = "\
 Examples:
   datadiet suspects scores/demo
   datadiet suspects scores/demo --by aum@end -n 50 --picture suspects.png
-  datadiet suspects scores/noisy --truth noisy.parquet")]
+  datadiet suspects scores/noisy --truth noisy.parquet
+  datadiet suspects --data cifar10 --width 0.25x          # trains, then lists
+  datadiet suspects --data cifar10 --labels noisy.parquet --truth noisy.parquet"
+)]
 pub struct SuspectsArgs {
-    /// A scores.parquet, or the folder that holds one.
-    scores: PathBuf,
+    /// A scores.parquet, or the folder that holds one [default: scores are taken of --data].
+    scores: Option<PathBuf>,
     /// Column to suspect by; aum@end and el2n@end do well [default: the latest AUM, else EL2N].
     #[arg(long, value_name = "COLUMN")]
     by: Option<String>,
@@ -53,8 +65,20 @@ pub struct SuspectsArgs {
     /// Draw the suspects by the class they are labelled as.
     #[arg(long, value_name = "FILE.png")]
     picture: Option<PathBuf>,
+    /// Labels of SCORES may differ from those of --data: some are wrong in one of the two.
+    #[arg(long, requires = "scores")]
+    other_labels: bool,
+    /// With SCORES only --data, which says where the pictures are.
     #[command(flatten)]
-    data: DataArgs,
+    training: TrainingOptions,
+    /// Independent trainings to take scores from.
+    #[arg(long, defaults_to = ScoringOptions::REPLICAS, conflicts_with = "scores")]
+    replicas: Option<u32>,
+    /// Folder for the scores that are taken [default: scores/DATA-MODEL-ID].
+    #[arg(long, value_name = "DIR", conflicts_with = "scores")]
+    out: Option<PathBuf>,
+    #[command(flatten)]
+    execution: ExecutionArgs,
     #[command(flatten)]
     output: OutputArgs,
 }
@@ -70,6 +94,9 @@ struct Answer {
     #[serde(skip_serializing_if = "Option::is_none")]
     picture: Option<PathBuf>,
     warnings: Vec<String>,
+    /// Where the scores are, if they were taken for this.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    scores: Option<PathBuf>,
 }
 
 /// What a list of numbers is.
@@ -90,40 +117,80 @@ impl TruthIs {
     }
 }
 
+impl SuspectsArgs {
+    /// Whether it is going to train.
+    pub fn trains(&self) -> bool {
+        self.scores.is_none()
+    }
+}
+
 /// Runs the command.
-pub fn run(home: &HomeArgs, args: SuspectsArgs) -> Result<ExitCode> {
+pub fn run(home: &HomeArgs, mut args: SuspectsArgs) -> Result<ExitCode> {
     if let Some(file) = &args.picture {
         let png = file.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("png"));
         ensure!(png, "{} must end in .png", file.display());
     }
-    let scores = ScoreTable::read(&args.scores)?;
-    let by = args.by.clone().map_or_else(|| scores.default_suspicion(), Ok)?;
-    let ranking = args.hard.ranking(&scores, &by)?;
-    let kind = args.truth_is.map(TruthIs::kind);
-    let truth = args.truth.as_deref().map(|file| Truth::read(file, &scores, kind)).transpose()?;
-    let wrong = truth.as_ref().map(|truth| truth.wrong.as_slice());
-    truth.iter().flat_map(|truth| &truth.notes).for_each(|note| eprintln!("note: {note}"));
-    let warnings: Vec<String> = truth.iter().filter_map(|truth| truth.warning.clone()).collect();
-    warnings.iter().for_each(|warning| eprintln!("warning: {warning}"));
-    let classes = scores.classes()?;
-    let suspects = scores.suspects(&classes, &ranking, wrong, args.n)?;
-    let wrong_labels = scores.wrong_labels(&ranking)?;
-    if let Some(file) = &args.picture {
-        let dataset = args.data.open(home, &scores)?;
-        let images = Images::of(&dataset, &scores, &args.data.training_set(&dataset))?;
-        let (name, classes) = (dataset.name(), dataset.classes());
-        suspects_picture(file, name, &ranking, &suspects, classes, &images)?;
+    if let Some(scores) = args.scores.clone() {
+        let data = args.training.data.clone();
+        ensure!(
+            args.training == TrainingOptions { data: data.clone(), ..TrainingOptions::default() },
+            "{} has been trained: of the options of a training only --data goes with it; leave it out \
+             to train, or leave them out",
+            scores.display()
+        );
+        let answer = args.answer(home, &scores, &DataArgs::scored(data, args.other_labels))?;
+        args.output.answer(&answer, || answer.text())?;
+        return Ok(ExitCode::SUCCESS);
     }
-    let detection = wrong.map(|wrong| {
-        let at =
-            if args.at.is_empty() { ColumnDetection::default_ks(wrong) } else { args.at.clone() };
-        scores.detections(&scores.scores(), wrong, &at)
-    });
-    let (by, detection) = (ranking.name.clone(), detection.transpose()?);
-    let picture = args.picture;
-    let answer = Answer { by, suspects, wrong_labels, detection, picture, warnings };
-    args.output.answer(&answer, || answer.text())?;
-    Ok(ExitCode::SUCCESS)
+    let training = &mut args.training;
+    if training.recipe.is_none() && training.model.is_none() {
+        training.recipe = Some(Recipe::Speedrun);
+    }
+    let (training, out) = (training.clone(), args.out.clone());
+    let asked = ScoreOptions::at_the_end(training, args.replicas, out);
+    let (execution, output) = (args.execution, args.output);
+    score::answer(home, asked, execution, output, |report| {
+        let scores = report.files.first().context("scores are in a file")?.clone();
+        let mut answer = args.answer(home, &scores, &DataArgs::NONE)?;
+        let folder = scores.parent().unwrap_or(&scores);
+        let text = format!("{}\n\nthe scores are in {}", answer.text(), folder.display());
+        answer.scores = Some(folder.to_owned());
+        Ok((text, answer))
+    })
+}
+
+impl SuspectsArgs {
+    /// The suspects of a table of scores, and their picture.
+    fn answer(&self, home: &HomeArgs, scores: &Path, data: &DataArgs) -> Result<Answer> {
+        let scores = ScoreTable::read(scores)?;
+        let by = self.by.clone().map_or_else(|| scores.default_suspicion(), Ok)?;
+        let ranking = self.hard.ranking(&scores, &by)?;
+        let kind = self.truth_is.map(TruthIs::kind);
+        let truth = self.truth.as_deref();
+        let truth = truth.map(|file| Truth::read(file, &scores, kind)).transpose()?;
+        let wrong = truth.as_ref().map(|truth| truth.wrong.as_slice());
+        truth.iter().flat_map(|truth| &truth.notes).for_each(|note| eprintln!("note: {note}"));
+        let warnings = truth.iter().filter_map(|truth| truth.warning.clone());
+        let warnings: Vec<String> = warnings.collect();
+        warnings.iter().for_each(|warning| eprintln!("warning: {warning}"));
+        let classes = scores.classes()?;
+        let suspects = scores.suspects(&classes, &ranking, wrong, self.n)?;
+        let wrong_labels = scores.wrong_labels(&ranking)?;
+        if let Some(file) = &self.picture {
+            let dataset = data.open(home, &scores)?;
+            let images = Images::of(&dataset, &scores, &data.training_set(&dataset))?;
+            let (name, classes) = (dataset.name(), dataset.classes());
+            suspects_picture(file, name, &ranking, &suspects, classes, &images)?;
+        }
+        let detection = wrong.map(|wrong| {
+            let default = || ColumnDetection::default_ks(wrong);
+            let at = if self.at.is_empty() { default() } else { self.at.clone() };
+            scores.detections(&scores.scores(), wrong, &at)
+        });
+        let (by, detection) = (ranking.name.clone(), detection.transpose()?);
+        let picture = self.picture.clone();
+        Ok(Answer { by, suspects, wrong_labels, detection, picture, warnings, scores: None })
+    }
 }
 
 impl Answer {

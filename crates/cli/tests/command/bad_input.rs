@@ -37,6 +37,24 @@ fn impossible_plans_are_refused_before_anything_is_written() {
         (&["--crop-padding", "28"], "smaller than the images"),
         (&["--until-reliability", "95"], "such as 0.95"),
         (&["--warm-up", "2"], "shorter than the training"),
+        (
+            &["--width", "0.25"],
+            "such as 16, or a multiple of the network's own width, such as 0.25x",
+        ),
+        (&["--width", "0.0001x"], "is no width"),
+        (&["--recipe", "speedrun"], "--recipe speedrun is for airbench"),
+        (&["--recipe", "fast"], "speedrun"),
+        (&["--activation", "tanh"], "gelu"),
+        (&["--label-smoothing", "1"], "[0, 1)"),
+        (&["--flip=often"], "alternating"),
+        (&["--bias-rate", "-1"], "above 0"),
+        (&["--muon", "0.1"], "which mlp has not"),
+        (&["--muon-momentum", "0.5"], "give --muon"),
+        (&["--lookahead", "50"], "never gets there"),
+        (&["--lookahead-decay", "0.5"], "give --lookahead"),
+        (&["--micro-batch", "20"], "divide the batch of 50"),
+        (&["--views", "all"], "mirrored-shifted"),
+        (&["--whitening-epochs", "1"], "which mlp has not"),
     ] {
         let message = complaint(&home, options);
         assert!(message.contains(expected), "{options:?}: {message}");

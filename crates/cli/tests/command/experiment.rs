@@ -22,6 +22,9 @@ fn mistakes_in_a_file_are_named_before_anything_is_trained() {
         ("curve.keep=[1.5]", "not a fraction in (0, 1]"),
         ("curve.keep=[]", "[curve] needs keep"),
         ("curve.retrainings=0", "at least 1"),
+        ("curve.baselines=[\"random-each-epoch\"]", "in another order"),
+        ("curve.baselines=[\"random/even\"]", "no quota is called `even`"),
+        ("curve.keep=[0.1]", "a batch of 50 is more than the 40 examples"),
         ("window.offsets=[0.6]", "ends past the order"),
         ("window.noise=[1.2]", "must lie between 0 and 1"),
         ("noise.symmetric=[]", "[noise] needs"),
@@ -64,7 +67,22 @@ fn a_plan_of_a_diet_trains_nothing() {
     let plan = home.json(&[DIET, &["--plan"]].concat());
     assert!(plan["steps"].as_u64().unwrap() > 20, "{plan}");
     assert_eq!(plan["search"]["arms"].as_array().unwrap().len(), 2, "without and with a quota");
-    assert!(home.ok(&[DIET, &["--plan"]].concat()).contains("budget"));
+    assert_eq!(plan["recipe"], "classic");
+    let text = home.ok(&[DIET, &["--plan"]].concat());
+    assert!(
+        text.contains("budget") && text.contains("recipe classic: 80 steps of 50 · lr"),
+        "{text}"
+    );
+    let shorter = home.json(&[DIET, &["--plan", "--fixed", "epochs"]].concat());
+    assert_eq!(shorter["search"]["fixed"], "epochs");
+    assert!(shorter["trainings"].as_u64() > plan["trainings"].as_u64(), "a baseline more");
+    let fast = ["diet", "--data", "sample", "--recipe", "speedrun", "--width", "0.25x", "--plan"];
+    let fast = home.json(&fast);
+    assert_eq!(
+        (&fast["recipe"], &fast["template"]["network"]["width"]),
+        (&"speedrun".into(), &16.into())
+    );
+    assert!(fast["settings"].as_str().unwrap().contains("Muon 0.24"), "{fast}");
     assert!(!home.path().join("store").exists() && !home.path().join("diets").exists());
 }
 

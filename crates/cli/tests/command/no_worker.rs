@@ -37,7 +37,9 @@ fn what_trains_says_in_one_line_how_to_get_the_worker_before_anything_else() {
     std::fs::write(home.path().join("all.toml"), ALL).unwrap();
     let train = [&["train"], &JOB[1..]].concat();
     let run_file = ["run", "all.toml"];
-    for arguments in [JOB, &train, &run_file, DIET, &with("ntk", &[]), &with("lmc", &[])] {
+    let suspects = with("suspects", &[]);
+    let (ntk, lmc) = (with("ntk", &[]), with("lmc", &[]));
+    for arguments in [JOB, &train, &run_file, DIET, &ntk, &lmc, &suspects] {
         let output = run(&program, &home, arguments);
         let text = errors(&output);
         assert_eq!(output.status.code(), Some(1), "{arguments:?}");

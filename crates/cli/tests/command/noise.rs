@@ -181,3 +181,24 @@ fn suspects_say_when_it_cannot_be_told_how_many_labels_are_wrong() {
     let found = home.json(&["suspects", "few.parquet"]);
     assert!(found["wrong_labels"]["fraction"].is_null(), "{found}");
 }
+
+/// Options of a training go with a data set, not with scores that are there.
+#[test]
+fn suspects_are_of_scores_or_of_a_data_set() {
+    let home = Home::scored();
+    assert!(home.fails(&["suspects"]).contains("--data NAME"));
+    let message = home.fails(&["suspects", "out", "--epochs", "2"]);
+    assert!(message.contains("only --data goes with it"), "{message}");
+    for options in [["--replicas", "2"], ["--out", "other"]] {
+        let message = home.fails(&[&["suspects", "out"], &options[..]].concat());
+        assert!(message.contains("cannot be used with"), "{message}");
+    }
+    let message = home.fails(&["suspects", "--data", "sample", "--other-labels"]);
+    assert!(message.contains("SCORES"), "{message}");
+    let message = home.fails(&["suspects", "--data", "sample", "--width", "0.25"]);
+    assert!(message.contains("such as 0.25x"), "{message}");
+    // As before there were other ways.
+    let found = home.json(&["suspects", "out", "--data", "sample", "--picture", "s.png"]);
+    assert!(found["suspects"].is_array() && found.get("scores").is_none());
+    assert!(!home.path().join("store/runs").exists(), "nothing was trained");
+}
