@@ -32,6 +32,7 @@ from datadiet.scores import (
     l1,
     logit_scores,
     loss,
+    log_margin,
     max_margin,
     sum_margin,
 )
@@ -102,6 +103,7 @@ __all__ = [
     "logit_scores",
     "loss",
     "margin_of_mean",
+    "log_margin",
     "max_margin",
     "mean_el2n",
     "never_learned",

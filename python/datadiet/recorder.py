@@ -58,7 +58,7 @@ class Recorder:
     ----------
     n_examples
         Size of the **full** training set, below 2³² − 1; ids are 0..n_examples − 1. An example takes
-        204 bytes, and 48 more for each epoch of `keep_at`.
+        220 bytes, and 56 more for each epoch of `keep_at`.
     n_classes
         Number of classes K, from 2 to 2²⁰.
     keep_at

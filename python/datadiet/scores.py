@@ -36,7 +36,7 @@ from datadiet._arrays import (
     logits_or_probs,
 )
 
-__all__ = ["correct", "el2n", "entropy", "l1", "logit_scores", "loss", "max_margin", "sum_margin"]
+__all__ = ["correct", "el2n", "entropy", "l1", "logit_scores", "log_margin", "loss", "max_margin", "sum_margin"]
 
 
 def _score(name: str, logits: Any, labels: Any, probs: Any) -> Column:
@@ -162,6 +162,29 @@ def max_margin(
     return _score("max-margin", logits, labels, probs)
 
 
+def log_margin(
+    logits: Floats | None = None, labels: Wholes | None = None, *, probs: Floats | None = None
+) -> Column:
+    """Log of the true minus log of the largest wrong probability: ln p_y − max_{j≠y} ln p_j.
+
+    Of logits it is logit_y − max_{j≠y} logit_j, exactly. Arguments as for `el2n`.
+
+    Returns
+    -------
+    n float32 in (−∞, ∞); **lower is harder**, below 0 the prediction is wrong.
+
+    Source: Pickler, Kamassury, Silva 2025, arXiv:2510.16211, who average over a training: see `aum` and
+    `margin_of_mean`.
+
+    Examples
+    --------
+    >>> import datadiet
+    >>> datadiet.log_margin([[1.0, 3.0, 2.0]], labels=[0])
+    array([-2.], dtype=float32)
+    """
+    return _score("log-margin", logits, labels, probs)
+
+
 def sum_margin(
     logits: Floats | None = None, labels: Wholes | None = None, *, probs: Floats | None = None
 ) -> Column:
@@ -207,7 +230,7 @@ def logit_scores(
 
     Returns
     -------
-    Columns by name: ``el2n``, ``l1``, ``loss``, ``entropy``, ``max-margin``, ``sum-margin``,
+    Columns by name: ``el2n``, ``l1``, ``loss``, ``entropy``, ``max-margin``, ``sum-margin``, ``log-margin``,
     ``correct`` (float32), and ``predicted``, the predicted classes (uint32).
 
     Examples
@@ -215,7 +238,7 @@ def logit_scores(
     >>> import datadiet
     >>> scores = datadiet.logit_scores([[2.0, 0.0, 0.0], [0.0, 1.0, 3.0]], labels=[0, 1])
     >>> list(scores)
-    ['el2n', 'l1', 'loss', 'entropy', 'max-margin', 'sum-margin', 'correct', 'predicted']
+    ['el2n', 'l1', 'loss', 'entropy', 'max-margin', 'sum-margin', 'log-margin', 'correct', 'predicted']
     >>> scores["predicted"]
     array([0, 2], dtype=uint32)
     """

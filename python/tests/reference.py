@@ -27,6 +27,7 @@ def scores_of_probs(probs, labels):
         "loss": loss,
         "entropy": entropy,
         "max-margin": others.max(axis=1) - true,
+        "log-margin": np.log(true) - np.log(others.max(axis=1)),
         "sum-margin": probs.sum(axis=1) - k * true,
         "correct": (probs.argmax(axis=1) == labels).astype(float),
         "predicted": probs.argmax(axis=1),
@@ -41,6 +42,10 @@ def scores(logits, labels):
     # From the logits, since a probability of 0 has no logarithm.
     top = logits.max(axis=1)
     sums = np.log(np.exp(logits - top[:, None]).sum(axis=1))
+    true = logits[np.arange(len(labels)), labels]
+    others = logits.copy()
+    others[np.arange(len(labels)), labels] = -np.inf
+    found["log-margin"] = true - others.max(axis=1)
     found["loss"] = top - logits[np.arange(len(labels)), labels] + sums
     return found
 

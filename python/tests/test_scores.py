@@ -11,7 +11,7 @@ import torch
 import datadiet
 from datadiet._arrays import floats
 
-NAMES = ["el2n", "l1", "loss", "entropy", "max-margin", "sum-margin", "correct"]
+NAMES = ["el2n", "l1", "loss", "entropy", "max-margin", "sum-margin", "log-margin", "correct"]
 
 
 def function(name):

@@ -74,7 +74,7 @@ pub use kernel_distance::{KernelError, kernel_distance};
 pub use l1::l1;
 pub use logit_scores::LogitScores;
 pub use loss::loss;
-pub use margin::{max_margin, sum_margin};
+pub use margin::{log_margin, max_margin, sum_margin};
 pub use nearest::{by_likeness, nearest};
 pub use progress::{Progress, Silent};
 pub use recorder_state::StateColumn;

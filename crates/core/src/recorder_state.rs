@@ -12,13 +12,14 @@ use std::fmt::Display;
 use fixedbitset::FixedBitSet;
 
 use crate::{
-    Kept, ScoreError, TrainingDynamics, TrajectoryRecorder, checks, epoch_rows::EpochRows,
-    fast::BatchScores, presence::Presence, row_scores::RowScores, trajectory_recorder::UNKNOWN,
+    Kept, ScoreError, ScoreKind, TrainingDynamics, TrajectoryRecorder, checks,
+    epoch_rows::EpochRows, fast::BatchScores, presence::Presence, row_scores::RowScores,
+    trajectory_recorder::UNKNOWN,
 };
 
 /// Layout of the columns; raised when it changes.
 const VERSION: f64 = 3.0;
-/// The layout before there were scores of windows and of distributions.
+/// The layout before there were scores of windows and of distributions, and log margins.
 const WITHOUT_KEPT: f64 = 2.0;
 
 const SHAPE: &str = "recorder.shape";
@@ -125,12 +126,19 @@ impl<F: Fn(&str) -> Option<StateColumn>> Saved<F> {
         Self::check(UNSEEN, self.u32(UNSEEN)?, epochs as usize)
     }
 
-    fn epoch(&self, name: &str, examples: usize) -> Result<EpochRows, ScoreError> {
+    fn epoch(&self, name: &str, examples: usize, version: u32) -> Result<EpochRows, ScoreError> {
         let of = |part: &str| format!("{name}.{part}");
         let bytes = self.u8(&of("seen"), examples.div_ceil(8))?;
         let true_prob = self.f64(&of("true_prob"), examples)?;
         let logit_margin = self.f64(&of("logit_margin"), examples)?;
-        let scores = RowScores::KINDS.iter().map(|kind| self.f32(&of(kind.name()), examples));
+        let scores = RowScores::KINDS.iter().map(|kind| {
+            let column = of(kind.name());
+            // States had none before there was this score: of logits it is their margin.
+            if *kind == ScoreKind::LogMargin && version < VERSION as u32 {
+                return Ok(logit_margin.iter().map(|&margin| margin as f32).collect());
+            }
+            self.f32(&column, examples)
+        });
         let scores = scores.collect::<Result<Vec<_>, _>>()?;
         let predicted = self.classes(&of("predicted"), examples)?;
         let label = self.classes(&of("label"), examples)?;
@@ -217,12 +225,14 @@ impl TrajectoryRecorder {
     pub fn from_state(column: impl Fn(&str) -> Option<StateColumn>) -> Result<Self, ScoreError> {
         let saved = Saved(column);
         let shape = saved.shape()?;
+        let version = shape[0];
         let [examples, classes, epochs] = [1, 2, 3].map(|index| shape[index] as usize);
         let labels = saved.labels(examples, classes)?;
         let epochs = epochs as u32;
         let keep_at = saved.u32(KEEP_AT)?;
         let kept = keep_at.iter().filter(|epoch| (1..=epochs).contains(*epoch));
-        let kept = kept.map(|&epoch| Ok((epoch, saved.epoch(&format!("kept.{epoch}"), examples)?)));
+        let kept = kept
+            .map(|&epoch| Ok((epoch, saved.epoch(&format!("kept.{epoch}"), examples, version)?)));
         let kept = kept.collect::<Result<Vec<_>, ScoreError>>()?;
         let tracked = |name: &str| match (saved.0)(name) {
             Some(StateColumn::F64(values)) => Some(values),
@@ -237,7 +247,7 @@ impl TrajectoryRecorder {
             return Err(ScoreError::DamagedState { column: "dynamics.class_sums".into(), reason });
         }
         dynamics.in_order = shape[8] == 1;
-        let current = saved.epoch("current", examples)?;
+        let current = saved.epoch("current", examples, version)?;
         let numbers = if needs.classes { examples * classes } else { 0 };
         let distributions = if numbers == 0 || current.seen().is_clear() {
             vec![0.0; numbers]
@@ -252,7 +262,7 @@ impl TrajectoryRecorder {
             unseen: saved.unseen(epochs)?,
             dynamics,
             current,
-            last: saved.epoch("last", examples)?,
+            last: saved.epoch("last", examples, version)?,
             kept,
             keep_at,
             history,

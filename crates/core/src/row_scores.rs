@@ -19,7 +19,8 @@ pub(crate) struct RowScores {
 
 impl RowScores {
     /// What is kept of [`ScoreKind::OF_PASS`]: all but the last, which the prediction tells.
-    pub(crate) const KINDS: &[ScoreKind] = ScoreKind::OF_PASS.split_at(6).0;
+    pub(crate) const KINDS: &[ScoreKind] =
+        ScoreKind::OF_PASS.split_at(ScoreKind::OF_PASS.len() - 1).0;
 
     /// One row of a batch.
     pub(crate) fn from_batch(batch: &BatchScores, row: usize, label: u32) -> Self {

@@ -37,6 +37,8 @@ pub enum ScoreKind {
     MaxMargin,
     /// Sum of wrong minus true probability.
     SumMargin,
+    /// Log of the true minus log of the largest wrong probability.
+    LogMargin,
     /// Whether the prediction is the label.
     Correct,
     /// Length of the loss gradient over all parameters.
@@ -154,7 +156,7 @@ use Direction::{HigherIsHarder, LowerIsHarder};
 use Source::{EvalLogits, Gradients, Inputs, TrainingMinibatches};
 
 /// The catalogue, in the order of [`ScoreKind`].
-const CATALOGUE: [Entry; 21] = [
+const CATALOGUE: [Entry; 22] = [
     Entry {
         kind: ScoreKind::El2n,
         name: "el2n",
@@ -220,6 +222,17 @@ const CATALOGUE: [Entry; 21] = [
         range: "[1 − K, 1]",
         reference: PAUL_CODE,
         when: "to compare with the paper's released code; not beside L1 as a second opinion: it is 1 − K p_y and has the same order",
+    },
+    Entry {
+        kind: ScoreKind::LogMargin,
+        name: "log-margin",
+        direction: LowerIsHarder,
+        source: EvalLogits,
+        formula: "ln p_y − max_{j≠y} ln p_j = logit_y − max_{j≠y} logit_j",
+        pass: EVAL,
+        range: "(−∞, ∞)",
+        reference: PICKLER,
+        when: "to find wrong labels at the end of one training, where it tells more than the probabilities, which are all but 0 for many; not to compare networks: its scale grows with their confidence",
     },
     Entry {
         kind: ScoreKind::Correct,
@@ -410,13 +423,14 @@ impl ScoreKind {
 
     /// The scores that one pass over logits gives ([`Source::EvalLogits`]): the first of
     /// [`Self::ALL`].
-    pub const OF_PASS: [Self; 7] = [
+    pub const OF_PASS: [Self; 8] = [
         Self::El2n,
         Self::L1,
         Self::Loss,
         Self::Entropy,
         Self::MaxMargin,
         Self::SumMargin,
+        Self::LogMargin,
         Self::Correct,
     ];
 

@@ -9,7 +9,7 @@
 //! logits come from training minibatches or from an evaluation pass is the caller's choice, and
 //! belongs beside the numbers.
 //!
-//! Memory: [`TrajectoryRecorder::BYTES`] (204) an example, 48 more for each kept epoch, and two
+//! Memory: [`TrajectoryRecorder::BYTES`] (220) an example, 56 more for each kept epoch, and two
 //! bits an example and epoch for the joining of ranks; [`TrajectoryRecorder::single_rank`] keeps
 //! none of the latter. The margin of the mean and TDDS take [`TrajectoryRecorder::BYTES_OF_CLASS`] (16)
 //! more for each example and class; where that comes to more than [`Kept::MOST_NUMBERS`] examples times

@@ -147,7 +147,7 @@ fn a_misspelt_score_is_answered_with_the_nearest() {
     assert_eq!(
         error.to_string(),
         "no score is called `el2m`; did you mean `el2n`? known: el2n, l1, loss, entropy, \
-         max-margin, sum-margin, correct, grand, grand-last-layer, input-norm, forgetting, \
+         max-margin, sum-margin, log-margin, correct, grand, grand-last-layer, input-norm, forgetting, \
          never-learned, aum, confidence, variability, correctness, margin-of-mean, dual, dyn-unc, \
          mean-el2n, tdds"
     );

@@ -85,7 +85,8 @@ proptest! {
         let from_probs = LogitScores::of(Matrix::probabilities(&probs, CLASSES), &y).unwrap();
         for kind in ScoreKind::OF_PASS.into_iter().filter(|kind| *kind != ScoreKind::Loss) {
             for (a, b) in from_logits[kind].iter().zip(&from_probs[kind]) {
-                prop_assert!((a - b).abs() < 2e-6, "{kind}: {a} and {b}");
+                // Log margins are large numbers, and have their rounding.
+                prop_assert!((a - b).abs() < 2e-6 * a.abs().max(1.0), "{kind}: {a} and {b}");
             }
         }
     }

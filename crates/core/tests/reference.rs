@@ -52,6 +52,13 @@ fn logit_scores_agree_with_numpy() {
     assert_close(&scores[ScoreKind::Entropy][..3], &entropy);
     assert_close(&scores[ScoreKind::MaxMargin], &max_margin);
     assert_close(&scores[ScoreKind::SumMargin], &sum_margin);
+    // z[range(4), y] - np.where(Y == 1, -np.inf, z).max(1)
+    for (row, &found) in scores[ScoreKind::LogMargin].iter().enumerate() {
+        let label = [0, 3, 2, 0][row];
+        let row = &z[4 * row..][..4];
+        let others = (0..4).filter(|&class| class != label).map(|class| row[class]);
+        assert_eq!(found, row[label] - others.fold(f32::NEG_INFINITY, f32::max));
+    }
     // z.argmax(1) == y: the tie of row 2 goes to class 1.
     assert_eq!(scores[ScoreKind::Correct], [1.0, 0.0, 0.0, 1.0]);
 }

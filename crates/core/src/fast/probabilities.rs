@@ -46,6 +46,14 @@ fn loss(true_prob: f32) -> f32 {
     (-f64::from(p).ln()).max(0.0) as f32
 }
 
+/// `ln p_y − ln p_j`, both read as [`loss`] reads them.
+#[inline(always)]
+fn log_margin(truth: f32, other: f32) -> f32 {
+    let truth = f64::from(truth.clamp(f32::MIN_POSITIVE, 1.0));
+    let other = f64::from(other.clamp(f32::MIN_POSITIVE, 1.0));
+    (truth.ln() - other.ln()) as f32
+}
+
 /// The largest entry outside the label, and its class, the lowest among ties.
 #[inline(always)]
 fn strongest_other<E: Element>(row: &[E], label: usize) -> (f64, u32, usize) {
@@ -168,6 +176,7 @@ impl Row {
             (ScoreKind::Entropy, (-(own + self.surprise)).max(0.0) as f32),
             (ScoreKind::MaxMargin, (largest - self.truth) as f32),
             (ScoreKind::SumMargin, (self.others - others as f64 * self.truth) as f32),
+            (ScoreKind::LogMargin, log_margin(self.truth as f32, largest as f32)),
             (ScoreKind::Correct, if wrong { 0.0 } else { 1.0 }),
         ] {
             scores.columns[kind as usize][lane] = score;

@@ -106,6 +106,7 @@ impl Sums {
                 (ln_sum[lane] + away - self.weighted[lane] * other) as f32;
             columns[ScoreKind::MaxMargin as usize][lane] = (other - truth) as f32;
             columns[ScoreKind::SumMargin as usize][lane] = (wrong - others * truth) as f32;
+            columns[ScoreKind::LogMargin as usize][lane] = d as f32;
         }
         scores.predicted = self.predicted(labels);
         for lane in 0..LANES {

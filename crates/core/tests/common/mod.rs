@@ -54,7 +54,9 @@ impl Reference {
         let mut reference = Self::default();
         for (row, &label) in logits.chunks_exact(classes).zip(labels) {
             let label = label as usize;
-            reference.push(&softmax_f64(row), label, loss(row, label), argmax(row));
+            let wide: Vec<f64> = row.iter().map(|&z| f64::from(z)).collect();
+            let margin = wide[label] - largest_other(&wide, label);
+            reference.push(&softmax_f64(row), label, loss(row, label), margin, argmax(row));
         }
         reference
     }
@@ -65,7 +67,8 @@ impl Reference {
             let label = label as usize;
             let loss = -f64::from(row[label].clamp(f32::MIN_POSITIVE, 1.0)).ln();
             let row: Vec<f64> = row.iter().map(|&p| f64::from(p)).collect();
-            reference.push(&row, label, loss, argmax(&row));
+            let other = largest_other(&row, label).clamp(f64::from(f32::MIN_POSITIVE), 1.0);
+            reference.push(&row, label, loss, -loss - other.ln(), argmax(&row));
         }
         reference
     }
@@ -75,7 +78,7 @@ impl Reference {
         self.rows[row][place]
     }
 
-    fn push(&mut self, probs: &[f64], label: usize, loss: f64, predicted: usize) {
+    fn push(&mut self, probs: &[f64], label: usize, loss: f64, log_margin: f64, predicted: usize) {
         let truth = probs[label];
         let others = || (0..probs.len()).filter(|&class| class != label).map(|class| probs[class]);
         let score = |kind| match kind {
@@ -86,6 +89,7 @@ impl Reference {
                 probs.iter().filter(|p| **p > 0.0).map(|p| -p * p.ln()).sum::<f64>().max(0.0)
             }
             ScoreKind::MaxMargin => largest_other(probs, label) - truth,
+            ScoreKind::LogMargin => log_margin,
             ScoreKind::SumMargin => others().map(|p| p - truth).sum(),
             ScoreKind::Correct => f64::from(u8::from(predicted == label)),
             other => unreachable!("{other} is not of a pass"),
