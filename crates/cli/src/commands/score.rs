@@ -90,7 +90,8 @@ pub fn run(home: &HomeArgs, args: ScoreArgs) -> Result<ExitCode> {
         Some(file) => options::laid_over(&options::read(file)?, &args.options)?,
         None => args.options,
     };
-    answer(home, asked, args.execution, args.output, |report| Ok((report.text(), report)))
+    let how = (args.execution, args.output);
+    answer(home, asked, None, how, |_, report| Ok((report.text(), report)))
 }
 
 impl ScoreOptions {
@@ -105,14 +106,14 @@ impl ScoreOptions {
     }
 }
 
-/// Scores a data set, writes table and picture, and answers with what `tell` makes of the report, for
-/// people and for programs.
+/// Scores a data set, writes table and picture, and answers with what `tell` makes of their folder and
+/// the report, for people and for programs. `column` is one that must be taken.
 pub fn answer<T: Serialize>(
     home: &HomeArgs,
     asked: ScoreOptions,
-    execution: ExecutionArgs,
-    output: OutputArgs,
-    tell: impl FnOnce(ScoreReport) -> Result<(String, T)>,
+    column: Option<&str>,
+    (execution, output): (ExecutionArgs, OutputArgs),
+    tell: impl FnOnce(&Path, ScoreReport) -> Result<(String, T)>,
 ) -> Result<ExitCode> {
     let start = Instant::now();
     let dataset = open(home, &asked.training)?;
@@ -120,6 +121,7 @@ pub fn answer<T: Serialize>(
     let experiment = Experiment::new(question, Path::new("."), &dataset)?;
     let scene = experiment.scenes.plain();
     scene.judged()?;
+    column.map(|name| scene.check_column(name)).transpose()?;
     let spec = &scene.scoring;
     let out = asked.out.unwrap_or_else(|| default_out(spec));
     let task = Task {
@@ -149,7 +151,7 @@ pub fn answer<T: Serialize>(
         let report = ScoreReport::new(card, &scored, start.elapsed(), files);
         let failed = scored.failed;
         write_json(&out.join("scores.json"), &report)?;
-        let (text, value) = tell(report)?;
+        let (text, value) = tell(&out, report)?;
         Ok(Some(Answer { text, value, failed }))
     })
 }

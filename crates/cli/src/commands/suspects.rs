@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
 use clap::{Args, ValueEnum};
 use datadiet_lab::text::table;
 use datadiet_lab::{DefaultsTo, Recipe, ScoringOptions, TrainingOptions};
@@ -148,13 +148,15 @@ pub fn run(home: &HomeArgs, mut args: SuspectsArgs) -> Result<ExitCode> {
     }
     let (training, out) = (training.clone(), args.out.clone());
     let asked = ScoreOptions::at_the_end(training, args.replicas, out);
-    let (execution, output) = (args.execution, args.output);
-    score::answer(home, asked, execution, output, |report| {
-        let scores = report.files.first().context("scores are in a file")?.clone();
-        let mut answer = args.answer(home, &scores, &DataArgs::NONE)?;
-        let folder = scores.parent().unwrap_or(&scores);
-        let text = format!("{}\n\nthe scores are in {}", answer.text(), folder.display());
+    // Not after hours of training.
+    if let Some(truth) = &args.truth {
+        ensure!(truth.is_file(), "cannot read {}: no such file", truth.display());
+    }
+    let how = (args.execution, args.output);
+    score::answer(home, asked, args.by.as_deref(), how, |folder, _| {
+        let mut answer = args.answer(home, folder, &DataArgs::NONE)?;
         answer.scores = Some(folder.to_owned());
+        let text = format!("{}\n\nthe scores are in {}", answer.text(), folder.display());
         Ok((text, answer))
     })
 }

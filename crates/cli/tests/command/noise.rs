@@ -197,6 +197,11 @@ fn suspects_are_of_scores_or_of_a_data_set() {
     assert!(message.contains("SCORES"), "{message}");
     let message = home.fails(&["suspects", "--data", "sample", "--width", "0.25"]);
     assert!(message.contains("such as 0.25x"), "{message}");
+    for (options, words) in [(["--by", "el2m@end"], "el2n"), (["--truth", "gone.npy"], "gone.npy")]
+    {
+        let message = home.fails(&[&["suspects", "--data", "sample"], &options[..]].concat());
+        assert!(message.contains(words), "{message}");
+    }
     // As before there were other ways.
     let found = home.json(&["suspects", "out", "--data", "sample", "--picture", "s.png"]);
     assert!(found["suspects"].is_array() && found.get("scores").is_none());

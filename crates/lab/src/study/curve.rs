@@ -133,8 +133,7 @@ impl CurvePlan {
             );
             let random = Baseline::Chosen { rule: Rule::Random.name(), quota: self.quota };
             ensure!(
-                !self.baselines[..index].contains(baseline)
-                    && !(self.random && *baseline == random),
+                !(self.baselines[..index].contains(baseline) || self.random && *baseline == random),
                 "[curve] baselines: {baseline} is there already (random = true is a baseline too)"
             );
             ensure!(
