@@ -57,7 +57,7 @@ def answer(metadata: dict[str, str], tensors: dict[str, Tensor]) -> dict[str, Te
         ],
         lr=lr,
         momentum=number["momentum"],
-        nesterov=True,
+        nesterov=number["momentum"] > 0,
         weight_decay=weight_decay,
     )
     buffers = {name: tensors[f"momentum.{name}"] for name in named}

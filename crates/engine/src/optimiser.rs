@@ -60,7 +60,14 @@ impl Group {
     }
 
     fn descend(&self, settings: SgdStep) {
-        if !self.values.is_empty() {
+        // libtorch's step takes no momentum of 0.
+        if settings.momentum == 0.0 {
+            for (value, gradient) in self.values.iter().zip(&self.gradients) {
+                let step = gradient + value * settings.weight_decay;
+                let mut value = value.shallow_clone();
+                value -= step * settings.learning_rate;
+            }
+        } else if !self.values.is_empty() {
             fused_sgd(&self.values, &self.gradients, &self.momentum, settings);
         }
     }

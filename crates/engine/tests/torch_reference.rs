@@ -156,6 +156,10 @@ fn gradients_in_32_bit_floats_agree() {
 #[test]
 fn training_steps_agree() {
     steps_agree(&spec("resnet8", 8, Precision::F32));
+    let mut without_momentum = spec("mlp", 8, Precision::F32);
+    without_momentum.schedule.momentum = 0.0;
+    without_momentum.schedule.nesterov = false;
+    steps_agree(&without_momentum);
 }
 
 /// Muon, biases with a rate of their own, smoothed labels; without and with a first layer that stays.

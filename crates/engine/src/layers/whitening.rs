@@ -4,9 +4,11 @@
 //! the training images' patches, each divided by √(its eigenvalue + ε), and the same with the other
 //! sign. They are computed once and not trained; the bias is.
 
-use tch::{Kind, Tensor};
+use tch::{Device, Kind, Tensor};
 
-use super::nhwc::to_nhwc;
+use super::nhwc::{slice, to_nhwc};
+use crate::kernels::batch_norm::channel_sums;
+use crate::kernels::{Bf16, Element};
 use crate::parameters::{BufferId, ParamId, Parameters};
 use crate::precision::sum_kind;
 
@@ -35,7 +37,20 @@ impl Whitening {
 
     /// Gradient of the bias for each example, N × 8C.
     pub(crate) fn grad_bias(grad: &Tensor) -> Tensor {
-        grad.sum_dim_intlist([2i64, 3].as_slice(), false, sum_kind(grad.kind()))
+        match (grad.device(), grad.kind()) {
+            (Device::Cpu, Kind::Float) => Self::grad_bias_on_host::<f32>(grad),
+            (Device::Cpu, Kind::BFloat16) => Self::grad_bias_on_host::<Bf16>(grad),
+            _ => grad.sum_dim_intlist([2i64, 3].as_slice(), false, sum_kind(grad.kind())),
+        }
+    }
+
+    fn grad_bias_on_host<E: Element>(grad: &Tensor) -> Tensor {
+        let (images, channels) = (grad.size()[0], grad.size()[1]);
+        let values = slice::<E>(grad);
+        let size = (values.len() / images as usize).max(1);
+        let sums: Vec<f32> =
+            values.chunks(size).flat_map(|image| channel_sums(image, channels as usize)).collect();
+        Tensor::from_slice(&sums).view([images, channels])
     }
 
     /// Computes the filters from batches of normalised images N×C×H×W, in 64-bit floats.
@@ -63,8 +78,6 @@ impl Whitening {
 
 #[cfg(test)]
 mod tests {
-    use tch::Device;
-
     use super::*;
 
     #[test]

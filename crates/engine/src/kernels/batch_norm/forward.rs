@@ -79,6 +79,52 @@ fn moments_tile<E: Element, const L: usize>(
     add(sums.1, c, square);
 }
 
+/// The sum of each of `channels` channels of `x`.
+pub(crate) fn channel_sums<E: Element>(x: &[E], channels: usize) -> Vec<f32> {
+    dispatch(ChannelSums { x, channels }).iter().map(|&sum| sum as f32).collect()
+}
+
+struct ChannelSums<'a, E> {
+    x: &'a [E],
+    channels: usize,
+}
+
+impl<E: Element> Kernel for ChannelSums<'_, E> {
+    type Output = Vec<f64>;
+
+    #[inline(always)]
+    fn run<I: Isa>(self, _: I) -> Vec<f64> {
+        let Self { x, channels } = self;
+        let mut sum = vec![0f64; channels];
+        for Tile { rows, channel, full } in tiles::<E>(x.len(), channels) {
+            if full {
+                sum_tile::<E, LANES>(x, channels, rows, channel, &mut sum);
+            } else {
+                sum_tile::<E, 1>(x, channels, rows, channel, &mut sum);
+            }
+        }
+        sum
+    }
+}
+
+#[inline(always)]
+fn sum_tile<E: Element, const L: usize>(
+    x: &[E],
+    channels: usize,
+    rows: Range<usize>,
+    c: usize,
+    sums: &mut [f64],
+) {
+    let mut sum = [0f32; L];
+    for row in rows {
+        let x = load::<E, L>(x, row * channels + c);
+        for i in 0..L {
+            sum[i] += x[i];
+        }
+    }
+    add(sums, c, sum);
+}
+
 /// `out = [act](z·scale + shift [+ residual])`.
 pub(crate) fn apply<E: Element>(
     z: &[E],

@@ -21,7 +21,7 @@ mod forward;
 mod tile;
 
 pub(crate) use backward::{Gate, GradSums, InputGradient, grad_input, grad_sums};
-pub(crate) use forward::{Moments, apply, moments};
+pub(crate) use forward::{Moments, apply, channel_sums, moments};
 
 /// An affine map of each channel.
 #[derive(Clone, Debug, PartialEq)]
