@@ -247,6 +247,10 @@ impl TrajectoryRecorder {
             return Err(ScoreError::DamagedState { column: "dynamics.class_sums".into(), reason });
         }
         dynamics.in_order = shape[8] == 1;
+        if history.as_ref().is_some_and(|history| dynamics.recount(history)) {
+            let reason = "it tells of other forgetting events than were counted".into();
+            return Err(ScoreError::DamagedState { column: HISTORY_SEEN.into(), reason });
+        }
         let current = saved.epoch("current", examples, version)?;
         let numbers = if needs.classes { examples * classes } else { 0 };
         let distributions = if numbers == 0 || current.seen().is_clear() {
