@@ -172,7 +172,7 @@ impl Scene {
                 planned.push(column_name(*kind, time), Column::F32(vec![0.0]))?;
             }
         }
-        Ok(ScoreTable::of(planned)?.resolved(name)?)
+        Ok(ScoreTable::of(planned)?.ranking_name(name)?)
     }
 
     fn takes(&self, kind: ScoreKind, time: &TimePoint) -> bool {

@@ -53,7 +53,7 @@ const HIGH_IS_HARD: [&str; 16] = [
 /// One value for each row of a table, and which end is hard.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Ranking<'t> {
-    /// Name of the column, with its time in numbers: `el2n@4`.
+    /// Name of the column, with its time in numbers: `el2n@4`; of several, joined by `+`.
     pub name: String,
     /// The values; NaN where a row has none.
     pub values: Cow<'t, [f32]>,
@@ -113,7 +113,12 @@ pub fn direction_of(column: &str) -> Option<Direction> {
     if let Some(kind) = kind_of(column) {
         return Some(kind.direction());
     }
-    let name = column.split('@').next()?.to_lowercase().replace(['-', ' ', '.'], "_");
+    let name = column
+        .split('@')
+        .next()
+        .filter(|_| !column.contains(SUM))?
+        .to_lowercase()
+        .replace(['-', ' ', '.'], "_");
     if let Ok(kind) = name.replace('_', "-").parse::<ScoreKind>() {
         return Some(kind.direction());
     }
@@ -133,13 +138,18 @@ pub fn hard_end(direction: Direction) -> &'static str {
 
 /// The score of a column named `score@time`, where it is one of ours.
 pub fn kind_of(column: &str) -> Option<ScoreKind> {
-    column.split('@').next()?.parse().ok()
+    column.split('@').next().filter(|_| !column.contains(SUM))?.parse().ok()
 }
 
-/// The time of a column named `score@time`, in epochs.
+/// The time of a column named `score@time`, in epochs; of several joined by `+` the one that all have.
 pub fn time_of(column: &str) -> Option<f64> {
-    column.split_once('@')?.1.parse().ok()
+    let mut times = column.split(SUM).map(|name| name.split_once('@')?.1.parse::<f64>().ok());
+    let first = times.next()??;
+    times.all(|time| time == Some(first)).then_some(first)
 }
+
+/// Joins columns whose ranks are added up.
+pub(crate) const SUM: char = '+';
 
 #[cfg(test)]
 mod tests {

@@ -2,11 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
-use datadiet_core::{Direction, ScoreKind, forgetting_key};
+use datadiet_core::{Direction, ScoreKind, average_ranks, forgetting_key};
 use serde::Serialize;
 
 use crate::identity::id_column;
-use crate::ranking::{direction_of, kind_of};
+use crate::ranking::{SUM, direction_of, kind_of};
 use crate::{Card, Column, ColumnSummary, Ranking, Table, TableError, TableFile, is_detail};
 
 /// Classes that a table may have: above this a label is taken for a mistake.
@@ -203,13 +203,18 @@ impl ScoreTable {
     /// A column to rank by: `el2n@4`, or `el2n@end` for the latest time. Its hard end is `hard`
     /// where given, else what its name says.
     ///
+    /// Several columns joined by `+`, `log-margin@end+margin-of-mean@end`, rank by the sum of their ranks in (0, 1],
+    /// 1 the hardest, equal values sharing the mean of theirs; a row without a value in one of them has none.
+    ///
     /// `forgetting@…` ranks never-learned examples above all counts where the table says which
     /// those are ([`forgetting_key()`]), unless it counts them as ∞ already.
     ///
     /// # Errors
     /// When there is no such column; the message names the nearest.
     pub fn ranking(&self, name: &str, hard: Option<Direction>) -> Result<Ranking<'_>, TableError> {
-        let name = self.resolved(name)?;
+        let terms = self.terms(name)?;
+        let [name] = &terms[..] else { return self.sum_of_ranks(&terms, hard) };
+        let name = name.clone();
         let counts = self.columns.floats(&name)?;
         let already = || counts.iter().any(|count| count.is_infinite());
         let never = never_learned(&name).and_then(|never| self.columns.floats(&never).ok());
@@ -227,10 +232,64 @@ impl ScoreTable {
     /// # Errors
     /// When the column itself is unknown; the message names the nearest.
     pub fn columns_of(&self, name: &str) -> Result<Vec<String>, TableError> {
-        let name = self.resolved(name)?;
         let there = |never: &String| self.columns.floats(never).is_ok();
-        let beside = never_learned(&name).filter(there);
-        Ok(std::iter::once(name).chain(beside).collect())
+        let beside = |name: String| {
+            let never = never_learned(&name).filter(there);
+            std::iter::once(name).chain(never)
+        };
+        Ok(self.terms(name)?.into_iter().flat_map(beside).collect())
+    }
+
+    /// The columns that a ranking by `name` is of: one, or those that `+` joins.
+    ///
+    /// # Errors
+    /// When one is not there; the message names the nearest.
+    fn terms(&self, name: &str) -> Result<Vec<String>, TableError> {
+        if self.columns.column(name).is_some() {
+            return Ok(vec![name.to_owned()]);
+        }
+        name.split(SUM).map(|term| self.resolved(term.trim())).collect()
+    }
+
+    /// The name of a ranking, its times in numbers.
+    ///
+    /// # Errors
+    /// When it is of a column that is not there; the message names the nearest.
+    pub fn ranking_name(&self, name: &str) -> Result<String, TableError> {
+        Ok(self.terms(name)?.join("+"))
+    }
+
+    fn sum_of_ranks(
+        &self,
+        terms: &[String],
+        hard: Option<Direction>,
+    ) -> Result<Ranking<'_>, TableError> {
+        if hard.is_some() {
+            return Err(TableError::Column(format!(
+                "which end is hard can be said of one column, not of {} at a time; leave it out",
+                terms.len()
+            )));
+        }
+        let rankings: Vec<Ranking<'_>> =
+            terms.iter().map(|term| self.ranking(term, None)).collect::<Result<_, _>>()?;
+        let valued = |row: &usize| rankings.iter().all(|one| !one.values[*row].is_nan());
+        let rows: Vec<usize> = (0..self.columns.rows()).filter(valued).collect();
+        let mut sums = vec![0.0; rows.len()];
+        for ranking in &rankings {
+            let hardness = ranking.hardness();
+            let values: Vec<f32> = rows.iter().map(|&row| hardness[row]).collect();
+            for (sum, rank) in sums.iter_mut().zip(average_ranks(&values)?) {
+                *sum += rank / rows.len() as f64;
+            }
+        }
+        let mut values = vec![f32::NAN; self.columns.rows()];
+        rows.iter().zip(&sums).for_each(|(&row, &sum)| values[row] = sum as f32);
+        Ok(Ranking {
+            name: terms.join("+"),
+            values: values.into(),
+            direction: Direction::HigherIsHarder,
+            assumed: rankings.iter().any(|ranking| ranking.assumed),
+        })
     }
 
     /// What the values of a column are like.
@@ -399,4 +458,52 @@ fn located(path: &Path) -> Result<PathBuf, TableError> {
     }
     let parquet = file.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("parquet"));
     if parquet { Ok(file) } else { Err(TableError::NotATable(file)) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn table() -> ScoreTable {
+        let mut columns = Table::default();
+        let mut push = |name: &str, values: [f32; 4]| {
+            columns.push(name, Column::F32(values.to_vec())).unwrap();
+        };
+        push("el2n@2", [0.1, 0.2, 0.3, 0.4]);
+        push("el2n@8", [0.1, 0.4, 0.4, f32::NAN]);
+        push("aum@8", [-5.0, 1.0, 2.0, 9.0]);
+        ScoreTable::of(columns).unwrap()
+    }
+
+    #[test]
+    fn several_columns_rank_by_the_sum_of_their_ranks() {
+        let table = table();
+        let ranking = table.ranking("el2n@end+aum@8", None).unwrap();
+        assert_eq!(
+            (ranking.name.as_str(), ranking.direction),
+            ("el2n@8+aum@8", Direction::HigherIsHarder)
+        );
+        // Among the three that have both: EL2N ranks 1, 2.5, 2.5; AUM, whose low end is hard, 3, 2, 1.
+        let expected = [4.0 / 3.0, 4.5 / 3.0, 3.5 / 3.0];
+        for (found, expected) in ranking.values.iter().zip(expected) {
+            assert!((f64::from(*found) - expected).abs() < 1e-6);
+        }
+        assert!(ranking.values[3].is_nan());
+        assert_eq!(table.columns_of("el2n@end + aum@8").unwrap(), ["el2n@8", "aum@8"]);
+        assert_eq!(table.ranking_name("el2n@end+aum@end").unwrap(), "el2n@8+aum@8");
+    }
+
+    #[test]
+    fn a_sum_of_columns_is_of_columns_that_are_there() {
+        let table = table();
+        let message = table.ranking("el2n@8+aun@8", None).unwrap_err().to_string();
+        assert!(message.contains("aum@8"), "{message}");
+        let hard = Some(Direction::LowerIsHarder);
+        assert!(
+            table.ranking("el2n@8+aum@8", hard).unwrap_err().to_string().contains("one column")
+        );
+        assert_eq!(crate::time_of("el2n@8+aum@8"), Some(8.0));
+        assert_eq!(crate::time_of("el2n@2+aum@8"), None);
+        assert_eq!(crate::kind_of("el2n@8+aum@8"), None);
+    }
 }

@@ -97,7 +97,7 @@ impl ScoreTable {
     /// The predictions at the time of a column, else the latest.
     fn predictions(&self, column: &str) -> Option<&[u32]> {
         let table = self.columns();
-        let time = column.split_once('@').map(|(_, time)| format!("predicted@{time}"));
+        let time = column.rsplit_once('@').map(|(_, time)| format!("predicted@{time}"));
         if let Some(found) = time.and_then(|name| table.integers(&name).ok()) {
             return Some(found);
         }

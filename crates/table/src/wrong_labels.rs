@@ -10,7 +10,7 @@ use std::cmp::Reverse;
 use datadiet_core::{Direction, Interval, LabelScore, ScoreKind, group_digits, wrong_labels};
 use serde::Serialize;
 
-use crate::ranking::{kind_of, time_of};
+use crate::ranking::{SUM, kind_of, time_of};
 use crate::{Ranking, ScoreTable, TableError};
 
 /// Seed of the resamples of the interval: the same table has the same interval.
@@ -138,7 +138,12 @@ fn score_of(column: &str) -> Option<LabelScore> {
     if let Some(kind) = kind_of(column) {
         return LabelScore::of(kind);
     }
-    let name = column.split('@').next()?.to_lowercase().replace(['-', ' ', '.'], "_");
+    let name = column
+        .split('@')
+        .next()
+        .filter(|_| !column.contains(SUM))?
+        .to_lowercase()
+        .replace(['-', ' ', '.'], "_");
     if let Ok(kind) = name.replace('_', "-").parse::<ScoreKind>() {
         return LabelScore::of(kind);
     }

@@ -187,7 +187,11 @@ impl SuspectsArgs {
         let detection = wrong.map(|wrong| {
             let default = || ColumnDetection::default_ks(wrong);
             let at = if self.at.is_empty() { default() } else { self.at.clone() };
-            scores.detections(&scores.scores(), wrong, &at)
+            let mut columns = scores.scores();
+            if !columns.contains(&ranking.name.as_str()) {
+                columns.push(&ranking.name);
+            }
+            scores.detections(&columns, wrong, &at)
         });
         let (by, detection) = (ranking.name.clone(), detection.transpose()?);
         let picture = self.picture.clone();
