@@ -258,10 +258,6 @@ impl TrajectoryRecorder {
         } else {
             saved.f32(DISTRIBUTIONS, numbers)?
         };
-        if history.as_ref().is_some_and(|history| dynamics.recount(history)) {
-            let reason = "it tells of other forgetting events than were counted".into();
-            return Err(ScoreError::DamagedState { column: HISTORY_SEEN.into(), reason });
-        }
         Ok(Self {
             examples,
             classes,

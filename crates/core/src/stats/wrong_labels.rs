@@ -19,7 +19,7 @@
 //!
 //! Source: the idea of a mixture over losses is of Arazo et al. 2019 (arXiv 1904.11238; two betas) and
 //! Li, Socher, Hoi 2020 (arXiv 2002.07394; two normals). One normal for right labels is too few: hard
-//! ones are then taken for wrong (docs/SCORES.md has the errors of both). Separation is Ashman, Bird,
+//! ones are then taken for wrong (bench/README.md has the errors of both). Separation is Ashman, Bird,
 //! Zepf 1994's D.
 
 use std::fmt;
@@ -177,8 +177,8 @@ impl fmt::Display for CannotTell {
             ),
             Self::Overlap { separation } => write!(
                 f,
-                "examples that the networks contradict cannot be told from hard ones (they lie \
-                 {separation:.1} deviations apart, and {LEAST_SEPARATION} are needed)"
+                "examples that the networks contradict cannot be told from hard ones (the two groups \
+                 overlap: {separation:.1} deviations apart, where at least {LEAST_SEPARATION} are needed)"
             ),
         }
     }
@@ -219,7 +219,7 @@ pub fn wrong_labels(
         return Ok(Err(CannotTell::TooFew { examples }));
     }
     let doubts: Vec<f64> = values.par_iter().map(|&value| score.doubt(value)).collect();
-    // A margin below 0 is a contradiction. Odds below even are not where there are many classes.
+    // A margin below 0 is another class predicted; of several classes p_y < 1/2 need not be one.
     let contradicted = doubts.iter().filter(|doubt| **doubt > 0.0).count();
     if score == LabelScore::Margin && contradicted > examples / 2 {
         return Ok(Err(CannotTell::MostContradicted));
