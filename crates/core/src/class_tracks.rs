@@ -274,8 +274,8 @@ fn away<I: Isa>(
     let now = ln(isa, raised);
     for lane in 0..LANES {
         lanes[lane] += (probabilities[lane] * (now[lane] - logs[lane])).abs();
-        logs[lane] = now[lane];
     }
+    *logs = now;
 }
 
 struct Present<'a, 'b> {

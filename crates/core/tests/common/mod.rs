@@ -152,7 +152,7 @@ impl Presentations {
                     .collect();
                 logs[label] - largest_other(&logs, label)
             }
-            ScoreKind::DynUnc => self.mean_of_windows(|truths| deviation(truths)),
+            ScoreKind::DynUnc => self.mean_of_windows(deviation),
             ScoreKind::Dual => {
                 self.mean_of_windows(|truths| (1.0 - mean_of(truths)) * deviation(truths))
             }
