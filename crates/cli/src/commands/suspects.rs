@@ -1,13 +1,14 @@
 //! `datadiet suspects`: the likeliest mislabelled examples, how many labels look wrong, and how well scores
 //! find known ones.
 
+use std::num::NonZero;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Result, ensure};
 use clap::{Args, ValueEnum};
 use datadiet_lab::text::table;
-use datadiet_lab::{DefaultsTo, Recipe, ScoringOptions, TrainingOptions};
+use datadiet_lab::{Recipe, TrainingOptions};
 use datadiet_pages::suspects_picture;
 use datadiet_table::{ColumnDetection, ScoreTable, Suspect, Truth, TruthKind, WrongLabelCount};
 use serde::Serialize;
@@ -28,7 +29,7 @@ use crate::scores_file::{DataArgs, HardArgs};
 /// (chance is the fraction of wrong ones) and precision at k.
 ///
 /// Without SCORES it trains first, as `datadiet score` does, on --data and by the recipe speedrun if no
-/// other recipe or model is named, and says where the scores are. The same command again trains nothing.
+/// other recipe or model is named (one training at full width, on all cores), and says where the scores are. The same command again trains nothing.
 #[derive(Args)]
 #[command(
     args_override_self = true,
@@ -44,7 +45,8 @@ Examples:
 pub struct SuspectsArgs {
     /// A scores.parquet, or the folder that holds one [default: scores are taken of --data].
     scores: Option<PathBuf>,
-    /// Column to suspect by; aum@end and el2n@end do well [default: the latest AUM, else EL2N].
+    /// Column to suspect by, or several joined by `+`, whose ranks are added up [default: the latest AUM,
+    /// else EL2N; of a speedrun trained here log-margin@end+margin-of-mean@end].
     #[arg(long, value_name = "COLUMN")]
     by: Option<String>,
     #[command(flatten)]
@@ -71,8 +73,8 @@ pub struct SuspectsArgs {
     /// With SCORES only --data, which says where the pictures are.
     #[command(flatten)]
     training: TrainingOptions,
-    /// Independent trainings to take scores from.
-    #[arg(long, defaults_to = ScoringOptions::REPLICAS, conflicts_with = "scores")]
+    /// Independent trainings to take scores from [default: 1 of a speedrun, on all cores; else 4].
+    #[arg(long, conflicts_with = "scores")]
     replicas: Option<u32>,
     /// Folder for the scores that are taken [default: scores/DATA-MODEL-ID].
     #[arg(long, value_name = "DIR", conflicts_with = "scores")]
@@ -98,6 +100,13 @@ struct Answer {
     #[serde(skip_serializing_if = "Option::is_none")]
     scores: Option<PathBuf>,
 }
+
+/// What finds wrong labels best after one speedrun: on CIFAR-10N the sum of both ranks has an average
+/// precision of 0.85, either alone 0.82 to 0.83.
+const BEST_OF_ONE_TRAINING: &str = "log-margin@end+margin-of-mean@end";
+
+/// Parts of a speedrun's minibatch, which threads share.
+const PARTS: usize = 4;
 
 /// What a list of numbers is.
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -145,6 +154,15 @@ pub fn run(home: &HomeArgs, mut args: SuspectsArgs) -> Result<ExitCode> {
     let training = &mut args.training;
     if training.recipe.is_none() && training.model.is_none() {
         training.recipe = Some(Recipe::Speedrun);
+    }
+    if training.recipe == Some(Recipe::Speedrun) {
+        // One wide training finds more than several narrow ones of its cost; all cores share its parts.
+        if args.replicas.is_none() {
+            args.replicas = Some(1);
+            let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
+            training.threads.get_or_insert(cores.min(PARTS) as u32);
+        }
+        args.by.get_or_insert_with(|| BEST_OF_ONE_TRAINING.to_owned());
     }
     let (training, out) = (training.clone(), args.out.clone());
     let asked = ScoreOptions::at_the_end(training, args.replicas, out);
