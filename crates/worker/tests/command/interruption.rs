@@ -36,9 +36,41 @@ const JOB: &[&str] = &[
     "out",
 ];
 
-fn start(home: &Home) -> Child {
+/// The same with all that has a state of its own: averaged weights, parts of minibatches, flips that alternate,
+/// a first layer that freezes.
+const FAST_JOB: &[&str] = &[
+    "score",
+    "--data",
+    "sample",
+    "--recipe",
+    "speedrun",
+    "--width",
+    "8",
+    "--batch",
+    "40",
+    "--micro-batch",
+    "10",
+    "--threads",
+    "2",
+    "--lookahead",
+    "3",
+    "--epochs",
+    "6",
+    "--at",
+    "0,1,2.5,6",
+    "--replicas",
+    "1",
+    "--precision",
+    "f32",
+    "--checkpoint-every",
+    "0.05",
+    "--out",
+    "out",
+];
+
+fn start(home: &Home, job: &[&str]) -> Child {
     Command::new(assert_cmd::cargo::cargo_bin("datadiet"))
-        .args(JOB)
+        .args(job)
         .current_dir(home.path())
         .env("DATADIET_HOME", home.path())
         .env("DATADIET_WORKER", crate::worker(home.path()))
@@ -77,12 +109,21 @@ fn is_complete(home: &Home) -> bool {
 
 #[test]
 fn a_job_killed_again_and_again_ends_as_if_nothing_had_been() {
+    ends_as_if_nothing_had_been(JOB);
+}
+
+#[test]
+fn so_does_one_of_a_fast_recipe() {
+    ends_as_if_nothing_had_been(FAST_JOB);
+}
+
+fn ends_as_if_nothing_had_been(job: &[&str]) {
     let undisturbed = Home::with_sample();
-    undisturbed.ok(JOB);
+    undisturbed.ok(job);
     let killed = Home::with_sample();
     let mut kills = 0;
     for pause in [900, 1400, 700, 1900, 1100] {
-        let mut child = start(&killed);
+        let mut child = start(&killed, job);
         std::thread::sleep(Duration::from_millis(pause));
         if child.try_wait().unwrap().is_none() {
             signal(&child, Signal::SIGKILL);
@@ -91,14 +132,14 @@ fn a_job_killed_again_and_again_ends_as_if_nothing_had_been() {
         child.wait().unwrap();
     }
     assert!(kills > 1, "the job is too short for this test");
-    killed.ok(JOB);
+    killed.ok(job);
     assert!(table(&killed) == table(&undisturbed));
 }
 
 #[test]
 fn ctrl_c_saves_and_the_same_command_goes_on() {
     let home = Home::with_sample();
-    let mut child = start(&home);
+    let mut child = start(&home, JOB);
     wait_until_it_trains(&home);
     signal(&child, Signal::SIGINT);
     let status = child.wait().unwrap();

@@ -36,3 +36,25 @@ fn wrong_labels_are_found_by_scores_that_were_taken_with_them() {
     let text = home.ok(&["suspects", "out", "--truth", "noisy.parquet", "--at", "5,50"]);
     assert!(text.contains("precision at 5 ") && text.contains("precision at 50"), "{text}");
 }
+
+/// Training and listing in one; the same command again trains nothing.
+#[test]
+fn suspects_of_a_data_set_are_those_of_its_scores() {
+    let home = Home::with_sample();
+    noise(&home, &["--symmetric", "0.2"]);
+    let truth = ["--labels", "noisy.parquet", "--truth", "noisy.parquet", "--out", "found"];
+    let fast = ["--recipe", "speedrun", "--width", "8", "--epochs", "6", "--precision", "f32"];
+    let command = [&["suspects", "--data", "sample"], &truth[..], &fast].concat();
+    let found = home.json(&command);
+    assert_eq!(found["by"], "log-margin@6+margin-of-mean@6");
+    let detection = found["detection"].as_array().unwrap();
+    let own = detection.iter().find(|column| column["column"] == found["by"]).unwrap();
+    assert!(own["auroc"].as_f64().unwrap() > 0.75, "{detection:?}");
+    assert_eq!(found["scores"], "found");
+    let runs = || home.json(&["runs", "list"]).as_array().unwrap().len();
+    assert_eq!(runs(), 1, "one training");
+    assert_eq!(home.json(&command), found);
+    assert_eq!(runs(), 1);
+    let later = home.json(&["suspects", "found", "--by", "log-margin@end+margin-of-mean@end"]);
+    assert_eq!(later["suspects"][0]["id"], found["suspects"][0]["id"]);
+}
