@@ -2,7 +2,7 @@
 //! other.
 //!
 //! Each part computes with one thread of libtorch's, and sums go by the order of the parts: the number of
-//! threads changes nothing in the result.
+//! threads changes nothing in the result. So does the optimiser's step behind them ([`on_one_thread`]).
 
 use tch::Tensor;
 
@@ -66,21 +66,33 @@ pub(crate) fn pass(
     }
 }
 
+/// Does `work` with one thread of libtorch's, of which the caller's thread has a number of its own.
+pub(crate) fn on_one_thread<R>(work: impl FnOnce() -> R) -> R {
+    /// Puts the number back, whatever happens.
+    struct Before(i32);
+    impl Drop for Before {
+        fn drop(&mut self) {
+            tch::set_num_threads(self.0);
+        }
+    }
+    let _before = Before(tch::get_num_threads());
+    tch::set_num_threads(1);
+    work()
+}
+
 /// What `work` makes of each item, in their order, by `threads` threads.
 fn share_out<T: Send, R: Send>(
     items: Vec<T>,
     threads: usize,
     work: impl Fn(T) -> R + Sync,
 ) -> Vec<R> {
-    let before = tch::get_num_threads();
-    tch::set_num_threads(1);
     let mut lists: Vec<Vec<(usize, T)>> = (0..threads.max(1)).map(|_| Vec::new()).collect();
     for (at, item) in items.into_iter().enumerate() {
         let to = at % lists.len();
         lists[to].push((at, item));
     }
     let one = |list: Vec<(usize, T)>| -> Vec<(usize, R)> {
-        list.into_iter().map(|(at, item)| (at, work(item))).collect()
+        on_one_thread(|| list.into_iter().map(|(at, item)| (at, work(item))).collect())
     };
     let own = lists.pop().expect("one list at least");
     let mut results: Vec<(usize, R)> = std::thread::scope(|scope| {
@@ -94,7 +106,6 @@ fn share_out<T: Send, R: Send>(
         }
         results
     });
-    tch::set_num_threads(before);
     results.sort_by_key(|(at, _)| *at);
     results.into_iter().map(|(_, result)| result).collect()
 }

@@ -58,7 +58,7 @@ pub struct Minibatch {
 }
 
 impl<'a> Trainer<'a> {
-    /// A network before its first step; a whitened first layer is computed from the first 5,000 examples.
+    /// A network before its first step; a whitened first layer is computed from 5,000 of the examples.
     /// `examples` are the ids trained on; `labels` and `images`
     /// are those of the whole training split.
     pub fn new(
@@ -72,8 +72,12 @@ impl<'a> Trainer<'a> {
         parameters.move_to(images.device());
         let momentum = parameters.zeros_like();
         if let Some(layer) = network.whitening() {
-            let first = &examples[..examples.len().min(WHITENED)];
-            layer.fit(&parameters, first.chunks(CHUNK).map(|ids| images.select(&indices(ids))));
+            // At equal steps: examples may come class by class.
+            let step = (examples.len() / WHITENED).max(1);
+            let some: Vec<ExampleId> =
+                examples.iter().copied().step_by(step).take(WHITENED).collect();
+            let batches = some.chunks(CHUNK).map(|ids| images.select(&indices(ids)));
+            micro_batch::on_one_thread(|| layer.fit(&parameters, batches));
         }
         let slow = spec.schedule.lookahead.is_some().then(|| parameters.copy());
         let seed = match &spec.spawn {
@@ -137,8 +141,12 @@ impl<'a> Trainer<'a> {
         let Passed { logits, loss, gradients } = self.pass(&images, &labels);
         let schedule = &self.spec.schedule;
         let values = self.parameters.values();
-        let learning_rate =
-            optimiser::descend(schedule, self.step, values, &gradients, &self.momentum);
+        let descend =
+            || optimiser::descend(schedule, self.step, values, &gradients, &self.momentum);
+        let learning_rate = match schedule.micro_batch {
+            Some(_) => micro_batch::on_one_thread(descend),
+            None => descend(),
+        };
         self.step += 1;
         self.look_ahead();
         Minibatch { ids, labels, logits, loss, learning_rate }

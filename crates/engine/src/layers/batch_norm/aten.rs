@@ -34,10 +34,19 @@ impl BatchNorm {
         if let Some(residual) = residual {
             y += residual;
         }
-        let before = y.shallow_clone();
-        if let Some(activation) = activation {
-            y = activation::apply(activation, &before);
-        }
+        // Of a ReLU the output is enough for the way back, and the next layer keeps it as well.
+        let slope_at = match activation {
+            None => None,
+            Some(Activation::Relu) => {
+                let _ = y.relu_();
+                Some(y.shallow_clone())
+            }
+            Some(activation) => {
+                let before = y;
+                y = activation::apply(activation, &before);
+                Some(before)
+            }
+        };
         if mode == Mode::Eval {
             mean = buffers[self.mean.0].shallow_clone();
             inv_std = (&buffers[self.variance.0] + self.epsilon).rsqrt();
@@ -45,7 +54,7 @@ impl BatchNorm {
         let saved = NormSaved {
             mode,
             z,
-            slope_at: activation.map(|_| before),
+            slope_at,
             activation,
             statistics: Statistics::Aten { mean, inv_std },
         };
