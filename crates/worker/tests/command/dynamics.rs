@@ -106,3 +106,35 @@ fn barriers_are_measured_and_children_are_runs() {
     let repaired = home.json(&with("lmc", &options));
     assert_eq!(repaired["connectivity"], answer["connectivity"]);
 }
+
+/// Between the last average and the end of training the slow weights stay. A child that leaves its parent
+/// there ends where the parent does, if it has the parent's slow weights, and its line is of these.
+#[test]
+fn children_inherit_the_slow_weights_of_lookahead() {
+    let home = Home::with_sample();
+    let training =
+        ["lmc", "--data", "sample", "--recipe", "speedrun", "--width", "8", "--epochs", "1"];
+    let lookahead = ["--batch", "40", "--lookahead", "20", "--precision", "f32", "--replicas", "1"];
+    let options = ["--spawn", "0.88", "--children", "2", "--examples", "50", "--points", "3"];
+    let out = ["--statistics", "200", "--out", "lines", "--json"];
+    let answer = home.json(&[&training[..], &lookahead, &options, &out].concat());
+    let sets = answer["connectivity"]["spawns"][0]["sets"].as_array().unwrap();
+    for set in sets {
+        let errors = set["error"].as_array().unwrap();
+        assert!(errors.iter().all(|error| error["mean"] == errors[0]["mean"]), "{set}");
+    }
+    let accuracies: Vec<f64> = home
+        .runs()
+        .iter()
+        .map(|run| {
+            let text = std::fs::read_to_string(run.join("result.json")).unwrap();
+            let result: Value = serde_json::from_str(&text).unwrap();
+            number(&result["test_accuracy"][0]["accuracy"])
+        })
+        .collect();
+    assert_eq!(accuracies.len(), 4, "one that scores, a parent, two children");
+    assert!(
+        accuracies[0] > 0.3 && accuracies.iter().all(|one| *one == accuracies[0]),
+        "{accuracies:?}"
+    );
+}
