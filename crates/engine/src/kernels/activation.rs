@@ -51,9 +51,8 @@ pub(crate) fn carried_back<I: Isa, const ACT: u8>(isa: I, g: f32, x: f32) -> f32
 #[inline(always)]
 fn normal_distribution<I: Isa>(isa: I, x: f32) -> (f32, f32) {
     /// Coefficients of 7.1.26, halved, of t to t⁵.
-    const SERIES: [f32; 5] =
-        [0.127_414_796, -0.142_248_37, 0.710_706_87, -0.726_576_01, 0.530_702_71];
-    const RECIPROCAL_OF_ROOT_OF_TWO_PI: f32 = 0.398_942_28;
+    const SERIES: [f32; 5] = [0.127_414_8, -0.142_248_37, 0.710_706_9, -0.726_576_01, 0.530_702_7];
+    const RECIPROCAL_OF_ROOT_OF_TWO_PI: f32 = 0.398_942_3;
     let exp = isa.exp(x * x * -0.5);
     let t = 1.0 / isa.mul_add(x.abs(), 0.327_591_1 * std::f32::consts::FRAC_1_SQRT_2, 1.0);
     let mut sum = SERIES[4];

@@ -188,8 +188,8 @@ fn apply_tile<I: Isa, E: Element, const L: usize, const ACT: u8>(
                 y[i] += residual[i];
             }
         }
-        for i in 0..L {
-            y[i] = activation::value::<I, ACT>(isa, y[i]);
+        for value in &mut y {
+            *value = activation::value::<I, ACT>(isa, *value);
         }
         store::<E, L>(out, at, y);
     }
