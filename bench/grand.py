@@ -16,10 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from safetensors import safe_open
-
 import readme
-
+from safetensors import safe_open
 
 
 @dataclass(frozen=True)

@@ -4,12 +4,11 @@ import argparse
 import json
 import resource
 
+import speedrun
 import torch
 from safetensors import safe_open
 from torch import Tensor, nn
 from torch.nn import functional as F
-
-import speedrun
 
 SCORES = ("el2n", "l1", "loss", "entropy", "max_margin", "sum_margin", "correct")
 TRACKERS = ("forgetting", "never_learned", "aum", "confidence", "variability", "correctness")

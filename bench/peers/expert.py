@@ -50,14 +50,13 @@ if ARGS.malloc == "tuned" and any(os.environ.get(name) != value for name, value 
     os.environ.update(TUNED_MALLOC)
     os.execv(sys.executable, [sys.executable, *sys.argv])
 
+import expert_airbench
 import numpy as np
 import torch
 from safetensors import safe_open
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils.fusion import fuse_conv_bn_eval
-
-import expert_airbench
 
 LOADED = time.perf_counter()
 

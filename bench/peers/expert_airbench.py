@@ -78,7 +78,7 @@ class Airbench:
         recipe, data = self.recipe, self.data
         frozen = step >= recipe.whitening_steps(self.steps)
         logits = []
-        for part, truth in zip(ids.split(self.part), labels.split(self.part)):
+        for part, truth in zip(ids.split(self.part), labels.split(self.part), strict=True):
             flip = self.mirrored[part] ^ (epoch % 2 == 1)
             images = data.augmented(part, flip, self.random)
             out = self.logits(images, frozen)

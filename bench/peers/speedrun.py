@@ -131,7 +131,7 @@ class Muon:
             gradients = torch.stack([weight.grad.reshape(shape) for weight in weights])
             buffer = self.buffers[shape].mul_(self.momentum).add_(gradients)
             updates = orthogonal(gradients.add_(buffer, alpha=self.momentum))
-            for weight, update in zip(weights, updates):
+            for weight, update in zip(weights, updates, strict=True):
                 weight.mul_(shape[0] ** 0.5 / weight.norm())
                 weight.sub_(update.view(weight.shape), alpha=self.rate * factor)
                 weight.grad = None
@@ -154,7 +154,7 @@ class Optimiser:
 
     def step(self, factor: float) -> None:
         """With all rates times `factor`; gradients are gone afterwards. Who has none is frozen."""
-        for group, rate in zip(self.sgd.param_groups, self.rates):
+        for group, rate in zip(self.sgd.param_groups, self.rates, strict=True):
             group["lr"] = rate * factor
         self.sgd.step()
         self.sgd.zero_grad(set_to_none=True)
