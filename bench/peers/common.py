@@ -31,7 +31,9 @@ def parser(description: str) -> argparse.ArgumentParser:
     flags.add_argument("--epochs", type=int, default=4)
     flags.add_argument("--limit", type=int, help="use the first LIMIT training images only")
     flags.add_argument("--at", default="0,1,2,4", help="epochs after which every image is scored")
-    flags.add_argument("--batch", type=int, help="default: 128; of airbench a 25th of the training set")
+    flags.add_argument(
+        "--batch", type=int, help="default: 128; of airbench a 25th of the training set"
+    )
     flags.add_argument("--width", type=int, help="channels at first; default: 16; of airbench 64")
     flags.add_argument("--lr", type=float, default=0.1, help="highest learning rate")
     flags.add_argument("--warmup", type=float, default=0.1, help="share of the steps that warm up")
