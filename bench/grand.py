@@ -199,7 +199,9 @@ def main() -> None:
         for number in range(args.rounds):
             for name in results:
                 if name in OURS:
-                    result = run_ours(binary, Path(folder), name, number)
+                    # A seed of its own: the same training with other instructions is not trained anew.
+                    seed = number * len(OURS) + list(OURS).index(name)
+                    result = run_ours(binary, Path(folder), name, seed)
                 else:
                     result = run_peer(args.python, name)
                 results[name].append(result)
