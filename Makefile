@@ -96,6 +96,10 @@ bench: build $(BENCH_READY)
 	$(DATADIET) data fetch cifar10
 	$(BENCH_PYTHON) bench/grand.py --datadiet $(DATADIET)
 	$(BENCH_PYTHON) bench/score_job.py --datadiet $(DATADIET)
+	$(BENCH_PYTHON) bench/score_job.py --datadiet $(DATADIET) --network airbench --width 16
+	$(BENCH_PYTHON) bench/score_job.py --datadiet $(DATADIET) --network airbench --width 64 --slow-rounds 1
+	$(BENCH_PYTHON) bench/record.py --datadiet $(DATADIET) --section record-94
+	$(BENCH_PYTHON) bench/record.py --datadiet $(DATADIET) --section record-93 --epochs 5
 	cargo build --release --package datadiet-engine --example kernel_speed
 	$(BENCH_PYTHON) bench/kernel.py --ours target/release/examples/kernel_speed
 	cargo build --release --package datadiet-core --example selection_speed

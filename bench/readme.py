@@ -27,15 +27,22 @@ def data_of(binary: Path) -> Path:
     return Path(json.loads(run([str(binary), "data", "inspect", "cifar10", "--json"])[0])["path"])
 
 
+def has(flag: str) -> bool:
+    """Whether the processor has these instructions, as Linux names them."""
+    try:
+        return flag in Path("/proc/cpuinfo").read_text().split()
+    except OSError:
+        return False
+
+
 def machine(python: str) -> str:
     """One line about where the figures come from."""
-    cpu, flags = "unknown processor", []
+    cpu = "unknown processor"
+    flags = [word for word in ("avx2", "avx512f", "avx512_bf16", "amx_bf16") if has(word)]
     try:
         text = Path("/proc/cpuinfo").read_text()
         names = [line.split(":", 1)[1].strip() for line in text.splitlines() if "model name" in line]
         cpu = names[0] if names else cpu
-        words = set(text.split())
-        flags = [word for word in ("avx2", "avx512f", "avx512_bf16", "amx_bf16") if word in words]
     except OSError:
         cpu = platform.processor() or platform.machine()
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30

@@ -1,10 +1,11 @@
 """Runs the same scoring job with datadiet and with its PyTorch peers, side by side.
 
 The job: train R replicas of resnet8 on CIFAR-10 for E epochs and score every training image on the
-way. The programs run in turn, round after round, so that a machine that grows slower is slow for
+way; or, with `--network airbench`, of airbench by the recipe `speedrun` of docs/TRAINING.md. The programs run in turn, round after round, so that a machine that grows slower is slow for
 all of them. The table goes to standard output and into README.md beside this file.
 
     python score_job.py --datadiet ../target/release/datadiet
+    python score_job.py --datadiet ../target/release/datadiet --network airbench --width 16
 """
 
 import argparse
@@ -40,6 +41,13 @@ PEERS = {
 SLOW = ("expert-f32", "usual")
 OURS = "datadiet"
 OURS_LABEL = "datadiet, bf16"
+# The sections of README.md.
+SECTIONS = {
+    ("resnet8", 16): "score-job",
+    ("airbench", 16): "score-job-airbench-16",
+    ("airbench", 64): "score-job-airbench-64",
+}
+WIDTHS = {"resnet8": 16, "airbench": 64}
 
 
 def arguments() -> argparse.Namespace:
@@ -51,6 +59,8 @@ def arguments() -> argparse.Namespace:
         "--data", type=Path, help="CIFAR-10 as datadiet keeps it; found out where --datadiet is given"
     )
     flags.add_argument("--python", default=sys.executable, help="the Python of the peers")
+    flags.add_argument("--network", choices=tuple(WIDTHS), default="resnet8")
+    flags.add_argument("--width", type=int, help="channels at first; default: 16; of airbench 64")
     flags.add_argument("--rounds", type=int, default=3)
     flags.add_argument("--replicas", type=int, default=2)
     flags.add_argument("--epochs", type=int, default=1)
@@ -67,6 +77,11 @@ def arguments() -> argparse.Namespace:
     )
     flags.add_argument("--readme", type=Path, default=readme.README)
     args = flags.parse_args()
+    if args.width is None:
+        args.width = WIDTHS[args.network]
+    if (args.network, args.width) not in SECTIONS:
+        known = ", ".join(f"{network} {width}" for network, width in SECTIONS)
+        flags.error(f"README.md has a section for each of {known}, not for another --width")
     args.peers = [name for name in args.peers.split(",") if name]
     unknown = set(args.peers) - set(PEERS)
     if unknown:
@@ -81,7 +96,9 @@ def arguments() -> argparse.Namespace:
 
 
 def ours_command(args: argparse.Namespace, binary: str, out: str) -> list[str]:
-    command = [binary, "score", "--data", "cifar10", "--model", "resnet8"]
+    command = [binary, "score", "--data", "cifar10", "--model", args.network, "--width", str(args.width)]
+    if args.network == "airbench":
+        command += ["--recipe", "speedrun"]
     command += ["--replicas", str(args.replicas), "--epochs", str(args.epochs), "--at", args.at]
     return command + ["--precision", "bf16", "--out", out, "--json"]
 
@@ -110,6 +127,7 @@ def peer_command(args: argparse.Namespace, name: str, python: str, data: str, ou
     _, script, flags = PEERS[name]
     replicas = args.slow_replicas if name in SLOW else args.replicas
     command = [python, str(HERE / "peers" / script), "--data", data]
+    command += ["--network", args.network, "--width", str(args.width)]
     command += ["--replicas", str(replicas), "--epochs", str(args.epochs), "--at", args.at]
     if args.limit:
         command += ["--limit", str(args.limit)]
@@ -167,6 +185,7 @@ def table(args: argparse.Namespace, results: dict[str, list[dict]]) -> str:
 def section(args: argparse.Namespace, results: dict[str, list[dict]]) -> str:
     """Everything between the markers: the job, the table, the machine, the commands."""
     limit = f", the first {args.limit:,} images only" if args.limit else ""
+    recipe = " by the recipe `speedrun`" if args.network == "airbench" else ""
     commands = []
     for name in results:
         if name == OURS:
@@ -178,7 +197,7 @@ def section(args: argparse.Namespace, results: dict[str, list[dict]]) -> str:
     first = OURS_LABEL if OURS in results else PEERS[next(iter(results))][0]
     return "\n".join(
         [
-            f"The job: replicas of resnet8 on CIFAR-10{limit}, {args.epochs} epochs each, every training"
+            f"The job: replicas of {args.network} of width {args.width}{recipe} on CIFAR-10{limit}, {args.epochs} epochs each, every training"
             f" image scored at epochs {args.at.replace(',', ', ')}, then tested. {args.replicas} replicas"
             f" ({args.slow_replicas} of the f32 programs).",
             "",
@@ -217,7 +236,7 @@ def main() -> None:
             )
     text = section(args, results)
     print(text)
-    readme.put("score-job", text, args.readme)
+    readme.put(SECTIONS[args.network, args.width], text, args.readme)
 
 
 if __name__ == "__main__":

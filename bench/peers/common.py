@@ -4,6 +4,9 @@ import argparse
 import json
 import resource
 
+import speedrun
+import torch
+from safetensors import safe_open
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -17,13 +20,21 @@ def parser(description: str) -> argparse.ArgumentParser:
         description=description, formatter_class=argparse.ArgumentDefaultsHelpFormatter
     )
     flags.add_argument("--data", required=True, help="safetensors file with the data set")
+    flags.add_argument(
+        "--network",
+        choices=("resnet8", "airbench"),
+        default="resnet8",
+        help="airbench: all of the recipe `speedrun`, which --lr to --weight-decay do not concern",
+    )
     flags.add_argument("--replicas", type=int, default=1)
     flags.add_argument("--replica-offset", type=int, default=0, help="number of the first replica")
     flags.add_argument("--epochs", type=int, default=4)
     flags.add_argument("--limit", type=int, help="use the first LIMIT training images only")
     flags.add_argument("--at", default="0,1,2,4", help="epochs after which every image is scored")
-    flags.add_argument("--batch", type=int, default=128)
-    flags.add_argument("--width", type=int, default=16)
+    flags.add_argument(
+        "--batch", type=int, help="default: 128; of airbench a 25th of the training set"
+    )
+    flags.add_argument("--width", type=int, help="channels at first; default: 16; of airbench 64")
     flags.add_argument("--lr", type=float, default=0.1, help="highest learning rate")
     flags.add_argument("--warmup", type=float, default=0.1, help="share of the steps that warm up")
     flags.add_argument("--momentum", type=float, default=0.9)
@@ -32,6 +43,31 @@ def parser(description: str) -> argparse.ArgumentParser:
     flags.add_argument("--out", help="write the scores here (npz)")
     flags.add_argument("--json", help="write the figures here; without it they are printed")
     return flags
+
+
+def parsed(flags: argparse.ArgumentParser) -> argparse.Namespace:
+    """The flags with what follows from the network and the data."""
+    args = flags.parse_args()
+    if args.width is None:
+        args.width = 64 if args.network == "airbench" else 16
+    if args.batch is None:
+        args.batch = 128
+        if args.network == "airbench":
+            with safe_open(args.data, framework="np") as file:
+                examples = file.get_slice("train.labels").get_shape()[0]
+            args.batch = speedrun.batch_of(min(examples, args.limit or examples))
+    return args
+
+
+def padding(args: argparse.Namespace) -> int:
+    """Pixels of reflected border before a random crop."""
+    return speedrun.PAD if args.network == "airbench" else 4
+
+
+def mirrored(size: int, pad: int) -> Tensor:
+    """Which of `size` rows each row of a reflect-padded image is."""
+    position = torch.arange(-pad, size + pad).abs()
+    return torch.where(position < size, position, 2 * size - 2 - position)
 
 
 def times(args: argparse.Namespace) -> list[int]:

@@ -1,10 +1,10 @@
-"""Scores CIFAR-10 as well as plain PyTorch can on a CPU.
+"""Scores CIFAR-10 as well as plain PyTorch can on a CPU, with resnet8 or by the recipe `speedrun`.
 
 Everything is in memory and vectorised over the batch: the images lie padded and normalised in the
 training precision, a batch is one gather of crops, activations are channels-last, convolutions run
 in bf16, the optimiser is fused, and evaluation runs without batch-norm (folded into the
 convolutions). With `--processes`, replicas are shared out to single-thread processes, which is the
-faster way on a small machine.
+faster way on a small machine. Of airbench, expert_airbench.py has more.
 """
 
 import time
@@ -34,7 +34,12 @@ def arguments():
     flags.add_argument("--eval-batch", type=int, default=250)
     flags.add_argument("--compile", action="store_true", help="use torch.compile")
     flags.add_argument("--malloc", choices=("default", "tuned"), default="default")
-    args = flags.parse_args()
+    flags.add_argument(
+        "--micro-batch",
+        type=int,
+        help="images that pass at a time (airbench); default: 250, the fastest",
+    )
+    args = common.parsed(flags)
     if args.threads is None:
         args.threads = 2 if args.processes == 1 else 1
     return args
@@ -45,6 +50,7 @@ if ARGS.malloc == "tuned" and any(os.environ.get(name) != value for name, value 
     os.environ.update(TUNED_MALLOC)
     os.execv(sys.executable, [sys.executable, *sys.argv])
 
+import expert_airbench
 import numpy as np
 import torch
 from safetensors import safe_open
@@ -53,13 +59,13 @@ from torch.nn import functional as F
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 LOADED = time.perf_counter()
-PAD = 4
 
 
 class Data:
     """The images in the training precision, NHWC, normalised; those of the training set reflect-padded."""
 
     def __init__(self, args):
+        self.pad = pad = common.padding(args)
         with safe_open(args.data, framework="pt") as file:
             metadata = file.metadata()
             images = file.get_slice("train.images")[: args.limit]
@@ -74,10 +80,10 @@ class Data:
         count, self.height, self.width, self.channels = images.shape
 
         # Reflect-pad by gathering rows and columns: no detour over NCHW.
-        rows = self.mirrored(self.height)
-        columns = self.mirrored(self.width)
+        rows = common.mirrored(self.height, pad)
+        columns = common.mirrored(self.width, pad)
         self.padded = torch.empty(
-            count, self.height + 2 * PAD, self.width + 2 * PAD, self.channels, dtype=self.dtype
+            count, self.height + 2 * pad, self.width + 2 * pad, self.channels, dtype=self.dtype
         )
         for start in range(0, count, 4096):
             part = self.normalised(images[start : start + 4096])
@@ -86,14 +92,9 @@ class Data:
         # [image, top, left] is then a whole crop, in rows of contiguous pixels: a view, not a copy.
         image, row, pixel, _ = self.padded.stride()
         self.crops = self.padded.as_strided(
-            (count, 2 * PAD + 1, 2 * PAD + 1, self.height, self.width * self.channels),
+            (count, 2 * pad + 1, 2 * pad + 1, self.height, self.width * self.channels),
             (image, row, pixel, row, 1),
         )
-
-    @staticmethod
-    def mirrored(size: int) -> Tensor:
-        position = torch.arange(-PAD, size + PAD).abs()
-        return torch.where(position < size, position, 2 * size - 2 - position)
 
     def normalised(self, images: Tensor) -> Tensor:
         out = torch.empty(images.shape, dtype=self.dtype)
@@ -105,17 +106,17 @@ class Data:
     def __len__(self) -> int:
         return len(self.labels)
 
-    def augmented(self, ids: Tensor, random: torch.Generator) -> Tensor:
-        """Random crops and flips of these images: NCHW in shape, channels-last in memory."""
-        top, left = torch.randint(0, 2 * PAD + 1, (2, len(ids)), generator=random)
-        flip = torch.rand(len(ids), generator=random) < 0.5
+    def augmented(self, ids: Tensor, flip: Tensor, random: torch.Generator) -> Tensor:
+        """Random crops of these images, flipped where so marked: NCHW in shape, channels-last in memory."""
+        top, left = torch.randint(0, 2 * self.pad + 1, (2, len(ids)), generator=random)
         images = self.crops[ids, top, left]
         images = images.view(-1, self.height, self.width, self.channels)
         images[flip] = images[flip].flip(2)
         return images.permute(0, 3, 1, 2)
 
     def plain(self, part: slice) -> Tensor:
-        images = self.padded[part, PAD : PAD + self.height, PAD : PAD + self.width]
+        pad = self.pad
+        images = self.padded[part, pad : pad + self.height, pad : pad + self.width]
         return images.contiguous().permute(0, 3, 1, 2)
 
 
@@ -198,39 +199,77 @@ class Trackers:
         )
 
 
-class Job:
-    def __init__(self, args):
-        self.args = args
-        self.data = Data(args)
-        # Compiled code belongs to a module, so one of each serves every replica of a process.
-        self.network = common.ResNet8(args.width, self.data.classes)
+class ResNet8:
+    """resnet8, SGD, random flips, the test images as they are."""
+
+    def __init__(self, args, data: Data):
+        self.args, self.data = args, data
+        self.network = common.ResNet8(args.width, data.classes)
         self.network.to(memory_format=torch.channels_last)
-        self.folded = folded(self.network, self.data.dtype)
+        self.folded = folded(self.network, data.dtype)
         self.forward, self.evaluate = self.network, self.folded
         if args.compile:
             self.forward = torch.compile(self.network, dynamic=False)
             self.evaluate = torch.compile(self.folded, dynamic=False)
 
-    def replica(self, replica: int) -> dict:
-        """Train one replica, scoring on the way."""
-        args, data = self.args, self.data
-        torch.set_num_threads(args.threads)
-        torch.manual_seed(replica)
-        random = torch.Generator().manual_seed(1_000_003 * (replica + 1))
-        network = self.network
-        network.load_state_dict(common.ResNet8(args.width, data.classes).state_dict())
-        optimiser = torch.optim.SGD(
-            network.parameters(),
+    def begin(self, steps: int, random: torch.Generator) -> None:
+        args, self.steps, self.random = self.args, steps, random
+        fresh = common.ResNet8(args.width, self.data.classes)
+        self.network.load_state_dict(fresh.state_dict())
+        self.optimiser = torch.optim.SGD(
+            self.network.parameters(),
             lr=args.lr,
             momentum=args.momentum,
             weight_decay=args.weight_decay,
             nesterov=True,
             fused=True,
         )
-        (group,) = optimiser.param_groups
-        bf16 = args.precision == "bf16"
+
+    def step(self, step: int, epoch: int, ids: Tensor, labels: Tensor) -> Tensor:
+        """Logits of the minibatch before the step."""
+        args = self.args
+        self.network.train()
+        (group,) = self.optimiser.param_groups
+        group["lr"] = common.learning_rate(step, self.steps, args.lr, args.warmup)
+        flip = torch.rand(len(ids), generator=self.random) < 0.5
+        images = self.data.augmented(ids, flip, self.random)
+        with torch.autocast("cpu", torch.bfloat16, enabled=args.precision == "bf16"):
+            logits = self.forward(images)
+        loss = F.cross_entropy(logits.float(), labels)
+        self.optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        self.optimiser.step()
+        return logits
+
+    def fold(self) -> None:
+        """Bring the folded network up to date."""
+        with torch.no_grad():
+            self.folded.load_state_dict(folded(self.network, self.data.dtype).state_dict())
+
+    def tested(self, images: Tensor) -> Tensor:
+        """Logits of test images N×H×W×C."""
+        return self.evaluate(images.permute(0, 3, 1, 2))
+
+
+class Job:
+    def __init__(self, args):
+        self.args = args
+        self.data = Data(args)
+        # Compiled code belongs to a module, so one of each serves every replica of a process.
+        kind = ResNet8 if args.network == "resnet8" else expert_airbench.Airbench
+        self.training = kind(args, self.data)
+
+    def replica(self, replica: int) -> dict:
+        """Train one replica, scoring on the way."""
+        args, data, training = self.args, self.data, self.training
+        torch.set_num_threads(args.threads)
+        # The tails of GELU and of gradients are slow numbers otherwise.
+        torch.set_flush_denormal(True)
+        torch.manual_seed(replica)
+        random = torch.Generator().manual_seed(1_000_003 * (replica + 1))
         steps_per_epoch = len(data) // args.batch
         steps = args.epochs * steps_per_epoch
+        training.begin(steps, random)
         at = common.times(args)
         trackers = Trackers(len(data))
         table = torch.empty(len(at), len(common.SCORES), len(data))
@@ -243,50 +282,41 @@ class Job:
             if epoch == args.epochs:
                 break
             began = time.perf_counter()
-            network.train()
             order = torch.randperm(len(data), generator=random)
             for ids in order[: steps_per_epoch * args.batch].split(args.batch):
                 labels = data.labels[ids]
-                group["lr"] = common.learning_rate(step, steps, args.lr, args.warmup)
-                with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
-                    logits = self.forward(data.augmented(ids, random))
-                loss = F.cross_entropy(logits.float(), labels)
-                optimiser.zero_grad(set_to_none=True)
-                loss.backward()
-                optimiser.step()
+                logits = training.step(step, epoch, ids, labels)
                 trackers.update(ids, logits, labels)
                 step += 1
             seconds_train += time.perf_counter() - began
 
+        began = time.perf_counter()
+        accuracy = self.accuracy()
         return {
             "table": table.numpy(),
             "trackers": trackers.columns().numpy(),
-            "accuracy": self.accuracy(),
+            "accuracy": accuracy,
             "seconds_train": seconds_train,
+            "seconds_test": time.perf_counter() - began,
             "images_trained": steps * args.batch,
             "images_scored": len(at) * len(data),
             "peak_rss_mb": common.peak_rss_mb(),
         }
 
-    def fold(self) -> None:
-        """Bring the folded network up to date."""
-        with torch.no_grad():
-            self.folded.load_state_dict(folded(self.network, self.data.dtype).state_dict())
-
     @torch.inference_mode()
     def score(self, out: Tensor) -> None:
         data, size = self.data, self.args.eval_batch
-        self.fold()
+        self.training.fold()
         for start in range(0, len(data), size):
             part = slice(start, start + size)
-            out[:, part] = scores(self.evaluate(data.plain(part)), data.labels[part])
+            out[:, part] = scores(self.training.evaluate(data.plain(part)), data.labels[part])
 
     @torch.inference_mode()
     def accuracy(self) -> float:
         data, size = self.data, self.args.eval_batch
-        self.fold()
+        self.training.fold()
         right = sum(
-            (self.evaluate(images.permute(0, 3, 1, 2)).argmax(1) == labels).sum()
+            (self.training.tested(images).argmax(1) == labels).sum()
             for images, labels in zip(data.test.split(size), data.test_labels.split(size))
         )
         return int(right) / len(data.test_labels)

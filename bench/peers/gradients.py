@@ -58,7 +58,7 @@ def main() -> None:
     args = flags.parse_args()
     torch.set_num_threads(args.threads)
     torch.manual_seed(0)
-    width = args.width or (64 if args.network in ("resnet18", "resnet50") else 16)
+    width = args.width or (64 if args.network in ("resnet18", "resnet50", "airbench") else 16)
     network = networks.build(args.network, 3, 32, 32, 10, width)
     images = torch.randn(args.batch, 3, 32, 32)
     labels = torch.randint(10, (args.batch,))

@@ -12,6 +12,7 @@ import json
 
 import common
 import numpy as np
+import speedrun
 import torch
 import torch.nn.functional as F
 from PIL import Image
@@ -30,12 +31,16 @@ class Images(Dataset):
             self.images = file.get_slice(f"{split}.images")[:limit]
             self.labels = file.get_slice(f"{split}.labels")[:limit].astype(np.int64)
         self.transform = transform
+        self.mirrored = None
+        self.epoch = 0
 
     def __len__(self):
         return len(self.labels)
 
     def __getitem__(self, index):
         image = Image.fromarray(self.images[index])
+        if self.mirrored is not None and self.mirrored[index] != (self.epoch % 2 == 1):
+            image = image.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
         return self.transform(image), int(self.labels[index]), index
 
 
@@ -60,31 +65,90 @@ def score(network, loader):
     return {name: np.concatenate(parts) for name, parts in columns.items()}
 
 
-def accuracy(network, loader):
+def views(network, images):
+    """Mean logits of the image, of two shifted by a pixel, and of their mirror images."""
+    padded = F.pad(images, (1, 1, 1, 1), mode="reflect")
+    size = images.shape[-1]
+    total = 0
+    for offset, weight in ((0, 0.25), (1, 0.5), (2, 0.25)):
+        view = padded[:, :, offset : offset + size, offset : offset + size]
+        total = total + weight * (network(view) + network(view.flip(-1))) / 2
+    return total
+
+
+def accuracy(network, loader, logits_of):
     network.eval()
     correct = 0
     with torch.no_grad():
         for images, labels, _ in loader:
-            correct += (network(images).argmax(1) == labels).sum().item()
+            correct += (logits_of(network, images).argmax(1) == labels).sum().item()
     return correct / len(loader.dataset)
+
+
+def plain(network, images):
+    return network(images)
+
+
+class Resnet8Training:
+    def __init__(self, args, steps, loader):
+        self.network = common.ResNet8(args.width, int(loader.dataset.labels.max()) + 1)
+        self.optimizer = torch.optim.SGD(
+            self.network.parameters(),
+            lr=args.lr,
+            momentum=args.momentum,
+            weight_decay=args.weight_decay,
+            nesterov=True,
+        )
+        self.scheduler = torch.optim.lr_scheduler.LambdaLR(
+            self.optimizer,
+            lambda step: common.learning_rate(min(step, steps - 1), steps, 1.0, args.warmup),
+        )
+
+    def step(self, images, labels):
+        self.optimizer.zero_grad()
+        logits = self.network(images)
+        F.cross_entropy(logits, labels).backward()
+        self.optimizer.step()
+        self.scheduler.step()
+        return logits
+
+
+class SpeedrunTraining:
+    def __init__(self, args, steps, loader, plain_loader):
+        self.network = speedrun.fresh(args.width, int(loader.dataset.labels.max()) + 1)
+        first, count = [], 0
+        for images, _, _ in plain_loader:
+            first.append(images)
+            count += len(images)
+            if count >= speedrun.WHITENED:
+                break
+        first = torch.cat(first)[: speedrun.WHITENED]
+        self.network.whiten.weight.copy_(speedrun.whitening_filters(first))
+        self.recipe = speedrun.Recipe(args.batch, args.width)
+        self.optimizer = speedrun.Optimiser(self.network, self.recipe)
+        self.done, self.steps = 0, steps
+
+    def step(self, images, labels):
+        if self.done == self.recipe.whitening_steps(self.steps):
+            self.network.whiten.bias.requires_grad_(False)
+        logits = self.network(images)
+        speedrun.loss_of(logits, labels, len(labels)).backward()
+        self.optimizer.step(self.recipe.factor(self.done, self.steps))
+        self.done += 1
+        return logits
 
 
 def train_replica(args, replica, train_loader, score_loader, test_loader):
     torch.manual_seed(replica)
-    count = len(train_loader.dataset)
-    classes = int(train_loader.dataset.labels.max()) + 1
-    network = common.ResNet8(args.width, classes)
-    optimizer = torch.optim.SGD(
-        network.parameters(),
-        lr=args.lr,
-        momentum=args.momentum,
-        weight_decay=args.weight_decay,
-        nesterov=True,
-    )
+    images_of = train_loader.dataset
+    count = len(images_of)
     steps = args.epochs * len(train_loader)
-    scheduler = torch.optim.lr_scheduler.LambdaLR(
-        optimizer, lambda step: common.learning_rate(min(step, steps - 1), steps, 1.0, args.warmup)
-    )
+    if args.network == "airbench":
+        training = SpeedrunTraining(args, steps, train_loader, score_loader)
+        images_of.mirrored = np.random.default_rng(replica).random(count) < 0.5
+    else:
+        training = Resnet8Training(args, steps, train_loader)
+    network = training.network
 
     columns = {}
     was_correct = np.zeros(count, dtype=bool)
@@ -101,15 +165,9 @@ def train_replica(args, replica, train_loader, score_loader, test_loader):
             break
         began = time.perf_counter()
         network.train()
+        images_of.epoch = epoch
         for images, labels, ids in train_loader:
-            optimizer.zero_grad()
-            logits = network(images)
-            loss = F.cross_entropy(logits, labels)
-            loss.backward()
-            optimizer.step()
-            scheduler.step()
-
-            logits = logits.detach()
+            logits = training.step(images, labels).detach()
             ids = ids.numpy()
             one_hot = F.one_hot(labels, logits.shape[1]).bool()
             true = logits[one_hot]
@@ -134,7 +192,7 @@ def train_replica(args, replica, train_loader, score_loader, test_loader):
     columns["correctness"] = times_correct / seen
     return {
         "columns": columns,
-        "accuracy": accuracy(network, test_loader),
+        "accuracy": accuracy(network, test_loader, views if args.network == "airbench" else plain),
         "seconds_train": seconds_train,
         "images_trained": steps * args.batch,
         "images_scored": len(at) * count,
@@ -144,22 +202,19 @@ def train_replica(args, replica, train_loader, score_loader, test_loader):
 def main():
     flags = common.parser(__doc__.splitlines()[0])
     flags.add_argument("--workers", type=int, default=2, help="worker processes of a DataLoader")
-    args = flags.parse_args()
+    args = common.parsed(flags)
     if args.threads:
         torch.set_num_threads(args.threads)
 
     with safe_open(args.data, framework="np") as file:
         metadata = file.metadata()
     normalise = transforms.Normalize(json.loads(metadata["mean"]), json.loads(metadata["std"]))
-    augment = transforms.Compose(
-        [
-            transforms.RandomCrop(32, padding=4, padding_mode="reflect"),
-            transforms.RandomHorizontalFlip(),
-            transforms.ToTensor(),
-            normalise,
-        ]
-    )
-    plain = transforms.Compose([transforms.ToTensor(), normalise])
+    changes = [transforms.RandomCrop(32, padding=common.padding(args), padding_mode="reflect")]
+    if args.network == "resnet8":
+        # Those of airbench alternate: the data set has them.
+        changes.append(transforms.RandomHorizontalFlip())
+    augment = transforms.Compose([*changes, transforms.ToTensor(), normalise])
+    unchanged = transforms.Compose([transforms.ToTensor(), normalise])
     train_loader = DataLoader(
         Images(args.data, "train", augment, args.limit),
         batch_size=args.batch,
@@ -168,10 +223,10 @@ def main():
         num_workers=args.workers,
     )
     score_loader = DataLoader(
-        Images(args.data, "train", plain, args.limit), batch_size=args.batch, num_workers=args.workers
+        Images(args.data, "train", unchanged, args.limit), batch_size=args.batch, num_workers=args.workers
     )
     test_loader = DataLoader(
-        Images(args.data, "test", plain), batch_size=args.batch, num_workers=args.workers
+        Images(args.data, "test", unchanged), batch_size=args.batch, num_workers=args.workers
     )
 
     results = [
