@@ -34,7 +34,7 @@ demo: build
 	@echo
 	@echo "Spearman's rank correlation of some scores:"
 	@$(DATADIET) scores correlate scores/demo \
-		--columns input-norm@0,grand@0,grand@4,el2n@4,forgetting@4
+		--columns input-norm@0,grand@0,grand@4,el2n@4,forgetting@8
 	@echo
 	@echo "Open results/demo/report.html in a browser."
 
