@@ -39,35 +39,25 @@ Examples:
   datadiet diet --data cifar10 --tolerance 0.5   # or let it find out how much can go
   datadiet data import ./birds --name birds   # a folder of images, one folder a class";
 
+// The help of a command is the text at its arguments, short and long: a text here would replace both.
 #[derive(Subcommand)]
 enum Command {
     /// Fetch, import, list and inspect data sets.
     #[command(subcommand)]
     Data(commands::data::DataCommand),
-    /// Score every training example.
     Score(Box<commands::score::ScoreArgs>),
-    /// Take scores from logits or probabilities that any training loop wrote.
     Ingest(Box<commands::ingest::IngestArgs>),
     /// Read a table of scores: show, head, correlate, export.
     #[command(subcommand)]
     Scores(commands::scores::ScoresCommand),
-    /// Choose a subset by score, as ids or as a data set.
     Select(commands::select::SelectArgs),
-    /// Train on a subset, or on everything, and test.
     Train(Box<commands::train::TrainArgs>),
-    /// Find the smallest subset that is good enough, and check it against random and full.
     Diet(Box<commands::diet::DietArgs>),
-    /// Change labels on purpose, or bring labels from elsewhere.
     Noise(commands::noise::NoiseArgs),
-    /// List the likeliest mislabelled examples, of scores or of a data set.
     Suspects(Box<commands::suspects::SuspectsArgs>),
-    /// Run the experiments of a TOML file: prune, retrain, compare.
     Run(Box<commands::run::RunArgs>),
-    /// Measure how fast the neural tangent kernel moves on easy and on hard examples.
     Ntk(Box<commands::ntk::NtkArgs>),
-    /// Measure linear mode connectivity on easy, hard and random examples.
     Lmc(Box<commands::lmc::LmcArgs>),
-    /// Write a report of scores or experiments as one HTML file.
     Report(commands::report::ReportArgs),
     /// List, show and clean up the trainings in the store.
     #[command(subcommand)]

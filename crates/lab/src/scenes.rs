@@ -73,24 +73,14 @@ pub struct OtherNetwork {
 }
 
 impl OtherNetwork {
-    /// How it is trained in an experiment whose own network is trained so. With another recipe, the
-    /// rates that the experiment gives for its own are not taken.
+    /// How it is trained in an experiment whose own network is trained so: see
+    /// [`TrainingOptions::with_network`].
     fn options(&self, of: &TrainingOptions) -> TrainingOptions {
         let its = Recipe::of_model(&self.model);
         let own = if [its, of.recipe()].contains(&Recipe::Speedrun) { its } else { of.recipe() };
         let recipe = self.recipe.unwrap_or(own);
-        let (model, width) = (Some(self.model.clone()), self.width);
-        let mut options = TrainingOptions { model, width, recipe: Some(recipe), ..of.clone() };
-        if recipe != of.recipe() {
-            options.lr = None;
-            options.weight_decay = None;
-            options.bias_rate = None;
-            options.muon = None;
-            options.muon_momentum = None;
-            options.whitening_epochs = None;
-        }
-        options.lr = self.lr.or(options.lr);
-        options
+        let options = of.with_network(&self.model, self.width, recipe);
+        TrainingOptions { lr: self.lr.or(options.lr), ..options }
     }
 }
 
@@ -186,7 +176,8 @@ impl Common<'_> {
         let mut weights: Vec<u64> = kept.collect();
         weights.sort_unstable();
         weights.dedup();
-        let record = Recording { weights, ..scoring.recording(&training, &times)? };
+        let classes = self.dataset.classes().len();
+        let record = Recording { weights, ..scoring.recording(&training, &times, classes)? };
         let original = &self.dataset.train().labels[..training.labels.len()];
         let labels = labelling(&noisy.labels, original);
         let template = RunSpec { labels, ..training.template };

@@ -3,7 +3,7 @@
 use std::str::FromStr;
 
 use clap::Args;
-use datadiet_core::{ScoreKind, Source};
+use datadiet_core::{Kept, ScoreKind, Source, grouped};
 use datadiet_store::Recording;
 use datadiet_table::TimePoint;
 use serde::{Deserialize, Serialize};
@@ -27,7 +27,8 @@ pub struct ScoringOptions {
     /// When to score, in epochs, fractions allowed; 0 is the initialisation [default: the end].
     #[arg(long, value_delimiter = ',', value_name = "EPOCHS")]
     pub at: Vec<f64>,
-    /// Scores to take: el2n, grand, forgetting, … or `all` [default: all without a backward pass].
+    /// Scores to take: el2n, grand, forgetting, … or `all`; of more than 33 million examples times
+    /// classes, margin-of-mean and tdds only if named [default: all without a backward pass].
     #[arg(long, value_delimiter = ',')]
     pub scores: Vec<String>,
     /// When to take GraNd, which costs about a training step an example, in epochs [default: --at].
@@ -41,6 +42,9 @@ pub struct ScoringOptions {
 impl ScoringOptions {
     /// Replicas where no number is given.
     pub const REPLICAS: u32 = 4;
+
+    /// Bytes that the scores of [`Kept::OF_CLASSES`] take for each example and class in a training.
+    const BYTES_OF_CLASS: usize = 12;
 
     /// One score, once.
     pub fn one(kind: ScoreKind, at: f64, replicas: u32) -> Self {
@@ -61,7 +65,7 @@ impl ScoringOptions {
         training.times(asked)
     }
 
-    /// What every replica records at these times.
+    /// What every replica records at these times, on data of so many classes.
     ///
     /// # Errors
     /// For unknown scores, or times of gradients without a score that needs them.
@@ -69,8 +73,9 @@ impl ScoringOptions {
         &self,
         training: &Training,
         times: &[TimePoint],
+        classes: usize,
     ) -> Result<Recording, LabError> {
-        let scores = self.kinds()?;
+        let scores = self.kinds(training.labels.len(), classes)?;
         let of_gradients = scores.iter().any(|&kind| of_gradients(kind));
         ensure!(
             of_gradients || self.grand_at.is_empty(),
@@ -88,17 +93,59 @@ impl ScoringOptions {
         })
     }
 
-    fn kinds(&self) -> Result<Vec<ScoreKind>, LabError> {
-        let all = ScoreKind::ALL.iter().copied();
-        if self.scores.iter().any(|name| name == "all") {
-            return Ok(all.collect());
+    /// What to know before trainings that score so many examples of so many classes: that scores which
+    /// nobody named are left out for their memory, or how much memory those take that were named.
+    /// None where neither is so.
+    pub fn memory_note(&self, examples: usize, classes: usize) -> Option<String> {
+        if Kept::within(examples, classes).classes {
+            return None;
         }
-        if self.scores.is_empty() {
-            return Ok(all.filter(|kind| !of_gradients(*kind)).collect());
+        let asked = |kind: &&ScoreKind| {
+            self.scores.iter().any(|name| ScoreKind::from_str(name).ok() == Some(**kind))
+        };
+        let named = Kept::OF_CLASSES.iter().filter(asked);
+        let named: Vec<&str> = named.map(|kind| kind.name()).collect();
+        let data = || {
+            let (examples, classes) = (grouped(examples as u64), grouped(classes as u64));
+            format!("of {examples} examples and {classes} classes")
+        };
+        let bytes = examples.saturating_mul(classes).saturating_mul(Self::BYTES_OF_CLASS);
+        let memory =
+            format!("{:.1} GB of memory for each training that goes on", bytes as f64 / 1e9);
+        if !named.is_empty() {
+            let (takes, named) =
+                (if named.len() == 1 { "takes" } else { "take" }, named.join(" and "));
+            return Some(format!("{named} {takes} {memory}: {}", data()));
         }
+        self.of_all_kinds().then(|| {
+            let names = Kept::OF_CLASSES.map(ScoreKind::name).join(" and ");
+            format!(
+                "note: without {names}, which {} take {memory}; `datadiet score` has them if --scores \
+                 names them (a file's scores)",
+                data()
+            )
+        })
+    }
+
+    /// Whether the kinds were left to us, not named one by one.
+    fn of_all_kinds(&self) -> bool {
+        self.scores.is_empty() || self.scores.iter().any(|name| name == "all")
+    }
+
+    fn kinds(&self, examples: usize, classes: usize) -> Result<Vec<ScoreKind>, LabError> {
         let mut kinds = Vec::new();
-        for name in &self.scores {
+        for name in self.scores.iter().filter(|name| *name != "all") {
             kinds.push(ScoreKind::from_str(name)?);
+        }
+        let all = ScoreKind::ALL.iter().copied();
+        if self.of_all_kinds() {
+            let gradients = !self.scores.is_empty();
+            let of_classes = Kept::within(examples, classes).classes || Kept::of(&kinds).classes;
+            let taken = |kind: &ScoreKind| {
+                (gradients || !of_gradients(*kind))
+                    && (of_classes || !Kept::OF_CLASSES.contains(kind))
+            };
+            return Ok(all.filter(taken).collect());
         }
         // At initialisation GraNd is little more than the norm of the input (Kirsch 2023): whoever
         // looks at the one should see the other beside it.
@@ -112,4 +159,51 @@ impl ScoringOptions {
 
 fn of_gradients(kind: ScoreKind) -> bool {
     matches!(kind.source(), Source::Gradients | Source::Inputs)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn options(scores: &[&str]) -> ScoringOptions {
+        let scores = scores.iter().map(ToString::to_string).collect();
+        ScoringOptions { scores, ..ScoringOptions::default() }
+    }
+
+    /// Numbers for each example and class are kept of large data only where someone asked for them by
+    /// name, and then their memory is told.
+    #[test]
+    fn numbers_of_each_class_are_bounded_unless_named() {
+        use ScoreKind::{El2n, MarginOfMean, Tdds};
+        let imagenet = (1_281_167, 1000);
+        let of = |scores: &[&str], (examples, classes): (usize, usize)| {
+            let options = options(scores);
+            let kinds = options.kinds(examples, classes).unwrap();
+            (kinds, options.memory_note(examples, classes))
+        };
+        for scores in [&[][..], &["all"]] {
+            // All but these two, which cost 12 bytes each time.
+            let (few, note) = of(scores, (50_000, 10));
+            assert!(few.contains(&MarginOfMean) && few.contains(&Tdds) && note.is_none());
+            let (many, note) = of(scores, imagenet);
+            let without = |kind: &&ScoreKind| ![MarginOfMean, Tdds].contains(*kind);
+            assert_eq!(many, few.iter().filter(without).copied().collect::<Vec<_>>());
+            let note = note.unwrap();
+            for part in ["note: without margin-of-mean and tdds", "15.4 GB", "--scores names"] {
+                assert!(note.contains(part), "{note}");
+            }
+        }
+        let largest = Kept::MOST_NUMBERS / 1000;
+        assert!(of(&[], (largest, 1000)).1.is_none());
+        assert!(of(&[], (largest + 1, 1000)).1.is_some());
+        let (kinds, note) = of(&["tdds", "el2n"], imagenet);
+        assert!(kinds.len() == 2 && kinds.contains(&El2n) && kinds.contains(&Tdds));
+        let note = note.unwrap();
+        assert!(note.starts_with("tdds takes 15.4 GB of memory"), "{note}");
+        let (kinds, note) = of(&["all", "margin-of-mean"], imagenet);
+        assert_eq!(kinds, ScoreKind::ALL, "the memory of one is that of both");
+        assert!(note.unwrap().starts_with("margin-of-mean takes"));
+        assert_eq!(of(&["el2n"], imagenet), (vec![El2n], None));
+        assert!(options(&["all", "el2m"]).kinds(10, 10).is_err());
+    }
 }

@@ -11,7 +11,7 @@
 
 use datadiet_core::nearest;
 
-use crate::NetworkSpec;
+use crate::{Activation, NetworkSpec};
 
 /// What the engine knows how to build.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,6 +38,9 @@ pub struct Entry {
     pub default_width: u32,
     /// Smallest side of an image, in pixels, that leaves something after all strides.
     pub smallest_side: usize,
+    /// Its own nonlinearity, which the engine takes where a specification names none. A specification
+    /// that names it would be another run of the same training.
+    pub activation: Activation,
 }
 
 /// All networks.
@@ -49,7 +52,7 @@ pub const NETWORKS: [Entry; 8] = [
     entry(Architecture::ResNet50, "resnet50", 64, 8),
     entry(Architecture::SimpleCnn, "simple-cnn", 32, 8),
     entry(Architecture::Mlp, "mlp", 512, 1),
-    entry(Architecture::Airbench, "airbench", 64, 9),
+    Entry { activation: Activation::Gelu, ..entry(Architecture::Airbench, "airbench", 64, 9) },
 ];
 
 const fn entry(
@@ -58,7 +61,7 @@ const fn entry(
     default_width: u32,
     smallest_side: usize,
 ) -> Entry {
-    Entry { architecture, name, default_width, smallest_side }
+    Entry { architecture, name, default_width, smallest_side, activation: Activation::Relu }
 }
 
 /// A network that cannot be built.

@@ -15,7 +15,7 @@ use crate::output::{OutputArgs, check_writable, named_folder};
 use crate::progress::ProgressArgs;
 use result::IngestReport;
 
-/// Take scores from files of logits or probabilities that any training loop wrote.
+/// Take scores from logits or probabilities that any training loop wrote.
 ///
 /// A run is one training: a folder with one file an epoch, or one file of all epochs. Several runs
 /// are replicas: scores are means over them. Names of files say which is which: epoch_3, ep03,

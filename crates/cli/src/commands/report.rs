@@ -19,9 +19,9 @@ use crate::output::OutputArgs;
 use crate::pictures::Images;
 use crate::scores_file::{DataArgs, HardArgs, TURN};
 
-/// Write a report of scores or experiments: one HTML file that needs no network.
+/// Write a report of scores or experiments as one HTML file.
 ///
-/// Figures can be hovered and their series switched; each is also written as SVG and PNG to the
+/// The file needs no network. Figures can be hovered and their series switched; each is also written as SVG and PNG to the
 /// folder `figures` (for NAME.html `NAME-figures`) beside the report. `datadiet run` and `datadiet diet` write theirs by themselves.
 #[derive(Args)]
 #[command(after_help = "\

@@ -121,7 +121,11 @@ pub fn answer<T: Serialize>(
     let experiment = Experiment::new(question, Path::new("."), &dataset)?;
     let scene = experiment.scenes.plain();
     scene.judged()?;
-    column.map(|name| scene.check_column(name)).transpose()?;
+    if let Some(name) = column {
+        // Perhaps it is left out for its memory.
+        let why = experiment.memory_note().unwrap_or_default();
+        scene.check_column(name).with_context(|| why)?;
+    }
     let spec = &scene.scoring;
     let out = asked.out.unwrap_or_else(|| default_out(spec));
     let task = Task {
@@ -139,6 +143,7 @@ pub fn answer<T: Serialize>(
         plan: None,
     };
     carry_out(home, execution, output, &task, |execution| {
+        experiment.memory_note().iter().for_each(|note| execution.reporter.note(note));
         let Some(mut done) = experiment.run(&execution.sweep())? else { return Ok(None) };
         let scored = done.scored.remove(0).context("nothing was scored")?;
         for warning in warnings(&scored.scores) {

@@ -22,7 +22,7 @@ use crate::scores_file::HardArgs;
 use choice::ChoiceArgs;
 use export::ExportArgs;
 
-/// Choose a subset of the training examples by score.
+/// Choose a subset by score, as ids or as a data set.
 ///
 /// Examples are ordered by ascending score, ties by ascending id. `--rule hardest` keeps its hard end
 /// (the high end of EL2N, the low end of confidence), `window` a part that begins after --offset,

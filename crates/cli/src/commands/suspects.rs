@@ -7,20 +7,22 @@ use std::process::ExitCode;
 
 use anyhow::{Result, ensure};
 use clap::{Args, ValueEnum};
+use datadiet_core::Kept;
 use datadiet_lab::text::table;
-use datadiet_lab::{Recipe, TrainingOptions};
+use datadiet_lab::{Recipe, Training, TrainingOptions};
 use datadiet_pages::suspects_picture;
+use datadiet_store::Schedule;
 use datadiet_table::{ColumnDetection, ScoreTable, Suspect, Truth, TruthKind, WrongLabelCount};
 use serde::Serialize;
 
 use crate::commands::score::{self, ScoreOptions};
-use crate::execution::ExecutionArgs;
+use crate::execution::{ExecutionArgs, open};
 use crate::home::HomeArgs;
 use crate::output::OutputArgs;
 use crate::pictures::Images;
 use crate::scores_file::{DataArgs, HardArgs};
 
-/// List the likeliest mislabelled examples.
+/// List the likeliest mislabelled examples, of scores or of a data set.
 ///
 /// The hardest examples by --by first, with the class that most replicas predict, and an estimate of how
 /// many labels are wrong: a fit to AUM, confidence or loss, with an interval over examples (not over what
@@ -28,8 +30,10 @@ use crate::scores_file::{DataArgs, HardArgs};
 /// score is judged by how well it finds the wrong labels: AUROC (1/2 is chance), average precision
 /// (chance is the fraction of wrong ones) and precision at k.
 ///
-/// Without SCORES it trains first, as `datadiet score` does, on --data and by the recipe speedrun if no
-/// other recipe or model is named (one training at full width, on all cores), and says where the scores are. The same command again trains nothing.
+/// Without SCORES it trains first, as `datadiet score` does, on --data, and says where the scores are. The
+/// same command again trains nothing. The recipe is speedrun where neither --recipe nor --model is named,
+/// whatever the default at --recipe says; a speedrun, named or not, is one training on all cores if
+/// --replicas is not given.
 #[derive(Args)]
 #[command(
     args_override_self = true,
@@ -105,8 +109,13 @@ struct Answer {
 /// precision of 0.85, either alone 0.82 to 0.83.
 const BEST_OF_ONE_TRAINING: &str = "log-margin@end+margin-of-mean@end";
 
-/// Parts of a speedrun's minibatch, which threads share.
-const PARTS: usize = 4;
+/// The same where the second is left out, for the memory that it takes for each example and class.
+const BEST_OF_LARGE_DATA: &str = "log-margin@end";
+
+/// Parts of a minibatch, which threads share.
+fn parts(schedule: &Schedule) -> u32 {
+    schedule.micro_batch.map_or(1, |size| schedule.batch / size)
+}
 
 /// What a list of numbers is.
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -155,14 +164,20 @@ pub fn run(home: &HomeArgs, mut args: SuspectsArgs) -> Result<ExitCode> {
     if training.recipe.is_none() && training.model.is_none() {
         training.recipe = Some(Recipe::Speedrun);
     }
-    if training.recipe == Some(Recipe::Speedrun) {
+    if training.recipe() == Recipe::Speedrun {
+        let dataset = open(home, training)?;
+        let (template, labels) =
+            (Training::new(training, &dataset)?.template, dataset.train().labels);
         // One wide training finds more than several narrow ones of its cost; all cores share its parts.
         if args.replicas.is_none() {
             args.replicas = Some(1);
             let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
-            training.threads.get_or_insert(cores.min(PARTS) as u32);
+            training.threads.get_or_insert(parts(&template.schedule).min(cores as u32));
         }
-        args.by.get_or_insert_with(|| BEST_OF_ONE_TRAINING.to_owned());
+        let examples = training.limit.map_or(labels.len(), |limit| limit as usize);
+        let both = Kept::within(examples, dataset.classes().len()).classes;
+        let by = if both { BEST_OF_ONE_TRAINING } else { BEST_OF_LARGE_DATA };
+        args.by.get_or_insert_with(|| by.to_owned());
     }
     let (training, out) = (training.clone(), args.out.clone());
     let asked = ScoreOptions::at_the_end(training, args.replicas, out);

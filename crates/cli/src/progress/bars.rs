@@ -74,7 +74,7 @@ impl Bars {
 
     fn at(&self, name: &str, done: u64, loss: Option<f64>, doing: Option<&str>) {
         let Some(bar) = self.bars().get(name).cloned() else { return };
-        let known = self.tasks.with(name, |task| (task.reached(done), *task));
+        let known = self.tasks.with(name, |task| (task.reached(done, doing), *task));
         let Some((first, task)) = known else { return };
         if let Some(overall) = self.overall.as_ref().filter(|_| task.trains) {
             // The first step that is heard of is the first of this process.

@@ -24,10 +24,10 @@ impl Json {
     }
 
     /// How fast a task goes, if it is time to tell.
-    fn pace(&self, task: &str, done: u64, doing: bool) -> Option<Value> {
+    fn pace(&self, task: &str, done: u64, doing: Option<&str>) -> Option<Value> {
         let pace = self.tasks.with(task, |task| {
-            let first = task.reached(done);
-            if !(task.trains || first || doing || task.told.elapsed() > PAUSE) {
+            let first = task.reached(done, doing);
+            if !(task.trains || first || doing.is_some() || task.told.elapsed() > PAUSE) {
                 return None;
             }
             task.told = Instant::now();
@@ -48,7 +48,7 @@ impl Progress for Json {
                 self.tasks.start(task, *total, worker.is_some());
             }
             Event::At { task, done, doing, .. } => {
-                let Some(Value::Object(pace)) = self.pace(task, *done, doing.is_some()) else {
+                let Some(Value::Object(pace)) = self.pace(task, *done, doing.as_deref()) else {
                     return;
                 };
                 told.as_object_mut().into_iter().for_each(|told| told.extend(pace.clone()));

@@ -25,7 +25,7 @@ impl Lines {
 
     fn at(&self, name: &str, done: u64, loss: Option<f64>, doing: Option<&str>) {
         let line = self.tasks.with(name, |task| {
-            if task.reached(done) && task.trains && done > 1 {
+            if task.reached(done, doing) && task.trains && done > 1 {
                 return Some(format!("{name}: goes on from step {}", grouped(done - 1)));
             }
             if task.trains && doing.is_some() {

@@ -13,16 +13,21 @@ pub struct Task {
     pub trains: bool,
     /// When something was told of it last.
     pub told: Instant,
-    /// When it was heard of first, and what was done by then: an earlier process may have begun it.
+    /// Whether something was heard of it since it started.
+    heard: bool,
+    /// When its pace began, and what was done by then: an earlier process may have begun it.
     since: Option<(Instant, u64)>,
 }
 
 impl Task {
-    /// Notes that `done` is done; whether that is the first word of this task.
-    pub fn reached(&mut self, done: u64) -> bool {
-        let first = self.since.is_none();
-        self.since.get_or_insert((Instant::now(), done));
-        first
+    /// Notes that `done` is done, `doing` something beside if it says so; whether that is the first word
+    /// of this task. The pace of a training is that of its steps, from the first on: scoring before it
+    /// says nothing of how long they take.
+    pub fn reached(&mut self, done: u64, doing: Option<&str>) -> bool {
+        if !self.trains || doing.is_none() {
+            self.since.get_or_insert((Instant::now(), done));
+        }
+        !std::mem::replace(&mut self.heard, true)
     }
 
     /// Units a second until `done`, once there is something to go by.
@@ -46,7 +51,7 @@ pub struct Tasks(Mutex<HashMap<String, Task>>);
 impl Tasks {
     /// A task begins.
     pub fn start(&self, name: &str, total: Option<u64>, trains: bool) {
-        let task = Task { total, trains, told: Instant::now(), since: None };
+        let task = Task { total, trains, told: Instant::now(), heard: false, since: None };
         self.lock().insert(name.to_owned(), task);
     }
 
@@ -62,5 +67,38 @@ impl Tasks {
 
     fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<String, Task>> {
         self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn task(trains: bool) -> Task {
+        Task { total: Some(200), trains, told: Instant::now(), heard: false, since: None }
+    }
+
+    #[test]
+    fn the_pace_of_a_training_begins_with_its_first_step() {
+        let mut training = task(true);
+        assert!(training.reached(0, Some("scoring after step 0")));
+        assert_eq!((training.since, training.rate(0), training.left(0)), (None, None, None));
+        assert!(!training.reached(1, None), "heard of before");
+        let (since, from) = training.since.unwrap();
+        assert_eq!((from, training.rate(1)), (1, None), "one step is no pace");
+        // Ten seconds later, a pass of scores between.
+        training.since = Some((since - Duration::from_secs(10), from));
+        training.reached(100, Some("scoring after step 100"));
+        let rate = training.rate(101).unwrap();
+        assert!((9.0..=10.0).contains(&rate), "{rate} steps a second");
+        let left = training.left(101).unwrap().as_secs_f64();
+        assert!((9.9..11.1).contains(&left), "{left} s for 99 steps");
+    }
+
+    #[test]
+    fn the_pace_of_other_work_begins_with_its_first_word() {
+        let mut work = task(false);
+        assert!(work.reached(3, Some("epoch_3.npy")));
+        assert_eq!(work.since.unwrap().1, 3);
     }
 }

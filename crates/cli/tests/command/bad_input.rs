@@ -37,6 +37,7 @@ fn impossible_plans_are_refused_before_anything_is_written() {
         (&["--crop-padding", "28"], "smaller than the images"),
         (&["--until-reliability", "95"], "such as 0.95"),
         (&["--warm-up", "2"], "shorter than the training"),
+        (&["--warm-up", "0.5", "--schedule", "paper"], "give --schedule linear"),
         (
             &["--width", "0.25"],
             "such as 16, or a multiple of the network's own width, such as 0.25x",

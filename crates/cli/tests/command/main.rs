@@ -5,6 +5,7 @@ mod bad_input;
 mod data;
 mod dynamics;
 mod experiment;
+mod help;
 mod identity;
 mod ingest;
 mod no_worker;

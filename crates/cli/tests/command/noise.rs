@@ -207,3 +207,39 @@ fn suspects_are_of_scores_or_of_a_data_set() {
     assert!(found["suspects"].is_array() && found.get("scores").is_none());
     assert!(!home.path().join("store/runs").exists(), "nothing was trained");
 }
+
+/// What `suspects` of a data set are taken from follows the recipe that is resolved, whether it was named
+/// or came with the network.
+#[test]
+fn suspects_of_a_data_set_are_of_one_speedrun_or_of_four_others() {
+    let home = Home::with_sample();
+    let cores = std::thread::available_parallelism().unwrap().get();
+    let told = |options: &[&str]| {
+        let command = [&["suspects", "--data", "sample"], options].concat();
+        let text = errors(&home.command(&command).output().unwrap());
+        text.lines().next().unwrap_or_default().to_owned()
+    };
+    let speedruns: [&[&str]; 3] = [&[], &["--model", "airbench"], &["--recipe", "speedrun"]];
+    for named in speedruns {
+        // Batches of 40 pass whole: one thread.
+        let first = told(named);
+        assert!(first.contains("1 replicas of 200 steps (batch 40)"), "{named:?}: {first}");
+        assert!(first.contains(&format!("{cores} at a time")), "{named:?}: {first}");
+        for (options, parts) in [
+            (&["--batch", "1000"][..], 4),
+            (&["--batch", "1000", "--micro-batch", "500"], 2),
+            (&["--batch", "1000", "--micro-batch", "none"], 1),
+        ] {
+            let first = told(&[named, options].concat());
+            let workers = format!("· {} at a time", cores / parts.min(cores));
+            assert!(first.contains(&workers), "{named:?} {options:?}: {first}");
+        }
+    }
+    let first = told(&["--recipe", "classic"]);
+    assert!(first.contains("resnet8") && first.contains("4 replicas"), "{first}");
+    let first = told(&["--model", "airbench", "--replicas", "3"]);
+    assert!(
+        first.contains("3 replicas") && first.contains(&format!("{cores} at a time")),
+        "{first}"
+    );
+}

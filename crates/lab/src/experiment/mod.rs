@@ -86,13 +86,20 @@ impl Experiment {
         std::iter::once(scoring).chain(studies).sum()
     }
 
-    /// What it is going to train, for people: size and budgets.
+    /// What to know of the memory of its scores, if anything: see [`crate::ScoringOptions::memory_note`].
+    pub fn memory_note(&self) -> Option<String> {
+        let plain = self.scenes.plain();
+        self.options.scoring.memory_note(plain.examples(), plain.classes.len())
+    }
+
+    /// What it is going to train, for people: size, budgets and memory.
     pub fn headline(&self) -> String {
         let Size { trainings, steps } = self.size();
         let batch = self.scenes.plain().template.schedule.batch;
         let size = format!("at most {trainings} trainings, {} steps of {batch}", grouped(steps));
         let budgets = self.budgets().map(|budget| format!("\n{}", budget.text));
-        std::iter::once(size).chain(budgets).collect()
+        let memory = self.memory_note().map(|note| format!("\n{note}"));
+        std::iter::once(size).chain(budgets).chain(memory).collect()
     }
 
     /// What it is going to train, for programs.

@@ -4,7 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
-use datadiet_store::{Activation, Flip, NetworkSpec, Views, catalogue};
+use datadiet_store::{Activation, Flip, Views, catalogue};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::LabError;
@@ -139,7 +139,7 @@ impl<'de, T: FromStr + PartialEq + Default> Deserialize<'de> for OrNone<T> {
     }
 }
 
-/// The nonlinearities of [`NetworkSpec::activation`].
+/// The nonlinearities of a network.
 pub(super) const ACTIVATIONS: [(&str, Activation); 3] =
     [("relu", Activation::Relu), ("gelu", Activation::Gelu), ("silu", Activation::Silu)];
 
@@ -170,9 +170,14 @@ pub(super) fn word<T: PartialEq>(values: &[(&'static str, T)], value: &T) -> &'s
     values.iter().find(|(_, known)| known == value).expect("all values have a word").0
 }
 
-/// Whether the network has filters, which Muon is for.
-pub(super) fn has_filters(network: &NetworkSpec) -> bool {
-    network.name != "mlp"
+/// Whether the network of this name has filters, which Muon is for.
+pub(super) fn has_filters(network: &str) -> bool {
+    network != "mlp"
+}
+
+/// Whether the network of this name has a whitened layer.
+pub(super) fn has_whitening(network: &str) -> bool {
+    network == "airbench"
 }
 
 #[cfg(test)]

@@ -16,7 +16,7 @@ pub use given::{OrNone, Width};
 pub use recipe::Recipe;
 pub use words::{settings, taken};
 
-use given::has_filters;
+use given::{has_filters, has_whitening};
 use recipe::Values;
 
 pub use options::{DeviceChoice, PrecisionChoice, ScheduleKind, TrainingOptions};
@@ -182,7 +182,7 @@ pub(crate) fn steps_of(epochs: f64, per_epoch: u64) -> u64 {
 
 fn network(options: &TrainingOptions, dataset: &Dataset) -> Result<NetworkSpec, LabError> {
     let name = options.model().to_owned();
-    let own = catalogue::find(&name)?.default_width;
+    let own = catalogue::find(&name)?;
     let (recipe, its) = (options.recipe(), options.recipe().model());
     ensure!(
         recipe != Recipe::Speedrun || name == its,
@@ -190,8 +190,10 @@ fn network(options: &TrainingOptions, dataset: &Dataset) -> Result<NetworkSpec, 
          out, or take --recipe classic with what you want of it, such as --label-smoothing 0.2 \
          --flip=alternating"
     );
-    let width = options.width.map_or(Ok(own), |width| width.channels(&name))?;
-    let spec = NetworkSpec { activation: options.activation, ..NetworkSpec::new(name, width) };
+    let width = options.width.map_or(Ok(own.default_width), |width| width.channels(&name))?;
+    // Its own is not named: the same training is the same run.
+    let activation = options.activation.filter(|&activation| activation != own.activation);
+    let spec = NetworkSpec { activation, ..NetworkSpec::new(name, width) };
     spec.check(dataset.height(), dataset.width())?;
     Ok(spec)
 }
@@ -266,11 +268,19 @@ impl Resolver<'_> {
                 );
                 Ok(LearningRate::WarmUpLinear { peak: lr, warm_up })
             }
-            ScheduleKind::Paper => Ok(LearningRate::Milestones {
-                base: lr,
-                factor: 0.2,
-                milestones: [0.3, 0.6, 0.8].map(|at| (at * steps as f64).round() as u64).to_vec(),
-            }),
+            ScheduleKind::Paper => {
+                // None at all is what it has.
+                if let Some(at) = options.warm_up.filter(|&at| at != 0.0) {
+                    bail!(
+                        "--warm-up {at}: the learning rate of --schedule paper{} never rises; leave it \
+                         out, or give --schedule linear",
+                        if options.schedule.is_none() { ", the recipe's," } else { "" }
+                    );
+                }
+                let milestones = [0.3, 0.6, 0.8].map(|at| (at * steps as f64).round() as u64);
+                let milestones = milestones.to_vec();
+                Ok(LearningRate::Milestones { base: lr, factor: 0.2, milestones })
+            }
         }
     }
 
@@ -286,10 +296,7 @@ impl Resolver<'_> {
             return Ok(None);
         };
         let name = &network.name;
-        ensure!(
-            has_filters(network),
-            "--muon is for filters of convolutions, which {name} has not"
-        );
+        ensure!(has_filters(name), "--muon is for filters of convolutions, which {name} has not");
         ensure!(rate > 0.0 && rate.is_finite(), "--muon {rate} must be above 0, such as 0.24");
         let default = default.map_or(Recipe::MUON_MOMENTUM, |muon| muon.momentum);
         let momentum = options.muon_momentum.unwrap_or(default);
@@ -340,14 +347,16 @@ impl Resolver<'_> {
         Ok(Some(size).filter(|&size| size < batch))
     }
 
+    /// None where the bias trains to the end: as many steps as there are is the same training.
     fn whitening_steps(&self, network: &NetworkSpec) -> Result<Option<u64>, LabError> {
         let (steps, name) = (self.steps, &network.name);
+        let short = |whitening: &u64| *whitening < steps;
         let Some(epochs) = self.options.whitening_epochs else {
             let of_all = |part: f64| (part * steps as f64).round() as u64;
-            return Ok(self.values.whitening.map(of_all));
+            return Ok(self.values.whitening.map(of_all).filter(short));
         };
         ensure!(
-            name == Recipe::Speedrun.model(),
+            has_whitening(name),
             "--whitening-epochs is of the whitened layer of {}, which {name} has not",
             Recipe::Speedrun.model()
         );
@@ -356,7 +365,7 @@ impl Resolver<'_> {
             epochs >= 0.0 && whitening <= steps,
             "--whitening-epochs {epochs} must lie between 0 and the length of the training"
         );
-        Ok(Some(whitening))
+        Ok(Some(whitening).filter(short))
     }
 
     fn augmentation(&self, side: u32) -> Result<Augmentation, LabError> {

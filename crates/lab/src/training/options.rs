@@ -7,7 +7,7 @@ use clap::{Args, ValueEnum};
 use datadiet_store::{Activation, Flip, Views};
 use serde::{Deserialize, Serialize};
 
-use super::given::{ACTIVATIONS, FLIPS, OrNone, VIEWS, Width, one_of};
+use super::given::{ACTIVATIONS, FLIPS, OrNone, VIEWS, Width, has_filters, has_whitening, one_of};
 use super::recipe::Recipe;
 use crate::defaults_to::DefaultsTo;
 
@@ -151,6 +151,30 @@ impl TrainingOptions {
     /// Length of the schedule in epochs.
     pub fn epochs(&self) -> f64 {
         self.epochs.unwrap_or(self.recipe().epochs())
+    }
+
+    /// The same for another network by its recipe, `width` wide: without what was given for this
+    /// network's recipe, where that is another, and for layers that the other network has not.
+    #[must_use]
+    pub(crate) fn with_network(&self, model: &str, width: Option<Width>, recipe: Recipe) -> Self {
+        let mut options =
+            Self { model: Some(model.into()), width, recipe: Some(recipe), ..self.clone() };
+        let of_this_recipe = recipe == self.recipe();
+        if !of_this_recipe {
+            options.lr = None;
+            options.warm_up = None;
+            options.weight_decay = None;
+            options.bias_rate = None;
+            options.micro_batch = None;
+        }
+        if !of_this_recipe || !has_filters(model) {
+            options.muon = None;
+            options.muon_momentum = None;
+        }
+        if !of_this_recipe || !has_whitening(model) {
+            options.whitening_epochs = None;
+        }
+        options
     }
 }
 

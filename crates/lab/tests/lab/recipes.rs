@@ -162,6 +162,32 @@ fn every_value_of_a_recipe_can_be_given() {
     assert_eq!(resnet.schedule.label_smoothing, 0.2);
 }
 
+/// What a network does by itself is the same run where it is asked for.
+#[test]
+fn what_is_the_networks_own_is_the_same_run_when_named() {
+    let mlp = || TrainingOptions { model: Some("mlp".into()), ..plain() };
+    for (options, own, other) in [
+        (plain(), Activation::Relu, Activation::Gelu),
+        (mlp(), Activation::Relu, Activation::Silu),
+        (airbench(), Activation::Gelu, Activation::Relu),
+    ] {
+        let with = |activation| {
+            resolved(&TrainingOptions { activation: Some(activation), ..options.clone() })
+        };
+        assert_eq!(RunId::of(&with(own)), RunId::of(&resolved(&options)));
+        assert_eq!(with(other).network.activation, Some(other));
+    }
+    // To the end of eight epochs, and a step less.
+    for (epochs, steps) in [(8.0, None), (7.96, Some(199))] {
+        let options = TrainingOptions { whitening_epochs: Some(epochs), ..airbench() };
+        assert_eq!(resolved(&options).schedule.whitening_steps, steps);
+    }
+    // No warm-up is what milestones have.
+    let paper = || TrainingOptions { recipe: Some(Recipe::Paper), ..plain() };
+    let without = TrainingOptions { warm_up: Some(0.0), ..paper() };
+    assert_eq!(resolved(&without), resolved(&paper()));
+}
+
 #[test]
 fn what_makes_no_sense_names_the_option() {
     let bench = Bench::new();
@@ -223,6 +249,14 @@ fn what_makes_no_sense_names_the_option() {
         (
             TrainingOptions { width: Some(Width::Times(1e-4)), ..plain() },
             ["--width", "such as 0.25x"],
+        ),
+        (
+            TrainingOptions { schedule: Some(ScheduleKind::Paper), warm_up: Some(1.0), ..plain() },
+            ["--warm-up 1", "--schedule linear"],
+        ),
+        (
+            TrainingOptions { recipe: Some(Recipe::Paper), warm_up: Some(5.0), ..plain() },
+            ["--warm-up 5", "the recipe's"],
         ),
         (
             TrainingOptions { weight_decay: Some(-1.0), ..plain() },
@@ -337,6 +371,43 @@ fn other_networks_have_the_recipe_that_suits_them() {
     assert!(matches!(paper.schedule.learning_rate, LearningRate::Milestones { base: 0.3, .. }));
     let asked = scene("", "model = \"airbench\", recipe = \"classic\"");
     assert_eq!((asked.schedule.learning_rate.peak(), asked.schedule.muon), (0.3, None));
+}
+
+/// What was given for a recipe, or for layers, that the other network has not is not taken.
+#[test]
+fn other_networks_leave_what_they_cannot_take() {
+    let bench = Bench::new();
+    let scene = |own: &str, other: &str| {
+        let experiment = bench.experiment(&format!(
+            "[training]\n{own}\n[scoring]\nat = [1]\n[correlations]\ncolumns = [\"el2n@1\"]\n\
+             networks = [{{ {other} }}]"
+        ));
+        let scenes = experiment.unwrap().scenes;
+        [0, 1].map(|at| scenes.all()[at].template.schedule.clone())
+    };
+    let [own, resnet] = scene(
+        "recipe = \"speedrun\"\nbatch = 1000\nmicro-batch = 500\nwhitening-epochs = 1\nmuon = 0.1",
+        "model = \"resnet8\"",
+    );
+    assert_eq!((own.micro_batch, own.whitening_steps, own.batch), (Some(500), Some(1), 1000));
+    assert_eq!((resnet.micro_batch, resnet.whitening_steps), (None, None));
+    assert_eq!((resnet.muon, resnet.batch), (None, 1000));
+    let [_, resnet] = scene("recipe = \"speedrun\"\nmicro-batch = 20", "model = \"resnet8\"");
+    assert_eq!((resnet.micro_batch, resnet.batch), (None, 128));
+    let [own, mlp] = scene("muon = 0.1\nmuon-momentum = 0.5", "model = \"mlp\"");
+    assert_eq!((own.muon, mlp.muon), (Some(Muon { rate: 0.1, momentum: 0.5 }), None));
+    // Of the same recipe: what both have is of both.
+    let [own, resnet] = scene(
+        "recipe = \"classic\"\nmodel = \"airbench\"\nwhitening-epochs = 1\nmicro-batch = 64\n\
+         muon = 0.1\nwarm-up = 1",
+        "model = \"resnet8\", recipe = \"classic\"",
+    );
+    assert_eq!((own.whitening_steps, resnet.whitening_steps), (Some(7), None));
+    assert_eq!((resnet.micro_batch, resnet.muon), (Some(64), own.muon));
+    assert_eq!(resnet.learning_rate, own.learning_rate);
+    // The paper's milestones have no warm-up.
+    let [_, paper] = scene("warm-up = 1", "model = \"mlp\", recipe = \"paper\"");
+    assert!(matches!(paper.learning_rate, LearningRate::Milestones { .. }));
 }
 
 /// The last epoch of the recipe is a time to score at where no length is given.

@@ -114,3 +114,26 @@ fn a_diet_recommends_the_subset_that_it_tested() {
     let done = other.run(&experiment, &Fake::default());
     assert!(experiment.recommended(&other.store, &done).unwrap().is_none());
 }
+
+/// Random examples stand beside an answer with its class quota: what its classes alone are worth is no
+/// merit of the scores.
+#[test]
+fn random_examples_have_the_quota_of_the_answer() {
+    let skews = |quota: &str| {
+        let bench = Bench::new();
+        let text = format!("{SEARCH}quotas = [\"{quota}\"]\n");
+        let fake = Fake { accuracy: noisy_top, ..Fake::default() };
+        let done = bench.run(&bench.experiment(&text).unwrap(), &fake);
+        let found: SearchOutcome = done.outcome.study("tune").unwrap().unwrap();
+        assert_eq!(found.answer.quota.name(), quota);
+        assert_eq!(found.finals.random.size, found.finals.answer.size);
+        [found.finals.answer.skew, found.finals.random.skew].map(Option::unwrap)
+    };
+    for quota in ["balanced", "proportional"] {
+        let [answer, random] = skews(quota);
+        assert_eq!(answer, random, "{quota}");
+        assert!(random < 1.1, "{quota}: {random}");
+    }
+    let [_, random] = skews("none");
+    assert!(random > 1.1, "chance alone: {random}");
+}

@@ -19,7 +19,7 @@ mod promotion;
 mod verdict;
 
 use datadiet_core::{
-    Amount, Candidates, Choice, Chosen, ExampleId, Quota, Rule, Stream, grouped, permutation, rng,
+    Amount, Candidates, Choice, Chosen, ExampleId, Rule, Stream, grouped, permutation, rng,
 };
 use datadiet_store::RunSpec;
 use datadiet_table::Ranking;
@@ -117,7 +117,7 @@ pub struct RungOutcome {
 pub struct Finals {
     /// The chosen subset.
     pub answer: PointOutcome,
-    /// As many at random.
+    /// As many at random, with the class quota of the answer.
     pub random: PointOutcome,
     /// As many at random, drawn anew every epoch; none with the number of steps fixed, when that is
     /// training on everything.
@@ -372,7 +372,8 @@ impl<'a> Search<'a> {
         let random = Choice {
             rule: Rule::Random,
             amount: Amount::Count(kept.ids.len()),
-            quota: Quota::None,
+            // What its classes alone are worth is no merit of the scores.
+            quota: answer.quota,
             seed: self.plan.seed,
         };
         let all = Candidates::All(examples.len());

@@ -1,0 +1,35 @@
+//! What `-h` and `--help` say.
+
+use crate::support::Home;
+
+/// A command's help is its whole text with `--help`, its first sentence with `-h` and in the list of all.
+#[test]
+fn long_texts_are_shown_with_help_and_short_ones_with_h() {
+    let home = Home::empty();
+    let list = home.ok(&["--help"]);
+    for (command, short, long) in [
+        ("score", "Score every training example", "Finished replicas stay in the store"),
+        ("ingest", "Take scores from logits or probabilities", "A run is one training"),
+        (
+            "select",
+            "Choose a subset by score, as ids or",
+            "Examples are ordered by ascending score",
+        ),
+        ("train", "Train on a subset, or on everything", "The number of steps is fixed"),
+        ("diet", "Find the smallest subset that is good", "tries subsets"),
+        ("noise", "Change labels on purpose", "Writes a Parquet file"),
+        ("suspects", "List the likeliest mislabelled", "a speedrun, named or not, is one training"),
+        ("run", "Run the experiments of a TOML file", "Scores are taken first"),
+        ("ntk", "Measure how fast the neural tangent", "Trains replicas, scores"),
+        ("lmc", "Measure linear mode connectivity", "Trains a parent"),
+        ("report", "Write a report of scores or experiments", "Figures can be hovered"),
+    ] {
+        // Lines are wrapped somewhere.
+        let words = |text: String| text.split_whitespace().collect::<Vec<_>>().join(" ");
+        let told = words(home.ok(&[command, "--help"]));
+        assert!(told.starts_with(short) && told.contains(long), "{told}");
+        let told = words(home.ok(&[command, "-h"]));
+        assert!(told.starts_with(short) && !told.contains(long), "{told}");
+        assert!(words(list.clone()).contains(short), "{list}");
+    }
+}
