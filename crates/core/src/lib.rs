@@ -85,9 +85,9 @@ pub use selection::{
     Quota, Rule, RuleOptions, Scores, SelectionError, check_no_class_vanishes, class_shares, skew,
 };
 pub use stats::{
-    CannotTell, Detection, Interval, LabelScore, Reliability, StatsError, WrongLabels,
-    average_ranks, band, detection, mean_and_standard_error, order, percentile, reliability,
-    replicas_for, spearman, spearman_interval, top_overlap, wrong_labels,
+    CannotTell, Detection, Interval, LabelScore, Mispredicted, Reliability, StatsError,
+    WrongLabels, average_ranks, band, detection, mean_and_standard_error, order, percentile,
+    reliability, replicas_for, spearman, spearman_interval, top_overlap, wrong_labels,
 };
 pub use streams::{Stream, permutation, rng};
 pub use training_dynamics::{EpochError, TrainingDynamics};

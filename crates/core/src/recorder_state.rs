@@ -13,8 +13,8 @@ use fixedbitset::FixedBitSet;
 
 use crate::{
     Kept, ScoreError, ScoreKind, TrainingDynamics, TrajectoryRecorder, checks,
-    epoch_rows::EpochRows, fast::BatchScores, presence::Presence, row_scores::RowScores,
-    trajectory_recorder::UNKNOWN,
+    epoch_rows::EpochRows, fast::BatchScores, fast::log_margin, presence::Presence,
+    row_scores::RowScores, trajectory_recorder::UNKNOWN,
 };
 
 /// Layout of the columns; raised when it changes.
@@ -135,7 +135,11 @@ impl<F: Fn(&str) -> Option<StateColumn>> Saved<F> {
             let column = of(kind.name());
             // States had none before there was this score: of logits it is their margin.
             if *kind == ScoreKind::LogMargin && version < VERSION as u32 {
-                return Ok(logit_margin.iter().map(|&margin| margin as f32).collect());
+                let max_margin = self.f32(&of(ScoreKind::MaxMargin.name()), examples)?;
+                let rows = logit_margin.iter().zip(&true_prob).zip(max_margin);
+                return Ok(rows
+                    .map(|((&logits, &p), less)| earlier_log_margin(logits, p, less))
+                    .collect());
             }
             self.f32(&column, examples)
         });
@@ -292,6 +296,16 @@ fn epoch_state(name: &str, epoch: &EpochRows, columns: &mut Vec<(String, StateCo
     }
     add("predicted", u32s(|row| row.predicted));
     add("label", u32s(|row| row.label));
+}
+
+/// The log margin of a row of a state that has none: the margin of its logits, or, where there were
+/// none, of p_y and the largest other probability, max_{j≠y} p_j − p_y + p_y.
+fn earlier_log_margin(logit_margin: f64, true_prob: f64, max_margin: f32) -> f32 {
+    if logit_margin.is_nan() {
+        log_margin(true_prob as f32, (f64::from(max_margin) + true_prob) as f32)
+    } else {
+        logit_margin as f32
+    }
 }
 
 fn packed(set: &FixedBitSet) -> Vec<u8> {

@@ -4,10 +4,10 @@ mod common;
 
 use common::{softmax, softmax_f64};
 use datadiet_core::{
-    CannotTell, ExampleId, Kept, KernelError, LabelScore, LogitScores, Matrix, ScoreKind,
-    StatsError, Stream, TrainingDynamics, average_ranks, band, barrier, detection, forgetting_key,
-    kernel_distance, mean_and_standard_error, order, percentile, permutation, reliability,
-    replicas_for, rng, spearman, spearman_interval, top_overlap, wrong_labels,
+    CannotTell, ExampleId, Kept, KernelError, LabelScore, LogitScores, Matrix, Mispredicted,
+    ScoreKind, StatsError, Stream, TrainingDynamics, average_ranks, band, barrier, detection,
+    forgetting_key, kernel_distance, mean_and_standard_error, order, percentile, permutation,
+    reliability, replicas_for, rng, spearman, spearman_interval, top_overlap, wrong_labels,
 };
 use proptest::{collection::vec, prelude::*};
 
@@ -521,7 +521,7 @@ proptest! {
         ];
         let truth = wrong as f64 / doubts.len() as f64;
         for (score, values) in columns {
-            let found = wrong_labels(&values, score, seed).unwrap().unwrap();
+            let found = wrong_labels(&values, score, Mispredicted::OfTwoClasses, seed).unwrap().unwrap();
             prop_assert!((found.fraction - truth).abs() < 0.02, "{score:?}: {found:?}, {truth}");
             prop_assert!(found.interval.low <= found.interval.high);
             prop_assert!(found.interval.low > 0.0 && found.interval.high < 0.5);
@@ -538,10 +538,10 @@ proptest! {
         let values: Vec<f32> = doubts.iter().map(|z| -z as f32).collect();
         let order = permutation(values.len(), &mut rng(seed, 0, Stream::Order, 0));
         let shuffled: Vec<f32> = order.iter().map(|&at| values[at as usize]).collect();
-        let one = wrong_labels(&values, LabelScore::Margin, seed).unwrap().unwrap();
-        let other = wrong_labels(&shuffled, LabelScore::Margin, seed).unwrap().unwrap();
+        let one = wrong_labels(&values, LabelScore::Margin, Mispredicted::Unknown, seed).unwrap().unwrap();
+        let other = wrong_labels(&shuffled, LabelScore::Margin, Mispredicted::Unknown, seed).unwrap().unwrap();
         prop_assert_eq!((one.fraction, one.cut, one.suspects), (other.fraction, other.cut, other.suspects));
-        let again = wrong_labels(&values, LabelScore::Margin, seed).unwrap().unwrap();
+        let again = wrong_labels(&values, LabelScore::Margin, Mispredicted::Unknown, seed).unwrap().unwrap();
         prop_assert_eq!(one, again);
     }
 
@@ -549,13 +549,15 @@ proptest! {
     fn right_labels_alone_have_no_number_of_wrong_ones((doubts, wrong) in doubts()) {
         let right = &doubts[..doubts.len() - wrong];
         let values: Vec<f32> = right.iter().map(|z| -z as f32).collect();
-        prop_assert!(wrong_labels(&values, LabelScore::Margin, 0).unwrap().is_err());
+        prop_assert!(wrong_labels(&values, LabelScore::Margin, Mispredicted::Unknown, 0).unwrap().is_err());
     }
 }
 
 #[test]
 fn values_that_no_number_of_wrong_labels_can_be_told_from() {
-    let told = |values: &[f32], score| wrong_labels(values, score, 0).unwrap().unwrap_err();
+    let told = |values: &[f32], score| {
+        wrong_labels(values, score, Mispredicted::OfTwoClasses, 0).unwrap().unwrap_err()
+    };
     assert_eq!(told(&[1.0; 199], LabelScore::Margin), CannotTell::TooFew { examples: 199 });
     assert_eq!(told(&[1.0; 500], LabelScore::Margin), CannotTell::Alike);
     assert_eq!(told(&[f32::INFINITY; 500], LabelScore::Margin), CannotTell::Alike);
@@ -568,7 +570,26 @@ fn values_that_no_number_of_wrong_labels_can_be_told_from() {
         (0..500).map(|i| if i < 100 { 6.0 } else { -6.0 } + bell(i)).collect();
     assert_eq!(told(&unlearned, LabelScore::Margin), CannotTell::MostContradicted);
 
-    let error = |values: &[f32], score| wrong_labels(values, score, 0).unwrap_err().to_string();
+    // Infinite margins are not alike.
+    let mut infinite: Vec<f32> = (0..500).map(bell).collect();
+    infinite[..3].fill(f32::INFINITY);
+    let found = told(&infinite, LabelScore::Margin);
+    assert_eq!(found, CannotTell::Infinite { values: 3 });
+    assert_eq!(found.to_string(), "3 values are infinite");
+    // Nor does one in a thousand stretch the fit.
+    let mut one = vec![f32::INFINITY];
+    one.extend((0..4_000).map(|i| if i < 3_600 { 6.0 } else { -6.0 } + bell(i)));
+    assert!(wrong_labels(&one, LabelScore::Margin, Mispredicted::Unknown, 0).unwrap().is_ok());
+    // Probabilities do not say what is predicted.
+    let unsure =
+        wrong_labels(&memorised, LabelScore::Probability, Mispredicted::Unknown, 0).unwrap();
+    assert_eq!(unsure, Err(CannotTell::PredictionsUnknown));
+    let few = wrong_labels(&memorised, LabelScore::L1, Mispredicted::Known(&[true]), 0);
+    assert!(few.unwrap_err().to_string().contains("500 and 1 entries"));
+
+    let error = |values: &[f32], score| {
+        wrong_labels(values, score, Mispredicted::OfTwoClasses, 0).unwrap_err().to_string()
+    };
     assert!(error(&[0.5, f32::NAN], LabelScore::Margin).contains("entry 1 of column 0 is NaN"));
     assert!(error(&[0.5, 50.0], LabelScore::Probability).contains("not a probability in [0, 1]"));
     assert!(error(&[-1.0], LabelScore::Loss).contains("not a loss of at least 0"));

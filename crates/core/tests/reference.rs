@@ -2,9 +2,9 @@
 
 use datadiet_core::{
     Amount, Candidates, Choice, Classes, Direction, ExampleId, LabelScore, LogitScores, Matrix,
-    Quota, Rule, ScoreKind, Scores, Stream, TrainingDynamics, average_ranks, band, confident_joint,
-    detection, mean_and_standard_error, percentile, permutation, reliability, rng, spearman,
-    spearman_interval, streams::below, top_overlap, wrong_labels,
+    Mispredicted, Quota, Rule, ScoreKind, Scores, Stream, TrainingDynamics, average_ranks, band,
+    confident_joint, detection, mean_and_standard_error, percentile, permutation, reliability, rng,
+    spearman, spearman_interval, streams::below, top_overlap, wrong_labels,
 };
 use rand_chacha::rand_core::Rng;
 
@@ -328,7 +328,7 @@ fn three_groups() -> Vec<f32> {
 #[test]
 fn the_fraction_of_wrong_labels_agrees_with_scikit_learns_mixture() {
     let aum = three_groups();
-    let found = wrong_labels(&aum, LabelScore::Margin, 0).unwrap().unwrap();
+    let found = wrong_labels(&aum, LabelScore::Margin, Mispredicted::Unknown, 0).unwrap().unwrap();
     // m = {k: GaussianMixture(k, tol=1e-10, max_iter=5000, n_init=20, random_state=0, reg_covar=0,
     //         init_params="random_from_data").fit(-x[:, None].astype(float)) for k in (1, 2, 3)}
     // min(m, key=lambda k: m[k].bic(-x[:, None].astype(float)))

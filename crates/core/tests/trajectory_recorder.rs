@@ -361,6 +361,40 @@ fn states_of_the_layout_before_go_on_without_the_newer_scores() {
     assert_eq!(bits(&restored(&read)), bits(&read));
 }
 
+/// States of probabilities had no margin of logits to take for the log margin.
+#[test]
+fn log_margins_of_probabilities_are_found_in_states_of_the_layout_before() {
+    let mut recorder = TrajectoryRecorder::new(6, 3).keep_at(&[1]);
+    let probs =
+        [[0.7_f32, 0.2, 0.1], [0.2, 0.7, 0.1], [0.05, 0.15, 0.8], [1.0, 0.0, 0.0], [0.0, 1.0, 0.0]];
+    let probs = Matrix::probabilities(probs.as_flattened(), 3);
+    recorder.update(&ids(&[0, 1, 2, 3, 5]), probs, &[0, 0, 2, 0, 0]).unwrap();
+    recorder.end_epoch();
+    let state = recorder.state().into_iter().filter(|(name, _)| !name.ends_with(".log-margin"));
+    let old: Vec<(String, StateColumn)> = state
+        .map(|(name, column)| match column {
+            StateColumn::F64(shape) if name == "recorder.shape" => {
+                (name, StateColumn::F64([&[2.0], &shape[1..6]].concat()))
+            }
+            column => (name, column),
+        })
+        .collect();
+    let read = TrajectoryRecorder::from_state(|name| find(&old, name)).unwrap();
+    let margins = |recorder: &TrajectoryRecorder| {
+        let columns = recorder.columns();
+        columns.into_iter().find(|(kind, ..)| *kind == ScoreKind::LogMargin).unwrap().2
+    };
+    let (found, expected) = (margins(&read), margins(&recorder));
+    assert!((expected[0] - 3.5_f32.ln()).abs() < 1e-5 && expected[3] > 87.0, "{expected:?}");
+    for (id, (found, expected)) in found.iter().zip(&expected).enumerate() {
+        if id == 4 {
+            assert!(found.is_nan() && expected.is_nan());
+        } else {
+            assert!((found - expected).abs() < 1e-5, "{id}: {found}, {expected}");
+        }
+    }
+}
+
 /// Up to 2²⁵ examples times classes are kept; a recorder that grows beyond that drops them for good.
 #[test]
 fn numbers_of_many_examples_and_classes_are_kept_only_where_asked_for() {

@@ -46,3 +46,4 @@ mod wide;
 pub use batch::BatchScores;
 pub use element::Element;
 pub use matrix::Matrix;
+pub(crate) use probabilities::log_margin;

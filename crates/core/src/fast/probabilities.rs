@@ -48,7 +48,7 @@ fn loss(true_prob: f32) -> f32 {
 
 /// `ln p_y − ln p_j`, both read as [`loss`] reads them.
 #[inline(always)]
-fn log_margin(truth: f32, other: f32) -> f32 {
+pub(crate) fn log_margin(truth: f32, other: f32) -> f32 {
     let truth = f64::from(truth.clamp(f32::MIN_POSITIVE, 1.0));
     let other = f64::from(other.clamp(f32::MIN_POSITIVE, 1.0));
     (truth.ln() - other.ln()) as f32

@@ -25,4 +25,4 @@ pub use rank::{average_ranks, order};
 pub use reliability::{Reliability, reliability, replicas_for};
 pub use spearman::spearman;
 pub use summary::mean_and_standard_error;
-pub use wrong_labels::{CannotTell, LabelScore, WrongLabels, wrong_labels};
+pub use wrong_labels::{CannotTell, LabelScore, Mispredicted, WrongLabels, wrong_labels};

@@ -1,10 +1,11 @@
 //! Mixtures of normals in one dimension, fitted to binned values by EM.
 //!
 //! Density of k parts: `Σ_j w_j N(x; m_j, s_j²)`, every part with a deviation of its own. Values are
-//! counted in [`Binned::BINS`] bins of equal width and stand in the middle of their bin, so that a step costs
-//! the same for a thousand and for ten million examples. A deviation is at least [`LEAST_DEVIATION`] of
-//! that of all values: without that a few equal values are a part of their own, of any likelihood. Of several starts, each a cut of the sorted values into k
-//! runs, the one that ends likeliest is taken: EM finds local maxima only.
+//! counted in [`Binned::BINS`] bins of equal width and stand in the middle of their bin, so that a step
+//! costs the same for a thousand and for ten million examples. A deviation is at least [`LEAST_DEVIATION`]
+//! of that of all values: without that a few equal values are a part of their own, of any likelihood. Of
+//! several starts, each a cut of the sorted values into k runs, the one that ends likeliest is taken: EM
+//! finds local maxima only.
 //!
 //! `BIC = −2 ln L + (3 k − 1) ln n` weighs the number of parts; lower is better.
 //!
@@ -134,6 +135,16 @@ impl Mixture {
             parts = next;
         }
         Self { parts, log_likelihood }
+    }
+
+    /// How many of some values are of the last part, each counting by its posterior probability.
+    pub(crate) fn last_of(&self, values: &Binned) -> f64 {
+        let Some(last) = self.parts.last() else { return 0.0 };
+        let posterior = |x: f64| {
+            let log = last.log_density(x);
+            self.parts.iter().map(|part| (part.log_density(x) - log).exp()).sum::<f64>().recip()
+        };
+        values.filled().map(|(x, count)| count * posterior(x)).sum()
     }
 
     /// Schwarz's criterion for n values; lower is better.
