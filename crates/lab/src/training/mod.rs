@@ -81,7 +81,7 @@ impl Training {
             views: resolver.views(side)?,
             precision: precision(options),
             device: device(options),
-            threads: positive("--threads", options.threads, 1)?,
+            threads: threads(options)?,
             seed: options.seed.unwrap_or(0),
             replica: 0,
             stop_after: steps,
@@ -398,6 +398,19 @@ fn precision(options: &TrainingOptions) -> Precision {
             if fast { Precision::Bf16 } else { Precision::F32 }
         }
     }
+}
+
+/// Threads of a worker. Far more than there are cores starve the machine.
+fn threads(options: &TrainingOptions) -> Result<u32, LabError> {
+    /// So many are taken whatever the machine: the worker may run on another one.
+    const ANYWHERE: usize = 64;
+    let threads = positive("--threads", options.threads, 1)?;
+    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    ensure!(
+        threads as usize <= cores.max(ANYWHERE),
+        "--threads {threads} is far more than this machine's {cores} cores; give --threads {cores}"
+    );
+    Ok(threads)
 }
 
 fn device(options: &TrainingOptions) -> DeviceKind {
