@@ -238,9 +238,11 @@ class ScoreTable:
     def wrong_labels(self, by: str | None = None, *, hard_is: HardEnd | None = None) -> WrongLabels:
         """An estimate of how many labels are wrong, and how far down the list of suspects they go.
 
-        Three normals (easy, hard and wrong labels; fewer where fewer do as well) are fitted to AUM or to
-        the log odds of confidence or loss: of the column itself, else of the one of these that the
-        table has at the same time, else at the latest. The command ``datadiet suspects`` says the same.
+        Three normals (easy, hard and wrong labels; fewer where fewer do as well) are fitted to AUM, the log
+        margin, or the log odds of confidence or loss: of the column itself, else of the one of these that
+        the table has at the same time, else at the latest. Of more than two classes confidence and loss
+        need a column of the same time that says what is predicted (``correctness``, ``correct`` or
+        ``predicted``). The command ``datadiet suspects`` says the same.
 
         Parameters
         ----------
@@ -248,7 +250,8 @@ class ScoreTable:
             Column that suspects are listed by, as for `top`; the latest AUM if not given, else as
             there.
         hard_is
-            Which end of it is hard, as for `top`.
+            Which end of it is hard, as for `top`. Where that is not what its name says there is no
+            number.
 
         Returns
         -------

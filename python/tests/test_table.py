@@ -336,6 +336,8 @@ def test_a_known_fraction_of_wrong_labels_lies_in_its_interval(chance, fraction)
     assert listed.sum() == found.suspects
     assert wrong[listed].mean() > 0.9 and wrong[listed].sum() > 0.9 * wrong.sum()
     assert str(found).startswith("about ") and "aum@3 ≤" in str(found)
+    turned = table.wrong_labels(by="aum@3", hard_is="high")
+    assert turned.fraction is None and "begins with the easiest" in str(turned)
     by_el2n = table.wrong_labels(by="el2n@3")
     assert (by_el2n.column, by_el2n.fraction) == ("aum@3", found.fraction)
     assert by_el2n.down_to == pytest.approx(-found.down_to)

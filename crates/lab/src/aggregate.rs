@@ -18,11 +18,7 @@ pub fn aggregate(
     classes: &[String],
     per_replica: bool,
 ) -> Result<ScoreTable, LabError> {
-    let mut made = TableBuilder::default();
-    made.push("id", Column::U32((0..labels.len() as u32).collect()))?;
-    made.push("label", Column::U32(labels.to_vec()))?;
-    let class = |&label: &u32| classes[label as usize].clone();
-    made.push("class", Column::Text(labels.iter().map(class).collect()))?;
+    let mut made = examples(labels, classes)?;
     let none = || LabError::Plan("no replica completed".into());
     for time in times {
         let runs = specs.iter().map(|spec| store.run(spec).read_scores(time.step));
@@ -47,13 +43,36 @@ pub fn aggregate(
     let spec = specs.first().ok_or_else(none)?;
     let (table, card) = made.finish(None);
     let card = Card {
-        data: Some(spec.data.clone()),
-        relabelled: matches!(spec.labels, Labels::Listed(_)),
         specification: serde_json::to_value(spec).expect("a specification is plain data"),
         runs: specs.iter().map(|spec| RunId::of(spec).to_string()).collect(),
         replicas: Some(specs.len()),
         times: times.to_vec(),
-        ..card
+        ..of_data(card, spec)
     };
     Ok(ScoreTable::new(table, card))
+}
+
+/// What [`aggregate`] gives, without scores: the examples that runs of a specification will score.
+pub(crate) fn unscored(
+    spec: &RunSpec,
+    labels: &[u32],
+    classes: &[String],
+) -> Result<ScoreTable, LabError> {
+    let (table, card) = examples(labels, classes)?.finish(None);
+    Ok(ScoreTable::new(table, of_data(card, spec)))
+}
+
+fn examples(labels: &[u32], classes: &[String]) -> Result<TableBuilder, LabError> {
+    let mut made = TableBuilder::default();
+    made.push("id", Column::U32((0..labels.len() as u32).collect()))?;
+    made.push("label", Column::U32(labels.to_vec()))?;
+    let class = |&label: &u32| classes[label as usize].clone();
+    made.push("class", Column::Text(labels.iter().map(class).collect()))?;
+    Ok(made)
+}
+
+/// A card that says which data and labels a specification is of.
+fn of_data(card: Card, spec: &RunSpec) -> Card {
+    let relabelled = matches!(spec.labels, Labels::Listed(_));
+    Card { data: Some(spec.data.clone()), relabelled, ..card }
 }

@@ -6,6 +6,7 @@ use datadiet_core::{
 use datadiet_store::{RunResult, RunSpec, Store};
 use datadiet_table::{Column, Ranking, ScoreTable, Table, TimePoint, column_name};
 
+use crate::aggregate::unscored;
 use crate::refuse::{bail, ensure};
 use crate::{Failure, Job, LabError, Results, RunOutcome, Sweep, aggregate};
 
@@ -166,13 +167,30 @@ impl Scene {
     /// # Errors
     /// When it is not; the message names the nearest.
     pub fn check_column(&self, name: &str) -> Result<String, LabError> {
+        Ok(self.planned()?.ranking_name(name)?)
+    }
+
+    /// The columns of scores that will be taken, with one row of zeros: what is asked of a table can be
+    /// tried on it.
+    ///
+    /// # Errors
+    /// When two have one name.
+    pub fn planned(&self) -> Result<ScoreTable, LabError> {
         let mut planned = Table::default();
         for time in &self.times {
             for kind in self.scoring.record.scores.iter().filter(|kind| self.takes(**kind, time)) {
                 planned.push(column_name(*kind, time), Column::F32(vec![0.0]))?;
             }
         }
-        Ok(ScoreTable::of(planned)?.ranking_name(name)?)
+        Ok(ScoreTable::of(planned)?)
+    }
+
+    /// The table of scores before there are any: its examples, with their labels.
+    ///
+    /// # Errors
+    /// When there are more examples than can be numbered.
+    pub fn unscored(&self) -> Result<ScoreTable, LabError> {
+        unscored(&self.scoring, &self.labels, &self.classes)
     }
 
     fn takes(&self, kind: ScoreKind, time: &TimePoint) -> bool {

@@ -110,22 +110,23 @@ impl Ranking<'_> {
 
 /// Which end of a column is hard, by its name; none where it is not known.
 pub fn direction_of(column: &str) -> Option<Direction> {
-    if let Some(kind) = kind_of(column) {
-        return Some(kind.direction());
-    }
-    let name = column
-        .split('@')
-        .next()
-        .filter(|_| !column.contains(SUM))?
-        .to_lowercase()
-        .replace(['-', ' ', '.'], "_");
-    if let Ok(kind) = name.replace('_', "-").parse::<ScoreKind>() {
+    let (name, kind) = plain_name(column)?;
+    if let Some(kind) = kind {
         return Some(kind.direction());
     }
     if LOW_IS_HARD.contains(&name.as_str()) {
         return Some(Direction::LowerIsHarder);
     }
     HIGH_IS_HARD.contains(&name.as_str()).then_some(Direction::HigherIsHarder)
+}
+
+/// The name of a column without its time, in lower case with `_` between words, and which of our scores that
+/// is; none for several joined by `+`.
+pub(crate) fn plain_name(column: &str) -> Option<(String, Option<ScoreKind>)> {
+    let name = column.split('@').next().filter(|_| !column.contains(SUM))?;
+    let name = name.to_lowercase().replace(['-', ' ', '.'], "_");
+    let kind = name.replace('_', "-").parse().ok();
+    Some((name, kind))
 }
 
 /// Which end of a score holds the hard examples, in a word for tables.

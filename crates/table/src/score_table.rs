@@ -266,8 +266,9 @@ impl ScoreTable {
     ) -> Result<Ranking<'_>, TableError> {
         if hard.is_some() {
             return Err(TableError::Column(format!(
-                "which end is hard can be said of one column, not of {} at a time; leave it out",
-                terms.len()
+                "which end is hard can be said of one column, not of several at a time ({}); leave it out, or \
+                 name the one to rank by",
+                terms.join("+")
             )));
         }
         let rankings: Vec<Ranking<'_>> =

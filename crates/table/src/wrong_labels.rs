@@ -1,16 +1,26 @@
 //! How many labels of a table look wrong, and how far down a list of suspects they go.
 //!
-//! The estimate is [`datadiet_core::wrong_labels`] of one column: the list's own where it is AUM,
+//! The estimate is [`datadiet_core::wrong_labels`] of one column: the list's own where it is AUM, log margin,
 //! confidence, loss or L1, else the one of these that the table has at the same time, else the latest.
 //! No other column is taken: what its values say about the label is not known, or (EL2N, margins of
 //! probabilities) the estimate was far off on known noise.
+//!
+//! Confidence, loss and L1 do not say whether another class is predicted, where there are more than two. Then
+//! they are taken only with a column of the same time that does: `correctness`, `correct`, or `predicted`
+//! beside `label`.
+//!
+//! A list that begins with the easiest examples, or that is by something that says nothing of labels, has
+//! no place down to which it is worth a look.
 
 use std::cmp::Reverse;
 
-use datadiet_core::{Direction, Interval, LabelScore, ScoreKind, group_digits, wrong_labels};
+use datadiet_core::{
+    CannotTell, Direction, Interval, LabelScore, Mispredicted, ScoreKind, group_digits,
+    wrong_labels,
+};
 use serde::Serialize;
 
-use crate::ranking::{SUM, kind_of, time_of};
+use crate::ranking::{SUM, direction_of, hard_end, plain_name, time_of};
 use crate::{Ranking, ScoreTable, TableError};
 
 /// Seed of the resamples of the interval: the same table has the same interval.
@@ -29,6 +39,9 @@ const SAME_AS: [(&str, LabelScore); 10] = [
     ("target_prob", LabelScore::Probability),
     ("nll", LabelScore::Loss),
 ];
+
+/// Columns of other tools that do not depend on the label.
+const WITHOUT_LABEL: [&str; 1] = ["max_prob"];
 
 /// How many labels look wrong; `Display` says it in a sentence.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -71,25 +84,42 @@ impl ScoreTable {
     /// # Errors
     /// When the column cannot be ordered.
     pub fn wrong_labels(&self, ranking: &Ranking<'_>) -> Result<WrongLabelCount, TableError> {
+        let nothing =
+            |why| Ok(WrongLabelCount { column: None, estimate: None, cannot_tell: Some(why) });
+        if let Some(why) = not_a_list_of_suspects(ranking) {
+            return nothing(why);
+        }
         let Some((column, score)) = self.telling(ranking) else {
-            return Ok(WrongLabelCount {
-                column: None,
-                estimate: None,
-                cannot_tell: Some(format!(
-                    "{} does not tell it, and there is no AUM, confidence or loss in the table",
-                    ranking.name
-                )),
-            });
+            return nothing(format!(
+                "{} does not tell it, and there is no AUM, log margin, confidence or loss in the table",
+                ranking.name
+            ));
         };
-        let values = scored(self.columns().floats(&column)?);
+        let values = self.columns().floats(&column)?;
+        let rows: Vec<usize> = (0..values.len()).filter(|&row| !values[row].is_nan()).collect();
+        let values: Vec<f32> = rows.iter().map(|&row| values[row]).collect();
+        let known = self.mispredicted(&column, score, &rows);
+        let mispredicted = match &known {
+            Some(known) => Mispredicted::Known(known),
+            None if self.has_two_classes() => Mispredicted::OfTwoClasses,
+            None => Mispredicted::Unknown,
+        };
         let cannot = |why: String| WrongLabelCount {
             column: Some(column.clone()),
             estimate: None,
             cannot_tell: Some(why),
         };
         // Values that the score cannot have are no reason to refuse the list.
-        let found = match wrong_labels(&values, score, SEED) {
+        let found = match wrong_labels(&values, score, mispredicted, SEED) {
             Ok(Ok(found)) => found,
+            Ok(Err(why @ CannotTell::PredictionsUnknown)) => {
+                let at =
+                    column.split_once('@').map_or(String::new(), |(_, time)| format!("@{time}"));
+                return Ok(cannot(format!(
+                    "{why}; the table needs a column correctness{at}, correct{at} or predicted{at} (the \
+                     last beside label), or AUM"
+                )));
+            }
             Ok(Err(why)) => return Ok(cannot(why.to_string())),
             Err(error) => return Ok(cannot(error.to_string())),
         };
@@ -114,45 +144,113 @@ impl ScoreTable {
         Ok(WrongLabelCount { column: Some(column), estimate: Some(estimate), cannot_tell: None })
     }
 
-    /// The column that tells how many labels are wrong, and what its values are.
+    /// The column that tells how many labels are wrong, and what its values are: one whose predictions are
+    /// known goes before one where they are not.
     fn telling(&self, ranking: &Ranking<'_>) -> Option<(String, LabelScore)> {
-        let own = score_of(&ranking.name).filter(|score| score.direction() == ranking.direction);
-        if let Some(score) = own {
-            return Some((ranking.name.clone(), score));
-        }
         let order = [LabelScore::Margin, LabelScore::Probability, LabelScore::Loss, LabelScore::L1];
         let time = time_of(&ranking.name);
         let known = self.scores().into_iter().filter_map(|name| Some((name, score_of(name)?)));
         let rank = |(name, score): &(&str, LabelScore)| {
             let latest = time_of(name).unwrap_or_default();
             let place = order.iter().position(|known| known == score);
+            let one_sight =
+                plain_name(name).is_some_and(|(_, kind)| kind == Some(ScoreKind::LogMargin));
+            let other_time = time.is_some() && time_of(name) != time;
             // Times are at least 0, and of such the bits are in order.
-            (time.is_some() && time_of(name) != time, place, Reverse(latest.to_bits()))
+            let rank =
+                (*name != ranking.name, other_time, place, one_sight, Reverse(latest.to_bits()));
+            (!self.tells_predictions(name, *score), rank)
         };
         known.min_by_key(rank).map(|(name, score)| (name.to_owned(), score))
+    }
+
+    /// Whether it is known which examples are taken for another class, by a column of a score.
+    fn tells_predictions(&self, column: &str, score: LabelScore) -> bool {
+        score == LabelScore::Margin
+            || self.has_two_classes()
+            || self.mispredicted(column, score, &[]).is_some()
+    }
+
+    /// Whether the labels are of two classes.
+    fn has_two_classes(&self) -> bool {
+        let labels = self.columns().integers("label").ok();
+        labels.is_some_and(|labels| labels.iter().max() == Some(&1))
+    }
+
+    /// Which of some rows most predictions take for another class, by the column nearest to that of a
+    /// score; none where the table does not say it of all of them. A margin says it itself.
+    fn mispredicted(&self, column: &str, score: LabelScore, rows: &[usize]) -> Option<Vec<bool>> {
+        let named = |name: &str| match column.split_once('@') {
+            Some((_, time)) => format!("{name}@{time}"),
+            None => name.to_owned(),
+        };
+        let fractions = |name: &str| {
+            let right = self.columns().floats(&named(name)).ok()?;
+            // Of cartography's authors correctness is a count.
+            let is_fraction =
+                right.iter().all(|right| right.is_nan() || (0.0..=1.0).contains(right));
+            let whole = is_fraction && rows.iter().all(|&row| !right[row].is_nan());
+            whole.then(|| rows.iter().map(|&row| right[row] < 0.5).collect())
+        };
+        let predicted = || {
+            let predicted = self.columns().integers(&named("predicted")).ok()?;
+            let labels = self.columns().integers("label").ok()?;
+            Some(rows.iter().map(|&row| predicted[row] != labels[row]).collect())
+        };
+        let (over_training, at_the_time) =
+            (ScoreKind::Correctness.name(), ScoreKind::Correct.name());
+        match score {
+            LabelScore::Margin => None,
+            LabelScore::Probability => {
+                fractions(over_training).or_else(|| fractions(at_the_time)).or_else(predicted)
+            }
+            LabelScore::Loss | LabelScore::L1 => {
+                fractions(at_the_time).or_else(predicted).or_else(|| fractions(over_training))
+            }
+        }
+    }
+}
+
+/// Why a list by a ranking is not one of suspects, if that is known.
+fn not_a_list_of_suspects(ranking: &Ranking<'_>) -> Option<String> {
+    let name = &ranking.name;
+    if let Some(term) = name.split(SUM).find(|term| says_nothing_of_labels(term)) {
+        return Some(format!("{term} does not say which labels are wrong"));
+    }
+    let known = direction_of(name).filter(|known| *known != ranking.direction)?;
+    Some(format!(
+        "by its name {} values of {name} are hard, so that with the other end as the hard one the list begins \
+         with the easiest examples; if its values are turned, give the column another name",
+        hard_end(known)
+    ))
+}
+
+/// Whether a score does not depend on the label, or not on whether networks contradict it: what is always
+/// predicted wrongly varies as little as what is always predicted rightly.
+fn says_nothing_of_labels(column: &str) -> bool {
+    let of_kind = |kind| {
+        matches!(
+            kind,
+            ScoreKind::Entropy
+                | ScoreKind::InputNorm
+                | ScoreKind::Variability
+                | ScoreKind::DynUnc
+                | ScoreKind::Tdds
+        )
+    };
+    match plain_name(column) {
+        Some((_, Some(kind))) => of_kind(kind),
+        Some((name, None)) => WITHOUT_LABEL.contains(&name.as_str()),
+        None => false,
     }
 }
 
 /// What the values of a column say about the label, where its name tells.
 fn score_of(column: &str) -> Option<LabelScore> {
-    if let Some(kind) = kind_of(column) {
-        return LabelScore::of(kind);
+    match plain_name(column)? {
+        (_, Some(kind)) => LabelScore::of(kind),
+        (name, None) => SAME_AS.iter().find(|(known, _)| *known == name).map(|(_, score)| *score),
     }
-    let name = column
-        .split('@')
-        .next()
-        .filter(|_| !column.contains(SUM))?
-        .to_lowercase()
-        .replace(['-', ' ', '.'], "_");
-    if let Ok(kind) = name.replace('_', "-").parse::<ScoreKind>() {
-        return LabelScore::of(kind);
-    }
-    SAME_AS.iter().find(|(known, _)| *known == name).map(|(_, score)| *score)
-}
-
-/// The values that there are.
-fn scored(values: &[f32]) -> Vec<f32> {
-    values.iter().copied().filter(|value| !value.is_nan()).collect()
 }
 
 /// `about 4,400 labels look wrong (8.8 %, 95 % interval 8.1 to 9.6 %; fit of aum@8): the first 4,150
@@ -203,8 +301,20 @@ mod tests {
         right.chain((0..100).map(|i| -3.0 + spread(100, i))).collect()
     }
 
+    /// The same as probabilities of the label.
+    fn confidence() -> Vec<f32> {
+        aum().into_iter().map(|margin| 1.0 / (1.0 + (-margin).exp())).collect()
+    }
+
     fn table(columns: &[(&str, Vec<f32>)]) -> ScoreTable {
+        labelled(columns, &[])
+    }
+
+    fn labelled(columns: &[(&str, Vec<f32>)], whole: &[(&str, Vec<u32>)]) -> ScoreTable {
         let mut table = Table::default();
+        for (name, values) in whole {
+            table.push(*name, Column::U32(values.clone())).unwrap();
+        }
         for (name, values) in columns {
             table.push(*name, Column::F32(values.clone())).unwrap();
         }
@@ -238,20 +348,116 @@ mod tests {
     #[test]
     fn the_column_of_the_same_time_goes_before_a_better_one_of_another() {
         let confidence = vec![0.9; 1000];
-        let table = table(&[
+        let columns = [
             ("el2n@1", aum()),
             ("el2n@2", aum()),
             ("el2n@5", aum()),
+            ("el2n@6", aum()),
             ("loss@1", vec![0.5; 1000]),
             ("confidence@1", confidence.clone()),
+            ("log-margin@2", aum()),
             ("aum@2", aum()),
             ("confidence@3", confidence),
+            ("log-margin@6", aum()),
+        ];
+        let times = ["el2n@1", "el2n@2", "el2n@5", "el2n@6"];
+        let found = |table: &ScoreTable| times.map(|by| count(table, by).column.unwrap());
+        let two_classes = labelled(&columns, &[("label", [0, 1].repeat(500))]);
+        assert_eq!(found(&two_classes), ["confidence@1", "aum@2", "aum@2", "log-margin@6"]);
+        // Of more classes it is not known what is predicted where confidence is low.
+        assert_eq!(found(&table(&columns)), ["aum@2", "aum@2", "aum@2", "log-margin@6"]);
+    }
+
+    /// Networks that are sure of most labels, and unsure of many that they predict rightly all the same.
+    #[test]
+    fn unsure_is_not_wrong_where_there_are_many_classes() {
+        let logistic = |i: usize, n: usize| {
+            let u = (i as f32 + 0.5) / n as f32;
+            0.25 * (u / (1.0 - u)).ln()
+        };
+        let p = |z: f32| 1.0 / (1.0 + (-z).exp());
+        let sure = (0..3000).map(|i| p(3.0 + logistic(i, 3000)));
+        let p: Vec<f32> = sure.chain((0..2000).map(|i| p(-1.0 + logistic(i, 2000)))).collect();
+        let loss: Vec<f32> = p.iter().map(|p| -p.ln()).collect();
+        let l1: Vec<f32> = p.iter().map(|p| 2.0 * (1.0 - p)).collect();
+        let scores = [("confidence@3", p), ("loss@3", loss), ("l1@3", l1)];
+        let label: Vec<u32> = (0..5000).map(|i| i % 100).collect();
+        let other: Vec<u32> = label.iter().map(|label| (label + 1) % 100).collect();
+        let doubted = |right: &[u32], wrong: &[u32]| [&right[..3000], &wrong[3000..]].concat();
+        let fractions = |right: f32| [vec![0.9; 3000], vec![right; 2000]].concat();
+        for score in scores {
+            let by = score.0;
+            let told = |columns: &[(&str, Vec<f32>)], whole: &[(&str, Vec<u32>)]| {
+                let columns = [&[score.clone()], columns].concat();
+                let whole = [&[("label", label.clone())], whole].concat();
+                count(&labelled(&columns, &whole), by)
+            };
+            // Nothing says that another class is predicted.
+            let unknown = told(&[], &[]).to_string();
+            for word in ["from ", by, "predictions are not known", "correctness@3", "predicted@3"] {
+                assert!(unknown.contains(word), "{word}: {unknown}");
+            }
+            let other_time = told(&[("correct@2", fractions(1.0))], &[]);
+            assert_eq!(other_time.to_string(), unknown);
+            // A count of presentations is no fraction of them.
+            let counts = told(&[("correctness@3", vec![2.0; 5000])], &[]);
+            assert_eq!(counts.to_string(), unknown);
+            // The label is what is predicted.
+            let none = "there is no group of examples whose labels the networks contradict";
+            for right in [
+                told(&[], &[("predicted@3", label.clone())]),
+                told(&[("correct@3", fractions(0.75))], &[]),
+                told(&[("correctness@3", fractions(0.6))], &[]),
+            ] {
+                assert!(right.estimate.is_none() && right.to_string().contains(none), "{right}");
+            }
+            // It is not.
+            for wrong in [
+                told(&[], &[("predicted@3", doubted(&label, &other))]),
+                told(&[("correct@3", fractions(0.25))], &[]),
+                told(&[("correctness@3", fractions(0.2))], &[]),
+            ] {
+                let found = wrong.estimate.as_ref().expect("it is told");
+                assert!((found.fraction - 0.4).abs() < 0.01, "{wrong}");
+            }
+        }
+    }
+
+    #[test]
+    fn two_classes_need_no_predictions() {
+        let two = labelled(&[("confidence@1", confidence())], &[("label", [0, 1].repeat(500))]);
+        let found = count(&two, "confidence@1").estimate.expect("it is told");
+        assert_eq!(found.count, 100);
+    }
+
+    #[test]
+    fn a_list_that_begins_with_the_easiest_is_not_one_of_suspects() {
+        let values: Vec<f32> = (0..1000).map(|i| i as f32 / 1000.0).collect();
+        let table = table(&[
+            ("el2n@3", values.clone()),
+            ("mine", values.clone()),
+            ("entropy@3", values.clone()),
+            ("input-norm@0", values),
+            ("aum@3", aum()),
         ]);
-        let column = |by| count(&table, by).column.unwrap();
-        assert_eq!(
-            [column("el2n@1"), column("el2n@2"), column("el2n@5")],
-            ["confidence@1", "aum@2", "aum@2"]
-        );
+        let told = |by, hard| table.wrong_labels(&table.ranking(by, hard).unwrap()).unwrap();
+        let (low, high) = (Direction::LowerIsHarder, Direction::HigherIsHarder);
+        for (by, turned, end) in [("aum@3", high, "low"), ("el2n@3", low, "high")] {
+            let found = told(by, Some(turned));
+            assert!(found.estimate.is_none() && found.column.is_none(), "{found}");
+            let text = found.to_string();
+            assert!(text.contains(&format!("{end} values of {by} are hard")), "{text}");
+            assert!(text.contains("the easiest examples"), "{text}");
+            let right = Some(if turned == high { low } else { high });
+            assert_eq!(told(by, right), told(by, None));
+            assert!(told(by, None).estimate.is_some());
+        }
+        // Nobody knows which end of it is hard but who asks.
+        assert!(told("mine", Some(low)).estimate.is_some());
+        for by in ["entropy@3", "input-norm@0", "aum@3+entropy@3"] {
+            let text = told(by, None).to_string();
+            assert!(text.contains("does not say which labels are wrong"), "{text}");
+        }
     }
 
     #[test]
@@ -260,8 +466,8 @@ mod tests {
         let text = count(&alone, "el2n@1").to_string();
         assert_eq!(
             text,
-            "how many labels are wrong cannot be told: el2n@1 does not tell it, and there is no AUM, \
-             confidence or loss in the table"
+            "how many labels are wrong cannot be told: el2n@1 does not tell it, and there is no AUM, log \
+             margin, confidence or loss in the table"
         );
         let right: Vec<f32> = aum()[..900].to_vec();
         let text = count(&table(&[("aum@1", right)]), "aum@1").to_string();
@@ -269,9 +475,6 @@ mod tests {
             text.starts_with("how many labels are wrong cannot be told from aum@1: "),
             "{text}"
         );
-        // Someone else's column of this name that says it is turned round is not AUM.
-        let turned = alone.ranking("mine", Some(Direction::LowerIsHarder)).unwrap();
-        assert!(alone.wrong_labels(&turned).unwrap().estimate.is_none());
         let percents = count(&table(&[("confidence@1", aum())]), "confidence@1").to_string();
         assert!(percents.contains("not a probability in [0, 1]"), "{percents}");
     }

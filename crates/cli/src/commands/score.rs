@@ -11,7 +11,7 @@ use clap::Args;
 use datadiet_core::{grouped, spearman};
 use datadiet_data::Dataset;
 use datadiet_lab::{
-    DefaultsTo, Experiment, ExperimentOptions, ScoringOptions, TrainingOptions, options,
+    DefaultsTo, Experiment, ExperimentOptions, Scene, ScoringOptions, TrainingOptions, options,
 };
 use datadiet_pages::extremes_picture;
 use datadiet_store::{RunId, RunSpec};
@@ -91,7 +91,7 @@ pub fn run(home: &HomeArgs, args: ScoreArgs) -> Result<ExitCode> {
         None => args.options,
     };
     let how = (args.execution, args.output);
-    answer(home, asked, None, how, |_, report| Ok((report.text(), report)))
+    answer(home, asked, how, |_| Ok(()), |_, report| Ok((report.text(), report)))
 }
 
 impl ScoreOptions {
@@ -107,12 +107,13 @@ impl ScoreOptions {
 }
 
 /// Scores a data set, writes table and picture, and answers with what `tell` makes of their folder and
-/// the report, for people and for programs. `column` is one that must be taken.
+/// the report, for people and for programs. `check` refuses, before anything is trained, what could not be
+/// answered afterwards.
 pub fn answer<T: Serialize>(
     home: &HomeArgs,
     asked: ScoreOptions,
-    column: Option<&str>,
     (execution, output): (ExecutionArgs, OutputArgs),
+    check: impl FnOnce(&Scene) -> Result<()>,
     tell: impl FnOnce(&Path, ScoreReport) -> Result<(String, T)>,
 ) -> Result<ExitCode> {
     let start = Instant::now();
@@ -121,10 +122,10 @@ pub fn answer<T: Serialize>(
     let experiment = Experiment::new(question, Path::new("."), &dataset)?;
     let scene = experiment.scenes.plain();
     scene.judged()?;
-    if let Some(name) = column {
-        // Perhaps it is left out for its memory.
-        let why = experiment.memory_note().unwrap_or_default();
-        scene.check_column(name).with_context(|| why)?;
+    // Perhaps a column is left out for its memory.
+    match experiment.memory_note() {
+        Some(why) => check(scene).context(why)?,
+        None => check(scene)?,
     }
     let spec = &scene.scoring;
     let out = asked.out.unwrap_or_else(|| default_out(spec));

@@ -9,7 +9,7 @@ use anyhow::{Result, ensure};
 use clap::{Args, ValueEnum};
 use datadiet_core::Kept;
 use datadiet_lab::text::table;
-use datadiet_lab::{Recipe, Training, TrainingOptions};
+use datadiet_lab::{Recipe, Scene, Training, TrainingOptions};
 use datadiet_pages::suspects_picture;
 use datadiet_store::Schedule;
 use datadiet_table::{ColumnDetection, ScoreTable, Suspect, Truth, TruthKind, WrongLabelCount};
@@ -25,8 +25,8 @@ use crate::scores_file::{DataArgs, HardArgs};
 /// List the likeliest mislabelled examples, of scores or of a data set.
 ///
 /// The hardest examples by --by first, with the class that most replicas predict, and an estimate of how
-/// many labels are wrong: a fit to AUM, confidence or loss, with an interval over examples (not over what
-/// may be wrong with the fit); where the scores do not tell, that is said instead. With --truth every
+/// many labels are wrong: a fit to AUM, log margin, confidence or loss, with an interval over examples (not over
+/// what may be wrong with the fit); where the scores do not tell, that is said instead. With --truth every
 /// score is judged by how well it finds the wrong labels: AUROC (1/2 is chance), average precision
 /// (chance is the fraction of wrong ones) and precision at k.
 ///
@@ -181,12 +181,15 @@ pub fn run(home: &HomeArgs, mut args: SuspectsArgs) -> Result<ExitCode> {
     }
     let (training, out) = (training.clone(), args.out.clone());
     let asked = ScoreOptions::at_the_end(training, args.replicas, out);
-    // Not after hours of training.
-    if let Some(truth) = &args.truth {
-        ensure!(truth.is_file(), "cannot read {}: no such file", truth.display());
-    }
     let how = (args.execution, args.output);
-    score::answer(home, asked, args.by.as_deref(), how, |folder, _| {
+    // Not after hours of training.
+    let check = |scene: &Scene| {
+        let planned = scene.planned()?;
+        planned.ranking(&args.column(&planned)?, args.hard.direction())?;
+        args.truth(&scene.unscored()?)?;
+        Ok(())
+    };
+    score::answer(home, asked, how, check, |folder, _| {
         let mut answer = args.answer(home, folder, &DataArgs::NONE)?;
         answer.scores = Some(folder.to_owned());
         let text = format!("{}\n\nthe scores are in {}", answer.text(), folder.display());
@@ -195,14 +198,23 @@ pub fn run(home: &HomeArgs, mut args: SuspectsArgs) -> Result<ExitCode> {
 }
 
 impl SuspectsArgs {
+    /// The column that suspects of a table are listed by.
+    fn column(&self, scores: &ScoreTable) -> Result<String> {
+        Ok(self.by.clone().map_or_else(|| scores.default_suspicion(), Ok)?)
+    }
+
+    /// What --truth says of the examples of a table.
+    fn truth(&self, scores: &ScoreTable) -> Result<Option<Truth>> {
+        let kind = self.truth_is.map(TruthIs::kind);
+        let read = |file: &PathBuf| Truth::read(file, scores, kind);
+        Ok(self.truth.as_ref().map(read).transpose()?)
+    }
+
     /// The suspects of a table of scores, and their picture.
     fn answer(&self, home: &HomeArgs, scores: &Path, data: &DataArgs) -> Result<Answer> {
         let scores = ScoreTable::read(scores)?;
-        let by = self.by.clone().map_or_else(|| scores.default_suspicion(), Ok)?;
-        let ranking = self.hard.ranking(&scores, &by)?;
-        let kind = self.truth_is.map(TruthIs::kind);
-        let truth = self.truth.as_deref();
-        let truth = truth.map(|file| Truth::read(file, &scores, kind)).transpose()?;
+        let ranking = self.hard.ranking(&scores, &self.column(&scores)?)?;
+        let truth = self.truth(&scores)?;
         let wrong = truth.as_ref().map(|truth| truth.wrong.as_slice());
         truth.iter().flat_map(|truth| &truth.notes).for_each(|note| eprintln!("note: {note}"));
         let warnings = truth.iter().filter_map(|truth| truth.warning.clone());

@@ -164,6 +164,13 @@ fn suspects_say_how_many_labels_look_wrong() {
         text.contains("; fit of aum@4): the first ") && text.contains("down to el2n@4 ≥ 0."),
         "{text}"
     );
+    for (by, end) in [("aum@end", "high"), ("el2n@end", "low")] {
+        let turned = ["suspects", "aum.parquet", "-n", "1", "--by", by, "--hard-is", end];
+        let text = home.ok(&turned);
+        assert!(text.contains("the list begins with the easiest examples"), "{text}");
+        assert!(!text.contains("look wrong"), "{text}");
+        assert!(home.json(&turned)["wrong_labels"]["suspects"].is_null());
+    }
     home.ok(&["report", "aum.parquet", "--out", "page.html"]);
     let page = std::fs::read_to_string(home.path().join("page.html")).unwrap();
     assert!(page.contains("About 400 labels look wrong") && page.contains("over examples"));
@@ -200,6 +207,24 @@ fn suspects_are_of_scores_or_of_a_data_set() {
     for (options, words) in [(["--by", "el2m@end"], "el2n"), (["--truth", "gone.npy"], "gone.npy")]
     {
         let message = home.fails(&[&["suspects", "--data", "sample"], &options[..]].concat());
+        assert!(message.contains(words), "{message}");
+    }
+    // What could not be answered after the training is refused before it.
+    let write = |name: &str, text: &str| std::fs::write(home.path().join(name), text).unwrap();
+    write("short.csv", "true_label\n1\n2\n");
+    write("other.csv", "a,b\n1,2\n");
+    let scores = Table::read(&home.path().join("out/scores.parquet")).unwrap();
+    write("right.json", &format!("{:?}", scores.integers("label").unwrap()));
+    for (truth, words) in [
+        ("short.csv", "different data sets"),
+        ("other.csv", "Its columns are: a, b"),
+        ("right.json", "no label is wrong"),
+    ] {
+        let message = home.fails(&["suspects", "--data", "sample", "--truth", truth]);
+        assert!(message.contains(words), "{message}");
+    }
+    let message = home.fails(&["suspects", "--data", "sample", "--hard-is", "low"]);
+    for words in ["of one column", "log-margin@", "+margin-of-mean@", "name the one"] {
         assert!(message.contains(words), "{message}");
     }
     // As before there were other ways.
