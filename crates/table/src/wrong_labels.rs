@@ -412,14 +412,13 @@ mod tests {
                 assert!(right.estimate.is_none() && right.to_string().contains(none), "{right}");
             }
             // It is not.
-            for wrong in [
-                told(&[], &[("predicted@3", doubted(&label, &other))]),
-                told(&[("correct@3", fractions(0.25))], &[]),
-                told(&[("correctness@3", fractions(0.2))], &[]),
-            ] {
-                let found = wrong.estimate.as_ref().expect("it is told");
-                assert!((found.fraction - 0.4).abs() < 0.01, "{wrong}");
-            }
+            let wrong = match by {
+                "confidence@3" => told(&[("correctness@3", fractions(0.2))], &[]),
+                "loss@3" => told(&[("correct@3", fractions(0.25))], &[]),
+                _ => told(&[], &[("predicted@3", doubted(&label, &other))]),
+            };
+            let found = wrong.estimate.as_ref().expect("it is told");
+            assert!((found.fraction - 0.4).abs() < 0.01, "{wrong}");
         }
     }
 

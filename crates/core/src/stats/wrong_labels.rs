@@ -61,7 +61,7 @@ const LEAST_PROBABILITY: f64 = 1e-4;
 /// What the values of a column say about the given label y.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LabelScore {
-    /// logit_y less the largest other, as AUM: any number, below 0 where another class is predicted.
+    /// logit_y less the largest other, as AUM and log margin: any number, below 0 where another class is predicted.
     Margin,
     /// p_y in [0, 1], as cartography's confidence.
     Probability,
@@ -76,7 +76,7 @@ impl LabelScore {
     #[must_use]
     pub const fn of(kind: ScoreKind) -> Option<Self> {
         match kind {
-            ScoreKind::Aum => Some(Self::Margin),
+            ScoreKind::Aum | ScoreKind::LogMargin => Some(Self::Margin),
             ScoreKind::Confidence => Some(Self::Probability),
             ScoreKind::Loss => Some(Self::Loss),
             ScoreKind::L1 => Some(Self::L1),
