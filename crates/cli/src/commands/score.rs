@@ -123,8 +123,11 @@ pub fn answer<T: Serialize>(
     scene.judged()?;
     if let Some(name) = column {
         // Perhaps it is left out for its memory.
-        let why = experiment.memory_note().unwrap_or_default();
-        scene.check_column(name).with_context(|| why)?;
+        let checked = scene.check_column(name);
+        match experiment.memory_note() {
+            Some(note) => checked.context(note)?,
+            None => checked?,
+        };
     }
     let spec = &scene.scoring;
     let out = asked.out.unwrap_or_else(|| default_out(spec));
