@@ -248,7 +248,20 @@ impl ScoreTable {
         if self.columns.column(name).is_some() {
             return Ok(vec![name.to_owned()]);
         }
-        name.split(SUM).map(|term| self.resolved(term.trim())).collect()
+        let terms: Vec<&str> = name.split(SUM).map(str::trim).collect();
+        if terms.len() > 1 && terms.contains(&"") {
+            return Err(TableError::Column(format!(
+                "{name:?} joins columns by `+`, and one of them has no name"
+            )));
+        }
+        let terms: Vec<String> =
+            terms.into_iter().map(|term| self.resolved(term)).collect::<Result<_, _>>()?;
+        match terms.iter().enumerate().find(|(at, term)| terms[..*at].contains(term)) {
+            None => Ok(terms),
+            Some((_, twice)) => {
+                Err(TableError::Column(format!("{twice} is there twice; leave it out once")))
+            }
+        }
     }
 
     /// The name of a ranking, its times in numbers.
@@ -503,6 +516,10 @@ mod tests {
         assert!(
             table.ranking("el2n@8+aum@8", hard).unwrap_err().to_string().contains("one column")
         );
+        for (wrong, why) in [("aum@8+", "no name"), ("aum@8+aum@end", "twice")] {
+            let message = table.ranking(wrong, None).unwrap_err().to_string();
+            assert!(message.contains(why), "{message}");
+        }
         assert_eq!(crate::time_of("el2n@8+aum@8"), Some(8.0));
         assert_eq!(crate::time_of("el2n@2+aum@8"), None);
         assert_eq!(crate::kind_of("el2n@8+aum@8"), None);
