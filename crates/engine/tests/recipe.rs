@@ -9,7 +9,7 @@ use datadiet_engine::images::Images;
 use datadiet_engine::networks::{Task, build};
 use datadiet_engine::parameters::Parameters;
 use datadiet_engine::trainer::Trainer;
-use datadiet_store::{Augmentation, Flip, Lookahead, Muon, Precision, RunSpec, Schedule};
+use datadiet_store::{Augmentation, Flip, Lookahead, Precision, RunSpec, Schedule};
 use tch::Kind;
 
 const GREY: Task = Task { channels: 1, height: 28, width: 28, classes: 10 };
@@ -56,26 +56,6 @@ fn with(network: &str, change: impl FnOnce(&mut Schedule)) -> RunSpec {
 
 fn largest_difference(a: &[f32], b: &[f32]) -> f32 {
     a.iter().zip(b).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max)
-}
-
-/// So wide that libtorch would share out a sum over a layer's filters.
-#[test]
-fn the_number_of_threads_changes_no_bit_of_a_training_in_parts() {
-    for parts in [16, 24] {
-        let mut one = with("airbench", |schedule| {
-            schedule.micro_batch = Some(parts);
-            schedule.muon = Some(Muon { rate: 0.24, momentum: 0.6 });
-        });
-        one.network.width = 16;
-        let (expected, _) = trained(&one, 3, |_| ());
-        one.threads = 3;
-        let before = tch::get_num_threads();
-        tch::set_num_threads(3);
-        let (found, _) = trained(&one, 3, |_| ());
-        assert_eq!(tch::get_num_threads(), 3, "as it was");
-        tch::set_num_threads(before);
-        assert!(expected == found, "parts of {parts}");
-    }
 }
 
 #[test]

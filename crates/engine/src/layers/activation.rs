@@ -34,7 +34,7 @@ pub(crate) fn carry_back(activation: Activation, mut grad: Tensor, x: &Tensor) -
         _ => match activation {
             Activation::Relu => x.threshold_backward(&grad, 0.0),
             Activation::Gelu => x.gelu_backward(&grad, "none"),
-            Activation::Silu => grad.silu_backward(x),
+            Activation::Silu => x.silu_backward(&grad),
         },
     }
 }

@@ -131,8 +131,11 @@ fn random_examples_have_the_quota_of_the_answer() {
     };
     for quota in ["balanced", "proportional"] {
         let [answer, random] = skews(quota);
-        assert_eq!(answer, random, "{quota}");
-        assert!(random < 1.1, "{quota}: {random}");
+        // The answer begins below the hardest, so that a small class may give all that is left of it.
+        assert!((answer - random).abs() < 0.1, "{quota}: {answer} and {random}");
+        if quota == "proportional" {
+            assert!(random < 1.05, "{random}");
+        }
     }
     let [_, random] = skews("none");
     assert!(random > 1.1, "chance alone: {random}");

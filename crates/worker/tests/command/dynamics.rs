@@ -128,11 +128,13 @@ fn children_inherit_the_slow_weights_of_lookahead() {
         .iter()
         .map(|run| {
             let text = std::fs::read_to_string(run.join("result.json")).unwrap();
-            let result: Value = serde_json::from_str(&text).unwrap();
-            number(&result["test_accuracy"][0]["accuracy"])
+            serde_json::from_str::<Value>(&text).unwrap()
         })
+        // The one that scores ends before the first average: its slow weights are the initial ones.
+        .filter(|result| result["steps"] == 25)
+        .map(|result| number(&result["test_accuracy"][0]["accuracy"]))
         .collect();
-    assert_eq!(accuracies.len(), 4, "one that scores, a parent, two children");
+    assert_eq!(accuracies.len(), 3, "a parent and two children");
     assert!(
         accuracies[0] > 0.3 && accuracies.iter().all(|one| *one == accuracies[0]),
         "{accuracies:?}"
