@@ -388,7 +388,7 @@ mod tests {
         for score in scores {
             let by = score.0;
             let told = |columns: &[(&str, Vec<f32>)], whole: &[(&str, Vec<u32>)]| {
-                let columns = [&[score.clone()], columns].concat();
+                let columns = [std::slice::from_ref(&score), columns].concat();
                 let whole = [&[("label", label.clone())], whole].concat();
                 count(&labelled(&columns, &whole), by)
             };

@@ -44,6 +44,12 @@ impl Training {
     /// # Errors
     /// For options that make no sense, or do not fit the data.
     pub fn new(options: &TrainingOptions, dataset: &Dataset) -> Result<Self, LabError> {
+        let classes = dataset.classes().len();
+        ensure!(
+            classes >= 2,
+            "{} has {classes} class; to train a network it takes two at least",
+            dataset.name()
+        );
         let examples = examples(options, dataset)?;
         let recipe = options.recipe();
         let batch = positive("--batch", options.batch, recipe.batch(examples))?;
