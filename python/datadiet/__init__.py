@@ -30,9 +30,9 @@ from datadiet.scores import (
     el2n,
     entropy,
     l1,
+    log_margin,
     logit_scores,
     loss,
-    log_margin,
     max_margin,
     sum_margin,
 )

@@ -36,7 +36,17 @@ from datadiet._arrays import (
     logits_or_probs,
 )
 
-__all__ = ["correct", "el2n", "entropy", "l1", "logit_scores", "log_margin", "loss", "max_margin", "sum_margin"]
+__all__ = [
+    "correct",
+    "el2n",
+    "entropy",
+    "l1",
+    "logit_scores",
+    "log_margin",
+    "loss",
+    "max_margin",
+    "sum_margin",
+]
 
 
 def _score(name: str, logits: Any, labels: Any, probs: Any) -> Column:

@@ -3,6 +3,9 @@
 import numpy as np
 
 
+TINY = np.finfo(np.float32).tiny
+
+
 def softmax(logits):
     logits = np.asarray(logits, dtype=np.float64)
     exps = np.exp(logits - logits.max(axis=-1, keepdims=True))
@@ -27,7 +30,8 @@ def scores_of_probs(probs, labels):
         "loss": loss,
         "entropy": entropy,
         "max-margin": others.max(axis=1) - true,
-        "log-margin": np.log(true) - np.log(others.max(axis=1)),
+        # Below the normal numbers of 32 bits a probability is read as the least of them.
+        "log-margin": np.log(np.maximum(true, TINY)) - np.log(np.maximum(others.max(axis=1), TINY)),
         "sum-margin": probs.sum(axis=1) - k * true,
         "correct": (probs.argmax(axis=1) == labels).astype(float),
         "predicted": probs.argmax(axis=1),
