@@ -2,7 +2,6 @@
 
 import numpy as np
 
-
 TINY = np.finfo(np.float32).tiny
 
 
