@@ -2,6 +2,8 @@
 
 mod common;
 
+use std::sync::Mutex;
+
 use common::{images, sample, spec};
 use datadiet_core::ExampleId;
 use datadiet_engine::evaluation::to_vec;
@@ -14,6 +16,9 @@ use tch::Kind;
 
 const GREY: Task = Task { channels: 1, height: 28, width: 28, classes: 10 };
 
+/// Torch's generator is one for the process: networks are built in turn, or no seed would give the same twice.
+static GENERATOR: Mutex<()> = Mutex::new(());
+
 /// Trains so many steps and gives the trained numbers and running statistics, and what `look` sees of the
 /// trainer after each step.
 fn trained<R>(
@@ -21,6 +26,9 @@ fn trained<R>(
     steps: u64,
     mut look: impl FnMut(&Trainer<'_>) -> R,
 ) -> (Vec<f32>, Vec<R>) {
+    // Tests run beside each other, and libtorch's number of threads, which changes the last bits, is one for
+    // all: a training in parts sets it for a while.
+    tch::set_num_threads(1);
     let raw = sample();
     let images = images(&raw, Kind::Float);
     let examples: Vec<ExampleId> = (0..raw.train.labels.len() as u32).map(ExampleId).collect();
@@ -40,7 +48,9 @@ fn trainer<'a>(
     labels: &'a [u32],
     examples: &'a [ExampleId],
 ) -> Trainer<'a> {
+    let turn = GENERATOR.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
     let (network, parameters) = build(&spec.network, GREY, 3).unwrap();
+    drop(turn);
     Trainer::new(network, parameters, spec, images, labels, examples)
 }
 
