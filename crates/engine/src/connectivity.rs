@@ -71,24 +71,16 @@ fn renew_statistics(network: &Network, parameters: &Parameters, pass: Pass<'_>, 
     let weights = Weights { parameters, working: &working };
     // Incomplete batches are dropped, as in training.
     let batches: Vec<&[ExampleId]> = ids.chunks_exact(BATCH.min(ids.len())).collect();
-    let mut sums: Vec<Tensor> = parameters.buffers().iter().map(Tensor::zeros_like).collect();
+    let mut sums: Vec<Tensor> = parameters.statistics().map(|(of, _)| of.zeros_like()).collect();
     for ids in &batches {
         // From nothing, a step of the running statistics is a known part of the batch's own.
-        for (buffer, momentum) in parameters.buffers().iter().zip(parameters.momenta()) {
-            if momentum.is_some() {
-                drop(buffer.shallow_clone().zero_());
-            }
-        }
+        parameters.statistics().for_each(|(of, _)| drop(of.shallow_clone().zero_()));
         drop(network.forward(&weights, &pass.images.select(&indices(ids)), Mode::Train));
-        for (sum, buffer) in sums.iter_mut().zip(parameters.buffers()) {
-            *sum += buffer;
+        for (sum, (statistic, _)) in sums.iter_mut().zip(parameters.statistics()) {
+            *sum += statistic;
         }
     }
-    for (buffer, (sum, momentum)) in
-        parameters.buffers().iter().zip(sums.iter().zip(parameters.momenta()))
-    {
-        if let Some(momentum) = momentum {
-            buffer.shallow_clone().copy_(&(sum / (momentum * batches.len() as f64)));
-        }
+    for ((statistic, momentum), sum) in parameters.statistics().zip(&sums) {
+        statistic.shallow_clone().copy_(&(sum / (momentum * batches.len() as f64)));
     }
 }

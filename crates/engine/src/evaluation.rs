@@ -86,9 +86,8 @@ pub(crate) fn logit_scores(
     pass: Pass<'_>,
     views: Views,
 ) -> Result<LogitScores, EngineError> {
-    let parameters = trainer.evaluated();
-    let working = parameters.working_copy(trainer.kind());
-    let weights = Weights { parameters, working: &working };
+    let working = trainer.working_copy();
+    let weights = trainer.weights(&working);
     let mut scores = LogitScores::default();
     pass.visit(BATCH, |images, labels| {
         let logits = viewed_logits(&trainer.network, &weights, images, views);
@@ -133,9 +132,8 @@ pub(crate) fn accuracy_of(
     pass: Pass<'_>,
     ids: &[ExampleId],
 ) -> Result<f64, EngineError> {
-    let parameters = trainer.evaluated();
-    let working = parameters.working_copy(trainer.kind());
-    let weights = Weights { parameters, working: &working };
+    let working = trainer.working_copy();
+    let weights = trainer.weights(&working);
     Ok(mean(
         &logit_scores_of(&trainer.network, &weights, pass, ids, trainer.views())?
             [ScoreKind::Correct],
@@ -170,9 +168,8 @@ pub fn gradient_norms(
     pass: Pass<'_>,
     memory: usize,
 ) -> Result<ExampleNorms, EngineError> {
-    let parameters = trainer.evaluated();
-    let working = parameters.working_copy(trainer.kind());
-    let weights = Weights { parameters, working: &working };
+    let working = trainer.working_copy();
+    let weights = trainer.weights(&working);
     let example = bytes_of_an_example(&trainer.network, &weights, &pass.images.range(0, 1));
     let batching = Batching::within(memory, example)?;
     let mut norms = ExampleNorms::default();
@@ -191,9 +188,8 @@ pub fn last_layer_gradient_norms(
     trainer: &Trainer<'_>,
     pass: Pass<'_>,
 ) -> Result<Vec<f64>, EngineError> {
-    let parameters = trainer.evaluated();
-    let working = parameters.working_copy(trainer.kind());
-    let weights = Weights { parameters, working: &working };
+    let working = trainer.working_copy();
+    let weights = trainer.weights(&working);
     let mut norms = Vec::new();
     pass.visit(BATCH, |images, labels| {
         norms.extend(last_layer_norms(&trainer.network, &weights, images, labels));

@@ -43,11 +43,12 @@ pub(crate) fn pass(
         let first = terms.next().expect("a minibatch has parts");
         terms.fold(first, |sum, term| sum + term)
     };
-    for (at, momentum) in parameters.momenta().iter().enumerate() {
-        if momentum.is_some() {
-            let moved = mean(&|(parameters, ..)| parameters.buffers()[at].shallow_clone());
-            parameters.buffers()[at].shallow_clone().copy_(&moved);
-        }
+    for (at, (statistic, _)) in parameters.statistics().enumerate() {
+        let of = |parameters: &Parameters| {
+            parameters.statistics().nth(at).map(|(of, _)| of.shallow_clone())
+        };
+        let moved = mean(&|(parameters, ..)| of(parameters).expect("parts are of one network"));
+        statistic.shallow_clone().copy_(&moved);
     }
     let gradient = |at: usize| {
         let trained = passed[0].1.gradients[at].is_some();

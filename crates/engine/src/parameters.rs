@@ -62,9 +62,10 @@ impl Parameters {
         &self.buffers
     }
 
-    /// Of each buffer that is a running statistic, the weight of the newest batch.
-    pub(crate) fn momenta(&self) -> &[Option<f64>] {
-        &self.momenta
+    /// The running statistics, each with the weight of the newest batch in it.
+    pub(crate) fn statistics(&self) -> impl Iterator<Item = (&Tensor, f64)> {
+        let buffers = self.buffers.iter().zip(&self.momenta);
+        buffers.filter_map(|(buffer, momentum)| Some((buffer, (*momentum)?)))
     }
 
     /// The same trained parameters, shared, with buffers of its own.
@@ -118,9 +119,7 @@ impl Parameters {
 
     /// What training moves.
     fn moving(&self) -> impl Iterator<Item = &Tensor> {
-        let statistics = self.buffers.iter().zip(&self.momenta);
-        let statistics = statistics.filter(|(_, momentum)| momentum.is_some());
-        self.values.iter().chain(statistics.map(|(buffer, _)| buffer))
+        self.values.iter().chain(self.statistics().map(|(statistic, _)| statistic))
     }
 
     /// Moves everything to `device`.

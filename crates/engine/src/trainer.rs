@@ -127,6 +127,16 @@ impl<'a> Trainer<'a> {
         self.slow.as_ref().unwrap_or(&self.parameters)
     }
 
+    /// [`Trainer::evaluated`] as a pass computes with them.
+    pub(crate) fn working_copy(&self) -> Vec<Tensor> {
+        self.evaluated().working_copy(self.kind())
+    }
+
+    /// The same with their working copy.
+    pub(crate) fn weights<'w>(&'w self, working: &'w [Tensor]) -> Weights<'w> {
+        Weights { parameters: self.evaluated(), working }
+    }
+
     /// What the network is shown of an image when it is tested.
     pub(crate) fn views(&self) -> Views {
         self.spec.views

@@ -31,12 +31,6 @@ impl<E> Gate<'_, E> {
             Gate::At(activation, places) => Gate::At(*activation, &places[part]),
         }
     }
-
-    /// Whether [`grad_sums`] replaces the gradient by the one that it carried back: where the shortcut of a
-    /// residual block needs it too, or the slope takes long to compute again.
-    pub(crate) fn is_kept(&self) -> bool {
-        !matches!(self, Gate::Open | Gate::Recompute(Activation::Relu))
-    }
 }
 
 /// Sums over rows that the backward pass needs.
@@ -50,8 +44,9 @@ pub(crate) struct GradSums {
 
 /// The sums of the backward pass, `(Σ g, Σ g·x̂)`.
 ///
-/// Where [`Gate::is_kept`], `grad` is replaced by the carried-back gradient `g` on the way; otherwise it
-/// is left as it was.
+/// `grad` is replaced by the carried-back gradient `g` on the way, since the shortcut of a residual block
+/// needs it too, or the slope takes long to compute again. It is left as it was where there is no activation,
+/// and with [`Gate::Recompute`] of a ReLU, which [`grad_input`] carries back.
 pub(crate) fn grad_sums<E: Element>(
     grad: &mut [E],
     z: &[E],

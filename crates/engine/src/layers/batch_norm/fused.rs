@@ -124,7 +124,7 @@ impl BatchNorm {
                 kernel::grad_sums(grad, z, affine, mean, inv_std, gate)
             })
             .collect();
-        let relu = matches!(gate, Gate::Recompute(_)) && !gate.is_kept();
+        let relu = matches!(gate, Gate::Recompute(Activation::Relu));
         let map = match saved.mode {
             Mode::Train => {
                 InputGradient::new(&sums[0], &affine.scale, mean, inv_std, z.len() / mean.len())
