@@ -21,5 +21,4 @@ fn main() {
         .compile("datadiet_aten");
     let lib = lib.canonicalize().unwrap_or(lib);
     println!("cargo:rustc-link-arg=-Wl,-rpath,{}", lib.display());
-    println!("cargo:rustc-env=DATADIET_LIBTORCH={}", lib.display());
 }

@@ -1,11 +1,11 @@
 //! Carrying out trainings: where the store is, which workers train, who hears about it.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 use clap::Args;
 use datadiet_data::Dataset;
 use datadiet_lab::{Failure, Resources, Sweep, TrainingOptions, WorkerProcess, taken};
@@ -17,6 +17,7 @@ use crate::home::HomeArgs;
 use crate::interrupt::{self, EXIT_INTERRUPTED, STOP};
 use crate::output::{OutputArgs, check_writable};
 use crate::progress::{Drawer, ProgressArgs, Work};
+use crate::worker::Worker;
 
 /// Options of commands that train.
 #[derive(Args, Clone, Copy)]
@@ -29,31 +30,6 @@ pub struct ExecutionArgs {
     checkpoint_every: f64,
     #[command(flatten)]
     progress: ProgressArgs,
-}
-
-/// Where the program that trains is: where DATADIET_WORKER says, else beside this one.
-///
-/// # Errors
-/// When it is not there, with how to get it.
-pub fn worker() -> Result<PathBuf> {
-    if let Some(named) = std::env::var_os("DATADIET_WORKER").filter(|named| !named.is_empty()) {
-        let program = std::path::absolute(&named)?;
-        ensure!(
-            program.is_file(),
-            "DATADIET_WORKER says {}, but no such file is there: name the program datadiet-worker",
-            program.display()
-        );
-        return Ok(program);
-    }
-    let this = std::env::current_exe().context("cannot find this program's own file")?;
-    let program = this.with_file_name(format!("datadiet-worker{}", std::env::consts::EXE_SUFFIX));
-    ensure!(
-        program.is_file(),
-        "training needs {}, which is not there: `make build` in a clone of datadiet makes it, or \
-         set DATADIET_WORKER to where you have it",
-        program.display()
-    );
-    Ok(program)
 }
 
 /// What is needed to carry out trainings.
@@ -158,8 +134,11 @@ impl Execution {
     ) -> Result<Self> {
         let store = home.store()?;
         let Resources { workers, memory, gpus } = resources;
+        let found = Worker::find()?;
+        found.check()?;
         let worker = WorkerProcess {
-            program: worker()?,
+            libraries: found.libraries(),
+            program: found.program,
             data_home: home.data()?.path().to_owned(),
             threads: task.template.threads,
             memory,

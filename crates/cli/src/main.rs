@@ -8,6 +8,8 @@ mod output;
 mod pictures;
 mod progress;
 mod scores_file;
+mod torch;
+mod worker;
 
 use std::process::ExitCode;
 
@@ -62,6 +64,7 @@ enum Command {
     /// List, show and clean up the trainings in the store.
     #[command(subcommand)]
     Runs(commands::runs::RunsCommand),
+    Setup(commands::setup::SetupArgs),
 }
 
 impl Command {
@@ -91,7 +94,7 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     datadiet_core::isa::limit()?;
     if cli.command.trains() {
         // Before anything else is done: not after minutes of reading.
-        execution::worker()?;
+        worker::Worker::find()?;
     }
     match cli.command {
         Command::Data(command) => commands::data::run(&cli.home, command),
@@ -108,5 +111,6 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Lmc(args) => commands::lmc::run(&cli.home, *args),
         Command::Report(args) => commands::report::run(&cli.home, args),
         Command::Runs(command) => commands::runs::run(&cli.home, command),
+        Command::Setup(args) => commands::setup::run(&args),
     }
 }

@@ -22,7 +22,7 @@ fn cuda(gpu: usize) -> Result<Device, EngineError> {
     }
     Err(EngineError::Unsuitable(format!(
         "there is no GPU {gpu} here ({found} found); use --device cpu, or check `nvidia-smi` and \
-         run scripts/setup-torch again on the machine with the GPU"
+         run `datadiet setup --cuda` on the machine with the GPU"
     )))
 }
 
@@ -39,15 +39,15 @@ fn load_cuda_library() -> Result<(), EngineError> {
     const RTLD_GLOBAL: c_int = 0x100;
     // SAFETY: a C string in, a handle or null out; the message is copied before another call.
     let message = unsafe {
-        let name = concat!(env!("DATADIET_LIBTORCH"), "/libtorch_cuda.so\0");
-        if !dlopen(name.as_ptr().cast(), RTLD_NOW | RTLD_GLOBAL).is_null() {
+        // Found where the program's other libraries of PyTorch were.
+        if !dlopen(c"libtorch_cuda.so".as_ptr(), RTLD_NOW | RTLD_GLOBAL).is_null() {
             return Ok(());
         }
         CStr::from_ptr(dlerror()).to_string_lossy().into_owned()
     };
     Err(EngineError::Unsuitable(format!(
         "libtorch's CUDA part does not load ({message}); use --device cpu, or run \
-         scripts/setup-torch again on a machine with an NVIDIA GPU"
+         `datadiet setup --cuda` on a machine with an NVIDIA GPU"
     )))
 }
 

@@ -46,7 +46,7 @@ pub use training::{
     DeviceChoice, OrNone, PrecisionChoice, Recipe, ScheduleKind, Training, TrainingOptions, Width,
     positive, settings, taken,
 };
-pub use worker::{Trainer, TrainerError, WorkerProcess};
+pub use worker::{Trainer, TrainerError, WorkerProcess, find_libraries};
 
 /// An error that ends a whole job; failures of single runs are recorded instead.
 #[derive(Debug, thiserror::Error)]

@@ -66,6 +66,8 @@ pub trait Trainer: Sync {
 pub struct WorkerProcess {
     /// The program `datadiet-worker`.
     pub program: PathBuf,
+    /// Folder of PyTorch's libraries, where the program does not know it itself.
+    pub libraries: Option<PathBuf>,
     /// Folder of the data sets.
     pub data_home: PathBuf,
     /// Threads that a worker may use.
@@ -141,6 +143,7 @@ impl WorkerProcess {
 
     fn command(&self, verb: &str, folder: &Path, slot: usize) -> Command {
         let mut command = Command::new(&self.program);
+        find_libraries(&mut command, self.libraries.as_deref());
         let gpu = if self.gpus == 0 { 0 } else { slot % self.gpus };
         command
             .arg(verb)
@@ -159,6 +162,27 @@ impl WorkerProcess {
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
         command
+    }
+}
+
+/// Where the system's loader looks for libraries first.
+const LOADER_PATH: &str = if cfg!(windows) {
+    "PATH"
+} else if cfg!(target_os = "macos") {
+    "DYLD_LIBRARY_PATH"
+} else {
+    "LD_LIBRARY_PATH"
+};
+
+/// Lets a program find libraries in a folder before it looks elsewhere.
+pub fn find_libraries(command: &mut Command, folder: Option<&Path>) {
+    let Some(folder) = folder else { return };
+    let before = std::env::var_os(LOADER_PATH).unwrap_or_default();
+    let folders = std::iter::once(folder.to_owned())
+        .chain(std::env::split_paths(&before).filter(|folder| !folder.as_os_str().is_empty()));
+    // A folder whose name holds the separator cannot be told: the loader's own places remain.
+    if let Ok(path) = std::env::join_paths(folders) {
+        command.env(LOADER_PATH, path);
     }
 }
 

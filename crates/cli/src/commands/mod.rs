@@ -13,5 +13,6 @@ pub mod runs;
 pub mod score;
 pub mod scores;
 pub mod select;
+pub mod setup;
 pub mod suspects;
 pub mod train;

@@ -13,6 +13,7 @@ mod noise;
 mod runs;
 mod scores;
 mod select;
+mod setup;
 mod support;
 mod train;
 

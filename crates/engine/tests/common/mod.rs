@@ -154,7 +154,7 @@ pub struct Question {
 /// Runs `tests/reference/<script>` once on all questions and gives its answers.
 pub fn python(script: &str, questions: &[Question]) -> Vec<Answer> {
     let interpreter = root().join(".torch/python");
-    assert!(interpreter.exists(), "run scripts/setup-torch --python first");
+    assert!(interpreter.exists(), "run `make torch-python` first");
     let folder = tempfile::tempdir().unwrap();
     let mut command = Command::new(interpreter);
     command.arg(root().join("tests/reference").join(script));

@@ -1,0 +1,105 @@
+//! The program that trains, and PyTorch's libraries for it.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, Result, bail, ensure};
+use datadiet_lab::find_libraries;
+
+use crate::torch::{self, Found, Torch};
+
+/// `datadiet-worker`, and the PyTorch that it is started with.
+#[derive(Debug)]
+pub struct Worker {
+    /// The program.
+    pub program: PathBuf,
+    torch: Found,
+}
+
+impl Worker {
+    /// The one to train with: where DATADIET_WORKER says, else beside this program.
+    ///
+    /// # Errors
+    /// When it is not there, with how to get it, or DATADIET_TORCH names no PyTorch.
+    pub fn find() -> Result<Self> {
+        let program = match std::env::var_os("DATADIET_WORKER").filter(|named| !named.is_empty()) {
+            Some(named) => named_program(Path::new(&named))?,
+            None => {
+                let program = beside_this()?;
+                ensure!(
+                    program.is_file(),
+                    "training needs {}, which is not there: wheels of `make dist` have it, `make \
+                     build` in a clone of datadiet makes it, or set DATADIET_WORKER to where you \
+                     have it",
+                    program.display()
+                );
+                program
+            }
+        };
+        Ok(Self { program, torch: torch::find()? })
+    }
+
+    /// Folder of PyTorch's libraries; none if it has to know that itself, as one that was built here does.
+    pub fn libraries(&self) -> Option<PathBuf> {
+        self.torch.fitting.as_ref().map(Torch::libraries)
+    }
+
+    /// Finds out whether it starts.
+    ///
+    /// # Errors
+    /// When it does not, with what to type.
+    pub fn check(&self) -> Result<()> {
+        let program = self.program.display();
+        let mut command = Command::new(&self.program);
+        find_libraries(&mut command, self.libraries().as_deref());
+        if cfg!(target_os = "linux") {
+            // The loader finds the libraries, tells them and ends: loading them takes half a second.
+            command.env("LD_TRACE_LOADED_OBJECTS", "1");
+        }
+        let answer = command.arg("--version").stdin(Stdio::null()).output();
+        let answer = answer.with_context(|| format!("cannot start {program}"))?;
+        let told = String::from_utf8_lossy(&answer.stdout);
+        let errors = String::from_utf8_lossy(&answer.stderr);
+        let missing = told.lines().find(|line| line.contains("not found"));
+        if answer.status.success() && missing.is_none() {
+            return Ok(());
+        }
+        let told = missing.unwrap_or(&errors).trim();
+        if let Some(torch) = &self.torch.fitting {
+            bail!(
+                "{program} does not start with the libraries in {} ({told}): remove that folder and \
+                 type `datadiet setup`, or name another PyTorch {} in {}",
+                torch.libraries().display(),
+                torch::VERSION,
+                torch::VARIABLE
+            );
+        }
+        let others = self.torch.others.iter();
+        let others: Vec<String> = others
+            .map(|torch| format!("; {} {}", torch.folder.display(), torch::unfit(torch)))
+            .collect();
+        bail!(
+            "{program} finds no PyTorch {} ({told}{}): type `datadiet setup`, which gets its libraries \
+             into a folder of datadiet's own and says before how large they are, or name the folder of \
+             one that you have in {}",
+            torch::VERSION,
+            others.concat(),
+            torch::VARIABLE
+        );
+    }
+}
+
+fn named_program(named: &Path) -> Result<PathBuf> {
+    let program = std::path::absolute(named)?;
+    ensure!(
+        program.is_file(),
+        "DATADIET_WORKER says {}, but no such file is there: name the program datadiet-worker",
+        program.display()
+    );
+    Ok(program)
+}
+
+fn beside_this() -> Result<PathBuf> {
+    let this = std::env::current_exe().context("cannot find this program's own file")?;
+    Ok(this.with_file_name(format!("datadiet-worker{}", std::env::consts::EXE_SUFFIX)))
+}
