@@ -134,7 +134,7 @@ def test_examples_run(page, folder):
     file = folder / f"{page.stem}.py"
     file.write_text(program, encoding="utf-8")
     run = subprocess.run(
-        [sys.executable, "-W", "error::UserWarning:datadiet", file.name],
+        [sys.executable, file.name],
         cwd=folder,
         capture_output=True,
         text=True,

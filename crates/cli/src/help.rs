@@ -38,7 +38,12 @@ fn groups(command: &clap::Command) -> String {
             let group = if place == 0 { group } else { "" };
             let about = command.find_subcommand(name).and_then(clap::Command::get_about);
             let about = about.map(ToString::to_string).unwrap_or_default();
-            lines += &format!("{header}{group:<12}{header:#}{literal}{name:<13}{literal:#}{about}\n");
+            // Spaces stand outside of what may be underlined.
+            let (after_group, after_name) = (12 - group.len(), 13 - name.len());
+            lines += &format!(
+                "{header}{group}{header:#}{:after_group$}{literal}{name}{literal:#}{:after_name$}{about}\n",
+                "", ""
+            );
         }
     }
     lines

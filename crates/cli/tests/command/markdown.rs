@@ -1,5 +1,6 @@
 //! The commands that a page of documentation shows. Shared with the program's own tests, which can ask
 //! its parser whether they make sense.
+#![allow(dead_code, reason = "each of the two uses a part of it")]
 
 use std::path::{Path, PathBuf};
 
