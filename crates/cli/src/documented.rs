@@ -24,7 +24,9 @@ fn the_parser_takes_every_command_shown() {
                 .and_then(|matches| Cli::from_arg_matches(&matches));
             match parsed {
                 Ok(cli) => {
-                    if FOR_AGENTS.contains(&&*path) && command.says("trains") != cli.command.trains() {
+                    if FOR_AGENTS.contains(&&*path)
+                        && command.says("trains") != cli.command.trains()
+                    {
                         wrong.push(format!("{}\n  `# trains` is for those that do", command.place));
                     }
                 }

@@ -36,8 +36,8 @@ pub fn run(args: &ManArgs) -> Result<ExitCode> {
             write_out(&page)?;
         }
         Some(out) => {
-            let written = std::fs::create_dir_all(out)
-                .and_then(|()| clap_mangen::generate_to(command, out));
+            let written =
+                std::fs::create_dir_all(out).and_then(|()| clap_mangen::generate_to(command, out));
             written.with_context(|| {
                 format!("cannot write to {}; choose another folder with --out DIR", out.display())
             })?;

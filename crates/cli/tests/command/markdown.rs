@@ -44,10 +44,15 @@ pub fn page(path: &str) -> String {
 
 /// Paths of all pages that have commands.
 pub fn pages() -> Vec<String> {
-    let mut pages: Vec<String> =
-        ["README.md", "CONTRIBUTING.md", "bench/README.md", "experiments/README.md", "results/README.md"]
-            .map(String::from)
-            .into();
+    let mut pages: Vec<String> = [
+        "README.md",
+        "CONTRIBUTING.md",
+        "bench/README.md",
+        "experiments/README.md",
+        "results/README.md",
+    ]
+    .map(String::from)
+    .into();
     for folder in ["docs", "docs/skill"] {
         let files = std::fs::read_dir(repository().join(folder)).unwrap();
         let names = files.map(|file| file.unwrap().file_name().into_string().unwrap());

@@ -35,5 +35,8 @@ fn the_fuzz_targets_lock_this_version() {
         name.starts_with("datadiet-") && name != "datadiet-fuzz"
     });
     let versions: Vec<&str> = ours.map(|package| package["version"].as_str().unwrap()).collect();
-    assert!(!versions.is_empty() && versions.iter().all(|version| *version == VERSION), "{versions:?}");
+    assert!(
+        !versions.is_empty() && versions.iter().all(|version| *version == VERSION),
+        "{versions:?}"
+    );
 }
