@@ -20,12 +20,17 @@ const GROUPS: [(&str, &[&str]); 7] = [
 /// The command line, whose help lists the commands by group.
 pub fn command() -> clap::Command {
     let command = Cli::command();
-    let groups = groups(&command);
+    let (about, groups) = (about(&command), groups(&command));
+    // The tag for the text would give the long one, too.
     command.help_template(format!(
-        "{{about}}\n{{usage-heading}} {{usage}}\n\n{groups}\n\
-         Options: --home DIR and --store DIR (where data and runs are), --help, --version\n\
-         `datadiet COMMAND --help` tells the rest"
+        "{about}\n{{usage-heading}} {{usage}}\n\n{groups}\n\
+         Options: --home DIR, --store DIR, --version. More: datadiet COMMAND --help"
     ))
+}
+
+/// The first sentence of a command's help.
+fn about(command: &clap::Command) -> String {
+    command.get_about().map(ToString::to_string).unwrap_or_default()
 }
 
 /// A line a command: its group at the first of it, its name, the first sentence of its help.
@@ -36,8 +41,7 @@ fn groups(command: &clap::Command) -> String {
     for (group, names) in GROUPS {
         for (place, name) in names.iter().enumerate() {
             let group = if place == 0 { group } else { "" };
-            let about = command.find_subcommand(name).and_then(clap::Command::get_about);
-            let about = about.map(ToString::to_string).unwrap_or_default();
+            let about = command.find_subcommand(name).map(about).unwrap_or_default();
             // Spaces stand outside of what may be underlined.
             let (after_group, after_name) = (12 - group.len(), 13 - name.len());
             lines += &format!(
