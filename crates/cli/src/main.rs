@@ -1,7 +1,10 @@
 //! `datadiet`: which of my training examples matter?
 
 mod commands;
+#[cfg(test)]
+mod documented;
 mod execution;
+mod help;
 mod home;
 mod interrupt;
 mod output;
@@ -13,7 +16,7 @@ mod worker;
 
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{FromArgMatches, Parser, Subcommand};
 
 use home::HomeArgs;
 
@@ -23,6 +26,7 @@ use home::HomeArgs;
 /// Paul, Ganguli, Dziugaite 2021), prunes the training set by the scores, retrains to show what that
 /// costs, and finds labels that are likely wrong.
 #[derive(Parser)]
+// The examples stand in the manual: the help is a screen of commands (help.rs).
 #[command(version, max_term_width = 100, after_help = EXAMPLES)]
 struct Cli {
     #[command(flatten)]
@@ -42,6 +46,7 @@ Examples:
   datadiet data import ./birds --name birds   # a folder of images, one folder a class";
 
 // The help of a command is the text at its arguments, short and long: a text here would replace both.
+// A new command goes into a group of help.rs, too.
 #[derive(Subcommand)]
 enum Command {
     /// Fetch, import, list and inspect data sets.
@@ -65,6 +70,8 @@ enum Command {
     #[command(subcommand)]
     Runs(commands::runs::RunsCommand),
     Setup(commands::setup::SetupArgs),
+    Completions(commands::completions::CompletionsArgs),
+    Man(commands::man::ManArgs),
 }
 
 impl Command {
@@ -83,7 +90,8 @@ impl Command {
 }
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = Cli::from_arg_matches(&help::command().get_matches());
+    let cli = cli.unwrap_or_else(|error| error.format(&mut help::command()).exit());
     run(cli).unwrap_or_else(|error| {
         eprintln!("error: {error:#}");
         ExitCode::FAILURE
@@ -112,5 +120,7 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Report(args) => commands::report::run(&cli.home, args),
         Command::Runs(command) => commands::runs::run(&cli.home, command),
         Command::Setup(args) => commands::setup::run(&args),
+        Command::Completions(args) => commands::completions::run(&args),
+        Command::Man(args) => commands::man::run(&args),
     }
 }

@@ -20,13 +20,16 @@ pub struct OutputArgs {
 impl OutputArgs {
     /// Prints `value` as JSON, or what `text` makes.
     pub fn answer(self, value: &impl Serialize, text: impl FnOnce() -> String) -> Result<()> {
-        let mut out = std::io::stdout().lock();
         let text = if self.json { serde_json::to_string_pretty(value)? } else { text() };
-        match writeln!(out, "{}", text.trim_end()) {
-            // `datadiet … | head` closes the pipe early; that is not an error.
-            Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
-            other => Ok(other?),
-        }
+        write_out(format!("{}\n", text.trim_end()).as_bytes())
+    }
+}
+
+/// Writes to standard output. `datadiet … | head` closes the pipe early; that is not an error.
+pub fn write_out(bytes: &[u8]) -> Result<()> {
+    match std::io::stdout().lock().write_all(bytes) {
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
+        other => Ok(other?),
     }
 }
 

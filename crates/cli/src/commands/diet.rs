@@ -11,7 +11,7 @@ use datadiet_lab::study::search::DietOptions;
 use crate::commands::question::{DefaultFolder, QuestionArgs};
 use crate::home::HomeArgs;
 
-/// Find the smallest subset that is good enough, and check it against random and full.
+/// Find the smallest subset that is good enough.
 ///
 /// Scores the training set, then tries subsets (sizes, with and without the hardest examples, with
 /// and without class quotas) by successive halving, judged on training examples that are held out.

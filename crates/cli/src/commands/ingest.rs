@@ -15,12 +15,12 @@ use crate::output::{OutputArgs, check_writable, named_folder};
 use crate::progress::ProgressArgs;
 use result::IngestReport;
 
-/// Take scores from logits or probabilities that any training loop wrote.
+/// Take scores from logits or probabilities in files.
 ///
-/// A run is one training: a folder with one file an epoch, or one file of all epochs. Several runs
-/// are replicas: scores are means over them. Names of files say which is which: epoch_3, ep03,
-/// checkpoint-500 (epochs), seed0, run_1 (runs), rank0, 00000-of-00002, part-0 (parts of an epoch).
-/// What they leave open is refused; --pattern decides it.
+/// Whatever training loop wrote them. A run is one training: a folder with one file an epoch, or one
+/// file of all epochs. Several runs are replicas: scores are means over them. Names of files say which
+/// is which: epoch_3, ep03, checkpoint-500 (epochs), seed0, run_1 (runs), rank0, 00000-of-00002, part-0
+/// (parts of an epoch). What they leave open is refused; --pattern decides it.
 ///
 /// Formats: npy, npz, safetensors, parquet, arrow (feather, ipc, arrows), jsonl, json, csv, tsv, the
 /// texts also as .gz and .zst; dataset cartography's folders as they are.

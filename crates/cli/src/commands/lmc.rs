@@ -11,14 +11,14 @@ use datadiet_lab::study::connectivity::ConnectivityQuestion;
 use crate::commands::question::{DefaultFolder, QuestionArgs};
 use crate::home::HomeArgs;
 
-/// Measure linear mode connectivity on easy, hard and random examples.
+/// Measure linear mode connectivity.
 ///
-/// Trains a parent; children leave it at several epochs with its weights and momentum and go on with
-/// data order and augmentation of their own. On the straight line between the final weights of
-/// parent and child, with batch-norm statistics taken again at every point, the barrier is the most
-/// by which the training error lies above the chord: 0 where the two are linearly mode connected
-/// (Paul, Ganguli, Dziugaite 2021, section 5). Results are as from `datadiet run`: outcome.json,
-/// barriers.csv, lines.csv, figures and report.html.
+/// On easy, hard and random examples. Trains a parent; children leave it at several epochs with its
+/// weights and momentum and go on with data order and augmentation of their own. On the straight line
+/// between the final weights of parent and child, with batch-norm statistics taken again at every
+/// point, the barrier is the most by which the training error lies above the chord: 0 where the two are
+/// linearly mode connected (Paul, Ganguli, Dziugaite 2021, section 5). Results are as from `datadiet
+/// run`: outcome.json, barriers.csv, lines.csv, figures and report.html.
 #[derive(Args)]
 #[command(
     args_override_self = true,

@@ -1,9 +1,11 @@
 //! One file a command.
 
+pub mod completions;
 pub mod data;
 pub mod diet;
 pub mod ingest;
 pub mod lmc;
+pub mod man;
 pub mod noise;
 pub mod ntk;
 pub mod question;

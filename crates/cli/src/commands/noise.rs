@@ -15,7 +15,7 @@ use serde_json::json;
 use crate::home::HomeArgs;
 use crate::output::OutputArgs;
 
-/// Change labels on purpose, or bring labels from elsewhere.
+/// Change labels on purpose, or bring other labels.
 ///
 /// Writes a Parquet file: id, label (the new one), original, touched (drawn to be changed) and
 /// changed (differs from the original). Train and score with it: --labels FILE.

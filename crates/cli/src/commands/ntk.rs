@@ -11,13 +11,13 @@ use datadiet_lab::study::velocity::VelocityQuestion;
 use crate::commands::question::{DefaultFolder, QuestionArgs};
 use crate::home::HomeArgs;
 
-/// Measure how fast the neural tangent kernel moves on easy and on hard examples.
+/// Measure how fast the neural tangent kernel moves.
 ///
-/// Trains replicas, scores the training set, cuts windows of examples with consecutive ranks, and
-/// measures the distance between the kernels on each window at an epoch and at a later one: 0 for
-/// no change, at most 1 (Paul, Ganguli, Dziugaite 2021, section 5). The kernel is the Gram matrix of
-/// the logits' gradients over all parameters. Results are as from `datadiet run`: outcome.json,
-/// velocity.csv, figures and report.html.
+/// On easy and on hard examples. Trains replicas, scores the training set, cuts windows of examples
+/// with consecutive ranks, and measures the distance between the kernels on each window at an epoch and
+/// at a later one: 0 for no change, at most 1 (Paul, Ganguli, Dziugaite 2021, section 5). The kernel is
+/// the Gram matrix of the logits' gradients over all parameters. Results are as from `datadiet run`:
+/// outcome.json, velocity.csv, figures and report.html.
 #[derive(Args)]
 #[command(
     args_override_self = true,

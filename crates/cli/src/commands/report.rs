@@ -19,10 +19,11 @@ use crate::output::OutputArgs;
 use crate::pictures::Images;
 use crate::scores_file::{DataArgs, HardArgs, TURN};
 
-/// Write a report of scores or experiments as one HTML file.
+/// Write a report of scores or experiments, one HTML file.
 ///
-/// The file needs no network. Figures can be hovered and their series switched; each is also written as SVG and PNG to the
-/// folder `figures` (for NAME.html `NAME-figures`) beside the report. `datadiet run` and `datadiet diet` write theirs by themselves.
+/// It needs no network. Figures can be hovered and their series switched; each is also written as SVG
+/// and PNG to the folder `figures` (for NAME.html `NAME-figures`) beside the report. `datadiet run` and
+/// `datadiet diet` write theirs by themselves.
 #[derive(Args)]
 #[command(after_help = "\
 Examples:

@@ -10,7 +10,7 @@ use datadiet_lab::ExperimentOptions;
 use crate::commands::question::{DefaultFolder, QuestionArgs};
 use crate::home::HomeArgs;
 
-/// Run the experiments of a TOML file: prune, retrain, compare.
+/// Run the experiments of a TOML file.
 ///
 /// Scores are taken first, then subsets are chosen and trained on, beside random subsets of the same
 /// size and all of the data. Every training is a run of the store: what is there already is not

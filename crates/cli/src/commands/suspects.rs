@@ -22,13 +22,14 @@ use crate::output::OutputArgs;
 use crate::pictures::Images;
 use crate::scores_file::{DataArgs, HardArgs};
 
-/// List the likeliest mislabelled examples, of scores or of a data set.
+/// List the likeliest mislabelled examples.
 ///
-/// The hardest examples by --by first, with the class that most replicas predict, and an estimate of how
-/// many labels are wrong: a fit to AUM, log margin, confidence or loss, with an interval over examples (not over
-/// what may be wrong with the fit); where the scores do not tell, that is said instead. With --truth every
-/// score is judged by how well it finds the wrong labels: AUROC (1/2 is chance), average precision
-/// (chance is the fraction of wrong ones) and precision at k.
+/// Of a table of scores, or of a data set that is scored for it. The hardest examples by --by first,
+/// with the class that most replicas predict, and an estimate of how many labels are wrong: a fit to
+/// AUM, log margin, confidence or loss, with an interval over examples (not over what may be wrong with
+/// the fit); where the scores do not tell, that is said instead. With --truth every score is judged by
+/// how well it finds the wrong labels: AUROC (1/2 is chance), average precision (chance is the fraction
+/// of wrong ones) and precision at k.
 ///
 /// Without SCORES it trains first, as `datadiet score` does, on --data, and says where the scores are. The
 /// same command again trains nothing. The recipe is speedrun where neither --recipe nor --model is named,

@@ -33,3 +33,43 @@ fn long_texts_are_shown_with_help_and_short_ones_with_h() {
         assert!(words(list.clone()).contains(short), "{list}");
     }
 }
+
+/// bash completes a command by the script that it is given.
+#[test]
+fn a_shell_completes_commands_and_options() {
+    let home = Home::empty();
+    let script = home.path().join("completions");
+    std::fs::write(&script, home.ok(&["completions", "bash"])).unwrap();
+    for (words, place, completed) in
+        [("datadiet sus", 1, "suspects"), ("datadiet select --quo", 2, "--quota")]
+    {
+        let asked = format!(
+            "source {}; COMP_WORDS=({words}); COMP_CWORD={place}; \
+             _datadiet datadiet ${{COMP_WORDS[$COMP_CWORD]}}; echo ${{COMPREPLY[@]}}",
+            script.display()
+        );
+        let answer = std::process::Command::new("bash").args(["-c", &asked]).output().unwrap();
+        assert_eq!(String::from_utf8_lossy(&answer.stdout).trim(), completed, "{answer:?}");
+    }
+    for shell in ["zsh", "fish", "powershell", "elvish"] {
+        assert!(home.ok(&["completions", shell]).contains("suspects"), "{shell}");
+    }
+}
+
+#[test]
+fn every_command_has_a_manual_page() {
+    let home = Home::empty();
+    assert!(home.ok(&["man"]).contains("datadiet data fetch cifar10"), "the examples stand there");
+    home.ok(&["man", "--out", "pages"]);
+    for (page, text) in [
+        ("datadiet.1", "DATADIET_HOME"),
+        ("datadiet-select.1", "coverage\\-centred"),
+        ("datadiet-scores-show.1", "range, direction, reliability"),
+    ] {
+        let page = std::fs::read_to_string(home.path().join("pages").join(page)).unwrap();
+        assert!(page.contains(".SH NAME") && page.contains(text), "{page}");
+    }
+    let file = home.path().join("file");
+    std::fs::write(&file, "").unwrap();
+    assert!(home.fails(&["man", "--out", "file"]).contains("choose another folder with --out DIR"));
+}

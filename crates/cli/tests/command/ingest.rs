@@ -30,7 +30,7 @@ fn key(example: usize) -> String {
 }
 
 /// A run as dataset cartography writes it; `skip` leaves an example out of epoch 2.
-fn write_run(folder: &Path, run: usize, skip: Option<usize>) {
+pub fn write_run(folder: &Path, run: usize, skip: Option<usize>) {
     std::fs::create_dir_all(folder).unwrap();
     for epoch in 0..EPOCHS {
         let mut lines = String::new();

@@ -3,11 +3,13 @@
 
 mod bad_input;
 mod data;
+mod documented;
 mod dynamics;
 mod experiment;
 mod help;
 mod identity;
 mod ingest;
+mod markdown;
 mod no_worker;
 mod noise;
 mod runs;
@@ -16,6 +18,7 @@ mod select;
 mod setup;
 mod support;
 mod train;
+mod versions;
 
 /// A file that is there but does not run: what trains by mistake fails.
 fn worker(home: &std::path::Path) -> std::path::PathBuf {

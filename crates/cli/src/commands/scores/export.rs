@@ -7,7 +7,7 @@ use anyhow::{Context, Result, bail, ensure};
 use clap::Args;
 use datadiet_table::{Column, KEY, ScoreTable, write_atomically};
 
-use crate::output::OutputArgs;
+use crate::output::{OutputArgs, write_out};
 use crate::scores_file::FileArgs;
 
 /// Arguments of `scores export`.
@@ -37,10 +37,7 @@ pub fn run(args: &ExportArgs) -> Result<()> {
     let scores = args.file.read()?;
     if args.to == Path::new("-") {
         let csv = csv_of(&scores, &args.columns)?;
-        return match std::io::stdout().lock().write_all(&csv) {
-            Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(error.into()),
-            _ => Ok(()),
-        };
+        return write_out(&csv);
     }
     let bytes = match args.to.extension().and_then(|extension| extension.to_str()) {
         Some("csv") => csv_of(&scores, &args.columns)?,
