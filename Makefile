@@ -7,6 +7,8 @@ BENCH_PYTHON := target/bench-python/bin/python
 BENCH_READY := target/bench-python/ready
 PY := target/python/bin/python
 PY_READY := target/python/ready
+# Tests that the machine lacks something for say so in here.
+LEFT_OUT := $(or $(CARGO_TARGET_DIR),target)/tmp/left-out
 
 .PHONY: help demo build command torch torch-python python wheel test test-python test-avx2 lint ready \
 	bench fuzz smoke results cifar10n clean
@@ -52,8 +54,10 @@ torch-python:
 
 # In the release profile: it shares what the demo built, and the engine's tests train networks.
 test: torch-python
+	@rm -f $(LEFT_OUT)
 	cargo test --release --workspace
 	$(MAKE) test-python
+	@cat $(LEFT_OUT) 2>/dev/null || true
 
 # An environment that has PyTorch from the one of scripts/setup-torch, instead of a second copy.
 $(PY_READY): python/requirements-dev.txt | torch-python
@@ -80,6 +84,7 @@ test-avx2: torch-python
 lint: torch $(PY_READY)
 	cargo fmt --all --check
 	scripts/check-torch-free
+	scripts/check-one-build
 	$(PY) -m ruff check python
 	$(PY) -m ruff format --check python
 	cargo clippy --release --workspace --all-targets -- --deny warnings
