@@ -31,6 +31,8 @@ help:
 
 demo: build
 	$(DATADIET) data fetch cifar10
+	@# It trains what scores too: the time is of both.
+	@$(DATADIET) run experiments/demo-prune.toml --plan --estimate
 	$(DATADIET) score experiments/demo.toml
 	$(DATADIET) run experiments/demo-prune.toml --out results/demo
 	@echo
@@ -124,7 +126,7 @@ smoke: build
 	$(DATADIET) data fetch cifar10
 	$(DATADIET) score experiments/demo.toml --limit 2000 --replicas 2 --epochs 2 --at 0,1,2 --grand-at 0,1 --out target/smoke
 	$(DATADIET) scores head target/smoke -n 3
-	$(DATADIET) run experiments/demo-prune.toml --out target/smoke-prune --set training.limit=2000 \
+	$(DATADIET) run experiments/demo-prune.toml --out target/smoke-prune --estimate --set training.limit=2000 \
 		--set training.epochs=2 --set scoring.replicas=2 --set scoring.at=[0,1,2] \
 		--set scoring.grand-at=[0,1] --set curve.by=[\"el2n@2\"] --set window.by=el2n@2
 
