@@ -7,6 +7,8 @@ BENCH_PYTHON := target/bench-python/bin/python
 BENCH_READY := target/bench-python/ready
 PY := target/python/bin/python
 PY_READY := target/python/ready
+# Tests that the machine lacks something for say so in here.
+LEFT_OUT := $(or $(CARGO_TARGET_DIR),target)/tmp/left-out
 
 .PHONY: help demo build command torch torch-python python wheel dist test test-python test-wheel test-avx2 lint ready \
 	bench fuzz smoke results cifar10n clean
@@ -31,6 +33,8 @@ help:
 
 demo: build
 	$(DATADIET) data fetch cifar10
+	@# It trains what scores too: the time is of both.
+	@$(DATADIET) run experiments/demo-prune.toml --plan --estimate
 	$(DATADIET) score experiments/demo.toml
 	$(DATADIET) run experiments/demo-prune.toml --out results/demo
 	@echo
@@ -57,8 +61,10 @@ torch-python:
 
 # In the release profile: it shares what the demo built, and the engine's tests train networks.
 test: torch-python
+	@rm -f $(LEFT_OUT)
 	cargo test --release --workspace
 	$(MAKE) test-python
+	@cat $(LEFT_OUT) 2>/dev/null || true
 
 # An environment that has PyTorch from the one of scripts/torch-python, instead of a second copy.
 $(PY_READY): python/requirements-dev.txt python/requirements-build.txt | torch-python
@@ -97,6 +103,7 @@ test-avx2: torch-python
 lint: torch-python $(PY_READY)
 	cargo fmt --all --check
 	scripts/check-torch-free
+	scripts/check-one-build
 	$(PY) -m ruff check python
 	$(PY) -m ruff format --check python
 	cargo clippy --release --workspace --all-targets -- --deny warnings
@@ -136,7 +143,7 @@ smoke: build
 	$(DATADIET) data fetch cifar10
 	$(DATADIET) score experiments/demo.toml --limit 2000 --replicas 2 --epochs 2 --at 0,1,2 --grand-at 0,1 --out target/smoke
 	$(DATADIET) scores head target/smoke -n 3
-	$(DATADIET) run experiments/demo-prune.toml --out target/smoke-prune --set training.limit=2000 \
+	$(DATADIET) run experiments/demo-prune.toml --out target/smoke-prune --estimate --set training.limit=2000 \
 		--set training.epochs=2 --set scoring.replicas=2 --set scoring.at=[0,1,2] \
 		--set scoring.grand-at=[0,1] --set curve.by=[\"el2n@2\"] --set window.by=el2n@2
 

@@ -1,5 +1,6 @@
 //! Carrying out trainings: where the store is, which workers train, who hears about it.
 
+use std::fmt;
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -8,7 +9,9 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use clap::Args;
 use datadiet_data::Dataset;
-use datadiet_lab::{Failure, Resources, Sweep, TrainingOptions, WorkerProcess, taken};
+use datadiet_lab::{
+    Effort, Failure, Resources, Speed, Sweep, TrainingOptions, WorkerProcess, taken,
+};
 use datadiet_store::{RunSpec, Store};
 use serde::Serialize;
 use serde_json::Value;
@@ -28,9 +31,15 @@ pub struct ExecutionArgs {
     /// Least time between two checkpoints of a run.
     #[arg(long, value_name = "SECONDS", default_value_t = 15.0)]
     checkpoint_every: f64,
+    /// Train for ten seconds first and say how long everything is going to take on this machine.
+    #[arg(long)]
+    estimate: bool,
     #[command(flatten)]
     progress: ProgressArgs,
 }
+
+/// How long the training lasts that shows how fast this machine is.
+const MEASURED: Duration = Duration::from_secs(10);
 
 /// What is needed to carry out trainings.
 pub struct Execution {
@@ -55,6 +64,11 @@ pub fn open(home: &HomeArgs, options: &TrainingOptions) -> Result<Dataset> {
     Ok(Dataset::open(&home.data()?, name)?)
 }
 
+/// Images on which a trained network is tested.
+pub fn tested(dataset: &Dataset) -> usize {
+    dataset.test().unwrap_or_else(|| dataset.train()).len()
+}
+
 /// What a command is going to train.
 pub struct Task<'a> {
     /// The options, which say what part of the machine trains.
@@ -67,10 +81,30 @@ pub struct Task<'a> {
     pub what: String,
     /// Steps of all trainings together.
     pub steps: u64,
+    /// How much of it is not in the store.
+    pub effort: &'a dyn Fn(&Store) -> Result<Effort>,
     /// Folder for the results.
     pub out: Option<&'a Path>,
     /// What would be done, where that is all that is asked.
     pub plan: Option<Value>,
+}
+
+/// How long something is going to take.
+struct Estimate {
+    time: Duration,
+    effort: Effort,
+}
+
+impl fmt::Display for Estimate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let about = if self.effort.partly_done { "at most about" } else { "about" };
+        match self.time.as_secs() {
+            0 => f.write_str("nothing has to be trained"),
+            seconds @ 1..60 => write!(f, "{about} {seconds} s on this machine"),
+            seconds @ 60..3600 => write!(f, "{about} {} min on this machine", (seconds + 30) / 60),
+            seconds => write!(f, "{about} {:.1} h on this machine", seconds as f64 / 3600.0),
+        }
+    }
 }
 
 /// What a command answers.
@@ -99,14 +133,26 @@ pub fn carry_out<T: Serialize>(
     let resources = Resources::new(task.options, task.template)?;
     let headline = resources.headline(task.template, task.examples);
     let headline = format!("{headline} · {}\n{}", task.what, taken(task.options, task.template));
-    if let Some(plan) = &task.plan {
+    if let (Some(plan), false) = (&task.plan, args.estimate) {
         output.answer(plan, || headline)?;
         return Ok(ExitCode::SUCCESS);
     }
-    task.out.map_or(Ok(()), check_writable)?;
+    if task.plan.is_none() {
+        task.out.map_or(Ok(()), check_writable)?;
+    }
     let execution = Execution::new(home, args, task, resources)?;
     let reporter = &execution.reporter;
+    let estimate = args.estimate.then(|| execution.estimate(task)).transpose()?;
+    if let Some(plan) = &task.plan {
+        reporter.finish();
+        let mut plan = plan.clone();
+        plan["seconds"] = estimate.as_ref().map(|estimate| estimate.time.as_secs_f64()).into();
+        let estimate = estimate.map_or(String::new(), |estimate| format!("\n{estimate}"));
+        output.answer(&plan, || headline + &estimate)?;
+        return Ok(ExitCode::SUCCESS);
+    }
     reporter.note(&headline);
+    estimate.iter().for_each(|estimate| reporter.note(&estimate.to_string()));
     let answer = work(&execution);
     reporter.finish();
     let Some(Answer { value, text, failed }) = answer? else {
@@ -150,6 +196,18 @@ impl Execution {
         let reporter = Arc::new(args.progress.drawer(Some(work)));
         interrupt::install(reporter.clone())?;
         Ok(Self { store, reporter, worker, workers, retry_failed: args.retry_failed })
+    }
+
+    /// How long a task is going to take, from how fast a training like those goes.
+    fn estimate(&self, task: &Task<'_>) -> Result<Estimate> {
+        let effort = (task.effort)(&self.store)?;
+        if effort.is_nothing() {
+            return Ok(Estimate { time: Duration::ZERO, effort });
+        }
+        self.reporter.note(&format!("measuring the speed for {} seconds", MEASURED.as_secs()));
+        let workers = self.workers.min(effort.most_at_a_time());
+        let speed = Speed::measured(&self.worker, task.template, workers, MEASURED, &STOP)?;
+        Ok(Estimate { time: speed.time(&effort), effort })
     }
 
     /// A way to carry out runs.

@@ -5,7 +5,7 @@
 //! gather does all three, and no padded copy is kept.
 
 use datadiet_core::streams::below;
-use rand::Rng;
+use rand_chacha::rand_core::Rng;
 
 /// Which images are mirrored.
 #[derive(Clone, Copy, Debug)]

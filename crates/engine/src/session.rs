@@ -7,7 +7,7 @@ use datadiet_core::progress::Event;
 use datadiet_core::{Progress, Stream, rng};
 use datadiet_data::{DataHome, Dataset, Split};
 use datadiet_store::{RunFailure, RunFolder, RunResult, RunSpec};
-use rand::Rng;
+use rand_chacha::rand_core::Rng;
 use tch::{Device, Kind};
 
 use crate::EngineError;

@@ -3,7 +3,7 @@
 use datadiet_core::streams::below;
 use datadiet_core::{ExampleId, Stream, permutation, rng};
 use datadiet_store::{Flip, RunSpec, Spawn, Views};
-use rand::Rng;
+use rand_chacha::rand_core::Rng;
 use tch::{Kind, Tensor};
 
 use crate::augment::{Crops, Mirror};

@@ -10,6 +10,7 @@
 
 mod aggregate;
 mod defaults_to;
+mod effort;
 mod experiment;
 pub mod ledger;
 pub mod lists;
@@ -30,6 +31,7 @@ mod worker;
 
 pub use aggregate::aggregate;
 pub use defaults_to::DefaultsTo;
+pub use effort::{Effort, Speed};
 pub use experiment::{
     CompletedExperiment, Experiment, ExperimentCost, ExperimentOptions, ExperimentOutcome,
     SceneOutcome, Studies, experiment_sections,

@@ -8,7 +8,7 @@ use anyhow::Result;
 use clap::Args;
 use datadiet_lab::{Experiment, ExperimentOptions};
 
-use crate::execution::{Answer, ExecutionArgs, Task, carry_out, open};
+use crate::execution::{Answer, ExecutionArgs, Task, carry_out, open, tested};
 use crate::home::HomeArgs;
 use crate::output::{OutputArgs, named_folder};
 
@@ -66,6 +66,7 @@ impl QuestionArgs {
             examples: scene.examples(),
             what: experiment.headline(),
             steps: experiment.size().steps,
+            effort: &|store| Ok(experiment.effort(store, tested(&dataset))?),
             out: Some(&out),
             plan: self.plan.then(|| experiment.plan()),
         };

@@ -18,7 +18,7 @@ use datadiet_store::{RunId, RunSpec};
 use datadiet_table::{ScoreTable, write_json};
 use serde::{Deserialize, Serialize};
 
-use crate::execution::{Answer, ExecutionArgs, Task, carry_out, open};
+use crate::execution::{Answer, ExecutionArgs, Task, carry_out, open, tested};
 use crate::home::HomeArgs;
 use crate::output::OutputArgs;
 use crate::pictures::Images;
@@ -140,6 +140,7 @@ pub fn answer<T: Serialize>(
             spec.schedule.batch
         ),
         steps: experiment.size().steps,
+        effort: &|store| Ok(experiment.effort(store, tested(&dataset))?),
         out: Some(&out),
         plan: None,
     };

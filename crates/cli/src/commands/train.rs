@@ -7,14 +7,16 @@ use anyhow::{Result, bail, ensure};
 use clap::Args;
 use datadiet_core::{ExampleId, grouped};
 use datadiet_data::Dataset;
+use datadiet_lab::study::Size;
 use datadiet_lab::{
-    DefaultsTo, Failure, Fixed, Results, Retraining, Spread, Training, TrainingOptions, positive,
+    DefaultsTo, Effort, Failure, Fixed, Results, Retraining, Spread, Training, TrainingOptions,
+    positive,
 };
 use datadiet_store::{RunId, RunSpec};
 use datadiet_table::{SubsetFile, TrainingSet, write_json};
 use serde::Serialize;
 
-use crate::execution::{Answer, Execution, ExecutionArgs, Task, carry_out, open};
+use crate::execution::{Answer, Execution, ExecutionArgs, Task, carry_out, open, tested};
 use crate::home::HomeArgs;
 use crate::output::OutputArgs;
 use crate::scores_file::training_set;
@@ -90,12 +92,18 @@ pub fn run(home: &HomeArgs, args: TrainArgs) -> Result<ExitCode> {
     let folder = args.out.as_deref().and_then(Path::parent);
     let steps = args.fixed.schedule(&template.schedule, plan.examples, all).steps;
     let (examples, count) = (grouped(plan.examples as u64), plan.count);
+    let size = Size { trainings: count as usize, steps: u64::from(count) * steps };
     let task = Task {
         options: &args.training,
         template,
         examples: all,
         what: format!("{examples} examples · {count} of {} steps", grouped(steps)),
-        steps: u64::from(count) * steps,
+        steps: size.steps,
+        effort: &|_| {
+            let mut effort = Effort::default();
+            effort.add(size, template, tested(&dataset));
+            Ok(effort)
+        },
         out: folder.map(|f| if f.as_os_str().is_empty() { Path::new(".") } else { f }),
         plan: None,
     };

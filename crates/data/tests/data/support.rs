@@ -309,33 +309,21 @@ pub fn write_npz(path: &Path, dataset: &RawDataset) {
 
 /// As [`write_npz`], with further arrays.
 pub fn write_npz_with(path: &Path, dataset: &RawDataset, others: &[&str]) {
-    let mut npz = npyz::npz::NpzWriter::create(path).unwrap();
+    let mut npz = zip::ZipWriter::new(File::create(path).unwrap());
+    let mut write = |name: &str, array: &[u8]| {
+        let stored = zip::write::SimpleFileOptions::default();
+        npz.start_file(format!("{name}.npy"), stored).unwrap();
+        npz.write_all(array).unwrap();
+    };
+    let [height, width] = [dataset.height, dataset.width];
     for (name, split) in splits(dataset, "test") {
-        let n = split.labels.len() as u64;
-        let shape = [n, dataset.height as u64, dataset.width as u64];
-        let mut images = npz
-            .array(&format!("x_{name}"), Default::default())
-            .unwrap()
-            .default_dtype()
-            .shape(&shape)
-            .begin_nd()
-            .unwrap();
-        images.extend(split.images.iter().copied()).unwrap();
-        images.finish().unwrap();
-        let mut labels = npz
-            .array(&format!("y_{name}"), Default::default())
-            .unwrap()
-            .default_dtype()
-            .shape(&[n])
-            .begin_nd()
-            .unwrap();
-        labels.extend(split.labels.iter().map(|&label| label as u8)).unwrap();
-        labels.finish().unwrap();
+        let n = split.labels.len();
+        let labels: Vec<u8> = split.labels.iter().map(|&label| label as u8).collect();
+        write(&format!("x_{name}"), &npy(&[n, height, width], &split.images));
+        write(&format!("y_{name}"), &npy(&[n], &labels));
     }
     for name in others {
-        let array = npz.array(name, Default::default()).unwrap();
-        let mut array = array.default_dtype().shape(&[1]).begin_nd().unwrap();
-        array.push(&1_u8).unwrap();
-        array.finish().unwrap();
+        write(name, &npy(&[1], &[1_u8]));
     }
+    npz.finish().unwrap();
 }

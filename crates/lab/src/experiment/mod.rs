@@ -22,7 +22,7 @@ use crate::results::distinct;
 use crate::scenes::{Common, Scenes, Variation};
 use crate::study::{Budget, Recommended, Size, Stage, Wait};
 use crate::training::{keep_labels, settings};
-use crate::{Job, LabError, MeasurementJob, Results, Scene, Scored, ScoredScene, Sweep};
+use crate::{Effort, Job, LabError, MeasurementJob, Results, Scene, Scored, ScoredScene, Sweep};
 
 /// An experiment, resolved for a data set and checked.
 #[derive(Clone, Debug)]
@@ -84,6 +84,21 @@ impl Experiment {
         let scoring = Size { trainings: scoring.len(), steps };
         let studies = self.options.studies.iter().map(|asked| asked.study.size(&self.scenes));
         std::iter::once(scoring).chain(studies).sum()
+    }
+
+    /// How much of it is not in the store, the data set having so many test images. Trainings on subsets
+    /// are taken for missing: which they are, scores are going to say.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn effort(&self, store: &Store, test: usize) -> Result<Effort, LabError> {
+        let (jobs, plain) = (distinct(self.scoring_jobs()), self.scenes.plain());
+        let mut effort = Effort::default();
+        let specs = jobs.iter().map(|job| &job.spec);
+        effort.add_scoring(specs, store, plain.examples(), test)?;
+        let studies = self.options.studies.iter().map(|asked| asked.study.size(&self.scenes));
+        effort.add(studies.sum(), &plain.template, test);
+        Ok(effort)
     }
 
     /// What to know of the memory of its scores, if anything: see [`crate::ScoringOptions::memory_note`].

@@ -4,6 +4,7 @@
 mod baselines;
 mod bench;
 mod dynamics;
+mod effort;
 mod experiment;
 mod recipes;
 mod scoring;

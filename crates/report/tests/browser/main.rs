@@ -7,10 +7,10 @@ mod chromium;
 #[path = "../common/mod.rs"]
 mod common;
 
-use std::collections::HashSet;
+use std::{collections::HashSet, ffi::OsString, fs};
 
 use base64::{Engine, prelude::BASE64_STANDARD};
-use chromium::{Theme, View, Visit, open};
+use chromium::{Theme, View, Visit, Without, find, open};
 use datadiet_report::{Block, Chart, Figure, Page};
 use serde::Deserialize;
 
@@ -300,4 +300,26 @@ fn hostile_names_stay_names() {
         let Some(seen) = visit(&page, &name, width, Theme::Light) else { return };
         check(&page, &seen);
     }
+}
+
+#[test]
+fn without_a_browser_tests_are_left_out_but_in_continuous_integration_they_fail() {
+    let folder = tempfile::tempdir().expect("a folder for programs");
+    let programs = folder.path().as_os_str().to_owned();
+    let found = |variables: &[(&str, &str)]| {
+        find(|name| match variables.iter().find(|(other, _)| *other == name) {
+            Some((_, value)) => Some(OsString::from(*value)),
+            None => (name == "PATH").then(|| programs.clone()),
+        })
+    };
+    let Err(Without::LeftOut(why)) = found(&[]) else { panic!("tests are left out") };
+    assert!(why.contains("apt-get install chromium") && why.lines().count() == 1, "{why}");
+    let Err(Without::Failed(why)) = found(&[("CI", "true")]) else { panic!("tests fail") };
+    assert!(why.contains("apt-get install chromium") && why.contains("DATADIET_SKIP_BROWSER=1"));
+    let chosen = [("CI", "true"), ("DATADIET_SKIP_BROWSER", "1")];
+    assert!(matches!(found(&chosen), Err(Without::LeftOut(_))));
+    assert_eq!(found(&[("DATADIET_CHROMIUM", "/opt/mine")]), Ok("/opt/mine".into()));
+    let program = folder.path().join("chromium-browser");
+    fs::write(&program, "").expect("a program can be written");
+    assert_eq!(found(&[("CI", "true")]), Ok(program));
 }
