@@ -159,7 +159,8 @@ mod tests {
         std::fs::write(folder.path().join("build-version"), "2.11.0+cpu\n").unwrap();
         let version = || Torch::open(folder.path().into()).unwrap().version.unwrap();
         assert_eq!(version(), "2.11.0+cpu");
-        let text = "from typing import Optional\n\n__all__ = ['__version__']\n__version__ = '2.9.1'\n";
+        let text =
+            "from typing import Optional\n\n__all__ = ['__version__']\n__version__ = '2.9.1'\n";
         std::fs::write(folder.path().join("version.py"), text).unwrap();
         assert_eq!(version(), "2.9.1");
     }

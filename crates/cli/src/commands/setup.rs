@@ -65,7 +65,8 @@ pub fn run(args: &SetupArgs) -> Result<ExitCode> {
     let cuda = torch.has_cuda();
     let answer = Answer { folder: torch.folder, version, cuda, fetched };
     args.output.answer(&answer, || {
-        let how = if answer.fetched { "training runs on" } else { "nothing to do: training runs on" };
+        let how =
+            if answer.fetched { "training runs on" } else { "nothing to do: training runs on" };
         format!("{how} PyTorch {} in {}", answer.version, answer.folder.display())
     })?;
     Ok(ExitCode::SUCCESS)
@@ -157,8 +158,9 @@ fn install(wanted: &Wanted, folder: &Path) -> Result<()> {
         installer.arg("--no-deps");
     }
     // Of pip from 25.1: a download that is cut goes on from where it was.
-    installer.env("PIP_RESUME_RETRIES", "20");
-    let status = installer.args(&wanted.packages).stdout(Stdio::from(std::io::stderr())).status()?;
+    installer.env("PIP_RESUME_RETRIES", "20").env("PIP_ROOT_USER_ACTION", "ignore");
+    let status =
+        installer.args(&wanted.packages).stdout(Stdio::from(std::io::stderr())).status()?;
     ensure!(
         status.success(),
         "could not get {}: see the message above. Type the same again to go on; packages that arrived \
@@ -171,7 +173,8 @@ fn install(wanted: &Wanted, folder: &Path) -> Result<()> {
 /// Ways to install packages of Python, those of this program's own environment first.
 fn installers() -> Vec<Command> {
     let this = std::env::current_exe().ok();
-    let own = this.map(|this| this.with_file_name(format!("python{}", std::env::consts::EXE_SUFFIX)));
+    let own =
+        this.map(|this| this.with_file_name(format!("python{}", std::env::consts::EXE_SUFFIX)));
     let pythons = own.into_iter().filter(|own| own.is_file());
     let pythons = pythons.chain(["python3".into(), "python".into()]);
     let pip = |python: PathBuf| {

@@ -175,7 +175,8 @@ fn a_worker_without_libraries_says_what_to_type() {
         errors(&command.env("DATADIET_WORKER", &worker).output().unwrap())
     };
     let text = train(&machine);
-    for word in ["finds no PyTorch 2.11.0", "libtorch_cpu.so", "`datadiet setup`", "DATADIET_TORCH"] {
+    for word in ["finds no PyTorch 2.11.0", "libtorch_cpu.so", "`datadiet setup`", "DATADIET_TORCH"]
+    {
         assert!(text.contains(word), "{word}: {text}");
     }
     // Libraries that are there are found: these lack all else, which is told too.
