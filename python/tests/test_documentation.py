@@ -144,7 +144,9 @@ def test_examples_run(page, folder):
 
 def test_ten_lines_of_python_are_in_the_readme():
     (_, content), *others = blocks(README)
-    lines = [line for line in content.splitlines() if line and not line.startswith(("import", "from"))]
+    lines = [
+        line for line in content.splitlines() if line and not line.startswith(("import", "from"))
+    ]
     assert len(lines) <= 10 and not others
     assert "torch" not in content
 
