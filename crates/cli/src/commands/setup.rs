@@ -59,8 +59,7 @@ struct Wanted {
 pub fn run(args: &SetupArgs) -> Result<ExitCode> {
     let cuda = args.cuda || !args.cpu && has_gpu();
     let there = torch::find()?.fitting.filter(|torch| !cuda || torch.has_cuda());
-    let fetched = there.is_none();
-    let torch = there.map_or_else(|| fetch(cuda), Ok)?;
+    let (torch, fetched) = there.map_or_else(|| fetch(cuda), |torch| Ok((torch, false)))?;
     let version = torch.version.clone().unwrap_or_default();
     let cuda = torch.has_cuda();
     let answer = Answer { folder: torch.folder, version, cuda, fetched };
@@ -72,8 +71,8 @@ pub fn run(args: &SetupArgs) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Installs the package into the private folder, in place of what is there.
-fn fetch(cuda: bool) -> Result<Torch> {
+/// Installs the package into the private folder, in place of what is there; false if another did meanwhile.
+fn fetch(cuda: bool) -> Result<(Torch, bool)> {
     let folder = torch::private_folder()
         .with_context(|| format!("the user has no folder for caches; set HOME, or {VARIABLE}"))?;
     let parent = folder.parent().context("the folder of caches is no root")?;
@@ -87,10 +86,10 @@ fn fetch(cuda: bool) -> Result<Torch> {
     if lock.try_lock().is_err() {
         eprintln!("note: another `datadiet setup` is at work; waiting for it");
         lock.lock()?;
-        // It may have got what is wanted.
-        if let Some(torch) = torch::find()?.fitting.filter(|torch| !cuda || torch.has_cuda()) {
-            return Ok(torch);
-        }
+    }
+    // Another may have got what is wanted since it was looked for.
+    if let Some(torch) = torch::find()?.fitting.filter(|torch| !cuda || torch.has_cuda()) {
+        return Ok((torch, false));
     }
     let wanted = Wanted::new(cuda);
     eprintln!(
@@ -109,7 +108,8 @@ fn fetch(cuda: bool) -> Result<Torch> {
     ensure!(!cuda || torch.has_cuda(), "PyTorch came without CUDA: {}", part.display());
     remove(&folder)?;
     fs::rename(&part, &folder)?;
-    Torch::in_packages(&folder).context("PyTorch is gone from where it was put")
+    let torch = Torch::in_packages(&folder).context("PyTorch is gone from where it was put")?;
+    Ok((torch, true))
 }
 
 /// A name for what belongs to a folder.
@@ -138,8 +138,8 @@ impl Wanted {
         }
         // libtorch_cpu.so of Linux links these two even where no GPU is used.
         let stubs = ["nvidia-cuda-runtime==13.0.96", "nvidia-cuda-cupti==13.0.85"];
-        let packages = stubs.iter().map(|&stub| stub.to_owned());
-        Self { packages: packages.chain([torch]).collect(), whole: false, gigabytes: 0.6 }
+        let packages = std::iter::once(torch).chain(stubs.map(str::to_owned));
+        Self { packages: packages.collect(), whole: false, gigabytes: 0.6 }
     }
 }
 
