@@ -14,4 +14,5 @@ pub mod score;
 pub mod scores;
 pub mod select;
 pub mod suspects;
+pub mod tour;
 pub mod train;

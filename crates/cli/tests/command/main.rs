@@ -14,6 +14,7 @@ mod runs;
 mod scores;
 mod select;
 mod support;
+mod tour;
 mod train;
 
 /// A file that is there but does not run: what trains by mistake fails.
