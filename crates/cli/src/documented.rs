@@ -7,7 +7,7 @@ mod markdown;
 use clap::FromArgMatches;
 
 use crate::{Cli, help};
-use markdown::{FOR_AGENTS, TO_COME};
+use markdown::FOR_AGENTS;
 
 #[test]
 fn the_parser_takes_every_command_shown() {
@@ -15,9 +15,6 @@ fn the_parser_takes_every_command_shown() {
     for path in markdown::pages() {
         for command in markdown::commands(&path) {
             shown += 1;
-            if command.is_to_come() {
-                continue;
-            }
             let arguments = [&["datadiet".to_owned()], &command.arguments[..]].concat();
             let parsed = help::command()
                 .try_get_matches_from(arguments)
@@ -38,12 +35,4 @@ fn the_parser_takes_every_command_shown() {
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     assert!(shown > 40, "only {shown} commands were found: are the blocks still read?");
-}
-
-#[test]
-fn nothing_to_come_is_here() {
-    for name in TO_COME {
-        let here = help::command().find_subcommand(name).is_some();
-        assert!(!here, "`datadiet {name}` is here: take it out of TO_COME");
-    }
 }

@@ -66,6 +66,7 @@ enum Command {
     Ntk(Box<commands::ntk::NtkArgs>),
     Lmc(Box<commands::lmc::LmcArgs>),
     Report(commands::report::ReportArgs),
+    Tour(commands::tour::TourArgs),
     /// List, show and clean up the trainings in the store.
     #[command(subcommand)]
     Runs(commands::runs::RunsCommand),
@@ -118,6 +119,7 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Ntk(args) => commands::ntk::run(&cli.home, *args),
         Command::Lmc(args) => commands::lmc::run(&cli.home, *args),
         Command::Report(args) => commands::report::run(&cli.home, args),
+        Command::Tour(args) => commands::tour::run(&args),
         Command::Runs(command) => commands::runs::run(&cli.home, command),
         Command::Setup(args) => commands::setup::run(&args),
         Command::Completions(args) => commands::completions::run(&args),

@@ -101,7 +101,10 @@ pub fn run(home: &HomeArgs, command: DataCommand) -> Result<ExitCode> {
                 datadiet_data::fetch(&args.name, &home, &options, &args.progress.drawer(None))?;
             describe(&dataset, args.output, Notes::Aside)?;
         }
-        DataCommand::Import(args) => import(&home, args)?,
+        DataCommand::Import(args) => {
+            let output = args.output;
+            describe(&import(&home, args)?, output, Notes::Aside)?;
+        }
         DataCommand::List(output) => list(&home, output)?,
         DataCommand::Inspect(args) => {
             let dataset = Dataset::open(&home, &args.name)?;
@@ -112,7 +115,8 @@ pub fn run(home: &HomeArgs, command: DataCommand) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn import(home: &DataHome, args: ImportArgs) -> Result<()> {
+/// Imports a data set, or opens the same one where it has been imported.
+pub fn import(home: &DataHome, args: ImportArgs) -> Result<Dataset> {
     let name = args.name.or_else(|| Some(args.path.file_stem()?.to_string_lossy().into_owned()));
     let name = name.ok_or_else(|| anyhow!("give the data set a name: --name NAME"))?;
     let options = ImportOptions {
@@ -123,8 +127,7 @@ fn import(home: &DataHome, args: ImportArgs) -> Result<()> {
         replace: args.replace,
     };
     let raw = datadiet_data::read(&args.path, args.format, &options, &args.progress.drawer(None))?;
-    let dataset = datadiet_data::write_cache(home, &name, &raw, &options)?;
-    describe(&dataset, args.output, Notes::Aside)
+    Ok(datadiet_data::write_cache(home, &name, &raw, &options)?)
 }
 
 fn size(text: &str) -> Result<(u32, u32), String> {

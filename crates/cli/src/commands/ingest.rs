@@ -124,6 +124,13 @@ enum KindArg {
 
 /// Runs the command.
 pub fn run(args: &IngestArgs) -> Result<ExitCode> {
+    let report = ingest(args)?;
+    args.output.answer(&report, || report.text())?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Takes the scores and writes them.
+pub fn ingest(args: &IngestArgs) -> Result<IngestReport> {
     let class_names = args.classes.as_deref().map(read_lines).transpose()?;
     let options = args.options(class_names.clone().unwrap_or_default());
     let sources = datadiet_ingest::find(&args.runs, &options)?;
@@ -147,8 +154,7 @@ pub fn run(args: &IngestArgs) -> Result<ExitCode> {
     let card = scores.card().cloned().unwrap_or_default();
     let report = IngestReport { card, examples, classes, files };
     write_json(&report.files[1], &report)?;
-    args.output.answer(&report, || report.text())?;
-    Ok(ExitCode::SUCCESS)
+    Ok(report)
 }
 
 impl IngestArgs {

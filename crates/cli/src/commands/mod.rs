@@ -17,4 +17,5 @@ pub mod scores;
 pub mod select;
 pub mod setup;
 pub mod suspects;
+pub mod tour;
 pub mod train;

@@ -63,13 +63,25 @@ pub struct ReportArgs {
 
 /// What was written.
 #[derive(Serialize)]
-struct Written {
-    report: PathBuf,
+pub struct Written {
+    /// The page.
+    pub report: PathBuf,
     figures: Vec<PathBuf>,
 }
 
 /// Runs the command.
 pub fn run(home: &HomeArgs, args: ReportArgs) -> Result<ExitCode> {
+    let output = args.output;
+    let written = report(home, args)?;
+    output.answer(&written, || {
+        let (report, count) = (written.report.display(), written.figures.len());
+        format!("{report}, {count} figures beside it")
+    })?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Writes the report.
+pub fn report(home: &HomeArgs, args: ReportArgs) -> Result<Written> {
     let out = args.out.clone().unwrap_or_else(|| default_out(&args.paths[0]));
     ensure!(
         out.extension().is_some_and(|extension| extension == "html"),
@@ -88,12 +100,7 @@ pub fn run(home: &HomeArgs, args: ReportArgs) -> Result<ExitCode> {
         page.title = title;
     }
     let figures = write(&page, &out, !args.no_figures)?;
-    let written = Written { report: out, figures };
-    args.output.answer(&written, || {
-        let (report, count) = (written.report.display(), written.figures.len());
-        format!("{report}, {count} figures beside it")
-    })?;
-    Ok(ExitCode::SUCCESS)
+    Ok(Written { report: out, figures })
 }
 
 fn default_out(path: &Path) -> PathBuf {

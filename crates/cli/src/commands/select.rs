@@ -68,9 +68,12 @@ pub struct SelectArgs {
 
 /// What a selection answers.
 #[derive(Serialize)]
-struct Answer {
+pub struct Answer {
     examples: usize,
     kept: usize,
+    /// The rows of the table that are kept.
+    #[serde(skip)]
+    pub rows: Vec<Row>,
     by: Option<String>,
     choice: serde_json::Value,
     classes: Vec<ClassRow>,
@@ -96,6 +99,13 @@ fn same_file(out: &Path, scores: &Path) -> bool {
 
 /// Runs the command.
 pub fn run(home: &HomeArgs, args: SelectArgs) -> Result<ExitCode> {
+    let answer = choose(home, &args)?;
+    args.output.answer(&answer, || answer.text())?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Chooses a subset and writes it.
+pub fn choose(home: &HomeArgs, args: &SelectArgs) -> Result<Answer> {
     let scores = args.open()?;
     let choice = args.choice.choice(scores.rows())?;
     scores.check_whole()?;
@@ -119,18 +129,17 @@ pub fn run(home: &HomeArgs, args: SelectArgs) -> Result<ExitCode> {
     let how = json!({ "by": ranking.as_ref().map(|r| &r.name), "choice": choice });
     let subset = Subset { table: &needed, ranking: ranking.as_ref(), rows: &rows, how };
     let written = args.write(home, &subset)?;
-    let answer = Answer {
+    Ok(Answer {
         examples: candidates.count(),
-        kept: chosen.ids.len(),
+        kept: rows.len(),
+        rows,
         by: ranking.map(|ranking| ranking.name),
         choice: serde_json::to_value(choice)?,
         classes: class_rows(&chosen, &classes),
         skew: Some(skew(&chosen.shares)).filter(|skew| skew.is_finite()),
         warnings,
         written,
-    };
-    args.output.answer(&answer, || answer.text())?;
-    Ok(ExitCode::SUCCESS)
+    })
 }
 
 impl SelectArgs {

@@ -92,12 +92,16 @@ pub struct SuspectsArgs {
 
 /// What suspicion answers.
 #[derive(Serialize)]
-struct Answer {
-    by: String,
-    suspects: Vec<Suspect>,
-    wrong_labels: WrongLabelCount,
+pub struct Answer {
+    /// The column that they are listed by.
+    pub by: String,
+    /// Hardest first.
+    pub suspects: Vec<Suspect>,
+    /// How many labels look wrong.
+    pub wrong_labels: WrongLabelCount,
+    /// How well each column finds known wrong labels, if any are known.
     #[serde(skip_serializing_if = "Option::is_none")]
-    detection: Option<Vec<ColumnDetection>>,
+    pub detection: Option<Vec<ColumnDetection>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     picture: Option<PathBuf>,
     warnings: Vec<String>,
@@ -149,15 +153,8 @@ pub fn run(home: &HomeArgs, mut args: SuspectsArgs) -> Result<ExitCode> {
         let png = file.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("png"));
         ensure!(png, "{} must end in .png", file.display());
     }
-    if let Some(scores) = args.scores.clone() {
-        let data = args.training.data.clone();
-        ensure!(
-            args.training == TrainingOptions { data: data.clone(), ..TrainingOptions::default() },
-            "{} has been trained: of the options of a training only --data goes with it; leave it out \
-             to train, or leave them out",
-            scores.display()
-        );
-        let answer = args.answer(home, &scores, &DataArgs::scored(data, args.other_labels))?;
+    if let Some(scores) = &args.scores {
+        let answer = of_scores(home, &args, scores)?;
         args.output.answer(&answer, || answer.text())?;
         return Ok(ExitCode::SUCCESS);
     }
@@ -196,6 +193,18 @@ pub fn run(home: &HomeArgs, mut args: SuspectsArgs) -> Result<ExitCode> {
         let text = format!("{}\n\nthe scores are in {}", answer.text(), folder.display());
         Ok((text, answer))
     })
+}
+
+/// The suspects of scores that are there, and their picture.
+pub fn of_scores(home: &HomeArgs, args: &SuspectsArgs, scores: &Path) -> Result<Answer> {
+    let data = args.training.data.clone();
+    ensure!(
+        args.training == TrainingOptions { data: data.clone(), ..TrainingOptions::default() },
+        "{} has been trained: of the options of a training only --data goes with it; leave it out to \
+         train, or leave them out",
+        scores.display()
+    );
+    args.answer(home, scores, &DataArgs::scored(data, args.other_labels))
 }
 
 impl SuspectsArgs {

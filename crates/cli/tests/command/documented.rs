@@ -13,7 +13,7 @@ fn the_commands_of_the_pages_for_agents_work() {
         write_run(&home.path().join("run0"), 0, None);
         let mut run = 0;
         for command in commands(path) {
-            if command.is_to_come() || command.says("trains") || command.says("downloads") {
+            if command.says("trains") || command.says("downloads") {
                 continue;
             }
             let arguments: Vec<&str> = command.arguments.iter().map(String::as_str).collect();

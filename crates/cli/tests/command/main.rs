@@ -17,6 +17,7 @@ mod scores;
 mod select;
 mod setup;
 mod support;
+mod tour;
 mod train;
 mod versions;
 

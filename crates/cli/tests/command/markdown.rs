@@ -6,9 +6,6 @@ use std::path::{Path, PathBuf};
 
 use pulldown_cmark::{CodeBlockKind, Event, Parser, Tag, TagEnd};
 
-/// What documentation is ahead of: the program's own tests say when it has come.
-pub const TO_COME: [&str; 1] = ["tour"];
-
 /// Pages whose commands are run in their order, but for those whose comment begins with `trains` or
 /// `downloads`.
 pub const FOR_AGENTS: [&str; 2] = ["docs/llms.txt", "docs/skill/SKILL.md"];
@@ -25,11 +22,6 @@ pub struct Shown {
 }
 
 impl Shown {
-    /// Whether it waits for a command that there is not yet.
-    pub fn is_to_come(&self) -> bool {
-        self.arguments.first().is_some_and(|name| TO_COME.contains(&name.as_str()))
-    }
-
     /// Whether the comment begins with this word.
     pub fn says(&self, word: &str) -> bool {
         self.comment.as_deref().is_some_and(|comment| comment.starts_with(word))
