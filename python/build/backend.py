@@ -20,7 +20,6 @@ from maturin import (  # noqa: F401 -- the other hooks of a build backend
     get_requires_for_build_editable,
     get_requires_for_build_sdist,
     get_requires_for_build_wheel,
-    prepare_metadata_for_build_wheel,
 )
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -29,6 +28,15 @@ SCRIPTS = ROOT / "target/wheel-data/scripts"
 
 
 PROFILE = os.environ.get("DATADIET_PROFILE", "release")
+
+
+def prepare_metadata_for_build_wheel(metadata_directory, config_settings=None):
+    # maturin wants the folder of `data` to be there.
+    SCRIPTS.mkdir(parents=True, exist_ok=True)
+    return maturin.prepare_metadata_for_build_wheel(metadata_directory, config_settings)
+
+
+prepare_metadata_for_build_editable = prepare_metadata_for_build_wheel
 
 
 def build_wheel(wheel_directory, config_settings=None, metadata_directory=None):
@@ -45,7 +53,7 @@ def build_editable(wheel_directory, config_settings=None, metadata_directory=Non
 def build_sdist(sdist_directory, config_settings=None):
     """All files that git knows; maturin's own would leave out the programs, on which the module does not depend."""
     with tempfile.TemporaryDirectory() as folder:
-        info = maturin.prepare_metadata_for_build_wheel(folder)
+        info = prepare_metadata_for_build_wheel(folder)
         name = info.removesuffix(".dist-info")
         files = [(ROOT / path, path) for path in tracked_files()]
         files.append((Path(folder) / info / "METADATA", "PKG-INFO"))
