@@ -18,7 +18,7 @@ use datadiet_store::{
 use datadiet_table::DataRef;
 use nix::sys::resource::{UsageWho, getrusage};
 use nix::sys::time::TimeVal;
-use rand::Rng;
+use rand_chacha::rand_core::Rng;
 use tch::Device;
 
 const TASK: Task = Task { channels: 3, height: 32, width: 32, classes: 10 };
