@@ -35,7 +35,7 @@ const LISTED: usize = 60;
 /// Suspects that are told one by one.
 const TOLD: usize = 3;
 
-/// Find wrong labels among real images, and prune them: the first minute, without data of your own.
+/// See it at work on real images, without data of yours.
 ///
 /// Takes 5,000 images of Fashion-MNIST of which 250 labels were changed on purpose, and the logits that three
 /// small networks gave for them after each of ten epochs, all recorded before: nothing is downloaded or
