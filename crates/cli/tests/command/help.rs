@@ -23,7 +23,7 @@ fn long_texts_are_shown_with_help_and_short_ones_with_h() {
         ("ntk", "Measure how fast the neural tangent", "Trains replicas, scores"),
         ("lmc", "Measure linear mode connectivity", "Trains a parent"),
         ("report", "Write a report of scores or experiments", "Figures can be hovered"),
-        ("tour", "Find wrong labels among real images", "nothing is downloaded or trained"),
+        ("tour", "See it at work on real images", "nothing is downloaded or trained"),
     ] {
         // Lines are wrapped somewhere.
         let words = |text: String| text.split_whitespace().collect::<Vec<_>>().join(" ");
