@@ -74,8 +74,12 @@ def tracked_files():
     if not (ROOT / ".git").exists():
         # A source distribution is made of a source distribution as it is.
         every = (path.relative_to(ROOT).as_posix() for path in ROOT.rglob("*") if path.is_file())
-        return sorted(path for path in every if not path.startswith("target/") and path != "PKG-INFO")
-    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, check=True, stdout=subprocess.PIPE).stdout
+        return sorted(
+            path for path in every if not path.startswith("target/") and path != "PKG-INFO"
+        )
+    listed = subprocess.run(
+        ["git", "ls-files", "-z"], cwd=ROOT, check=True, stdout=subprocess.PIPE
+    ).stdout
     return [path for path in listed.decode().split("\0") if path and not path.startswith(NOT_BUILT)]
 
 
@@ -83,7 +87,9 @@ def vendored_files(folder):
     """The sources of all crates, and the setting that has cargo take them."""
     crates = folder / "vendor"
     command = ["cargo", "vendor", "--locked", "--versioned-dirs", crates]
-    setting = subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True).stdout
+    setting = subprocess.run(
+        command, cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True
+    ).stdout
     config = folder / "config.toml"
     own = (ROOT / ".cargo/config.toml").read_text(encoding="utf-8")
     config.write_text(own + "\n" + setting.replace(str(crates), "vendor"), encoding="utf-8")
