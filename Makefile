@@ -81,13 +81,13 @@ python: $(PY_READY)
 wheel: $(PY_READY)
 	PATH="$(CURDIR)/target/python/bin:$$PATH" $(PY) -m pip wheel --quiet --no-deps --no-build-isolation --wheel-dir target/wheels .
 
-# Slower to build, faster and smaller; the wheel holds datadiet-worker too.
+# For others: the wheel named for the systems that it runs on, with datadiet-worker; the sources with all crates.
 dist: torch $(PY_READY)
 	rm -rf target/dist target/dist-untagged
-	PATH="$(CURDIR)/target/python/bin:$$PATH" DATADIET_PROFILE=dist $(PY) -m build --no-isolation --wheel --outdir target/dist-untagged
+	PATH="$(CURDIR)/target/python/bin:$$PATH" $(PY) -m build --no-isolation --wheel --outdir target/dist-untagged
 	PATH="$(CURDIR)/target/python/bin:$$PATH" $(PY) -m auditwheel repair --wheel-dir target/dist \
 		--exclude libtorch_cpu.so --exclude libtorch.so --exclude libc10.so target/dist-untagged/*.whl
-	DATADIET_VENDOR=1 $(PY) -m build --no-isolation --sdist --outdir target/dist
+	PATH="$(CURDIR)/target/python/bin:$$PATH" DATADIET_VENDOR=1 $(PY) -m build --no-isolation --sdist --outdir target/dist
 
 test-wheel: wheel
 	scripts/test-wheel target/wheels

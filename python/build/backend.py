@@ -3,8 +3,7 @@
 A command of its own, not a function of the extension module: it starts in milliseconds, keeps its signals, and is
 what `cargo build` makes.
 
-    DATADIET_PROFILE=dist    cargo's profile, of the extension module too
-    DATADIET_VENDOR=1        the source distribution holds the crates, and builds offline
+With DATADIET_VENDOR=1 the source distribution holds the sources of all crates, and builds offline.
 """
 
 import os
@@ -27,9 +26,6 @@ ROOT = Path(__file__).resolve().parents[2]
 SCRIPTS = ROOT / "target/wheel-data/scripts"
 
 
-PROFILE = os.environ.get("DATADIET_PROFILE", "release")
-
-
 def prepare_metadata_for_build_wheel(metadata_directory, config_settings=None):
     # maturin wants the folder of `data` to be there.
     SCRIPTS.mkdir(parents=True, exist_ok=True)
@@ -41,7 +37,6 @@ prepare_metadata_for_build_editable = prepare_metadata_for_build_wheel
 
 def build_wheel(wheel_directory, config_settings=None, metadata_directory=None):
     build_programs()
-    os.environ.setdefault("MATURIN_PEP517_ARGS", f"--profile {PROFILE}")
     return maturin.build_wheel(wheel_directory, config_settings, metadata_directory)
 
 
@@ -104,7 +99,7 @@ def build_programs():
     libtorch = Path(os.environ.get("LIBTORCH", ROOT / ".torch/libtorch"))
     if (libtorch / "lib").is_dir():
         packages.append("datadiet-worker")
-    command = ["cargo", "build", "--profile", PROFILE]
+    command = ["cargo", "build", "--release"]
     for package in packages:
         command += ["--package", package]
     subprocess.run(command, cwd=ROOT, check=True)
@@ -114,7 +109,7 @@ def build_programs():
     suffix = ".exe" if os.name == "nt" else ""
     for package in packages:
         program = SCRIPTS / (package + suffix)
-        shutil.copy2(target / PROFILE / program.name, program)
+        shutil.copy2(target / "release" / program.name, program)
         if os.name == "posix":
             subprocess.run(["strip", program], check=True)
         if package == "datadiet-worker" and sys.platform == "linux":
