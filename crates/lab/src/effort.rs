@@ -11,7 +11,11 @@ use std::time::{Duration, Instant};
 
 use datadiet_core::Progress;
 use datadiet_core::progress::Event;
-use datadiet_store::{Labels, Recording, RunSpec, RunStatus, Store, Subset, Views};
+use datadiet_store::{
+    Labels, Recording, RunFolder, RunResult, RunSpec, RunStatus, Store, Subset, TimedAccuracy,
+    Views,
+};
+use datadiet_table::{Column, Table, TableError};
 
 use crate::study::Size;
 use crate::{LabError, Trainer, TrainerError};
@@ -26,7 +30,7 @@ const WARM_UP: Duration = Duration::from_secs(2);
 const PATIENCE: Duration = Duration::from_secs(120);
 
 /// The size of trainings: parts that wait for one another.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Effort {
     parts: Vec<Part>,
     /// Whether some of what was asked is in the store already.
@@ -34,7 +38,7 @@ pub struct Effort {
 }
 
 /// Trainings that do not wait for one another.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 struct Part {
     trainings: usize,
     /// Their steps together, and what else they do as steps.
@@ -42,33 +46,32 @@ struct Part {
 }
 
 impl Effort {
-    /// Adds those of `jobs` that the store does not have, which score `examples` examples.
+    /// Of the runs that an experiment of `examples` training and `test` test images is going to ask for and
+    /// the store does not have.
     ///
     /// # Errors
     /// When the store cannot be read.
-    pub(crate) fn add_scoring<'a>(
-        &mut self,
-        jobs: impl Iterator<Item = &'a RunSpec>,
+    pub(crate) fn of_runs(
+        runs: &[RunSpec],
         store: &Store,
         examples: usize,
         test: usize,
-    ) -> Result<(), LabError> {
-        let mut part = Part { trainings: 0, steps: 0.0 };
-        for spec in jobs {
+    ) -> Result<Self, LabError> {
+        let [mut scoring, mut others] = [Part::default(); 2];
+        let mut partly_done = false;
+        for spec in runs {
             if matches!(store.run(spec).status()?, RunStatus::Complete(_)) {
-                self.partly_done = true;
+                partly_done = true;
                 continue;
             }
             let Recording { steps, gradient_steps, .. } = &spec.record;
-            let (forward, gradients) =
-                (FORWARD * steps.len() as f64, GRADIENTS * gradient_steps.len() as f64);
+            let passes = FORWARD * steps.len() as f64 + GRADIENTS * gradient_steps.len() as f64;
+            let part = if steps.is_empty() { &mut others } else { &mut scoring };
             part.trainings += 1;
-            part.steps += spec.own_steps() as f64
-                + (forward + gradients) * in_steps(examples, spec)
-                + of_test(test, spec);
+            part.steps +=
+                spec.own_steps() as f64 + passes * in_steps(examples, spec) + of_test(test, spec);
         }
-        self.parts.push(part);
-        Ok(())
+        Ok(Self { parts: vec![scoring, others], partly_done })
     }
 
     /// Whether nothing has to be trained.
@@ -81,10 +84,77 @@ impl Effort {
         self.parts.iter().map(|part| part.trainings).max().unwrap_or(0)
     }
 
-    /// Adds trainings like `template`, tested on `test` images.
-    pub fn add(&mut self, size: Size, template: &RunSpec, test: usize) {
+    /// Of trainings like `template`, tested on `test` images.
+    pub fn of_trainings(size: Size, template: &RunSpec, test: usize) -> Self {
         let steps = size.steps as f64 + size.trainings as f64 * of_test(test, template);
-        self.parts.push(Part { trainings: size.trainings, steps });
+        let part = Part { trainings: size.trainings, steps };
+        Self { parts: vec![part], partly_done: false }
+    }
+}
+
+/// Trains nothing: every run has ended at once, with scores and an accuracy that stand in for those to come.
+/// An experiment that goes through with it tells which runs it asks for.
+pub(crate) struct Rehearsal {
+    examples: usize,
+    runs: Mutex<Vec<RunSpec>>,
+}
+
+impl Rehearsal {
+    /// For so many training examples.
+    pub fn new(examples: usize) -> Self {
+        Self { examples, runs: Mutex::default() }
+    }
+
+    /// What it was asked to train.
+    pub fn runs(self) -> Vec<RunSpec> {
+        self.runs.into_inner().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+
+    /// Every kind of score in an order of its own, so that no two choose the same subset.
+    fn scores(&self, spec: &RunSpec) -> Result<Table, TableError> {
+        let mut table = Table::default();
+        for (kind, column) in spec.record.scores.iter().zip(1_u64..) {
+            let stand_in = |id: u64| {
+                let mixed = (id + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15 ^ (column << 20));
+                (mixed >> 40) as f32
+            };
+            let values = (0..self.examples as u64).map(stand_in).collect();
+            table.push(kind.name(), Column::F32(values))?;
+        }
+        Ok(table)
+    }
+}
+
+impl Trainer for Rehearsal {
+    fn train(
+        &self,
+        folder: &RunFolder,
+        _slot: usize,
+        _stop: &AtomicBool,
+        _progress: &dyn Progress,
+    ) -> Result<(), TrainerError> {
+        let failed = |error: &dyn std::error::Error| TrainerError::Failed(error.to_string());
+        let (_, spec) = RunFolder::open(folder.path()).map_err(|error| failed(&error))?;
+        let table = self.scores(&spec).map_err(|error| failed(&error))?;
+        for &step in &spec.record.steps {
+            folder.write_scores(step, &table).map_err(|error| failed(&error))?;
+        }
+        let accuracy = 0.5;
+        let result = RunResult {
+            steps: spec.stop_after,
+            images_trained: 0,
+            images_scored: 0,
+            train_seconds: 0.0,
+            score_seconds: 0.0,
+            images_differentiated: 0,
+            gradient_seconds: 0.0,
+            final_train_loss: 0.0,
+            test_accuracy: vec![TimedAccuracy { step: spec.stop_after, accuracy }],
+            validation_accuracy: spec.validation.as_ref().map(|_| accuracy),
+            peak_memory_mib: 0.0,
+        };
+        self.runs.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).push(spec);
+        folder.complete(&result).map_err(|error| failed(&error))
     }
 }
 

@@ -99,11 +99,7 @@ pub fn run(home: &HomeArgs, args: TrainArgs) -> Result<ExitCode> {
         examples: all,
         what: format!("{examples} examples · {count} of {} steps", grouped(steps)),
         steps: size.steps,
-        effort: &|_| {
-            let mut effort = Effort::default();
-            effort.add(size, template, tested(&dataset));
-            Ok(effort)
-        },
+        effort: &|_| Ok(Effort::of_trainings(size, template, tested(&dataset))),
         out: folder.map(|f| if f.as_os_str().is_empty() { Path::new(".") } else { f }),
         plan: None,
     };

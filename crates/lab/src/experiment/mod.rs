@@ -6,8 +6,9 @@ mod page;
 mod write;
 
 use std::path::Path;
+use std::sync::atomic::AtomicBool;
 
-use datadiet_core::grouped;
+use datadiet_core::{Silent, grouped};
 use datadiet_data::Dataset;
 use datadiet_store::Store;
 use serde_json::{Map, Value, json};
@@ -16,6 +17,7 @@ pub use options::{ExperimentOptions, Studies};
 pub use outcome::{ExperimentCost, ExperimentOutcome, SceneOutcome};
 pub use page::experiment_sections;
 
+use crate::effort::Rehearsal;
 use crate::ledger::ledger;
 use crate::refuse::ensure;
 use crate::results::distinct;
@@ -86,19 +88,26 @@ impl Experiment {
         std::iter::once(scoring).chain(studies).sum()
     }
 
-    /// How much of it is not in the store, the data set having so many test images. Trainings on subsets
-    /// are taken for missing: which they are, scores are going to say.
+    /// How much of it is not in the store, where the data set has so many test images: found by going
+    /// through it with scores and accuracies that stand in for those to come. Of trainings on subsets it
+    /// is not known whether they are in the store; they count.
     ///
     /// # Errors
-    /// When the store cannot be read.
+    /// When a store cannot be used, or it makes no sense.
     pub fn effort(&self, store: &Store, test: usize) -> Result<Effort, LabError> {
-        let (jobs, plain) = (distinct(self.scoring_jobs()), self.scenes.plain());
-        let mut effort = Effort::default();
-        let specs = jobs.iter().map(|job| &job.spec);
-        effort.add_scoring(specs, store, plain.examples(), test)?;
-        let studies = self.options.studies.iter().map(|asked| asked.study.size(&self.scenes));
-        effort.add(studies.sum(), &plain.template, test);
-        Ok(effort)
+        let io = |error| LabError::Plan(format!("cannot make a folder to rehearse in: {error}"));
+        let folder = tempfile::tempdir().map_err(io)?;
+        let examples = self.scenes.plain().examples();
+        let rehearsal = Rehearsal::new(examples);
+        self.run(&Sweep {
+            store: &Store::open(folder.path())?,
+            trainer: &rehearsal,
+            workers: 1,
+            retry_failed: false,
+            stop: &AtomicBool::new(false),
+            progress: &Silent,
+        })?;
+        Effort::of_runs(&rehearsal.runs(), store, examples, test)
     }
 
     /// What to know of the memory of its scores, if anything: see [`crate::ScoringOptions::memory_note`].
