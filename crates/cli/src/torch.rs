@@ -29,6 +29,13 @@ impl Torch {
         Self::open(packages.join("torch"))
     }
 
+    /// The PyTorch of a library, as the system's loader names it: the file and where it was mapped. None if that
+    /// says no version.
+    pub fn of_library(loaded: &str) -> Option<Self> {
+        let file = Path::new(loaded.rsplit_once(" (").map_or(loaded, |(file, _)| file));
+        Self::open(file.parent()?.parent()?.to_owned()).filter(|torch| torch.version.is_some())
+    }
+
     fn open(folder: PathBuf) -> Option<Self> {
         let library = format!("{}torch_cpu{}", env::consts::DLL_PREFIX, env::consts::DLL_SUFFIX);
         if !folder.join("lib").join(library).is_file() {
@@ -51,15 +58,29 @@ impl Torch {
 
     /// Whether the worker was made for it.
     pub fn fits(&self) -> bool {
-        let minor = |version: &str| version.rsplit_once('.').map(|(minor, _)| minor.to_owned());
-        let plain = |version: &str| version.split('+').next().unwrap_or_default().to_owned();
-        self.version.as_deref().is_some_and(|version| minor(&plain(version)) == minor(VERSION))
+        // 2.12.0a0+git… is what becomes 2.12.0: its interface is none of a release.
+        let released = |version: &str| {
+            let plain = version.split('+').next()?;
+            let numbers: Option<Vec<u32>> = plain.split('.').map(|part| part.parse().ok()).collect();
+            Some(numbers?.get(..2)?.to_owned())
+        };
+        self.version.as_deref().and_then(released).is_some_and(|own| Some(own) == released(VERSION))
     }
 
-    /// Whether what NVIDIA's GPUs need is beside it.
+    /// Whether it can use NVIDIA's GPUs.
     pub fn has_cuda(&self) -> bool {
-        self.folder.parent().is_some_and(|packages| packages.join("nvidia/cudnn").is_dir())
-            || self.folder.join("lib").join("libcudnn.so.9").is_file()
+        let library = format!("{}torch_cuda{}", env::consts::DLL_PREFIX, env::consts::DLL_SUFFIX);
+        // The package of Linux always has that library; `datadiet setup --cpu` leaves out what it needs.
+        let private = private_folder();
+        let alone = self.folder.parent().is_some_and(|packages| {
+            private.as_deref() == Some(packages) && !packages.join("nvidia/cudnn").is_dir()
+        });
+        self.folder.join("lib").join(library).is_file() && !alone
+    }
+
+    /// Whether `datadiet setup` put it there.
+    pub fn is_private(&self) -> bool {
+        self.folder.parent().map(Path::to_owned) == private_folder()
     }
 }
 
@@ -112,18 +133,31 @@ pub fn private_folder() -> Option<PathBuf> {
     Some(strategy.cache_dir().join(format!("datadiet/pytorch-{VERSION}")))
 }
 
+/// This program's own file: installers of tools put links to it elsewhere.
+///
+/// # Errors
+/// When the system does not tell.
+pub fn this_program() -> Result<PathBuf> {
+    let this = env::current_exe().context("cannot find this program's own file")?;
+    Ok(std::fs::canonicalize(&this).unwrap_or(this))
+}
+
 /// The packages of the environment of Python that this program is installed in.
 fn environment() -> Vec<PathBuf> {
-    let Ok(this) = env::current_exe() else { return Vec::new() };
+    let Ok(this) = this_program() else { return Vec::new() };
     // PREFIX/bin/datadiet, or PREFIX/Scripts/datadiet.exe.
     let Some(prefix) = this.parent().and_then(Path::parent) else { return Vec::new() };
     if cfg!(windows) {
         return vec![prefix.join("Lib/site-packages")];
     }
-    let versions = std::fs::read_dir(prefix.join("lib")).into_iter().flatten().flatten();
-    let mut pythons: Vec<PathBuf> = versions
+    let folders = ["lib", "lib64"].map(|lib| std::fs::read_dir(prefix.join(lib)));
+    let mut pythons: Vec<PathBuf> = folders
+        .into_iter()
+        .flatten()
+        .flatten()
+        .flatten()
         .filter(|entry| entry.file_name().to_string_lossy().starts_with("python3"))
-        .map(|entry| entry.path().join("site-packages"))
+        .flat_map(|entry| ["site-packages", "dist-packages"].map(|name| entry.path().join(name)))
         .collect();
     pythons.sort();
     pythons
@@ -142,7 +176,7 @@ mod tests {
         for version in ["2.11.0", "2.11.0+cpu", "2.11.0+cu130", "2.11.1"] {
             assert!(torch(version).fits(), "{version}");
         }
-        for version in ["2.10.0", "2.12.0+cpu", "2.1.1", "3.11.0", "2.110.0", "", "nightly"] {
+        for version in ["2.10.0", "2.12.0+cpu", "2.1.1", "3.11.0", "2.110.0", "", "nightly", "2.11.0a0+git1"] {
             assert!(!torch(version).fits(), "{version}");
         }
         assert!(!Torch { folder: "torch".into(), version: None }.fits());

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Result, bail, ensure};
 use datadiet_lab::find_libraries;
 
 use crate::torch::{self, Found, Torch};
@@ -36,7 +36,17 @@ impl Worker {
                 program
             }
         };
-        Ok(Self { program, torch: torch::find()? })
+        let torch = torch::find()?;
+        if let Some(fitting) = &torch.fitting {
+            ensure!(
+                std::env::join_paths([fitting.libraries()]).is_ok(),
+                "PyTorch is in {}, whose name the system's loader cannot be told (it separates \
+                 folders by what is in it); move it, or name another in {}",
+                fitting.folder.display(),
+                torch::VARIABLE
+            );
+        }
+        Ok(Self { program, torch })
     }
 
     /// Folder of PyTorch's libraries; none if it has to know that itself, as one that was built here does.
@@ -63,10 +73,13 @@ impl Worker {
         let told = String::from_utf8_lossy(&answer.stdout);
         let errors = String::from_utf8_lossy(&answer.stderr);
         let missing = told.lines().find(|line| line.contains("not found"));
-        if answer.status.success() && missing.is_none() {
+        let loaded = told.lines().find_map(|line| line.trim().strip_prefix("libtorch_cpu.so => "));
+        let wrong = loaded.and_then(Torch::of_library).filter(|torch| !torch.fits());
+        if answer.status.success() && missing.is_none() && wrong.is_none() {
             return Ok(());
         }
-        let told = missing.unwrap_or(&errors).trim();
+        let wrong = wrong.map(|torch| format!("{} {}", torch.folder.display(), torch::unfit(&torch)));
+        let told = wrong.as_deref().or(missing).unwrap_or(&errors).trim();
         if let Some(torch) = &self.torch.fitting {
             bail!(
                 "{program} does not start with the libraries in {} ({told}): remove that folder and \
@@ -102,6 +115,6 @@ fn named_program(named: &Path) -> Result<PathBuf> {
 }
 
 fn beside_this() -> Result<PathBuf> {
-    let this = std::env::current_exe().context("cannot find this program's own file")?;
+    let this = torch::this_program()?;
     Ok(this.with_file_name(format!("datadiet-worker{}", std::env::consts::EXE_SUFFIX)))
 }

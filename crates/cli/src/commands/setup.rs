@@ -1,6 +1,6 @@
 //! `datadiet setup`: PyTorch's libraries in a folder of datadiet's own, for `datadiet-worker`.
 
-use std::fs::{self, File};
+use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
 
@@ -20,8 +20,8 @@ use crate::torch::{self, Torch, VARIABLE, VERSION};
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
-  datadiet setup                # for the processor: 0.6 GB
-  datadiet setup --cuda         # for NVIDIA GPUs too: 3 GB
+  datadiet setup                # on Linux for the processor 0.6 GB, where an NVIDIA GPU is 3 GB
+  datadiet setup --cpu          # for the processor alone
   pip install 'datadiet[train]' # or PyTorch beside datadiet, for Python too")]
 pub struct SetupArgs {
     /// For the processor alone [default where no NVIDIA GPU is].
@@ -57,16 +57,25 @@ struct Wanted {
 
 /// Runs the command.
 pub fn run(args: &SetupArgs) -> Result<ExitCode> {
-    let cuda = args.cuda || !args.cpu && has_gpu();
-    let there = torch::find()?.fitting.filter(|torch| !cuda || torch.has_cuda());
-    let (torch, fetched) = there.map_or_else(|| fetch(cuda), |torch| Ok((torch, false)))?;
+    let there = torch::find()?.fitting;
+    let (torch, fetched) = match there {
+        Some(torch) if !args.cuda || torch.has_cuda() => (torch, false),
+        // What is there goes before the private folder: fetching would change nothing.
+        Some(torch) if !torch.is_private() => bail!(
+            "training runs on PyTorch {} in {}, which is for the processor alone: install one with CUDA \
+             there, or name another in {VARIABLE}",
+            torch.version.unwrap_or_default(),
+            torch.folder.display()
+        ),
+        _ => fetch(args.cuda || !args.cpu && has_gpu())?,
+    };
     let version = torch.version.clone().unwrap_or_default();
     let cuda = torch.has_cuda();
     let answer = Answer { folder: torch.folder, version, cuda, fetched };
     args.output.answer(&answer, || {
-        let how =
-            if answer.fetched { "training runs on" } else { "nothing to do: training runs on" };
-        format!("{how} PyTorch {} in {}", answer.version, answer.folder.display())
+        let how = if answer.fetched { "training runs on" } else { "nothing to do: training runs on" };
+        let what = if answer.cuda { "" } else { ", for the processor" };
+        format!("{how} PyTorch {} in {}{what}", answer.version, answer.folder.display())
     })?;
     Ok(ExitCode::SUCCESS)
 }
@@ -83,9 +92,15 @@ fn fetch(cuda: bool) -> Result<(Torch, bool)> {
     );
     fs::create_dir_all(parent).context(writable.clone())?;
     let lock = File::create(beside(&folder, "lock")).context(writable)?;
-    if lock.try_lock().is_err() {
-        eprintln!("note: another `datadiet setup` is at work; waiting for it");
-        lock.lock()?;
+    match lock.try_lock() {
+        Ok(()) => {}
+        Err(TryLockError::WouldBlock) => {
+            eprintln!("note: another `datadiet setup` is at work; waiting for it");
+            lock.lock()?;
+        }
+        Err(TryLockError::Error(problem)) => {
+            eprintln!("note: no lock can be held here ({problem}): do not run two at once");
+        }
     }
     // Another may have got what is wanted since it was looked for.
     if let Some(torch) = torch::find()?.fitting.filter(|torch| !cuda || torch.has_cuda()) {
@@ -102,12 +117,20 @@ fn fetch(cuda: bool) -> Result<(Torch, bool)> {
     let part = beside(&folder, "part");
     remove(&part)?;
     install(&wanted, &part)?;
-    let torch = Torch::in_packages(&part).filter(Torch::fits).with_context(|| {
-        format!("PyTorch {VERSION} did not arrive in {}; type the same again", part.display())
-    })?;
-    ensure!(!cuda || torch.has_cuda(), "PyTorch came without CUDA: {}", part.display());
-    remove(&folder)?;
-    fs::rename(&part, &folder)?;
+    let whole = Torch::in_packages(&part).filter(Torch::fits);
+    ensure!(
+        whole.is_some() && (!cuda || part.join("nvidia/cudnn").is_dir()),
+        "PyTorch {VERSION}{} did not arrive in {}",
+        if cuda { " with CUDA" } else { "" },
+        part.display()
+    );
+    let old = beside(&folder, "old");
+    remove(&old)?;
+    match fs::rename(&folder, &old) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error.into()),
+        _ => fs::rename(&part, &folder)?,
+    }
+    remove(&old)?;
     let torch = Torch::in_packages(&folder).context("PyTorch is gone from where it was put")?;
     Ok((torch, true))
 }
@@ -145,10 +168,13 @@ impl Wanted {
 
 /// Has the first installer at hand put packages into a folder.
 fn install(wanted: &Wanted, folder: &Path) -> Result<()> {
-    let Some(mut installer) = installers().into_iter().find(works) else {
+    let environment = beside(folder, "pip");
+    let found = installers().into_iter().find(works);
+    let Some(mut installer) = found.or_else(|| make_pip(&environment)) else {
         bail!(
-            "neither pip nor uv is here to get PyTorch with: install one (Debian, Ubuntu: apt-get \
-             install python3-pip), or name a PyTorch {VERSION} that you have in {VARIABLE}"
+            "neither pip nor uv is here to get PyTorch with, nor a Python that can make an environment with \
+             pip: install one (Debian, Ubuntu: apt-get install python3-venv), or name a PyTorch {VERSION} \
+             that you have in {VARIABLE}"
         )
     };
     // Any Python will do to fetch with: no interpreter runs what comes.
@@ -159,29 +185,37 @@ fn install(wanted: &Wanted, folder: &Path) -> Result<()> {
     }
     // Of pip from 25.1: a download that is cut goes on from where it was.
     installer.env("PIP_RESUME_RETRIES", "20").env("PIP_ROOT_USER_ACTION", "ignore");
-    let status =
-        installer.args(&wanted.packages).stdout(Stdio::from(std::io::stderr())).status()?;
+    let status = installer.args(&wanted.packages).stdout(Stdio::from(std::io::stderr())).status()?;
     ensure!(
         status.success(),
-        "could not get {}: see the message above. Type the same again to go on; packages that arrived \
-         whole are not fetched twice",
+        "could not get {}: see the message above. Type the same again: what had arrived whole is not \
+         fetched twice where the installer keeps it",
         wanted.packages.join(" ")
     );
-    Ok(())
+    remove(&environment)
+}
+
+/// A pip of our own, as Debian's Python has none but can make one.
+fn make_pip(environment: &Path) -> Option<Command> {
+    let mut python = Command::new("python3");
+    python.args(["-m", "venv"]).arg(environment).stdout(Stdio::null()).stderr(Stdio::null());
+    let made = python.status().is_ok_and(|status| status.success());
+    made.then(|| pip(environment.join("bin/python"))).filter(works)
+}
+
+fn pip(python: PathBuf) -> Command {
+    let mut command = Command::new(python);
+    command.args(["-m", "pip", "--disable-pip-version-check"]);
+    command
 }
 
 /// Ways to install packages of Python, those of this program's own environment first.
 fn installers() -> Vec<Command> {
-    let this = std::env::current_exe().ok();
+    let this = torch::this_program().ok();
     let own =
         this.map(|this| this.with_file_name(format!("python{}", std::env::consts::EXE_SUFFIX)));
     let pythons = own.into_iter().filter(|own| own.is_file());
     let pythons = pythons.chain(["python3".into(), "python".into()]);
-    let pip = |python: PathBuf| {
-        let mut command = Command::new(python);
-        command.args(["-m", "pip", "--disable-pip-version-check"]);
-        command
-    };
     let mut uv = Command::new("uv");
     uv.arg("pip");
     pythons.map(pip).chain([uv]).collect()

@@ -158,7 +158,7 @@ pub fn run(args: &TourArgs) -> Result<ExitCode> {
     let choice = "--keep 0.5 --rule window --offset 0.4 --quota proportional --out";
     let choice: Vec<&str> = choice.split(' ').collect();
     let (place, command) = guide.step::<SelectArgs>(
-        "Half of the images: of each class those between its easiest 40 % and its hardest 10 %.",
+        "Half of the images: of each class those between its easiest 40 % and its hardest 10 %, by EL2N.",
         &["select"],
         &[&[scores.as_str()], &choice[..], &[half.as_str()]].concat(),
     )?;
@@ -172,7 +172,7 @@ pub fn run(args: &TourArgs) -> Result<ExitCode> {
     };
     guide.outcome(&format!(
         "{} images are kept, {} of the {changed} changed labels among them\n\
-         (what the half is worth, `datadiet train` and `datadiet diet` find out: they train on it)",
+         (what the half is worth, `datadiet train --subset` finds out: it trains on it)",
         grouped(half.kept as u64),
         half.changed,
     ))?;

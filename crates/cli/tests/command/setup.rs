@@ -131,7 +131,7 @@ fn what_is_wrong_is_told_with_what_to_do() {
     full.env("XDG_CACHE_HOME", machine.home.path().join("file"));
     failed(&full.output().unwrap(), &["cannot write to", "XDG_CACHE_HOME"]);
     // PyTorch without what GPUs need.
-    failed(&machine.setup(&["--cuda"]), &["without CUDA"]);
+    failed(&machine.setup(&["--cuda"]), &["with CUDA did not arrive"]);
     assert!(!machine.torch().exists());
     // A download that was cut.
     let wheel = machine.wheels().join("torch-2.11.0-py3-none-any.whl");
@@ -147,6 +147,12 @@ fn what_is_wrong_is_told_with_what_to_do() {
     let mut named = machine.command(&["setup"]);
     named.env("DATADIET_TORCH", machine.torch());
     failed(&named.output().unwrap(), &["is PyTorch 2.10.0+cpu", "2.11 alone"]);
+    // One that is for the processor, and goes before whatever would be fetched.
+    std::fs::write(machine.torch().join("version.py"), "__version__ = '2.11.1'\n").unwrap();
+    let mut named = machine.command(&["setup", "--cuda"]);
+    std::fs::rename(machine.torch(), machine.home.path().join("torch")).unwrap();
+    named.env("DATADIET_TORCH", machine.home.path().join("torch"));
+    failed(&named.output().unwrap(), &["PyTorch 2.11.1", "for the processor alone"]);
     let mut named = machine.command(&["setup"]);
     named.env("DATADIET_TORCH", machine.wheels());
     failed(&named.output().unwrap(), &["no libraries of PyTorch"]);

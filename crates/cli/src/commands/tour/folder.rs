@@ -48,8 +48,13 @@ report.html    open this one in a browser; its figures are in figures/
 LICENSE        of the images and labels: Fashion-MNIST is (c) 2017 Zalando SE
 ";
 
-/// What a command would refuse to replace, or read although it is not of this tour.
-const REPLACED: [&str; 4] = ["images", "logits", "home/data/tour", "scores"];
+/// What the steps of a tour write and would refuse to replace, or take for an answer of before.
+const REPLACED: [&str; 3] =
+    ["home/data/tour/dataset.safetensors", "scores/scores.parquet", "scores/scores.json"];
+
+/// Folders in it that are the tour's own: what a link points to is not.
+const FOLDERS: [&str; 7] =
+    ["images", "logits", "home", "home/data", "home/data/tour", "scores", "figures"];
 
 /// A folder with the files that a tour begins with.
 pub struct Folder {
@@ -70,6 +75,12 @@ impl Folder {
             is_free(out) || is_ours(out),
             "{name} holds something else than a tour; choose another folder with --out DIR"
         );
+        for inner in FOLDERS {
+            ensure!(
+                !out.join(inner).is_symlink(),
+                "{name}/{inner} is a link to elsewhere; choose another folder with --out DIR"
+            );
+        }
         check_writable(out)?;
         let folder = Self { name: name.to_owned() };
         folder.fill().with_context(|| {
@@ -83,7 +94,7 @@ impl Folder {
         let readme = format!("{OURS}\n\n{CONTENTS}");
         write_atomically(&at(README), |file| file.write_all(readme.as_bytes()))?;
         for path in REPLACED {
-            match std::fs::remove_dir_all(at(path)) {
+            match std::fs::remove_file(at(path)) {
                 Err(error) if error.kind() != ErrorKind::NotFound => return Err(error.into()),
                 _ => {}
             }
