@@ -53,7 +53,8 @@ command:
 # Where cargo finds PyTorch's libraries. `make torch-python` points it to the PyTorch of tests.
 torch:
 	@[ -e .torch/libtorch/lib ] || { $(MAKE) --no-print-directory command && mkdir -p .torch && \
-		folder=$$($(DATADIET) setup --json | python3 -c 'import json, sys; print(json.load(sys.stdin)["folder"])') && \
+		answer=$$($(DATADIET) setup --json) && \
+		folder=$$(python3 -c 'import json, sys; print(json.loads(sys.argv[1])["folder"])' "$$answer") && \
 		ln -sfn "$$folder" .torch/libtorch; }
 
 torch-python:
@@ -82,15 +83,15 @@ wheel: $(PY_READY)
 	PATH="$(CURDIR)/target/python/bin:$$PATH" $(PY) -m pip wheel --quiet --no-deps --no-build-isolation --wheel-dir target/wheels .
 
 # For others: the wheel named for the systems that it runs on, with datadiet-worker; the sources with all crates.
-dist: torch $(PY_READY)
+dist: $(PY_READY)
 	rm -rf target/dist target/dist-untagged
 	PATH="$(CURDIR)/target/python/bin:$$PATH" $(PY) -m build --no-isolation --wheel --outdir target/dist-untagged
 	PATH="$(CURDIR)/target/python/bin:$$PATH" $(PY) -m auditwheel repair --wheel-dir target/dist \
 		--exclude libtorch_cpu.so --exclude libtorch.so --exclude libc10.so target/dist-untagged/*.whl
 	PATH="$(CURDIR)/target/python/bin:$$PATH" DATADIET_VENDOR=1 $(PY) -m build --no-isolation --sdist --outdir target/dist
 
-test-wheel: wheel
-	scripts/test-wheel target/wheels
+test-wheel: dist
+	scripts/test-wheel target/dist
 
 test-python: python
 	$(PY) -m pytest --quiet

@@ -62,7 +62,11 @@ def build_sdist(sdist_directory, config_settings=None):
 
 
 # What builds nothing: figures and tables of results, what tests and fuzzers read.
-NOT_BUILT = ("results/", "fuzz/", "bench/", "crates/ingest/tests/corpus/")
+# A toolchain of ours is not what others must fetch.
+NOT_BUILT = (
+    *("results/", "fuzz/", "bench/", "crates/ingest/tests/corpus/"),
+    *(".ci/", ".github/", ".gitignore", "rust-toolchain.toml"),
+)
 
 
 def tracked_files():

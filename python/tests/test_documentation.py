@@ -151,6 +151,12 @@ def test_ten_lines_of_python_are_in_the_readme():
     assert "torch" not in content
 
 
+def test_the_picture_of_the_readme_is_there():
+    """Suspects in braille, which every page that shows README.md can show."""
+    first = text(README).split("```")[1]
+    assert sum("\u2800" < character <= "\u28ff" for character in first) > 100
+
+
 def test_one_version_is_told():
     citation = yaml.safe_load(text(Path("CITATION.cff")))
     assert datadiet.__version__ == version("datadiet") == citation["version"]

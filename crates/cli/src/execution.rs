@@ -4,6 +4,7 @@ use std::fmt;
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
@@ -98,8 +99,11 @@ struct Estimate {
 impl fmt::Display for Estimate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let about = if self.effort.partly_done { "at most about" } else { "about" };
+        if self.effort.is_nothing() {
+            return f.write_str("nothing has to be trained");
+        }
         match self.time.as_secs() {
-            0 => f.write_str("nothing has to be trained"),
+            0 => f.write_str("less than a second on this machine"),
             seconds @ 1..60 => write!(f, "{about} {seconds} s on this machine"),
             seconds @ 60..3600 => write!(f, "{about} {} min on this machine", (seconds + 30) / 60),
             seconds => write!(f, "{about} {:.1} h on this machine", seconds as f64 / 3600.0),
@@ -142,7 +146,14 @@ pub fn carry_out<T: Serialize>(
     }
     let execution = Execution::new(home, args, task, resources)?;
     let reporter = &execution.reporter;
-    let estimate = args.estimate.then(|| execution.estimate(task)).transpose()?;
+    let estimate = match args.estimate.then(|| execution.estimate(task)).transpose() {
+        Err(_) if STOP.load(Ordering::Relaxed) => {
+            reporter.finish();
+            reporter.note("stopped before anything was trained");
+            return Ok(ExitCode::from(EXIT_INTERRUPTED));
+        }
+        estimate => estimate?,
+    };
     if let Some(plan) = &task.plan {
         reporter.finish();
         let mut plan = plan.clone();

@@ -61,7 +61,8 @@ impl Torch {
         // 2.12.0a0+git… is what becomes 2.12.0: its interface is none of a release.
         let released = |version: &str| {
             let plain = version.split('+').next()?;
-            let numbers: Option<Vec<u32>> = plain.split('.').map(|part| part.parse().ok()).collect();
+            let numbers: Option<Vec<u32>> =
+                plain.split('.').map(|part| part.parse().ok()).collect();
             Some(numbers?.get(..2)?.to_owned())
         };
         self.version.as_deref().and_then(released).is_some_and(|own| Some(own) == released(VERSION))
@@ -176,7 +177,9 @@ mod tests {
         for version in ["2.11.0", "2.11.0+cpu", "2.11.0+cu130", "2.11.1"] {
             assert!(torch(version).fits(), "{version}");
         }
-        for version in ["2.10.0", "2.12.0+cpu", "2.1.1", "3.11.0", "2.110.0", "", "nightly", "2.11.0a0+git1"] {
+        for version in
+            ["2.10.0", "2.12.0+cpu", "2.1.1", "3.11.0", "2.110.0", "", "nightly", "2.11.0a0+git1"]
+        {
             assert!(!torch(version).fits(), "{version}");
         }
         assert!(!Torch { folder: "torch".into(), version: None }.fits());

@@ -78,7 +78,8 @@ impl Worker {
         if answer.status.success() && missing.is_none() && wrong.is_none() {
             return Ok(());
         }
-        let wrong = wrong.map(|torch| format!("{} {}", torch.folder.display(), torch::unfit(&torch)));
+        let wrong =
+            wrong.map(|torch| format!("{} {}", torch.folder.display(), torch::unfit(&torch)));
         let told = wrong.as_deref().or(missing).unwrap_or(&errors).trim();
         if let Some(torch) = &self.torch.fitting {
             bail!(

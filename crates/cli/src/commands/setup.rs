@@ -73,7 +73,8 @@ pub fn run(args: &SetupArgs) -> Result<ExitCode> {
     let cuda = torch.has_cuda();
     let answer = Answer { folder: torch.folder, version, cuda, fetched };
     args.output.answer(&answer, || {
-        let how = if answer.fetched { "training runs on" } else { "nothing to do: training runs on" };
+        let how =
+            if answer.fetched { "training runs on" } else { "nothing to do: training runs on" };
         let what = if answer.cuda { "" } else { ", for the processor" };
         format!("{how} PyTorch {} in {}{what}", answer.version, answer.folder.display())
     })?;
@@ -185,7 +186,8 @@ fn install(wanted: &Wanted, folder: &Path) -> Result<()> {
     }
     // Of pip from 25.1: a download that is cut goes on from where it was.
     installer.env("PIP_RESUME_RETRIES", "20").env("PIP_ROOT_USER_ACTION", "ignore");
-    let status = installer.args(&wanted.packages).stdout(Stdio::from(std::io::stderr())).status()?;
+    let status =
+        installer.args(&wanted.packages).stdout(Stdio::from(std::io::stderr())).status()?;
     ensure!(
         status.success(),
         "could not get {}: see the message above. Type the same again: what had arrived whole is not \

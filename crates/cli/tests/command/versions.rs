@@ -27,6 +27,22 @@ fn the_citation_and_the_changes_agree() {
 }
 
 #[test]
+fn one_pytorch_is_named_everywhere() {
+    let source = page("crates/cli/src/torch.rs");
+    let version = source.split("pub const VERSION: &str = \"").nth(1).unwrap();
+    let version = version.split('"').next().unwrap();
+    let minor = version.rsplit_once('.').unwrap().0;
+    for (path, named) in [
+        ("pyproject.toml", format!("train = [\"torch=={minor}.*\"]")),
+        ("tests/reference/requirements.txt", format!("torch=={version}\n")),
+        ("bench/peers/requirements.txt", format!("torch=={version}\n")),
+        (".github/workflows/release.yml", format!("torch=={version}\n")),
+    ] {
+        assert!(page(path).contains(&named), "{path} lacks {named}");
+    }
+}
+
+#[test]
 fn the_fuzz_targets_lock_this_version() {
     let lock: toml::Table = page("fuzz/Cargo.lock").parse().unwrap();
     let packages = lock["package"].as_array().unwrap().iter();
