@@ -35,6 +35,11 @@ const LISTED: usize = 60;
 /// Suspects that are told one by one.
 const TOLD: usize = 3;
 
+/// What the half is worth: measured once, by `scripts/record-tour --on`, and not by the tour.
+const WORTH: &str = "\
+when this was recorded, the same networks were trained on that half alone, for as many steps: 86.9 % of
+the test images are right then; after all images 87.3 %, a random half 84.0 %, the hardest half 82.5 %";
+
 /// Find wrong labels among real images, and prune them: the first minute, without data of your own.
 ///
 /// Takes 5,000 images of Fashion-MNIST of which 250 labels were changed on purpose, and the logits that three
@@ -171,8 +176,7 @@ pub fn run(args: &TourArgs) -> Result<ExitCode> {
         file: half,
     };
     guide.outcome(&format!(
-        "{} images are kept, {} of the {changed} changed labels among them\n\
-         (what the half is worth, `datadiet train` and `datadiet diet` find out: they train on it)",
+        "{} images are kept, {} of the {changed} changed labels among them\n{WORTH}",
         grouped(half.kept as u64),
         half.changed,
     ))?;
