@@ -11,7 +11,7 @@ mod guide;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 use clap::Args;
 use datadiet_core::grouped;
 use datadiet_table::{ScoreTable, Suspect, Truth, WrongLabelCount};
@@ -34,6 +34,11 @@ const LISTED: usize = 60;
 
 /// Suspects that are told one by one.
 const TOLD: usize = 3;
+
+/// What the half is worth: measured once, by `scripts/record-tour --on`, and not by the tour.
+const WORTH: &str = "\
+when this was recorded, the same networks were trained on that half alone, for as many steps: 86.9 % of
+the test images are right then; after all images 87.3 %, a random half 84.0 %, the hardest half 82.5 %";
 
 /// See it at work on real images, without data of yours.
 ///
@@ -171,15 +176,15 @@ pub fn run(args: &TourArgs) -> Result<ExitCode> {
         file: half,
     };
     guide.outcome(&format!(
-        "{} images are kept, {} of the {changed} changed labels among them\n\
-         (what the half is worth, `datadiet train --subset` finds out: it trains on it)",
+        "{} images are kept, {} of the {changed} changed labels among them\n{WORTH}",
         grouped(half.kept as u64),
         half.changed,
     ))?;
 
     let page = folder.path("report.html");
     let title = "Fashion-MNIST with changed labels: which examples matter";
-    let options = ["--data", NAME, "--title", title, "--out", &page];
+    // So few of each class that both ends are seen side by side.
+    let options = ["--data", NAME, "--gallery", "4", "--title", title, "--out", &page];
     let (place, command) = guide.step::<ReportArgs>(
         "All of it on one page.",
         &["report"],
@@ -188,8 +193,11 @@ pub fn run(args: &TourArgs) -> Result<ExitCode> {
     let report = report::report(&place, command)?.report;
     let opened = !args.no_open && !args.output.json && browser::open(&report);
     let report = std::path::absolute(report)?;
-    let opens = if opened { "opening" } else { "open" };
-    guide.outcome(&format!("{opens} {} in the browser", report.display()))?;
+    let where_it_is = report.display();
+    guide.outcome(&match opened {
+        true => format!("{where_it_is}: opening it in your browser"),
+        false => format!("{where_it_is}: open it in a browser"),
+    })?;
 
     guide.say(OWN_DATA)?;
     let answer = Answer {
@@ -223,15 +231,14 @@ fn introduction(folder: &Folder) -> String {
 }
 
 const OWN_DATA: &str = "
-With your own data, record your training and look at what you find:
-  recorder = datadiet.Recorder(len(train), n_classes=10)    # Python: recorder.update(ids, logits, labels)
-  datadiet ingest run0 run1 --out scores/mine               # or files of logits, written by any program
-  datadiet suspects scores/mine";
+With your own data:
+   datadiet.Recorder(len(train), n_classes=10)   # in Python: .update(ids, logits, labels), .end_epoch(), .table().write(FILE)
+   datadiet ingest run0 run1 --out FOLDER        # or files of logits, written by any program
+   datadiet suspects FOLDER                      # or FILE; select and report take the same";
 
 /// How many of the changed labels are among the suspects, and how many there are.
 fn judged(found: &suspects::Answer) -> Result<(Suspicion, usize)> {
-    let columns = found.detection.iter().flatten();
-    let by = columns.into_iter().find(|column| column.column == found.by);
+    let by = found.detection.iter().flatten().find(|column| column.column == found.by);
     let by = &by.context("the list is judged by its own column")?.found;
     let precision = by.precision_at.iter().find(|(k, _)| *k == by.positives);
     let (k, precision) = precision.context("the precision is taken at the number of changes")?;
@@ -242,7 +249,6 @@ fn judged(found: &suspects::Answer) -> Result<(Suspicion, usize)> {
         listed_changed: found.suspects.iter().filter(changed).count(),
         likeliest_changed: (*k as f64 * precision).round() as usize,
     };
-    ensure!(suspicion.listed >= TOLD, "the table of scores has hardly any examples");
     Ok((suspicion, by.positives))
 }
 
