@@ -5,15 +5,17 @@
 //! ```
 //!
 //! This crate does not train. It asks a [`Trainer`] to, which in the program is a worker process
-//! ([`WorkerProcess`]) and in tests a fake, so that scheduling, failure and resumption are tested
-//! without libtorch. What is asked of trained networks are studies ([`study::Study`]), a file each.
+//! ([`WorkerProcess`]) or a program of the user's ([`Program`]) and in tests a fake, so that scheduling,
+//! failure and resumption are tested without libtorch. What is asked of trained networks are studies ([`study::Study`]), a file each.
 
 mod aggregate;
+mod data;
 mod defaults_to;
 mod experiment;
 pub mod ledger;
 pub mod lists;
 pub mod options;
+mod program;
 mod refuse;
 mod resources;
 mod results;
@@ -29,11 +31,13 @@ mod training;
 mod worker;
 
 pub use aggregate::aggregate;
+pub use data::{DeclaredExamples, ExamplesOption, TrainingData};
 pub use defaults_to::DefaultsTo;
 pub use experiment::{
     CompletedExperiment, Experiment, ExperimentCost, ExperimentOptions, ExperimentOutcome,
     SceneOutcome, Studies, experiment_sections,
 };
+pub use program::{Program, changed_since};
 pub use resources::Resources;
 pub use results::Results;
 pub use retraining::{Fixed, Retraining};
@@ -43,8 +47,8 @@ pub use scoring::ScoringOptions;
 pub use spread::Spread;
 pub use sweep::{Failure, Job, MeasurementJob, RunOutcome, Sweep};
 pub use training::{
-    DeviceChoice, OrNone, PrecisionChoice, Recipe, ScheduleKind, Training, TrainingOptions, Width,
-    positive, settings, taken,
+    AboutProgram, DeviceChoice, OrNone, PrecisionChoice, ProgramOption, Recipe, ScheduleKind,
+    Training, TrainingOptions, Width, amount, positive, settings, taken,
 };
 pub use worker::{Trainer, TrainerError, WorkerProcess, find_libraries};
 

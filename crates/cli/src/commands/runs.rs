@@ -148,7 +148,10 @@ fn fill(listed: &mut Listed, path: &Path) -> Result<(), StoreError> {
     let (folder, spec) = RunFolder::open(path)?;
     listed.bytes = folder.bytes();
     listed.data = Some(spec.data.name);
-    listed.network = Some(format!("{} {}", spec.network.name, spec.network.width));
+    listed.network = Some(match &spec.trainer {
+        Some(trainer) => trainer.name.clone(),
+        None => format!("{} {}", spec.network.name, spec.network.width),
+    });
     listed.replica = Some(spec.replica);
     listed.steps = Some(spec.stop_after);
     listed.examples = match spec.subset {

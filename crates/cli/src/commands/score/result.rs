@@ -4,8 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use datadiet_core::grouped;
-use datadiet_data::Dataset;
-use datadiet_lab::{Scored, text::table};
+use datadiet_lab::{Scored, TrainingData, text::table};
 use datadiet_store::RunResult;
 use datadiet_table::{Accuracy, Card, ColumnSummary};
 use serde::{Deserialize, Serialize};
@@ -52,10 +51,10 @@ pub struct Cost {
 ///
 /// Without reasons of failures, which are told differently when they happen and when they are on
 /// record: the same job gives the same table, byte for byte.
-pub fn complete(card: &mut Card, dataset: &Dataset, scored: &Scored) {
+pub fn complete(card: &mut Card, data: TrainingData<'_>, scored: &Scored) {
     let results: Vec<&RunResult> = scored.completed.iter().map(|(_, result)| result).collect();
-    let split = if dataset.test().is_some() { "test" } else { "train" };
-    card.source = dataset.source().into();
+    let split = if data.has_test { "test" } else { "train" };
+    card.source = data.source.into();
     card.accuracy = Some(accuracy(split, &results));
     card.failed = scored.failed.iter().map(|failure| failure.on_card()).collect();
     card.failed.iter_mut().for_each(|failed| failed.reason = None);

@@ -64,7 +64,10 @@ impl DietOptions {
     /// # Errors
     /// For fractions that cannot be kept.
     pub fn experiment(&self, training: TrainingOptions) -> Result<ExperimentOptions, LabError> {
-        let at = self.at.unwrap_or(training.epochs() * 0.375);
+        let early = training.epochs() * 0.375;
+        // A program records whole epochs.
+        let early = if training.trainer.is_some() { early.round().max(1.0) } else { early };
+        let at = self.at.unwrap_or(early);
         let keep = self.keep.iter().map(|&keep| KeepFraction::try_from(keep));
         let search = SearchOptions {
             by: format!("{}@{at}", self.by),
