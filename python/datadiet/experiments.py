@@ -221,7 +221,7 @@ def train(
 def diet(
     trainer: Trainer,
     *,
-    tolerance: float = 0.5,
+    tolerance: float | None = None,
     budget: float = 12,
     by: str = "el2n",
     at: int | None = None,
@@ -248,7 +248,8 @@ def diet(
     Parameters
     ----------
     tolerance
-        Accuracy that may be lost, in points of percent.
+        Accuracy that may be lost, in points of percent; 0.5 where nothing is said. Of another metric so
+        much of that, which must be said.
     budget
         Trainings of whole length that the search may cost; scoring and the final check come on top.
     by, at, replicas

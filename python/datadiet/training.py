@@ -310,6 +310,29 @@ class Job:
         )
         return rows[:, 0].copy(), rows[:, 1].copy()
 
+    def labels_of(self, ids: Wholes) -> npt.NDArray[np.int64]:
+        """The labels of some of `ids`, in their order: what a loader puts in place of the data's own.
+
+        Raises
+        ------
+        IdError
+            An id that this training does not train on.
+        """
+        return self.labels[self._places(np.asarray(wholes(ids, "ids")).astype(np.int64))]
+
+    def _places(self, ids: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+        outside = (ids < 0) | (ids >= self.n_examples)
+        places = self._own[np.where(outside, 0, ids)]
+        outside |= places < 0
+        if outside.any():
+            found = int(ids[outside][0])
+            raise IdError(
+                f"id {found} is none of the {len(self.ids)} examples that this training trains on"
+                " (job.ids)",
+                id=found,
+            )
+        return places
+
     @property
     def records(self) -> bool:
         """Whether this epoch is to be recorded; where not, `record` does nothing."""
@@ -430,16 +453,7 @@ class Job:
             raise TypeError("pass the labels that you train with: they are compared with job.labels")
         numbers = np.asarray(wholes(ids, "ids")).astype(np.int64)
         given = np.asarray(wholes(labels)).astype(np.int64)
-        outside = (numbers < 0) | (numbers >= self.n_examples)
-        places = self._own[np.where(outside, 0, numbers)]
-        outside |= places < 0
-        if outside.any():
-            found = int(numbers[outside][0])
-            raise IdError(
-                f"id {found} is none of the {len(self.ids)} examples that this training trains on"
-                " (job.ids)",
-                id=found,
-            )
+        places = self._places(numbers)
         if given.shape == numbers.shape and (given != self.labels[places]).any():
             row = int(np.argmax(given != self.labels[places]))
             raise LabelError(

@@ -35,6 +35,13 @@ pub struct ExecutionArgs {
     progress: ProgressArgs,
 }
 
+impl ExecutionArgs {
+    fn checkpoint_every(self) -> Result<Duration> {
+        Duration::try_from_secs_f64(self.checkpoint_every)
+            .context("--checkpoint-every is a number of seconds, such as 15")
+    }
+}
+
 /// What is needed to carry out trainings.
 pub struct Execution {
     /// Where runs live.
@@ -179,7 +186,7 @@ impl Execution {
         let workers = resources.workers;
         let trainer: Box<dyn Trainer> = match &task.options.trainer {
             Some(own) => {
-                Box::new(Program::new(own, task.data, resources.threads, resources.gpus))
+                Box::new(Program::new(own, task.data, resources, args.checkpoint_every()?))
             }
             None => Box::new(worker(home, args, resources)?),
         };
@@ -214,8 +221,7 @@ fn worker(home: &HomeArgs, args: ExecutionArgs, resources: Resources) -> Result<
         data_home: home.data()?.path().to_owned(),
         threads: resources.threads,
         memory: resources.memory,
-        checkpoint_every: Duration::try_from_secs_f64(args.checkpoint_every)
-            .context("--checkpoint-every is a number of seconds, such as 15")?,
+        checkpoint_every: args.checkpoint_every()?,
         gpus: resources.gpus,
     })
 }

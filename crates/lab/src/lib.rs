@@ -44,7 +44,7 @@ pub use retraining::{Fixed, Retraining};
 pub use scene::{Scene, Scored, ScoredScene};
 pub use scenes::{Labelling, OtherNetwork, Scenes, Variation};
 pub use scoring::ScoringOptions;
-pub use spread::Spread;
+pub use spread::{Spread, metric_name};
 pub use sweep::{Failure, Job, MeasurementJob, RunOutcome, Sweep};
 pub use training::{
     AboutProgram, DeviceChoice, OrNone, PrecisionChoice, ProgramOption, Recipe, ScheduleKind,

@@ -8,7 +8,7 @@ use clap::Args;
 use datadiet_core::{ExampleId, grouped};
 use datadiet_lab::{
     DefaultsTo, Failure, Fixed, Results, Retraining, Spread, Training, TrainingData, TrainingOptions,
-    amount, options, positive,
+    amount, metric_name, options, positive,
 };
 use datadiet_store::{RunId, RunSpec};
 use datadiet_table::{SubsetFile, TrainingSet, write_json};
@@ -216,9 +216,15 @@ impl Trained {
     fn text(&self) -> String {
         let kept = 100.0 * self.examples as f64 / self.of as f64;
         let trained = format!(
-            "on {} examples ({kept:.1} %), {} steps",
+            "on {} examples ({kept:.1} %), {}",
             grouped(self.examples as u64),
-            grouped(self.spec.stop_after)
+            match self.spec.trainer {
+                Some(_) => format!(
+                    "{} epochs",
+                    RunSpec::whole_epochs(self.spec.stop_after, self.examples)
+                ),
+                None => format!("{} steps", grouped(self.spec.stop_after)),
+            }
         );
         let count = match (self.runs.len(), self.failed.len()) {
             (1, 0) => "1 training".to_owned(),
@@ -227,7 +233,8 @@ impl Trained {
         };
         match &self.accuracy {
             Some(accuracy) => {
-                format!("{} accuracy   {} {trained}, {count}", self.split, accuracy.percent())
+                let (split, name) = (self.split, metric_name(Some(accuracy)));
+                format!("{split} {name}   {} {trained}, {count}", accuracy.text())
             }
             None => format!("no training completed {trained}, {count}"),
         }

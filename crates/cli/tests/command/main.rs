@@ -16,6 +16,7 @@ mod select;
 mod setup;
 mod support;
 mod train;
+mod trainer;
 
 /// A file that is there but does not run: what trains by mistake fails.
 fn worker(home: &std::path::Path) -> std::path::PathBuf {

@@ -116,7 +116,9 @@ impl SceneOutcome {
             network: scene.template.trained(),
             replicas: completed.len(),
             changed: scene.changed(),
-            accuracy: to_the_end.then(|| Spread::of(accuracies.collect())).flatten(),
+            accuracy: to_the_end
+                .then(|| Spread::judged(accuracies.collect(), &scene.template))
+                .flatten(),
             columns: scored.map_or_else(Vec::new, |scored| scored.scores.summaries().to_vec()),
         }
     }

@@ -4,7 +4,7 @@ use datadiet_report::{Block, NoteKind, Section, Stat, TableBlock};
 
 use crate::ledger::LedgerRow;
 use crate::text::percent;
-use crate::{ExperimentOutcome, LabError, Spread};
+use crate::{ExperimentOutcome, LabError, Spread, metric_name};
 
 /// Everything that an experiment found.
 ///
@@ -52,8 +52,8 @@ fn summary(outcome: &ExperimentOutcome, full: Option<&Spread>) -> Section {
         ),
     ];
     if let Some(full) = full {
-        let value = format!("{:.1} %", full.mean * 100.0);
-        stats.push(stat("trained on everything", value, "test accuracy".into()));
+        let detail = format!("test {}", metric_name(Some(full)));
+        stats.push(stat("trained on everything", full.mean_text(), detail));
     }
     let mut blocks = vec![Block::Stats(stats)];
     let warning = |text: String| Block::Note { kind: NoteKind::Warning, text };

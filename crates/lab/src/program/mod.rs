@@ -25,7 +25,7 @@ use datadiet_table::{Table, write_json};
 use serde::{Deserialize, Serialize};
 
 use crate::worker::{EXIT_NOT_STARTED, Trainer, TrainerError};
-use crate::{ProgramOption, TrainingData};
+use crate::{ProgramOption, Resources, TrainingData};
 use answer::{Judged, Metrics, Recordings};
 use job::{CHECKPOINT, Examples, Job, LISTS, METRICS, RECORDED};
 use process::Said;
@@ -46,6 +46,7 @@ pub struct Program {
     examples: Examples,
     threads: u32,
     gpus: usize,
+    checkpoint_every: Duration,
 }
 
 /// An answer that holds.
@@ -63,23 +64,25 @@ struct Spent {
 }
 
 impl Program {
-    /// A program that trains on these examples, with so many threads each; with GPUs, each training sees
-    /// one of them.
+    /// A program that trains on these examples. With GPUs, each training sees one of them.
     pub fn new<'a>(
         option: &ProgramOption,
         data: impl Into<TrainingData<'a>>,
-        threads: u32,
-        gpus: usize,
+        resources: Resources,
+        checkpoint_every: Duration,
     ) -> Self {
         let data = data.into();
         let examples = Examples { labels: data.labels.to_vec(), classes: data.classes.to_vec() };
-        Self { command: option.command.clone(), examples, threads, gpus }
+        let Resources { threads, gpus, .. } = resources;
+        Self { command: option.command.clone(), examples, threads, gpus, checkpoint_every }
     }
 
     fn command(&self, folder: &RunFolder, slot: usize) -> std::io::Result<Command> {
         let mut command = Command::new(&self.command[0]);
         command.args(&self.command[1..]).arg(std::path::absolute(folder.path())?);
         command.env("DATADIET_RUN", folder.id().as_str());
+        let seconds = self.checkpoint_every.as_secs_f64().to_string();
+        command.env("DATADIET_CHECKPOINT_EVERY", seconds);
         if std::env::var_os("OMP_NUM_THREADS").is_none() {
             command.env("OMP_NUM_THREADS", self.threads.to_string());
         }
@@ -103,6 +106,12 @@ impl Program {
         };
         let command = self.command(folder, slot).map_err(cannot)?;
         let mut child = process::start(command, lock.file()).map_err(cannot)?;
+        // Where it begins only it knows; nobody is to take its first word for that.
+        progress.tell(&Event::At { task: "".into(), done: 0, loss: None, doing: None });
+        let state = std::fs::read_dir(folder.path().join(CHECKPOINT));
+        if state.is_ok_and(|mut entries| entries.next().is_some()) {
+            progress.note("goes on from its checkpoint");
+        }
         let mut heard = Heard::new(folder, job, progress);
         let status = process::follow(&mut child, stop, |said| heard.line(said))
             .map_err(|error| format!("lost touch with the trainer: {error}"))?;

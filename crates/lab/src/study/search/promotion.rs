@@ -15,14 +15,15 @@ impl RungOutcome {
         self.arms.sort_by(|a, b| compare(key(a, least), key(b, least)));
     }
 
-    /// The accuracy that is good enough; none without a tolerance.
+    /// What is good enough; none without a tolerance.
     fn least(&self, tolerance: Option<f64>) -> Option<f64> {
-        Some(self.full.as_ref()?.mean - tolerance?)
+        Some(self.full.as_ref()?.goodness() - tolerance?)
     }
 }
 
+/// The mean accuracy, or how good another metric is; of failed trainings the least.
 fn mean(judged: &Judged) -> f64 {
-    judged.1.as_ref().map_or(0.0, |accuracy| accuracy.mean)
+    judged.1.as_ref().map_or(f64::NEG_INFINITY, Spread::goodness)
 }
 
 fn key(judged: &Judged, least: Option<f64>) -> (bool, f64, f64) {
@@ -48,7 +49,9 @@ pub(super) fn promoted(
     by_accuracy.sort_by(|a, b| mean(b).total_cmp(&mean(a)));
     let mut chosen: Vec<Arm> = Vec::new();
     if let Some(least) = rung.least(tolerance) {
-        let full = rung.full.as_ref().map_or(0.0, |full| full.mean);
+        // Of another metric than accuracy nobody knows it.
+        let accuracy = rung.full.as_ref().filter(|full| full.metric.is_none());
+        let full = accuracy.map_or(0.0, |full| full.mean);
         let error = (full * (1.0 - full) / held_out.max(1) as f64).sqrt();
         chosen = best_of_each_size(&by_accuracy, least - error);
     }
