@@ -228,8 +228,8 @@ drops = [0, 0.1]
     assert!(noise["auroc"].as_f64().or(noise["found"]["auroc"].as_f64()).unwrap() > 0.8, "{noise}");
     let report = std::fs::read_to_string(home.path().join("out/report.html")).unwrap();
     assert!(report.contains("nearest_mean.sh") && report.contains("examples passed"));
-    let text = home.ok(&["suspects", "out", "--truth", "points.csv", "--truth-is", "labels"]);
-    assert!(text.contains("one") || text.contains("two"), "{text}");
+    let text = home.ok(&["suspects", "out"]);
+    assert!(text.contains("one") && text.contains("two") && text.contains("three"), "{text}");
 
     let diet = by("diet", EXAMPLE, &["--keep", "0.5,0.8", "--drops", "0", "--retrainings", "1"]);
     let diet = home.json(&[&diet[..], &["--out", "diet"]].concat());
@@ -336,7 +336,7 @@ fn recordings_that_are_none_are_told() {
     };
     for (script, expected) in [
         ("finish", "it recorded nothing of epoch 4"),
-        (id, "it recorded the id 1119, which it does not train on"),
+        (id, "it recorded the id 1000, which it does not train on"),
         ("record; sed -i 's/,1,2,0.03/,1,nan,0.03/' \"$run/recorded/epoch_4.csv\"; finish", "NaN"),
         (
             "record; sed -i 's/^3,[0-9]/3,2/;s/^4,[0-9]/4,2/' \"$run/recorded/epoch_4.csv\"; finish",
@@ -481,5 +481,5 @@ fn a_metric_of_which_less_is_better_is_judged_in_its_own_words() {
                 examples = \"points.csv\"\nepochs = 4\n";
     std::fs::write(home.path().join("job.toml"), file).unwrap();
     let text = home.ok(&["train", "job.toml"]);
-    assert!(text.contains("test loss   2.5 ") && !text.contains('%'), "{text}");
+    assert!(text.contains("test loss   2.5 on 120 examples"), "{text}");
 }

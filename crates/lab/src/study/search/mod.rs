@@ -342,11 +342,15 @@ impl<'a> Search<'a> {
     ) -> Result<RungOutcome, Wait> {
         let template = self.judged(rung, split)?;
         let steps = template.stop_after;
-        let full = self.trained(&template, &split.rest, format!("search: all, {steps} steps"))?;
+        let length = match template.trainer {
+            Some(_) => format!("{steps} examples passed"),
+            None => format!("{steps} steps"),
+        };
+        let full = self.trained(&template, &split.rest, format!("search: all, {length}"))?;
         let mut trained = Vec::new();
         for arm in arms {
             let ids = self.chosen(arm, &split.rest)?.ids;
-            let name = format!("search: {}, {steps} steps", arm.text());
+            let name = format!("search: {}, {length}", arm.text());
             trained.push((*arm, self.trained(&template, &ids, name)?));
         }
         let jobs = full.jobs().chain(trained.iter().flat_map(|(_, retraining)| retraining.jobs()));
