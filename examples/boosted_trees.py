@@ -1,7 +1,6 @@
 """Gradient-boosted trees of scikit-learn as a trainer of datadiet: an epoch is one tree for each class.
 
-    pip install datadiet scikit-learn
-    python examples/boosted_trees.py
+Run it with ``python examples/boosted_trees.py``; it needs datadiet, scikit-learn.
 """
 
 import numpy as np

@@ -1,7 +1,6 @@
 """A small network of PyTorch on scikit-learn's digits, as a trainer of datadiet.
 
-    pip install datadiet torch scikit-learn
-    python examples/digits_mlp.py
+Run it with ``python examples/digits_mlp.py``; it needs datadiet, torch and scikit-learn.
 """
 
 import numpy as np

@@ -198,7 +198,9 @@ def _answer(text: str) -> dict[str, Any] | None:
 def _toml(options: Mapping[str, Any]) -> str:
     """Options as TOML; those that are None are left out."""
     plain = {name: value for name, value in options.items() if not isinstance(value, Mapping)}
-    lines = [f"{_key(name)} = {_value(value)}" for name, value in plain.items() if value is not None]
+    lines = [
+        f"{_key(name)} = {_value(value)}" for name, value in plain.items() if value is not None
+    ]
     for name, value in options.items():
         if isinstance(value, Mapping):
             lines.append(f"\n[{_key(name)}]")
@@ -225,4 +227,6 @@ def _value(value: Any) -> str:
         return json.dumps(value, ensure_ascii=False)
     if isinstance(value, (int, float)):
         return repr(value)
-    raise TypeError(f"{value!r} cannot be a setting: pass numbers, texts, lists and tables of these")
+    raise TypeError(
+        f"{value!r} cannot be a setting: pass numbers, texts, lists and tables of these"
+    )

@@ -306,7 +306,7 @@ def diet(
     return Diet(
         verdict=found["verdict"],
         advisable=found["advisable"],
-        subset=read_subset(file) if advised else None,
+        subset=np.asarray(read_subset(file), dtype=np.uint32) if advised else None,
         report=asked.out / "report.html",
         outcome=outcome,
     )
@@ -367,9 +367,11 @@ def curve(
         "fixed": fixed,
         "random": random,
     }
-    scoring = {"replicas": replicas, "at": None if at is None else [int(one) for one in at]}
-    kinds = sorted({column.partition("@")[0] for column in columns})
-    scoring["scores"] = kinds  # type: ignore[assignment]
+    scoring = {
+        "replicas": replicas,
+        "at": None if at is None else [int(one) for one in at],
+        "scores": sorted({column.partition("@")[0] for column in columns}),
+    }
     asked = Asked(
         trainer,
         {"curve": study, "scoring": scoring},

@@ -70,7 +70,9 @@ class Trainer:
         self.labels: npt.NDArray[np.int64] | None = None
         if data is not None:
             if examples is not None or labels is not None or classes is not None:
-                raise TypeError(f"data={data!r} has its examples: leave out examples, labels, classes")
+                raise TypeError(
+                    f"data={data!r} has its examples: leave out examples, labels, classes"
+                )
         elif isinstance(examples, (str, os.PathLike)):
             if labels is not None:
                 raise TypeError(f"{examples} has the labels: leave out labels, or the file")
@@ -226,7 +228,9 @@ def _check_function(function: Any) -> None:
     if function.__name__ == "<lambda>":
         raise TypeError(f"a lambda has no name, and {why}: write def train(job)")
     if "<locals>" in name:
-        raise TypeError(f"{name} is made by another function, and {why}: put it at the top of a file")
+        raise TypeError(
+            f"{name} is made by another function, and {why}: put it at the top of a file"
+        )
     if "." in name:
         raise TypeError(f"{name} is a method, and {why}: write a function at the top of a file")
 
@@ -322,7 +326,7 @@ class Job:
 
     def _places(self, ids: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
         outside = (ids < 0) | (ids >= self.n_examples)
-        places = self._own[np.where(outside, 0, ids)]
+        places: npt.NDArray[np.int64] = self._own[np.where(outside, 0, ids)]
         outside |= places < 0
         if outside.any():
             found = int(ids[outside][0])
@@ -450,7 +454,9 @@ class Job:
         if self._ended:
             raise TrainerError("record after job.checkpoint(): record all of an epoch before it")
         if labels is None:
-            raise TypeError("pass the labels that you train with: they are compared with job.labels")
+            raise TypeError(
+                "pass the labels that you train with: they are compared with job.labels"
+            )
         numbers = np.asarray(wholes(ids, "ids")).astype(np.int64)
         given = np.asarray(wholes(labels)).astype(np.int64)
         places = self._places(numbers)
@@ -564,7 +570,9 @@ class Job:
             _write(self.folder / "metrics.json", text.encode("utf-8"))
 
     def __repr__(self) -> str:
-        return f"Job({self.run}: {len(self.ids)} examples, {self.stop_after} of {self.epochs} epochs)"
+        return (
+            f"Job({self.run}: {len(self.ids)} examples, {self.stop_after} of {self.epochs} epochs)"
+        )
 
 
 class _Interrupts:
@@ -613,7 +621,9 @@ def _write(path: Path, content: bytes) -> None:
 
 
 def _random_states() -> dict[str, Any]:
-    states: dict[str, Any] = {"python": random.getstate(), "numpy": np.random.get_state()}
+    # What libraries such as scikit-learn draw from where they are given no seed.
+    numpy = np.random.get_state()  # noqa: NPY002
+    states: dict[str, Any] = {"python": random.getstate(), "numpy": numpy}
     torch = sys.modules.get("torch")
     if torch is not None:
         states["torch"] = torch.get_rng_state()
@@ -622,7 +632,7 @@ def _random_states() -> dict[str, Any]:
 
 def _set_random_states(states: Mapping[str, Any]) -> None:
     random.setstate(states["python"])
-    np.random.set_state(states["numpy"])
+    np.random.set_state(states["numpy"])  # noqa: NPY002
     if "torch" in states:
         import torch
 

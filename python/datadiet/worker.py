@@ -42,9 +42,9 @@ def main(arguments: list[str]) -> int:
         _stop_when_told(job)
         try:
             trainer = _import(target)
-        except Exception:
+        except Exception as error:
             traceback.print_exc()
-            return _refuse(f"{target} cannot be imported; see above")
+            return _refuse(f"{target} cannot be imported: {type(error).__name__}: {error}")
         if not isinstance(trainer, Trainer):
             return _refuse(f"{target} is no trainer: decorate it with @datadiet.trainer(…)")
         _check_unchanged(trainer, Path(folder))
@@ -57,16 +57,22 @@ def main(arguments: list[str]) -> int:
         traceback.print_exc()
         job.fail(f"what it recorded is not finite: {error}")
     except TrainerError as error:
-        print(f"error: {error}", file=sys.stderr)
+        _say(str(error))
         return FAILED
-    except Exception:
+    except Exception as error:
         traceback.print_exc()
+        _say(f"{type(error).__name__}: {error}")
         return FAILED
     return DONE
 
 
-def _refuse(text: str) -> int:
-    print(f"error: {text}", file=sys.stderr)
+def _say(problem: str) -> None:
+    """The last line, which the command takes as the reason; what is above goes to the log."""
+    print(f"error: {problem}", file=sys.stderr)
+
+
+def _refuse(problem: str) -> int:
+    _say(problem)
     return MISUNDERSTOOD
 
 

@@ -43,7 +43,7 @@ def fit(job, wrong=None):
     model = Model(job.seed)
     for epoch in job.epochs_left(model):
         # NumPy's own generator: its state goes on after an interruption.
-        order = np.random.permutation(job.ids)
+        order = np.random.permutation(job.ids)  # noqa: NPY002
         for ids in np.array_split(order, max(1, len(order) // 25)):
             y = job.labels_of(ids)
             logits = model.logits(POINTS[ids])
@@ -52,7 +52,7 @@ def fit(job, wrong=None):
             if wrong == "labels":
                 job.record(ids, logits, LABELS[ids])
             elif wrong == "ids":
-                job.record(ids + 1, logits, y)
+                job.record(ids + 150, logits, y)
             elif wrong != "records-nothing":
                 job.record(ids, logits, y)
             errors = probabilities(logits)
@@ -90,7 +90,7 @@ def judged(job, model):
     pass_="training minibatches",
 )
 def train(job):
-    np.random.seed(job.seed)
+    np.random.seed(job.seed)  # noqa: NPY002
     wrong = job.settings.get("wrong")
     if wrong == "prints":
         print("a word of its own")
@@ -115,7 +115,7 @@ def train(job):
 
 @datadiet.trainer(labels=LABELS, epochs=4, metric="loss", higher_is_better=False)
 def train_by_loss(job):
-    np.random.seed(job.seed)
+    np.random.seed(job.seed)  # noqa: NPY002
     model = fit(job)
 
     def loss(points, labels):

@@ -2,9 +2,7 @@
 
 use datadiet_core::ScoreKind;
 use datadiet_store::{Labels, RunId, RunSpec, Store};
-use datadiet_table::{
-    Card, Column, RECORDED_PASS, ScoreTable, Table, TableBuilder, TimePoint,
-};
+use datadiet_table::{Card, Column, RECORDED_PASS, ScoreTable, Table, TableBuilder, TimePoint};
 
 use crate::LabError;
 

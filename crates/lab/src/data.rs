@@ -132,9 +132,10 @@ impl DeclaredExamples {
         let texts = ListFile::read(path, "examples")?.label_texts()?;
         ensure!(!texts.is_empty(), "{} declares no examples", path.display());
         let (labels, classes) = numbered(&texts, &options.classes, path)?;
-        let name = options.name.clone().unwrap_or_else(|| {
-            path.file_stem().unwrap_or_default().to_string_lossy().into_owned()
-        });
+        let name = options
+            .name
+            .clone()
+            .unwrap_or_else(|| path.file_stem().unwrap_or_default().to_string_lossy().into_owned());
         ensure!(!name.is_empty(), "the examples of {} need a name: give one", path.display());
         let fingerprint = fingerprint(&labels, &classes);
         let source = format!("declared in {}", path.display());
@@ -241,7 +242,10 @@ mod tests {
         assert_eq!((numbers.name.as_str(), &numbers.labels[..]), ("mine", &[2, 0, 2][..]));
         assert_eq!(numbers.classes, ["0", "1", "2"]);
         let names = declared("mine.csv", "label\ndog\ncat\ndog\n", &[]).unwrap();
-        assert_eq!((&names.labels[..], &names.classes[..]), (&[1, 0, 1][..], &["cat", "dog"].map(String::from)[..]));
+        assert_eq!(
+            (&names.labels[..], &names.classes[..]),
+            (&[1, 0, 1][..], &["cat", "dog"].map(String::from)[..])
+        );
         let ordered = declared("mine.csv", "label\ndog\ncat\n", &["dog", "cat", "cow"]).unwrap();
         assert_eq!((&ordered.labels[..], ordered.classes.len()), (&[0, 1][..], 3));
         // Other labels or other names are other examples.
@@ -277,7 +281,11 @@ mod tests {
             let options: Options = toml::from_str(text).unwrap();
             assert_eq!(toml::to_string(&options).unwrap(), text);
         }
-        let error = toml::from_str::<Options>("examples = { fil = \"x\" }").unwrap_err().to_string();
-        assert!(error.contains("unknown field `fil`") && error.contains("expected a file"), "{error}");
+        let error =
+            toml::from_str::<Options>("examples = { fil = \"x\" }").unwrap_err().to_string();
+        assert!(
+            error.contains("unknown field `fil`") && error.contains("expected a file"),
+            "{error}"
+        );
     }
 }

@@ -109,7 +109,10 @@ mod tests {
         let metric = Metric { name: "loss".into(), higher_is_better: false };
         let loss = Spread { metric: Some(metric), ..Spread::of(vec![0.43217]).unwrap() };
         assert_eq!((loss.text().as_str(), loss.mean_text().as_str()), ("0.4322", "0.4322"));
-        assert_eq!((loss.scale(), loss.goodness(), metric_name(Some(&loss))), (1.0, -0.43217, "loss"));
+        assert_eq!(
+            (loss.scale(), loss.goodness(), metric_name(Some(&loss))),
+            (1.0, -0.43217, "loss")
+        );
         assert_eq!(four_digits(-1234.56), "-1235");
         // What earlier versions wrote has no metric, and what has none is written as it was.
         let text = serde_json::to_string(&accuracy).unwrap();

@@ -5,8 +5,8 @@ use datadiet_table::DataRef;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Augmentation, DeviceKind, Labels, ListRef, NetworkSpec, Precision, Recording, RunSpec, Schedule,
-    Spawn, Subset, TrainerSpec, Views,
+    Augmentation, DeviceKind, Labels, ListRef, NetworkSpec, Precision, Recording, RunSpec,
+    Schedule, Spawn, Subset, TrainerSpec, Views,
 };
 
 /// The fields, in the order in which they are written: the id of a run is a hash of that.

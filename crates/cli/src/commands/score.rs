@@ -192,12 +192,7 @@ fn warnings(scores: &ScoreTable) -> Vec<String> {
     }
 }
 
-fn write(
-    out: &Path,
-    gallery: usize,
-    opened: &Opened,
-    scores: &ScoreTable,
-) -> Result<Vec<PathBuf>> {
+fn write(out: &Path, gallery: usize, opened: &Opened, scores: &ScoreTable) -> Result<Vec<PathBuf>> {
     let table = out.join("scores.parquet");
     scores.write(&table)?;
     let mut files = vec![table, out.join("scores.json")];

@@ -7,8 +7,8 @@ use anyhow::{Result, bail, ensure};
 use clap::Args;
 use datadiet_core::{ExampleId, grouped};
 use datadiet_lab::{
-    DefaultsTo, Failure, Fixed, Results, Retraining, Spread, Training, TrainingData, TrainingOptions,
-    amount, metric_name, options, positive,
+    DefaultsTo, Failure, Fixed, Results, Retraining, Spread, Training, TrainingData,
+    TrainingOptions, amount, metric_name, options, positive,
 };
 use datadiet_store::{RunId, RunSpec};
 use datadiet_table::{SubsetFile, TrainingSet, write_json};
@@ -219,10 +219,8 @@ impl Trained {
             "on {} examples ({kept:.1} %), {}",
             grouped(self.examples as u64),
             match self.spec.trainer {
-                Some(_) => format!(
-                    "{} epochs",
-                    RunSpec::whole_epochs(self.spec.stop_after, self.examples)
-                ),
+                Some(_) =>
+                    format!("{} epochs", RunSpec::whole_epochs(self.spec.stop_after, self.examples)),
                 None => format!("{} steps", grouped(self.spec.stop_after)),
             }
         );

@@ -17,7 +17,8 @@ const POINTS: usize = 120;
 /// Three clouds in the plane that overlap, and some labels that are wrong.
 fn points(count: usize, mut state: u64) -> String {
     let mut draw = || {
-        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        state =
+            state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         (state >> 33) as f64 / f64::from(1_u32 << 31)
     };
     let mut text = "id,label,x,y\n".to_owned();
@@ -99,7 +100,10 @@ fn a_shell_script_scores_and_its_scores_are_those_of_its_logits() {
     home.ok(&["ingest", "kept", "--at", "1", "--out", "ingested"]);
     let ours = ScoreTable::read(&home.path().join("out")).unwrap();
     let theirs = ScoreTable::read(&home.path().join("ingested")).unwrap();
-    assert_eq!(ours.columns().integers("label").unwrap(), theirs.columns().integers("label").unwrap());
+    assert_eq!(
+        ours.columns().integers("label").unwrap(),
+        theirs.columns().integers("label").unwrap()
+    );
     let mut compared = 0;
     for name in theirs.scores() {
         let column = |table: &ScoreTable| -> Vec<u32> {
@@ -143,7 +147,10 @@ fn runs_of_a_trainer_are_reused_and_a_changed_one_is_another() {
     let spec = std::fs::read_to_string(folder.join("spec.json")).unwrap();
     assert!(spec.contains("\"trainer\"") && !spec.contains("learning_rate"), "{spec}");
     let show = home.ok(&["runs", "show", folder.file_name().unwrap().to_str().unwrap()]);
-    assert!(show.contains("# sh nearest_mean.sh points.csv test.csv · 480 examples passed"), "{show}");
+    assert!(
+        show.contains("# sh nearest_mean.sh points.csv test.csv · 480 examples passed"),
+        "{show}"
+    );
 
     // The script, and what it names: another state of any of these is another trainer, and says so.
     let script = home.path().join("nearest_mean.sh");
@@ -180,7 +187,8 @@ fn a_trainer_trains_on_subsets_and_with_the_labels_it_is_given() {
     assert_eq!((epochs(&steps), epochs(&train(&["--fixed", "epochs"]))), (8, 4));
     // Of another data set.
     std::fs::write(home.path().join("points.csv"), points(POINTS + 3, 1)).unwrap();
-    let output = home.command(&by("train", EXAMPLE, &["--subset", "half.parquet"])).output().unwrap();
+    let output =
+        home.command(&by("train", EXAMPLE, &["--subset", "half.parquet"])).output().unwrap();
     assert!(errors(&output).contains("half.parquet"), "{}", errors(&output));
     assert_eq!(output.status.code(), Some(1));
 }
@@ -380,7 +388,9 @@ fn words_of_a_trainer_are_shown_and_kept() {
     let output = home.command(&by("train", "sh own.sh", &[])).output().unwrap();
     assert!(output.status.success(), "{}", errors(&output));
     let text = errors(&output);
-    for word in ["training: hello world", "training: 3", "no end", "training: of its own", "not \u{fffd}"] {
+    for word in
+        ["training: hello world", "training: 3", "no end", "training: of its own", "not \u{fffd}"]
+    {
         assert!(text.contains(word), "{word}: {text}");
     }
     assert!(!text.contains("to the log"), "{text}");

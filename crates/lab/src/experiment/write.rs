@@ -89,11 +89,7 @@ fn tables(outcome: &ExperimentOutcome) -> Result<Vec<NamedTable>, LabError> {
 }
 
 /// Which labels were changed: the table can be the `--truth` of `datadiet suspects`.
-fn add_mask(
-    table: &mut ScoreTable,
-    scene: &Scene,
-    data: TrainingData<'_>,
-) -> Result<(), LabError> {
+fn add_mask(table: &mut ScoreTable, scene: &Scene, data: TrainingData<'_>) -> Result<(), LabError> {
     let flags = |mask: &[bool]| Column::U32(mask.iter().map(|&set| u32::from(set)).collect());
     let original = data.labels[..scene.examples()].to_vec();
     let table = table.columns_mut();

@@ -130,10 +130,7 @@ pub(super) struct Recordings<'a> {
 
 impl Recordings<'_> {
     /// The table after the `place`th time, and what a person should know of it.
-    pub(super) fn scores(
-        &self,
-        place: usize,
-    ) -> Result<(Table, Option<String>), crate::LabError> {
+    pub(super) fn scores(&self, place: usize) -> Result<(Table, Option<String>), crate::LabError> {
         let epoch = self.job.score_at[place];
         let own = self.folder.join(RECORDED).join(format!("scores_{epoch}.parquet"));
         let table = match own.is_file() {
@@ -212,16 +209,19 @@ impl Recordings<'_> {
         self.check_labels(&places, &found.labels)?;
         let mut table = Table::default();
         for kind in &self.spec.record.scores {
-            let column = (found.columns.iter())
-                .position(|(known, at)| known == kind && *at == epoch as i64);
+            let column =
+                (found.columns.iter()).position(|(known, at)| known == kind && *at == epoch as i64);
             let Some(column) = column else { continue };
             let values = found.column(0, column).map_err(unreadable)?;
             table.push(kind.name(), Column::F32(self.placed(&places, &values, f32::NAN)))?;
         }
         let place = found.predicted.iter().position(|at| *at == epoch as i64);
         if let Some(place) = place.filter(|_| places.len() == self.job.examples)
-            && let Some(predicted) =
-                found.predictions(0, place).map_err(unreadable)?.into_iter().collect::<Option<Vec<u32>>>()
+            && let Some(predicted) = found
+                .predictions(0, place)
+                .map_err(unreadable)?
+                .into_iter()
+                .collect::<Option<Vec<u32>>>()
         {
             self.push_predicted(&mut table, self.placed(&places, &predicted, 0), &folder)?;
         }
@@ -243,10 +243,12 @@ impl Recordings<'_> {
 
     /// The files of the epochs to record, up to one.
     fn files_until(&self, epoch: u64) -> Result<Vec<PathBuf>, crate::LabError> {
-        const FORMATS: [&str; 7] = ["csv", "npz", "npy", "parquet", "jsonl", "arrow", "safetensors"];
+        const FORMATS: [&str; 7] =
+            ["csv", "npz", "npy", "parquet", "jsonl", "arrow", "safetensors"];
         let mut files = Vec::new();
         for epoch in self.job.record.iter().filter(|&&at| at <= epoch) {
-            let name = |format: &&str| self.folder.join(RECORDED).join(format!("epoch_{epoch}.{format}"));
+            let name =
+                |format: &&str| self.folder.join(RECORDED).join(format!("epoch_{epoch}.{format}"));
             let Some(file) = FORMATS.iter().map(|format| name(&format)).find(|file| file.is_file())
             else {
                 bail!(

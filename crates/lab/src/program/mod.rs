@@ -36,6 +36,8 @@ const LOG: &str = "log.txt";
 const LONGEST_LOG: u64 = 16 << 20;
 /// Lines of its standard error that a failure tells.
 const TOLD_LINES: usize = 12;
+/// How a line begins that says why it failed.
+const ERROR: &str = "error: ";
 /// What it spent before, in its run's folder.
 const SPENT: &str = "spent.json";
 
@@ -120,7 +122,12 @@ impl Program {
     }
 
     /// What became of a program that ended so.
-    fn explain(&self, status: ExitStatus, heard: &Heard<'_>, stop: bool) -> Result<(), TrainerError> {
+    fn explain(
+        &self,
+        status: ExitStatus,
+        heard: &Heard<'_>,
+        stop: bool,
+    ) -> Result<(), TrainerError> {
         let told = heard.last_errors();
         let program = self.command.join(" ");
         match status.code().and_then(|code| u8::try_from(code).ok()) {
@@ -130,6 +137,7 @@ impl Program {
                 Err(TrainerError::Unusable(format!("{program} cannot train: {told}")))
             }
             _ if stop => Err("stopped; it goes on from what it saved last".into()),
+            Some(_) if heard.says_why() => Err(told.into()),
             Some(code) => {
                 let told = if told.is_empty() { "it wrote no reason".into() } else { told };
                 Err(format!("{program} ended with exit code {code}: {told}").into())
@@ -307,7 +315,8 @@ impl<'a> Heard<'a> {
     fn new(folder: &RunFolder, job: &'a Job, progress: &'a dyn Progress) -> Self {
         let path = folder.path().join(LOG);
         let log = OpenOptions::new().create(true).append(true).open(path).ok();
-        let logged = log.as_ref().and_then(|log| log.metadata().ok()).map_or(0, |about| about.len());
+        let logged =
+            log.as_ref().and_then(|log| log.metadata().ok()).map_or(0, |about| about.len());
         Self { job, progress, log, logged, errors: VecDeque::new(), loss: None }
     }
 
@@ -350,10 +359,17 @@ impl<'a> Heard<'a> {
         }
     }
 
-    /// What it wrote to standard error last.
+    /// What it wrote to standard error last; where it says what the error is, from there on.
     fn last_errors(&self) -> String {
         let lines: Vec<&str> = self.errors.iter().map(String::as_str).collect();
-        lines.join("\n")
+        let error = lines.iter().rposition(|line| line.starts_with(ERROR));
+        let text = lines[error.unwrap_or(0)..].join("\n");
+        text.strip_prefix(ERROR).unwrap_or(&text).to_owned()
+    }
+
+    /// Whether it said what the error is, so that its command says no more.
+    fn says_why(&self) -> bool {
+        self.errors.iter().any(|line| line.starts_with(ERROR))
     }
 }
 

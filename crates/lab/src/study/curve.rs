@@ -262,7 +262,10 @@ fn section(all: &[PointsOutcome; 1]) -> Section {
     for keep in fractions(curve) {
         blocks.extend(against_time(curve, keep).map(Block::Figure));
     }
-    blocks.push(Block::Table(points::block(&format!("Test {} of every subset", metric_name(curve.any())), all)));
+    blocks.push(Block::Table(points::block(
+        &format!("Test {} of every subset", metric_name(curve.any())),
+        all,
+    )));
     Section { id: "curve".into(), title: "How much can go".into(), blocks }
 }
 

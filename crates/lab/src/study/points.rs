@@ -260,9 +260,7 @@ pub(super) fn text(points: &PointsOutcome) -> String {
 pub(super) fn block(caption: &str, all: &[PointsOutcome]) -> TableBlock {
     let several = all.len() > 1;
     let mut header: Vec<String> = if several { vec!["labels".into()] } else { Vec::new() };
-    header.extend(
-        ["chosen by", "kept, %", "from, %", "examples", "skew"].map(String::from),
-    );
+    header.extend(["chosen by", "kept, %", "from, %", "examples", "skew"].map(String::from));
     header.push(metric_with_unit(any(all)));
     header.extend(["p16", "p84", "n"].map(String::from));
     let mut rows = Vec::new();

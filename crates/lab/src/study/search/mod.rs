@@ -316,8 +316,7 @@ impl<'a> Search<'a> {
             bail!("a search needs a rung and a way to choose");
         };
         let within = reached.as_ref().zip(full.as_ref()).map(|(reached, full)| {
-            plan.tolerance
-                .is_none_or(|tolerance| reached.goodness() >= full.goodness() - tolerance)
+            plan.tolerance.is_none_or(|tolerance| reached.goodness() >= full.goodness() - tolerance)
         });
         let finals = self.finals(&answer, stage)?;
         let verdict = verdict(plan, &answer, within, &finals);

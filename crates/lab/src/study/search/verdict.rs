@@ -46,7 +46,8 @@ pub(super) fn verdict(
             ),
         );
     }
-    let good_enough = |of: &Spread| plan.tolerance.is_none_or(|t| full.goodness() - of.goodness() <= t);
+    let good_enough =
+        |of: &Spread| plan.tolerance.is_none_or(|t| full.goodness() - of.goodness() <= t);
     if as_good(random, reached) {
         let enough = match (good_enough(random), name == RANDOM) {
             (true, true) => "Prune at random, if at all",
@@ -120,7 +121,8 @@ fn as_good(first: &Spread, second: &Spread) -> bool {
 
 fn against(reached: &Spread, full: &Spread) -> String {
     if let Some(metric) = &reached.metric {
-        let verb = if reached.goodness() < full.goodness() { "is worse than" } else { "is as good as" };
+        let verb =
+            if reached.goodness() < full.goodness() { "is worse than" } else { "is as good as" };
         return format!(
             "{verb} training on everything by a {} of {} to {}",
             metric.name,
