@@ -244,6 +244,31 @@ drops = [0, 0.1]
     assert!(!diet["tune"]["verdict"].as_str().unwrap().is_empty());
 }
 
+/// An imported data set has pictures, and its examples are known to the other commands.
+#[test]
+fn a_trainer_trains_on_a_data_set_that_was_imported() {
+    let home = Home::with_sample();
+    write(
+        &home,
+        "awk -F, 'NR == 1 { printf \"id,label\"; for (k = 0; k < 10; k++) printf \",logit_%d\", k; \
+         print \"\"; next } { printf \"%d,%d\", $1, $2; for (k = 0; k < 10; k++) printf \",%d\", (k == $2) \
+         * ($1 % 7); print \"\" }' \"$run/train.csv\" >\"$run/recorded/epoch_$epochs.csv\"; finish",
+    );
+    let score = ["score", "--trainer", "sh own.sh", "--data", "sample", "--epochs", "2"];
+    let options = ["--scores", "el2n", "--replicas", "2", "--out", "out"];
+    home.ok(&[&score[..], &options].concat());
+    assert!(home.path().join("out/gallery.png").is_file());
+    let table = ScoreTable::read(&home.path().join("out")).unwrap();
+    let el2n = table.columns().floats("el2n@2").unwrap();
+    assert!(el2n[0] > 0.9 && el2n[6] < 0.1, "no margin, and one of 6: {} and {}", el2n[0], el2n[6]);
+    home.ok(&["report", "out"]);
+    let page = std::fs::read_to_string(home.path().join("out/report.html")).unwrap();
+    assert!(page.contains("data:image/png") && page.contains("sh own.sh"));
+    let limited = [&score[..], &["--limit", "50", "--scores", "el2n", "--out", "few"]].concat();
+    assert_eq!(home.json(&limited)["columns"][0]["name"], "el2n@2");
+    assert_eq!(ScoreTable::read(&home.path().join("few")).unwrap().columns().rows(), 50);
+}
+
 #[test]
 fn options_that_do_not_go_with_a_trainer_are_refused() {
     let home = home();
@@ -467,6 +492,28 @@ fn a_killed_trainer_goes_on_and_a_killed_command_leaves_the_run_locked_while_it_
     let output = child.wait_with_output().unwrap();
     assert!(errors(&output).contains("go on from its last checkpoint"), "{}", errors(&output));
     assert_eq!(home.json(&by("train", "sh own.sh", &[]))["accuracy"]["mean"], 0.625);
+}
+
+/// A shell dies of SIGTERM and leaves behind what it runs; that is told to end as well.
+#[test]
+fn what_a_stopped_shell_ran_ends_too() {
+    let home = home_with("sleep 600 & echo $! >child; : >ready; wait");
+    let child = start(&home);
+    wait_for(&home.path().join("ready"));
+    kill(Pid::from_raw(child.id() as i32), Signal::SIGTERM).unwrap();
+    assert_eq!(child.wait_with_output().unwrap().status.code(), Some(130));
+    let pid: i32 =
+        std::fs::read_to_string(home.path().join("child")).unwrap().trim().parse().unwrap();
+    let start = Instant::now();
+    // Whoever adopts it may take a moment to see that it ended.
+    let ended = || {
+        let state = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+        kill(Pid::from_raw(pid), None).is_err() || state.contains(") Z ")
+    };
+    while !ended() {
+        assert!(start.elapsed() < Duration::from_secs(20), "it sleeps on");
+        std::thread::sleep(Duration::from_millis(20));
+    }
 }
 
 /// The command was killed after its trainer had ended: the answer is there, and nothing is trained again.

@@ -85,6 +85,9 @@ pub(super) fn follow(
         if let Some((status, at)) = ended
             && (silent || at.elapsed() > DRAIN)
         {
+            if told.is_some() {
+                signal::end_rest(child);
+            }
             return Ok(status);
         }
         if told.is_none() && stop.load(Ordering::Relaxed) {
@@ -139,6 +142,11 @@ mod signal {
         let _ = id(child).map(|id| send(id, Signal::SIGTERM));
     }
 
+    /// What it started and did not end: a shell that was told to end leaves behind what it runs.
+    pub(super) fn end_rest(child: &Child) {
+        let _ = id(child).map(|id| killpg(id, Signal::SIGTERM));
+    }
+
     /// It and all that it started.
     pub(super) fn kill(child: &mut Child) {
         let _ = id(child).map(|id| killpg(id, Signal::SIGKILL));
@@ -152,6 +160,8 @@ mod signal {
 
     /// There is no way to ask but by the input that closed.
     pub(super) fn end(_: &Child) {}
+
+    pub(super) fn end_rest(_: &Child) {}
 
     pub(super) fn kill(child: &mut Child) {
         let _ = child.kill();

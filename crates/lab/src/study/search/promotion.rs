@@ -115,6 +115,23 @@ mod tests {
     }
 
     #[test]
+    fn of_a_loss_less_is_better() {
+        let metric = datadiet_store::Metric { name: "loss".into(), higher_is_better: false };
+        let mut rung = rung(&[(0.3, 0.0, 0.95), (0.5, 0.0, 0.91), (0.8, 0.0, 0.97)]);
+        let spreads = rung.arms.iter_mut().map(|(_, spread)| spread).chain([&mut rung.full]);
+        spreads.flatten().for_each(|spread| spread.metric = Some(metric.clone()));
+        rung.sort(None);
+        assert_eq!(sizes(&rung.arms.iter().map(|(arm, _)| *arm).collect::<Vec<_>>())[0], 0.5);
+        // Everything has 0.9, and 0.02 may be lost: no standard error is added to that.
+        assert_eq!(sizes(&promoted(&rung, 1, Some(0.02), 4)), [0.5]);
+        rung.sort(Some(0.06));
+        assert_eq!(sizes(&[rung.arms[0].0]), [0.3], "the smallest that is within");
+        rung.arms[0].1 = None;
+        rung.sort(Some(0.06));
+        assert!(rung.arms[2].1.is_none(), "a failed training is the worst");
+    }
+
+    #[test]
     fn without_a_tolerance_accuracy_decides() {
         let rung = rung(&[(0.3, 0.0, 0.6), (0.5, 0.0, 0.7), (0.8, 0.0, 0.5)]);
         assert_eq!(sizes(&promoted(&rung, 2, None, 100)), [0.5, 0.3]);
