@@ -155,6 +155,8 @@ def _run(command: Sequence[str], environment: Mapping[str, str]) -> dict[str, An
         encoding="utf-8",
         errors="replace",
         env=environment,
+        # Ctrl-C is for this process, which asks the command once to stop: a second time it would not save.
+        start_new_session=True,
     )
     assert process.stdout is not None and process.stderr is not None
     told: deque[str] = deque(maxlen=_TOLD_LINES)
@@ -172,9 +174,9 @@ def _run(command: Sequence[str], environment: Mapping[str, str]) -> dict[str, An
         text = process.stdout.read()
         code = process.wait()
     except KeyboardInterrupt:
-        # It was interrupted too, and saves what it has; or is asked to, where it is alone.
         process.terminate()
         process.wait()
+        telling.join()
         raise
     telling.join()
     answer = _answer(text)

@@ -3,8 +3,10 @@
 import importlib
 import json
 import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -164,6 +166,27 @@ def test_a_training_goes_on_with_the_same_scores(home, monkeypatch, wrong):
     table = datadiet.score(train, **options)
     for name in undisturbed.scores:
         assert np.array_equal(undisturbed[name], table[name], equal_nan=True), name
+
+
+def test_an_interrupted_call_stops_its_trainings(home):
+    call = (
+        "import datadiet, trainer_for_tests as t;"
+        " datadiet.train(t.train, settings={'wrong': 'sleeps'})"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(HERE)}
+    with subprocess.Popen(
+        [sys.executable, "-c", call], env=environment, stderr=subprocess.PIPE, text=True
+    ) as process:
+        ready = home / "ready"
+        while not (ready.exists() and ready.read_text()):
+            assert process.poll() is None, process.stderr.read()
+            time.sleep(0.05)
+        process.send_signal(signal.SIGINT)
+        told = process.communicate(timeout=60)[1]
+    assert "KeyboardInterrupt" in told, told
+    assert "run the same command again to go on" in told, told
+    with pytest.raises(ProcessLookupError):
+        os.kill(int(ready.read_text()), 0)
 
 
 def test_a_model_that_is_pickled_goes_on(home, monkeypatch):

@@ -4,6 +4,7 @@ import os
 import pickle
 import signal
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -95,6 +96,9 @@ def train(job):
     if wrong == "prints":
         print("a word of its own")
         print("without an end", end="")
+    if wrong == "sleeps":
+        Path("ready").write_text(str(os.getpid()))
+        time.sleep(600)
     if wrong == "raises":
         raise ValueError("the loader found no images")
     model = fit(job, wrong)
