@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use anyhow::{Context, Result};
 use clap::Args;
-use datadiet_core::spearman;
+use datadiet_core::{grouped, spearman};
 use datadiet_lab::{
     DefaultsTo, Experiment, ExperimentOptions, Scene, ScoringOptions, TrainingOptions, amount,
     options,
@@ -148,7 +148,15 @@ pub fn answer<T: Serialize>(
         template: spec,
         data: opened.data(),
         examples: scene.examples(),
-        what: format!("{} replicas of {}", scene.replicas, amount(spec, spec.stop_after)),
+        what: match spec.trainer {
+            Some(_) => format!("{} replicas of {}", scene.replicas, amount(spec, spec.stop_after)),
+            None => format!(
+                "{} replicas of {} steps (batch {})",
+                scene.replicas,
+                grouped(spec.stop_after),
+                spec.schedule.batch
+            ),
+        },
         steps: experiment.size().steps,
         out: Some(&out),
         plan: None,

@@ -119,7 +119,10 @@ pub fn run(home: &HomeArgs, mut args: TrainArgs) -> Result<ExitCode> {
         template,
         data: opened.data(),
         examples: all,
-        what: format!("{examples} examples · {count} of {}", amount(template, steps)),
+        what: match template.trainer {
+            Some(_) => format!("{examples} examples · {count} of {}", amount(template, steps)),
+            None => format!("{examples} examples · {count} of {} steps", grouped(steps)),
+        },
         steps: u64::from(count) * steps,
         out: folder.map(|f| if f.as_os_str().is_empty() { Path::new(".") } else { f }),
         plan: None,
