@@ -4,7 +4,7 @@
 # It classifies points of the plane by the nearest class mean. An epoch moves the means a third of the way to
 # those of the examples; they begin at points that the seed chooses. Logits are negative squared distances.
 #
-#   datadiet score --trainer 'sh examples/nearest_mean.sh points.csv test.csv' --examples points.csv \
+#   datadiet score --trainer 'sh examples/nearest_mean.sh points.csv test.csv' --train-examples points.csv \
 #       --epochs 5 --at 1,5
 #
 # points.csv and test.csv have the columns id,label,x,y.

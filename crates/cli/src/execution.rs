@@ -87,13 +87,13 @@ pub fn open(home: &HomeArgs, options: &TrainingOptions) -> Result<Opened> {
     if let Some(examples) = &options.examples {
         ensure!(
             options.data.is_none(),
-            "--data and --examples both say what is trained on: give one of them"
+            "--data and --train-examples both say what is trained on: give one of them"
         );
         return Ok(Opened::Declared(DeclaredExamples::read(examples)?));
     }
     ensure!(
         options.data.is_some() || options.trainer.is_none(),
-        "which examples does the trainer train on? Give --examples FILE with the label of each, or \
+        "which examples does the trainer train on? Give --train-examples FILE with the label of each, or \
          --data NAME for a data set that was imported"
     );
     let name = options.data.as_deref().context(

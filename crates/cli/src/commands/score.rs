@@ -45,7 +45,7 @@ Examples:
   datadiet score --data cifar10 --scores el2n,grand --epochs 4 --at 0,4
   datadiet score --data mine --replicas 20 --until-reliability 0.95
   datadiet score job.toml --replicas 8          # options from a file; the command line wins
-  datadiet score --trainer 'python train.py' --examples train.csv --epochs 10 --at 2,5
+  datadiet score --trainer 'python train.py' --train-examples train.csv --epochs 10 --at 2,5
 
 A TOML file has the long names of the options as keys:
   data = \"cifar10\"

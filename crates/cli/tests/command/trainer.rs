@@ -46,7 +46,7 @@ const EXAMPLE: &str = "sh nearest_mean.sh points.csv test.csv";
 
 /// A command by the trainer of the example.
 fn by<'a>(command: &'a str, trainer: &'a str, options: &[&'a str]) -> Vec<&'a str> {
-    let trained = ["--trainer", trainer, "--examples", "points.csv", "--epochs", "4"];
+    let trained = ["--trainer", trainer, "--train-examples", "points.csv", "--epochs", "4"];
     [&[command][..], &trained, options].concat()
 }
 
@@ -280,7 +280,7 @@ fn options_that_do_not_go_with_a_trainer_are_refused() {
     for (options, expected) in [
         (&["--model", "resnet8", "--lr", "0.1"][..], "lr, model are of our own networks"),
         (&["--batch", "8"], "batch is of our own networks"),
-        (&["--data", "cifar10"], "--data and --examples both say"),
+        (&["--data", "cifar10"], "--data and --train-examples both say"),
         (&["--scores", "grand"], "grand needs the network itself"),
         (&["--at", "0"], "cannot score at epoch 0: a trainer of your own records whole epochs"),
         (&["--at", "1.5"], "cannot score at epoch 1.5"),
@@ -289,11 +289,11 @@ fn options_that_do_not_go_with_a_trainer_are_refused() {
         let text = refused(&by("score", EXAMPLE, options));
         assert!(text.contains(expected), "{options:?}: {text}");
     }
-    let short = ["score", "--trainer", EXAMPLE, "--examples", "points.csv"];
+    let short = ["score", "--trainer", EXAMPLE, "--train-examples", "points.csv"];
     assert!(refused(&short).contains("how long is a training"));
     let none = ["score", "--trainer", EXAMPLE, "--epochs", "2"];
-    assert!(refused(&none).contains("Give --examples FILE"));
-    let ours = ["score", "--examples", "points.csv", "--epochs", "2"];
+    assert!(refused(&none).contains("Give --train-examples FILE"));
+    let ours = ["score", "--train-examples", "points.csv", "--epochs", "2"];
     let text = errors(&home.command(&ours).output().unwrap());
     assert!(text.contains("examples and settings go with a trainer"), "{text}");
     let gone = by("score", "no-such-program-at-all", &[]);
@@ -375,7 +375,10 @@ fn recordings_that_are_none_are_told() {
             "record; sed -i 's/^3,[0-9]/3,2/;s/^4,[0-9]/4,2/' \"$run/recorded/epoch_4.csv\"; finish",
             "and is to train with",
         ),
-        ("record; sed -i 's/,[^,]*$//' \"$run/recorded/epoch_4.csv\"; finish", "2 logits"),
+        (
+            "record; sed -i 's/,[^,]*$//' \"$run/recorded/epoch_4.csv\"; finish",
+            "2 columns of values",
+        ),
     ] {
         let text = text(script);
         assert!(text.contains(expected), "{script}: {text}");

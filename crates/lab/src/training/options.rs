@@ -30,8 +30,9 @@ pub struct TrainingOptions {
     #[arg(long, value_name = "COMMAND")]
     pub trainer: Option<ProgramOption>,
     /// Examples that only your trainer can load: a file (.parquet, .csv, .npy, .json, .txt) with the label
-    /// of each.
-    #[arg(long, value_name = "FILE")]
+    /// of each; `examples` in a file of options.
+    // `--examples` is a number of examples elsewhere.
+    #[arg(id = "train-examples", long = "train-examples", value_name = "FILE")]
     pub examples: Option<ExamplesOption>,
     /// What your trainer is told beside; in a file of options alone.
     #[arg(skip)]
