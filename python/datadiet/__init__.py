@@ -4,13 +4,17 @@ Functions on arrays (`el2n`, `forgetting`, `aum`, `select`, `noise_metrics`, …
 feed from a loop, and `ScoreTable` for what comes out. `datadiet.torch` is for PyTorch,
 `datadiet.datasets` for Hugging Face's data sets. NumPy is all that is needed.
 
+A training function of your own becomes a `trainer`, by which `score`, `train`, `diet` and
+`datadiet.experiments` carry out whole studies, with the command ``datadiet``.
+
 `SCORES` lists every score with its formula, range, direction and source, and when to use it.
 """
 
-from datadiet import datasets, exceptions
+from datadiet import datasets, exceptions, experiments
 from datadiet._datadiet import SCORES, __version__
 from datadiet.exceptions import (
     ColumnError,
+    CommandError,
     DatadietError,
     DtypeError,
     IdError,
@@ -22,8 +26,10 @@ from datadiet.exceptions import (
     StateError,
     StatisticsError,
     TableError,
+    TrainerError,
     UndefinedError,
 )
+from datadiet.experiments import diet, score, train
 from datadiet.recorder import Recorder
 from datadiet.scores import (
     correct,
@@ -48,6 +54,7 @@ from datadiet.statistics import (
     spearman,
 )
 from datadiet.table import ScoreTable, read_subset
+from datadiet.training import Job, Trainer, trainer
 from datadiet.trajectories import (
     aum,
     confidence,
@@ -67,10 +74,12 @@ from datadiet.trajectories import (
 __all__ = [
     "SCORES",
     "ColumnError",
+    "CommandError",
     "ConfidentJoint",
     "DatadietError",
     "DtypeError",
     "IdError",
+    "Job",
     "LabelError",
     "NoiseMetrics",
     "NonFiniteError",
@@ -83,6 +92,8 @@ __all__ = [
     "StateError",
     "StatisticsError",
     "TableError",
+    "Trainer",
+    "TrainerError",
     "UndefinedError",
     "WrongLabels",
     "__version__",
@@ -92,11 +103,13 @@ __all__ = [
     "correct",
     "correctness",
     "datasets",
+    "diet",
     "dual",
     "dyn_unc",
     "el2n",
     "entropy",
     "exceptions",
+    "experiments",
     "forgetting",
     "forgetting_rank",
     "l1",
@@ -110,10 +123,13 @@ __all__ = [
     "noise_metrics",
     "read_subset",
     "reliability",
+    "score",
     "select",
     "spearman",
     "sum_margin",
     "tdds",
+    "train",
+    "trainer",
     "trajectory_scores",
     "variability",
 ]

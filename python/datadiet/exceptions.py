@@ -109,3 +109,11 @@ class ColumnError(TableError, KeyError):
     def __str__(self) -> str:
         # KeyError would show the message in quotes, with its line breaks escaped.
         return str(self.args[0]) if self.args else ""
+
+
+class TrainerError(DatadietError, RuntimeError):
+    """A training function that cannot be started, or that does not do what its job says."""
+
+
+class CommandError(DatadietError, RuntimeError):
+    """The command ``datadiet`` is not there, or could not do what was asked; its words are the message."""

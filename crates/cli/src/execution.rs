@@ -7,11 +7,12 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use clap::Args;
 use datadiet_data::Dataset;
 use datadiet_lab::{
-    Effort, Failure, Resources, Speed, Sweep, TrainingOptions, WorkerProcess, taken,
+    DeclaredExamples, Effort, Failure, Program, Resources, Speed, Sweep, Trainer, TrainingData,
+    TrainingOptions, WorkerProcess, changed_since, taken,
 };
 use datadiet_store::{RunSpec, Store};
 use serde::Serialize;
@@ -42,32 +43,77 @@ pub struct ExecutionArgs {
 /// How long the training lasts that shows how fast this machine is.
 const MEASURED: Duration = Duration::from_secs(10);
 
+impl ExecutionArgs {
+    fn checkpoint_every(self) -> Result<Duration> {
+        Duration::try_from_secs_f64(self.checkpoint_every)
+            .context("--checkpoint-every is a number of seconds, such as 15")
+    }
+}
+
 /// What is needed to carry out trainings.
 pub struct Execution {
     /// Where runs live.
     pub store: Store,
     /// Hears about progress.
     pub reporter: Arc<Drawer>,
-    worker: WorkerProcess,
+    trainer: Box<dyn Trainer>,
     workers: usize,
     retry_failed: bool,
 }
 
-/// Opens the data set that options name.
+/// What is trained on.
+pub enum Opened {
+    /// A data set that was imported.
+    Imported(Dataset),
+    /// Examples that only a trainer of the user's can load.
+    Declared(DeclaredExamples),
+}
+
+impl Opened {
+    /// As studies look at it.
+    pub fn data(&self) -> TrainingData<'_> {
+        match self {
+            Self::Imported(dataset) => dataset.into(),
+            Self::Declared(examples) => examples.data(),
+        }
+    }
+
+    /// The data set, where it was imported.
+    pub fn images(&self) -> Option<&Dataset> {
+        match self {
+            Self::Imported(dataset) => Some(dataset),
+            Self::Declared(_) => None,
+        }
+    }
+}
+
+/// Opens what options say is trained on.
 ///
 /// # Errors
-/// When they name none, or there is none of that name.
-pub fn open(home: &HomeArgs, options: &TrainingOptions) -> Result<Dataset> {
+/// When they name nothing or two things, or it is not there.
+pub fn open(home: &HomeArgs, options: &TrainingOptions) -> Result<Opened> {
+    if let Some(examples) = &options.examples {
+        ensure!(
+            options.data.is_none(),
+            "--data and --train-examples both say what is trained on: give one of them"
+        );
+        return Ok(Opened::Declared(DeclaredExamples::read(examples)?));
+    }
+    ensure!(
+        options.data.is_some() || options.trainer.is_none(),
+        "which examples does the trainer train on? Give --train-examples FILE with the label of each, or \
+         --data NAME for a data set that was imported"
+    );
     let name = options.data.as_deref().context(
         "which data set? Give --data NAME; `datadiet data list` shows what there is, `datadiet \
          data fetch cifar10` gets one",
     )?;
-    Ok(Dataset::open(&home.data()?, name)?)
+    Ok(Opened::Imported(Dataset::open(&home.data()?, name)?))
 }
 
-/// Images on which a trained network is tested.
-pub fn tested(dataset: &Dataset) -> usize {
-    dataset.test().unwrap_or_else(|| dataset.train()).len()
+/// Images on which a trained network is tested; none where that is a trainer's own affair.
+pub fn tested(opened: &Opened) -> usize {
+    opened.images().map_or(0, |images| images.test().unwrap_or_else(|| images.train()).len())
 }
 
 /// What a command is going to train.
@@ -76,6 +122,8 @@ pub struct Task<'a> {
     pub options: &'a TrainingOptions,
     /// A training.
     pub template: &'a RunSpec,
+    /// What it trains on.
+    pub data: TrainingData<'a>,
     /// Training examples.
     pub examples: usize,
     /// What is done, for the line that tells it.
@@ -134,6 +182,10 @@ pub fn carry_out<T: Serialize>(
     task: &Task<'_>,
     work: impl FnOnce(&Execution) -> Result<Option<Answer<T>>>,
 ) -> Result<ExitCode> {
+    ensure!(
+        !args.estimate || task.template.trainer.is_none(),
+        "--estimate measures networks of datadiet's own; how long a trainer takes, its first run tells"
+    );
     let resources = Resources::new(task.options, task.template)?;
     let headline = resources.headline(task.template, task.examples);
     let headline = format!("{headline} · {}\n{}", task.what, taken(task.options, task.template));
@@ -190,23 +242,19 @@ impl Execution {
         resources: Resources,
     ) -> Result<Self> {
         let store = home.store()?;
-        let Resources { workers, memory, gpus } = resources;
-        let found = Worker::find()?;
-        found.check()?;
-        let worker = WorkerProcess {
-            libraries: found.libraries(),
-            program: found.program,
-            data_home: home.data()?.path().to_owned(),
-            threads: task.template.threads,
-            memory,
-            checkpoint_every: Duration::try_from_secs_f64(args.checkpoint_every)
-                .context("--checkpoint-every is a number of seconds, such as 15")?,
-            gpus,
+        let workers = resources.workers;
+        let trainer: Box<dyn Trainer> = match &task.options.trainer {
+            Some(own) => {
+                Box::new(Program::new(own, task.data, resources, args.checkpoint_every()?))
+            }
+            None => Box::new(worker(home, args, resources)?),
         };
         let work = Work { steps: task.steps, batch: task.template.schedule.batch };
         let reporter = Arc::new(args.progress.drawer(Some(work)));
         interrupt::install(reporter.clone())?;
-        Ok(Self { store, reporter, worker, workers, retry_failed: args.retry_failed })
+        let own = task.template.trainer.as_ref();
+        own.and_then(|own| changed_since(&store, own)).iter().for_each(|note| reporter.note(note));
+        Ok(Self { store, reporter, trainer, workers, retry_failed: args.retry_failed })
     }
 
     /// How long a task is going to take, from how fast a training like those goes.
@@ -217,7 +265,7 @@ impl Execution {
         }
         self.reporter.note(&format!("measuring the speed for {} seconds", MEASURED.as_secs()));
         let workers = self.workers.min(effort.most_at_a_time());
-        let speed = Speed::measured(&self.worker, task.template, workers, MEASURED, &STOP)?;
+        let speed = Speed::measured(&*self.trainer, task.template, workers, MEASURED, &STOP)?;
         Ok(Estimate { time: speed.time(&effort), effort })
     }
 
@@ -225,11 +273,26 @@ impl Execution {
     pub fn sweep(&self) -> Sweep<'_> {
         Sweep {
             store: &self.store,
-            trainer: &self.worker,
+            trainer: &*self.trainer,
             workers: self.workers,
             retry_failed: self.retry_failed,
             stop: &STOP,
             progress: &*self.reporter,
         }
     }
+}
+
+/// Our own worker, once it is known to start.
+fn worker(home: &HomeArgs, args: ExecutionArgs, resources: Resources) -> Result<WorkerProcess> {
+    let found = Worker::find()?;
+    found.check()?;
+    Ok(WorkerProcess {
+        libraries: found.libraries(),
+        program: found.program,
+        data_home: home.data()?.path().to_owned(),
+        threads: resources.threads,
+        memory: resources.memory,
+        checkpoint_every: args.checkpoint_every()?,
+        gpus: resources.gpus,
+    })
 }

@@ -76,13 +76,14 @@ enum Command {
 }
 
 impl Command {
-    /// Whether it is going to train or measure.
-    fn trains(&self) -> bool {
+    /// Whether it is going to train or measure with our own worker.
+    fn needs_worker(&self) -> bool {
         match self {
-            Self::Score(_) | Self::Train(_) => true,
-            Self::Suspects(args) => args.trains(),
-            Self::Diet(args) => !args.question.plan,
-            Self::Run(args) => !args.question.plan,
+            Self::Score(args) => args.needs_worker(),
+            Self::Train(args) => args.needs_worker(),
+            Self::Suspects(args) => args.needs_worker(),
+            Self::Diet(args) => !args.question.plan && args.needs_worker(),
+            Self::Run(args) => !args.question.plan && args.needs_worker(),
             Self::Ntk(args) => !args.question.plan,
             Self::Lmc(args) => !args.question.plan,
             _ => false,
@@ -101,7 +102,7 @@ fn main() -> ExitCode {
 
 fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     datadiet_core::isa::limit()?;
-    if cli.command.trains() {
+    if cli.command.needs_worker() {
         // Before anything else is done: not after minutes of reading.
         worker::Worker::find()?;
     }

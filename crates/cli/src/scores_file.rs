@@ -6,6 +6,7 @@ use anyhow::{Context, Result};
 use clap::{Args, ValueEnum};
 use datadiet_core::Direction;
 use datadiet_data::Dataset;
+use datadiet_lab::TrainingData;
 use datadiet_table::{Ranking, ScoreTable, TrainingSet};
 
 use crate::home::HomeArgs;
@@ -99,14 +100,14 @@ impl DataArgs {
 }
 
 /// The training examples of a data set, as ids and tables must fit them.
-pub fn training_set(dataset: &Dataset) -> TrainingSet<'_> {
-    let train = dataset.train();
+pub fn training_set<'d>(data: impl Into<TrainingData<'d>>) -> TrainingSet<'d> {
+    let data = data.into();
     TrainingSet {
-        name: dataset.name(),
-        size: train.len(),
-        fingerprint: Some(dataset.fingerprint()),
-        labels: Some(train.labels),
-        classes: dataset.classes(),
+        name: data.name,
+        size: data.labels.len(),
+        fingerprint: Some(data.fingerprint),
+        labels: Some(data.labels),
+        classes: data.classes,
         ..TrainingSet::default()
     }
 }

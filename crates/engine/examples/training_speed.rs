@@ -76,6 +76,7 @@ fn spec(network: NetworkSpec, batch: u32, precision: Precision) -> RunSpec {
         labels: Labels::Original,
         subset: Subset::Full,
         validation: None,
+        trainer: None,
         network,
         schedule: Schedule::plain(
             (1 << 20, batch),

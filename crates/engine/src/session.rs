@@ -60,6 +60,12 @@ pub fn run(
     progress: &dyn Progress,
 ) -> Result<Ending, EngineError> {
     check_semantics(spec)?;
+    if let Some(trainer) = &spec.trainer {
+        return Err(EngineError::Unsuitable(format!(
+            "this run is trained by {}, a program of its own, and not by datadiet-worker",
+            trainer.name
+        )));
+    }
     let dataset = open_data(surroundings.data, spec)?;
     let ending = train(folder, spec, &dataset, surroundings, progress);
     if let Err(EngineError::Diverged { step, learning_rate, .. }) = &ending {
@@ -286,7 +292,7 @@ impl Session<'_> {
             score_seconds: counters.score_seconds - self.recorder.gradient_seconds,
             images_differentiated: self.recorder.images_differentiated,
             gradient_seconds: self.recorder.gradient_seconds,
-            final_train_loss: counters.epoch_loss.unwrap_or(partial),
+            final_train_loss: Some(counters.epoch_loss.unwrap_or(partial)),
             test_accuracy: self.recorder.test_accuracy.clone(),
             validation_accuracy: self.recorder.validation_accuracy,
             peak_memory_mib: counters.peak_memory_mib.max(peak_memory_mib()),

@@ -2,7 +2,7 @@
 
 use datadiet_core::ScoreKind;
 use datadiet_store::{Labels, RunId, RunSpec, Store};
-use datadiet_table::{Card, Column, ScoreTable, Table, TableBuilder, TimePoint};
+use datadiet_table::{Card, Column, RECORDED_PASS, ScoreTable, Table, TableBuilder, TimePoint};
 
 use crate::LabError;
 
@@ -41,7 +41,8 @@ pub fn aggregate(
         }
     }
     let spec = specs.first().ok_or_else(none)?;
-    let (table, card) = made.finish(None);
+    let pass = spec.trainer.as_ref().map(|t| t.pass.as_deref().unwrap_or(RECORDED_PASS));
+    let (table, card) = made.finish(pass);
     let card = Card {
         specification: serde_json::to_value(spec).expect("a specification is plain data"),
         runs: specs.iter().map(|spec| RunId::of(spec).to_string()).collect(),

@@ -148,7 +148,7 @@ impl Trainer for Rehearsal {
             score_seconds: 0.0,
             images_differentiated: 0,
             gradient_seconds: 0.0,
-            final_train_loss: 0.0,
+            final_train_loss: None,
             test_accuracy: vec![TimedAccuracy { step: spec.stop_after, accuracy }],
             validation_accuracy: spec.validation.as_ref().map(|_| accuracy),
             peak_memory_mib: 0.0,

@@ -5,16 +5,18 @@
 //! ```
 //!
 //! This crate does not train. It asks a [`Trainer`] to, which in the program is a worker process
-//! ([`WorkerProcess`]) and in tests a fake, so that scheduling, failure and resumption are tested
-//! without libtorch. What is asked of trained networks are studies ([`study::Study`]), a file each.
+//! ([`WorkerProcess`]) or a program of the user's ([`Program`]) and in tests a fake, so that scheduling,
+//! failure and resumption are tested without libtorch. What is asked of trained networks are studies ([`study::Study`]), a file each.
 
 mod aggregate;
+mod data;
 mod defaults_to;
 mod effort;
 mod experiment;
 pub mod ledger;
 pub mod lists;
 pub mod options;
+mod program;
 mod refuse;
 mod resources;
 mod results;
@@ -30,23 +32,25 @@ mod training;
 mod worker;
 
 pub use aggregate::aggregate;
+pub use data::{DeclaredExamples, ExamplesOption, TrainingData};
 pub use defaults_to::DefaultsTo;
 pub use effort::{Effort, Speed};
 pub use experiment::{
     CompletedExperiment, Experiment, ExperimentCost, ExperimentOptions, ExperimentOutcome,
     SceneOutcome, Studies, experiment_sections,
 };
+pub use program::{Program, changed_since};
 pub use resources::Resources;
 pub use results::Results;
 pub use retraining::{Fixed, Retraining};
 pub use scene::{Scene, Scored, ScoredScene};
 pub use scenes::{Labelling, OtherNetwork, Scenes, Variation};
 pub use scoring::ScoringOptions;
-pub use spread::Spread;
+pub use spread::{Spread, metric_name};
 pub use sweep::{Failure, Job, MeasurementJob, RunOutcome, Sweep};
 pub use training::{
-    DeviceChoice, OrNone, PrecisionChoice, Recipe, ScheduleKind, Training, TrainingOptions, Width,
-    positive, settings, taken,
+    AboutProgram, DeviceChoice, OrNone, PrecisionChoice, ProgramOption, Recipe, ScheduleKind,
+    Training, TrainingOptions, Width, amount, positive, settings, taken,
 };
 pub use worker::{Trainer, TrainerError, WorkerProcess, find_libraries};
 

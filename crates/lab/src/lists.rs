@@ -2,19 +2,19 @@
 
 use std::path::Path;
 
-use datadiet_data::Dataset;
 use datadiet_table::ListFile;
 
-use crate::LabError;
 use crate::refuse::bail;
+use crate::{LabError, TrainingData};
 
 /// Reads labels for the training examples of a data set.
 ///
 /// # Errors
 /// When the file is missing, of an unknown format, for another data set, or holds something else.
-pub fn labels(path: &Path, dataset: &Dataset) -> Result<Vec<u32>, LabError> {
+pub fn labels<'a>(path: &Path, data: impl Into<TrainingData<'a>>) -> Result<Vec<u32>, LabError> {
+    let data = data.into();
     let file = ListFile::read(path, "labels")?;
-    Ok(file.labels_of(dataset.name(), dataset.fingerprint())?)
+    Ok(file.labels_of(data.name, data.fingerprint)?)
 }
 
 /// Reads a matrix of probabilities from a JSON file: an array of rows.

@@ -19,6 +19,8 @@ pub struct Resources {
     pub memory: u64,
     /// GPUs to spread them over; none on the processor.
     pub gpus: usize,
+    /// Threads that each may use.
+    pub threads: u32,
 }
 
 impl Resources {
@@ -29,28 +31,42 @@ impl Resources {
     pub fn new(options: &TrainingOptions, template: &RunSpec) -> Result<Self, LabError> {
         let gpus = positive("--gpus", options.gpus, 1)? as usize;
         let cores = std::thread::available_parallelism().map_or(1, |cores| cores.get());
+        let threads = threads(options, template);
         let (default, gpus) = match template.device {
-            DeviceKind::Cpu => ((cores / template.threads as usize).max(1), 0),
+            // Whether a program uses a GPU is its own affair; it is given one of those that are named.
+            DeviceKind::Cpu if template.trainer.is_some() && options.gpus.is_some() => (gpus, gpus),
+            DeviceKind::Cpu => ((cores / threads as usize).max(1), 0),
             DeviceKind::Cuda => (gpus, gpus),
         };
         let workers = positive("--workers", options.workers, default as u32)? as usize;
         let shared_out = || (memory_mib() / 2 / workers as u64).max(256);
         let memory = options.memory.unwrap_or_else(shared_out);
         ensure!(memory > 0, "--memory must be at least 1 MiB");
-        Ok(Self { workers, memory, gpus })
+        Ok(Self { workers, memory, gpus, threads })
     }
 
     /// Data, network, arithmetic and trainings at a time in one line.
     pub fn headline(&self, template: &RunSpec, examples: usize) -> String {
-        let precision = if template.precision == Precision::Bf16 { "bf16" } else { "f32" };
+        let precision = match template.precision {
+            _ if template.trainer.is_some() => "",
+            Precision::Bf16 => " · bf16",
+            Precision::F32 => " · f32",
+        };
         format!(
-            "{}: {} examples · {} of width {} · {precision} · {} at a time",
+            "{}: {} examples · {}{precision} · {} at a time",
             template.data.name,
             grouped(examples as u64),
-            template.network.name,
-            template.network.width,
+            template.trained(),
             self.workers,
         )
+    }
+}
+
+/// Threads that a training may use.
+fn threads(options: &TrainingOptions, template: &RunSpec) -> u32 {
+    match template.trainer {
+        Some(_) => options.threads.unwrap_or(1).max(1),
+        None => template.threads,
     }
 }
 

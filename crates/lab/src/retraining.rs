@@ -102,17 +102,18 @@ impl Retraining {
         })
     }
 
-    /// Test accuracies of the trainings that completed.
+    /// Test accuracies of the trainings that completed, or what else they are judged by.
     pub fn test(&self, results: &Results) -> Option<Spread> {
         let completed = results.completed(&self.specs);
         let values = completed.iter().filter_map(|(_, result)| result.final_test_accuracy());
-        Spread::of(values.collect())
+        Spread::judged(values.collect(), self.specs.first()?)
     }
 
-    /// Validation accuracies of the trainings that completed.
+    /// The same on the examples held out.
     pub fn validation(&self, results: &Results) -> Option<Spread> {
         let completed = results.completed(&self.specs);
-        Spread::of(completed.iter().filter_map(|(_, r)| r.validation_accuracy).collect())
+        let values = completed.iter().filter_map(|(_, result)| result.validation_accuracy);
+        Spread::judged(values.collect(), self.specs.first()?)
     }
 }
 

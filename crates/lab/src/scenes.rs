@@ -2,14 +2,14 @@
 
 use std::path::{Path, PathBuf};
 
-use datadiet_data::{Dataset, LabelNoise, NoisyLabels};
+use datadiet_data::{LabelNoise, NoisyLabels};
 use datadiet_store::{Recording, RunSpec};
 use serde::{Deserialize, Serialize};
 
 use crate::refuse::{bail, ensure};
 use crate::text::percent;
 use crate::training::{Recipe, Training, TrainingOptions, Width, labelling, positive, steps_of};
-use crate::{LabError, Scene, ScoringOptions, lists};
+use crate::{LabError, Scene, ScoringOptions, TrainingData, lists};
 
 /// What sets a scene apart from the plain one.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -96,7 +96,7 @@ pub struct Scenes {
 pub(crate) struct Common<'a> {
     pub training: &'a TrainingOptions,
     pub scoring: &'a ScoringOptions,
-    pub dataset: &'a Dataset,
+    pub data: TrainingData<'a>,
     /// Folder that paths are relative to.
     pub folder: &'a Path,
     /// When scores are taken beside the times of the scoring options, in epochs.
@@ -159,8 +159,16 @@ impl Scenes {
 impl Common<'_> {
     fn scene(&self, variation: &Variation) -> Result<Scene, LabError> {
         let training = match &variation.network {
-            None => Training::new(self.training, self.dataset)?,
-            Some(network) => Training::new(&network.options(self.training), self.dataset)?,
+            None => Training::new(self.training, self.data)?,
+            Some(network) => {
+                ensure!(
+                    self.training.trainer.is_none(),
+                    "networks are of our own, and a trainer of yours trains but one model: leave out {}, \
+                     and make an experiment for each trainer",
+                    network.model
+                );
+                Training::new(&network.options(self.training), self.data)?
+            }
         };
         let (labels_name, noisy) = self.noisy(&training, &variation.labelling)?;
         let network_name = variation.network.as_ref().map(|network| match network.width {
@@ -176,9 +184,9 @@ impl Common<'_> {
         let mut weights: Vec<u64> = kept.collect();
         weights.sort_unstable();
         weights.dedup();
-        let classes = self.dataset.classes().len();
+        let classes = self.data.classes.len();
         let record = Recording { weights, ..scoring.recording(&training, &times, classes)? };
-        let original = &self.dataset.train().labels[..training.labels.len()];
+        let original = &self.data.labels[..training.labels.len()];
         let labels = labelling(&noisy.labels, original);
         let template = RunSpec { labels, ..training.template };
         let last = times.iter().map(|time| time.step).chain(record.weights.last().copied()).max();
@@ -200,7 +208,7 @@ impl Common<'_> {
             changed: noisy.changed(original),
             labels: noisy.labels,
             touched: noisy.touched,
-            classes: self.dataset.classes().to_vec(),
+            classes: self.data.classes.to_vec(),
         })
     }
 
@@ -229,14 +237,14 @@ impl Common<'_> {
             }
             Labelling::Listed(file) => {
                 let path = self.folder.join(file);
-                let mut labels = lists::labels(&path, self.dataset)?;
-                if labels.len() == self.dataset.train().len() {
+                let mut labels = lists::labels(&path, self.data)?;
+                if labels.len() == self.data.labels.len() {
                     labels.truncate(training.labels.len());
                 }
                 (stem(file), Some(path), LabelNoise::Given { labels })
             }
         };
-        let classes = self.dataset.classes().len() as u32;
+        let classes = self.data.classes.len() as u32;
         match (noise.apply(&training.labels, classes, training.template.seed), file) {
             (Ok(noisy), _) => Ok((Some(name), noisy)),
             (Err(error), None) => Err(error.into()),

@@ -75,7 +75,15 @@ impl ScoringOptions {
         times: &[TimePoint],
         classes: usize,
     ) -> Result<Recording, LabError> {
-        let scores = self.kinds(training.labels.len(), classes)?;
+        let mut scores = self.kinds(training.labels.len(), classes)?;
+        if let Some(kind) = scores.iter().find(|kind| !training.can_take(**kind)) {
+            ensure!(
+                self.of_all_kinds(),
+                "{kind} needs the network itself, and a trainer of your own gives logits alone: leave it \
+                 out of --scores"
+            );
+        }
+        scores.retain(|kind| training.can_take(*kind));
         let of_gradients = scores.iter().any(|&kind| of_gradients(kind));
         ensure!(
             of_gradients || self.grand_at.is_empty(),

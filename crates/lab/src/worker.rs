@@ -15,7 +15,7 @@ use datadiet_store::worker::{EXIT_MISUNDERSTOOD, EXIT_STOPPED};
 use datadiet_store::{MeasurementFolder, RunFolder};
 
 /// Exit code of a program whose libraries are not found, from the system.
-const EXIT_NOT_STARTED: u8 = 127;
+pub(crate) const EXIT_NOT_STARTED: u8 = 127;
 
 /// Why a trainer did not complete what it was given, for a person to read.
 #[derive(Clone, Debug, PartialEq)]

@@ -18,6 +18,7 @@
 //!                      /weights/<step>.safetensors   weights and momentum after <step> steps
 //!                      /result.json      accuracies, counts, seconds: written last, marks completion
 //!                      /failure.json     why a run failed (its loss became NaN, say)
+//!                      /log.txt          what a program of the user's wrote while it trained
 //! <store>/measurements/<id>/measurement.json   what is measured on kept weights
 //!                          /result.json        what came of it
 //! ```
@@ -33,7 +34,9 @@ mod run_lock;
 mod spec;
 mod store;
 mod store_lock;
+mod trainer_spec;
 pub mod worker;
+mod written;
 
 pub use error::StoreError;
 pub use garbage::{Cleaner, Garbage, Unused, UnusedKind};
@@ -47,3 +50,4 @@ pub use spec::{
     Precision, Recording, RunSpec, Schedule, Spawn, Subset, Views,
 };
 pub use store::Store;
+pub use trainer_spec::{Metric, TrainerSpec};

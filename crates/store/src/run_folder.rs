@@ -16,6 +16,8 @@ pub(crate) const SPEC: &str = "spec.json";
 pub(crate) const RESULT: &str = "result.json";
 /// The state to go on from.
 pub(crate) const CHECKPOINT: &str = "checkpoint.safetensors";
+/// What a program of the user's leaves: its own state to go on from, what it recorded, how well it did.
+const OF_PROGRAM: [&str; 3] = ["checkpoint", "recorded", "metrics.json"];
 
 /// The folder of one run.
 #[derive(Clone, Debug)]
@@ -44,7 +46,8 @@ pub struct RunResult {
     pub images_trained: u64,
     /// Examples passed through the network to score or evaluate them, with repetition.
     pub images_scored: u64,
-    /// Seconds of training, over all processes that worked on the run.
+    /// Seconds of training, over all processes that worked on the run; where a program of the user's
+    /// trained, of all that it did.
     pub train_seconds: f64,
     /// Seconds of scoring and evaluation, without gradients.
     pub score_seconds: f64,
@@ -52,14 +55,17 @@ pub struct RunResult {
     pub images_differentiated: u64,
     /// Seconds of taking gradient norms.
     pub gradient_seconds: f64,
-    /// Mean training loss over the last epoch (augmented minibatches).
-    pub final_train_loss: f64,
-    /// Accuracy at the end of training, on the test split or, without one, the training split.
+    /// Mean training loss over the last epoch (augmented minibatches); where a program of the user's
+    /// trained, what it told last, if anything.
+    pub final_train_loss: Option<f64>,
+    /// Accuracy at the end of training, on the test split or, without one, the training split. Where a
+    /// program of the user's trained, on what it tests with; and where that is judged by another
+    /// [`Metric`](crate::Metric), the values here and below are of that.
     pub test_accuracy: Vec<TimedAccuracy>,
     /// Accuracy at the end of training on the held-out training examples, where there are some.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub validation_accuracy: Option<f64>,
-    /// Largest resident memory of a process that worked on the run, MiB.
+    /// Largest resident memory of a process that worked on the run, MiB; 0 where nobody knows.
     pub peak_memory_mib: f64,
 }
 
@@ -162,6 +168,7 @@ impl RunFolder {
     /// Forgets a recorded failure and the state that led to it, so that the run starts again.
     pub fn retry(&self) -> Result<(), StoreError> {
         remove_if_there(&self.checkpoint_file())?;
+        OF_PROGRAM.iter().try_for_each(|name| remove_if_there(&self.path.join(name)))?;
         remove_if_there(&self.failure_file())
     }
 
@@ -247,7 +254,8 @@ pub(crate) fn bytes_below(folder: &Path) -> u64 {
 }
 
 fn remove_if_there(path: &Path) -> Result<(), StoreError> {
-    match fs::remove_file(path) {
+    let removed = if path.is_dir() { fs::remove_dir_all(path) } else { fs::remove_file(path) };
+    match removed {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
             Err(StoreError::io("remove", path)(error))
         }

@@ -12,7 +12,7 @@ use crate::StoreError;
 #[derive(Debug)]
 pub struct RunLock {
     folder: PathBuf,
-    _file: File,
+    file: File,
 }
 
 impl RunLock {
@@ -42,7 +42,12 @@ impl RunLock {
             .and_then(|()| file.write_all(holder.as_bytes()))
             .map_err(StoreError::io("write", &path))?;
         remove_half_written(folder);
-        Ok(Self { folder: folder.to_owned(), _file: file })
+        Ok(Self { folder: folder.to_owned(), file })
+    }
+
+    /// The locked file: whoever inherits it keeps the lock held.
+    pub fn file(&self) -> &File {
+        &self.file
     }
 
     /// Removes the run with all that it has, damaged or not.

@@ -7,11 +7,15 @@ use datadiet_core::ScoreKind;
 use datadiet_table::DataRef;
 use serde::{Deserialize, Serialize};
 
-use crate::{ListRef, RunId};
+use crate::written::Written;
+use crate::{ListRef, RunId, TrainerSpec};
 
 /// One training, described completely.
+///
+/// Where a program of the user's trains ([`RunSpec::trainer`]), `network`, `schedule` but for its steps,
+/// `augmentation`, `views`, `precision`, `device` and `threads` say nothing, and are not written.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(try_from = "Written", into = "Written")]
 pub struct RunSpec {
     /// Raised when the program changes what the same specification gives.
     pub semantics: u32,
@@ -22,8 +26,9 @@ pub struct RunSpec {
     /// The training examples used.
     pub subset: Subset,
     /// Training examples that are held out to judge the trained network; they belong to no subset.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub validation: Option<ListRef>,
+    /// The program that trains; none for one of our own networks.
+    pub trainer: Option<TrainerSpec>,
     /// The network.
     pub network: NetworkSpec,
     /// Optimiser, steps and learning rate.
@@ -31,7 +36,6 @@ pub struct RunSpec {
     /// Random changes of the training images.
     pub augmentation: Augmentation,
     /// What the network is shown of an image when it is tested; scores are of the image as it is.
-    #[serde(default, skip_serializing_if = "Views::is_plain")]
     pub views: Views,
     /// Arithmetic.
     pub precision: Precision,
@@ -49,7 +53,6 @@ pub struct RunSpec {
     /// What is recorded, and when.
     pub record: Recording,
     /// Where this run leaves another one; none for a run from initialisation.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub spawn: Option<Spawn>,
 }
 
@@ -72,6 +75,58 @@ impl RunSpec {
     /// and Python do, by the kernels of `datadiet-core`, to the same bits: they differ from 1 by at
     /// most 10⁻⁶ of the larger of 1 and themselves.
     pub const SEMANTICS: u32 = 2;
+
+    /// A run of a program on all examples, which records nothing but how well it did: it passes so many
+    /// training examples through training, with repetition. A step is one of them.
+    pub fn of_program(
+        trainer: TrainerSpec,
+        (data, labels): (DataRef, Labels),
+        presentations: u64,
+        seed: u64,
+    ) -> Self {
+        let unused = LearningRate::Milestones { base: 0.0, factor: 1.0, milestones: Vec::new() };
+        Self {
+            semantics: Self::SEMANTICS,
+            data,
+            labels,
+            subset: Subset::Full,
+            validation: None,
+            network: NetworkSpec::new(trainer.name.clone(), 0),
+            trainer: Some(trainer),
+            schedule: Schedule::plain((presentations, 1), unused, 0.0, 0.0),
+            augmentation: Augmentation { crop_padding: 0, flip: Flip::Never },
+            views: Views::Plain,
+            precision: Precision::F32,
+            device: DeviceKind::Cpu,
+            threads: 1,
+            seed,
+            replica: 0,
+            stop_after: presentations,
+            record: Recording::default(),
+            spawn: None,
+        }
+    }
+
+    /// Epochs that a program trains for so many presentations of `examples` examples: whole ones, one at
+    /// least.
+    pub fn whole_epochs(presentations: u64, examples: usize) -> u64 {
+        ((presentations as f64 / examples.max(1) as f64).round() as u64).max(1)
+    }
+
+    /// What is trained, in words: a network and its width, or the name of a program.
+    pub fn trained(&self) -> String {
+        match &self.trainer {
+            Some(trainer) => trainer.name.clone(),
+            None => format!("{} of width {}", self.network.name, self.network.width),
+        }
+    }
+
+    /// A name for files: that of the network, or of the program.
+    pub fn file_name(&self) -> String {
+        let Some(trainer) = &self.trainer else { return self.network.name.clone() };
+        let kept = |c: char| if c.is_ascii_alphanumeric() || "._".contains(c) { c } else { '-' };
+        trainer.name.chars().map(kept).collect()
+    }
 
     /// Steps that this run trains itself: a child leaves the steps before it to its parent.
     pub fn own_steps(&self) -> u64 {

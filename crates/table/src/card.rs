@@ -126,9 +126,12 @@ where
     Ok(Option::deserialize(from)?.unwrap_or_else(|| f32::NAN.into()))
 }
 
-/// Accuracy over replicas.
+/// Accuracy over replicas, or what else they are judged by.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Accuracy {
+    /// What it is, where a trainer of the user's is judged by another metric.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub metric: Option<String>,
     /// Which examples: "test", or "train" where there is no test split.
     pub split: String,
     /// Mean over replicas, in [0, 1].

@@ -1,6 +1,6 @@
 //! `datadiet diet`: the smallest subset that is good enough, checked against random and full.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Result;
@@ -9,6 +9,7 @@ use datadiet_lab::TrainingOptions;
 use datadiet_lab::study::search::DietOptions;
 
 use crate::commands::question::{DefaultFolder, QuestionArgs};
+use crate::commands::train::with_file;
 use crate::home::HomeArgs;
 
 /// Find the smallest subset that is good enough.
@@ -28,9 +29,12 @@ Examples:
   datadiet diet --data cifar10 --tolerance 0.5
   datadiet diet --data mine --model resnet18 --epochs 30 --tolerance 1 --budget 20
   datadiet diet --data cifar10 --recipe speedrun --width 0.25x --fixed epochs
+  datadiet diet mine.toml --tolerance 0.5       # of a program of yours: trainer = [\"python\", …]
   datadiet diet --data cifar10 --keep 0.5,0.7,0.9 --drops 0,0.1 --plan    # what it would cost"
 )]
 pub struct DietArgs {
+    /// Options of the training from a TOML file; the command line wins.
+    file: Option<PathBuf>,
     #[command(flatten)]
     training: TrainingOptions,
     #[command(flatten)]
@@ -39,8 +43,18 @@ pub struct DietArgs {
     pub question: QuestionArgs,
 }
 
+impl DietArgs {
+    /// Whether our own worker trains.
+    pub fn needs_worker(&self) -> bool {
+        let asked = with_file(self.file.as_deref(), &self.training);
+        // What is wrong with the options is told when they are read.
+        asked.is_ok_and(|training| training.trainer.is_none())
+    }
+}
+
 /// Runs the command.
 pub fn run(home: &HomeArgs, args: DietArgs) -> Result<ExitCode> {
-    let options = args.diet.experiment(args.training)?;
+    let training = with_file(args.file.as_deref(), &args.training)?;
+    let options = args.diet.experiment(training)?;
     args.question.answer(home, options, Path::new("."), DefaultFolder::Named("diets", ""))
 }

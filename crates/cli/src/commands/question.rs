@@ -49,31 +49,32 @@ impl QuestionArgs {
         default: DefaultFolder<'_>,
     ) -> Result<ExitCode> {
         let training = options.training.clone();
-        let dataset = open(home, &training)?;
-        let experiment = Experiment::new(options, folder, &dataset)?;
+        let opened = open(home, &training)?;
+        let experiment = Experiment::new(options, folder, opened.data())?;
         let scene = experiment.scenes.plain();
         let spec = &scene.template;
         let out = match (self.out, default) {
             (Some(out), _) | (None, DefaultFolder::At(out)) => out,
             (None, DefaultFolder::Named(folder, prefix)) => {
-                let name = format!("{prefix}{}-{}", spec.data.name, spec.network.name);
+                let name = format!("{prefix}{}-{}", spec.data.name, spec.file_name());
                 named_folder(folder, &name, &(&scene.scoring, &experiment.options.studies))?
             }
         };
         let task = Task {
             options: &training,
             template: spec,
+            data: opened.data(),
             examples: scene.examples(),
             what: experiment.headline(),
             steps: experiment.size().steps,
-            effort: &|store| Ok(experiment.effort(store, tested(&dataset))?),
+            effort: &|store| Ok(experiment.effort(store, tested(&opened))?),
             out: Some(&out),
             plan: self.plan.then(|| experiment.plan()),
         };
         carry_out(home, self.execution, self.output, &task, |execution| {
             experiment.check_folder(&out)?;
             let Some(mut done) = experiment.run(&execution.sweep())? else { return Ok(None) };
-            experiment.write(&out, &execution.store, &dataset, &mut done)?;
+            experiment.write(&out, &execution.store, opened.data(), &mut done)?;
             crate::commands::report::of_folder(home, &out)?;
             let (text, failed) = (done.outcome.text()?, done.outcome.failed.clone());
             Ok(Some(Answer { text, failed, value: done.outcome }))

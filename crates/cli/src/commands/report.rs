@@ -249,10 +249,21 @@ fn of_scores(home: &HomeArgs, scores: &ScoreTable, options: &Options<'_>) -> Res
     })?)
 }
 
+/// Whether a trainer of the user's was scored on examples that only it can load.
+fn is_declared(home: &HomeArgs, scores: &ScoreTable) -> Result<bool> {
+    let Some(card) = scores.card() else { return Ok(false) };
+    let name = card.data.as_ref().map(|data| data.name.as_str()).unwrap_or_default();
+    let by_program = card.specification.get("trainer").is_some_and(serde_json::Value::is_object);
+    Ok(by_program && Dataset::open(&home.data()?, name).is_err())
+}
+
 /// The data set that was scored, where it is still imported, or the one that is named.
 fn dataset(home: &HomeArgs, scores: &ScoreTable, options: &Options<'_>) -> Result<Option<Dataset>> {
     let named = options.data.data.is_some();
     if !named && scores.card().is_none_or(|card| card.data.is_none()) {
+        return Ok(None);
+    }
+    if !named && is_declared(home, scores)? {
         return Ok(None);
     }
     match options.data.open(home, scores) {

@@ -45,6 +45,15 @@ pub struct RunArgs {
     pub question: QuestionArgs,
 }
 
+impl RunArgs {
+    /// Whether our own worker trains.
+    pub fn needs_worker(&self) -> bool {
+        // What is wrong with the options is told when they are read.
+        ExperimentOptions::read(&self.file, &self.set)
+            .is_ok_and(|options| options.training.trainer.is_none())
+    }
+}
+
 /// Runs the command.
 pub fn run(home: &HomeArgs, args: RunArgs) -> Result<ExitCode> {
     let options = ExperimentOptions::read(&args.file, &args.set)?;

@@ -59,6 +59,9 @@ struct Listed {
     examples: Option<u32>,
     steps: Option<u64>,
     test_accuracy: Option<f64>,
+    /// What it is judged by instead, and how well it did.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    test: Option<(String, f64)>,
     bytes: u64,
     problem: Option<String>,
     #[serde(skip)]
@@ -108,6 +111,7 @@ fn listed(path: &Path) -> Listed {
         examples: None,
         steps: None,
         test_accuracy: None,
+        test: None,
         bytes: 0,
         problem: None,
         path: path.to_owned(),
@@ -148,7 +152,10 @@ fn fill(listed: &mut Listed, path: &Path) -> Result<(), StoreError> {
     let (folder, spec) = RunFolder::open(path)?;
     listed.bytes = folder.bytes();
     listed.data = Some(spec.data.name);
-    listed.network = Some(format!("{} {}", spec.network.name, spec.network.width));
+    listed.network = Some(match &spec.trainer {
+        Some(trainer) => trainer.name.clone(),
+        None => format!("{} {}", spec.network.name, spec.network.width),
+    });
     listed.replica = Some(spec.replica);
     listed.steps = Some(spec.stop_after);
     listed.examples = match spec.subset {
@@ -158,7 +165,11 @@ fn fill(listed: &mut Listed, path: &Path) -> Result<(), StoreError> {
     match folder.status()? {
         RunStatus::Complete(result) => {
             listed.state = State::Complete;
-            listed.test_accuracy = result.final_test_accuracy();
+            let metric = spec.trainer.map(|trainer| trainer.metric).filter(|m| !m.is_accuracy());
+            match (metric, result.final_test_accuracy()) {
+                (Some(metric), value) => listed.test = value.map(|value| (metric.name, value)),
+                (None, accuracy) => listed.test_accuracy = accuracy,
+            }
         }
         RunStatus::Failed(failure) => {
             listed.state = State::Failed;
@@ -182,6 +193,8 @@ fn list(store: &Store, output: OutputArgs) -> Result<()> {
 fn rows(runs: &[Listed]) -> String {
     let row = |run: &Listed| {
         let accuracy = run.test_accuracy.map(|accuracy| format!("{:.1} %", accuracy * 100.0));
+        let other = run.test.as_ref().map(|(name, value)| format!("{name} {value:.4}"));
+        let accuracy = accuracy.or(other);
         vec![
             run.id.clone(),
             run.state.word().into(),

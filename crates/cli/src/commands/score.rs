@@ -9,16 +9,16 @@ use std::time::Instant;
 use anyhow::{Context, Result};
 use clap::Args;
 use datadiet_core::{grouped, spearman};
-use datadiet_data::Dataset;
 use datadiet_lab::{
-    DefaultsTo, Experiment, ExperimentOptions, Scene, ScoringOptions, TrainingOptions, options,
+    DefaultsTo, Experiment, ExperimentOptions, Scene, ScoringOptions, TrainingOptions, amount,
+    options,
 };
 use datadiet_pages::extremes_picture;
 use datadiet_store::{RunId, RunSpec};
 use datadiet_table::{ScoreTable, write_json};
 use serde::{Deserialize, Serialize};
 
-use crate::execution::{Answer, ExecutionArgs, Task, carry_out, open, tested};
+use crate::execution::{Answer, ExecutionArgs, Opened, Task, carry_out, open, tested};
 use crate::home::HomeArgs;
 use crate::output::OutputArgs;
 use crate::pictures::Images;
@@ -45,6 +45,7 @@ Examples:
   datadiet score --data cifar10 --scores el2n,grand --epochs 4 --at 0,4
   datadiet score --data mine --replicas 20 --until-reliability 0.95
   datadiet score job.toml --replicas 8          # options from a file; the command line wins
+  datadiet score --trainer 'python train.py' --train-examples train.csv --epochs 10 --at 2,5
 
 A TOML file has the long names of the options as keys:
   data = \"cifar10\"
@@ -84,12 +85,25 @@ pub struct ScoreOptions {
     out: Option<PathBuf>,
 }
 
+impl ScoreArgs {
+    /// Whether our own worker trains.
+    pub fn needs_worker(&self) -> bool {
+        // What is wrong with the options is told when they are read.
+        self.asked().is_ok_and(|asked| asked.training.trainer.is_none())
+    }
+
+    /// What was typed, over what the file says.
+    fn asked(&self) -> Result<ScoreOptions> {
+        Ok(match &self.file {
+            Some(file) => options::laid_over(&options::read(file)?, &self.options)?,
+            None => self.options.clone(),
+        })
+    }
+}
+
 /// Runs the command.
 pub fn run(home: &HomeArgs, args: ScoreArgs) -> Result<ExitCode> {
-    let asked = match &args.file {
-        Some(file) => options::laid_over(&options::read(file)?, &args.options)?,
-        None => args.options,
-    };
+    let asked = args.asked()?;
     let how = (args.execution, args.output);
     answer(home, asked, how, |_| Ok(()), |_, report| Ok((report.text(), report)))
 }
@@ -117,9 +131,9 @@ pub fn answer<T: Serialize>(
     tell: impl FnOnce(&Path, ScoreReport) -> Result<(String, T)>,
 ) -> Result<ExitCode> {
     let start = Instant::now();
-    let dataset = open(home, &asked.training)?;
+    let opened = open(home, &asked.training)?;
     let question = ExperimentOptions::new("", asked.training.clone(), asked.scoring);
-    let experiment = Experiment::new(question, Path::new("."), &dataset)?;
+    let experiment = Experiment::new(question, Path::new("."), opened.data())?;
     let scene = experiment.scenes.plain();
     scene.judged()?;
     // Perhaps a column is left out for its memory.
@@ -132,15 +146,19 @@ pub fn answer<T: Serialize>(
     let task = Task {
         options: &asked.training,
         template: spec,
+        data: opened.data(),
         examples: scene.examples(),
-        what: format!(
-            "{} replicas of {} steps (batch {})",
-            scene.replicas,
-            grouped(spec.stop_after),
-            spec.schedule.batch
-        ),
+        what: match spec.trainer {
+            Some(_) => format!("{} replicas of {}", scene.replicas, amount(spec, spec.stop_after)),
+            None => format!(
+                "{} replicas of {} steps (batch {})",
+                scene.replicas,
+                grouped(spec.stop_after),
+                spec.schedule.batch
+            ),
+        },
         steps: experiment.size().steps,
-        effort: &|store| Ok(experiment.effort(store, tested(&dataset))?),
+        effort: &|store| Ok(experiment.effort(store, tested(&opened))?),
         out: Some(&out),
         plan: None,
     };
@@ -152,8 +170,8 @@ pub fn answer<T: Serialize>(
             execution.reporter.note(&format!("warning: {warning}"));
         }
         let mut scores = scored.scores.clone();
-        scores.amend(|card| result::complete(card, &dataset, &scored));
-        let files = write(&out, asked.gallery.unwrap_or(GALLERY), &dataset, &scores)?;
+        scores.amend(|card| result::complete(card, opened.data(), &scored));
+        let files = write(&out, asked.gallery.unwrap_or(GALLERY), &opened, &scores)?;
         let card = scores.card().context("scores have a card")?;
         let report = ScoreReport::new(card, &scored, start.elapsed(), files);
         let failed = scored.failed;
@@ -165,7 +183,7 @@ pub fn answer<T: Serialize>(
 
 fn default_out(spec: &RunSpec) -> PathBuf {
     let id = RunId::of(spec);
-    let name = format!("{}-{}-{}", spec.data.name, spec.network.name, &id.as_str()[..8]);
+    let name = format!("{}-{}-{}", spec.data.name, spec.file_name(), &id.as_str()[..8]);
     PathBuf::from("scores").join(name)
 }
 
@@ -183,12 +201,7 @@ fn warnings(scores: &ScoreTable) -> Vec<String> {
     }
 }
 
-fn write(
-    out: &Path,
-    gallery: usize,
-    dataset: &Dataset,
-    scores: &ScoreTable,
-) -> Result<Vec<PathBuf>> {
+fn write(out: &Path, gallery: usize, opened: &Opened, scores: &ScoreTable) -> Result<Vec<PathBuf>> {
     let table = out.join("scores.parquet");
     scores.write(&table)?;
     let mut files = vec![table, out.join("scores.json")];
@@ -197,7 +210,7 @@ fn write(
     if picture.exists() {
         std::fs::remove_file(&picture)?;
     }
-    if gallery > 0 {
+    if let Some(dataset) = opened.images().filter(|_| gallery > 0) {
         let ranking = scores.ranking(&scores.default_column()?, None)?;
         let classes = dataset.classes();
         let images = Images::of_dataset(dataset, scores)?;

@@ -141,9 +141,9 @@ impl TruthIs {
 }
 
 impl SuspectsArgs {
-    /// Whether it is going to train.
-    pub fn trains(&self) -> bool {
-        self.scores.is_none()
+    /// Whether it is going to train with our own worker.
+    pub fn needs_worker(&self) -> bool {
+        self.scores.is_none() && self.training.trainer.is_none()
     }
 }
 
@@ -159,13 +159,14 @@ pub fn run(home: &HomeArgs, mut args: SuspectsArgs) -> Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     let training = &mut args.training;
-    if training.recipe.is_none() && training.model.is_none() {
+    let own = training.trainer.is_none();
+    if own && training.recipe.is_none() && training.model.is_none() {
         training.recipe = Some(Recipe::Speedrun);
     }
     if training.recipe() == Recipe::Speedrun {
-        let dataset = open(home, training)?;
-        let (template, labels) =
-            (Training::new(training, &dataset)?.template, dataset.train().labels);
+        let opened = open(home, training)?;
+        let data = opened.data();
+        let (template, labels) = (Training::new(training, data)?.template, data.labels);
         // One wide training finds more than several narrow ones of its cost; all cores share its parts.
         if args.replicas.is_none() {
             args.replicas = Some(1);
@@ -173,7 +174,7 @@ pub fn run(home: &HomeArgs, mut args: SuspectsArgs) -> Result<ExitCode> {
             training.threads.get_or_insert(parts(&template.schedule).min(cores as u32));
         }
         let examples = training.limit.map_or(labels.len(), |limit| limit as usize);
-        let both = Kept::within(examples, dataset.classes().len()).classes;
+        let both = Kept::within(examples, data.classes.len()).classes;
         let by = if both { BEST_OF_ONE_TRAINING } else { BEST_OF_LARGE_DATA };
         args.by.get_or_insert_with(|| by.to_owned());
     }

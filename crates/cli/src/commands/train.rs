@@ -6,11 +6,10 @@ use std::process::ExitCode;
 use anyhow::{Result, bail, ensure};
 use clap::Args;
 use datadiet_core::{ExampleId, grouped};
-use datadiet_data::Dataset;
 use datadiet_lab::study::Size;
 use datadiet_lab::{
-    DefaultsTo, Effort, Failure, Fixed, Results, Retraining, Spread, Training, TrainingOptions,
-    positive,
+    DefaultsTo, Effort, Failure, Fixed, Results, Retraining, Spread, Training, TrainingData,
+    TrainingOptions, amount, metric_name, options, positive,
 };
 use datadiet_store::{RunId, RunSpec};
 use datadiet_table::{SubsetFile, TrainingSet, write_json};
@@ -34,9 +33,12 @@ use crate::scores_file::training_set;
 Examples:
   datadiet train --data cifar10 --subset half.parquet --replicas 4
   datadiet train --data cifar10 --subset ids.npy --epochs 8 --fixed epochs
-  datadiet train --data cifar10 --labels noisy.parquet      # everything, with other labels"
+  datadiet train --data cifar10 --labels noisy.parquet      # everything, with other labels
+  datadiet train mine.toml --subset half.parquet    # by a program of yours: trainer = [\"python\", …]"
 )]
 pub struct TrainArgs {
+    /// Options of the training from a TOML file; the command line wins.
+    file: Option<PathBuf>,
     #[command(flatten)]
     training: TrainingOptions,
     /// Ids to train on: a file of `datadiet select`, or .npy, .json, .txt [default: all].
@@ -84,10 +86,31 @@ struct Plan {
     split: &'static str,
 }
 
+impl TrainArgs {
+    /// Whether our own worker trains.
+    pub fn needs_worker(&self) -> bool {
+        let asked = with_file(self.file.as_deref(), &self.training);
+        // What is wrong with the options is told when they are read.
+        asked.is_ok_and(|training| training.trainer.is_none())
+    }
+}
+
+/// What was typed, over what a file says.
+///
+/// # Errors
+/// When it cannot be read.
+pub fn with_file(file: Option<&Path>, typed: &TrainingOptions) -> Result<TrainingOptions> {
+    Ok(match file {
+        Some(file) => options::laid_over(&options::read(file)?, typed)?,
+        None => typed.clone(),
+    })
+}
+
 /// Runs the command.
-pub fn run(home: &HomeArgs, args: TrainArgs) -> Result<ExitCode> {
-    let dataset = open(home, &args.training)?;
-    let plan = Plan::new(&args, &dataset)?;
+pub fn run(home: &HomeArgs, mut args: TrainArgs) -> Result<ExitCode> {
+    args.training = with_file(args.file.as_deref(), &args.training)?;
+    let opened = open(home, &args.training)?;
+    let plan = Plan::new(&args, opened.data())?;
     let (template, all) = (&plan.training.template, plan.training.labels.len());
     let folder = args.out.as_deref().and_then(Path::parent);
     let steps = args.fixed.schedule(&template.schedule, plan.examples, all).steps;
@@ -96,10 +119,14 @@ pub fn run(home: &HomeArgs, args: TrainArgs) -> Result<ExitCode> {
     let task = Task {
         options: &args.training,
         template,
+        data: opened.data(),
         examples: all,
-        what: format!("{examples} examples · {count} of {} steps", grouped(steps)),
+        what: match template.trainer {
+            Some(_) => format!("{examples} examples · {count} of {}", amount(template, steps)),
+            None => format!("{examples} examples · {count} of {} steps", grouped(steps)),
+        },
         steps: size.steps,
-        effort: &|_| Ok(Effort::of_trainings(size, template, tested(&dataset))),
+        effort: &|_| Ok(Effort::of_trainings(size, template, tested(&opened))),
         out: folder.map(|f| if f.as_os_str().is_empty() { Path::new(".") } else { f }),
         plan: None,
     };
@@ -113,10 +140,10 @@ pub fn run(home: &HomeArgs, args: TrainArgs) -> Result<ExitCode> {
 }
 
 impl Plan {
-    fn new(args: &TrainArgs, dataset: &Dataset) -> Result<Self> {
-        let training = Training::new(&args.training, dataset)?;
+    fn new(args: &TrainArgs, data: TrainingData<'_>) -> Result<Self> {
+        let training = Training::new(&args.training, data)?;
         let count = positive("--replicas", args.replicas, 1)?;
-        let ids = subset(args, &training, dataset)?;
+        let ids = subset(args, &training, data)?;
         let examples = ids.as_ref().map_or(training.labels.len(), Vec::len);
         let batch = training.template.schedule.batch;
         ensure!(
@@ -124,11 +151,11 @@ impl Plan {
             "a batch of {batch} is more than the {examples} examples of the subset; give --batch {}",
             examples.min(32)
         );
-        let split = if dataset.test().is_some() { "test" } else { "train" };
+        let split = if data.has_test { "test" } else { "train" };
         if split == "train" {
             eprintln!(
                 "warning: {} has no test split: accuracy is taken on the training split",
-                dataset.name()
+                data.name
             );
         }
         Ok(Self { training, ids, examples, count, split })
@@ -164,7 +191,7 @@ impl Plan {
 fn subset(
     args: &TrainArgs,
     training: &Training,
-    dataset: &Dataset,
+    source: TrainingData<'_>,
 ) -> Result<Option<Vec<ExampleId>>> {
     let Some(path) = &args.subset else { return Ok(None) };
     let file = SubsetFile::read(path)?;
@@ -187,7 +214,7 @@ fn subset(
             path.display()
         );
     }
-    let set = TrainingSet { size: training.labels.len(), ..training_set(dataset) };
+    let set = TrainingSet { size: training.labels.len(), ..training_set(source) };
     Ok(Some(file.examples_in(&set)?))
 }
 
@@ -195,9 +222,13 @@ impl Trained {
     fn text(&self) -> String {
         let kept = 100.0 * self.examples as f64 / self.of as f64;
         let trained = format!(
-            "on {} examples ({kept:.1} %), {} steps",
+            "on {} examples ({kept:.1} %), {}",
             grouped(self.examples as u64),
-            grouped(self.spec.stop_after)
+            match self.spec.trainer {
+                Some(_) =>
+                    format!("{} epochs", RunSpec::whole_epochs(self.spec.stop_after, self.examples)),
+                None => format!("{} steps", grouped(self.spec.stop_after)),
+            }
         );
         let count = match (self.runs.len(), self.failed.len()) {
             (1, 0) => "1 training".to_owned(),
@@ -206,7 +237,8 @@ impl Trained {
         };
         match &self.accuracy {
             Some(accuracy) => {
-                format!("{} accuracy   {} {trained}, {count}", self.split, accuracy.percent())
+                let (split, name) = (self.split, metric_name(Some(accuracy)));
+                format!("{split} {name}   {} {trained}, {count}", accuracy.text())
             }
             None => format!("no training completed {trained}, {count}"),
         }

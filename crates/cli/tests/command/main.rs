@@ -19,6 +19,7 @@ mod setup;
 mod support;
 mod tour;
 mod train;
+mod trainer;
 mod versions;
 
 /// A file that is there but does not run: what trains by mistake fails.

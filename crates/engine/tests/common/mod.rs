@@ -236,6 +236,7 @@ pub fn spec(network: &str, width: u32, precision: Precision) -> RunSpec {
         labels: Labels::Original,
         subset: Subset::Full,
         validation: None,
+        trainer: None,
         network: NetworkSpec::new(network, width),
         schedule: Schedule::plain(
             (20, 64),

@@ -8,8 +8,7 @@ mod write;
 use std::path::Path;
 use std::sync::atomic::AtomicBool;
 
-use datadiet_core::{Silent, grouped};
-use datadiet_data::Dataset;
+use datadiet_core::Silent;
 use datadiet_store::Store;
 use serde_json::{Map, Value, json};
 
@@ -23,8 +22,10 @@ use crate::refuse::ensure;
 use crate::results::distinct;
 use crate::scenes::{Common, Scenes, Variation};
 use crate::study::{Budget, Recommended, Size, Stage, Wait};
-use crate::training::{keep_labels, settings};
-use crate::{Effort, Job, LabError, MeasurementJob, Results, Scene, Scored, ScoredScene, Sweep};
+use crate::training::{amount, keep_labels, settings};
+use crate::{
+    Effort, Job, LabError, MeasurementJob, Results, Scene, Scored, ScoredScene, Sweep, TrainingData,
+};
 
 /// An experiment, resolved for a data set and checked.
 #[derive(Clone, Debug)]
@@ -50,16 +51,18 @@ impl Experiment {
     ///
     /// # Errors
     /// For anything that makes no sense or does not fit the data.
-    pub fn new(
+    pub fn new<'a>(
         options: ExperimentOptions,
         folder: &Path,
-        dataset: &Dataset,
+        data: impl Into<TrainingData<'a>>,
     ) -> Result<Self, LabError> {
+        let data = data.into();
+        options.check_for_programs()?;
         let studies = options.studies.iter().map(|asked| &asked.study);
         let common = Common {
             training: &options.training,
             scoring: &options.scoring,
-            dataset,
+            data,
             folder,
             score_times: studies.clone().flat_map(|study| study.score_times()).collect(),
             weight_times: studies.clone().flat_map(|study| study.weight_times()).collect(),
@@ -71,12 +74,12 @@ impl Experiment {
             study.check(&scenes)?;
         }
         ensure!(
-            dataset.test().is_some() || !studies.clone().any(|study| study.needs_test()),
+            data.has_test || !studies.clone().any(|study| study.needs_test()),
             "{} has no test split, without which accuracies would be of the images trained \
              on; import it with one (a folder test/ beside train/, x_test and y_test in npz)",
-            dataset.name()
+            data.name
         );
-        Ok(Self { scenes, source: dataset.source().into(), options })
+        Ok(Self { scenes, source: data.source.into(), options })
     }
 
     /// What it trains at most.
@@ -119,8 +122,8 @@ impl Experiment {
     /// What it is going to train, for people: size, budgets and memory.
     pub fn headline(&self) -> String {
         let Size { trainings, steps } = self.size();
-        let batch = self.scenes.plain().template.schedule.batch;
-        let size = format!("at most {trainings} trainings, {} steps of {batch}", grouped(steps));
+        let size = amount(&self.scenes.plain().template, steps);
+        let size = format!("at most {trainings} trainings, {size}");
         let budgets = self.budgets().map(|budget| format!("\n{}", budget.text));
         let memory = self.memory_note().map(|note| format!("\n{note}"));
         std::iter::once(size).chain(budgets).chain(memory).collect()

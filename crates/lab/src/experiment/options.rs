@@ -98,6 +98,24 @@ impl ExperimentOptions {
     }
 }
 
+impl ExperimentOptions {
+    /// Refuses what a program of the user's cannot give: weights to measure on.
+    pub(super) fn check_for_programs(&self) -> Result<(), LabError> {
+        if self.training.trainer.is_none() {
+            return Ok(());
+        }
+        for asked in self.studies.iter() {
+            let name = asked.kind.name;
+            ensure!(
+                !["velocity", "connectivity"].contains(&name),
+                "[{name}] measures on the weights of our own networks, which a trainer of yours does not \
+                 give: leave out trainer, or [{name}]"
+            );
+        }
+        Ok(())
+    }
+}
+
 impl Studies {
     pub(crate) fn iter(&self) -> std::slice::Iter<'_, Asked> {
         self.0.iter()

@@ -111,13 +111,14 @@ impl SceneOutcome {
         let to_the_end = scene.scoring.stop_after == scene.template.stop_after;
         let completed = scored.map_or(&[][..], |scored| &scored.completed);
         let accuracies = completed.iter().filter_map(|(_, r)| r.final_test_accuracy());
-        let network = &scene.template.network;
         Self {
             name: scene.name.clone(),
-            network: format!("{} of width {}", network.name, network.width),
+            network: scene.template.trained(),
             replicas: completed.len(),
             changed: scene.changed(),
-            accuracy: to_the_end.then(|| Spread::of(accuracies.collect())).flatten(),
+            accuracy: to_the_end
+                .then(|| Spread::judged(accuracies.collect(), &scene.template))
+                .flatten(),
             columns: scored.map_or_else(Vec::new, |scored| scored.scores.summaries().to_vec()),
         }
     }

@@ -4,7 +4,7 @@ use datadiet_report::{Block, NoteKind, Section, Stat, TableBlock};
 
 use crate::ledger::LedgerRow;
 use crate::text::percent;
-use crate::{ExperimentOutcome, LabError, Spread};
+use crate::{ExperimentOutcome, LabError, Spread, metric_name};
 
 /// Everything that an experiment found.
 ///
@@ -27,14 +27,24 @@ fn summary(outcome: &ExperimentOutcome, full: Option<&Spread>) -> Section {
     let stat =
         |label: &str, value: String, detail: String| Stat { label: label.into(), value, detail };
     let full = full.or(outcome.scenes.first().and_then(|scene| scene.accuracy.as_ref()));
+    let (network, schedule) = match &spec.trainer {
+        Some(trainer) => (
+            stat("trainer", trainer.name.clone(), trainer.version.clone().unwrap_or_default()),
+            stat("length", spec.schedule.steps.to_string(), "examples passed".into()),
+        ),
+        None => (
+            stat("network", spec.network.name.clone(), format!("width {}", spec.network.width)),
+            stat(
+                "schedule",
+                format!("{} steps", spec.schedule.steps),
+                format!("of {}", spec.schedule.batch),
+            ),
+        ),
+    };
     let mut stats = vec![
         stat("data", spec.data.name.clone(), spec.data.fingerprint[..12].to_owned()),
-        stat("network", spec.network.name.clone(), format!("width {}", spec.network.width)),
-        stat(
-            "schedule",
-            format!("{} steps", spec.schedule.steps),
-            format!("of {}", spec.schedule.batch),
-        ),
+        network,
+        schedule,
         stat(
             "trainings",
             cost.trainings.to_string(),
@@ -42,8 +52,8 @@ fn summary(outcome: &ExperimentOutcome, full: Option<&Spread>) -> Section {
         ),
     ];
     if let Some(full) = full {
-        let value = format!("{:.1} %", full.mean * 100.0);
-        stats.push(stat("trained on everything", value, "test accuracy".into()));
+        let detail = format!("test {}", metric_name(Some(full)));
+        stats.push(stat("trained on everything", full.mean_text(), detail));
     }
     let mut blocks = vec![Block::Stats(stats)];
     let warning = |text: String| Block::Note { kind: NoteKind::Warning, text };

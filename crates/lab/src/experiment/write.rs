@@ -3,7 +3,6 @@
 use std::path::{Path, PathBuf};
 
 use datadiet_core::grouped;
-use datadiet_data::Dataset;
 use datadiet_store::Store;
 use datadiet_table::{Column, FINGERPRINT, Row, ScoreTable, Subset, write_atomically, write_json};
 use serde_json::Value;
@@ -11,7 +10,7 @@ use serde_json::Value;
 use super::{CompletedExperiment, Experiment, ExperimentOutcome};
 use crate::refuse::ensure;
 use crate::study::NamedTable;
-use crate::{LabError, Scene, options};
+use crate::{LabError, Scene, TrainingData, options};
 
 const OUTCOME: &str = "outcome.json";
 
@@ -37,13 +36,14 @@ impl Experiment {
     ///
     /// # Errors
     /// When it cannot be written.
-    pub fn write(
+    pub fn write<'a>(
         &self,
         out: &Path,
         store: &Store,
-        dataset: &Dataset,
+        data: impl Into<TrainingData<'a>>,
         done: &mut CompletedExperiment,
     ) -> Result<(), LabError> {
+        let data = data.into();
         let mut files = Vec::new();
         for (scene, scored) in self.scenes.all().iter().zip(&done.scored) {
             let Some(scored) = scored else { continue };
@@ -54,7 +54,7 @@ impl Experiment {
             let mut table = scored.scores.clone();
             table.amend(|card| card.source = self.source.clone());
             if scene.changed.contains(&true) {
-                add_mask(&mut table, scene, dataset)?;
+                add_mask(&mut table, scene, data)?;
             }
             table.write(&out.join(&name))?;
             files.push(out.join(name));
@@ -89,14 +89,14 @@ fn tables(outcome: &ExperimentOutcome) -> Result<Vec<NamedTable>, LabError> {
 }
 
 /// Which labels were changed: the table can be the `--truth` of `datadiet suspects`.
-fn add_mask(table: &mut ScoreTable, scene: &Scene, dataset: &Dataset) -> Result<(), LabError> {
+fn add_mask(table: &mut ScoreTable, scene: &Scene, data: TrainingData<'_>) -> Result<(), LabError> {
     let flags = |mask: &[bool]| Column::U32(mask.iter().map(|&set| u32::from(set)).collect());
-    let original = dataset.train().labels[..scene.examples()].to_vec();
+    let original = data.labels[..scene.examples()].to_vec();
     let table = table.columns_mut();
     table.push("original", Column::U32(original))?;
     table.push("touched", flags(&scene.touched))?;
     table.push("changed", flags(&scene.changed))?;
-    table.metadata.insert(FINGERPRINT.into(), dataset.fingerprint().into());
+    table.metadata.insert(FINGERPRINT.into(), data.fingerprint.into());
     Ok(())
 }
 

@@ -12,14 +12,15 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::baseline::Baseline;
-use super::page::reference;
+use super::page::{reference, sentence};
 use super::points::{self, BAND, Place, Point, Points, PointsOutcome};
 use super::stage::found;
 use super::{Findings, Kind, Size, Stage, Study, Wait, read};
 use crate::refuse::ensure;
 use crate::scenes::Scenes;
+use crate::spread::metric_with_unit;
 use crate::text::percent;
-use crate::{Fixed, LabError, Retraining, ScoredScene};
+use crate::{Fixed, LabError, Retraining, ScoredScene, Spread, metric_name};
 
 /// `[curve]`.
 pub const KIND: Kind = Kind {
@@ -251,8 +252,9 @@ fn findings(curve: PointsOutcome) -> Findings {
 fn section(all: &[PointsOutcome; 1]) -> Section {
     let [curve] = all;
     let mut blocks = vec![Block::Text(format!(
-        "{} A score is worth its cost where its curve lies above random.",
-        curve.how
+        "{} A score is worth its cost where its curve lies {} random.",
+        curve.how,
+        if curve.any().is_some_and(Spread::less_is_better) { "below" } else { "above" }
     ))];
     if fractions(curve).len() > 1 {
         blocks.push(Block::Figure(against_fraction(curve)));
@@ -260,7 +262,10 @@ fn section(all: &[PointsOutcome; 1]) -> Section {
     for keep in fractions(curve) {
         blocks.extend(against_time(curve, keep).map(Block::Figure));
     }
-    blocks.push(Block::Table(points::block("Test accuracy of every subset", all)));
+    blocks.push(Block::Table(points::block(
+        &format!("Test {} of every subset", metric_name(curve.any())),
+        all,
+    )));
     Section { id: "curve".into(), title: "How much can go".into(), blocks }
 }
 
@@ -290,11 +295,11 @@ fn against_fraction(curve: &PointsOutcome) -> Figure {
     }
     Figure {
         id: "accuracy-by-fraction".into(),
-        title: "Accuracy against the fraction kept".into(),
+        title: format!("{} against the fraction kept", sentence(metric_name(curve.any()))),
         caption: BAND.into(),
         chart: Chart::Lines(LineChart {
             x: Axis::new("kept, % of the training examples"),
-            y: Axis::new("test accuracy, %"),
+            y: Axis::new(format!("test {}", metric_with_unit(curve.any()))),
             series: series(by_name),
             references: reference("everything", curve.full.as_ref()).into_iter().collect(),
         }),
@@ -317,11 +322,15 @@ fn against_time(curve: &PointsOutcome, keep: f64) -> Option<Figure> {
     let references = [("random", random), ("everything", curve.full.as_ref())];
     Some(Figure {
         id: format!("accuracy-by-time-{}", percent(keep)),
-        title: format!("Accuracy with {} % kept, against the time of the scores", percent(keep)),
+        title: format!(
+            "{} with {} % kept, against the time of the scores",
+            sentence(metric_name(curve.any())),
+            percent(keep)
+        ),
         caption: BAND.into(),
         chart: Chart::Lines(LineChart {
             x: Axis::new("scores taken after, epochs"),
-            y: Axis::new("test accuracy, %"),
+            y: Axis::new(format!("test {}", metric_with_unit(curve.any()))),
             series: series(by_name),
             references: references.iter().filter_map(|(n, a)| reference(n, *a)).collect(),
         }),

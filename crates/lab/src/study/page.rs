@@ -17,15 +17,16 @@ pub(super) fn band_point(x: f64, spread: &Spread, scale: f64, note: String) -> P
     }
 }
 
-/// A line across a figure, in percent.
+/// A line across a figure, in percent where it is an accuracy.
 pub(super) fn reference(name: &str, accuracy: Option<&Spread>) -> Option<Reference> {
     let accuracy = accuracy?;
+    let scale = accuracy.scale();
     let several = accuracy.values.len() > 1;
     Some(Reference {
         name: name.into(),
-        value: accuracy.mean * 100.0,
-        low: several.then_some(accuracy.low * 100.0),
-        high: several.then_some(accuracy.high * 100.0),
+        value: accuracy.mean * scale,
+        low: several.then_some(accuracy.low * scale),
+        high: several.then_some(accuracy.high * scale),
     })
 }
 

@@ -3,14 +3,15 @@
 
 use datadiet_core::{Choice, Chosen, skew};
 use datadiet_report::{Point as FigurePoint, TableBlock};
-use datadiet_store::RunSpec;
+use datadiet_store::{Metric, RunSpec};
 use datadiet_table::Ranking;
 use serde::{Deserialize, Serialize};
 
 use super::page::{band_point, scene_name};
 use super::{NamedTable, Stage, Wait, cells};
+use crate::spread::{four_digits, metric_with_unit};
 use crate::text::{percent, table};
-use crate::{Fixed, Job, LabError, Results, Retraining, ScoredScene, Spread};
+use crate::{Fixed, Job, LabError, Results, Retraining, ScoredScene, Spread, metric_name};
 
 pub(super) const BAND: &str = "Bands go from the 16th to the 84th percentile of the trainings on \
                                one subset; random is one random subset of each size.";
@@ -51,7 +52,7 @@ pub struct PointOutcome {
     pub skew: Option<f64>,
     /// Steps of a training.
     pub steps: u64,
-    /// Test accuracy; none where every training failed.
+    /// Test accuracy, or what else trainings are judged by; none where every training failed.
     pub accuracy: Option<Spread>,
 }
 
@@ -123,7 +124,8 @@ impl Point {
 impl PointOutcome {
     /// It in a figure, at `x`; none where every training failed.
     pub(super) fn at(&self, x: f64, note: String) -> Option<FigurePoint> {
-        Some(band_point(x, self.accuracy.as_ref()?, 100.0, note))
+        let accuracy = self.accuracy.as_ref()?;
+        Some(band_point(x, accuracy, accuracy.scale(), note))
     }
 }
 
@@ -181,7 +183,20 @@ impl Points {
     }
 }
 
-/// Test accuracy of every subset, as `points.csv`.
+impl PointsOutcome {
+    /// One of the spreads: all are of one metric.
+    pub(super) fn any(&self) -> Option<&Spread> {
+        let judged = self.points.iter().filter_map(|point| point.accuracy.as_ref());
+        self.full.as_ref().into_iter().chain(judged).next()
+    }
+}
+
+/// One of the spreads of several scenes.
+pub(super) fn any(all: &[PointsOutcome]) -> Option<&Spread> {
+    all.iter().find_map(PointsOutcome::any)
+}
+
+/// Test accuracy of every subset, as `points.csv`; or what else trainings are judged by.
 pub(super) fn csv(all: &[PointsOutcome]) -> NamedTable {
     let optional = |value: Option<f64>| value.map_or(String::new(), |v| v.to_string());
     let row = |points: &PointsOutcome, place: &Place, numbers: [String; 3], of: Option<&Spread>| {
@@ -203,6 +218,7 @@ pub(super) fn csv(all: &[PointsOutcome]) -> NamedTable {
             rows.push(row(points, &place, numbers, Some(full)));
         }
     }
+    let name = metric_name(any(all));
     let header = [
         "scene",
         "series",
@@ -212,10 +228,10 @@ pub(super) fn csv(all: &[PointsOutcome]) -> NamedTable {
         "examples",
         "steps",
         "skew",
-        "accuracy",
+        name,
         "p16",
         "p84",
-        "accuracies",
+        if name == Metric::ACCURACY { "accuracies" } else { "values" },
     ];
     NamedTable::new("points.csv", &header, rows)
 }
@@ -225,17 +241,18 @@ pub(super) fn text(points: &PointsOutcome) -> String {
     let percent = |value: f64| format!("{:.0} %", value * 100.0);
     let mut rows: Vec<Vec<String>> = Vec::new();
     if let Some(full) = &points.full {
-        rows.push(vec!["full".into(), percent(1.0), String::new(), full.percent()]);
+        rows.push(vec!["full".into(), percent(1.0), String::new(), full.text()]);
     }
     for point in &points.points {
         rows.push(vec![
             point.place.series.clone(),
             percent(point.place.keep),
             point.place.offset.map_or(String::new(), percent),
-            point.accuracy.as_ref().map_or("failed".into(), Spread::percent),
+            point.accuracy.as_ref().map_or("failed".into(), Spread::text),
         ]);
     }
-    let text = table(&["chosen by", "kept", "from", "test accuracy"], rows, 1);
+    let judged = format!("test {}", metric_name(points.any()));
+    let text = table(&["chosen by", "kept", "from", &judged], rows, 1);
     if points.scene.is_empty() { text } else { format!("{}\n{text}", points.scene) }
 }
 
@@ -243,10 +260,9 @@ pub(super) fn text(points: &PointsOutcome) -> String {
 pub(super) fn block(caption: &str, all: &[PointsOutcome]) -> TableBlock {
     let several = all.len() > 1;
     let mut header: Vec<String> = if several { vec!["labels".into()] } else { Vec::new() };
-    header.extend(
-        ["chosen by", "kept, %", "from, %", "examples", "skew", "accuracy, %", "p16", "p84", "n"]
-            .map(String::from),
-    );
+    header.extend(["chosen by", "kept, %", "from, %", "examples", "skew"].map(String::from));
+    header.push(metric_with_unit(any(all)));
+    header.extend(["p16", "p84", "n"].map(String::from));
     let mut rows = Vec::new();
     for points in all {
         let scene = several.then(|| scene_name(&points.scene).to_owned());
@@ -278,11 +294,14 @@ pub(super) fn block(caption: &str, all: &[PointsOutcome]) -> TableBlock {
 }
 
 fn row(scene: Option<String>, cells: [String; 5], accuracy: Option<&Spread>) -> Vec<String> {
-    let number = |value: f64| format!("{:.2}", value * 100.0);
     let mut row: Vec<String> = scene.into_iter().chain(cells).collect();
     match accuracy {
         None => row.extend(["failed", "–", "–", "0"].map(String::from)),
         Some(accuracy) => {
+            let number = |value: f64| match accuracy.metric {
+                None => format!("{:.2}", value * 100.0),
+                Some(_) => four_digits(value),
+            };
             row.extend([accuracy.mean, accuracy.low, accuracy.high].map(number));
             row.push(accuracy.values.len().to_string());
         }

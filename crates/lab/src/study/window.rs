@@ -6,14 +6,15 @@ use datadiet_report::{Axis, Block, Chart, Figure, LineChart, Section, Series};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::page::{reference, scene_name};
+use super::page::{reference, scene_name, sentence};
 use super::points::{self, BAND, Place, Point, Points, PointsOutcome};
 use super::stage::found;
 use super::{Findings, Kind, Size, Stage, Study, Wait, read};
 use crate::refuse::ensure;
 use crate::scenes::{Scenes, Variation};
+use crate::spread::metric_with_unit;
 use crate::text::percent;
-use crate::{Fixed, LabError, Retraining, ScoredScene};
+use crate::{Fixed, LabError, Retraining, ScoredScene, metric_name};
 
 /// `[window]`.
 pub const KIND: Kind = Kind {
@@ -136,7 +137,11 @@ fn section(windows: &[PointsOutcome]) -> Section {
     let (by, keep) = first.map_or(("", 0.0), |p| (p.place.series.as_str(), p.place.keep));
     let figure = Figure {
         id: "window".into(),
-        title: format!("Accuracy of a window of {} % over the order of {by}", percent(keep)),
+        title: format!(
+            "{} of a window of {} % over the order of {by}",
+            sentence(metric_name(points::any(windows))),
+            percent(keep)
+        ),
         caption: format!(
             "The window keeps the examples between the percentile on the axis and {} % further. \
              {BAND}",
@@ -144,7 +149,7 @@ fn section(windows: &[PointsOutcome]) -> Section {
         ),
         chart: Chart::Lines(LineChart {
             x: Axis::new(format!("window begins after, % of the ascending order of {by}")),
-            y: Axis::new("test accuracy, %"),
+            y: Axis::new(format!("test {}", metric_with_unit(points::any(windows)))),
             series: series.collect(),
             references,
         }),
@@ -153,7 +158,10 @@ fn section(windows: &[PointsOutcome]) -> Section {
     let blocks = vec![
         Block::Text(how),
         Block::Figure(figure),
-        Block::Table(points::block("Test accuracy of every window", windows)),
+        Block::Table(points::block(
+            &format!("Test {} of every window", metric_name(points::any(windows))),
+            windows,
+        )),
     ];
     Section { id: "windows".into(), title: "Which part teaches most".into(), blocks }
 }

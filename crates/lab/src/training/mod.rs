@@ -2,19 +2,22 @@
 
 mod given;
 mod options;
+mod program;
 mod recipe;
 mod words;
 
 use datadiet_core::isa::Avx512Bf16;
+use datadiet_core::{ScoreKind, Source};
 use datadiet_data::{Dataset, LabelNoise};
 use datadiet_store::{
     Augmentation, DeviceKind, Labels, LearningRate, ListRef, Lookahead, Muon, NetworkSpec,
-    Precision, Recording, RunSpec, Schedule, Store, Subset, Views, catalogue,
+    Precision, Recording, RunSpec, Schedule, Store, Subset, TrainerSpec, Views, catalogue,
 };
 
 pub use given::{OrNone, Width};
+pub use program::{AboutProgram, ProgramOption};
 pub use recipe::Recipe;
-pub use words::{settings, taken};
+pub use words::{amount, settings, taken};
 
 use given::{has_filters, has_whitening};
 use recipe::Values;
@@ -22,7 +25,7 @@ use recipe::Values;
 pub use options::{DeviceChoice, PrecisionChoice, ScheduleKind, TrainingOptions};
 
 use crate::refuse::{bail, ensure};
-use crate::{LabError, lists};
+use crate::{LabError, TrainingData, lists};
 use datadiet_table::{DataRef, TimePoint};
 
 /// How networks are trained on a data set.
@@ -43,14 +46,29 @@ impl Training {
     ///
     /// # Errors
     /// For options that make no sense, or do not fit the data.
-    pub fn new(options: &TrainingOptions, dataset: &Dataset) -> Result<Self, LabError> {
-        let classes = dataset.classes().len();
+    pub fn new<'a>(
+        options: &TrainingOptions,
+        data: impl Into<TrainingData<'a>>,
+    ) -> Result<Self, LabError> {
+        let data = data.into();
+        let classes = data.classes.len();
         ensure!(
             classes >= 2,
-            "{} has {classes} class; to train a network it takes two at least",
-            dataset.name()
+            "{} has {classes} class; to train on it takes two at least",
+            data.name
         );
-        let examples = examples(options, dataset)?;
+        let examples = examples(options, data)?;
+        let labels = labels(options, data, examples)?;
+        if let Some(trainer) = options.program()? {
+            return Self::of_program(options, trainer, data, labels);
+        }
+        let Some(dataset) = data.images else {
+            bail!(
+                "{} are examples that only a trainer of your own can load: give --trainer, or --data for \
+                 one of our networks",
+                data.name
+            );
+        };
         let recipe = options.recipe();
         let batch = positive("--batch", options.batch, recipe.batch(examples))?;
         ensure!(
@@ -66,21 +84,17 @@ impl Training {
             "--epochs {epochs} is not a length of training: an epoch has {per_epoch} steps, and at \
              least one is needed"
         );
-        let labels = labels(options, dataset, examples)?;
         let network = network(options, dataset)?;
         let side = dataset.height().min(dataset.width()) as u32;
         let values = recipe.values(batch, network.width, side);
         let resolver = Resolver { options, values, batch, steps, per_epoch };
         let template = RunSpec {
             semantics: RunSpec::SEMANTICS,
-            data: DataRef {
-                name: dataset.name().into(),
-                fingerprint: dataset.fingerprint().into(),
-                limit: options.limit.filter(|&limit| (limit as usize) < dataset.train().len()),
-            },
-            labels: labelling(&labels, &dataset.train().labels[..examples]),
+            data: data_ref(options, data),
+            labels: labelling(&labels, &data.labels[..examples]),
             subset: Subset::Full,
             validation: None,
+            trainer: None,
             schedule: resolver.schedule(&network)?,
             network,
             augmentation: resolver.augmentation(side)?,
@@ -95,6 +109,38 @@ impl Training {
             spawn: None,
         };
         Ok(Self { template, epochs, per_epoch, labels })
+    }
+
+    /// The same of a program: its unit of time is an example passed through training.
+    fn of_program(
+        options: &TrainingOptions,
+        trainer: TrainerSpec,
+        data: TrainingData<'_>,
+        labels: Vec<u32>,
+    ) -> Result<Self, LabError> {
+        let Some(epochs) = options.epochs else {
+            bail!(
+                "how long is a training of {}? Give --epochs (epochs in a file), such as 10",
+                trainer.name
+            );
+        };
+        ensure!(
+            epochs >= 1.0 && epochs.fract() == 0.0 && epochs <= f64::from(u32::MAX),
+            "--epochs {epochs}: a trainer of your own trains whole epochs, one at least"
+        );
+        let per_epoch = labels.len() as u64;
+        let what = (data_ref(options, data), labelling(&labels, &data.labels[..labels.len()]));
+        let presentations = steps_of(epochs, per_epoch);
+        let seed = options.seed.unwrap_or(0);
+        let template = RunSpec::of_program(trainer, what, presentations, seed);
+        Ok(Self { template, epochs, per_epoch, labels })
+    }
+
+    /// Whether a training can take a score: one of our networks any, a program those of the logits that
+    /// it records.
+    pub(crate) fn can_take(&self, kind: ScoreKind) -> bool {
+        let recorded = matches!(kind.source(), Source::EvalLogits | Source::TrainingMinibatches);
+        self.template.trainer.is_none() || recorded
     }
 
     /// Keeps the labels for runs to refer to.
@@ -121,6 +167,11 @@ impl Training {
                 self.epochs,
                 at.abs().ceil()
             );
+            ensure!(
+                self.template.trainer.is_none() || (at >= 1.0 && at.fract() == 0.0),
+                "cannot score at epoch {at}: a trainer of your own records whole epochs, from 1 on; change \
+                 the times (--at; at in a file)"
+            );
             let step = steps_of(at, self.per_epoch);
             if let Some(same) = times.iter().find(|time| time.step == step) {
                 bail!("epochs {} and {at} are the same step, {step}: leave one out", same.epochs);
@@ -131,8 +182,16 @@ impl Training {
     }
 }
 
-fn examples(options: &TrainingOptions, dataset: &Dataset) -> Result<usize, LabError> {
-    let all = dataset.train().len();
+fn data_ref(options: &TrainingOptions, data: TrainingData<'_>) -> DataRef {
+    DataRef {
+        name: data.name.into(),
+        fingerprint: data.fingerprint.into(),
+        limit: options.limit.filter(|&limit| (limit as usize) < data.labels.len()),
+    }
+}
+
+fn examples(options: &TrainingOptions, data: TrainingData<'_>) -> Result<usize, LabError> {
+    let all = data.labels.len();
     match options.limit {
         None => Ok(all),
         Some(limit) if limit >= 1 && limit as usize <= all => Ok(limit as usize),
@@ -142,13 +201,13 @@ fn examples(options: &TrainingOptions, dataset: &Dataset) -> Result<usize, LabEr
 
 fn labels(
     options: &TrainingOptions,
-    dataset: &Dataset,
+    data: TrainingData<'_>,
     examples: usize,
 ) -> Result<Vec<u32>, LabError> {
-    let original = dataset.train().labels;
+    let original = data.labels;
     let Some(path) = &options.labels else { return Ok(original[..examples].to_vec()) };
-    let labels = lists::labels(path, dataset)?;
-    let classes = dataset.classes().len() as u32;
+    let labels = lists::labels(path, data)?;
+    let classes = data.classes.len() as u32;
     match (LabelNoise::Given { labels }).apply(original, classes, 0) {
         Ok(given) => Ok(given.labels[..examples].to_vec()),
         Err(error) => bail!("cannot use the labels of {}: {error}", path.display()),

@@ -1,6 +1,7 @@
 //! How networks are trained, as typed on the command line or in a TOML file; nothing is resolved
 //! here.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
@@ -8,7 +9,9 @@ use datadiet_store::{Activation, Flip, Views};
 use serde::{Deserialize, Serialize};
 
 use super::given::{ACTIVATIONS, FLIPS, OrNone, VIEWS, Width, has_filters, has_whitening, one_of};
+use super::program::ProgramOption;
 use super::recipe::Recipe;
+use crate::data::ExamplesOption;
 use crate::defaults_to::DefaultsTo;
 
 /// Options of a training. Those left out have the values of the recipe, the data set or the network.
@@ -22,6 +25,18 @@ pub struct TrainingOptions {
     /// with one class number for each training example.
     #[arg(long, value_name = "FILE")]
     pub labels: Option<PathBuf>,
+    /// A program of your own that trains instead of one of our networks, such as 'python train.py'; it is
+    /// given a folder with the job, see docs/TRAINERS.md.
+    #[arg(long, value_name = "COMMAND")]
+    pub trainer: Option<ProgramOption>,
+    /// Examples that only your trainer can load: a file (.parquet, .csv, .npy, .json, .txt) with the label
+    /// of each; `examples` in a file of options.
+    // `--examples` is a number of examples elsewhere.
+    #[arg(id = "train-examples", long = "train-examples", value_name = "FILE")]
+    pub examples: Option<ExamplesOption>,
+    /// What your trainer is told beside; in a file of options alone.
+    #[arg(skip)]
+    pub settings: Option<BTreeMap<String, serde_json::Value>>,
     /// Values for the options of the training that are not given [default: classic; speedrun for
     /// airbench].
     #[arg(long, value_enum)]

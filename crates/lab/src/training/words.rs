@@ -1,18 +1,32 @@
 //! How a network is trained, in words.
 
 use datadiet_core::grouped;
-use datadiet_store::{Flip, LearningRate, RunSpec, Views};
+use datadiet_store::{Flip, LearningRate, RunSpec, TrainerSpec, Views};
 
 use super::given::{ACTIVATIONS, VIEWS, word};
 use super::options::TrainingOptions;
 
+/// Steps of trainings like `template`, in words: of a program, the examples that it passes.
+pub fn amount(template: &RunSpec, steps: u64) -> String {
+    match template.trainer {
+        Some(_) => format!("{} examples passed", grouped(steps)),
+        None => format!("{} steps of {}", grouped(steps), template.schedule.batch),
+    }
+}
+
 /// The recipe that was taken, and what came of it and of the options that were given, in a line.
 pub fn taken(options: &TrainingOptions, template: &RunSpec) -> String {
+    if template.trainer.is_some() {
+        return format!("trainer: {}", settings(template));
+    }
     format!("recipe {}: {}", options.recipe().name(), settings(template))
 }
 
 /// All settings of a training in a line. What is not there is not done.
 pub fn settings(spec: &RunSpec) -> String {
+    if let Some(trainer) = &spec.trainer {
+        return of_program(trainer, spec.schedule.steps);
+    }
     let schedule = &spec.schedule;
     let batch = grouped(schedule.batch.into());
     let mut parts = vec![format!("{} steps of {batch}", grouped(schedule.steps))];
@@ -58,6 +72,20 @@ pub fn settings(spec: &RunSpec) -> String {
     });
     if spec.views != Views::Plain {
         add(format!("tested on {} views", word(&VIEWS, &spec.views)));
+    }
+    parts.join(" · ")
+}
+
+fn of_program(trainer: &TrainerSpec, presentations: u64) -> String {
+    let command = Some(trainer.command.join(" ")).filter(|command| !command.is_empty());
+    let mut parts = vec![command.unwrap_or_else(|| trainer.name.clone())];
+    parts.extend(trainer.version.iter().map(|version| format!("version {version}")));
+    parts.push(format!("{} examples passed", grouped(presentations)));
+    parts.extend(trainer.settings.iter().map(|(name, value)| format!("{name} {value}")));
+    let metric = &trainer.metric;
+    if !metric.is_accuracy() {
+        let better = if metric.higher_is_better { "higher" } else { "lower" };
+        parts.push(format!("judged by {}, {better} is better", metric.name));
     }
     parts.join(" · ")
 }

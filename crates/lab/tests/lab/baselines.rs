@@ -151,7 +151,7 @@ fn diet(fixed: Fixed, accuracy: fn(&[u32]) -> f64) -> (SearchOutcome, String) {
     let bench = Bench::new();
     let training =
         TrainingOptions { batch: Some(10), epochs: Some(2.0), ..TrainingOptions::default() };
-    let diet = DietOptions { tolerance: 1.0, fixed, ..DietOptions::default() };
+    let diet = DietOptions { tolerance: Some(1.0), fixed, ..DietOptions::default() };
     let experiment = bench.resolved(diet.experiment(training).unwrap()).unwrap();
     let fake = Fake { accuracy, ..Fake::default() };
     let done = bench.run(&experiment, &fake);

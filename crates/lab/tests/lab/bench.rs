@@ -213,7 +213,7 @@ fn result(steps: u64, accuracy: f64, validation_accuracy: Option<f64>) -> RunRes
         score_seconds: 1.0,
         images_differentiated: 0,
         gradient_seconds: 0.0,
-        final_train_loss: 1.0,
+        final_train_loss: Some(1.0),
         test_accuracy: vec![TimedAccuracy { step: steps, accuracy }],
         validation_accuracy,
         peak_memory_mib: 1.0,

@@ -94,7 +94,7 @@ fn a_diet_recommends_the_subset_that_it_tested() {
     let bench = Bench::new();
     let training =
         TrainingOptions { batch: Some(10), epochs: Some(2.0), ..TrainingOptions::default() };
-    let diet = DietOptions { tolerance: 1.0, ..DietOptions::default() };
+    let diet = DietOptions { tolerance: Some(1.0), ..DietOptions::default() };
     let experiment = bench.resolved(diet.experiment(training.clone()).unwrap()).unwrap();
     let headline = experiment.headline();
     assert!(headline.contains("budget") && headline.contains("0.75 to score"), "{headline}");

@@ -228,7 +228,7 @@ fn result() -> RunResult {
         score_seconds: 0.5,
         images_differentiated: 0,
         gradient_seconds: 0.0,
-        final_train_loss: 0.75,
+        final_train_loss: Some(0.75),
         test_accuracy: vec![TimedAccuracy { step: 10, accuracy: 0.5 }],
         validation_accuracy: None,
         peak_memory_mib: 12.0,
@@ -243,6 +243,7 @@ fn spec() -> RunSpec {
         labels: Labels::Listed(ListRef::of(&LABELS)),
         subset: Subset::Listed(ListRef::of(&IDS)),
         validation: None,
+        trainer: None,
         network: NetworkSpec::new("mlp", 8),
         schedule: Schedule {
             nesterov: false,

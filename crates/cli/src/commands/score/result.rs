@@ -4,8 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use datadiet_core::grouped;
-use datadiet_data::Dataset;
-use datadiet_lab::{Scored, text::table};
+use datadiet_lab::{Scored, TrainingData, text::table};
 use datadiet_store::RunResult;
 use datadiet_table::{Accuracy, Card, ColumnSummary};
 use serde::{Deserialize, Serialize};
@@ -52,11 +51,14 @@ pub struct Cost {
 ///
 /// Without reasons of failures, which are told differently when they happen and when they are on
 /// record: the same job gives the same table, byte for byte.
-pub fn complete(card: &mut Card, dataset: &Dataset, scored: &Scored) {
+pub fn complete(card: &mut Card, data: TrainingData<'_>, scored: &Scored) {
     let results: Vec<&RunResult> = scored.completed.iter().map(|(_, result)| result).collect();
-    let split = if dataset.test().is_some() { "test" } else { "train" };
-    card.source = dataset.source().into();
-    card.accuracy = Some(accuracy(split, &results));
+    let split = if data.has_test { "test" } else { "train" };
+    card.source = data.source.into();
+    let trainer = scored.completed.first().and_then(|(spec, _)| spec.trainer.as_ref());
+    let metric = trainer.map(|trainer| &trainer.metric).filter(|metric| !metric.is_accuracy());
+    let metric = metric.map(|metric| metric.name.clone());
+    card.accuracy = Some(Accuracy { metric, ..accuracy(split, &results) });
     card.failed = scored.failed.iter().map(|failure| failure.on_card()).collect();
     card.failed.iter_mut().for_each(|failed| failed.reason = None);
 }
@@ -95,6 +97,10 @@ impl ScoreReport {
     pub fn text(&self) -> String {
         let accuracy = self.card.accuracy.as_ref().map_or(String::new(), |accuracy| {
             let spread = accuracy.standard_error;
+            if let Some(metric) = &accuracy.metric {
+                let spread = spread.map_or(String::new(), |se| format!(" ± {se:.4}"));
+                return format!("{} {metric}   {:.4}{spread}", accuracy.split, accuracy.mean);
+            }
             let spread = spread.map_or(String::new(), |se| format!(" ± {:.1}", se * 100.0));
             format!("{} accuracy   {:.1} %{spread}", accuracy.split, accuracy.mean * 100.0)
         });
@@ -103,10 +109,13 @@ impl ScoreReport {
         let cost = &self.cost;
         let files: Vec<String> = self.files.iter().map(|file| file.display().to_string()).collect();
         format!(
-            "{}\n\n{accuracy} after {} steps, {} replica{}\ncost            \
+            "{}\n\n{accuracy} after {}, {} replica{}\ncost            \
              {:.0} s ({:.0} s of workers); {} images trained, {} scored{}\nwritten         {}",
             self.columns_text(),
-            grouped(steps.max(1)),
+            match self.card.specification.get("trainer") {
+                Some(_) => format!("{} epochs", self.card.times.last().map_or(0.0, |t| t.epochs)),
+                None => format!("{} steps", grouped(steps.max(1))),
+            },
             replicas,
             if replicas == 1 { "" } else { "s" },
             cost.wall_seconds,
@@ -136,7 +145,7 @@ fn accuracy(split: &str, results: &[&RunResult]) -> Accuracy {
     let mean = per_replica.iter().sum::<f64>() / count;
     let variance = per_replica.iter().map(|a| (a - mean).powi(2)).sum::<f64>() / (count - 1.0);
     let standard_error = (per_replica.len() > 1).then(|| (variance / count).sqrt());
-    Accuracy { split: split.into(), mean, standard_error, per_replica }
+    Accuracy { metric: None, split: split.into(), mean, standard_error, per_replica }
 }
 
 impl Cost {

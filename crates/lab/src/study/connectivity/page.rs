@@ -55,7 +55,7 @@ fn text(found: &ConnectivityOutcome) -> String {
         let cells = spawn
             .sets
             .iter()
-            .map(|set| set.error_barrier.as_ref().map_or("failed".into(), Spread::percent));
+            .map(|set| set.error_barrier.as_ref().map_or("failed".into(), Spread::text));
         std::iter::once(spawn.time.to_string()).chain(cells).collect()
     });
     format!(
@@ -68,7 +68,7 @@ fn text(found: &ConnectivityOutcome) -> String {
 
 /// Barriers against the time at which children leave, and the risk along the line.
 fn section(found: &ConnectivityOutcome) -> Section {
-    let accuracy = |of: &Option<Spread>| of.as_ref().map_or("–".into(), Spread::percent);
+    let accuracy = |of: &Option<Spread>| of.as_ref().map_or("–".into(), Spread::text);
     let mut blocks = vec![Block::Text(format!(
         "A child leaves its parent at an epoch, with the parent's weights and momentum, and goes on \
          with data order and augmentation of its own to the end. The barrier is the most by which \

@@ -2,16 +2,20 @@
 
 use clap::Args;
 use datadiet_core::{KeepFraction, Quota, ScoreKind};
+use datadiet_store::Metric;
 
 use super::{KIND, SearchOptions};
+use crate::defaults_to::DefaultsTo;
+use crate::refuse::bail;
 use crate::{ExperimentOptions, Fixed, LabError, ScoringOptions, TrainingOptions};
 
 /// How the smallest subset that is good enough is looked for.
 #[derive(Args, Clone, Debug)]
 pub struct DietOptions {
-    /// Accuracy that may be lost, in points.
-    #[arg(long, value_name = "POINTS", default_value_t = Self::default().tolerance)]
-    pub tolerance: f64,
+    /// Accuracy that may be lost, in points; of a trainer that is judged by another metric so much of
+    /// that, which must be said.
+    #[arg(long, value_name = "POINTS", defaults_to = Self::TOLERANCE)]
+    pub tolerance: Option<f64>,
     /// Trainings of whole length that the search may cost; scoring and the final check come on top.
     #[arg(long, value_name = "N", default_value_t = Self::default().budget)]
     pub budget: f64,
@@ -44,7 +48,7 @@ pub struct DietOptions {
 impl Default for DietOptions {
     fn default() -> Self {
         Self {
-            tolerance: 0.5,
+            tolerance: None,
             budget: SearchOptions::BUDGET,
             by: ScoreKind::El2n,
             at: None,
@@ -59,12 +63,26 @@ impl Default for DietOptions {
 }
 
 impl DietOptions {
+    /// Points of accuracy that may be lost where nothing is said.
+    pub const TOLERANCE: f64 = 0.5;
+
     /// The experiment that answers it, with networks trained so.
     ///
     /// # Errors
     /// For fractions that cannot be kept.
     pub fn experiment(&self, training: TrainingOptions) -> Result<ExperimentOptions, LabError> {
-        let at = self.at.unwrap_or(training.epochs() * 0.375);
+        let early = training.epochs() * 0.375;
+        let trainer = training.trainer.as_ref();
+        let metric = trainer.and_then(|trainer| trainer.about.metric.as_deref());
+        let metric = metric.filter(|metric| *metric != Metric::ACCURACY);
+        let tolerance = match (self.tolerance, metric) {
+            (Some(tolerance), _) => tolerance,
+            (None, None) => Self::TOLERANCE,
+            (None, Some(metric)) => bail!("how much {metric} may be lost? Give --tolerance"),
+        };
+        // A program records whole epochs.
+        let early = if training.trainer.is_some() { early.round().max(1.0) } else { early };
+        let at = self.at.unwrap_or(early);
         let keep = self.keep.iter().map(|&keep| KeepFraction::try_from(keep));
         let search = SearchOptions {
             by: format!("{}@{at}", self.by),
@@ -75,7 +93,7 @@ impl DietOptions {
             validation: self.validation,
             budget: self.budget,
             retrainings: self.retrainings,
-            tolerance: Some(self.tolerance),
+            tolerance: Some(tolerance),
         };
         let scoring = ScoringOptions::one(self.by, at, self.replicas);
         Ok(ExperimentOptions::new("How small may the training set be?", training, scoring)

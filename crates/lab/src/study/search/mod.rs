@@ -39,7 +39,7 @@ use super::{Budget, Kind, Recommended, Size, Stage, Study, Wait, read};
 use crate::refuse::bail;
 use crate::retraining::{keep_ids, shortened};
 use crate::scenes::Scenes;
-use crate::{Fixed, LabError, Retraining, ScoredScene, Spread};
+use crate::{Fixed, LabError, Retraining, ScoredScene, Spread, metric_name};
 
 /// `[tune]`.
 pub const KIND: Kind = Kind {
@@ -71,7 +71,7 @@ pub struct SearchPlan {
     pub fixed: Fixed,
     /// Fraction of the training examples that is held out to judge arms.
     pub validation: f64,
-    /// Accuracy that may be lost, in [0, 1]: the smallest subset within it is sought. Without a
+    /// Accuracy that may be lost, in [0, 1], or so much of another metric: the smallest subset within it is sought. Without a
     /// tolerance, the most accurate.
     pub tolerance: Option<f64>,
     /// Trainings of the answer, of random examples and of everything.
@@ -129,6 +129,20 @@ pub struct Finals {
     pub hardest: Option<PointOutcome>,
 }
 
+impl SearchOutcome {
+    /// One of the spreads: all are of one metric.
+    fn any(&self) -> Option<&Spread> {
+        let of_rungs = self.rungs.iter().filter_map(|rung| rung.full.as_ref());
+        let finals = [self.finals.full.as_ref(), self.finals.answer.accuracy.as_ref()];
+        finals.into_iter().flatten().chain(of_rungs).next()
+    }
+
+    /// What trainings are judged by.
+    fn metric(&self) -> &str {
+        metric_name(self.any())
+    }
+}
+
 impl Study for SearchOptions {
     fn needs_test(&self) -> bool {
         true
@@ -149,15 +163,19 @@ impl Study for SearchOptions {
         let scene = scenes.plain();
         let plan = self.plan(scene).ok()?;
         let (schedule, scoring) = (scene.last_step(), scene.scoring.stop_after);
+        let amount = |steps: u64| match scene.template.trainer {
+            Some(_) => format!("{} examples passed", grouped(steps)),
+            None => format!("{} steps", grouped(steps)),
+        };
         let rungs = plan.rungs.iter();
         let rungs = rungs.map(|rung| format!("{} of {} × the length", rung.arms, rung.length));
         let text = format!(
-            "budget, in trainings of {} steps: {:.2} to score ({} replicas of {} steps), at most {:.2} \
+            "budget, in trainings of {}: {:.2} to score ({} replicas of {}), at most {:.2} \
              to search ({} of {} ways to choose: {}, each beside everything), at most {} to check",
-            grouped(schedule),
+            amount(schedule),
             f64::from(scene.replicas) * scoring as f64 / schedule as f64,
             scene.replicas,
-            grouped(scoring),
+            amount(scoring),
             plan.cost(),
             plan.tried(),
             plan.arms.len(),
@@ -298,7 +316,7 @@ impl<'a> Search<'a> {
             bail!("a search needs a rung and a way to choose");
         };
         let within = reached.as_ref().zip(full.as_ref()).map(|(reached, full)| {
-            plan.tolerance.is_none_or(|tolerance| reached.mean >= full.mean - tolerance)
+            plan.tolerance.is_none_or(|tolerance| reached.goodness() >= full.goodness() - tolerance)
         });
         let finals = self.finals(&answer, stage)?;
         let verdict = verdict(plan, &answer, within, &finals);
@@ -323,11 +341,15 @@ impl<'a> Search<'a> {
     ) -> Result<RungOutcome, Wait> {
         let template = self.judged(rung, split)?;
         let steps = template.stop_after;
-        let full = self.trained(&template, &split.rest, format!("search: all, {steps} steps"))?;
+        let length = match template.trainer {
+            Some(_) => format!("{steps} examples passed"),
+            None => format!("{steps} steps"),
+        };
+        let full = self.trained(&template, &split.rest, format!("search: all, {length}"))?;
         let mut trained = Vec::new();
         for arm in arms {
             let ids = self.chosen(arm, &split.rest)?.ids;
-            let name = format!("search: {}, {steps} steps", arm.text());
+            let name = format!("search: {}, {length}", arm.text());
             trained.push((*arm, self.trained(&template, &ids, name)?));
         }
         let jobs = full.jobs().chain(trained.iter().flat_map(|(_, retraining)| retraining.jobs()));

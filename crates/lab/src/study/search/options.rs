@@ -1,6 +1,7 @@
 //! A search as it is asked for, and what is planned for it.
 
 use datadiet_core::{KeepFraction, Quota};
+use datadiet_store::Metric;
 use serde::{Deserialize, Serialize};
 
 use super::{Arm, SearchPlan, held_out};
@@ -28,8 +29,8 @@ pub struct SearchOptions {
     pub budget: f64,
     /// Trainings of the answer, of random examples and of everything.
     pub retrainings: u32,
-    /// Accuracy that may be lost, in points: the smallest subset within it is sought. Without a
-    /// tolerance, the most accurate.
+    /// Accuracy that may be lost, in points, or so much of the metric that a trainer is judged by: the
+    /// smallest subset within it is sought. Without a tolerance, the best.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tolerance: Option<f64>,
 }
@@ -67,13 +68,16 @@ impl SearchOptions {
         let judged = scene.examples() - held_out(scene.examples(), self.validation);
         let smallest = keep.last().map_or(judged, |keep| keep.size_of(judged));
         scene.check_subset(smallest)?;
+        let metric = scene.template.trainer.as_ref().map(|trainer| &trainer.metric);
+        // Of accuracy in points, of another metric as it is.
+        let unit = if metric.is_none_or(Metric::is_accuracy) { 100.0 } else { 1.0 };
         Ok(SearchPlan {
             by: scene.check_column(&self.by)?,
             rungs: SearchPlan::halving(arms.len(), self.budget),
             arms,
             fixed: self.fixed.unwrap_or_default(),
             validation: self.validation,
-            tolerance: self.tolerance.map(|points| points / 100.0),
+            tolerance: self.tolerance.map(|tolerance| tolerance / unit),
             finals: self.retrainings,
             seed: scene.template.seed,
         })

@@ -2,11 +2,14 @@
 
 use datadiet_core::grouped;
 use datadiet_report::{Block, NoteKind, Section, Stat, TableBlock};
+use datadiet_store::Metric;
 
 use super::verdict::{HARDEST, RANDOM, RANDOM_EACH_EPOCH};
 use super::{PointOutcome, SearchOutcome};
 use crate::Spread;
+use crate::spread::{four_digits, metric_with_unit};
 use crate::study::Findings;
+use crate::study::page::sentence;
 use crate::study::points::Place;
 use crate::text::table;
 
@@ -23,7 +26,7 @@ pub(super) fn findings(search: &SearchOutcome) -> Findings {
 
 fn text(search: &SearchOutcome) -> String {
     let percent =
-        |accuracy: &Option<Spread>| accuracy.as_ref().map_or("failed".to_owned(), Spread::percent);
+        |accuracy: &Option<Spread>| accuracy.as_ref().map_or("failed".to_owned(), Spread::text);
     let finals = &search.finals;
     let row = |name: String, point: &PointOutcome| {
         vec![name, grouped(point.size as u64), percent(&point.accuracy)]
@@ -35,20 +38,25 @@ fn text(search: &SearchOutcome) -> String {
     ];
     rows.extend(finals.each_epoch.as_ref().map(|of| row(RANDOM_EACH_EPOCH.into(), of)));
     rows.extend(finals.hardest.as_ref().map(|of| row(HARDEST.into(), of)));
-    table(&["trained on", "examples", "test accuracy"], rows, 1)
+    let judged = format!("test {}", search.metric());
+    table(&["trained on", "examples", &judged], rows, 1)
 }
 
 fn section(search: &SearchOutcome) -> Section {
     let plan = &search.plan;
     let kind = if search.within_tolerance { NoteKind::Info } else { NoteKind::Warning };
+    let metric = search.metric();
     let goal = match plan.tolerance {
         Some(tolerance) => format!(
-            "the smallest subset whose accuracy on {} held-out training examples is within {:.1} \
-             points of training on everything else",
+            "the smallest subset whose {metric} on {} held-out training examples is within {} of \
+             training on everything else",
             search.held_out,
-            tolerance * 100.0
+            match metric {
+                Metric::ACCURACY => format!("{:.1} points", tolerance * 100.0),
+                _ => four_digits(tolerance),
+            },
         ),
-        None => format!("the best accuracy on {} held-out training examples", search.held_out),
+        None => format!("the best {metric} on {} held-out training examples", search.held_out),
     };
     let blocks = vec![
         Block::Text(format!(
@@ -67,12 +75,12 @@ fn finals(search: &SearchOutcome) -> Vec<Stat> {
     let finals = &search.finals;
     let stat = |label: &str, accuracy: Option<&Spread>, detail: String| Stat {
         label: label.into(),
-        value: accuracy.map_or("failed".into(), |a| format!("{:.1} %", a.mean * 100.0)),
+        value: accuracy.map_or("failed".into(), Spread::mean_text),
         detail,
     };
     let of = |size: usize| format!("{size} examples");
     let mut stats = vec![
-        stat("everything", finals.full.as_ref(), "test accuracy".into()),
+        stat("everything", finals.full.as_ref(), format!("test {}", search.metric())),
         stat("the answer", finals.answer.accuracy.as_ref(), search.answer.text()),
         stat("at random", finals.random.accuracy.as_ref(), of(finals.random.size)),
     ];
@@ -88,7 +96,10 @@ fn finals(search: &SearchOutcome) -> Vec<Stat> {
 
 fn rungs(search: &SearchOutcome) -> TableBlock {
     let number = |accuracy: Option<&Spread>| {
-        accuracy.map_or("failed".into(), |a| format!("{:.2}", a.mean * 100.0))
+        accuracy.map_or("failed".into(), |a| match a.metric {
+            None => format!("{:.2}", a.mean * 100.0),
+            Some(_) => four_digits(a.mean),
+        })
     };
     let mut rows = Vec::new();
     for rung in &search.rungs {
@@ -99,8 +110,15 @@ fn rungs(search: &SearchOutcome) -> TableBlock {
         }
     }
     TableBlock {
-        caption: "Accuracy on the held-out examples, rung by rung, best first".into(),
-        header: ["steps", "trained on", "validation accuracy, %"].map(String::from).to_vec(),
+        caption: format!(
+            "{} on the held-out examples, rung by rung, best first",
+            sentence(search.metric())
+        ),
+        header: vec![
+            "steps".into(),
+            "trained on".into(),
+            format!("validation {}", metric_with_unit(search.any())),
+        ],
         rows,
         text_columns: 2,
     }

@@ -15,14 +15,15 @@ impl RungOutcome {
         self.arms.sort_by(|a, b| compare(key(a, least), key(b, least)));
     }
 
-    /// The accuracy that is good enough; none without a tolerance.
+    /// What is good enough; none without a tolerance.
     fn least(&self, tolerance: Option<f64>) -> Option<f64> {
-        Some(self.full.as_ref()?.mean - tolerance?)
+        Some(self.full.as_ref()?.goodness() - tolerance?)
     }
 }
 
+/// The mean accuracy, or how good another metric is; of failed trainings the least.
 fn mean(judged: &Judged) -> f64 {
-    judged.1.as_ref().map_or(0.0, |accuracy| accuracy.mean)
+    judged.1.as_ref().map_or(f64::NEG_INFINITY, Spread::goodness)
 }
 
 fn key(judged: &Judged, least: Option<f64>) -> (bool, f64, f64) {
@@ -48,7 +49,9 @@ pub(super) fn promoted(
     by_accuracy.sort_by(|a, b| mean(b).total_cmp(&mean(a)));
     let mut chosen: Vec<Arm> = Vec::new();
     if let Some(least) = rung.least(tolerance) {
-        let full = rung.full.as_ref().map_or(0.0, |full| full.mean);
+        // Of another metric than accuracy nobody knows it.
+        let accuracy = rung.full.as_ref().filter(|full| full.metric.is_none());
+        let full = accuracy.map_or(0.0, |full| full.mean);
         let error = (full * (1.0 - full) / held_out.max(1) as f64).sqrt();
         chosen = best_of_each_size(&by_accuracy, least - error);
     }
@@ -109,6 +112,23 @@ mod tests {
     fn the_largest_go_on_where_none_is_good_enough() {
         let rung = rung(&[(0.3, 0.0, 0.5), (0.5, 0.0, 0.6), (0.8, 0.0, 0.7)]);
         assert_eq!(sizes(&promoted(&rung, 2, Some(0.01), 1_000_000)), [0.8, 0.5]);
+    }
+
+    #[test]
+    fn of_a_loss_less_is_better() {
+        let metric = datadiet_store::Metric { name: "loss".into(), higher_is_better: false };
+        let mut rung = rung(&[(0.3, 0.0, 0.95), (0.5, 0.0, 0.91), (0.8, 0.0, 0.97)]);
+        let spreads = rung.arms.iter_mut().map(|(_, spread)| spread).chain([&mut rung.full]);
+        spreads.flatten().for_each(|spread| spread.metric = Some(metric.clone()));
+        rung.sort(None);
+        assert_eq!(sizes(&rung.arms.iter().map(|(arm, _)| *arm).collect::<Vec<_>>())[0], 0.5);
+        // Everything has 0.9, and 0.02 may be lost: no standard error is added to that.
+        assert_eq!(sizes(&promoted(&rung, 1, Some(0.02), 4)), [0.5]);
+        rung.sort(Some(0.06));
+        assert_eq!(sizes(&[rung.arms[0].0]), [0.3], "the smallest that is within");
+        rung.arms[0].1 = None;
+        rung.sort(Some(0.06));
+        assert!(rung.arms[2].1.is_none(), "a failed training is the worst");
     }
 
     #[test]

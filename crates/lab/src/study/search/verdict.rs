@@ -46,7 +46,8 @@ pub(super) fn verdict(
             ),
         );
     }
-    let good_enough = |of: &Spread| plan.tolerance.is_none_or(|t| full.mean - of.mean <= t);
+    let good_enough =
+        |of: &Spread| plan.tolerance.is_none_or(|t| full.goodness() - of.goodness() <= t);
     if as_good(random, reached) {
         let enough = match (good_enough(random), name == RANDOM) {
             (true, true) => "Prune at random, if at all",
@@ -57,8 +58,8 @@ pub(super) fn verdict(
             false,
             format!(
                 "Scores buy nothing here: {name} reach {}, {chosen} {}. {enough}.",
-                random.percent(),
-                reached.percent()
+                random.text(),
+                reached.text()
             ),
         );
     }
@@ -68,11 +69,11 @@ pub(super) fn verdict(
             format!(
                 "Not advised: within the tolerance on the held-out examples, but {outcome}. It is \
                  better than {name} ({}).",
-                random.percent()
+                random.text()
             ),
         );
     }
-    advice(true, format!("{outcome}, where {name} reach {}.", random.percent()))
+    advice(true, format!("{outcome}, where {name} reach {}.", random.text()))
 }
 
 /// As many random examples as the answer has.
@@ -94,13 +95,13 @@ fn baselines(finals: &Finals) -> Option<Vec<(&'static str, &Spread)>> {
     let trained = all.into_iter().filter_map(|(name, point)| Some((name, point?)));
     let judged = trained.map(|(name, point)| Some((name, point.accuracy.as_ref()?)));
     let mut judged = judged.collect::<Option<Vec<(&str, &Spread)>>>()?;
-    judged.sort_by(|(_, a), (_, b)| b.mean.total_cmp(&a.mean));
+    judged.sort_by(|(_, a), (_, b)| b.goodness().total_cmp(&a.goodness()));
     Some(judged)
 }
 
 /// Which of several baselines won.
 fn ranked(baselines: &[(&str, &Spread)]) -> String {
-    let text = |(name, of): &(&str, &Spread)| format!("{name}, {}", of.percent());
+    let text = |(name, of): &(&str, &Spread)| format!("{name}, {}", of.text());
     match baselines {
         [best, others @ ..] if !others.is_empty() => {
             let others: Vec<String> = others.iter().map(text).collect();
@@ -112,10 +113,23 @@ fn ranked(baselines: &[(&str, &Spread)]) -> String {
 
 /// Whether the first is as good as the second, or better, within the spread of their trainings.
 fn as_good(first: &Spread, second: &Spread) -> bool {
-    first.mean >= second.mean || first.high >= second.low
+    match first.less_is_better() {
+        false => first.mean >= second.mean || first.high >= second.low,
+        true => first.mean <= second.mean || first.low <= second.high,
+    }
 }
 
 fn against(reached: &Spread, full: &Spread) -> String {
+    if let Some(metric) = &reached.metric {
+        let verb =
+            if reached.goodness() < full.goodness() { "is worse than" } else { "is as good as" };
+        return format!(
+            "{verb} training on everything by a {} of {} to {}",
+            metric.name,
+            reached.mean_text(),
+            full.mean_text()
+        );
+    }
     let points = (reached.mean - full.mean) * 100.0;
     let verb = if points < 0.0 { "loses" } else { "gains" };
     format!("{verb} {:.1} points against training on everything", points.abs())

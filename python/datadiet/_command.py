@@ -1,0 +1,234 @@
+"""The command ``datadiet``, asked for trainings by a function of Python."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+import sysconfig
+import threading
+import warnings
+from collections import deque
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from datadiet._datadiet import RECORDED_PASS
+from datadiet.exceptions import CommandError, TrainerError
+from datadiet.training import Trainer
+
+_TOLD_LINES = 30
+
+
+class Asked:
+    """A question about a trainer, and the folder of its answer."""
+
+    def __init__(
+        self,
+        trainer: Trainer,
+        what: Mapping[str, Any],
+        *,
+        folder: str,
+        epochs: int | None,
+        settings: Mapping[str, Any] | None,
+        seed: int,
+        workers: int | None,
+        limit: int | None = None,
+        out: str | os.PathLike[str] | None,
+    ) -> None:
+        if not isinstance(trainer, Trainer):
+            raise TypeError(
+                f"a {type(trainer).__name__} is no trainer: decorate the function with"
+                " @datadiet.trainer(…)"
+            )
+        if os.environ.get("DATADIET_RUN"):
+            raise TrainerError(
+                "this process is a training, and imports the file of its function: put what asks for"
+                ' trainings under if __name__ == "__main__":'
+            )
+        self.trainer = trainer
+        self._epochs = trainer.epochs if epochs is None else epochs
+        self._settings = {**trainer.settings, **(settings or {})}
+        self._options: dict[str, Any] = {"seed": seed, "workers": workers, "limit": limit}
+        asked = {
+            "trainer": [trainer.name, trainer.source, trainer.version],
+            "examples": self._digest_of_examples(),
+            "what": what,
+            "epochs": self._epochs,
+            "settings": self._settings,
+            "seed": seed,
+            "limit": limit,
+        }
+        text = json.dumps(asked, sort_keys=True, default=str).encode()
+        name = trainer.name.replace(":", "-")
+        default = Path(folder) / f"{name}-{hashlib.sha256(text).hexdigest()[:8]}"
+        self.out = default if out is None else Path(out)
+
+    def training(self) -> dict[str, Any]:
+        """The options of a training, with the files that they name written to the folder."""
+        trainer = self.trainer
+        self.out.mkdir(parents=True, exist_ok=True)
+        about: dict[str, Any] = {
+            "command": [sys.executable, "-m", "datadiet.worker", trainer.target],
+            "name": trainer.name,
+            "source": trainer.source,
+            "version": trainer.version,
+        }
+        if trainer.metric != "accuracy":
+            about |= {"metric": trainer.metric, "lower-is-better": not trainer.higher_is_better}
+        if trainer.pass_ != RECORDED_PASS:
+            about["pass"] = trainer.pass_
+        options: dict[str, Any] = {"trainer": about, "epochs": self._epochs, **self._options}
+        if self._settings:
+            options["settings"] = self._settings
+        if trainer.data is not None:
+            options["data"] = trainer.data
+        else:
+            options["examples"] = self._examples()
+        return options
+
+    def _examples(self) -> dict[str, Any]:
+        trainer = self.trainer
+        file = trainer.examples
+        if file is None:
+            file = self.out / "examples.npy"
+            np.save(file, trainer.labels)  # type: ignore[arg-type]
+        name = trainer.examples_name
+        if name is None:
+            own = trainer.name.split(":")[0].removesuffix(".py")
+            name = own if trainer.examples is None else file.stem
+        return {"file": str(file.absolute()), "name": name, "classes": trainer.classes}
+
+    def _digest_of_examples(self) -> str:
+        trainer = self.trainer
+        if trainer.labels is not None:
+            return hashlib.sha256(trainer.labels.tobytes()).hexdigest()
+        return str(trainer.data or trainer.examples)
+
+    def ask(
+        self, verb: str, options: Mapping[str, Any], arguments: Sequence[str], quiet: bool
+    ) -> dict[str, Any]:
+        """The JSON answer of ``datadiet VERB FILE …``, with these options in the file."""
+        file = self.out / "options.toml"
+        file.write_text(_toml(options), encoding="utf-8")
+        # The child finds modules where this process does.
+        path = os.pathsep.join(entry or os.getcwd() for entry in sys.path)
+        environment = {**os.environ, "PYTHONPATH": path}
+        command = [_find(), verb, str(file), *arguments, "--json"]
+        if quiet:
+            command.append("--quiet")
+        return _run(command, environment)
+
+
+def _find() -> str:
+    named = os.environ.get("DATADIET_COMMAND")
+    if named:
+        if not Path(named).is_file():
+            raise CommandError(f"DATADIET_COMMAND says {named}, but no such file is there")
+        return named
+    program = "datadiet.exe" if os.name == "nt" else "datadiet"
+    for folder in (Path(sys.executable).parent, Path(sysconfig.get_path("scripts"))):
+        if (folder / program).is_file():
+            return str(folder / program)
+    found = shutil.which(program)
+    if found is None:
+        raise CommandError(
+            "trainings are carried out by the command datadiet, which is not beside this Python: install"
+            " the wheel that has it, or name the program in DATADIET_COMMAND"
+        )
+    return found
+
+
+def _run(command: Sequence[str], environment: Mapping[str, str]) -> dict[str, Any]:
+    """Its answer; what it tells meanwhile goes to standard error."""
+    process = subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        stdin=subprocess.DEVNULL,
+        text=True,
+        encoding="utf-8",
+        errors="replace",
+        env=environment,
+        # Ctrl-C is for this process, which asks the command once to stop: a second time it would not save.
+        start_new_session=True,
+    )
+    assert process.stdout is not None and process.stderr is not None
+    told: deque[str] = deque(maxlen=_TOLD_LINES)
+    stderr = process.stderr
+
+    def pass_on() -> None:
+        for line in stderr:
+            told.append(line)
+            sys.stderr.write(line)
+            sys.stderr.flush()
+
+    telling = threading.Thread(target=pass_on, daemon=True)
+    telling.start()
+    try:
+        text = process.stdout.read()
+        code = process.wait()
+    except KeyboardInterrupt:
+        process.terminate()
+        process.wait()
+        telling.join()
+        raise
+    telling.join()
+    answer = _answer(text)
+    if answer is None:
+        said = "".join(told).strip() or f"it ended with exit code {code}"
+        raise CommandError(f"datadiet {command[1]} failed: {said.removeprefix('error: ')}")
+    for failed in answer.get("failed", []):
+        reason = failed.get("reason") or ""
+        warnings.warn(f"{failed['name']} failed: {reason}", stacklevel=4)
+    return answer
+
+
+def _answer(text: str) -> dict[str, Any] | None:
+    try:
+        answer: dict[str, Any] = json.loads(text)
+    except ValueError:
+        return None
+    return answer
+
+
+def _toml(options: Mapping[str, Any]) -> str:
+    """Options as TOML; those that are None are left out."""
+    plain = {name: value for name, value in options.items() if not isinstance(value, Mapping)}
+    lines = [
+        f"{_key(name)} = {_value(value)}" for name, value in plain.items() if value is not None
+    ]
+    for name, value in options.items():
+        if isinstance(value, Mapping):
+            lines.append(f"\n[{_key(name)}]")
+            given = {key: one for key, one in value.items() if one is not None}
+            lines.extend(f"{_key(key)} = {_value(one)}" for key, one in given.items())
+    return "\n".join(lines) + "\n"
+
+
+def _key(name: str) -> str:
+    return json.dumps(str(name), ensure_ascii=False)
+
+
+def _value(value: Any) -> str:
+    if isinstance(value, Mapping):
+        given = [f"{_key(k)} = {_value(v)}" for k, v in value.items() if v is not None]
+        return "{ " + ", ".join(given) + " }"
+    if isinstance(value, (list, tuple)):
+        return "[" + ", ".join(_value(one) for one in value) + "]"
+    if isinstance(value, (bool, np.bool_)):
+        return "true" if value else "false"
+    if isinstance(value, np.generic):
+        return _value(value.item())
+    if isinstance(value, str):
+        return json.dumps(value, ensure_ascii=False)
+    if isinstance(value, (int, float)):
+        return repr(value)
+    raise TypeError(
+        f"{value!r} cannot be a setting: pass numbers, texts, lists and tables of these"
+    )

@@ -1,0 +1,649 @@
+"""A training function of your own as a trainer: what is declared about it, and the job it is given.
+
+`trainer` declares it, `datadiet.score`, `datadiet.train`, `datadiet.diet` and `datadiet.experiments` train
+by it. They start the command ``datadiet``, which decides what is trained, keeps the runs and starts each in
+a process of its own: ``python -m datadiet.worker FILE.py:FUNCTION RUN``. docs/TRAINERS.md is what the two
+tell each other.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+import json
+import math
+import os
+import pickle
+import random
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from datadiet._arrays import Floats, Wholes, wholes
+from datadiet._datadiet import RECORDED_PASS
+from datadiet.exceptions import IdError, LabelError, TrainerError
+from datadiet.recorder import Recorder
+from datadiet.table import ScoreTable
+
+__all__ = ["Job", "Result", "Stopped", "Trainer", "trainer"]
+
+PROTOCOL = 1
+_OF_CLASSES = {"margin-of-mean", "tdds"}
+
+
+class Stopped(BaseException):
+    """The training is to end, and goes on another time; raised in the training function."""
+
+
+class Trainer:
+    """A training function and what is declared about it; made by the decorator `trainer`.
+
+    Calling it calls the function.
+    """
+
+    def __init__(
+        self,
+        function: Callable[[Job], Result],
+        *,
+        examples: int | str | os.PathLike[str] | None = None,
+        labels: Wholes | None = None,
+        classes: Sequence[str] | None = None,
+        data: str | None = None,
+        name: str | None = None,
+        version: str | None = None,
+        settings: Mapping[str, Any] | None = None,
+        epochs: int | None = None,
+        metric: str = "accuracy",
+        higher_is_better: bool = True,
+        pass_: str = RECORDED_PASS,
+    ) -> None:
+        _check_function(function)
+        self.function = function
+        self.data = data
+        self.examples: Path | None = None
+        self.labels: npt.NDArray[np.int64] | None = None
+        if data is not None:
+            if examples is not None or labels is not None or classes is not None:
+                raise TypeError(
+                    f"data={data!r} has its examples: leave out examples, labels, classes"
+                )
+        elif isinstance(examples, (str, os.PathLike)):
+            if labels is not None:
+                raise TypeError(f"{examples} has the labels: leave out labels, or the file")
+            self.examples = Path(examples)
+        elif labels is None:
+            raise TypeError(
+                "say which examples there are: labels=y, examples='train.parquet' (or .csv, .npy) with"
+                " the label of each, or data='cifar10' for what was imported"
+            )
+        else:
+            self.labels = np.asarray(wholes(labels)).astype(np.int64)
+            if isinstance(examples, int) and examples != len(self.labels):
+                raise ValueError(f"there are {examples} examples, but {len(self.labels)} labels")
+        if isinstance(epochs, bool) or not (epochs is None or epochs >= 1):
+            raise ValueError(f"epochs is {epochs}; pass how many there are, 1 at least")
+        if metric == "accuracy" and not higher_is_better:
+            raise ValueError("less accuracy is not better; name the metric, such as metric='loss'")
+        self.classes = None if classes is None else [str(name) for name in classes]
+        self.examples_name = name
+        self.version = version
+        self.settings = dict(settings or {})
+        self.epochs = epochs
+        self.metric = metric
+        self.higher_is_better = higher_is_better
+        self.pass_ = pass_
+        self.__doc__ = function.__doc__
+        self.__name__ = function.__name__
+        self.__module__ = function.__module__
+
+    def __call__(self, job: Job) -> Result:
+        return self.function(job)
+
+    @property
+    def name(self) -> str:
+        """What it is called: ``digits.py:train``."""
+        return f"{self._file().name}:{self.function.__name__}"
+
+    @property
+    def target(self) -> str:
+        """How another process finds it: ``module:function``, or ``/path/file.py:function``.
+
+        Raises
+        ------
+        TrainerError
+            It was typed into a notebook or an interpreter, where no other process finds it.
+        """
+        module = sys.modules.get(self.function.__module__)
+        if self.function.__module__ != "__main__":
+            return f"{self.function.__module__}:{self.function.__name__}"
+        spec = getattr(module, "__spec__", None)
+        if spec is not None:  # python -m package.module
+            return f"{spec.name}:{self.function.__name__}"
+        return f"{self._file()}:{self.function.__name__}"
+
+    @property
+    def source(self) -> str:
+        """SHA-256 of the file that the function is in: another text is another trainer."""
+        return hashlib.sha256(self._file().read_bytes()).hexdigest()
+
+    def _file(self) -> Path:
+        module = sys.modules.get(self.function.__module__)
+        file = getattr(module, "__file__", None) or inspect.getsourcefile(self.function)
+        path = None if file is None else Path(file)
+        if path is None or not path.is_file():
+            raise TrainerError(
+                f"{self.function.__name__} was typed into a notebook or an interpreter, and each training"
+                " is a process of its own that imports it: put it into a file (in a notebook"
+                " %%writefile train.py) and import it from there"
+            )
+        return path.resolve()
+
+    def __repr__(self) -> str:
+        return f"Trainer({self.function.__module__}.{self.function.__name__})"
+
+
+def trainer(
+    *,
+    examples: int | str | os.PathLike[str] | None = None,
+    labels: Wholes | None = None,
+    classes: Sequence[str] | None = None,
+    data: str | None = None,
+    name: str | None = None,
+    version: str | None = None,
+    settings: Mapping[str, Any] | None = None,
+    epochs: int | None = None,
+    metric: str = "accuracy",
+    higher_is_better: bool = True,
+    pass_: str = RECORDED_PASS,
+) -> Callable[[Callable[[Job], Result]], Trainer]:
+    """Declare a function ``train(job)`` as a trainer, for `datadiet.score` and the others.
+
+    The function must stand at the top of a file: each training is a process that imports the file, so
+    what the file does when it is imported happens in each. Put calls of `datadiet.score` and the like
+    under ``if __name__ == "__main__":``. A lambda, a function within a function, a method, and what was
+    typed into a notebook are refused.
+
+    A change of the file is another trainer, whose runs are trained anew: keep it apart from what changes
+    often. What the file does not show (a module that it imports, the data) is for you to count in `version`.
+
+    Parameters
+    ----------
+    examples
+        A file (Parquet, CSV, npy, JSON, text) with the label of each training example, in order; or their
+        number, beside `labels`. An id is the number of an example, from 0.
+    labels
+        The class of each training example, from 0.
+    classes
+        Names of the classes.
+    data
+        A data set that was imported (``datadiet data list``) instead, for reports with pictures.
+    name
+        What the examples are called; that of the file, or of the trainer, where nothing is said.
+    version
+        Counted by you: another one is another trainer.
+    settings
+        What the function is told (`Job.settings`): numbers, texts, lists. Others are other runs.
+    epochs
+        Length of a training where a call does not say.
+    metric, higher_is_better
+        What trainings are judged by; ``accuracy`` is a fraction.
+    pass_
+        Which pass of the model the recorded logits are of, for the record.
+
+    Examples
+    --------
+    See examples/ in the repository.
+    """
+
+    def declare(function: Callable[[Job], Result]) -> Trainer:
+        return Trainer(
+            function,
+            examples=examples,
+            labels=labels,
+            classes=classes,
+            data=data,
+            name=name,
+            version=version,
+            settings=settings,
+            epochs=epochs,
+            metric=metric,
+            higher_is_better=higher_is_better,
+            pass_=pass_,
+        )
+
+    return declare
+
+
+def _check_function(function: Any) -> None:
+    if not inspect.isfunction(function):
+        raise TypeError(f"a trainer is a function train(job), not a {type(function).__name__}")
+    name = function.__qualname__
+    why = "each training is a process of its own that imports it by name"
+    if function.__name__ == "<lambda>":
+        raise TypeError(f"a lambda has no name, and {why}: write def train(job)")
+    if "<locals>" in name:
+        raise TypeError(
+            f"{name} is made by another function, and {why}: put it at the top of a file"
+        )
+    if "." in name:
+        raise TypeError(f"{name} is a method, and {why}: write a function at the top of a file")
+
+
+class Result:
+    """How well a training did; made by `Job.result`, returned by the training function."""
+
+    def __init__(self, test: dict[str, float], validation: dict[str, float]) -> None:
+        self.test = test
+        self.validation = validation
+
+
+class Job:
+    """One training: which examples, for how long, from which seed, and where its files go.
+
+    Attributes
+    ----------
+    ids, labels
+        The examples to train on, numbers from 0 in the whole training set, and their labels: these, and
+        not those of the data, where studies change labels.
+    validation_ids, validation_labels
+        Training examples that are held out to judge this training; empty but for searches (`diet`).
+    seed
+        For this training: below 2³¹, another for each replica.
+    epochs
+        Length of the whole training, as for a schedule of the learning rate. For a subset it may be more
+        than was asked for: with the number of steps fixed, half the examples are seen twice as often.
+    stop_after
+        Epochs to train in fact: where only early scores are wanted it is less than `epochs`.
+        `epochs_left` stops there.
+    n_examples, classes
+        Size of the whole training set, names of the classes.
+    settings
+        As declared, or as a call said.
+    folder
+        The folder of this run. What you write there stays with it.
+    """
+
+    def __init__(self, folder: str | os.PathLike[str]) -> None:
+        self.folder = Path(folder)
+        told = json.loads((self.folder / "job.json").read_text(encoding="utf-8"))
+        if told["protocol"] != PROTOCOL:
+            raise TrainerError(
+                f"the command datadiet speaks version {told['protocol']} of the protocol of trainers, and"
+                f" this package version {PROTOCOL}: install both of the same version"
+            )
+        self.run: str = told["run"]
+        self.replica: int = told["replica"]
+        self.seed: int = told["seed"]
+        self.epochs: int = told["epochs"]
+        self.stop_after: int = told["stop_after"]
+        self.n_examples: int = told["examples"]
+        self.classes: list[str] = told["classes"]
+        self.settings: dict[str, Any] = told["settings"]
+        self.metric: str = told["metric"]["name"]
+        self.ids, self.labels = self._list(told["train"])
+        self.validation_ids, self.validation_labels = self._list(told["validation"])
+        self._record = set(told["record"])
+        self._score_at = set(told["score_at"])
+        self._scores: list[str] = told["scores"]
+        self._checkpoint = self.folder / told["checkpoint"] / "state.pickle"
+        self._recorded = self.folder / told["recorded"]
+        self._pause = float(os.environ.get("DATADIET_CHECKPOINT_EVERY", "15"))
+        self._saved = time.monotonic()
+        self._pass = RECORDED_PASS
+        self._recorder: Recorder | None = None
+        # Place of each example among those trained on, -1 for the others.
+        self._own = np.full(self.n_examples, -1, dtype=np.int64)
+        self._own[self.ids] = np.arange(len(self.ids))
+        self._epoch: int | None = None
+        self._ended = True
+        self._done = 0
+        self._state: dict[str, Any] | None = None
+        self._interrupts = _Interrupts()
+
+    def _list(self, told: Mapping[str, Any]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+        if told["file"] is None:
+            return np.empty(0, dtype=np.int64), np.empty(0, dtype=np.int64)
+        rows = np.loadtxt(
+            self.folder / told["file"], delimiter=",", skiprows=1, dtype=np.int64, ndmin=2
+        )
+        return rows[:, 0].copy(), rows[:, 1].copy()
+
+    def labels_of(self, ids: Wholes) -> npt.NDArray[np.int64]:
+        """The labels of some of `ids`, in their order: what a loader puts in place of the data's own.
+
+        Raises
+        ------
+        IdError
+            An id that this training does not train on.
+        """
+        return self.labels[self._places(np.asarray(wholes(ids, "ids")).astype(np.int64))]
+
+    def _places(self, ids: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+        outside = (ids < 0) | (ids >= self.n_examples)
+        places: npt.NDArray[np.int64] = self._own[np.where(outside, 0, ids)]
+        outside |= places < 0
+        if outside.any():
+            found = int(ids[outside][0])
+            raise IdError(
+                f"id {found} is none of the {len(self.ids)} examples that this training trains on"
+                " (job.ids)",
+                id=found,
+            )
+        return places
+
+    @property
+    def records(self) -> bool:
+        """Whether this epoch is to be recorded; where not, `record` does nothing."""
+        return self._epoch is not None and self._epoch + 1 in self._record
+
+    def epochs_left(self, *objects: Any) -> Iterator[int]:
+        """The epochs to train, from 0; after a training that was stopped, those that it had left.
+
+        Parameters
+        ----------
+        objects
+            What `checkpoint` is given, in the same order, such as model and optimiser. Their states
+            are loaded from the last checkpoint, if there is one, by ``load_state_dict``. Without objects
+            the epochs begin at 0, unless `restore` was asked before. Random numbers of Python, NumPy and
+            PyTorch's processor go on as they were.
+        """
+        state = self._state
+        if state is None and objects:
+            state = self._load()
+            if state is not None:
+                states = state["objects"]
+                if len(states) != len(objects):
+                    raise TrainerError(
+                        f"epochs_left has {len(objects)} objects, and the checkpoint of this run"
+                        f" {len(states)}: give both the same"
+                    )
+                for one, its in zip(objects, states, strict=True):
+                    one.load_state_dict(its)
+        begin = 0
+        if state is not None:
+            begin = state["epochs"]
+            self._restore_recorder(state["recorder"])
+            _set_random_states(state["random"])
+        self._done = begin
+        for epoch in range(begin, self.stop_after):
+            self._epoch, self._ended = epoch, False
+            yield epoch
+            self._end_epoch()
+        self._epoch = None
+
+    def checkpoint(self, *objects: Any) -> None:
+        """Save the state after this epoch, to go on from if the process is stopped or killed.
+
+        Called at the end of an epoch, after all of it was recorded. Written at most every 15 seconds (the
+        command's ``--checkpoint-every``), so it may be called in every one.
+
+        Parameters
+        ----------
+        objects
+            Objects with ``state_dict``, such as models and optimisers, which `epochs_left` loads again;
+            or one that can be pickled, such as bytes or an estimator of scikit-learn, which `restore`
+            gives back.
+        """
+        if self._epoch is None:
+            raise TrainerError("checkpoint is called in the loop over job.epochs_left()")
+        self._end_epoch()
+        if time.monotonic() - self._saved < self._pause:
+            return
+        states = [one.state_dict() if hasattr(one, "state_dict") else one for one in objects]
+        recorder = None if self._recorder is None else self._recorder.state_dict()
+        state = {
+            "epochs": self._done,
+            "objects": states,
+            "recorder": recorder,
+            "random": _random_states(),
+        }
+        with self._interrupts.deferred():
+            _write(self._checkpoint, pickle.dumps(state, protocol=pickle.HIGHEST_PROTOCOL))
+        self._saved = time.monotonic()
+
+    def restore(self) -> Any:
+        """What the last checkpoint was given, or None where there is none: one object, or a list of
+        several. `epochs_left` then goes on after it."""
+        self._state = self._load()
+        if self._state is None:
+            return None
+        objects = self._state["objects"]
+        return objects[0] if len(objects) == 1 else objects
+
+    def _load(self) -> dict[str, Any] | None:
+        if not self._checkpoint.is_file():
+            return None
+        state: dict[str, Any] = pickle.loads(self._checkpoint.read_bytes())
+        return state
+
+    def record(
+        self,
+        ids: Wholes,
+        logits: Floats | None = None,
+        labels: Wholes | None = None,
+        *,
+        probs: Floats | None = None,
+    ) -> None:
+        """Record the logits of some examples in this epoch, each at most once; does nothing where this
+        training is not scored, or not in this epoch.
+
+        Parameters
+        ----------
+        ids, labels
+            As in `Job.ids` and `Job.labels`.
+        logits, probs
+            As for `datadiet.Recorder.update`.
+
+        Raises
+        ------
+        IdError
+            An id that this training does not train on, or twice in an epoch.
+        LabelError
+            Another label than the one to train with.
+        NonFiniteError, ProbabilityError, ShapeError, DtypeError
+            As for `datadiet.Recorder.update`.
+        """
+        if not self.records:
+            return
+        if self._ended:
+            raise TrainerError("record after job.checkpoint(): record all of an epoch before it")
+        if labels is None:
+            raise TypeError(
+                "pass the labels that you train with: they are compared with job.labels"
+            )
+        numbers = np.asarray(wholes(ids, "ids")).astype(np.int64)
+        given = np.asarray(wholes(labels)).astype(np.int64)
+        places = self._places(numbers)
+        if given.shape == numbers.shape and (given != self.labels[places]).any():
+            row = int(np.argmax(given != self.labels[places]))
+            raise LabelError(
+                f"example {numbers[row]} is recorded with the label {given[row]}, and this training is to"
+                f" take {self.labels[places][row]}: train with job.labels, which differ from the data's"
+                " where labels are changed",
+                id=int(numbers[row]),
+                label=int(given[row]),
+            )
+        if self._recorder is None:
+            self._recorder = self._new_recorder()
+        self._recorder.update(numbers, logits, given, probs=probs)
+
+    def result(self, *, validation: float | None = None, **metrics: float) -> Result:
+        """How well this training did, to be returned by the training function.
+
+        Parameters
+        ----------
+        validation
+            The metric on `validation_ids`; needed where there are some.
+        metrics
+            ``accuracy=0.93`` on the examples that you test with, or the metric that was declared. Others
+            beside it are kept.
+        """
+        if self.metric not in metrics:
+            said = ", ".join(metrics) or "nothing"
+            raise TrainerError(
+                f"the result says {said}, and trainings are judged by {self.metric}: return"
+                f" job.result({self.metric}=…), or declare another metric"
+            )
+        if len(self.validation_ids) and validation is None:
+            raise TrainerError(
+                f"this training holds {len(self.validation_ids)} examples out to judge it by: return"
+                f" job.result({self.metric}=…, validation=…) with the {self.metric} on"
+                " job.validation_ids and job.validation_labels"
+            )
+        test = {name: float(value) for name, value in metrics.items()}
+        return Result(test, {} if validation is None else {self.metric: float(validation)})
+
+    def _new_recorder(self) -> Recorder:
+        return Recorder(
+            self.n_examples,
+            len(self.classes),
+            mergeable=False,
+            class_means=any(name in _OF_CLASSES for name in self._scores),
+            pass_=self._pass,
+        )
+
+    def _restore_recorder(self, state: Mapping[str, Any] | None) -> None:
+        if state is not None:
+            self._recorder = self._new_recorder()
+            self._recorder.load_state_dict(state)
+
+    def _end_epoch(self) -> None:
+        if self._ended or self._epoch is None:
+            return
+        epoch = self._epoch + 1
+        if epoch in self._record:
+            if self._recorder is None or not self._recorder.unfinished:
+                raise TrainerError(
+                    f"epoch {epoch} is to be scored, and nothing of it was recorded: call job.record(ids,"
+                    " logits, labels) with every batch"
+                )
+            self._recorder.end_epoch()
+            if epoch in self._score_at:
+                self._write_scores(epoch, self._recorder)
+        self._ended = True
+        self._done = epoch
+        tell({"event": "at", "done": epoch})
+
+    def _write_scores(self, epoch: int, recorder: Recorder) -> None:
+        table = recorder.table()
+        at = recorder.epochs
+        columns: dict[str, Any] = {"id": np.arange(self.n_examples, dtype=np.uint32)}
+        for name in [*self._scores, "predicted"]:
+            if f"{name}@{at}" in table:
+                columns[name] = table[f"{name}@{at}"]
+        with self._interrupts.deferred():
+            ScoreTable.from_columns(columns).write(self._recorded / f"scores_{epoch}.parquet")
+
+    def finish(self, result: Any) -> None:
+        """Write how well it did, last; called for you once the function has returned."""
+        if not isinstance(result, Result):
+            what = "nothing" if result is None else f"a {type(result).__name__}"
+            raise TrainerError(
+                f"the training function returned {what}: end it with return job.result({self.metric}=…)"
+            )
+        if self._done != self.stop_after:
+            raise TrainerError(
+                f"the training function trained {self._done} of {self.stop_after} epochs: loop over"
+                " job.epochs_left() to its end"
+            )
+        values = {**result.test, **{f"validation {k}": v for k, v in result.validation.items()}}
+        wrong = [f"{name} is {value}" for name, value in values.items() if not math.isfinite(value)]
+        if wrong:
+            self.fail(f"{', '.join(wrong)}: the training diverged, or the evaluation is wrong")
+            return
+        self._answer({"test": result.test, "validation": result.validation})
+
+    def fail(self, reason: str) -> None:
+        """Say why the same job would fail again; called for you for logits that are not finite."""
+        self._answer({"failed": reason})
+
+    def _answer(self, answer: dict[str, Any]) -> None:
+        answer = {"run": self.run, "epochs": self._done, "peak_memory_mib": _peak(), **answer}
+        text = json.dumps(answer, allow_nan=False, indent=2) + "\n"
+        with self._interrupts.deferred():
+            _write(self.folder / "metrics.json", text.encode("utf-8"))
+
+    def __repr__(self) -> str:
+        return (
+            f"Job({self.run}: {len(self.ids)} examples, {self.stop_after} of {self.epochs} epochs)"
+        )
+
+
+class _Interrupts:
+    """Stopping in the middle of everything but the writing of a file."""
+
+    def __init__(self) -> None:
+        self.busy = 0
+        self.asked = False
+
+    def stop(self) -> None:
+        self.asked = True
+        if not self.busy:
+            raise Stopped
+
+    def deferred(self) -> _Interrupts:
+        return self
+
+    def __enter__(self) -> None:
+        self.busy += 1
+
+    def __exit__(self, *_: object) -> None:
+        self.busy -= 1
+        if self.asked and not self.busy:
+            raise Stopped
+
+
+def tell(event: Mapping[str, Any]) -> None:
+    """A line for the command, apart from what the function prints."""
+    sys.stdout.flush()
+    os.write(1, (json.dumps(event) + "\n").encode("utf-8"))
+
+
+def _write(path: Path, content: bytes) -> None:
+    """Aside, synced, renamed: nobody sees half of it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, aside = tempfile.mkstemp(prefix=".aside-", dir=path.parent)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(aside, path)
+    except BaseException:
+        os.unlink(aside)
+        raise
+
+
+def _random_states() -> dict[str, Any]:
+    # What libraries such as scikit-learn draw from where they are given no seed.
+    numpy = np.random.get_state()  # noqa: NPY002
+    states: dict[str, Any] = {"python": random.getstate(), "numpy": numpy}
+    torch = sys.modules.get("torch")
+    if torch is not None:
+        states["torch"] = torch.get_rng_state()
+    return states
+
+
+def _set_random_states(states: Mapping[str, Any]) -> None:
+    random.setstate(states["python"])
+    np.random.set_state(states["numpy"])  # noqa: NPY002
+    if "torch" in states:
+        import torch
+
+        torch.set_rng_state(states["torch"])
+
+
+def _peak() -> float:
+    """Largest resident memory so far, MiB; 0 where the system does not tell."""
+    try:
+        import resource
+    except ImportError:
+        return 0.0
+    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return most / 2**20 if sys.platform == "darwin" else most / 2**10

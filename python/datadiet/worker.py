@@ -1,0 +1,128 @@
+"""One training by a function of yours: ``python -m datadiet.worker FILE.py:FUNCTION RUN``.
+
+The command ``datadiet`` starts it for each training; it is `datadiet-worker` for Python. Exit codes are the
+same: 0 done, 1 failed, 2 not understood (the function cannot be imported, say), 3 stopped.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import json
+import os
+import signal
+import stat
+import sys
+import threading
+import traceback
+from pathlib import Path
+from types import FrameType
+
+from datadiet.exceptions import NonFiniteError, TrainerError
+from datadiet.training import Job, Stopped, Trainer
+
+__all__ = ["main"]
+
+DONE, FAILED, MISUNDERSTOOD, STOPPED = 0, 1, 2, 3
+
+
+def main(arguments: list[str]) -> int:
+    """Train one run; gives the exit code."""
+    if len(arguments) != 2:
+        return _refuse("usage: python -m datadiet.worker FILE.py:FUNCTION RUN (or MODULE:FUNCTION)")
+    target, folder = arguments
+    # Words of the function come as they are said, each line whole.
+    if hasattr(sys.stdout, "reconfigure"):
+        sys.stdout.reconfigure(line_buffering=True)
+    try:
+        job = Job(folder)
+    except TrainerError as error:
+        return _refuse(str(error))
+    try:
+        _stop_when_told(job)
+        try:
+            trainer = _import(target)
+        except Exception as error:
+            traceback.print_exc()
+            return _refuse(f"{target} cannot be imported: {type(error).__name__}: {error}")
+        if not isinstance(trainer, Trainer):
+            return _refuse(f"{target} is no trainer: decorate it with @datadiet.trainer(…)")
+        _check_unchanged(trainer, Path(folder))
+        job._pass = trainer.pass_
+        job.finish(trainer(job))
+    except Stopped:
+        return STOPPED
+    except NonFiniteError as error:
+        # The same training gives the same numbers.
+        traceback.print_exc()
+        job.fail(f"what it recorded is not finite: {error}")
+    except TrainerError as error:
+        _say(str(error))
+        return FAILED
+    except Exception as error:
+        traceback.print_exc()
+        _say(f"{type(error).__name__}: {error}")
+        return FAILED
+    return DONE
+
+
+def _say(problem: str) -> None:
+    """The last line, which the command takes as the reason; what is above goes to the log."""
+    print(f"error: {problem}", file=sys.stderr)
+
+
+def _refuse(problem: str) -> int:
+    _say(problem)
+    return MISUNDERSTOOD
+
+
+def _import(target: str) -> object:
+    place, _, function = target.rpartition(":")
+    if not place.endswith(".py"):
+        return getattr(importlib.import_module(place), function)
+    path = Path(place)
+    # As the file would be found by itself, and by processes that it starts.
+    sys.path.insert(0, str(path.parent))
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    if spec is None or spec.loader is None:
+        raise ImportError(f"{path} is not a file of Python")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[path.stem] = module
+    spec.loader.exec_module(module)
+    return getattr(module, function)
+
+
+def _check_unchanged(trainer: Trainer, folder: Path) -> None:
+    """What was planned is what trains: a file may be saved while trainings wait."""
+    spec = json.loads((folder / "spec.json").read_text(encoding="utf-8"))
+    planned = spec["trainer"]["sources"].get(trainer.name)
+    if planned is not None and planned != trainer.source:
+        raise TrainerError(
+            f"{trainer.name} has changed since this run was planned; ask again to train as it is now"
+        )
+
+
+def _stop_when_told(job: Job) -> None:
+    """Stops when told by a signal, or when the input closes: whoever started this is gone."""
+    own = os.getpid()
+
+    def told(number: int, _: FrameType | None) -> None:
+        if os.getpid() != own:  # A process of a loader, which has the handler from us.
+            os._exit(128 + number)
+        job._interrupts.stop()
+
+    signal.signal(signal.SIGTERM, told)
+    signal.signal(signal.SIGINT, told)
+    if not stat.S_ISFIFO(os.fstat(0).st_mode):
+        return
+
+    def watch() -> None:
+        while os.read(0, 4096):
+            pass
+        os.kill(own, signal.SIGTERM)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
