@@ -181,9 +181,10 @@ fn what_was_recorded_is_as_told() {
     let known = open(sample.path(), "sample").unwrap();
     let tour = open(&folder.join("home"), "tour").unwrap();
     assert_eq!(tour.classes(), known.classes());
-    for place in 0..known.train().len() {
-        assert_eq!(tour.train().image(place), known.train().image(place));
-        assert_eq!(tour.train().labels[place] != known.train().labels[place], changed[place]);
+    let (known, tour) = (known.train(), tour.train());
+    for (place, &changed) in changed.iter().enumerate().take(known.len()) {
+        assert_eq!(tour.image(place), known.image(place));
+        assert_eq!(tour.labels[place] != known.labels[place], changed);
     }
 }
 
