@@ -22,7 +22,7 @@ fn the_parser_takes_every_command_shown() {
             match parsed {
                 Ok(cli) => {
                     if FOR_AGENTS.contains(&&*path)
-                        && command.says("trains") != cli.command.trains()
+                        && command.says("trains") != cli.command.needs_worker()
                     {
                         wrong.push(format!("{}\n  `# trains` is for those that do", command.place));
                     }

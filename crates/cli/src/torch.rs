@@ -102,9 +102,11 @@ pub struct Found {
 pub fn find() -> Result<Found> {
     if let Some(named) = env::var_os(VARIABLE).filter(|named| !named.is_empty()) {
         let folder = std::path::absolute(named)?;
-        let torch = Torch::open(folder.clone()).with_context(|| {
+        let torch = Torch::open(folder.clone()).or_else(|| Torch::in_packages(&folder));
+        let torch = torch.with_context(|| {
             format!(
-                "{VARIABLE} says {}, but there are no libraries of PyTorch in its folder lib",
+                "{VARIABLE} says {}, but there are no libraries of PyTorch in its folder lib, nor in \
+                 torch/lib",
                 folder.display()
             )
         })?;

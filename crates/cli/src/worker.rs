@@ -80,12 +80,19 @@ impl Worker {
         }
         let wrong =
             wrong.map(|torch| format!("{} {}", torch.folder.display(), torch::unfit(&torch)));
-        let told = wrong.as_deref().or(missing).unwrap_or(&errors).trim();
+        // Of a library that is damaged the loader says so among what it found, or to standard error.
+        let last = told.lines().chain(errors.lines()).filter(|line| line.contains("error")).last();
+        let told = wrong.as_deref().or(missing).or(last).unwrap_or(&errors).trim();
         if let Some(torch) = &self.torch.fitting {
             bail!(
-                "{program} does not start with the libraries in {} ({told}): remove that folder and \
-                 type `datadiet setup`, or name another PyTorch {} in {}",
+                "{program} does not start with the libraries in {} ({told}): {}, or name another PyTorch \
+                 {} in {}",
                 torch.libraries().display(),
+                if torch.is_private() {
+                    "type `datadiet setup`, which gets them again"
+                } else {
+                    "install that PyTorch again"
+                },
                 torch::VERSION,
                 torch::VARIABLE
             );

@@ -10,6 +10,7 @@ use serde::Serialize;
 
 use crate::output::OutputArgs;
 use crate::torch::{self, Torch, VARIABLE, VERSION};
+use crate::worker::Worker;
 
 /// Get PyTorch's libraries, which training needs.
 ///
@@ -58,16 +59,23 @@ struct Wanted {
 /// Runs the command.
 pub fn run(args: &SetupArgs) -> Result<ExitCode> {
     let there = torch::find()?.fitting;
-    let (torch, fetched) = match there {
-        Some(torch) if !args.cuda || torch.has_cuda() => (torch, false),
+    // Without a worker here it cannot be known better.
+    let broken = Worker::find().ok().and_then(|worker| worker.check().err());
+    let (torch, fetched) = match (there, broken) {
+        (Some(torch), Some(problem)) if !torch.is_private() => return Err(problem),
+        (Some(_), Some(problem)) => {
+            eprintln!("note: {problem}\nnote: it is fetched again");
+            fetch(args.cuda || !args.cpu && has_gpu(), true)?
+        }
+        (Some(torch), None) if !args.cuda || torch.has_cuda() => (torch, false),
         // What is there goes before the private folder: fetching would change nothing.
-        Some(torch) if !torch.is_private() => bail!(
+        (Some(torch), None) if !torch.is_private() => bail!(
             "training runs on PyTorch {} in {}, which is for the processor alone: install one with CUDA \
              there, or name another in {VARIABLE}",
             torch.version.unwrap_or_default(),
             torch.folder.display()
         ),
-        _ => fetch(args.cuda || !args.cpu && has_gpu())?,
+        _ => fetch(args.cuda || !args.cpu && has_gpu(), false)?,
     };
     let version = torch.version.clone().unwrap_or_default();
     let cuda = torch.has_cuda();
@@ -81,8 +89,9 @@ pub fn run(args: &SetupArgs) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Installs the package into the private folder, in place of what is there; false if another did meanwhile.
-fn fetch(cuda: bool) -> Result<(Torch, bool)> {
+/// Installs the package into the private folder, in place of what is there; false if another did meanwhile, unless
+/// what is there is broken.
+fn fetch(cuda: bool, broken: bool) -> Result<(Torch, bool)> {
     let folder = torch::private_folder()
         .with_context(|| format!("the user has no folder for caches; set HOME, or {VARIABLE}"))?;
     let parent = folder.parent().context("the folder of caches is no root")?;
@@ -104,14 +113,16 @@ fn fetch(cuda: bool) -> Result<(Torch, bool)> {
         }
     }
     // Another may have got what is wanted since it was looked for.
-    if let Some(torch) = torch::find()?.fitting.filter(|torch| !cuda || torch.has_cuda()) {
+    let found = torch::find()?.fitting.filter(|torch| !broken && (!cuda || torch.has_cuda()));
+    if let Some(torch) = found {
         return Ok((torch, false));
     }
     let wanted = Wanted::new(cuda);
     eprintln!(
-        "getting PyTorch {VERSION} for {}: about {} GB into {}",
+        "getting PyTorch {VERSION} for {}: about {} GB to download, {} GB into {}",
         if cuda { "the processor and NVIDIA GPUs" } else { "the processor" },
         wanted.gigabytes,
+        2.0 * wanted.gigabytes,
         folder.display()
     );
     // Beside its place: a part of it is never taken for the whole.
