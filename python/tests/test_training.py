@@ -170,7 +170,9 @@ def test_a_training_goes_on_with_the_same_scores(home, monkeypatch, wrong):
 
 def test_an_interrupted_call_stops_its_trainings(home):
     call = (
-        "import datadiet, trainer_for_tests as t;"
+        # Shells start programs in the background with this signal ignored.
+        "import signal; signal.signal(signal.SIGINT, signal.default_int_handler);"
+        " import datadiet, trainer_for_tests as t;"
         " datadiet.train(t.train, settings={'wrong': 'sleeps'})"
     )
     environment = {**os.environ, "PYTHONPATH": str(HERE)}
@@ -182,7 +184,11 @@ def test_an_interrupted_call_stops_its_trainings(home):
             assert process.poll() is None, process.stderr.read()
             time.sleep(0.05)
         process.send_signal(signal.SIGINT)
-        told = process.communicate(timeout=60)[1]
+        try:
+            told = process.communicate(timeout=60)[1]
+        except subprocess.TimeoutExpired:
+            process.kill()
+            raise
     assert "KeyboardInterrupt" in told, told
     assert "run the same command again to go on" in told, told
     with pytest.raises(ProcessLookupError):

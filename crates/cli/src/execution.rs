@@ -4,17 +4,18 @@ use std::fmt;
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use clap::Args;
+use datadiet_core::Progress;
 use datadiet_data::Dataset;
 use datadiet_lab::{
-    DeclaredExamples, Effort, Failure, Program, Resources, Speed, Sweep, Trainer, TrainingData,
-    TrainingOptions, WorkerProcess, changed_since, taken,
+    DeclaredExamples, Effort, Failure, Program, Resources, Speed, Sweep, Trainer, TrainerError,
+    TrainingData, TrainingOptions, WorkerProcess, changed_since, taken,
 };
-use datadiet_store::{RunSpec, Store};
+use datadiet_store::{MeasurementFolder, RunFolder, RunSpec, Store};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -247,7 +248,7 @@ impl Execution {
             Some(own) => {
                 Box::new(Program::new(own, task.data, resources, args.checkpoint_every()?))
             }
-            None => Box::new(worker(home, args, resources)?),
+            None => Box::new(OwnWorker::new(home, args, resources)?),
         };
         let work = Work { steps: task.steps, batch: task.template.schedule.batch };
         let reporter = Arc::new(args.progress.drawer(Some(work)));
@@ -282,17 +283,51 @@ impl Execution {
     }
 }
 
-/// Our own worker, once it is known to start.
-fn worker(home: &HomeArgs, args: ExecutionArgs, resources: Resources) -> Result<WorkerProcess> {
-    let found = Worker::find()?;
-    found.check()?;
-    Ok(WorkerProcess {
-        libraries: found.libraries(),
-        program: found.program,
-        data_home: home.data()?.path().to_owned(),
-        threads: resources.threads,
-        memory: resources.memory,
-        checkpoint_every: args.checkpoint_every()?,
-        gpus: resources.gpus,
-    })
+/// Our own worker. Whether its libraries are there is asked when there is something to train: what is in the store
+/// needs none.
+struct OwnWorker {
+    found: Worker,
+    process: WorkerProcess,
+}
+
+impl OwnWorker {
+    fn new(home: &HomeArgs, args: ExecutionArgs, resources: Resources) -> Result<Self> {
+        let found = Worker::find()?;
+        let process = WorkerProcess {
+            libraries: found.libraries(),
+            program: found.program.clone(),
+            data_home: home.data()?.path().to_owned(),
+            threads: resources.threads,
+            memory: resources.memory,
+            checkpoint_every: args.checkpoint_every()?,
+            gpus: resources.gpus,
+        };
+        Ok(Self { found, process })
+    }
+
+    fn checked(&self) -> Result<&WorkerProcess, TrainerError> {
+        self.found.check().map_err(|problem| TrainerError::Unusable(problem.to_string()))?;
+        Ok(&self.process)
+    }
+}
+
+impl Trainer for OwnWorker {
+    fn train(
+        &self,
+        folder: &RunFolder,
+        slot: usize,
+        stop: &AtomicBool,
+        progress: &dyn Progress,
+    ) -> Result<(), TrainerError> {
+        self.checked()?.train(folder, slot, stop, progress)
+    }
+
+    fn measure(
+        &self,
+        folder: &MeasurementFolder,
+        slot: usize,
+        stop: &AtomicBool,
+    ) -> Result<(), TrainerError> {
+        self.checked()?.measure(folder, slot, stop)
+    }
 }

@@ -158,7 +158,7 @@ fn what_is_wrong_is_told_with_what_to_do() {
     failed(&named.output().unwrap(), &["no libraries of PyTorch"]);
 }
 
-/// Libraries that are not there, as the system's loader tells it, before anything is trained.
+/// Libraries that are not there, as the system's loader tells it.
 #[cfg(target_os = "linux")]
 #[test]
 fn a_worker_without_libraries_says_what_to_type() {
@@ -189,5 +189,4 @@ fn a_worker_without_libraries_says_what_to_type() {
     machine.setup(&["--cpu"]);
     let text = train(&machine);
     assert!(text.contains("does not start with the libraries in"), "{text}");
-    assert!(!machine.home.path().join("store/runs").exists());
 }
