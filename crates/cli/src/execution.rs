@@ -65,7 +65,7 @@ pub struct Execution {
 /// What is trained on.
 pub enum Opened {
     /// A data set that was imported.
-    Imported(Dataset),
+    Imported(Box<Dataset>),
     /// Examples that only a trainer of the user's can load.
     Declared(DeclaredExamples),
 }
@@ -74,7 +74,7 @@ impl Opened {
     /// As studies look at it.
     pub fn data(&self) -> TrainingData<'_> {
         match self {
-            Self::Imported(dataset) => dataset.into(),
+            Self::Imported(dataset) => (&**dataset).into(),
             Self::Declared(examples) => examples.data(),
         }
     }
@@ -109,7 +109,7 @@ pub fn open(home: &HomeArgs, options: &TrainingOptions) -> Result<Opened> {
         "which data set? Give --data NAME; `datadiet data list` shows what there is, `datadiet \
          data fetch cifar10` gets one",
     )?;
-    Ok(Opened::Imported(Dataset::open(&home.data()?, name)?))
+    Ok(Opened::Imported(Dataset::open(&home.data()?, name)?.into()))
 }
 
 /// Images on which a trained network is tested; none where that is a trainer's own affair.

@@ -81,7 +81,8 @@ impl Worker {
         let wrong =
             wrong.map(|torch| format!("{} {}", torch.folder.display(), torch::unfit(&torch)));
         // Of a library that is damaged the loader says so among what it found, or to standard error.
-        let last = told.lines().chain(errors.lines()).filter(|line| line.contains("error")).last();
+        let mut lines = told.lines().chain(errors.lines());
+        let last = lines.rfind(|line| line.contains("error"));
         let told = wrong.as_deref().or(missing).or(last).unwrap_or(&errors).trim();
         if let Some(torch) = &self.torch.fitting {
             bail!(

@@ -249,8 +249,7 @@ impl Recordings<'_> {
         for epoch in self.job.record.iter().filter(|&&at| at <= epoch) {
             let name =
                 |format: &&str| self.folder.join(RECORDED).join(format!("epoch_{epoch}.{format}"));
-            let Some(file) = FORMATS.iter().map(|format| name(&format)).find(|file| file.is_file())
-            else {
+            let Some(file) = FORMATS.iter().map(name).find(|file| file.is_file()) else {
                 bail!(
                     "it recorded nothing of epoch {epoch}: neither {RECORDED}/epoch_{epoch}.csv (.npz, \
                      .parquet, …) with logits nor {RECORDED}/scores_{epoch}.parquet; in Python call \
