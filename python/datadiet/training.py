@@ -60,7 +60,7 @@ class Trainer:
         settings: Mapping[str, Any] | None = None,
         epochs: int | None = None,
         metric: str = "accuracy",
-        higher_is_better: bool = True,
+        higher_is_better: bool | None = None,
         pass_: str = RECORDED_PASS,
     ) -> None:
         _check_function(function)
@@ -88,15 +88,19 @@ class Trainer:
                 raise ValueError(f"there are {examples} examples, but {len(self.labels)} labels")
         if isinstance(epochs, bool) or not (epochs is None or epochs >= 1):
             raise ValueError(f"epochs is {epochs}; pass how many there are, 1 at least")
-        if metric == "accuracy" and not higher_is_better:
+        if metric == "accuracy" and higher_is_better is False:
             raise ValueError("less accuracy is not better; name the metric, such as metric='loss'")
+        if metric != "accuracy" and higher_is_better is None:
+            raise TypeError(
+                f"is more of {metric} better, or less? Pass higher_is_better=True or False beside metric"
+            )
         self.classes = None if classes is None else [str(name) for name in classes]
         self.examples_name = name
         self.version = version
         self.settings = dict(settings or {})
         self.epochs = epochs
         self.metric = metric
-        self.higher_is_better = higher_is_better
+        self.higher_is_better = higher_is_better is not False
         self.pass_ = pass_
         self.__doc__ = function.__doc__
         self.__name__ = function.__name__
@@ -159,7 +163,7 @@ def trainer(
     settings: Mapping[str, Any] | None = None,
     epochs: int | None = None,
     metric: str = "accuracy",
-    higher_is_better: bool = True,
+    higher_is_better: bool | None = None,
     pass_: str = RECORDED_PASS,
 ) -> Callable[[Callable[[Job], Result]], Trainer]:
     """Declare a function ``train(job)`` as a trainer, for `datadiet.score` and the others.
@@ -192,7 +196,8 @@ def trainer(
     epochs
         Length of a training where a call does not say.
     metric, higher_is_better
-        What trainings are judged by; ``accuracy`` is a fraction.
+        What trainings are judged by; ``accuracy`` is a fraction. Of another metric it must be said whether
+        more of it is better.
     pass_
         Which pass of the model the recorded logits are of, for the record.
 

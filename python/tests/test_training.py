@@ -282,6 +282,8 @@ def test_functions_that_no_process_can_import_are_refused():
         declare(3)
     with pytest.raises(TypeError, match="say which examples there are"):
         datadiet.trainer()(train.function)
+    with pytest.raises(TypeError, match="is more of loss better, or less"):
+        datadiet.trainer(labels=[0, 1], metric="loss")(train.function)
     with pytest.raises(ValueError, match="there are 3 examples, but 2 labels"):
         datadiet.trainer(examples=3, labels=[0, 1])(train.function)
     with pytest.raises(TypeError, match="no trainer: decorate"):

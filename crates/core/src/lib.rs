@@ -78,7 +78,7 @@ pub use margin::{log_margin, max_margin, sum_margin};
 pub use nearest::{by_likeness, nearest};
 pub use progress::{Progress, Silent};
 pub use recorder_state::StateColumn;
-pub use score_error::{PROBABILITY_TOLERANCE, ScoreError};
+pub use score_error::{MOST_CLASSES, PROBABILITY_TOLERANCE, ScoreError};
 pub use score_kind::{Definition, Direction, ParseScoreKindError, ScoreKind, Source};
 pub use selection::{
     Amount, Candidates, Choice, Chosen, ClassShare, Classes, KeepFraction, KeepFractionError,

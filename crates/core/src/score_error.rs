@@ -9,6 +9,10 @@ use thiserror::Error;
 /// the arithmetic of 32-bit floats explains, 10⁻⁴, is divided by its sum.
 pub const PROBABILITY_TOLERANCE: f64 = 0.01;
 
+/// Classes that labels may be of: above this a label is taken for a mistake, and counting the
+/// classes would take memory without end.
+pub const MOST_CLASSES: u32 = 1 << 20;
+
 /// An array that no score can be computed from.
 #[derive(Clone, Debug, PartialEq, Error)]
 #[non_exhaustive]

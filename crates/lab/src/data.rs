@@ -7,7 +7,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-use datadiet_core::sha256;
+use datadiet_core::{MOST_CLASSES, sha256};
 use datadiet_data::Dataset;
 use datadiet_table::ListFile;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -163,13 +163,21 @@ fn numbered(
     names: &[String],
     path: &Path,
 ) -> Result<(Vec<u32>, Vec<String>), LabError> {
-    /// As for a recorder: above this a number is taken for a mistake.
-    const MOST_CLASSES: u32 = 1 << 20;
     let whole = |text: &String| text.trim().parse::<f64>().ok().filter(|n| n.fract() == 0.0);
     let numbers: Option<Vec<f64>> = texts.iter().map(whole).collect();
     let Some(numbers) = numbers else {
         let mut classes = names.to_vec();
         if classes.is_empty() {
+            let digits = |text: &str| text.contains(|c: char| c.is_ascii_digit());
+            let number = |text: &String| digits(text) && text.trim().parse::<f64>().is_ok();
+            if let Some(row) = texts.iter().position(|text| number(text) && whole(text).is_none()) {
+                bail!(
+                    "{}: the label of example {row} is {}, which is no class number; if these are names, \
+                     give all of them in classes",
+                    path.display(),
+                    texts[row]
+                );
+            }
             classes = texts.to_vec();
             classes.sort();
             classes.dedup();
@@ -259,6 +267,7 @@ mod tests {
         for (text, classes, expected) in [
             ("id,label\n5,0\n7,1\n", &[][..], "its ids (column \"id\") are not 0, 1, 2, …"),
             ("label\n0\n-1\n", &[], "the label of example 1 is -1"),
+            ("label\n1\n0.25\n", &[], "the label of example 1 is 0.25, which is no class number"),
             ("label\n0\n3\n", &["a", "b"], "2 names of classes, but a label of 3"),
             ("label\ndog\nbird\n", &["dog", "cat"], "no class is called \"bird\""),
             ("id,x\n0,1\n", &[], "no column named label"),

@@ -5,7 +5,7 @@
 
 use std::borrow::Cow;
 
-use datadiet_core::{Element, ExampleId, Matrix};
+use datadiet_core::{Element, ExampleId, MOST_CLASSES, Matrix};
 use half::{
     bf16, f16,
     slice::{HalfBitsSliceExt, HalfFloatSliceExt},
@@ -18,10 +18,6 @@ use pyo3::prelude::*;
 
 use crate::errors::{Detail, exception};
 use crate::order;
-
-/// Classes that labels may be of: above this a label is taken for a mistake, and counting the
-/// classes would take memory without end.
-const MOST_CLASSES: u32 = 1 << 20;
 
 /// An array of floats that Python owns.
 pub enum Floats<'py> {
