@@ -3,8 +3,8 @@
 use std::fmt;
 use std::path::Path;
 use std::process::ExitCode;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
@@ -288,6 +288,8 @@ impl Execution {
 struct OwnWorker {
     found: Worker,
     process: WorkerProcess,
+    /// What came of asking, once.
+    usable: OnceLock<Result<(), TrainerError>>,
 }
 
 impl OwnWorker {
@@ -302,11 +304,12 @@ impl OwnWorker {
             checkpoint_every: args.checkpoint_every()?,
             gpus: resources.gpus,
         };
-        Ok(Self { found, process })
+        Ok(Self { found, process, usable: OnceLock::new() })
     }
 
     fn checked(&self) -> Result<&WorkerProcess, TrainerError> {
-        self.found.check().map_err(|problem| TrainerError::Unusable(problem.to_string()))?;
+        let check = || self.found.check().map_err(|e| TrainerError::Unusable(e.to_string()));
+        self.usable.get_or_init(check).clone()?;
         Ok(&self.process)
     }
 }

@@ -53,7 +53,8 @@ struct Wanted {
     packages: Vec<String>,
     /// Those that they need come too.
     whole: bool,
-    gigabytes: f32,
+    /// To download, and on disk.
+    gigabytes: [f32; 2],
 }
 
 /// Runs the command.
@@ -121,8 +122,8 @@ fn fetch(cuda: bool, broken: bool) -> Result<(Torch, bool)> {
     eprintln!(
         "getting PyTorch {VERSION} for {}: about {} GB to download, {} GB into {}",
         if cuda { "the processor and NVIDIA GPUs" } else { "the processor" },
-        wanted.gigabytes,
-        2.0 * wanted.gigabytes,
+        wanted.gigabytes[0],
+        wanted.gigabytes[1],
         folder.display()
     );
     // Beside its place: a part of it is never taken for the whole.
@@ -168,13 +169,13 @@ impl Wanted {
         let torch = format!("torch=={VERSION}");
         let linux = cfg!(all(target_os = "linux", target_arch = "x86_64"));
         if cuda || !linux {
-            let gigabytes = if linux { 3.0 } else { 0.3 };
+            let gigabytes = if linux { [3.0, 4.7] } else { [0.3, 0.6] };
             return Self { packages: vec![torch], whole: cuda, gigabytes };
         }
         // libtorch_cpu.so of Linux links these two even where no GPU is used.
         let stubs = ["nvidia-cuda-runtime==13.0.96", "nvidia-cuda-cupti==13.0.85"];
         let packages = std::iter::once(torch).chain(stubs.map(str::to_owned));
-        Self { packages: packages.collect(), whole: false, gigabytes: 0.6 }
+        Self { packages: packages.collect(), whole: false, gigabytes: [0.6, 1.2] }
     }
 }
 
