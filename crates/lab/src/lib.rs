@@ -50,7 +50,7 @@ pub use spread::{Spread, metric_name};
 pub use sweep::{Failure, Job, MeasurementJob, RunOutcome, Sweep};
 pub use training::{
     AboutProgram, DeviceChoice, OrNone, PrecisionChoice, ProgramOption, Recipe, ScheduleKind,
-    Training, TrainingOptions, Width, amount, positive, settings, taken,
+    Training, TrainingOptions, Width, amount, length, positive, settings, taken,
 };
 pub use worker::{Trainer, TrainerError, WorkerProcess, find_libraries};
 

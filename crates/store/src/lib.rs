@@ -28,6 +28,7 @@ mod error;
 mod garbage;
 mod lists;
 mod measurement;
+pub mod program;
 mod run_folder;
 mod run_id;
 mod run_lock;

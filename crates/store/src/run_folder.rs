@@ -2,13 +2,14 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use datadiet_table::{FileError, Table, make_folder_atomically, write_json};
 
-use crate::{ListRef, RunId, RunLock, RunSpec, StoreError, lists};
+use crate::{ListRef, RunId, RunLock, RunSpec, StoreError, lists, program};
 
 /// The specification; a run folder has it from the first moment.
 pub(crate) const SPEC: &str = "spec.json";
@@ -16,8 +17,6 @@ pub(crate) const SPEC: &str = "spec.json";
 pub(crate) const RESULT: &str = "result.json";
 /// The state to go on from.
 pub(crate) const CHECKPOINT: &str = "checkpoint.safetensors";
-/// What a program of the user's leaves: its own state to go on from, what it recorded, how well it did.
-const OF_PROGRAM: [&str; 3] = ["checkpoint", "recorded", "metrics.json"];
 
 /// The folder of one run.
 #[derive(Clone, Debug)]
@@ -143,6 +142,24 @@ impl RunFolder {
         RunLock::take(&self.path)
     }
 
+    /// Takes the run's lock, with some patience: who trained it for a parent that was killed saves its state
+    /// before it lets go.
+    ///
+    /// # Errors
+    /// [`StoreError::Locked`], naming the holder, while another process goes on training this run.
+    pub fn lock_patiently(&self) -> Result<RunLock, StoreError> {
+        const PATIENCE: Duration = Duration::from_secs(10);
+        let start = Instant::now();
+        loop {
+            match self.lock() {
+                Err(StoreError::Locked { .. }) if start.elapsed() < PATIENCE => {
+                    std::thread::sleep(Duration::from_millis(200));
+                }
+                other => return other,
+            }
+        }
+    }
+
     /// How far the run has come.
     pub fn status(&self) -> Result<RunStatus, StoreError> {
         if let Some(result) = read_json(&self.result_file())? {
@@ -168,8 +185,17 @@ impl RunFolder {
     /// Forgets a recorded failure and the state that led to it, so that the run starts again.
     pub fn retry(&self) -> Result<(), StoreError> {
         remove_if_there(&self.checkpoint_file())?;
-        OF_PROGRAM.iter().try_for_each(|name| remove_if_there(&self.path.join(name)))?;
+        self.forget_program()?;
         remove_if_there(&self.failure_file())
+    }
+
+    /// Forgets what a program of the user's left: its state, what it recorded, how well it did.
+    ///
+    /// # Errors
+    /// When it cannot be removed.
+    pub fn forget_program(&self) -> Result<(), StoreError> {
+        let names = [program::METRICS, program::RECORDED, program::CHECKPOINT];
+        names.iter().try_for_each(|name| remove_if_there(&self.path.join(name)))
     }
 
     /// Bytes on disk.

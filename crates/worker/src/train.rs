@@ -12,8 +12,8 @@ use datadiet_core::Progress;
 use datadiet_core::progress::Event;
 use datadiet_data::DataHome;
 use datadiet_engine::session::{self, Ending, Surroundings};
+use datadiet_store::RunFolder;
 use datadiet_store::worker::EXIT_STOPPED;
-use datadiet_store::{RunFolder, RunLock, StoreError};
 
 use crate::surroundings::{SurroundingArgs, stopped_by_parent};
 
@@ -33,7 +33,7 @@ pub struct TrainArgs {
 pub fn run(args: &TrainArgs) -> Result<ExitCode> {
     let stop = stopped_by_parent()?;
     let (folder, spec) = RunFolder::open(&args.folder)?;
-    let _lock = lock(&folder)?;
+    let _lock = folder.lock_patiently()?;
     let SurroundingArgs { data_home, gpu, memory, .. } = &args.surroundings;
     let data = DataHome::new(data_home.clone());
     let checkpoint_every = Duration::try_from_secs_f64(args.checkpoint_every)?;
@@ -44,21 +44,6 @@ pub fn run(args: &TrainArgs) -> Result<ExitCode> {
         Ending::Complete(_) => ExitCode::SUCCESS,
         Ending::Stopped { .. } => ExitCode::from(EXIT_STOPPED),
     })
-}
-
-/// Takes the run's lock, with some patience: the worker of a parent that was killed saves its state
-/// before it lets go.
-fn lock(folder: &RunFolder) -> Result<RunLock, StoreError> {
-    const PATIENCE: Duration = Duration::from_secs(10);
-    let start = Instant::now();
-    loop {
-        match folder.lock() {
-            Err(StoreError::Locked { .. }) if start.elapsed() < PATIENCE => {
-                std::thread::sleep(Duration::from_millis(200));
-            }
-            other => return other,
-        }
-    }
 }
 
 /// Writes events to standard output, of steps a few a second.

@@ -9,7 +9,7 @@ use datadiet_core::{ExampleId, grouped};
 use datadiet_lab::study::Size;
 use datadiet_lab::{
     DefaultsTo, Effort, Failure, Fixed, Results, Retraining, Spread, Training, TrainingData,
-    TrainingOptions, amount, metric_name, options, positive,
+    TrainingOptions, length, metric_name, options, positive,
 };
 use datadiet_store::{RunId, RunSpec};
 use datadiet_table::{SubsetFile, TrainingSet, write_json};
@@ -121,10 +121,7 @@ pub fn run(home: &HomeArgs, mut args: TrainArgs) -> Result<ExitCode> {
         template,
         data: opened.data(),
         examples: all,
-        what: match template.trainer {
-            Some(_) => format!("{examples} examples · {count} of {}", amount(template, steps)),
-            None => format!("{examples} examples · {count} of {} steps", grouped(steps)),
-        },
+        what: format!("{examples} examples · {count} of {}", length(template, steps)),
         steps: size.steps,
         effort: &|_| Ok(Effort::of_trainings(size, template, tested(&opened))),
         out: folder.map(|f| if f.as_os_str().is_empty() { Path::new(".") } else { f }),

@@ -6,12 +6,13 @@ use std::path::{Path, PathBuf};
 
 use datadiet_core::{ScoreKind, Silent};
 use datadiet_ingest::{Keys, Options, find, ingest};
+use datadiet_store::program::{METRICS, RECORDED};
 use datadiet_store::{Metric, RunFolder, RunSpec};
 use datadiet_table::{Column, Table};
 use serde::Deserialize;
 
 use super::TrainerError;
-use super::job::{Examples, Job, METRICS, RECORDED};
+use super::job::{Examples, Job};
 use crate::refuse::{bail, ensure};
 
 /// `metrics.json`: how well a training did.

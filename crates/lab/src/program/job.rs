@@ -5,6 +5,7 @@ use std::io::{BufWriter, Write};
 use std::path::Path;
 
 use datadiet_core::{ScoreKind, Source, Stream, rng, streams::below};
+use datadiet_store::program::{CHECKPOINT, METRICS, RECORDED};
 use datadiet_store::{Labels, ListRef, Metric, RunFolder, RunId, RunSpec, Subset, TrainerSpec};
 use datadiet_table::{write_atomically, write_json};
 use serde::Serialize;
@@ -76,9 +77,6 @@ struct Rows<'a> {
     labels: &'a [u32],
 }
 
-pub(super) const RECORDED: &str = "recorded";
-pub(super) const METRICS: &str = "metrics.json";
-pub(super) const CHECKPOINT: &str = "checkpoint";
 /// Files of the job that are no longer needed when it is done.
 pub(super) const LISTS: [&str; 2] = ["train.csv", "validation.csv"];
 

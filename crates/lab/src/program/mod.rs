@@ -16,10 +16,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use datadiet_core::progress::{Event, Progress};
+use datadiet_store::program::{CHECKPOINT, METRICS, RECORDED};
 use datadiet_store::worker::{EXIT_MISUNDERSTOOD, EXIT_STOPPED};
 use datadiet_store::{
-    Labels, RunFailure, RunFolder, RunLock, RunResult, RunSpec, Store, StoreError, TimedAccuracy,
-    TrainerSpec,
+    Labels, RunFailure, RunFolder, RunLock, RunResult, RunSpec, Store, TimedAccuracy, TrainerSpec,
 };
 use datadiet_table::{Table, write_json};
 use serde::{Deserialize, Serialize};
@@ -27,7 +27,7 @@ use serde::{Deserialize, Serialize};
 use crate::worker::{EXIT_NOT_STARTED, Trainer, TrainerError};
 use crate::{ProgramOption, Resources, TrainingData};
 use answer::{Judged, Metrics, Recordings};
-use job::{CHECKPOINT, Examples, Job, LISTS, METRICS, RECORDED};
+use job::{Examples, Job, LISTS};
 use process::Said;
 
 /// What a program wrote, in its run's folder.
@@ -161,7 +161,9 @@ impl Program {
         (seconds, loss): (f64, Option<f64>),
         progress: &dyn Progress,
     ) -> Result<(), TrainerError> {
-        let looked = self.look(folder, what, job, progress).inspect_err(|_| forget(folder))?;
+        let looked = self.look(folder, what, job, progress).inspect_err(|_| {
+            let _ = folder.forget_program();
+        })?;
         for (step, table) in &looked.scores {
             folder.write_scores(*step, table).map_err(text)?;
         }
@@ -234,7 +236,7 @@ impl Trainer for Program {
         let Some(trainer) = &spec.trainer else {
             return Err("this run is of one of our own networks, and not of a trainer".into());
         };
-        let lock = lock(folder).map_err(text)?;
+        let lock = folder.lock_patiently().map_err(text)?;
         let job = Job::write(folder, &spec, trainer, &self.examples)?;
         let what = (&spec, trainer);
         let before = spent(folder);
@@ -256,31 +258,9 @@ impl Trainer for Program {
     }
 }
 
-/// Takes the run's lock, with some patience: a program whose `datadiet` was killed saves its state before
-/// it ends.
-fn lock(folder: &RunFolder) -> Result<RunLock, StoreError> {
-    const PATIENCE: Duration = Duration::from_secs(10);
-    let start = Instant::now();
-    loop {
-        match folder.lock() {
-            Err(StoreError::Locked { .. }) if start.elapsed() < PATIENCE => {
-                std::thread::sleep(Duration::from_millis(200));
-            }
-            other => return other,
-        }
-    }
-}
-
 fn spent(folder: &RunFolder) -> Spent {
     let text = std::fs::read(folder.path().join(SPENT)).unwrap_or_default();
     serde_json::from_slice(&text).unwrap_or_default()
-}
-
-fn forget(folder: &RunFolder) {
-    forget_metrics(folder);
-    for name in [RECORDED, CHECKPOINT] {
-        let _ = std::fs::remove_dir_all(folder.path().join(name));
-    }
 }
 
 fn forget_metrics(folder: &RunFolder) {

@@ -17,7 +17,7 @@ use datadiet_store::{
 pub use given::{OrNone, Width};
 pub use program::{AboutProgram, ProgramOption};
 pub use recipe::Recipe;
-pub use words::{amount, settings, taken};
+pub use words::{amount, length, settings, taken};
 
 use given::{has_filters, has_whitening};
 use recipe::Values;

@@ -7,10 +7,19 @@ use super::given::{ACTIVATIONS, VIEWS, word};
 use super::options::TrainingOptions;
 
 /// Steps of trainings like `template`, in words: of a program, the examples that it passes.
-pub fn amount(template: &RunSpec, steps: u64) -> String {
+pub fn length(template: &RunSpec, steps: u64) -> String {
     match template.trainer {
         Some(_) => format!("{} examples passed", grouped(steps)),
-        None => format!("{} steps of {}", grouped(steps), template.schedule.batch),
+        None => format!("{} steps", grouped(steps)),
+    }
+}
+
+/// The same with the size of their minibatches, where there are any.
+pub fn amount(template: &RunSpec, steps: u64) -> String {
+    let length = length(template, steps);
+    match template.trainer {
+        Some(_) => length,
+        None => format!("{length} of {}", template.schedule.batch),
     }
 }
 

@@ -19,7 +19,7 @@ mod promotion;
 mod verdict;
 
 use datadiet_core::{
-    Amount, Candidates, Choice, Chosen, ExampleId, Rule, Stream, grouped, permutation, rng,
+    Amount, Candidates, Choice, Chosen, ExampleId, Rule, Stream, permutation, rng,
 };
 use datadiet_store::RunSpec;
 use datadiet_table::Ranking;
@@ -39,6 +39,7 @@ use super::{Budget, Kind, Recommended, Size, Stage, Study, Wait, read};
 use crate::refuse::bail;
 use crate::retraining::{keep_ids, shortened};
 use crate::scenes::Scenes;
+use crate::training::length;
 use crate::{Fixed, LabError, Retraining, ScoredScene, Spread, metric_name};
 
 /// `[tune]`.
@@ -163,19 +164,16 @@ impl Study for SearchOptions {
         let scene = scenes.plain();
         let plan = self.plan(scene).ok()?;
         let (schedule, scoring) = (scene.last_step(), scene.scoring.stop_after);
-        let amount = |steps: u64| match scene.template.trainer {
-            Some(_) => format!("{} examples passed", grouped(steps)),
-            None => format!("{} steps", grouped(steps)),
-        };
+        let length = |steps| length(&scene.template, steps);
         let rungs = plan.rungs.iter();
         let rungs = rungs.map(|rung| format!("{} of {} × the length", rung.arms, rung.length));
         let text = format!(
             "budget, in trainings of {}: {:.2} to score ({} replicas of {}), at most {:.2} \
              to search ({} of {} ways to choose: {}, each beside everything), at most {} to check",
-            amount(schedule),
+            length(schedule),
             f64::from(scene.replicas) * scoring as f64 / schedule as f64,
             scene.replicas,
-            amount(scoring),
+            length(scoring),
             plan.cost(),
             plan.tried(),
             plan.arms.len(),
