@@ -16,6 +16,7 @@ pub mod executor;
 mod experiment;
 pub mod ledger;
 pub mod lists;
+mod on;
 pub mod options;
 mod program;
 mod refuse;
@@ -40,6 +41,7 @@ pub use experiment::{
     CompletedExperiment, Experiment, ExperimentCost, ExperimentOptions, ExperimentOutcome,
     SceneOutcome, Studies, experiment_sections,
 };
+pub use on::{Memory, OnOptions, Place, SlurmOptions};
 pub use program::{Program, changed_since};
 pub use resources::Resources;
 pub use results::Results;
