@@ -22,7 +22,8 @@ use crate::refuse::{bail, ensure};
 #[serde(rename_all = "kebab-case", default)]
 pub struct OnOptions {
     /// The place; here where nothing is said.
-    pub r#where: Option<Place>,
+    #[serde(rename = "where")]
+    pub place: Option<Place>,
     /// Most trainings that are waiting or going on there at a time.
     pub at_a_time: Option<u32>,
     /// Processors of a training; as many as it has threads where nothing is said.
@@ -193,7 +194,7 @@ impl OnOptions {
             Some(toml::Value::Table(on)) => options::of_table_at(on, "on."),
             // `on = "slurm"`.
             Some(toml::Value::String(place)) => match place.parse() {
-                Ok(place) => Ok(Self { r#where: Some(place), ..Self::default() }),
+                Ok(place) => Ok(Self { place: Some(place), ..Self::default() }),
                 Err(why) => bail!("in on: {why}"),
             },
             Some(_) => bail!("on is a table: [on], with where = \"slurm\" and the like in it"),
@@ -216,7 +217,7 @@ impl OnOptions {
 
     /// The place.
     pub fn place(&self) -> Place {
-        self.r#where.clone().unwrap_or(Place::Local)
+        self.place.clone().unwrap_or(Place::Local)
     }
 
     /// Whether trainings are carried out on other machines, or may be.
