@@ -16,6 +16,7 @@
 //! Nothing is believed of how a task ended but what the store says: the sweep looks.
 
 pub mod local;
+pub mod slurm;
 
 use std::time::Duration;
 

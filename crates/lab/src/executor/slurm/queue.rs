@@ -5,7 +5,7 @@ use super::script::parsed_name;
 /// What `squeue --format` is asked for: one task of an array a line.
 pub(super) const FORMAT: &str = "%F|%K|%T|%N|%r|%j";
 
-/// A task of an array of ours that waits or goes on.
+/// A task of an array of ours.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Queued {
     /// The array's number.
@@ -14,6 +14,8 @@ pub(super) struct Queued {
     pub sweep: String,
     /// The line of the sweep's tasks.
     pub line: usize,
+    /// Its index in the array.
+    pub index: usize,
     /// How far it is.
     pub state: State,
 }
@@ -27,6 +29,8 @@ pub(super) enum State {
     Running(String),
     /// It ends.
     Ending,
+    /// It has ended, in Slurm's word: `COMPLETED`, `CANCELLED`, `NODE_FAIL`. Slurm knows that for some minutes.
+    Ended(String),
 }
 
 /// The tasks of our arrays that `squeue --array` tells of, in [`FORMAT`].
@@ -46,10 +50,9 @@ fn line(line: &str) -> Option<Queued> {
             State::Waiting(reason.into())
         }
         "COMPLETING" | "STAGE_OUT" => State::Ending,
-        // Slurm may tell of what has ended for a while.
-        _ => return None,
+        ended => State::Ended(ended.into()),
     };
-    Some(Queued { array, sweep: sweep.into(), line: offset + index, state })
+    Some(Queued { array, sweep: sweep.into(), line: offset + index, index, state })
 }
 
 /// Whether a job that waits for this reason waits until a person does something.
@@ -116,13 +119,15 @@ mod tests {
         let found = queued(ANSWER);
         let waiting = |reason: &str| State::Waiting(reason.into());
         let expected = [
-            (12, 3, waiting("JobArrayTaskLimit")),
-            (12, 0, State::Running("n1".into())),
-            (12, 1, State::Ending),
-            (15, 1002, waiting("BeginTime")),
+            (12, 0, 3, waiting("JobArrayTaskLimit")),
+            (12, 0, 0, State::Running("n1".into())),
+            (12, 0, 1, State::Ending),
+            (15, 1000, 2, waiting("BeginTime")),
+            (18, 0, 1, State::Ended("NODE_FAIL".into())),
         ];
-        let expected = expected
-            .map(|(array, line, state)| Queued { array, sweep: "3fa4c1".into(), line, state });
+        let expected = expected.map(|(array, offset, index, state)| {
+            Queued { array, sweep: "3fa4c1".into(), line: offset + index, index, state }
+        });
         assert_eq!(found, expected);
         assert_eq!(queued("slurm_load_jobs error: Unable to contact slurm controller\n\n|||||"), []);
     }

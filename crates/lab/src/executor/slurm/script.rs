@@ -38,7 +38,7 @@ pub(super) enum Does {
 
 impl Script<'_> {
     /// What the job is called: by it a command that comes later finds the tasks that wait or go on.
-    fn name(&self) -> String {
+    pub fn name(&self) -> String {
         let id = self.sweep.file_name().unwrap_or_default().to_string_lossy();
         match self.does {
             Does::Tasks { offset } => format!("{NAME}{id}+{offset}"),
@@ -50,7 +50,7 @@ impl Script<'_> {
     pub fn text(&self) -> String {
         let mut text = String::from("#!/bin/bash\n");
         for option in self.options() {
-            writeln!(text, "#SBATCH {option}").expect("text grows");
+            writeln!(text, "#SBATCH {}", for_sbatch(&option)).expect("text grows");
         }
         text.push_str("# Written by datadiet.\n\n");
         for line in &self.on.setup {
@@ -59,7 +59,6 @@ impl Script<'_> {
         let (sweep, program) = (quoted(self.sweep), quoted(self.program));
         let cpus = self.needs.cpus;
         match self.does {
-            // The job waits for its one task, so nothing is written by hand here.
             Does::Probe => {
                 write!(text, "srun --ntasks=1 --cpus-per-task={cpus} {program} worker --probe {sweep}\n")
             }
@@ -75,7 +74,7 @@ srun --ntasks=1 --cpus-per-task={cpus} {program} worker --task \"$task\" \"$swee
 code=$?
 # Saved in the middle, and nobody asked to end: on with it in another job, at the same place in the queue.
 if [ $code = 3 ] && [ -z \"$told\" ] && [ ! -e \"$sweep/stop\" ]; then
-    scontrol requeue \"$SLURM_JOB_ID\" && exit $code
+    scontrol requeue \"${{SLURM_ARRAY_JOB_ID}}_$SLURM_ARRAY_TASK_ID\" && exit $code
 fi
 mkdir -p \"$sweep/ended\"
 echo \"$SLURM_ARRAY_JOB_ID $code\" >\"$sweep/ended/.$task\" && mv -f \"$sweep/ended/.$task\" \"$sweep/ended/$task\"
@@ -87,7 +86,9 @@ exit $code
         text
     }
 
-    fn options(&self) -> Vec<String> {
+    /// Options of sbatch. They are given to it beside the script, too, since variables such as SBATCH_PARTITION
+    /// win over what a script says.
+    pub fn options(&self) -> Vec<String> {
         let (needs, on, slurm) = (self.needs, self.on, &self.on.slurm);
         let log = match self.does {
             Does::Tasks { .. } => "%A_%a.log",
@@ -97,7 +98,7 @@ exit $code
         let log = self.sweep.to_string_lossy().replace('%', "%%") + "/" + log;
         let mut options = vec![
             format!("--job-name={}", self.name()),
-            format!("--output={}", for_sbatch(&log)),
+            format!("--output={log}"),
             "--open-mode=append".into(),
             "--ntasks=1".into(),
             format!("--cpus-per-task={}", needs.cpus),
@@ -122,7 +123,7 @@ exit $code
             ("constraint", slurm.constraint.clone()),
         ];
         let given = given.into_iter().filter_map(|(name, value)| Some((name, value?)));
-        options.extend(given.map(|(name, value)| format!("--{name}={}", for_sbatch(&value))));
+        options.extend(given.map(|(name, value)| format!("--{name}={value}")));
         // Last: what the user says wins.
         options.extend(slurm.extra.iter().cloned());
         options
@@ -172,13 +173,15 @@ fn quoted(path: &Path) -> String {
     format!("'{}'", path.to_string_lossy().replace('\'', r"'\''"))
 }
 
-/// For sbatch, which takes the lines of options apart as a shell does.
-fn for_sbatch(value: &str) -> String {
+/// An option for sbatch, which takes the lines of a script apart as a shell does.
+fn for_sbatch(option: &str) -> String {
     let plain = |c: char| c.is_alphanumeric() || "-_./:,=%+@*[]&|()".contains(c);
-    if value.chars().all(plain) {
-        return value.into();
+    let quoted = |text: &str| format!("\"{}\"", text.replace('\\', r"\\").replace('"', "\\\""));
+    match option.split_once('=') {
+        _ if option.chars().all(plain) => option.into(),
+        Some((name, value)) => format!("{name}={}", quoted(value)),
+        None => quoted(option),
     }
-    format!("\"{}\"", value.replace('\\', r"\\").replace('"', "\\\""))
 }
 
 #[cfg(test)]
@@ -251,7 +254,7 @@ mod tests {
     #[test]
     fn odd_names_come_through_unharmed() {
         assert_eq!(quoted(Path::new("/it's")), r"'/it'\''s'");
-        assert_eq!(for_sbatch("gpu:a100:1"), "gpu:a100:1");
-        assert_eq!(for_sbatch("a b\"c\\"), r#""a b\"c\\""#);
+        assert_eq!(for_sbatch("--gres=gpu:a100:1"), "--gres=gpu:a100:1");
+        assert_eq!(for_sbatch("--comment=a b\"c\\"), r#"--comment="a b\"c\\""#);
     }
 }

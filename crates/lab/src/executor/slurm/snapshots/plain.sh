@@ -17,7 +17,7 @@ srun --ntasks=1 --cpus-per-task=1 '/shared/bin/datadiet' worker --task "$task" "
 code=$?
 # Saved in the middle, and nobody asked to end: on with it in another job, at the same place in the queue.
 if [ $code = 3 ] && [ -z "$told" ] && [ ! -e "$sweep/stop" ]; then
-    scontrol requeue "$SLURM_JOB_ID" && exit $code
+    scontrol requeue "${SLURM_ARRAY_JOB_ID}_$SLURM_ARRAY_TASK_ID" && exit $code
 fi
 mkdir -p "$sweep/ended"
 echo "$SLURM_ARRAY_JOB_ID $code" >"$sweep/ended/.$task" && mv -f "$sweep/ended/.$task" "$sweep/ended/$task"
