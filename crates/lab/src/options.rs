@@ -12,20 +12,12 @@ use crate::LabError;
 use crate::on::OnOptions;
 use crate::refuse::bail;
 
-/// Reads options from a TOML file. They must serialise to what they were read from, whole: that is
-/// how unknown keys are found.
+/// Reads options from a TOML file, and beside them where they are carried out: the table `[on]`. Options must
+/// serialise to what they were read from, whole: that is how unknown keys are found.
 ///
 /// # Errors
 /// When the file cannot be read, a value has the wrong type, or a key is unknown.
-pub fn read<T: DeserializeOwned + Serialize>(path: &Path) -> Result<T, LabError> {
-    Ok(read_with_place(path)?.0)
-}
-
-/// The same, and where trainings are carried out: the table `[on]`, which is no part of the options.
-///
-/// # Errors
-/// As [`read`].
-pub fn read_with_place<T: DeserializeOwned + Serialize>(path: &Path) -> Result<(T, OnOptions), LabError> {
+pub fn read<T: DeserializeOwned + Serialize>(path: &Path) -> Result<(T, OnOptions), LabError> {
     let mut given = table_of(path)?;
     let on = OnOptions::taken_from(&mut given).map_err(in_file(path))?;
     Ok((of_table(given).map_err(in_file(path))?, on))

@@ -22,7 +22,7 @@ pub struct QuestionArgs {
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
     #[command(flatten)]
-    execution: ExecutionArgs,
+    pub execution: ExecutionArgs,
     #[command(flatten)]
     output: OutputArgs,
 }
@@ -44,10 +44,11 @@ impl QuestionArgs {
     pub fn answer(
         self,
         home: &HomeArgs,
-        options: ExperimentOptions,
+        mut options: ExperimentOptions,
         folder: &Path,
         default: DefaultFolder<'_>,
     ) -> Result<ExitCode> {
+        self.execution.ask_processor(home, &mut options.training, self.plan)?;
         let training = options.training.clone();
         let opened = open(home, &training)?;
         let experiment = Experiment::new(options, folder, opened.data())?;

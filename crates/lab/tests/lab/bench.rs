@@ -47,7 +47,7 @@ impl Bench {
 
     /// An experiment as it stands in a file.
     pub fn experiment(&self, text: &str) -> Result<Experiment, LabError> {
-        self.resolved(ExperimentOptions::parse(text, &[])?)
+        self.resolved(ExperimentOptions::parse(text, &[])?.0)
     }
 
     pub fn resolved(&self, options: ExperimentOptions) -> Result<Experiment, LabError> {
