@@ -7,6 +7,7 @@ mod execution;
 mod help;
 mod home;
 mod interrupt;
+mod on;
 mod output;
 mod pictures;
 mod progress;

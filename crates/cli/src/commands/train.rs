@@ -100,7 +100,7 @@ impl TrainArgs {
 ///
 /// # Errors
 /// When it cannot be read.
-pub fn with_file<T: Clone + Default + Serialize + DeserializeOwned>(
+pub fn with_file<T: Clone + Serialize + DeserializeOwned>(
     file: Option<&Path>,
     typed: &T,
 ) -> Result<(T, OnOptions)> {

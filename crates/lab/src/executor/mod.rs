@@ -15,6 +15,7 @@
 //!
 //! Nothing is believed of how a task ended but what the store says: the sweep looks.
 
+pub mod asked;
 pub mod local;
 pub mod slurm;
 

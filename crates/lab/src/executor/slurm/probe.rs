@@ -12,6 +12,7 @@ use super::queue::is_stuck;
 use super::script::Does;
 use super::{Executor, Needs, Now, OFTEN, Slurm};
 use crate::LabError;
+use crate::executor::asked::checked;
 use crate::refuse::bail;
 
 /// Its log, in the sweep's folder.
@@ -100,7 +101,7 @@ impl Slurm {
 
     fn answer(&self, asking: &mut Asking) -> Result<Answer, LabError> {
         if let Some(probe) = self.sweep.probe()? {
-            return self.checked(probe).map(|probe| Answer::Some(probe.into()));
+            return checked(probe).map(|probe| Answer::Some(probe.into()));
         }
         let job = asking.job;
         let (state, reason) = match commands::squeue_of(job) {
@@ -143,21 +144,5 @@ impl Slurm {
             "a node cannot train: job {job} is over without an answer. It says: {told}\n(nodes must find {program} \
              at the same path; the log is {folder}/{LOG})"
         )
-    }
-
-    /// An answer that says that the node can train, as this command does.
-    fn checked(&self, probe: Probe) -> Result<Probe, LabError> {
-        let host = &probe.host;
-        if let Some(problem) = &probe.problem {
-            bail!("node {host} cannot train: {problem}");
-        }
-        let version = env!("CARGO_PKG_VERSION");
-        if probe.version != version {
-            bail!(
-                "node {host} has datadiet {}, and this is {version}: install the same on all machines",
-                probe.version
-            );
-        }
-        Ok(probe)
     }
 }
