@@ -18,7 +18,7 @@ use std::sync::{Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 use datadiet_core::progress::Event;
-use datadiet_store::{Probe, Store, SweepFolder, TaskLine};
+use datadiet_store::{Probe, RunProgress, SweepFolder, TaskLine};
 
 use super::{End, Executor, Happened, Needs, Task};
 use crate::LabError;
@@ -37,6 +37,8 @@ const SELDOM: Duration = Duration::from_secs(10);
 const LATELY: Duration = Duration::from_secs(60);
 /// How long Slurm may be silent: controllers are started again now and then.
 const SILENCE: Duration = Duration::from_secs(30 * 60);
+/// Seconds after which a mark of how a task ended is no longer waited for, for tests.
+const PATIENCE: &str = "DATADIET_PATIENCE";
 
 /// Submits tasks to Slurm.
 #[derive(Debug)]
@@ -45,6 +47,7 @@ pub struct Slurm {
     /// The program `datadiet`, as nodes find it.
     program: PathBuf,
     on: OnOptions,
+    patience: Duration,
     state: Mutex<Now>,
 }
 
@@ -90,7 +93,7 @@ struct Job {
     /// Why it waits, as last told.
     reason: String,
     /// Progress as last told.
-    told: Option<Progress>,
+    told: Option<RunProgress>,
 }
 
 impl Job {
@@ -165,9 +168,6 @@ impl Job {
     }
 }
 
-/// How far a training is, as its run folder says.
-type Progress = datadiet_store::RunProgress;
-
 /// What Slurm's word for the end of a job means.
 fn meaning(word: &str) -> String {
     match word {
@@ -192,7 +192,10 @@ impl Slurm {
         answer: Option<Probe>,
     ) -> Result<Self, LabError> {
         on.check()?;
-        Ok(Self { sweep, program, on, state: Mutex::new(Now { answer, ..Now::default() }) })
+        let seconds = std::env::var(PATIENCE).ok().and_then(|text| text.parse().ok());
+        let patience = Duration::from_secs(seconds.unwrap_or(60));
+        let state = Mutex::new(Now { answer, ..Now::default() });
+        Ok(Self { sweep, program, on, patience, state })
     }
 
     fn now(&self) -> MutexGuard<'_, Now> {
@@ -345,9 +348,11 @@ impl Job {
                     self.node = Some(node);
                     happened.push(Happened::Started { id: id(), place: self.place() });
                 }
-                let progress = Progress::read(&self.sweep.folder_of(&self.task.line()));
+                let progress = RunProgress::read(&self.sweep.folder_of(&self.task.line()));
                 if let Some(progress) = progress.filter(|progress| self.told.as_ref() != Some(progress)) {
-                    let event = progress.event().into_owned();
+                    let (done, loss) = (progress.step, progress.loss);
+                    let doing = progress.doing.clone().map(Into::into);
+                    let event = Event::At { task: "".into(), done, loss, doing };
                     happened.push(Happened::Told { id: id(), event });
                     self.told = Some(progress);
                 }
@@ -473,6 +478,10 @@ impl Executor for Slurm {
 
     fn sweep_folder(&self) -> Option<&SweepFolder> {
         Some(&self.sweep)
+    }
+
+    fn patience(&self) -> Duration {
+        self.patience
     }
 }
 
