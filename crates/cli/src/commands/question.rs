@@ -75,7 +75,7 @@ impl QuestionArgs {
         carry_out(home, self.execution, self.output, &task, |execution| {
             experiment.check_folder(&out)?;
             let Some(mut done) = experiment.run(&execution.sweep())? else { return Ok(None) };
-            experiment.write(&out, &execution.store, opened.data(), &mut done)?;
+            experiment.write(&out, execution.store, opened.data(), &mut done)?;
             crate::commands::report::of_folder(home, &out)?;
             let (text, failed) = (done.outcome.text()?, done.outcome.failed.clone());
             Ok(Some(Answer { text, failed, value: done.outcome }))

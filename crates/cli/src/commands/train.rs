@@ -165,9 +165,9 @@ impl Plan {
     }
 
     /// None when it was stopped.
-    fn train(&self, execution: &Execution, fixed: Fixed) -> Result<Option<Trained>> {
+    fn train(&self, execution: &Execution<'_>, fixed: Fixed) -> Result<Option<Trained>> {
         let (template, of) = (&self.training.template, self.training.labels.len());
-        let (store, name) = (&execution.store, "training".to_owned());
+        let (store, name) = (execution.store, "training".to_owned());
         self.training.keep_labels(store)?;
         let retraining = match &self.ids {
             None => Retraining::of(template, self.count, name),

@@ -17,6 +17,7 @@
 
 pub mod asked;
 pub mod local;
+mod plan;
 pub mod slurm;
 
 use std::time::Duration;
@@ -26,6 +27,7 @@ use datadiet_store::worker::{EXIT_MISUNDERSTOOD, EXIT_STOPPED};
 use datadiet_store::{SweepFolder, TaskLine};
 
 pub use datadiet_store::Verb;
+pub use plan::Plan;
 
 use crate::LabError;
 use crate::worker::EXIT_NOT_STARTED;
