@@ -165,8 +165,8 @@ def idle(name):
 
 
 SCORE = (
-    "score", "--data", "sample", "--model", "resnet8", "--epochs", "6", "--replicas", "4", "--at", "1,3",
-    "--scores", "el2n,forgetting", "--checkpoint-every", "0.5", "--out", "scores", "--precision", "f32",
+    "score", "--data", "sample", "--model", "mlp", "--width", "64", "--batch", "50", "--epochs", "250",
+    "--replicas", "4", "--at", "1,250", "--scores", "el2n,forgetting", "--checkpoint-every", "0.2", "--out", "scores",
 )
 
 
@@ -183,12 +183,12 @@ def test_replicas_outlive_nodes_drivers_and_preemption(here, there):
     driver = there.start(COMMAND, *SCORE, "--on", "slurm")
     wait("the second driver looks", lambda: "already submitted" in there.said())
     node("start", "n2")
-    wait("n2 trains again", lambda: any(job[2] == "n2" for job in queue("RUNNING")), 30)
-    sh("sbatch", "--partition=urgent", "--nodelist=n1", "--exclusive", "--output=/dev/null", "--wrap=sleep 1")
-    wait("n1 was preempted", lambda: not any(job[2] == "n1" for job in queue("RUNNING")))
+    (job, _, name, _), *_ = wait("some are begun again", lambda: queue("RUNNING"))
+    sh("sbatch", "--partition=urgent", f"--nodelist={name}", "--exclusive", "--output=/dev/null", "--wrap=sleep 1")
+    wait(f"{name} was preempted", lambda: not any(job[2] == name for job in queue("RUNNING")))
     end(driver, there)
     arrays = {job.split("_")[0] for job in re.findall(r"job (\d+_\d+)", there.said())}
-    assert len(arrays) == 1, f"more than one array: {arrays}"
+    assert len(arrays) == 1, there.said()
     here.ok(*SCORE)
     assert tables(there.path / "scores") == tables(here.path / "scores")
 
@@ -207,15 +207,16 @@ def test_a_lost_node_that_trains_on_does_no_harm(here, there):
 CURVE = """
 [training]
 data = "sample"
-model = "resnet8"
-epochs = 3
-precision = "f32"
+model = "mlp"
+width = 64
+batch = 50
+epochs = 60
 [scoring]
 replicas = 2
-at = [1]
+at = [10]
 scores = ["el2n"]
 [curve]
-by = ["el2n@1"]
+by = ["el2n@10"]
 keep = [0.5]
 retrainings = 2
 [on]

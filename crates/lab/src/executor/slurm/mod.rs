@@ -277,7 +277,8 @@ impl Slurm {
         let mut sweeps: HashMap<String, Option<(SweepFolder, Vec<TaskLine>)>> = HashMap::new();
         let mut found = HashMap::new();
         for queued in queued {
-            if matches!(queued.state, State::Ended(_) | State::Ending) {
+            // One that ends may be about to be requeued: whoever looks at it sees.
+            if matches!(queued.state, State::Ended(_)) {
                 continue;
             }
             let known = sweeps.entry(queued.sweep.clone()).or_insert_with_key(|id| {
