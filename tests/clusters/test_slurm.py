@@ -293,9 +293,9 @@ os.replace(run / "metrics.tmp", run / "metrics.json")
 def test_a_training_longer_than_its_job(there):
     """Slurm looks at times each half minute: the job of a minute is warned by then, saves, and goes on in another."""
     (there.path / "slow.py").write_text(TRAINER)
-    (there.path / "labels.csv").write_text("label\\n" + "0\\n1\\n" * 50)
+    (there.path / "labels.csv").write_text("label\n" + "0\n1\n" * 50)
     (there.path / "on.toml").write_text(
-        '[on]\\nwhere = "slurm"\\ntime = "1"\\n[on.slurm]\\nextra = ["--signal=TERM@50"]\\n'
+        '[on]\nwhere = "slurm"\ntime = "1"\n[on.slurm]\nextra = ["--signal=TERM@50"]\n'
     )
     train = ("train", "--trainer", f"{sys.executable} slow.py", "--train-examples", "labels.csv", "--epochs", "45")
     there.ok(*train, "--on", "on.toml")
@@ -327,12 +327,12 @@ def refused(home, *arguments, **more):
 
 
 def test_slurm_refuses_in_its_own_words(there):
-    toml = '[on]\\nwhere = "slurm"\\n'
+    toml = '[on]\nwhere = "slurm"\n'
     for extra, words in [
-        ('[on.slurm]\\npartition = "nope"', "Invalid partition name specified"),
+        ('[on.slurm]\npartition = "nope"', "Invalid partition name specified"),
         ('memory = "900G"', "Requested node configuration is not available"),
         ('time = "soon"', "Invalid --time specification"),
-        ('[on.slurm]\\nextra = ["--bogus=3"]', "unrecognized option '--bogus=3'"),
+        ('[on.slurm]\nextra = ["--bogus=3"]', "unrecognized option '--bogus=3'"),
     ]:
         (there.path / "on.toml").write_text(toml + extra)
         problem = refused(there, *ONE[:-1], "on.toml")
