@@ -59,6 +59,29 @@ pub enum Event<'a> {
     },
 }
 
+/// What is told, kept.
+pub type OwnedEvent = Event<'static>;
+
+impl Event<'_> {
+    /// The same, to be kept.
+    pub fn into_owned(self) -> OwnedEvent {
+        let owned = |text: Cow<'_, str>| Cow::Owned(text.into_owned());
+        match self {
+            Self::Started { task, total, worker } => {
+                Event::Started { task: owned(task), total, worker }
+            }
+            Self::Reused { task, total } => Event::Reused { task: owned(task), total },
+            Self::At { task, done, loss, doing } => {
+                Event::At { task: owned(task), done, loss, doing: doing.map(owned) }
+            }
+            Self::Ended { task, problem } => {
+                Event::Ended { task: owned(task), problem: problem.map(owned) }
+            }
+            Self::Note { text } => Event::Note { text: owned(text) },
+        }
+    }
+}
+
 /// Hears how far work is, from any thread.
 pub trait Progress: Sync {
     /// Hears of one event.

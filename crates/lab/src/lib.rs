@@ -12,6 +12,7 @@ mod aggregate;
 mod data;
 mod defaults_to;
 mod effort;
+pub mod executor;
 mod experiment;
 pub mod ledger;
 pub mod lists;

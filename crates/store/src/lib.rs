@@ -29,12 +29,14 @@ mod garbage;
 mod lists;
 mod measurement;
 pub mod program;
+mod random;
 mod run_folder;
 mod run_id;
 mod run_lock;
 mod spec;
 mod store;
 mod store_lock;
+mod sweep_folder;
 mod trainer_spec;
 pub mod worker;
 mod written;
@@ -51,4 +53,5 @@ pub use spec::{
     Precision, Recording, RunSpec, Schedule, Spawn, Subset, Views,
 };
 pub use store::Store;
+pub use sweep_folder::{Probe, SweepFolder, SweepPlan, TaskLine, Trains, Verb};
 pub use trainer_spec::{Metric, TrainerSpec};
