@@ -10,7 +10,7 @@ PY_READY := target/python/ready
 # Tests that the machine lacks something for say so in here.
 LEFT_OUT := $(or $(CARGO_TARGET_DIR),target)/tmp/left-out
 
-.PHONY: help demo build command torch torch-python python wheel dist test test-python test-wheel test-avx2 lint ready \
+.PHONY: help demo build command torch torch-python python wheel dist test test-python test-clusters test-wheel test-avx2 lint ready \
 	bench fuzz smoke results cifar10n clean
 
 help:
@@ -21,6 +21,7 @@ help:
 	@echo "make wheel   the Python package and the commands as a wheel in target/wheels"
 	@echo "make dist    wheel and source distribution for others, in target/dist"
 	@echo "make test    all tests, those of the Python package too (alone: make test-python)"
+	@echo "make test-clusters  trainings on Slurm with two nodes of this machine (root; Debian's packages)"
 	@echo "make test-wheel  the wheel in an empty environment, without network and Rust"
 	@echo "make test-avx2  the numerical tests again, without AVX-512 and AMX"
 	@echo "make lint    rustfmt, clippy and rustdoc, warnings denied"
@@ -95,6 +96,9 @@ test-wheel: dist
 
 test-python: python
 	$(PY) -m pytest --quiet
+
+test-clusters: build python
+	scripts/test-clusters $(PY)
 
 # As on a processor that has AVX2 and no more, on the binaries of `make test`.
 test-avx2: torch-python

@@ -38,6 +38,7 @@ class Asked:
         settings: Mapping[str, Any] | None,
         seed: int,
         workers: int | None,
+        on: str | Mapping[str, Any] | None = None,
         limit: int | None = None,
         out: str | os.PathLike[str] | None,
     ) -> None:
@@ -55,6 +56,7 @@ class Asked:
         self._epochs = trainer.epochs if epochs is None else epochs
         self._settings = {**trainer.settings, **(settings or {})}
         self._options: dict[str, Any] = {"seed": seed, "workers": workers, "limit": limit}
+        self._on = {"where": on} if isinstance(on, str) else on
         asked = {
             "trainer": [trainer.name, trainer.source, trainer.version],
             "examples": self._digest_of_examples(),
@@ -114,6 +116,8 @@ class Asked:
         self, verb: str, options: Mapping[str, Any], arguments: Sequence[str], quiet: bool
     ) -> dict[str, Any]:
         """The JSON answer of ``datadiet VERB FILE …``, with these options in the file."""
+        if self._on is not None:
+            options = {**options, "on": self._on}
         file = self.out / "options.toml"
         file.write_text(_toml(options), encoding="utf-8")
         # The child finds modules where this process does.

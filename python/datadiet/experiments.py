@@ -96,6 +96,7 @@ def score(
     seed: int = 0,
     limit: int | None = None,
     workers: int | None = None,
+    on: str | Mapping[str, Any] | None = None,
     out: str | os.PathLike[str] | None = None,
     quiet: bool = False,
 ) -> ScoreTable:
@@ -124,6 +125,10 @@ def score(
         Laid over those of the trainer, for `Job.settings`.
     seed, limit, workers
         Seed of all trainings; only the first so many examples, for a trial; trainings at a time.
+    on
+        Where to train, such as ``"slurm"``; or the table ``[on]`` of a file of options:
+        ``{"where": "slurm", "time": "2:00:00", "slurm": {"partition": "gpu"}}`` (docs/CLUSTERS.md). This
+        machine where nothing is said.
     out
         Folder of table and report; in ``scores/`` where nothing is said.
     quiet
@@ -152,6 +157,7 @@ def score(
         seed=seed,
         limit=limit,
         workers=workers,
+        on=on,
         out=out,
     )
     asked.ask("score", {**scoring, **asked.training()}, ["--out", str(asked.out)], quiet)
@@ -169,6 +175,7 @@ def train(
     seed: int = 0,
     limit: int | None = None,
     workers: int | None = None,
+    on: str | Mapping[str, Any] | None = None,
     out: str | os.PathLike[str] | None = None,
     quiet: bool = False,
 ) -> Trained:
@@ -181,7 +188,7 @@ def train(
     fixed
         With ``"steps"`` a training on half the examples has twice the epochs, as in the paper; with
         ``"epochs"`` as many.
-    trainer, replicas, epochs, settings, seed, limit, workers, out, quiet
+    trainer, replicas, epochs, settings, seed, limit, workers, on, out, quiet
         As for `score`.
 
     Raises
@@ -200,6 +207,7 @@ def train(
         seed=seed,
         limit=limit,
         workers=workers,
+        on=on,
         out=out,
     )
     options = asked.training()
@@ -236,6 +244,7 @@ def diet(
     seed: int = 0,
     limit: int | None = None,
     workers: int | None = None,
+    on: str | Mapping[str, Any] | None = None,
     out: str | os.PathLike[str] | None = None,
     quiet: bool = False,
 ) -> Diet:
@@ -262,7 +271,7 @@ def diet(
         Fraction of the training examples that is held out to judge subsets.
     retrainings
         Trainings of the answer, of random examples and of everything.
-    trainer, epochs, settings, seed, limit, workers, out, quiet
+    trainer, epochs, settings, seed, limit, workers, on, out, quiet
         As for `score`.
 
     Raises
@@ -291,6 +300,7 @@ def diet(
         seed=seed,
         limit=limit,
         workers=workers,
+        on=on,
         out=out,
     )
     arguments = ["--out", str(asked.out)]
@@ -327,6 +337,7 @@ def curve(
     seed: int = 0,
     limit: int | None = None,
     workers: int | None = None,
+    on: str | Mapping[str, Any] | None = None,
     out: str | os.PathLike[str] | None = None,
     quiet: bool = False,
 ) -> Curve:
@@ -348,7 +359,7 @@ def curve(
         Trainings that the scores are means of.
     at
         Epochs after which scores are taken; those in `by` where nothing is said.
-    trainer, epochs, settings, seed, limit, workers, out, quiet
+    trainer, epochs, settings, seed, limit, workers, on, out, quiet
         As for `score`.
 
     Raises
@@ -381,6 +392,7 @@ def curve(
         seed=seed,
         limit=limit,
         workers=workers,
+        on=on,
         out=out,
     )
     options = {"training": asked.training(), "scoring": scoring, "curve": study}

@@ -3,22 +3,24 @@
 use std::fmt;
 use std::path::Path;
 use std::process::ExitCode;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use clap::Args;
-use datadiet_core::Progress;
+use datadiet_core::{Progress, Silent};
 use datadiet_data::Dataset;
+use datadiet_lab::executor::{Executor, Needs, Plan, local};
 use datadiet_lab::{
-    DeclaredExamples, Effort, Failure, Program, Resources, Speed, Sweep, Trainer, TrainerError,
-    TrainingData, TrainingOptions, WorkerProcess, changed_since, taken,
+    DeclaredExamples, Effort, Failure, Program, Resources, Speed, Sweep, Trainer, TrainingData,
+    TrainingOptions, changed_since, taken,
 };
-use datadiet_store::{MeasurementFolder, RunFolder, RunSpec, Store};
+use datadiet_store::{RunSpec, Store, SweepFolder};
 use serde::Serialize;
 use serde_json::Value;
 
+use crate::carrier::{OwnWorker, examples_of, needs, sweep_plan};
 use crate::home::HomeArgs;
 use crate::interrupt::{self, EXIT_INTERRUPTED, STOP};
 use crate::output::{OutputArgs, check_writable};
@@ -37,6 +39,9 @@ pub struct ExecutionArgs {
     /// Train for ten seconds first and say how long everything is going to take on this machine.
     #[arg(long)]
     estimate: bool,
+    /// Only write down what would be trained now: `datadiet plan` gives it.
+    #[arg(long, hide = true)]
+    only_plan: bool,
     #[command(flatten)]
     progress: ProgressArgs,
 }
@@ -52,14 +57,35 @@ impl ExecutionArgs {
 }
 
 /// What is needed to carry out trainings.
-pub struct Execution {
+pub struct Execution<'a> {
     /// Where runs live.
-    pub store: Store,
+    pub store: &'a Store,
     /// Hears about progress.
-    pub reporter: Arc<Drawer>,
-    trainer: Box<dyn Trainer>,
-    workers: usize,
+    pub reporter: &'a Drawer,
+    prepared: &'a Prepared,
+    executor: &'a dyn Executor,
+}
+
+/// What is prepared before trainings are carried out.
+struct Prepared {
+    store: Store,
+    reporter: Arc<Drawer>,
+    place: Place,
+    /// What each training needs.
+    needs: Needs,
     retry_failed: bool,
+}
+
+/// Where trainings are carried out.
+enum Place {
+    /// By this process.
+    Here {
+        trainer: Box<dyn Trainer>,
+        /// Trainings at a time.
+        workers: usize,
+    },
+    /// Nowhere: they are written down.
+    Nowhere(Plan),
 }
 
 /// What is trained on.
@@ -181,7 +207,7 @@ pub fn carry_out<T: Serialize>(
     args: ExecutionArgs,
     output: OutputArgs,
     task: &Task<'_>,
-    work: impl FnOnce(&Execution) -> Result<Option<Answer<T>>>,
+    work: impl FnOnce(&Execution<'_>) -> Result<Option<Answer<T>>>,
 ) -> Result<ExitCode> {
     ensure!(
         !args.estimate || task.template.trainer.is_none(),
@@ -197,9 +223,9 @@ pub fn carry_out<T: Serialize>(
     if task.plan.is_none() {
         task.out.map_or(Ok(()), check_writable)?;
     }
-    let execution = Execution::new(home, args, task, resources)?;
-    let reporter = &execution.reporter;
-    let estimate = match args.estimate.then(|| execution.estimate(task)).transpose() {
+    let prepared = Prepared::new(home, args, task, resources)?;
+    let reporter = &prepared.reporter;
+    let estimate = match args.estimate.then(|| prepared.estimate(task)).transpose() {
         Err(_) if STOP.load(Ordering::Relaxed) => {
             reporter.finish();
             reporter.note("stopped before anything was trained");
@@ -217,8 +243,11 @@ pub fn carry_out<T: Serialize>(
     }
     reporter.note(&headline);
     estimate.iter().for_each(|estimate| reporter.note(&estimate.to_string()));
-    let answer = work(&execution);
+    let answer = prepared.carry_out(work);
     reporter.finish();
+    if let (Place::Nowhere(plan), Ok(None)) = (&prepared.place, &answer) {
+        return tell_plan(plan.folder(), output);
+    }
     let Some(Answer { value, text, failed }) = answer? else {
         reporter.note("stopped; run the same command again to go on");
         return Ok(ExitCode::from(EXIT_INTERRUPTED));
@@ -234,7 +263,7 @@ pub fn carry_out<T: Serialize>(
     Ok(ExitCode::FAILURE)
 }
 
-impl Execution {
+impl Prepared {
     /// Opens the store and prepares workers; from now on Ctrl-C stops at the next step.
     fn new(
         home: &HomeArgs,
@@ -243,19 +272,46 @@ impl Execution {
         resources: Resources,
     ) -> Result<Self> {
         let store = home.store()?;
-        let workers = resources.workers;
-        let trainer: Box<dyn Trainer> = match &task.options.trainer {
-            Some(own) => {
-                Box::new(Program::new(own, task.data, resources, args.checkpoint_every()?))
+        let checkpoint_every = args.checkpoint_every()?;
+        let place = match args.only_plan {
+            true => {
+                let plan = sweep_plan(home, &store, task, resources, checkpoint_every)?;
+                Place::Nowhere(Plan::new(SweepFolder::create(&store, &plan)?, &STOP))
             }
-            None => Box::new(OwnWorker::new(home, args, resources)?),
+            false => {
+                let trainer: Box<dyn Trainer> = match &task.options.trainer {
+                    Some(own) => {
+                        let (command, examples) = (own.command.clone(), examples_of(task.data));
+                        Box::new(Program::new(command, examples, resources, checkpoint_every))
+                    }
+                    None => {
+                        let data_home = home.data()?.path().to_owned();
+                        let found = Worker::find()?;
+                        Box::new(OwnWorker::new(found, data_home, resources, checkpoint_every))
+                    }
+                };
+                Place::Here { trainer, workers: resources.workers }
+            }
         };
         let work = Work { steps: task.steps, batch: task.template.schedule.batch };
         let reporter = Arc::new(args.progress.drawer(Some(work)));
         interrupt::install(reporter.clone())?;
         let own = task.template.trainer.as_ref();
         own.and_then(|own| changed_since(&store, own)).iter().for_each(|note| reporter.note(note));
-        Ok(Self { store, reporter, trainer, workers, retry_failed: args.retry_failed })
+        let (needs, retry_failed) = (needs(resources), args.retry_failed);
+        Ok(Self { store, reporter, place, needs, retry_failed })
+    }
+
+    /// Has `work` done with something that carries out trainings.
+    fn carry_out<R>(&self, work: impl FnOnce(&Execution<'_>) -> R) -> R {
+        let by = |executor: &dyn Executor| {
+            let (store, reporter) = (&self.store, &*self.reporter);
+            work(&Execution { store, reporter, prepared: self, executor })
+        };
+        match &self.place {
+            Place::Here { trainer, workers } => local::with(&**trainer, &self.store, *workers, by),
+            Place::Nowhere(plan) => by(plan),
+        }
     }
 
     /// How long a task is going to take, from how fast a training like those goes.
@@ -264,73 +320,40 @@ impl Execution {
         if effort.is_nothing() {
             return Ok(Estimate { time: Duration::ZERO, effort });
         }
+        let Place::Here { trainer, workers } = &self.place else {
+            bail!("--estimate measures this machine, and nothing is trained here: leave it out");
+        };
         self.reporter.note(&format!("measuring the speed for {} seconds", MEASURED.as_secs()));
-        let workers = self.workers.min(effort.most_at_a_time());
-        let speed = Speed::measured(&*self.trainer, task.template, workers, MEASURED, &STOP)?;
+        let workers = effort.most_at_a_time().min(*workers);
+        let speed = Speed::measured(&**trainer, task.template, workers, MEASURED, &STOP)?;
         Ok(Estimate { time: speed.time(&effort), effort })
     }
+}
 
+impl Execution<'_> {
     /// A way to carry out runs.
     pub fn sweep(&self) -> Sweep<'_> {
-        Sweep {
-            store: &self.store,
-            trainer: &*self.trainer,
-            workers: self.workers,
-            retry_failed: self.retry_failed,
-            stop: &STOP,
-            progress: &*self.reporter,
-        }
-    }
-}
-
-/// Our own worker. Whether its libraries are there is asked when there is something to train: what is in the store
-/// needs none.
-struct OwnWorker {
-    found: Worker,
-    process: WorkerProcess,
-    /// What came of asking, once.
-    usable: OnceLock<Result<(), TrainerError>>,
-}
-
-impl OwnWorker {
-    fn new(home: &HomeArgs, args: ExecutionArgs, resources: Resources) -> Result<Self> {
-        let found = Worker::find()?;
-        let process = WorkerProcess {
-            libraries: found.libraries(),
-            program: found.program.clone(),
-            data_home: home.data()?.path().to_owned(),
-            threads: resources.threads,
-            memory: resources.memory,
-            checkpoint_every: args.checkpoint_every()?,
-            gpus: resources.gpus,
+        let Prepared { needs, retry_failed, place, .. } = self.prepared;
+        let progress: &dyn Progress = match place {
+            Place::Here { .. } => self.reporter,
+            // What is only written down neither starts nor ends.
+            Place::Nowhere(_) => &Silent,
         };
-        Ok(Self { found, process, usable: OnceLock::new() })
-    }
-
-    fn checked(&self) -> Result<&WorkerProcess, TrainerError> {
-        let check = || self.found.check().map_err(|e| TrainerError::Unusable(e.to_string()));
-        self.usable.get_or_init(check).clone()?;
-        Ok(&self.process)
+        let sweep = Sweep::new(self.store, self.executor, &STOP, progress);
+        Sweep { needs: *needs, retry_failed: *retry_failed, ..sweep }
     }
 }
 
-impl Trainer for OwnWorker {
-    fn train(
-        &self,
-        folder: &RunFolder,
-        slot: usize,
-        stop: &AtomicBool,
-        progress: &dyn Progress,
-    ) -> Result<(), TrainerError> {
-        self.checked()?.train(folder, slot, stop, progress)
-    }
-
-    fn measure(
-        &self,
-        folder: &MeasurementFolder,
-        slot: usize,
-        stop: &AtomicBool,
-    ) -> Result<(), TrainerError> {
-        self.checked()?.measure(folder, slot, stop)
-    }
+/// Tells what was written down: the line that carries out each task.
+fn tell_plan(folder: &SweepFolder, output: OutputArgs) -> Result<ExitCode> {
+    let path = folder.path().to_string_lossy().into_owned();
+    let quoted = shlex::try_quote(&path)?.into_owned();
+    let tasks = folder.tasks()?;
+    let line = |(index, _)| format!("datadiet worker --task {index} {quoted}");
+    let lines: Vec<String> = tasks.iter().enumerate().map(line).collect();
+    let plan = serde_json::json!({ "sweep": path, "tasks": tasks.len(), "lines": lines });
+    output.answer(&plan, || lines.join("\n"))?;
+    eprintln!("note: these lines may be carried out anywhere that sees {path}, in any order and more than once; \
+               the same command without `plan` takes the results");
+    Ok(ExitCode::SUCCESS)
 }

@@ -20,6 +20,11 @@ pub struct HomeArgs {
 }
 
 impl HomeArgs {
+    /// These, and others where they are not given.
+    pub fn or(self, others: Self) -> Self {
+        Self { home: self.home.or(others.home), store: self.store.or(others.store) }
+    }
+
     fn root(&self) -> Result<PathBuf> {
         if let Some(home) = &self.home {
             return Ok(std::path::absolute(home)?);

@@ -21,3 +21,9 @@ pub fn install(reporter: Arc<Drawer>) -> anyhow::Result<()> {
     })?;
     Ok(())
 }
+
+/// Installs a handler that says nothing: there is nothing to save.
+pub fn install_quietly() -> anyhow::Result<()> {
+    ctrlc::set_handler(|| STOP.store(true, Ordering::Relaxed))?;
+    Ok(())
+}

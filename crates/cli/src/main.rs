@@ -1,5 +1,6 @@
 //! `datadiet`: which of my training examples matter?
 
+mod carrier;
 mod commands;
 #[cfg(test)]
 mod documented;
@@ -7,6 +8,7 @@ mod execution;
 mod help;
 mod home;
 mod interrupt;
+mod on;
 mod output;
 mod pictures;
 mod progress;
@@ -67,9 +69,11 @@ enum Command {
     Lmc(Box<commands::lmc::LmcArgs>),
     Report(commands::report::ReportArgs),
     Tour(commands::tour::TourArgs),
-    /// List, show and clean up the trainings in the store.
+    /// List, show, watch, stop and clean up the trainings in the store.
     #[command(subcommand)]
     Runs(commands::runs::RunsCommand),
+    Plan(commands::plan::PlanArgs),
+    Worker(commands::worker::WorkerArgs),
     Setup(commands::setup::SetupArgs),
     Completions(commands::completions::CompletionsArgs),
     Man(commands::man::ManArgs),
@@ -94,15 +98,16 @@ impl Command {
 fn main() -> ExitCode {
     let cli = Cli::from_arg_matches(&help::command().get_matches());
     let cli = cli.unwrap_or_else(|error| error.format(&mut help::command()).exit());
-    run(cli).unwrap_or_else(|error| {
+    run(cli, false).unwrap_or_else(|error| {
         eprintln!("error: {error:#}");
         ExitCode::FAILURE
     })
 }
 
-fn run(cli: Cli) -> anyhow::Result<ExitCode> {
+/// Carries out a command. Where trainings are only written down nothing is needed that trains.
+fn run(cli: Cli, only_plan: bool) -> anyhow::Result<ExitCode> {
     datadiet_core::isa::limit()?;
-    if cli.command.needs_worker() {
+    if cli.command.needs_worker() && !only_plan {
         // Before anything else is done: not after minutes of reading.
         worker::Worker::find()?;
     }
@@ -122,6 +127,8 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Report(args) => commands::report::run(&cli.home, args),
         Command::Tour(args) => commands::tour::run(&args),
         Command::Runs(command) => commands::runs::run(&cli.home, command),
+        Command::Plan(args) => return run(commands::plan::command(cli.home, &args)?, true),
+        Command::Worker(args) => commands::worker::run(&cli.home, &args),
         Command::Setup(args) => commands::setup::run(&args),
         Command::Completions(args) => commands::completions::run(&args),
         Command::Man(args) => commands::man::run(&args),

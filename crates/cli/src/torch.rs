@@ -100,8 +100,16 @@ pub struct Found {
 /// # Errors
 /// When DATADIET_TORCH names none that fits.
 pub fn find() -> Result<Found> {
-    if let Some(named) = env::var_os(VARIABLE).filter(|named| !named.is_empty()) {
-        let folder = std::path::absolute(named)?;
+    let named = env::var_os(VARIABLE).filter(|named| !named.is_empty());
+    find_or(named.map(std::path::absolute).transpose()?)
+}
+
+/// The same, with `named` in place of the variable.
+///
+/// # Errors
+/// When it names none that fits.
+pub fn find_or(named: Option<PathBuf>) -> Result<Found> {
+    if let Some(folder) = named {
         let torch = Torch::open(folder.clone()).or_else(|| Torch::in_packages(&folder));
         let torch = torch.with_context(|| {
             format!(

@@ -1,6 +1,6 @@
 //! The program that trains, and PyTorch's libraries for it.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 use anyhow::{Result, bail, ensure};
@@ -22,8 +22,19 @@ impl Worker {
     /// # Errors
     /// When it is not there, with how to get it, or DATADIET_TORCH names no PyTorch.
     pub fn find() -> Result<Self> {
-        let program = match std::env::var_os("DATADIET_WORKER").filter(|named| !named.is_empty()) {
-            Some(named) => named_program(Path::new(&named))?,
+        Self::find_or(&Named::default())
+    }
+
+    /// The same, with what stands for the variables where they are not set.
+    ///
+    /// # Errors
+    /// As [`find`](Self::find).
+    pub fn find_or(otherwise: &Named) -> Result<Self> {
+        let Named { program, torch } = Named::by_environment()?;
+        let program = program.or_else(|| otherwise.program.clone());
+        let torch = torch.or_else(|| otherwise.torch.clone());
+        let program = match program {
+            Some(named) => named_program(named)?,
             None => {
                 let program = beside_this()?;
                 ensure!(
@@ -36,7 +47,7 @@ impl Worker {
                 program
             }
         };
-        let torch = torch::find()?;
+        let torch = torch::find_or(torch)?;
         if let Some(fitting) = &torch.fitting {
             ensure!(
                 std::env::join_paths([fitting.libraries()]).is_ok(),
@@ -113,8 +124,30 @@ impl Worker {
     }
 }
 
-fn named_program(named: &Path) -> Result<PathBuf> {
-    let program = std::path::absolute(named)?;
+/// What DATADIET_WORKER and DATADIET_TORCH name, absolute.
+#[derive(Clone, Debug, Default)]
+pub struct Named {
+    /// The program.
+    pub program: Option<PathBuf>,
+    /// A folder of PyTorch.
+    pub torch: Option<PathBuf>,
+}
+
+impl Named {
+    /// As they are set here.
+    ///
+    /// # Errors
+    /// When the current folder is not there.
+    pub fn by_environment() -> Result<Self> {
+        let get = |name: &str| -> Result<Option<PathBuf>> {
+            let named = std::env::var_os(name).filter(|named| !named.is_empty());
+            Ok(named.map(std::path::absolute).transpose()?)
+        };
+        Ok(Self { program: get("DATADIET_WORKER")?, torch: get(torch::VARIABLE)? })
+    }
+}
+
+fn named_program(program: PathBuf) -> Result<PathBuf> {
     ensure!(
         program.is_file(),
         "DATADIET_WORKER says {}, but no such file is there: name the program datadiet-worker",

@@ -50,7 +50,7 @@ pub struct Surroundings<'a> {
 }
 
 /// Trains a run, from its last checkpoint where there is one, and stores its result. The caller
-/// holds the run's lock.
+/// holds the run's lease, and `folder` is fenced by it.
 ///
 /// A diverged run is recorded as failed before the error is returned.
 pub fn run(
@@ -213,6 +213,7 @@ impl Session<'_> {
             let step = self.trainer.step;
             // Before the checkpoint that would go on from here: weights are never missed.
             if self.spec.record.weights.contains(&step) {
+                self.folder.pass_fence()?;
                 snapshot::save(self.folder, &self.trainer)?;
             }
             if self.recorder.is_due(step) {
@@ -273,6 +274,7 @@ impl Session<'_> {
         let start = Instant::now();
         self.counters.peak_memory_mib = self.counters.peak_memory_mib.max(peak_memory_mib());
         let path = self.folder.checkpoint_file();
+        self.folder.pass_fence()?;
         checkpoint::save(&path, &self.trainer, &self.recorder, &self.counters)?;
         // Saving takes at most a fiftieth of the time.
         self.due_after = self.pause.max(start.elapsed() * 50);

@@ -218,10 +218,10 @@ impl Speed {
             run.prepare(&spec)?;
             match trainer.train(&run, slot, &enough, &clocks[slot]) {
                 Err(TrainerError::Unusable(reason)) => Err(LabError::Trainer(reason)),
-                Err(TrainerError::Failed(reason)) if !enough.load(Ordering::Relaxed) => {
-                    Err(LabError::Trainer(reason))
+                Err(error) if !enough.load(Ordering::Relaxed) => {
+                    Err(LabError::Trainer(error.to_string()))
                 }
-                Ok(()) | Err(TrainerError::Failed(_)) => Ok(()),
+                Ok(()) | Err(_) => Ok(()),
             }
         };
         std::thread::scope(|scope| {

@@ -6,7 +6,7 @@
 //!
 //! This crate does not train. It asks a [`Trainer`] to, which in the program is a worker process
 //! ([`WorkerProcess`]) or a program of the user's ([`Program`]) and in tests a fake, so that scheduling,
-//! failure and resumption are tested without libtorch. What is asked of trained networks are studies ([`study::Study`]), a file each.
+//! failure and resumption are tested without libtorch. Where that happens is an [`executor`]'s affair. What is asked of trained networks are studies ([`study::Study`]), a file each.
 
 mod aggregate;
 mod data;
@@ -16,6 +16,7 @@ pub mod executor;
 mod experiment;
 pub mod ledger;
 pub mod lists;
+mod on;
 pub mod options;
 mod program;
 mod refuse;
@@ -40,7 +41,8 @@ pub use experiment::{
     CompletedExperiment, Experiment, ExperimentCost, ExperimentOptions, ExperimentOutcome,
     SceneOutcome, Studies, experiment_sections,
 };
-pub use program::{Program, changed_since};
+pub use on::{Memory, OnOptions, Place, SlurmOptions};
+pub use program::{Examples, Program, changed_since};
 pub use resources::Resources;
 pub use results::Results;
 pub use retraining::{Fixed, Retraining};

@@ -9,21 +9,26 @@ use serde_json::Value;
 use toml::Table;
 
 use crate::LabError;
+use crate::on::OnOptions;
 use crate::refuse::bail;
 
-/// Reads options from a TOML file. They must serialise to what they were read from, whole: that is
-/// how unknown keys are found.
+/// Reads options from a TOML file, and beside them where they are carried out: the table `[on]`. Options must
+/// serialise to what they were read from, whole: that is how unknown keys are found.
 ///
 /// # Errors
 /// When the file cannot be read, a value has the wrong type, or a key is unknown.
-pub fn read<T: DeserializeOwned + Serialize>(path: &Path) -> Result<T, LabError> {
-    let text = match std::fs::read_to_string(path) {
-        Ok(text) => text,
-        Err(error) => {
-            bail!("cannot read {}: {error} (options come as --data NAME …)", path.display())
-        }
-    };
-    toml::from_str(&text).map_err(LabError::from).and_then(of_table).map_err(in_file(path))
+pub fn read<T: DeserializeOwned + Serialize>(path: &Path) -> Result<(T, OnOptions), LabError> {
+    let mut given = table_of(path)?;
+    let on = OnOptions::taken_from(&mut given).map_err(in_file(path))?;
+    Ok((of_table(given).map_err(in_file(path))?, on))
+}
+
+/// A TOML file.
+pub(crate) fn table_of(path: &Path) -> Result<Table, LabError> {
+    match std::fs::read_to_string(path) {
+        Ok(text) => toml::from_str(&text).map_err(LabError::from).map_err(in_file(path)),
+        Err(error) => bail!("cannot read {}: {error} (options come as --data NAME …)", path.display()),
+    }
 }
 
 /// An error in a file.
@@ -33,8 +38,16 @@ pub(crate) fn in_file(path: &Path) -> impl Fn(LabError) -> LabError {
 
 /// Options from a table, no key of which may be unknown.
 pub(crate) fn of_table<T: DeserializeOwned + Serialize>(given: Table) -> Result<T, LabError> {
+    of_table_at(given, "")
+}
+
+/// The same of a table within others, such as `on.`.
+pub(crate) fn of_table_at<T: DeserializeOwned + Serialize>(
+    given: Table,
+    path: &str,
+) -> Result<T, LabError> {
     let options: T = given.clone().try_into()?;
-    check_keys(&given, &plain(&options), "")?;
+    check_keys(&given, &plain(&options), path)?;
     Ok(options)
 }
 

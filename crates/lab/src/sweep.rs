@@ -1,28 +1,43 @@
-//! Runs of the store, several at a time.
+//! Runs of the store, several at a time, and what became of each.
 //!
-//! Completed runs are reused, recorded failures are not tried again unless asked, one failed run
-//! does not stop the others.
+//! Completed runs are reused, recorded failures are not tried again unless asked, one failed run does not stop the
+//! others. A run that somebody else trains is waited for; one whose process was lost is started again. What a run came to
+//! the store says, not its process.
 
-use std::sync::Mutex;
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant, SystemTime};
 
 use datadiet_core::Progress;
 use datadiet_core::progress::{Count, Event};
 use datadiet_store::{
-    Measured, Measurement, RunFailure, RunId, RunResult, RunSpec, RunStatus, Store,
+    Holder, LeaseWatch, Measured, Measurement, RunFailure, RunId, RunProgress,
+    RunResult, RunSpec, RunStatus, Store, SweepFolder, Verb,
 };
 use datadiet_table::FailedReplica;
 
-use crate::{LabError, Trainer, TrainerError};
+use crate::LabError;
+use crate::executor::{End, Executor, Happened, Needs, Task};
+use crate::worker::STOPPED;
+
+/// Losses of a task without a newer checkpoint, after which it has failed.
+const RETRIES: u32 = 3;
+/// Time between two looks whether it was asked to stop.
+const PAUSE: Duration = Duration::from_millis(50);
+/// Time between two looks at what others do.
+const LOOK: Duration = Duration::from_millis(500);
 
 /// How runs are carried out.
 pub struct Sweep<'a> {
     /// Where runs live.
     pub store: &'a Store,
-    /// What trains them.
-    pub trainer: &'a dyn Trainer,
-    /// Runs at a time.
-    pub workers: usize,
+    /// What carries them out.
+    pub executor: &'a dyn Executor,
+    /// What each needs of a machine.
+    pub needs: Needs,
+    /// How often in a row a task is started again that was lost and has no newer checkpoint.
+    pub retries: u32,
     /// Train runs again whose failure is on record.
     pub retry_failed: bool,
     /// Set from outside to stop at the next step.
@@ -95,168 +110,599 @@ pub enum RunOutcome {
     Failed(Failure),
 }
 
-impl Sweep<'_> {
+impl<'a> Sweep<'a> {
+    /// In `store` by `executor`, with what else there is as it usually is.
+    pub fn new(
+        store: &'a Store,
+        executor: &'a dyn Executor,
+        stop: &'a AtomicBool,
+        progress: &'a dyn Progress,
+    ) -> Self {
+        let needs = Needs { cpus: 1, ..Needs::default() };
+        Self { store, executor, needs, retries: RETRIES, retry_failed: false, stop, progress }
+    }
+
     /// Whether it was asked to stop.
     pub fn is_stopped(&self) -> bool {
         self.stop.load(Ordering::Relaxed)
     }
 
-    /// Carries out `jobs` in order. Before a run starts, `wanted` is asked, with how all runs
+    /// Carries out `jobs`, which are of different runs, in order. Before a run starts, `wanted` is asked, with how all runs
     /// before it ended so far (`None` while they train), whether it is still needed.
     ///
     /// # Errors
-    /// When the store or the trainer cannot be used. Failures of runs are in the answer.
+    /// When the store or the executor cannot be used. Failures of runs are in the answer.
     pub(crate) fn run(
         &self,
         jobs: &[Job],
         wanted: &(dyn Fn(&[Option<RunOutcome>]) -> bool + Sync),
     ) -> Result<Vec<Option<RunOutcome>>, LabError> {
-        self.share_out(jobs.len(), wanted, &|index, slot| self.one(&jobs[index], slot))
+        Course::new(self, jobs).run(wanted, &|| {})
     }
 
-    /// Makes measurements, in any order; those made before are read.
+    /// Makes measurements, which are different, in any order; those made before are read.
     ///
     /// # Errors
-    /// When the store or the trainer cannot be used. Failures of measurements are in the answer.
+    /// When the store or the executor cannot be used. Failures of measurements are in the answer.
     pub(crate) fn measure_all(
         &self,
         jobs: &[MeasurementJob],
     ) -> Result<Vec<Option<MeasurementOutcome>>, LabError> {
         let count = Count::start(self.progress, "measuring", Some(jobs.len() as u64));
-        self.share_out(jobs.len(), &|_| true, &|index, slot| {
-            let ended = self.measure_one(&jobs[index], slot);
-            count.advance(1);
-            ended
-        })
+        Course::new(self, jobs).run(&|_| true, &|| count.advance(1))
     }
 
-    /// Has the workers do `one` for every index in order, as long as `wanted` says so.
-    fn share_out<T: Clone + Send>(
-        &self,
-        count: usize,
-        wanted: &(dyn Fn(&[Option<T>]) -> bool + Sync),
-        one: &(dyn Fn(usize, usize) -> Result<T, LabError> + Sync),
-    ) -> Result<Vec<Option<T>>, LabError> {
-        let state = Mutex::new(State { next: 0, ended: vec![None; count], error: None });
-        let lock = || state.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-        let work = |slot: usize| loop {
-            let index = {
-                let mut state = lock();
-                let index = state.next;
-                let stopped = self.is_stopped() || state.error.is_some();
-                if stopped || index == count || !wanted(&state.ended[..index]) {
-                    return;
-                }
-                state.next += 1;
-                index
-            };
-            match one(index, slot) {
-                Ok(ended) => lock().ended[index] = Some(ended),
-                Err(error) => lock().error = Some(error),
-            }
-        };
-        std::thread::scope(|scope| {
-            for slot in 0..self.workers.max(1).min(count.max(1)) {
-                let work = &work;
-                scope.spawn(move || work(slot));
-            }
-        });
-        let state = state.into_inner().unwrap_or_else(|poisoned| poisoned.into_inner());
-        match state.error {
-            Some(error) => Err(error),
-            None => Ok(state.ended),
-        }
+    fn failure(&self, name: &str, replica: u32, run: String, reason: String) -> Failure {
+        Failure { name: name.to_owned(), replica, run, reason }
+    }
+}
+
+/// Something to carry out once, as the store knows it.
+trait Piece {
+    /// How it ends.
+    type Outcome: Clone;
+    /// What is done.
+    const VERB: Verb;
+
+    /// Its name in the store.
+    fn id(&self, sweep: &Sweep<'_>) -> String;
+    /// What it is called.
+    fn name(&self) -> &str;
+    /// Its folder.
+    fn folder(&self, sweep: &Sweep<'_>) -> PathBuf;
+    /// What came of it before, if something did; else makes its folder.
+    fn begin(&self, sweep: &Sweep<'_>) -> Result<Option<Self::Outcome>, LabError>;
+    /// What came of it now, if it is done.
+    fn done(&self, sweep: &Sweep<'_>) -> Result<Option<Self::Outcome>, LabError>;
+    /// When it saved its state last.
+    fn saved(&self, sweep: &Sweep<'_>) -> Option<SystemTime>;
+    /// Whether somebody asked for it to stop, beside this sweep.
+    fn is_asked_to_stop(&self, sweep: &Sweep<'_>) -> bool;
+    /// That it did not complete.
+    fn failed(&self, sweep: &Sweep<'_>, reason: String) -> Self::Outcome;
+    /// Tells that it begins, as one of several.
+    fn tell_started(&self, sweep: &Sweep<'_>, slot: usize);
+    /// Tells how far it is.
+    fn tell(&self, sweep: &Sweep<'_>, event: &Event<'_>);
+    /// Tells that it ended, with the reason where it is not complete.
+    fn tell_ended(&self, sweep: &Sweep<'_>, problem: Option<&str>);
+}
+
+impl Piece for Job {
+    type Outcome = RunOutcome;
+    const VERB: Verb = Verb::Train;
+
+    fn id(&self, sweep: &Sweep<'_>) -> String {
+        sweep.store.run(&self.spec).id().to_string()
     }
 
-    fn measure_one(
-        &self,
-        job: &MeasurementJob,
-        slot: usize,
-    ) -> Result<MeasurementOutcome, LabError> {
-        let folder = self.store.measurement(&job.measurement);
-        if let Some(measured) = folder.result()? {
-            return Ok(Ok(measured));
-        }
-        folder.prepare(&job.measurement)?;
-        let reason = match (self.trainer.measure(&folder, slot, self.stop), folder.result()?) {
-            (Ok(()), Some(measured)) => return Ok(Ok(measured)),
-            (Ok(()), None) => "its worker ended without a result".into(),
-            (Err(TrainerError::Failed(reason)), _) => reason,
-            (Err(TrainerError::Unusable(reason)), _) => return Err(LabError::Trainer(reason)),
-        };
-        self.progress.note(&format!("{}: {reason}", job.name));
-        let (name, replica, run) = (job.name.clone(), job.replica, job.run.to_string());
-        Ok(Err(Failure { name, replica, run, reason }))
+    fn name(&self) -> &str {
+        &self.name
     }
 
-    fn one(&self, job: &Job, slot: usize) -> Result<RunOutcome, LabError> {
-        let (name, spec) = (job.name.as_str(), &job.spec);
-        let folder = self.store.run(spec);
+    fn folder(&self, sweep: &Sweep<'_>) -> PathBuf {
+        sweep.store.run(&self.spec).path().to_owned()
+    }
+
+    fn begin(&self, sweep: &Sweep<'_>) -> Result<Option<RunOutcome>, LabError> {
+        let folder = sweep.store.run(&self.spec);
         match folder.status()? {
             RunStatus::Complete(result) => {
-                let (task, total) = (name.into(), spec.stop_after);
-                self.progress.tell(&Event::Reused { task, total });
-                return Ok(RunOutcome::Complete { result, reused: true });
+                let (task, total) = ((&self.name).into(), self.spec.stop_after);
+                sweep.progress.tell(&Event::Reused { task, total });
+                return Ok(Some(RunOutcome::Complete { result, reused: true }));
             }
-            RunStatus::Failed(failure) if !self.retry_failed => {
-                return Ok(self.failed(job, remembered(&failure)));
+            RunStatus::Failed(failure) if !sweep.retry_failed => {
+                return Ok(Some(self.failed(sweep, remembered(&failure))));
             }
-            RunStatus::Failed(_) => folder.retry()?,
-            RunStatus::Unfinished => {}
+            // Not in the middle of the work of somebody else.
+            RunStatus::Failed(_) if Holder::of(folder.path())?.is_none() => folder.retry()?,
+            RunStatus::Failed(_) | RunStatus::Unfinished => {}
         }
-        folder.prepare(spec)?;
-        let (task, total, worker) = (name.into(), Some(spec.stop_after), Some(slot));
-        self.progress.tell(&Event::Started { task, total, worker });
-        let named = Named { task: name, progress: self.progress };
-        let trained = self.trainer.train(&folder, slot, self.stop, &named);
-        match (trained, folder.status()?) {
-            (Ok(()), RunStatus::Complete(result)) => {
-                self.progress.tell(&Event::Ended { task: name.into(), problem: None });
-                Ok(RunOutcome::Complete { result, reused: false })
-            }
-            (Ok(()), _) => Ok(self.failed(job, "its worker ended without a result".into())),
-            (Err(TrainerError::Failed(reason)), _) => Ok(self.failed(job, reason)),
-            (Err(TrainerError::Unusable(reason)), _) => Err(LabError::Trainer(reason)),
-        }
+        folder.prepare(&self.spec)?;
+        Ok(None)
     }
 
-    fn failed(&self, job: &Job, reason: String) -> RunOutcome {
-        let (task, problem) = ((&job.name).into(), Some((&reason).into()));
-        self.progress.tell(&Event::Ended { task, problem });
-        let run = self.store.run(&job.spec).id().to_string();
-        RunOutcome::Failed(Failure {
-            name: job.name.clone(),
-            replica: job.spec.replica,
-            run,
-            reason,
+    fn done(&self, sweep: &Sweep<'_>) -> Result<Option<RunOutcome>, LabError> {
+        Ok(match sweep.store.run(&self.spec).status()? {
+            RunStatus::Complete(result) => Some(RunOutcome::Complete { result, reused: false }),
+            _ => None,
         })
     }
-}
 
-/// Passes on what a trainer tells of one run, with the run's name.
-struct Named<'a> {
-    task: &'a str,
-    progress: &'a dyn Progress,
-}
+    fn saved(&self, sweep: &Sweep<'_>) -> Option<SystemTime> {
+        sweep.store.run(&self.spec).saved()
+    }
 
-impl Progress for Named<'_> {
-    fn tell(&self, event: &Event<'_>) {
+    fn is_asked_to_stop(&self, sweep: &Sweep<'_>) -> bool {
+        sweep.store.run(&self.spec).is_asked_to_stop()
+    }
+
+    fn failed(&self, sweep: &Sweep<'_>, reason: String) -> RunOutcome {
+        self.tell_ended(sweep, Some(&reason));
+        let run = self.id(sweep);
+        RunOutcome::Failed(sweep.failure(&self.name, self.spec.replica, run, reason))
+    }
+
+    fn tell_started(&self, sweep: &Sweep<'_>, slot: usize) {
+        let (task, total, worker) =
+            ((&self.name).into(), Some(self.spec.stop_after), Some(slot));
+        sweep.progress.tell(&Event::Started { task, total, worker });
+    }
+
+    fn tell(&self, sweep: &Sweep<'_>, event: &Event<'_>) {
         match event {
             Event::At { done, loss, doing, .. } => {
-                let (task, doing) = (self.task.into(), doing.clone());
-                self.progress.tell(&Event::At { task, done: *done, loss: *loss, doing });
+                let (task, doing) = ((&self.name).into(), doing.clone());
+                sweep.progress.tell(&Event::At { task, done: *done, loss: *loss, doing });
             }
-            Event::Note { text } => self.progress.note(&format!("{}: {text}", self.task)),
+            Event::Note { text } => sweep.progress.note(&format!("{}: {text}", self.name)),
             // When a run begins and ends is known better here.
             Event::Started { .. } | Event::Reused { .. } | Event::Ended { .. } => {}
         }
     }
+
+    fn tell_ended(&self, sweep: &Sweep<'_>, problem: Option<&str>) {
+        let (task, problem) = ((&self.name).into(), problem.map(Into::into));
+        sweep.progress.tell(&Event::Ended { task, problem });
+    }
 }
 
-struct State<T> {
+impl Piece for MeasurementJob {
+    type Outcome = MeasurementOutcome;
+    const VERB: Verb = Verb::Measure;
+
+    fn id(&self, _: &Sweep<'_>) -> String {
+        self.measurement.id()
+    }
+
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn folder(&self, sweep: &Sweep<'_>) -> PathBuf {
+        sweep.store.measurement(&self.measurement).path().to_owned()
+    }
+
+    fn begin(&self, sweep: &Sweep<'_>) -> Result<Option<MeasurementOutcome>, LabError> {
+        let folder = sweep.store.measurement(&self.measurement);
+        if let Some(measured) = folder.result()? {
+            return Ok(Some(Ok(measured)));
+        }
+        folder.prepare(&self.measurement)?;
+        Ok(None)
+    }
+
+    fn done(&self, sweep: &Sweep<'_>) -> Result<Option<MeasurementOutcome>, LabError> {
+        Ok(sweep.store.measurement(&self.measurement).result()?.map(Ok))
+    }
+
+    fn saved(&self, _: &Sweep<'_>) -> Option<SystemTime> {
+        None
+    }
+
+    fn is_asked_to_stop(&self, _: &Sweep<'_>) -> bool {
+        false
+    }
+
+    fn failed(&self, sweep: &Sweep<'_>, reason: String) -> MeasurementOutcome {
+        self.tell_ended(sweep, Some(&reason));
+        Err(sweep.failure(&self.name, self.replica, self.run.to_string(), reason))
+    }
+
+    fn tell_started(&self, _: &Sweep<'_>, _: usize) {}
+
+    fn tell(&self, _: &Sweep<'_>, _: &Event<'_>) {}
+
+    fn tell_ended(&self, sweep: &Sweep<'_>, problem: Option<&str>) {
+        if let Some(reason) = problem {
+            sweep.progress.note(&format!("{}: {reason}", self.name));
+        }
+    }
+}
+
+/// What a piece is doing.
+enum Stage {
+    /// The executor has it.
+    Started,
+    /// Its process said that it is done, and its result is not seen yet.
+    Late(Instant),
+    /// Somebody else has it.
+    Held(LeaseWatch),
+}
+
+/// A piece that goes on.
+struct Going {
+    stage: Stage,
+    /// The number that it is told to have among several.
+    slot: usize,
+    /// Whether it was told that it began.
+    told: bool,
+    /// How often it was lost in a row without a newer checkpoint.
+    losses: u32,
+    /// When it had saved its state last, at the last loss.
+    saved: Option<SystemTime>,
+}
+
+/// One sweep over pieces of one kind, from beginning to end.
+struct Course<'a, P: Piece> {
+    sweep: &'a Sweep<'a>,
+    pieces: &'a [P],
+    /// Pieces up to here were begun.
     next: usize,
-    ended: Vec<Option<T>>,
-    error: Option<LabError>,
+    /// Pieces to be started again, before others.
+    again: VecDeque<usize>,
+    going: HashMap<usize, Going>,
+    /// Pieces that the executor has, by their ids.
+    started: HashMap<String, usize>,
+    ended: Vec<Option<P::Outcome>>,
+    /// How many have ended.
+    done: usize,
+    /// How many had when no more was wanted.
+    unwanted: Option<usize>,
+    stopping: bool,
+    looked: Instant,
+}
+
+impl<'a, P: Piece> Course<'a, P> {
+    fn new(sweep: &'a Sweep<'a>, pieces: &'a [P]) -> Self {
+        Self {
+            sweep,
+            pieces,
+            next: 0,
+            again: VecDeque::new(),
+            going: HashMap::new(),
+            started: HashMap::new(),
+            ended: vec![None; pieces.len()],
+            done: 0,
+            unwanted: None,
+            stopping: false,
+            looked: Instant::now(),
+        }
+    }
+
+    /// Carries out pieces in order as long as `wanted` says so; tells of `each` that ended.
+    fn run(
+        mut self,
+        wanted: &dyn Fn(&[Option<P::Outcome>]) -> bool,
+        each: &dyn Fn(),
+    ) -> Result<Vec<Option<P::Outcome>>, LabError> {
+        let mut counted = 0;
+        let went = loop {
+            let went = self.step(wanted);
+            (counted..self.done).for_each(|_| each());
+            counted = self.done;
+            match went {
+                Ok(true) => {}
+                Ok(false) => break Ok(()),
+                Err(error) => break Err(error),
+            }
+        };
+        if let Err(error) = went {
+            self.abandon();
+            return Err(error);
+        }
+        Ok(self.ended)
+    }
+
+    /// Starts what is wanted, and hears of one thing that happened. Says whether something goes on.
+    fn step(&mut self, wanted: &dyn Fn(&[Option<P::Outcome>]) -> bool) -> Result<bool, LabError> {
+        let look = self.looked.elapsed() >= LOOK;
+        if look && self.sweep.executor.sweep_folder().is_some_and(SweepFolder::is_stopped) {
+            self.sweep.stop.store(true, Ordering::Relaxed);
+        }
+        if self.sweep.is_stopped() && !self.stopping {
+            self.stopping = true;
+            self.again.clear();
+            // What others train goes on without us.
+            let started: HashSet<usize> = self.started.values().copied().collect();
+            self.going.retain(|index, _| started.contains(index));
+            self.sweep.executor.stop();
+        }
+        self.fill(wanted)?;
+        if self.going.is_empty() {
+            return Ok(false);
+        }
+        if let Some(happened) = self.sweep.executor.next(PAUSE)? {
+            self.hear(happened)?;
+        }
+        if look {
+            self.looked = Instant::now();
+            self.look()?;
+        }
+        Ok(true)
+    }
+
+    /// Starts what is wanted now.
+    fn fill(&mut self, wanted: &dyn Fn(&[Option<P::Outcome>]) -> bool) -> Result<(), LabError> {
+        let mut starting = Vec::new();
+        let room = self.sweep.executor.at_a_time().max(1);
+        while !self.stopping && self.started.len() < room {
+            let index = match self.again.pop_front() {
+                Some(index) => index,
+                None if self.next < self.pieces.len() && self.wants(wanted) => {
+                    self.next += 1;
+                    self.next - 1
+                }
+                None => break,
+            };
+            if let Some(id) = self.begin(index)? {
+                self.started.insert(id, index);
+                starting.push(index);
+            }
+            if self.sweep.is_stopped() {
+                break;
+            }
+        }
+        self.start(&starting)
+    }
+
+    /// Whether the next piece is wanted. That is asked again once more has ended: to find out may take long.
+    fn wants(&mut self, wanted: &dyn Fn(&[Option<P::Outcome>]) -> bool) -> bool {
+        if self.unwanted == Some(self.done) {
+            return false;
+        }
+        let wants = wanted(&self.ended[..self.next]);
+        self.unwanted = (!wants).then_some(self.done);
+        wants
+    }
+
+    /// Finds out what there is to do for a piece; its id where it is to be started now.
+    fn begin(&mut self, index: usize) -> Result<Option<String>, LabError> {
+        let (sweep, piece) = (self.sweep, &self.pieces[index]);
+        if self.going.contains_key(&index) && self.end_if_done(index)? {
+            return Ok(None);
+        }
+        if let Some(outcome) = piece.begin(sweep)? {
+            self.end(index, outcome);
+            return Ok(None);
+        }
+        let mut watch = LeaseWatch::new(&piece.folder(sweep));
+        if let Some(holder) = watch.holder()? {
+            self.adopt(index, watch, &holder);
+            return Ok(None);
+        }
+        self.go_on(index, Stage::Started);
+        Ok(Some(piece.id(sweep)))
+    }
+
+    fn start(&mut self, starting: &[usize]) -> Result<(), LabError> {
+        if starting.is_empty() {
+            return Ok(());
+        }
+        let sweep = self.sweep;
+        let task = |&index: &usize| {
+            let id = self.pieces[index].id(sweep);
+            Task { id, index, verb: P::VERB, needs: sweep.needs }
+        };
+        let mut tasks: Vec<Task> = starting.iter().map(task).collect();
+        if let Some(folder) = sweep.executor.sweep_folder() {
+            let lines: Vec<_> = tasks.iter().map(Task::line).collect();
+            for (task, line) in tasks.iter_mut().zip(folder.add(&lines)?) {
+                task.index = line;
+            }
+        }
+        sweep.executor.start(&tasks)
+    }
+
+    /// Notes what a piece does now.
+    fn go_on(&mut self, index: usize, stage: Stage) {
+        if let Some(going) = self.going.get_mut(&index) {
+            going.stage = stage;
+            return;
+        }
+        let taken: HashSet<usize> = self.going.values().map(|going| going.slot).collect();
+        let slot = (0..).find(|slot| !taken.contains(slot)).expect("numbers do not end");
+        self.going.insert(index, Going { stage, slot, told: false, losses: 0, saved: None });
+    }
+
+    /// Waits for what somebody else carries out.
+    fn adopt(&mut self, index: usize, watch: LeaseWatch, holder: &Holder) {
+        let name = self.pieces[index].name();
+        let text = format!("{name}: waits for {holder}, which is at it; its result is taken");
+        self.sweep.progress.note(&text);
+        self.go_on(index, Stage::Held(watch));
+    }
+
+    fn end(&mut self, index: usize, outcome: P::Outcome) {
+        self.going.remove(&index);
+        self.ended[index] = Some(outcome);
+        self.done += 1;
+    }
+
+    fn fail(&mut self, index: usize, reason: String) {
+        let outcome = self.pieces[index].failed(self.sweep, reason);
+        self.end(index, outcome);
+    }
+
+    /// Ends a piece that the store says is done.
+    fn end_if_done(&mut self, index: usize) -> Result<bool, LabError> {
+        let Some(outcome) = self.pieces[index].done(self.sweep)? else { return Ok(false) };
+        self.pieces[index].tell_ended(self.sweep, None);
+        self.end(index, outcome);
+        Ok(true)
+    }
+
+    fn hear(&mut self, happened: Happened) -> Result<(), LabError> {
+        match happened {
+            Happened::Started { id, place } => {
+                let Some(&index) = self.started.get(&id) else { return Ok(()) };
+                self.tell_started(index);
+                if !place.is_empty() {
+                    let name = self.pieces[index].name();
+                    self.sweep.progress.note(&format!("{name}: on {place}"));
+                }
+                Ok(())
+            }
+            Happened::Told { id, event } => {
+                if let Some(&index) = self.started.get(&id) {
+                    self.pieces[index].tell(self.sweep, &event);
+                }
+                Ok(())
+            }
+            Happened::Ended { id, how } => match self.started.remove(&id) {
+                Some(index) => self.ended(index, how),
+                None => Ok(()),
+            },
+        }
+    }
+
+    fn tell_started(&mut self, index: usize) {
+        let Some(going) = self.going.get_mut(&index) else { return };
+        if !std::mem::replace(&mut going.told, true) {
+            self.pieces[index].tell_started(self.sweep, going.slot);
+        }
+    }
+
+    /// What becomes of a piece that the executor no longer has.
+    fn ended(&mut self, index: usize, how: End) -> Result<(), LabError> {
+        if self.end_if_done(index)? {
+            return Ok(());
+        }
+        let (sweep, piece) = (self.sweep, &self.pieces[index]);
+        match how {
+            End::Done if sweep.executor.patience().is_zero() || self.stopping => {
+                self.fail(index, "its worker ended without a result".into());
+            }
+            End::Done => self.go_on(index, Stage::Late(Instant::now())),
+            End::Unusable(reason) => return Err(LabError::Trainer(reason)),
+            End::Stopped | End::Lost(_) if self.stopping => self.fail(index, STOPPED.into()),
+            End::Stopped | End::Lost(_) if piece.is_asked_to_stop(sweep) => {
+                let how = "stopped by `datadiet runs stop`; the same command goes on from what it saved";
+                self.fail(index, how.into());
+            }
+            End::Failed(reason) => {
+                // Another process may have been quicker to take it.
+                if !self.adopted(index)? {
+                    self.fail(index, reason);
+                }
+            }
+            End::Stopped => self.lost(index, "it was stopped")?,
+            End::Lost(reason) => self.lost(index, &reason)?,
+        }
+        Ok(())
+    }
+
+    /// Waits for a piece if somebody else has it.
+    fn adopted(&mut self, index: usize) -> Result<bool, LabError> {
+        let mut watch = LeaseWatch::new(&self.pieces[index].folder(self.sweep));
+        let Some(holder) = watch.holder()? else { return Ok(false) };
+        self.adopt(index, watch, &holder);
+        Ok(true)
+    }
+
+    /// Has a piece started again whose process is gone, unless that leads nowhere.
+    fn lost(&mut self, index: usize, reason: &str) -> Result<(), LabError> {
+        if self.adopted(index)? {
+            return Ok(());
+        }
+        let (sweep, piece) = (self.sweep, &self.pieces[index]);
+        let Some(going) = self.going.get_mut(&index) else { return Ok(()) };
+        let saved = piece.saved(sweep);
+        going.losses = if saved > going.saved { 1 } else { going.losses + 1 };
+        going.saved = saved;
+        if going.losses > sweep.retries {
+            let times = match going.losses {
+                1 => String::new(),
+                losses => format!(" ({losses} times in a row, with no newer checkpoint)"),
+            };
+            self.fail(index, format!("{reason}{times}"));
+            return Ok(());
+        }
+        let text = format!("{}: lost, and started again: {reason}", piece.name());
+        sweep.progress.note(&text);
+        self.again.push_back(index);
+        Ok(())
+    }
+
+    /// Looks at what others do, and at results that were not seen yet.
+    fn look(&mut self) -> Result<(), LabError> {
+        let indices: Vec<usize> = self.going.keys().copied().collect();
+        for index in indices {
+            match self.going.get(&index).map(|going| &going.stage) {
+                Some(Stage::Late(since)) => {
+                    let since = *since;
+                    self.look_for_result(index, since)?;
+                }
+                Some(Stage::Held(_)) => self.look_at_holder(index)?,
+                Some(Stage::Started) | None => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn look_for_result(&mut self, index: usize, since: Instant) -> Result<(), LabError> {
+        // Listing a folder has a network file system ask for what is in it.
+        let folder = self.pieces[index].folder(self.sweep);
+        let _ = std::fs::read_dir(folder).map(Iterator::count);
+        if !self.end_if_done(index)? && since.elapsed() > self.sweep.executor.patience() {
+            let seconds = since.elapsed().as_secs();
+            let reason = format!(
+                "its worker ended without a result, and none was seen for {seconds} s: do all machines see \
+                 the same store?"
+            );
+            self.fail(index, reason);
+        }
+        Ok(())
+    }
+
+    fn look_at_holder(&mut self, index: usize) -> Result<(), LabError> {
+        if self.end_if_done(index)? {
+            return Ok(());
+        }
+        let folder = self.pieces[index].folder(self.sweep);
+        let Some(Going { stage: Stage::Held(watch), .. }) = self.going.get_mut(&index) else {
+            return Ok(());
+        };
+        match watch.holder() {
+            // A file system that does not answer now may do so later.
+            Err(_) => {}
+            Ok(Some(_)) => {
+                if let Some(RunProgress { step, loss, doing, .. }) = RunProgress::read(&folder) {
+                    self.tell_started(index);
+                    let (done, doing) = (step, doing.map(Into::into));
+                    let at = Event::At { task: "".into(), done, loss, doing };
+                    self.pieces[index].tell(self.sweep, &at);
+                }
+            }
+            // It is done, or gone: beginning it tells which.
+            Ok(None) if !self.again.contains(&index) => self.again.push_back(index),
+            Ok(None) => {}
+        }
+        Ok(())
+    }
+
+    /// Ends what goes on, after an error that ends everything.
+    fn abandon(mut self) {
+        self.sweep.executor.stop();
+        while !self.started.is_empty() {
+            match self.sweep.executor.next(PAUSE) {
+                Ok(Some(Happened::Ended { id, .. })) => drop(self.started.remove(&id)),
+                Ok(_) => {}
+                Err(_) => return,
+            }
+        }
+    }
 }
 
 fn remembered(failure: &RunFailure) -> String {

@@ -17,6 +17,9 @@ use datadiet_store::{MeasurementFolder, RunFolder};
 /// Exit code of a program whose libraries are not found, from the system.
 pub(crate) const EXIT_NOT_STARTED: u8 = 127;
 
+/// What is said of what was stopped.
+pub(crate) const STOPPED: &str = "stopped; its state is saved";
+
 /// Why a trainer did not complete what it was given, for a person to read.
 #[derive(Clone, Debug, PartialEq)]
 pub enum TrainerError {
@@ -24,6 +27,19 @@ pub enum TrainerError {
     Failed(String),
     /// It can train nothing: it does not start, or is of another version.
     Unusable(String),
+    /// It was asked to stop, by whoever, and what it saved is there to go on from.
+    Stopped,
+    /// Its process was killed, or lost the run to another: what it saved is there to go on from.
+    Lost(String),
+}
+
+impl std::fmt::Display for TrainerError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Failed(reason) | Self::Unusable(reason) | Self::Lost(reason) => reason,
+            Self::Stopped => STOPPED,
+        })
+    }
 }
 
 impl<T: Into<String>> From<T> for TrainerError {
@@ -125,19 +141,15 @@ impl WorkerProcess {
         let told = errors.strip_prefix("error: ").unwrap_or(errors);
         match status.code().and_then(|code| u8::try_from(code).ok()) {
             Some(0) => Ok(()),
-            Some(EXIT_STOPPED) => Err("stopped; its state is saved".into()),
+            Some(EXIT_STOPPED) if told.is_empty() => Err(TrainerError::Stopped),
+            // It says why where nobody asked.
+            Some(EXIT_STOPPED) => Err(TrainerError::Lost(told.into())),
             Some(EXIT_MISUNDERSTOOD | EXIT_NOT_STARTED) => {
                 let program = self.program.display();
                 Err(TrainerError::Unusable(format!("{program} cannot train: {told}")))
             }
             Some(_) if !told.is_empty() => Err(told.into()),
-            _ => Err(format!(
-                "its process ended with {status}{}{errors}; run the same command again to go on \
-                 from its last checkpoint (killed processes are often out of memory: try fewer \
-                 --workers)",
-                if errors.is_empty() { "" } else { ": " },
-            )
-            .into()),
+            _ => Err(ended_by_system("its process", status, errors)),
         }
     }
 
@@ -173,6 +185,31 @@ const LOADER_PATH: &str = if cfg!(windows) {
 } else {
     "LD_LIBRARY_PATH"
 };
+
+/// Why `what`, a process that gave no reason, is no more: killed from outside, it may be started again; not so where it
+/// did something that is not allowed.
+pub(crate) fn ended_by_system(what: &str, status: ExitStatus, errors: &str) -> TrainerError {
+    let colon = if errors.is_empty() { "" } else { ": " };
+    let reason = format!(
+        "{what} ended with {status}{colon}{errors}; run the same command again to go on from its last \
+         checkpoint (killed processes are often out of memory: try fewer --workers)"
+    );
+    if is_of_its_own_doing(status) { TrainerError::Failed(reason) } else { TrainerError::Lost(reason) }
+}
+
+/// Whether a process ended by itself, or by a signal for what it did, such as a wrong address.
+#[cfg(unix)]
+fn is_of_its_own_doing(status: ExitStatus) -> bool {
+    use std::os::unix::process::ExitStatusExt;
+    use nix::sys::signal::Signal::{SIGABRT, SIGBUS, SIGFPE, SIGILL, SIGSEGV, SIGSYS, SIGTRAP};
+    let own = [SIGABRT, SIGBUS, SIGFPE, SIGILL, SIGSEGV, SIGSYS, SIGTRAP];
+    status.signal().is_none_or(|signal| own.iter().any(|&own| own as i32 == signal))
+}
+
+#[cfg(not(unix))]
+fn is_of_its_own_doing(_: ExitStatus) -> bool {
+    true
+}
 
 /// Lets a program find libraries in a folder before it looks elsewhere.
 pub fn find_libraries(command: &mut Command, folder: Option<&Path>) {

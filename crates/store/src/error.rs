@@ -28,12 +28,23 @@ pub enum StoreError {
     },
     /// Another process is training this run.
     #[error(
-        "run {id} is locked by {holder}; wait for it to end, or end that process and try again"
+        "{id} is locked by {holder}; wait for it to end, or end that process and try again"
     )]
     Locked {
-        /// The run.
+        /// The run or the measurement.
         id: String,
-        /// Process and time, as the holder wrote them.
+        /// Process, machine, job and time, as the holder wrote them.
+        holder: String,
+    },
+    /// Another process has taken this run over from this one.
+    #[error(
+        "{id} is no longer trained here: this process did not answer for so long that {holder} took it over; \
+         nothing more is written here"
+    )]
+    Fenced {
+        /// The run or the measurement.
+        id: String,
+        /// Process, machine, job and time, as the next holder wrote them.
         holder: String,
     },
     /// Another process removes what no run needs.
@@ -53,6 +64,16 @@ impl From<TableError> for StoreError {
 }
 
 impl StoreError {
+    /// What is in `folder` is held by somebody else.
+    pub(crate) fn locked(folder: &Path, holder: String) -> Self {
+        Self::Locked { id: name(folder), holder }
+    }
+
+    /// What is in `folder` was taken over by somebody else.
+    pub(crate) fn fenced(folder: &Path, holder: String) -> Self {
+        Self::Fenced { id: name(folder), holder }
+    }
+
     /// Wraps an I/O error with what was tried and where.
     pub fn io(action: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> Self {
         let wrapped = FileError::io(action, path);
@@ -63,4 +84,11 @@ impl StoreError {
     pub fn damaged(path: &Path, reason: impl ToString) -> Self {
         FileError::damaged(path, reason).into()
     }
+}
+
+/// What a folder of the store is of, for a person.
+fn name(folder: &Path) -> String {
+    let is_measurement = folder.parent().is_some_and(|parent| parent.ends_with("measurements"));
+    let kind = if is_measurement { "measurement" } else { "run" };
+    format!("{kind} {}", folder.file_name().unwrap_or_default().to_string_lossy())
 }

@@ -1,7 +1,7 @@
-//! What no run needs: lists that nothing refers to, measurements on runs that are gone, and what
-//! killed writers left behind.
+//! What no run needs: lists that nothing refers to, measurements on runs that are gone, sweeps without
+//! anything left to do, and what killed writers left behind.
 //!
-//! A list is needed if a run or a measurement that stays names its SHA-256. That is looked for in
+//! A list is needed if a run, a measurement or a sweep that stays names its SHA-256. That is looked for in
 //! any JSON, so that it holds for the specifications of other versions too.
 
 use std::collections::HashSet;
@@ -14,10 +14,12 @@ use datadiet_table::remove_folder_atomically;
 use serde::Serialize;
 use serde_json::Value;
 
+use crate::lease::{GONE, LEASE, PROGRESS, STOP};
 use crate::measurement::REQUEST;
 use crate::run_folder::{CHECKPOINT, RESULT, SPEC, bytes_below};
 use crate::store::{entries, is_aside};
-use crate::{MeasurementFolder, Store, StoreError};
+use crate::sweep_folder::PLAN;
+use crate::{Holder, MeasurementFolder, Store, StoreError, SweepFolder, TaskLine};
 
 /// A store that nobody else has open. Runs may still be trained in it.
 #[derive(Debug)]
@@ -53,6 +55,8 @@ pub enum UnusedKind {
     List,
     /// What was measured on runs that are gone, or what cannot be read.
     Measurement,
+    /// A sweep all of whose tasks are done or gone.
+    Sweep,
     /// Half-written, or half-removed, by a process that was killed.
     Leftover,
 }
@@ -106,6 +110,14 @@ impl Cleaner<'_> {
                 needed.add(&file);
             }
         }
+        for sweep in SweepFolder::all(self.store)? {
+            let has_more = self.has_more(&sweep, going);
+            if has_more || only_theirs {
+                needed.add(&sweep.path().join(PLAN));
+            } else {
+                unused.push(Unused::new(UnusedKind::Sweep, sweep.path().to_owned()));
+            }
+        }
         for path in entries(&root.join("lists"))?.into_iter().filter(|path| !is_aside(path)) {
             let needed = needed.unknown.is_some() || needed.has(&path);
             if !needed && (theirs.has(&path) || !only_theirs) {
@@ -118,20 +130,40 @@ impl Cleaner<'_> {
         Ok(Garbage { unused, unknown: needed.unknown })
     }
 
+    /// Whether a task of a sweep may still be carried out, once some runs are gone. One that cannot be read stays.
+    fn has_more(&self, sweep: &SweepFolder, going: &[PathBuf]) -> bool {
+        let Ok(tasks) = sweep.tasks() else { return true };
+        let root = self.store.root();
+        let is_open = |task: &TaskLine| {
+            let folder = root.join(task.verb.parent()).join(&task.id);
+            folder.is_dir() && !folder.join(RESULT).exists() && !going.contains(&folder)
+        };
+        tasks.iter().any(is_open)
+    }
+
     /// Files and folders that writers left. What is in an unfinished run is for the next that takes its
-    /// lock; a complete one needs no checkpoint.
+    /// lease; a complete one needs no checkpoint.
     fn leftovers(&self) -> Result<impl Iterator<Item = Unused>, StoreError> {
         let root = self.store.root();
         let mut folders =
-            ["", "lists", "runs", "measurements"].map(|name| root.join(name)).to_vec();
+            ["", "lists", "runs", "measurements", "sweeps"].map(|name| root.join(name)).to_vec();
         folders.extend(entries(&root.join("measurements"))?.into_iter().filter(|at| at.is_dir()));
         let mut found = Vec::new();
         for folder in folders.iter().filter(|folder| !is_aside(folder)) {
             found.extend(entries(folder)?.into_iter().filter(|path| is_aside(path)));
         }
         let runs = self.store.run_folders()?;
-        let complete = runs.iter().filter(|run| run.join(RESULT).exists());
-        found.extend(complete.map(|run| run.join(CHECKPOINT)).filter(|file| file.exists()));
+        for run in runs.iter().filter(|run| run.join(RESULT).exists()) {
+            let of_a_holder = |path: &PathBuf| {
+                let name = path.file_name().unwrap_or_default().to_string_lossy();
+                name.starts_with(GONE) || [LEASE, PROGRESS, STOP].contains(&&*name)
+            };
+            found.extend(Some(run.join(CHECKPOINT)).filter(|file| file.exists()));
+            // Of one that was killed just when it was done.
+            if Holder::of(run)?.is_none() {
+                found.extend(entries(run)?.into_iter().filter(of_a_holder));
+            }
+        }
         Ok(found.into_iter().map(|path| Unused::new(UnusedKind::Leftover, path)))
     }
 
@@ -142,7 +174,9 @@ impl Cleaner<'_> {
     pub fn remove(&self, unused: &Unused) -> Result<(), StoreError> {
         let path = &unused.path;
         let removed = match unused.kind {
-            UnusedKind::Measurement => return Ok(remove_folder_atomically(path)?),
+            UnusedKind::Measurement | UnusedKind::Sweep => {
+                return Ok(remove_folder_atomically(path)?);
+            }
             UnusedKind::Leftover if path.is_dir() => fs::remove_dir_all(path),
             UnusedKind::Leftover | UnusedKind::List => fs::remove_file(path),
         };

@@ -12,7 +12,10 @@
 //! <store>/lock                           shared by all who use the store, held alone to clean it up
 //! <store>/lists/<sha-256>.parquet        ids of a subset, or labels, that runs refer to
 //! <store>/runs/<run id>/spec.json        the resolved specification, saved before the first step
-//!                      /lock             held while a worker trains; names the holder
+//!                      /lease.json       who trains it, where, since when; renewed while it does
+//!                      /lock             locked by the holder, for other processes of its machine
+//!                      /progress.json    how far the holder is
+//!                      /stop             asks the holder to save and go
 //!                      /checkpoint.safetensors   newest state to resume from
 //!                      /scores/<step>.parquet    scores of every example after <step> steps
 //!                      /weights/<step>.safetensors   weights and momentum after <step> steps
@@ -21,18 +24,19 @@
 //!                      /log.txt          what a program of the user's wrote while it trained
 //! <store>/measurements/<id>/measurement.json   what is measured on kept weights
 //!                          /result.json        what came of it
+//! <store>/sweeps/<id>/sweep.json, tasks.txt    what processes on other machines carry out
 //! ```
 
 pub mod catalogue;
 mod error;
 mod garbage;
+mod lease;
 mod lists;
 mod measurement;
 pub mod program;
 mod random;
 mod run_folder;
 mod run_id;
-mod run_lock;
 mod spec;
 mod store;
 mod store_lock;
@@ -43,11 +47,11 @@ mod written;
 
 pub use error::StoreError;
 pub use garbage::{Cleaner, Garbage, Unused, UnusedKind};
+pub use lease::{Fence, Holder, Lease, LeaseWatch, Over, RunProgress, Telling, job_of_environment};
 pub use lists::ListRef;
 pub use measurement::{KernelDistance, Line, Measured, Measurement, MeasurementFolder, Risks};
 pub use run_folder::{RunFailure, RunFolder, RunResult, RunStatus, TimedAccuracy};
 pub use run_id::RunId;
-pub use run_lock::RunLock;
 pub use spec::{
     Activation, Augmentation, DeviceKind, Flip, Labels, LearningRate, Lookahead, Muon, NetworkSpec,
     Precision, Recording, RunSpec, Schedule, Spawn, Subset, Views,

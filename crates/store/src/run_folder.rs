@@ -1,15 +1,16 @@
-//! One run on disk: its specification, lock, checkpoint, scores and outcome.
+//! One run on disk: its specification, lease, checkpoint, scores and outcome.
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::SystemTime;
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use datadiet_table::{FileError, Table, make_folder_atomically, write_json};
+use datadiet_table::{FileError, Table, make_folder_atomically, write_atomically, write_json};
 
-use crate::{ListRef, RunId, RunLock, RunSpec, StoreError, lists, program};
+use crate::lease::STOP;
+use crate::{Fence, Lease, ListRef, RunId, RunSpec, StoreError, lists, program};
 
 /// The specification; a run folder has it from the first moment.
 pub(crate) const SPEC: &str = "spec.json";
@@ -23,6 +24,7 @@ pub(crate) const CHECKPOINT: &str = "checkpoint.safetensors";
 pub struct RunFolder {
     path: PathBuf,
     id: RunId,
+    fence: Option<Fence>,
 }
 
 /// How far a run has come.
@@ -97,7 +99,7 @@ pub struct RunFailure {
 
 impl RunFolder {
     pub(crate) fn new(path: PathBuf, id: RunId) -> Self {
-        Self { path, id }
+        Self { path, id, fence: None }
     }
 
     /// Opens an existing run folder by path, as a worker process does.
@@ -134,30 +136,46 @@ impl RunFolder {
         Ok(prepare(&self.path, SPEC, spec)?)
     }
 
-    /// Takes the run's lock.
+    /// Takes the run's lease.
     ///
     /// # Errors
     /// [`StoreError::Locked`], naming the holder, while another process trains this run.
-    pub fn lock(&self) -> Result<RunLock, StoreError> {
-        RunLock::take(&self.path)
+    pub fn lock(&self) -> Result<Lease, StoreError> {
+        Lease::take(&self.path)
     }
 
-    /// Takes the run's lock, with some patience: who trained it for a parent that was killed saves its state
-    /// before it lets go.
+    /// Takes the run's lease, as [`Lease::take_patiently`] does.
     ///
     /// # Errors
     /// [`StoreError::Locked`], naming the holder, while another process goes on training this run.
-    pub fn lock_patiently(&self) -> Result<RunLock, StoreError> {
-        const PATIENCE: Duration = Duration::from_secs(10);
-        let start = Instant::now();
-        loop {
-            match self.lock() {
-                Err(StoreError::Locked { .. }) if start.elapsed() < PATIENCE => {
-                    std::thread::sleep(Duration::from_millis(200));
-                }
-                other => return other,
-            }
-        }
+    pub fn lock_patiently(&self) -> Result<Lease, StoreError> {
+        Lease::take_patiently(&self.path)
+    }
+
+    /// The same folder, into which nothing is written any more once another process has taken over the lease.
+    pub fn fenced(&self, lease: &Lease) -> Self {
+        Self { fence: Some(lease.fence()), ..self.clone() }
+    }
+
+    /// To be asked before anything is written that the methods here do not write.
+    ///
+    /// # Errors
+    /// [`StoreError::Fenced`] when another process has taken over the lease of this folder.
+    pub fn pass_fence(&self) -> Result<(), StoreError> {
+        self.fence.as_ref().map_or(Ok(()), Fence::pass)
+    }
+
+    /// Asks whoever trains the run in `folder`, damaged or not, to save its state and go.
+    ///
+    /// # Errors
+    /// When it cannot be asked.
+    pub fn ask_to_stop(folder: &Path) -> Result<(), StoreError> {
+        Ok(write_atomically(&folder.join(STOP), |_| Ok(()))?)
+    }
+
+    /// Whether it was asked to stop, and nobody has begun to train it since.
+    pub fn is_asked_to_stop(&self) -> bool {
+        self.path.join(STOP).exists()
     }
 
     /// How far the run has come.
@@ -173,12 +191,14 @@ impl RunFolder {
 
     /// Records completion; the last thing that a run writes. The checkpoint is no longer needed.
     pub fn complete(&self, result: &RunResult) -> Result<(), StoreError> {
+        self.pass_fence()?;
         write_json(&self.result_file(), result)?;
         remove_if_there(&self.checkpoint_file())
     }
 
     /// Records a failure.
     pub fn fail(&self, failure: &RunFailure) -> Result<(), StoreError> {
+        self.pass_fence()?;
         Ok(write_json(&self.failure_file(), failure)?)
     }
 
@@ -219,8 +239,22 @@ impl RunFolder {
         self.path.join(CHECKPOINT)
     }
 
+    /// What was said while it was trained.
+    pub fn log_file(&self) -> PathBuf {
+        self.path.join("log.txt")
+    }
+
+    /// When its state was saved last, whoever trains it: changes with every checkpoint. None without one.
+    pub fn saved(&self) -> Option<SystemTime> {
+        let modified = |path: &Path| fs::metadata(path).and_then(|about| about.modified()).ok();
+        let of_program = fs::read_dir(self.path.join(program::CHECKPOINT)).into_iter().flatten();
+        let of_program = of_program.flatten().filter_map(|entry| modified(&entry.path()));
+        of_program.chain(modified(&self.checkpoint_file())).max()
+    }
+
     /// Writes the scores taken after `step` steps.
     pub fn write_scores(&self, step: u64, table: &Table) -> Result<(), StoreError> {
+        self.pass_fence()?;
         Ok(table.write(&self.scores_file(step))?)
     }
 

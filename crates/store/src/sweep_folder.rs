@@ -23,7 +23,7 @@ use datadiet_table::{make_folder_atomically, write_atomically, write_json};
 
 use crate::run_folder::read_json;
 use crate::run_id::short_digest;
-use crate::{ListRef, Store, StoreError, random};
+use crate::{ListRef, Store, StoreError, lists, random};
 
 /// The folder of a store that has all sweeps.
 const SWEEPS: &str = "sweeps";
@@ -54,7 +54,7 @@ pub struct SweepPlan {
     pub data_home: Option<PathBuf>,
     /// Threads that a task may use.
     pub threads: u32,
-    /// GPUs that the tasks of one machine are spread over; 0 on the processor.
+    /// GPUs that a task needs: which one it sees, the engine says.
     pub gpus: u32,
     /// Memory that gradient norms and kernels of a task may use, MiB.
     pub memory: u64,
@@ -176,7 +176,7 @@ pub struct Probe {
     pub cpu: String,
     /// Processors that it may use there.
     pub cpus: usize,
-    /// Its GPUs' names, as `nvidia-smi -L` lists them.
+    /// The names of its GPUs, as `nvidia-smi` tells them.
     pub gpus: Vec<String>,
 }
 
@@ -301,6 +301,14 @@ impl SweepFolder {
     /// The folder of the store that a task is done to.
     pub fn folder_of(&self, task: &TaskLine) -> PathBuf {
         self.store_root().join(task.verb.parent()).join(&task.id)
+    }
+
+    /// Reads a list of ids or labels of the store that it is in.
+    ///
+    /// # Errors
+    /// When it is missing or damaged.
+    pub fn read_list(&self, list: &ListRef) -> Result<Vec<u32>, StoreError> {
+        lists::read(self.store_root(), list)
     }
 
     /// Asks whoever carries out its tasks to save and go, and not to begin others.

@@ -8,8 +8,8 @@ use clap::Args;
 use datadiet_data::DataHome;
 use datadiet_engine::EngineError;
 use datadiet_engine::measure::{self, Surroundings};
-use datadiet_store::MeasurementFolder;
 use datadiet_store::worker::EXIT_STOPPED;
+use datadiet_store::{Lease, MeasurementFolder};
 
 use crate::surroundings::{SurroundingArgs, stopped_by_parent};
 
@@ -26,6 +26,11 @@ pub struct MeasureArgs {
 pub fn run(args: &MeasureArgs) -> Result<ExitCode> {
     let stop = stopped_by_parent()?;
     let (folder, measurement) = MeasurementFolder::open(&args.folder)?;
+    let lease = Lease::take_patiently(folder.path())?;
+    if folder.result()?.is_some() {
+        return Ok(ExitCode::SUCCESS);
+    }
+    lease.stops(stop);
     let SurroundingArgs { data_home, gpu, memory, .. } = &args.surroundings;
     let data = DataHome::new(data_home.clone());
     let surroundings = Surroundings { data: &data, gpu: *gpu, memory: memory << 20, stop };

@@ -11,9 +11,10 @@ use clap::Args;
 use datadiet_core::Progress;
 use datadiet_core::progress::Event;
 use datadiet_data::DataHome;
+use datadiet_engine::EngineError;
 use datadiet_engine::session::{self, Ending, Surroundings};
-use datadiet_store::RunFolder;
 use datadiet_store::worker::EXIT_STOPPED;
+use datadiet_store::{Over, RunFolder, RunStatus, StoreError};
 
 use crate::surroundings::{SurroundingArgs, stopped_by_parent};
 
@@ -29,21 +30,38 @@ pub struct TrainArgs {
     checkpoint_every: f64,
 }
 
-/// Trains the run to its end or until standard input closes.
+/// Trains the run to its end, or until standard input closes, or the run is taken over by another process.
 pub fn run(args: &TrainArgs) -> Result<ExitCode> {
     let stop = stopped_by_parent()?;
     let (folder, spec) = RunFolder::open(&args.folder)?;
-    let _lock = folder.lock_patiently()?;
+    let lease = folder.lock_patiently()?;
+    // Whoever had it before may have come to its end.
+    if let RunStatus::Complete(_) = folder.status()? {
+        return Ok(ExitCode::SUCCESS);
+    }
+    lease.stops(stop);
+    let folder = folder.fenced(&lease);
     let SurroundingArgs { data_home, gpu, memory, .. } = &args.surroundings;
     let data = DataHome::new(data_home.clone());
     let checkpoint_every = Duration::try_from_secs_f64(args.checkpoint_every)?;
     let surroundings =
         Surroundings { data: &data, gpu: *gpu, memory: memory << 20, checkpoint_every, stop };
-    let ending = session::run(&folder, &spec, &surroundings, &Lines::default())?;
-    Ok(match ending {
-        Ending::Complete(_) => ExitCode::SUCCESS,
-        Ending::Stopped { .. } => ExitCode::from(EXIT_STOPPED),
-    })
+    let lines = Lines::default();
+    let progress = lease.telling(spec.stop_after, &lines);
+    match session::run(&folder, &spec, &surroundings, &progress) {
+        Ok(Ending::Complete(_)) => Ok(ExitCode::SUCCESS),
+        Ok(Ending::Stopped { .. }) => {
+            if let Some(Over::Lost(reason)) = lease.over() {
+                eprintln!("error: {reason}");
+            }
+            Ok(ExitCode::from(EXIT_STOPPED))
+        }
+        Err(EngineError::Store(error @ StoreError::Fenced { .. })) => {
+            eprintln!("error: {error}");
+            Ok(ExitCode::from(EXIT_STOPPED))
+        }
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// Writes events to standard output, of steps a few a second.

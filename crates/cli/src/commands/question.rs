@@ -22,7 +22,7 @@ pub struct QuestionArgs {
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
     #[command(flatten)]
-    execution: ExecutionArgs,
+    pub execution: ExecutionArgs,
     #[command(flatten)]
     output: OutputArgs,
 }
@@ -44,10 +44,11 @@ impl QuestionArgs {
     pub fn answer(
         self,
         home: &HomeArgs,
-        options: ExperimentOptions,
+        mut options: ExperimentOptions,
         folder: &Path,
         default: DefaultFolder<'_>,
     ) -> Result<ExitCode> {
+        self.execution.ask_processor(home, &mut options.training, self.plan)?;
         let training = options.training.clone();
         let opened = open(home, &training)?;
         let experiment = Experiment::new(options, folder, opened.data())?;
@@ -74,7 +75,7 @@ impl QuestionArgs {
         carry_out(home, self.execution, self.output, &task, |execution| {
             experiment.check_folder(&out)?;
             let Some(mut done) = experiment.run(&execution.sweep())? else { return Ok(None) };
-            experiment.write(&out, &execution.store, opened.data(), &mut done)?;
+            experiment.write(&out, execution.store, opened.data(), &mut done)?;
             crate::commands::report::of_folder(home, &out)?;
             let (text, failed) = (done.outcome.text()?, done.outcome.failed.clone());
             Ok(Some(Answer { text, failed, value: done.outcome }))

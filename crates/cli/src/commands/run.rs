@@ -50,13 +50,14 @@ impl RunArgs {
     pub fn needs_worker(&self) -> bool {
         // What is wrong with the options is told when they are read.
         ExperimentOptions::read(&self.file, &self.set)
-            .is_ok_and(|options| options.training.trainer.is_none())
+            .is_ok_and(|(options, _)| options.training.trainer.is_none())
     }
 }
 
 /// Runs the command.
-pub fn run(home: &HomeArgs, args: RunArgs) -> Result<ExitCode> {
-    let options = ExperimentOptions::read(&args.file, &args.set)?;
+pub fn run(home: &HomeArgs, mut args: RunArgs) -> Result<ExitCode> {
+    let (options, on) = ExperimentOptions::read(&args.file, &args.set)?;
+    args.question.execution = args.question.execution.on(on);
     let folder = args.file.parent().unwrap_or(Path::new("."));
     let default = DefaultFolder::At(default_folder(&args.file));
     args.question.answer(home, options, folder, default)

@@ -1,6 +1,8 @@
-//! `datadiet runs`: list, show and clean up the trainings in the store.
+//! `datadiet runs`: list, show, watch, stop and clean up the trainings in the store.
 
 mod gc;
+mod stop;
+mod watch;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -9,7 +11,9 @@ use anyhow::{Result, bail};
 use clap::{Args, Subcommand};
 use datadiet_core::grouped;
 use datadiet_lab::{settings, text::table};
-use datadiet_store::{RunFolder, RunLock, RunSpec, RunStatus, Store, StoreError, Subset};
+use datadiet_store::{
+    Holder, RunFolder, RunProgress, RunSpec, RunStatus, Store, StoreError, Subset,
+};
 use datadiet_table::FileError;
 use serde::Serialize;
 
@@ -23,6 +27,10 @@ pub enum RunsCommand {
     List(OutputArgs),
     /// Show the specification and result of one run.
     Show(ShowArgs),
+    /// Show how far runs are that are trained now, wherever that is.
+    Watch(watch::WatchArgs),
+    /// Have runs that are trained now save their state and end, wherever they are.
+    Stop(stop::StopArgs),
     /// Remove runs that are of no more use, and what only they needed.
     Gc(gc::GcArgs),
 }
@@ -42,6 +50,8 @@ pub fn run(home: &HomeArgs, command: RunsCommand) -> Result<ExitCode> {
     match command {
         RunsCommand::List(output) => list(&store, output)?,
         RunsCommand::Show(args) => show(&store, &args)?,
+        RunsCommand::Watch(args) => return watch::run(&store, &args),
+        RunsCommand::Stop(args) => stop::run(&store, &args)?,
         RunsCommand::Gc(args) => gc::run(&store, &args)?,
     }
     Ok(ExitCode::SUCCESS)
@@ -64,6 +74,12 @@ struct Listed {
     test: Option<(String, f64)>,
     bytes: u64,
     problem: Option<String>,
+    /// Who trains it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    holder: Option<Holder>,
+    /// How far that is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    progress: Option<RunProgress>,
     #[serde(skip)]
     path: PathBuf,
 }
@@ -114,14 +130,18 @@ fn listed(path: &Path) -> Listed {
         test: None,
         bytes: 0,
         problem: None,
+        holder: None,
+        progress: None,
         path: path.to_owned(),
     };
     if let Err(problem) = fill(&mut listed, path) {
         listed.describe(&problem);
     }
     let at_work = matches!(listed.state, State::Unfinished | State::Damaged | State::Foreign);
-    if at_work && RunLock::is_held(path) {
+    if at_work && let Some(holder) = Holder::of(path).ok().flatten() {
         listed.state = State::Training;
+        listed.holder = Some(holder);
+        listed.progress = RunProgress::read(path);
     }
     listed
 }
@@ -191,11 +211,12 @@ fn list(store: &Store, output: OutputArgs) -> Result<()> {
 }
 
 fn rows(runs: &[Listed]) -> String {
+    let trained = runs.iter().any(|run| run.holder.is_some());
     let row = |run: &Listed| {
         let accuracy = run.test_accuracy.map(|accuracy| format!("{:.1} %", accuracy * 100.0));
         let other = run.test.as_ref().map(|(name, value)| format!("{name} {value:.4}"));
         let accuracy = accuracy.or(other);
-        vec![
+        let mut row = vec![
             run.id.clone(),
             run.state.word().into(),
             run.data.clone().unwrap_or_default(),
@@ -205,11 +226,38 @@ fn rows(runs: &[Listed]) -> String {
             run.steps.map_or(String::new(), grouped),
             accuracy.unwrap_or_else(|| "–".into()),
             format!("{:.1}", run.bytes as f64 / 1e6),
-        ]
+        ];
+        if trained {
+            row.push(run.holder.as_ref().map_or(String::new(), |holder| held(run, holder)));
+        }
+        row
     };
-    let header =
-        ["run", "state", "data", "network", "replica", "examples", "steps", "accuracy", "MB"];
+    let mut header =
+        vec!["run", "state", "data", "network", "replica", "examples", "steps", "accuracy", "MB"];
+    if trained {
+        header.push("where, since, how far");
+    }
     table(&header, runs.iter().map(row).collect(), 4)
+}
+
+/// Who trains a run, since when, and how far that is.
+fn held(run: &Listed, holder: &Holder) -> String {
+    let at = run.progress.as_ref().map(|at| format!(", {} of {}", grouped(at.step), grouped(at.total)));
+    let silent = silent(&run.path, holder).map(|time| format!(", silent for {time}"));
+    format!(
+        "{}, process {}, {}{}{}",
+        holder.place(),
+        holder.pid,
+        holder.since(),
+        at.unwrap_or_default(),
+        silent.unwrap_or_default()
+    )
+}
+
+/// For how long a holder has not renewed its lease, where that is suspiciously long by this machine's clock.
+fn silent(run: &Path, holder: &Holder) -> Option<indicatif::HumanDuration> {
+    let renewed = Holder::renewed(run)?.elapsed().ok()?;
+    (renewed > 2 * holder.ttl()).then_some(indicatif::HumanDuration(renewed))
 }
 
 #[derive(Serialize)]
@@ -235,9 +283,11 @@ fn show(store: &Store, args: &ShowArgs) -> Result<()> {
         let problem =
             shown.run.problem.as_ref().map(|text| format!(": {text}")).unwrap_or_default();
         let result = result.map(|text| format!("\n# result\n{text}")).unwrap_or_default();
+        let holder = shown.run.holder.as_ref().map(|holder| held(&shown.run, holder));
+        let holder = holder.map(|text| format!(" ({text})")).unwrap_or_default();
         let state = shown.run.state.word();
         let (id, folder, how) = (&shown.run.id, &shown.folder, settings(&shown.spec));
-        format!("# {id}, {state}{problem}\n# {folder}\n# {how}\n{spec}{result}")
+        format!("# {id}, {state}{holder}{problem}\n# {folder}\n# {how}\n{spec}{result}")
     })
 }
 

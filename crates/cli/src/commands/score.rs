@@ -11,13 +11,13 @@ use clap::Args;
 use datadiet_core::{grouped, spearman};
 use datadiet_lab::{
     DefaultsTo, Experiment, ExperimentOptions, Scene, ScoringOptions, TrainingOptions, amount,
-    options,
 };
 use datadiet_pages::extremes_picture;
 use datadiet_store::{RunId, RunSpec};
 use datadiet_table::{ScoreTable, write_json};
 use serde::{Deserialize, Serialize};
 
+use crate::commands::train::with_file;
 use crate::execution::{Answer, ExecutionArgs, Opened, Task, carry_out, open, tested};
 use crate::home::HomeArgs;
 use crate::output::OutputArgs;
@@ -89,22 +89,15 @@ impl ScoreArgs {
     /// Whether our own worker trains.
     pub fn needs_worker(&self) -> bool {
         // What is wrong with the options is told when they are read.
-        self.asked().is_ok_and(|asked| asked.training.trainer.is_none())
-    }
-
-    /// What was typed, over what the file says.
-    fn asked(&self) -> Result<ScoreOptions> {
-        Ok(match &self.file {
-            Some(file) => options::laid_over(&options::read(file)?, &self.options)?,
-            None => self.options.clone(),
-        })
+        let asked = with_file(self.file.as_deref(), &self.options);
+        asked.is_ok_and(|(asked, _)| asked.training.trainer.is_none())
     }
 }
 
 /// Runs the command.
 pub fn run(home: &HomeArgs, args: ScoreArgs) -> Result<ExitCode> {
-    let asked = args.asked()?;
-    let how = (args.execution, args.output);
+    let (asked, on) = with_file(args.file.as_deref(), &args.options)?;
+    let how = (args.execution.on(on), args.output);
     answer(home, asked, how, |_| Ok(()), |_, report| Ok((report.text(), report)))
 }
 
@@ -125,12 +118,13 @@ impl ScoreOptions {
 /// answered afterwards.
 pub fn answer<T: Serialize>(
     home: &HomeArgs,
-    asked: ScoreOptions,
+    mut asked: ScoreOptions,
     (execution, output): (ExecutionArgs, OutputArgs),
     check: impl FnOnce(&Scene) -> Result<()>,
     tell: impl FnOnce(&Path, ScoreReport) -> Result<(String, T)>,
 ) -> Result<ExitCode> {
     let start = Instant::now();
+    execution.ask_processor(home, &mut asked.training, false)?;
     let opened = open(home, &asked.training)?;
     let question = ExperimentOptions::new("", asked.training.clone(), asked.scoring);
     let experiment = Experiment::new(question, Path::new("."), opened.data())?;

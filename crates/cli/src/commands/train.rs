@@ -8,12 +8,13 @@ use clap::Args;
 use datadiet_core::{ExampleId, grouped};
 use datadiet_lab::study::Size;
 use datadiet_lab::{
-    DefaultsTo, Effort, Failure, Fixed, Results, Retraining, Spread, Training, TrainingData,
+    DefaultsTo, Effort, Failure, Fixed, OnOptions, Results, Retraining, Spread, Training, TrainingData,
     TrainingOptions, length, metric_name, options, positive,
 };
 use datadiet_store::{RunId, RunSpec};
 use datadiet_table::{SubsetFile, TrainingSet, write_json};
 use serde::Serialize;
+use serde::de::DeserializeOwned;
 
 use crate::execution::{Answer, Execution, ExecutionArgs, Task, carry_out, open, tested};
 use crate::home::HomeArgs;
@@ -91,24 +92,29 @@ impl TrainArgs {
     pub fn needs_worker(&self) -> bool {
         let asked = with_file(self.file.as_deref(), &self.training);
         // What is wrong with the options is told when they are read.
-        asked.is_ok_and(|training| training.trainer.is_none())
+        asked.is_ok_and(|(training, _)| training.trainer.is_none())
     }
 }
 
-/// What was typed, over what a file says.
+/// What was typed, over what a file says; beside it what the file says of where it is carried out.
 ///
 /// # Errors
 /// When it cannot be read.
-pub fn with_file(file: Option<&Path>, typed: &TrainingOptions) -> Result<TrainingOptions> {
-    Ok(match file {
-        Some(file) => options::laid_over(&options::read(file)?, typed)?,
-        None => typed.clone(),
-    })
+pub fn with_file<T: Clone + Serialize + DeserializeOwned>(
+    file: Option<&Path>,
+    typed: &T,
+) -> Result<(T, OnOptions)> {
+    let Some(file) = file else { return Ok((typed.clone(), OnOptions::default())) };
+    let (in_file, on) = options::read(file)?;
+    Ok((options::laid_over(&in_file, typed)?, on))
 }
 
 /// Runs the command.
 pub fn run(home: &HomeArgs, mut args: TrainArgs) -> Result<ExitCode> {
-    args.training = with_file(args.file.as_deref(), &args.training)?;
+    let (training, on) = with_file(args.file.as_deref(), &args.training)?;
+    args.training = training;
+    args.execution = args.execution.on(on);
+    args.execution.ask_processor(home, &mut args.training, false)?;
     let opened = open(home, &args.training)?;
     let plan = Plan::new(&args, opened.data())?;
     let (template, all) = (&plan.training.template, plan.training.labels.len());
@@ -159,9 +165,9 @@ impl Plan {
     }
 
     /// None when it was stopped.
-    fn train(&self, execution: &Execution, fixed: Fixed) -> Result<Option<Trained>> {
+    fn train(&self, execution: &Execution<'_>, fixed: Fixed) -> Result<Option<Trained>> {
         let (template, of) = (&self.training.template, self.training.labels.len());
-        let (store, name) = (&execution.store, "training".to_owned());
+        let (store, name) = (execution.store, "training".to_owned());
         self.training.keep_labels(store)?;
         let retraining = match &self.ids {
             None => Retraining::of(template, self.count, name),

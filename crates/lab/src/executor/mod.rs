@@ -15,7 +15,10 @@
 //!
 //! Nothing is believed of how a task ended but what the store says: the sweep looks.
 
+pub mod asked;
 pub mod local;
+mod plan;
+pub mod slurm;
 
 use std::time::Duration;
 
@@ -24,6 +27,7 @@ use datadiet_store::worker::{EXIT_MISUNDERSTOOD, EXIT_STOPPED};
 use datadiet_store::{SweepFolder, TaskLine};
 
 pub use datadiet_store::Verb;
+pub use plan::Plan;
 
 use crate::LabError;
 use crate::worker::EXIT_NOT_STARTED;

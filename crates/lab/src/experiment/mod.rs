@@ -17,6 +17,7 @@ pub use outcome::{ExperimentCost, ExperimentOutcome, SceneOutcome};
 pub use page::experiment_sections;
 
 use crate::effort::Rehearsal;
+use crate::executor::local;
 use crate::ledger::ledger;
 use crate::refuse::ensure;
 use crate::results::distinct;
@@ -102,13 +103,10 @@ impl Experiment {
         let folder = tempfile::tempdir().map_err(io)?;
         let examples = self.scenes.plain().examples();
         let rehearsal = Rehearsal::new(examples);
-        self.run(&Sweep {
-            store: &Store::open(folder.path())?,
-            trainer: &rehearsal,
-            workers: 1,
-            retry_failed: false,
-            stop: &AtomicBool::new(false),
-            progress: &Silent,
+        let rehearsed = Store::open(folder.path())?;
+        local::with(&rehearsal, &rehearsed, 1, |executor| {
+            let stop = AtomicBool::new(false);
+            self.run(&Sweep::new(&rehearsed, executor, &stop, &Silent))
         })?;
         Effort::of_runs(&rehearsal.runs(), store, examples, test)
     }

@@ -8,6 +8,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
 use toml::Table;
 
+use crate::on::OnOptions;
 use crate::options;
 use crate::refuse::{bail, ensure};
 use crate::study::{Kind, STUDIES, Study};
@@ -62,11 +63,12 @@ impl ExperimentOptions {
         self
     }
 
-    /// Reads a TOML file and lays `changes` (`key=value`) over it.
+    /// Reads a TOML file and lays `changes` (`key=value`) over it. Beside the experiment: where it is carried out, the
+    /// table `[on]`.
     ///
     /// # Errors
     /// For unknown keys, wrong types, or a file without a study.
-    pub fn read(path: &Path, changes: &[String]) -> Result<Self, LabError> {
+    pub fn read(path: &Path, changes: &[String]) -> Result<(Self, OnOptions), LabError> {
         let text = match std::fs::read_to_string(path) {
             Ok(text) => text,
             Err(error) => bail!(
@@ -81,20 +83,21 @@ impl ExperimentOptions {
     ///
     /// # Errors
     /// For unknown keys, wrong types, or a text without a study.
-    pub fn parse(text: &str, changes: &[String]) -> Result<Self, LabError> {
+    pub fn parse(text: &str, changes: &[String]) -> Result<(Self, OnOptions), LabError> {
         let mut given: Table = toml::from_str(text)?;
         for change in changes {
             if let Err(error) = set(&mut given, change) {
                 bail!("in --set {change}: {error}");
             }
         }
+        let on = OnOptions::taken_from(&mut given)?;
         let options: Self = options::of_table(given)?;
         ensure!(
             !options.studies.0.is_empty(),
             "there is no study: add [{}]; see `datadiet run --help`",
             STUDIES.iter().map(|kind| kind.name).collect::<Vec<&str>>().join("], [")
         );
-        Ok(options)
+        Ok((options, on))
     }
 }
 
@@ -187,6 +190,17 @@ mod tests {
     }
 
     #[test]
+    fn where_it_is_carried_out_is_no_part_of_an_experiment() {
+        let text = "[curve]\nby = [\"el2n@1\"]\n[on]\nwhere = \"slurm\"";
+        let changes = ["on.time=1:00:00", "on.slurm.partition=gpu"].map(String::from);
+        let (elsewhere, on) = ExperimentOptions::parse(text, &changes).unwrap();
+        assert_eq!((on.time.as_deref(), on.slurm.partition.as_deref()), (Some("1:00:00"), Some("gpu")));
+        let (here, _) = ExperimentOptions::parse("[curve]\nby = [\"el2n@1\"]", &[]).unwrap();
+        let text = |options| serde_json::to_string(&options).unwrap();
+        assert_eq!(text(elsewhere), text(here));
+    }
+
+    #[test]
     fn unknown_keys_are_refused_with_the_nearest() {
         for (text, expected) in [
             ("titel = \"x\"", "unknown key `titel`; did you mean `title`?"),
@@ -194,6 +208,7 @@ mod tests {
             ("[scoring]\nreplica = 2", "unknown key `scoring.replica`; did you mean `replicas`?"),
             ("[curve]\nkep = [0.5]", "in [curve]: unknown field `kep`"),
             ("[curv]\nkeep = [0.5]", "unknown key `curv`; did you mean `curve`?"),
+            ("[on]\nwher = 1", "unknown key `on.wher`; did you mean `where`?"),
             ("", "there is no study"),
         ] {
             let message = ExperimentOptions::parse(text, &[]).unwrap_err().to_string();

@@ -18,7 +18,7 @@ pub const PROTOCOL: u32 = 1;
 
 /// The examples of a run, and their labels.
 #[derive(Clone, Debug)]
-pub(super) struct Examples {
+pub struct Examples {
     /// Label of each training example, in the subset or not.
     pub labels: Vec<u32>,
     /// Names of the classes.

@@ -19,19 +19,19 @@ use datadiet_core::progress::{Event, Progress};
 use datadiet_store::program::{CHECKPOINT, METRICS, RECORDED};
 use datadiet_store::worker::{EXIT_MISUNDERSTOOD, EXIT_STOPPED};
 use datadiet_store::{
-    Labels, RunFailure, RunFolder, RunLock, RunResult, RunSpec, Store, TimedAccuracy, TrainerSpec,
+    Labels, Lease, Over, RunFailure, RunFolder, RunResult, RunSpec, RunStatus, Store, TimedAccuracy,
+    StoreError, TrainerSpec,
 };
 use datadiet_table::{Table, write_json};
 use serde::{Deserialize, Serialize};
 
-use crate::worker::{EXIT_NOT_STARTED, Trainer, TrainerError};
-use crate::{ProgramOption, Resources, TrainingData};
+use crate::worker::{EXIT_NOT_STARTED, Trainer, TrainerError, ended_by_system};
+use crate::Resources;
 use answer::{Judged, Metrics, Recordings};
-use job::{Examples, Job, LISTS};
+pub use job::Examples;
+use job::{Job, LISTS};
 use process::Said;
 
-/// What a program wrote, in its run's folder.
-const LOG: &str = "log.txt";
 /// Bytes of that, at most.
 const LONGEST_LOG: u64 = 16 << 20;
 /// Lines of its standard error that a failure tells.
@@ -67,16 +67,14 @@ struct Spent {
 
 impl Program {
     /// A program that trains on these examples. With GPUs, each training sees one of them.
-    pub fn new<'a>(
-        option: &ProgramOption,
-        data: impl Into<TrainingData<'a>>,
+    pub fn new(
+        command: Vec<String>,
+        examples: Examples,
         resources: Resources,
         checkpoint_every: Duration,
     ) -> Self {
-        let data = data.into();
-        let examples = Examples { labels: data.labels.to_vec(), classes: data.classes.to_vec() };
         let Resources { threads, gpus, .. } = resources;
-        Self { command: option.command.clone(), examples, threads, gpus, checkpoint_every }
+        Self { command, examples, threads, gpus, checkpoint_every }
     }
 
     fn command(&self, folder: &RunFolder, slot: usize) -> std::io::Result<Command> {
@@ -99,7 +97,7 @@ impl Program {
         &self,
         folder: &RunFolder,
         job: &Job,
-        (lock, slot): (&RunLock, usize),
+        (lease, slot): (&Lease, usize),
         stop: &AtomicBool,
         progress: &dyn Progress,
     ) -> Result<Option<f64>, TrainerError> {
@@ -107,7 +105,7 @@ impl Program {
             TrainerError::Unusable(format!("cannot start {}: {error}", self.command[0]))
         };
         let command = self.command(folder, slot).map_err(cannot)?;
-        let mut child = process::start(command, lock.file()).map_err(cannot)?;
+        let mut child = process::start(command, lease.guard()).map_err(cannot)?;
         // Where it begins only it knows; nobody is to take its first word for that.
         progress.tell(&Event::At { task: "".into(), done: 0, loss: None, doing: None });
         let state = std::fs::read_dir(folder.path().join(CHECKPOINT));
@@ -115,9 +113,13 @@ impl Program {
             progress.note("goes on from its checkpoint");
         }
         let mut heard = Heard::new(folder, job, progress);
-        let status = process::follow(&mut child, stop, |said| heard.line(said))
+        let stops = || stop.load(Ordering::Relaxed) || lease.over().is_some();
+        let status = process::follow(&mut child, stops, |said| heard.line(said))
             .map_err(|error| format!("lost touch with the trainer: {error}"))?;
-        self.explain(status, &heard, stop.load(Ordering::Relaxed))?;
+        if let Some(Over::Lost(reason)) = lease.over() {
+            return Err(TrainerError::Lost(reason));
+        }
+        self.explain(status, &heard, stops())?;
         Ok(heard.loss)
     }
 
@@ -132,22 +134,17 @@ impl Program {
         let program = self.command.join(" ");
         match status.code().and_then(|code| u8::try_from(code).ok()) {
             Some(0) => Ok(()),
-            Some(EXIT_STOPPED) => Err("stopped; its state is saved".into()),
+            Some(EXIT_STOPPED) => Err(TrainerError::Stopped),
             Some(EXIT_MISUNDERSTOOD | EXIT_NOT_STARTED) => {
                 Err(TrainerError::Unusable(format!("{program} cannot train: {told}")))
             }
-            _ if stop => Err("stopped; it goes on from what it saved last".into()),
+            _ if stop => Err(TrainerError::Stopped),
             Some(_) if heard.says_why() => Err(told.into()),
             Some(code) => {
                 let told = if told.is_empty() { "it wrote no reason".into() } else { told };
                 Err(format!("{program} ended with exit code {code}: {told}").into())
             }
-            None => Err(format!(
-                "{program} ended with {status}{}{told}; run the same command again to go on from its last \
-                 checkpoint (killed processes are often out of memory: try fewer --workers)",
-                if told.is_empty() { "" } else { ": " },
-            )
-            .into()),
+            None => Err(ended_by_system(&program, status, &told)),
         }
     }
 
@@ -162,10 +159,13 @@ impl Program {
         progress: &dyn Progress,
     ) -> Result<(), TrainerError> {
         let looked = self.look(folder, what, job, progress).inspect_err(|_| {
-            let _ = folder.forget_program();
+            // What another process has taken over is its to judge.
+            if folder.pass_fence().is_ok() {
+                let _ = folder.forget_program();
+            }
         })?;
         for (step, table) in &looked.scores {
-            folder.write_scores(*step, table).map_err(text)?;
+            folder.write_scores(*step, table).map_err(stored)?;
         }
         let steps = what.0.stop_after;
         let result = RunResult {
@@ -181,7 +181,7 @@ impl Program {
             validation_accuracy: looked.judged.validation,
             peak_memory_mib: looked.peak_memory_mib,
         };
-        folder.complete(&result).map_err(text)?;
+        folder.complete(&result).map_err(stored)?;
         tidy(folder);
         Ok(())
     }
@@ -203,7 +203,7 @@ impl Program {
         if let Some(reason) = metrics.failed {
             folder
                 .fail(&RunFailure { reason: reason.clone(), step: None, learning_rate: None })
-                .map_err(text)?;
+                .map_err(stored)?;
             return Err(reason.into());
         }
         let judged = metrics.judged(job, &trainer.metric)?;
@@ -236,7 +236,12 @@ impl Trainer for Program {
         let Some(trainer) = &spec.trainer else {
             return Err("this run is of one of our own networks, and not of a trainer".into());
         };
-        let lock = folder.lock_patiently().map_err(text)?;
+        let lease = folder.lock_patiently().map_err(text)?;
+        if let RunStatus::Complete(_) = folder.status().map_err(text)? {
+            return Ok(());
+        }
+        let folder = &folder.fenced(&lease);
+        let progress = &lease.telling(spec.stop_after, progress);
         let job = Job::write(folder, &spec, trainer, &self.examples)?;
         let what = (&spec, trainer);
         let before = spent(folder);
@@ -246,12 +251,14 @@ impl Trainer for Program {
         }
         forget_metrics(folder);
         let start = Instant::now();
-        let ended = self.carry_out(folder, &job, (&lock, slot), stop, progress);
+        let ended = self.carry_out(folder, &job, (&lease, slot), stop, progress);
         let seconds = before.seconds + start.elapsed().as_secs_f64();
         match ended {
             Ok(loss) => self.complete(folder, what, &job, (seconds, loss), progress),
             Err(error) => {
-                let _ = write_json(&folder.path().join(SPENT), &Spent { seconds });
+                if folder.pass_fence().is_ok() {
+                    let _ = write_json(&folder.path().join(SPENT), &Spent { seconds });
+                }
                 Err(error)
             }
         }
@@ -281,6 +288,14 @@ fn text(error: impl ToString) -> TrainerError {
     TrainerError::Failed(error.to_string())
 }
 
+/// Why something could not be written: where another process has taken the run over, it is not failed.
+fn stored(error: StoreError) -> TrainerError {
+    match error {
+        StoreError::Fenced { .. } => TrainerError::Lost(error.to_string()),
+        error => text(error),
+    }
+}
+
 /// What a program says, and where it goes: events to the progress, words to a person and the log.
 struct Heard<'a> {
     job: &'a Job,
@@ -293,8 +308,7 @@ struct Heard<'a> {
 
 impl<'a> Heard<'a> {
     fn new(folder: &RunFolder, job: &'a Job, progress: &'a dyn Progress) -> Self {
-        let path = folder.path().join(LOG);
-        let log = OpenOptions::new().create(true).append(true).open(path).ok();
+        let log = OpenOptions::new().create(true).append(true).open(folder.log_file()).ok();
         let logged =
             log.as_ref().and_then(|log| log.metadata().ok()).map_or(0, |about| about.len());
         Self { job, progress, log, logged, errors: VecDeque::new(), loss: None }

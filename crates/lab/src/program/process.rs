@@ -7,7 +7,6 @@ use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::{Duration, Instant};
 
@@ -29,8 +28,8 @@ pub(super) enum Said {
 }
 
 /// Starts a program that keeps `lock` held as long as it or a process that it started lives: if we die,
-/// nobody else trains the run meanwhile.
-pub(super) fn start(mut command: Command, lock: &File) -> std::io::Result<Child> {
+/// nobody else on this machine trains the run meanwhile. None where files cannot be locked.
+pub(super) fn start(mut command: Command, lock: Option<&File>) -> std::io::Result<Child> {
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     // What is to be inherited must not go to the program of another run that is started at the same time.
     static STARTING: Mutex<()> = Mutex::new(());
@@ -42,25 +41,26 @@ pub(super) fn start(mut command: Command, lock: &File) -> std::io::Result<Child>
 /// A copy of the lock that programs inherit, and a process group of its own: Ctrl-C is for us, who ask
 /// it to stop.
 #[cfg(unix)]
-fn inherited(command: &mut Command, lock: &File) -> std::io::Result<File> {
+fn inherited(command: &mut Command, lock: Option<&File>) -> std::io::Result<Option<File>> {
     use nix::fcntl::{FcntlArg, FdFlag, fcntl};
     use std::os::unix::process::CommandExt;
     command.process_group(0);
+    let Some(lock) = lock else { return Ok(None) };
     let copy = lock.try_clone()?;
     fcntl(&copy, FcntlArg::F_SETFD(FdFlag::empty()))?;
-    Ok(copy)
+    Ok(Some(copy))
 }
 
 #[cfg(not(unix))]
-fn inherited(_: &mut Command, lock: &File) -> std::io::Result<File> {
-    lock.try_clone()
+fn inherited(_: &mut Command, lock: Option<&File>) -> std::io::Result<Option<File>> {
+    lock.map(File::try_clone).transpose()
 }
 
-/// Passes on what it says until it ends. When `stop` is set, its input closes and it is told to end, and
+/// Passes on what it says until it ends. When `stop` says so, its input closes and it is told to end, and
 /// killed if it does not for a minute.
 pub(super) fn follow(
     child: &mut Child,
-    stop: &AtomicBool,
+    stop: impl Fn() -> bool,
     mut hear: impl FnMut(Said),
 ) -> std::io::Result<ExitStatus> {
     let lines = lines(child);
@@ -90,7 +90,7 @@ pub(super) fn follow(
             }
             return Ok(status);
         }
-        if told.is_none() && stop.load(Ordering::Relaxed) {
+        if told.is_none() && stop() {
             told = Some(Instant::now());
             drop(input.take());
             signal::end(child);

@@ -457,11 +457,11 @@ fn precision(options: &TrainingOptions) -> Precision {
     match options.precision.unwrap_or(PrecisionChoice::Auto) {
         PrecisionChoice::F32 => Precision::F32,
         PrecisionChoice::Bf16 => Precision::Bf16,
-        PrecisionChoice::Auto => {
+        PrecisionChoice::Auto if device(options) == DeviceKind::Cuda => Precision::Bf16,
+        PrecisionChoice::Auto => options.auto.unwrap_or_else(|| {
             // On a processor only instructions for bfloat16 make it worth while.
-            let fast = device(options) == DeviceKind::Cuda || Avx512Bf16::detect().is_some();
-            if fast { Precision::Bf16 } else { Precision::F32 }
-        }
+            if Avx512Bf16::detect().is_some() { Precision::Bf16 } else { Precision::F32 }
+        }),
     }
 }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
-use datadiet_store::{Activation, Flip, Views};
+use datadiet_store::{Activation, Flip, Precision, Views};
 use serde::{Deserialize, Serialize};
 
 use super::given::{ACTIVATIONS, FLIPS, OrNone, VIEWS, Width, has_filters, has_whitening, one_of};
@@ -149,6 +149,10 @@ pub struct TrainingOptions {
     /// Only the first so many training examples, for a quick trial.
     #[arg(long, value_name = "N")]
     pub limit: Option<u32>,
+    /// What `auto` is where trainings are carried out, if that is elsewhere; else this machine decides.
+    #[arg(skip)]
+    #[serde(skip)]
+    pub auto: Option<Precision>,
 }
 
 impl TrainingOptions {
@@ -166,6 +170,12 @@ impl TrainingOptions {
     /// Length of the schedule in epochs.
     pub fn epochs(&self) -> f64 {
         self.epochs.unwrap_or(self.recipe().epochs())
+    }
+
+    /// Whether the arithmetic of the trainings depends on the processor that they meet.
+    pub fn asks_processor(&self) -> bool {
+        let auto = self.precision.unwrap_or(PrecisionChoice::Auto) == PrecisionChoice::Auto;
+        auto && self.trainer.is_none() && self.device != Some(DeviceChoice::Cuda)
     }
 
     /// The same for another network by its recipe, `width` wide: without what was given for this

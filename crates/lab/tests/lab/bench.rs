@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use datadiet_core::{Progress, ScoreKind, Silent, Source};
 use datadiet_data::{DataHome, Dataset, ImportOptions, read, write_cache};
+use datadiet_lab::executor::local;
 use datadiet_lab::{
     CompletedExperiment, Experiment, ExperimentOptions, LabError, Sweep, Trainer, TrainerError,
 };
@@ -47,26 +48,24 @@ impl Bench {
 
     /// An experiment as it stands in a file.
     pub fn experiment(&self, text: &str) -> Result<Experiment, LabError> {
-        self.resolved(ExperimentOptions::parse(text, &[])?)
+        self.resolved(ExperimentOptions::parse(text, &[])?.0)
     }
 
     pub fn resolved(&self, options: ExperimentOptions) -> Result<Experiment, LabError> {
         Experiment::new(options, Path::new("."), &self.dataset)
     }
 
-    pub fn sweep<'a>(&'a self, trainer: &'a dyn Trainer) -> Sweep<'a> {
-        Sweep {
-            store: &self.store,
-            trainer,
-            workers: self.workers,
-            retry_failed: self.retry_failed,
-            stop: &self.stop,
-            progress: &Silent,
-        }
+    /// Has something done with a sweep that a trainer carries out here.
+    pub fn sweep<R>(&self, trainer: &dyn Trainer, work: impl FnOnce(&Sweep<'_>) -> R) -> R {
+        local::with(trainer, &self.store, self.workers, |executor| {
+            let sweep = Sweep::new(&self.store, executor, &self.stop, &Silent);
+            work(&Sweep { retry_failed: self.retry_failed, ..sweep })
+        })
     }
 
     pub fn run(&self, experiment: &Experiment, trainer: &Fake) -> CompletedExperiment {
-        experiment.run(&self.sweep(trainer)).unwrap().expect("it was not stopped")
+        let done = self.sweep(trainer, |sweep| experiment.run(sweep));
+        done.unwrap().expect("it was not stopped")
     }
 }
 

@@ -292,7 +292,7 @@ fn options_are_the_same_in_a_file() {
         [scoring]
         at = [1]
     ";
-    let options = ExperimentOptions::parse(text, &[]).unwrap();
+    let options = ExperimentOptions::parse(text, &[]).unwrap().0;
     let expected = TrainingOptions {
         recipe: Some(Recipe::Speedrun),
         width: Some(Width::Times(0.25)),
@@ -325,7 +325,7 @@ fn options_are_the_same_in_a_file() {
         assert!(words.iter().all(|word| message.contains(word)), "{change}: {message}");
     }
     let off = ["training.muon=none", "training.micro-batch=0", "training.flip=true"];
-    let options = ExperimentOptions::parse(text, &off.map(String::from)).unwrap().training;
+    let options = ExperimentOptions::parse(text, &off.map(String::from)).unwrap().0.training;
     assert_eq!((options.muon, options.micro_batch), (Some(OrNone(None)), Some(OrNone(None))));
     assert_eq!(options.flip, Some(Flip::Random));
 }

@@ -45,7 +45,7 @@ impl Bench {
     /// Replicas that count, how many of them were reused, and those that failed with the reasons.
     fn score(&self, job: &Experiment, trainer: &dyn Trainer) -> Outcome {
         let (scene, mut results) = (job.scenes.plain(), Results::default());
-        scene.score(&self.sweep(trainer), &mut results).unwrap();
+        self.sweep(trainer, |sweep| scene.score(sweep, &mut results)).unwrap();
         let failed = results.failed.iter().map(|f| (f.replica, f.reason.clone())).collect();
         match scene.scored(&self.store, &results).unwrap() {
             Err(_) => (Vec::new(), 0, failed),
@@ -111,7 +111,8 @@ fn a_worker_that_ends_without_a_result_has_failed() {
     let bench = Bench::new();
     let (replicas, _, failed) = bench.score(&bench.job(1), &Idle);
     assert!(replicas.is_empty() && failed[0].1.contains("without a result"));
-    let message = bench.job(1).run(&bench.sweep(&Idle)).unwrap_err().to_string();
+    let ran = bench.sweep(&Idle, |sweep| bench.job(1).run(sweep));
+    let message = ran.unwrap_err().to_string();
     assert!(message.contains("no replica completed") && message.contains("without a result"));
 }
 
@@ -142,7 +143,7 @@ fn a_stopped_job_says_so_and_starts_nothing_new() {
     bench.stop.store(true, Ordering::Relaxed);
     let fake = Fake::default();
     assert!(bench.score(&bench.job(3), &fake).0.is_empty());
-    assert!(bench.job(3).run(&bench.sweep(&fake)).unwrap().is_none());
+    assert!(bench.sweep(&fake, |sweep| bench.job(3).run(sweep)).unwrap().is_none());
     assert!(fake.trained.lock().unwrap().is_empty());
 }
 

@@ -12,7 +12,7 @@ use std::path::Path;
 use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
 
-use datadiet_store::{RunLock, Store, UnusedKind};
+use datadiet_store::{Lease, Store, UnusedKind};
 use job::Files;
 use stop::Ended;
 use tempfile::TempDir;
@@ -96,7 +96,7 @@ fn a_run_that_fails_and_is_tried_again() {
 #[test]
 fn a_run_that_is_removed_with_all_that_nothing_refers_to_then() {
     kill_before_each_change(job::job, |root| {
-        RunLock::take(job::run(root).path()).unwrap().remove_run().unwrap();
+        Lease::take(job::run(root).path()).unwrap().remove_run().unwrap();
         let store = Store::open(root).unwrap();
         let cleaner = store.cleaner().unwrap();
         let garbage = cleaner.garbage(&[], false).unwrap();

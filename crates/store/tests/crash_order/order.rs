@@ -6,12 +6,12 @@ use std::path::{Path, PathBuf};
 use crate::stop::{Call, Change};
 
 /// Checks that at every renaming all that was written is synced, with the folders of what was made and
-/// renamed before, and at the end too. What is in a lock file does not matter after a crash.
+/// renamed before, and at the end too. Who has had a lock or a lease does not matter after a crash.
 pub fn check(root: &Path, changes: &[Change]) {
     let mut unsynced: BTreeSet<PathBuf> = BTreeSet::new();
     let mut renamed = 0;
     for Change { call, path, to } in changes {
-        if !path.starts_with(root) || path.file_name().is_some_and(|name| name == "lock") {
+        if !path.starts_with(root) || is_of_a_lock(path) {
             continue;
         }
         let parent = |path: &Path| path.parent().unwrap().to_owned();
@@ -34,4 +34,10 @@ pub fn check(root: &Path, changes: &[Change]) {
 /// What is aside is of no use until it is renamed.
 fn is_aside(path: &Path) -> bool {
     path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(".aside-"))
+}
+
+fn is_of_a_lock(path: &Path) -> bool {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    ["lock", "lease.json"].contains(&&*name)
+        || [".aside-lease-", ".gone-"].iter().any(|start| name.starts_with(start))
 }

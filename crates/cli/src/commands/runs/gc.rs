@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use anyhow::Result;
 use clap::Args;
 use datadiet_lab::text::table;
-use datadiet_store::{Cleaner, Garbage, RunFolder, RunLock, Store, StoreError, Unused, UnusedKind};
+use datadiet_store::{Cleaner, Garbage, Lease, RunFolder, Store, StoreError, Unused, UnusedKind};
 use serde::Serialize;
 
 use super::{Listed, State, all, rows};
@@ -16,8 +16,8 @@ use crate::output::OutputArgs;
 #[command(after_help = "\
 Removes failed and damaged runs; a run that is being trained, or that cannot be read for want of
 permission, is left alone. Also removes lists of ids and labels that nothing refers to any more,
-measurements on runs that are gone, and what killed processes left half-written; not while another
-datadiet command uses the store, since that may need them. Says what it would remove until --yes is
+measurements on runs that are gone, sweeps with nothing left to do, and what killed processes left
+half-written; not while another datadiet command uses the store, since that may need them. Says what it would remove until --yes is
 given.
 
 Examples:
@@ -105,7 +105,7 @@ fn is_garbage(run: &Listed, args: &GcArgs) -> bool {
 fn remove_runs(runs: Vec<Listed>) -> Result<Vec<Listed>> {
     let mut removed = Vec::new();
     for run in runs {
-        match RunLock::take(&run.path) {
+        match Lease::take(&run.path) {
             Err(StoreError::Locked { .. }) => continue,
             lock => lock?.remove_run()?,
         }
@@ -149,6 +149,7 @@ fn text(collected: &Collected) -> String {
         (runs.len(), "run"),
         (of(UnusedKind::List), "list"),
         (of(UnusedKind::Measurement), "measurement"),
+        (of(UnusedKind::Sweep), "sweep"),
         (of(UnusedKind::Leftover), "leftover"),
     ];
     let counts = counts.iter().filter(|(count, _)| *count > 0);
@@ -177,6 +178,7 @@ fn unused_rows(unused: &[Unused]) -> String {
         let kind = match unused.kind {
             UnusedKind::List => "list",
             UnusedKind::Measurement => "measurement",
+            UnusedKind::Sweep => "sweep",
             UnusedKind::Leftover => "leftover",
         };
         let mb = format!("{:.1}", unused.bytes as f64 / 1e6);

@@ -1,0 +1,497 @@
+//! Slurm: tasks are the indices of job arrays, of `sbatch`.
+//!
+//! Slurm schedules, ends and requeues. What became of a task the store says first, `squeue` second, and a note that its
+//! script leaves in the sweep's folder (`ended/LINE`: the array and the exit code); `sacct` is not asked, since
+//! many clusters have none. A task that `squeue` does not know and the store does not mark for a while is lost, and the
+//! sweep has it submitted again. Jobs go on when this process ends: another one finds them by their names.
+//!
+//! Before the first array one small job asks a node whether it can train ([`probe`]).
+
+mod commands;
+mod probe;
+mod queue;
+mod script;
+
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::path::PathBuf;
+use std::sync::{Mutex, MutexGuard};
+use std::time::{Duration, Instant};
+
+use datadiet_core::progress::Event;
+use datadiet_store::{Probe, RunProgress, SweepFolder, TaskLine};
+
+use super::{End, Executor, Happened, Needs, Task};
+use crate::LabError;
+use crate::on::OnOptions;
+use crate::refuse::bail;
+use probe::Asking;
+use queue::{Queued, State};
+use script::{Does, Script};
+
+/// Tasks in the queue at a time, where no number is given.
+const AT_A_TIME: usize = 100;
+/// Pause between two looks at the queue when something was submitted or happened less than [`LATELY`] ago.
+const OFTEN: Duration = Duration::from_secs(2);
+/// Pause between two looks otherwise: clusters have many users.
+const SELDOM: Duration = Duration::from_secs(10);
+const LATELY: Duration = Duration::from_secs(60);
+/// How long Slurm may be silent: controllers are started again now and then.
+const SILENCE: Duration = Duration::from_secs(30 * 60);
+/// Seconds after which a mark of how a task ended is no longer waited for, for tests.
+const PATIENCE: &str = "DATADIET_PATIENCE";
+
+/// Submits tasks to Slurm.
+#[derive(Debug)]
+pub struct Slurm {
+    sweep: SweepFolder,
+    /// The program `datadiet`, as nodes find it.
+    program: PathBuf,
+    on: OnOptions,
+    patience: Duration,
+    state: Mutex<Now>,
+}
+
+/// What is known now.
+#[derive(Debug, Default)]
+struct Now {
+    /// What a node answered that was asked whether it can train.
+    answer: Option<Probe>,
+    asking: Option<Asking>,
+    /// Tasks that wait for the answer.
+    held: Vec<Task>,
+    /// Tasks that are submitted, by id.
+    jobs: BTreeMap<String, Job>,
+    happened: VecDeque<Happened>,
+    /// When something was submitted or happened last.
+    stirred: Option<Instant>,
+    /// When Slurm was looked at last.
+    looked: Option<Instant>,
+    /// Since when it does not answer.
+    silent: Option<Instant>,
+    /// How many indices an array may have.
+    most: Option<usize>,
+    /// Scripts that were submitted.
+    scripts: usize,
+    /// Numbers of the arrays that were submitted here.
+    arrays: Vec<u64>,
+}
+
+/// A task in Slurm's hands.
+#[derive(Debug)]
+struct Job {
+    task: Task,
+    /// The sweep that it was submitted for: this one, or that of an earlier command.
+    sweep: SweepFolder,
+    line: usize,
+    array: u64,
+    /// Index in the array.
+    index: usize,
+    /// The node that it runs on.
+    node: Option<String>,
+    /// Since when its job is over without a mark of how it ended.
+    over: Option<Instant>,
+    /// Why it waits, as last told.
+    reason: String,
+    /// Progress as last told.
+    told: Option<RunProgress>,
+}
+
+impl Job {
+    /// As Slurm names it.
+    fn name(&self) -> String {
+        format!("{}_{}", self.array, self.index)
+    }
+
+    /// As a person reads it.
+    fn place(&self) -> String {
+        let job = self.name();
+        self.node.as_ref().map_or(format!("job {job}"), |node| format!("{node}, job {job}"))
+    }
+
+    fn log(&self) -> PathBuf {
+        self.sweep.path().join(format!("{}.log", self.name()))
+    }
+
+    /// The exit code that its script noted, of this array.
+    fn code(&self) -> Option<i32> {
+        let file = self.sweep.path().join("ended").join(self.line.to_string());
+        let note = std::fs::read_to_string(file).ok()?;
+        queue::ended(&note).filter(|(array, _)| *array == self.array).map(|(_, code)| code)
+    }
+
+    /// What was written last, without Slurm's words.
+    fn last_words(&self) -> String {
+        let log = std::fs::read(self.log()).unwrap_or_default();
+        queue::last_words(&String::from_utf8_lossy(&log))
+    }
+
+    /// Whether the store says how it ended. By listing the folder: a file system of several machines remembers for a
+    /// while that a file was not there.
+    fn is_marked(&self) -> bool {
+        let entries = std::fs::read_dir(self.sweep.folder_of(&self.task.line()));
+        let marks = |entry: std::fs::DirEntry| ["result.json", "failure.json"].iter().any(|m| entry.file_name() == *m);
+        entries.into_iter().flatten().flatten().any(marks)
+    }
+
+    /// What became of it, its job being over; none while that may still be seen. `word` is Slurm's.
+    fn end(&self, word: Option<&str>, waited: bool) -> Option<End> {
+        if self.is_marked() {
+            return Some(End::Done);
+        }
+        let code = self.code();
+        let cancelled = word == Some("CANCELLED");
+        match code {
+            Some(code @ 0..=2 | code @ 126..=127) => return Some(End::of_exit(Some(code), &self.last_words(), false)),
+            // Who ends a job by hand does not want it again; who preempts it is told of in another word.
+            _ if cancelled => {
+                let job = self.name();
+                return Some(End::Failed(format!(
+                    "its job {job} was cancelled; the same command goes on from its last checkpoint"
+                )));
+            }
+            Some(code) => {
+                let code = Some(code).filter(|&code| code == 3);
+                return Some(match (code, word) {
+                    (None, Some(word)) => End::Lost(format!("its job {} ended: {}", self.name(), meaning(word))),
+                    _ => End::of_exit(self.code(), &self.last_words(), false),
+                });
+            }
+            None => {}
+        }
+        waited.then(|| {
+            let job = self.name();
+            End::Lost(match word {
+                Some(word) => format!("its job {job} ended: {}", meaning(word)),
+                None => format!("Slurm no longer knows its job {job}, and it left no result"),
+            })
+        })
+    }
+}
+
+/// What Slurm's word for the end of a job means.
+fn meaning(word: &str) -> String {
+    match word {
+        "TIMEOUT" => "its time was up".into(),
+        "OUT_OF_MEMORY" => "it took more memory than it was given; give it more by memory in [on]".into(),
+        "NODE_FAIL" | "BOOT_FAIL" => "its node failed".into(),
+        "PREEMPTED" => "it was preempted".into(),
+        other => format!("{other}, in Slurm's words"),
+    }
+}
+
+impl Slurm {
+    /// For the tasks of this sweep. `program` is `datadiet`, as nodes find it; what a node `answer`ed before, it is
+    /// not asked again.
+    ///
+    /// # Errors
+    /// For options that make no sense.
+    pub fn new(
+        sweep: SweepFolder,
+        program: PathBuf,
+        on: OnOptions,
+        answer: Option<Probe>,
+    ) -> Result<Self, LabError> {
+        on.check()?;
+        let seconds = std::env::var(PATIENCE).ok().and_then(|text| text.parse().ok());
+        let patience = Duration::from_secs(seconds.unwrap_or(60));
+        let state = Mutex::new(Now { answer, ..Now::default() });
+        Ok(Self { sweep, program, on, patience, state })
+    }
+
+    fn now(&self) -> MutexGuard<'_, Now> {
+        self.state.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+
+    fn script(&self, does: Does, needs: Needs) -> Script<'_> {
+        Script { sweep: self.sweep.path(), program: &self.program, does, needs, on: &self.on }
+    }
+
+    /// Writes a script, and submits it with these options more.
+    fn submit(&self, script: Script<'_>, file: &str, more: &[String]) -> Result<u64, LabError> {
+        let path = self.sweep.path().join(file);
+        if let Err(error) = std::fs::write(&path, script.text()) {
+            bail!("cannot write {}: {error}", path.display());
+        }
+        let options = [script.options(), more.to_vec()].concat();
+        let job = commands::sbatch(&options, path.as_os_str())?;
+        self.sweep.note_job(&format!("slurm {job}"))?;
+        Ok(job)
+    }
+
+    /// Submits tasks; those that an earlier command submitted are taken over as they are.
+    fn submit_all(&self, now: &mut Now, tasks: Vec<Task>) -> Result<(), LabError> {
+        let found = self.found(&tasks)?;
+        let mut new: BTreeMap<(u32, u32, u64), Vec<Task>> = BTreeMap::new();
+        for task in tasks {
+            match found.get(&task.line()) {
+                Some((sweep, queued)) => {
+                    let place = (queued.line, queued.array, queued.index);
+                    let job = Job::new(task, sweep.clone(), place);
+                    let text = format!("already submitted by an earlier command: job {}", job.name());
+                    now.tell(&job.task.id, text);
+                    now.jobs.insert(job.task.id.clone(), job);
+                }
+                None => {
+                    let needs = (task.needs.cpus, task.needs.gpus, task.needs.memory_mib);
+                    new.entry(needs).or_default().push(task);
+                }
+            }
+        }
+        for (_, tasks) in new {
+            self.submit_new(now, tasks)?;
+        }
+        now.stirred = Some(Instant::now());
+        Ok(())
+    }
+
+    /// Submits tasks that need the same, as few arrays as the cluster takes.
+    fn submit_new(&self, now: &mut Now, tasks: Vec<Task>) -> Result<(), LabError> {
+        let Some(needs) = tasks.first().map(|task| task.needs) else { return Ok(()) };
+        let most = *now.most.get_or_insert_with(commands::most_in_an_array);
+        let lines: Vec<usize> = tasks.iter().map(|task| task.index).collect();
+        let mut by_line: HashMap<usize, Task> = tasks.into_iter().map(|task| (task.index, task)).collect();
+        for (offset, indices) in script::arrays(&lines, most) {
+            let script = self.script(Does::Tasks { offset }, needs);
+            let file = format!("slurm-{}.sh", now.scripts);
+            now.scripts += 1;
+            let array = self.submit(script, &file, &[format!("--array={}", script::ranges(&indices))])?;
+            now.arrays.push(array);
+            for index in indices {
+                let line = offset + index;
+                if let Some(task) = by_line.remove(&line) {
+                    let id = task.id.clone();
+                    now.jobs.insert(id, Job::new(task, self.sweep.clone(), (line, array, index)));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Which of the tasks wait or go on, submitted by this command or an earlier one for a sweep of the same store.
+    fn found(&self, tasks: &[Task]) -> Result<HashMap<TaskLine, (SweepFolder, Queued)>, LabError> {
+        let queued = match commands::squeue() {
+            Ok(queued) => queued,
+            Err(problem) => bail!("Slurm's squeue does not answer: {problem}"),
+        };
+        let wanted: std::collections::HashSet<TaskLine> = tasks.iter().map(Task::line).collect();
+        let mut sweeps: HashMap<String, Option<(SweepFolder, Vec<TaskLine>)>> = HashMap::new();
+        let mut found = HashMap::new();
+        for queued in queued {
+            if matches!(queued.state, State::Ended(_) | State::Ending) {
+                continue;
+            }
+            let known = sweeps.entry(queued.sweep.clone()).or_insert_with_key(|id| {
+                let (sweep, _) = SweepFolder::open(&self.sweep.path().with_file_name(id)).ok()?;
+                let tasks = sweep.tasks().ok()?;
+                // What is asked to end is not waited for.
+                (!sweep.is_stopped()).then_some((sweep, tasks))
+            });
+            let Some((sweep, lines)) = known else { continue };
+            if let Some(line) = lines.get(queued.line).filter(|line| wanted.contains(line)) {
+                found.insert(line.clone(), (sweep.clone(), queued));
+            }
+        }
+        Ok(found)
+    }
+
+    /// Looks at Slurm and the store.
+    fn look(&self, now: &mut Now) -> Result<(), LabError> {
+        if !now.held.is_empty() {
+            self.look_at_probe(now)?;
+        }
+        if now.jobs.is_empty() {
+            return Ok(());
+        }
+        let queued = match commands::squeue() {
+            Ok(queued) => queued,
+            Err(problem) => return now.silence(&problem),
+        };
+        now.silent = None;
+        let mut queued: HashMap<(u64, usize), Queued> =
+            queued.into_iter().map(|queued| ((queued.array, queued.line), queued)).collect();
+        let patience = self.patience();
+        let mut happened = Vec::new();
+        for (id, job) in &mut now.jobs {
+            let found = queued.remove(&(job.array, job.line));
+            job.look(id, found.map(|queued| queued.state), patience, &mut happened);
+        }
+        for event in &happened {
+            if let Happened::Ended { id, how } = event {
+                now.jobs.remove(id);
+                if matches!(how, End::Unusable(_)) {
+                    // The others would meet the same.
+                    let arrays: Vec<String> = now.arrays.iter().map(u64::to_string).collect();
+                    let _ = commands::scancel(&arrays);
+                }
+            }
+        }
+        if happened.iter().any(|event| !matches!(event, Happened::Told { .. })) {
+            now.stirred = Some(Instant::now());
+        }
+        now.happened.extend(happened);
+        Ok(())
+    }
+}
+
+impl Job {
+    fn new(task: Task, sweep: SweepFolder, (line, array, index): (usize, u64, usize)) -> Self {
+        Self { task, sweep, line, array, index, node: None, over: None, reason: String::new(), told: None }
+    }
+
+    /// Looks at it, of which Slurm says this.
+    fn look(&mut self, id: &str, state: Option<State>, patience: Duration, happened: &mut Vec<Happened>) {
+        let id = || id.to_owned();
+        match state {
+            Some(State::Running(node)) => {
+                self.over = None;
+                if self.node.as_ref() != Some(&node) {
+                    self.node = Some(node);
+                    happened.push(Happened::Started { id: id(), place: self.place() });
+                }
+                let progress = RunProgress::read(&self.sweep.folder_of(&self.task.line()));
+                if let Some(progress) = progress.filter(|progress| self.told.as_ref() != Some(progress)) {
+                    let (done, loss) = (progress.step, progress.loss);
+                    let doing = progress.doing.clone().map(Into::into);
+                    let event = Event::At { task: "".into(), done, loss, doing };
+                    happened.push(Happened::Told { id: id(), event });
+                    self.told = Some(progress);
+                }
+            }
+            Some(State::Waiting(reason)) => {
+                self.over = None;
+                if let Some(node) = self.node.take() {
+                    let text = format!("job {} is back in the queue; it was on {node}", self.name());
+                    happened.push(note(id(), text));
+                }
+                if queue::is_stuck(&reason) && self.reason != reason {
+                    let text = format!(
+                        "job {} does not start until somebody sees to it: {reason} (scontrol show job {0})",
+                        self.name()
+                    );
+                    happened.push(note(id(), text));
+                }
+                self.reason = reason;
+            }
+            Some(State::Ending) => {}
+            ended => {
+                let word = match &ended {
+                    Some(State::Ended(word)) => Some(word.as_str()),
+                    _ => None,
+                };
+                let waited = self.over.get_or_insert_with(Instant::now).elapsed() >= patience;
+                if let Some(how) = self.end(word, waited) {
+                    happened.push(Happened::Ended { id: id(), how });
+                }
+            }
+        }
+    }
+}
+
+fn note(id: String, text: String) -> Happened {
+    Happened::Told { id, event: Event::Note { text: text.into() } }
+}
+
+impl Now {
+    fn tell(&mut self, id: &str, text: String) {
+        self.happened.push_back(note(id.to_owned(), text));
+    }
+
+    /// Slurm does not answer.
+    fn silence(&mut self, problem: &str) -> Result<(), LabError> {
+        let first = self.silent.is_none();
+        let since = *self.silent.get_or_insert_with(Instant::now);
+        if since.elapsed() >= SILENCE {
+            bail!(
+                "Slurm has not answered for {} minutes ({problem}); jobs go on, and the same command looks at them again",
+                SILENCE.as_secs() / 60
+            );
+        }
+        if let Some(id) = self.jobs.keys().next().filter(|_| first).cloned() {
+            self.tell(&id, format!("Slurm does not answer, waiting: {problem}"));
+        }
+        Ok(())
+    }
+
+    /// When Slurm is to be looked at again.
+    fn pause(&self) -> Duration {
+        let lately = self.stirred.is_some_and(|stirred| stirred.elapsed() < LATELY);
+        let pause = if lately { OFTEN } else { SELDOM };
+        self.looked.map_or(Duration::ZERO, |looked| pause.saturating_sub(looked.elapsed()))
+    }
+}
+
+impl Executor for Slurm {
+    fn at_a_time(&self) -> usize {
+        self.on.at_a_time.map_or(AT_A_TIME, |most| most as usize)
+    }
+
+    fn start(&self, tasks: &[Task]) -> Result<(), LabError> {
+        let mut now = self.now();
+        if now.answer.is_none() {
+            if now.asking.is_none() {
+                let needs = tasks.first().map(|task| task.needs).unwrap_or_default();
+                now.asking = Some(self.ask(needs)?);
+                now.stirred = Some(Instant::now());
+            }
+            now.held.extend_from_slice(tasks);
+            return Ok(());
+        }
+        self.submit_all(&mut now, tasks.to_vec())
+    }
+
+    fn next(&self, wait: Duration) -> Result<Option<Happened>, LabError> {
+        /// So long a stop may have to wait for this.
+        const SHORT: Duration = Duration::from_millis(100);
+        let until = Instant::now() + wait;
+        loop {
+            {
+                let mut now = self.now();
+                if let Some(happened) = now.happened.pop_front() {
+                    return Ok(Some(happened));
+                }
+                if now.pause().is_zero() {
+                    now.looked = Some(Instant::now());
+                    self.look(&mut now)?;
+                    continue;
+                }
+            }
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return Ok(None);
+            }
+            std::thread::sleep(left.min(SHORT));
+        }
+    }
+
+    /// Jobs go on; only the question whether a node can train is taken back.
+    fn stop(&self) {
+        let mut now = self.now();
+        if let Some(asking) = now.asking.take() {
+            asking.take_back();
+        }
+        let jobs = std::mem::take(&mut now.jobs);
+        let held = std::mem::take(&mut now.held).into_iter().map(|task| task.id);
+        for id in jobs.into_keys().chain(held) {
+            now.happened.push_back(Happened::Ended { id, how: End::Stopped });
+        }
+    }
+
+    fn sweep_folder(&self) -> Option<&SweepFolder> {
+        Some(&self.sweep)
+    }
+
+    fn patience(&self) -> Duration {
+        self.patience
+    }
+}
+
+/// Ends the jobs of a sweep that Slurm has, waiting or not.
+///
+/// # Errors
+/// When Slurm does not take that, in its words.
+pub fn cancel(sweep: &SweepFolder) -> Result<(), String> {
+    let jobs = sweep.jobs();
+    let jobs: Vec<String> =
+        jobs.iter().filter_map(|job| job.strip_prefix("slurm ")).map(str::to_owned).collect();
+    commands::scancel(&jobs)
+}

@@ -1,0 +1,32 @@
+#!/bin/bash
+#SBATCH --job-name=datadiet-3fa4c1+1000
+#SBATCH --output="/shared/a store/sweeps/3fa4c1/%A_%a.log"
+#SBATCH --open-mode=append
+#SBATCH --ntasks=1
+#SBATCH --cpus-per-task=4
+#SBATCH --requeue
+#SBATCH --signal=TERM@120
+#SBATCH --mem=8192M
+#SBATCH --gres=gpu:a100:1
+#SBATCH --time=4:00:00
+#SBATCH --partition=gpu
+#SBATCH --account=xyz
+#SBATCH --constraint=nvme
+# Written by datadiet.
+
+module load cuda/12.8
+source /proj/env/bin/activate
+sweep='/shared/a store/sweeps/3fa4c1'
+task=$((SLURM_ARRAY_TASK_ID + 1000))
+# A signal to this shell means that Slurm itself ends the job, and begins it again or does not.
+told=; trap 'told=1' TERM
+# A step of its own, since warnings before the end of a job's time go to steps.
+srun --ntasks=1 --cpus-per-task=4 '/shared/bin/datadiet' worker --task "$task" "$sweep"
+code=$?
+# Saved in the middle, and nobody asked to end: on with it in another job, at the same place in the queue.
+if [ $code = 3 ] && [ -z "$told" ] && [ ! -e "$sweep/stop" ]; then
+    scontrol requeue "${SLURM_ARRAY_JOB_ID}_$SLURM_ARRAY_TASK_ID" && exit $code
+fi
+mkdir -p "$sweep/ended"
+echo "$SLURM_ARRAY_JOB_ID $code" >"$sweep/ended/.$task" && mv -f "$sweep/ended/.$task" "$sweep/ended/$task"
+exit $code
