@@ -16,6 +16,7 @@
 //! Nothing is believed of how a task ended but what the store says: the sweep looks.
 
 pub mod asked;
+pub mod launcher;
 pub mod local;
 mod plan;
 pub mod slurm;

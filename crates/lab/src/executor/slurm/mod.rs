@@ -28,8 +28,6 @@ use probe::Asking;
 use queue::{Queued, State};
 use script::{Does, Script};
 
-/// Tasks in the queue at a time, where no number is given.
-const AT_A_TIME: usize = 100;
 /// Pause between two looks at the queue when something was submitted or happened less than [`LATELY`] ago.
 const OFTEN: Duration = Duration::from_secs(2);
 /// Pause between two looks otherwise: clusters have many users.
@@ -422,7 +420,7 @@ impl Now {
 
 impl Executor for Slurm {
     fn at_a_time(&self) -> usize {
-        self.on.at_a_time.map_or(AT_A_TIME, |most| most as usize)
+        self.on.at_a_time()
     }
 
     fn start(&self, tasks: &[Task]) -> Result<(), LabError> {
