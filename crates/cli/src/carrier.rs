@@ -66,6 +66,25 @@ pub fn sweep_plan(
     })
 }
 
+/// How networks of our own are trained elsewhere, for machines that are asked whether they can.
+///
+/// # Errors
+/// When folders cannot be found.
+pub fn own_plan(home: &HomeArgs, threads: u32, checkpoint_every: Duration) -> Result<SweepPlan> {
+    let Named { program, torch } = Named::by_environment()?;
+    Ok(SweepPlan {
+        format: SweepPlan::FORMAT,
+        token: SweepPlan::new_token()?,
+        asked_by: env!("CARGO_PKG_VERSION").into(),
+        trains: Trains::Worker { program, torch },
+        data_home: Some(home.data()?.path().to_owned()),
+        threads,
+        gpus: 0,
+        memory: 0,
+        checkpoint_every: checkpoint_every.as_secs_f64(),
+    })
+}
+
 /// What carries out the tasks of a sweep here. A program is started in the current folder, which is that of the plan.
 ///
 /// # Errors

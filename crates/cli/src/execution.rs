@@ -13,22 +13,24 @@ use datadiet_core::{Progress, Silent};
 use datadiet_data::Dataset;
 use datadiet_lab::executor::{Executor, Needs, Plan, local};
 use datadiet_lab::{
-    DeclaredExamples, Effort, Failure, Program, Resources, Speed, Sweep, Trainer, TrainingData,
-    TrainingOptions, changed_since, taken,
+    DeclaredExamples, Effort, Failure, OnOptions, Place as At, Program, Resources, Speed, Sweep, Trainer,
+    TrainingData, TrainingOptions, changed_since, positive, taken,
 };
 use datadiet_store::{RunSpec, Store, SweepFolder};
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::carrier::{OwnWorker, examples_of, needs, sweep_plan};
+use crate::carrier::{OwnWorker, examples_of, needs, own_plan, sweep_plan};
+use crate::elsewhere::{Elsewhere, ask_processor};
 use crate::home::HomeArgs;
 use crate::interrupt::{self, EXIT_INTERRUPTED, STOP};
+use crate::on::OnArgs;
 use crate::output::{OutputArgs, check_writable};
 use crate::progress::{Drawer, ProgressArgs, Work};
 use crate::worker::Worker;
 
 /// Options of commands that train.
-#[derive(Args, Clone, Copy)]
+#[derive(Args, Clone)]
 pub struct ExecutionArgs {
     /// Train runs again whose failure is on record.
     #[arg(long)]
@@ -43,6 +45,8 @@ pub struct ExecutionArgs {
     #[arg(long, hide = true)]
     only_plan: bool,
     #[command(flatten)]
+    on: OnArgs,
+    #[command(flatten)]
     progress: ProgressArgs,
 }
 
@@ -50,9 +54,41 @@ pub struct ExecutionArgs {
 const MEASURED: Duration = Duration::from_secs(10);
 
 impl ExecutionArgs {
-    fn checkpoint_every(self) -> Result<Duration> {
+    fn checkpoint_every(&self) -> Result<Duration> {
         Duration::try_from_secs_f64(self.checkpoint_every)
             .context("--checkpoint-every is a number of seconds, such as 15")
+    }
+
+    /// The same, with what a file of options says of where trainings are carried out.
+    #[must_use]
+    pub fn on(self, in_file: OnOptions) -> Self {
+        Self { on: self.on.over(in_file), ..self }
+    }
+
+    /// Where trainings are carried out.
+    fn place(&self) -> Result<OnOptions> {
+        let on = self.on.resolved()?;
+        Ok(if self.only_plan { OnOptions { place: Some(At::Plan), ..on } } else { on })
+    }
+
+    /// Has a machine say what `auto` is for the arithmetic, where trainings are carried out on other machines.
+    /// Where only a `plan` is wanted, it goes by what was answered before.
+    ///
+    /// # Errors
+    /// When no machine can train, or none answers.
+    pub fn ask_processor(
+        &self,
+        home: &HomeArgs,
+        training: &mut TrainingOptions,
+        plan: bool,
+    ) -> Result<()> {
+        let on = self.place()?;
+        if !training.asks_processor() || matches!(on.place(), At::Local | At::Plan) {
+            return Ok(());
+        }
+        let threads = positive("--threads", training.threads, 1)?;
+        let sweep = own_plan(home, threads, self.checkpoint_every()?)?;
+        ask_processor(&on, &home.store()?, &sweep, training, plan, &self.progress.drawer(None))
     }
 }
 
@@ -73,6 +109,8 @@ struct Prepared {
     place: Place,
     /// What each training needs.
     needs: Needs,
+    /// How often in a row one is started again that was lost.
+    retries: u32,
     retry_failed: bool,
 }
 
@@ -84,6 +122,8 @@ enum Place {
         /// Trainings at a time.
         workers: usize,
     },
+    /// On other machines.
+    There(Elsewhere),
     /// Nowhere: they are written down.
     Nowhere(Plan),
 }
@@ -213,8 +253,14 @@ pub fn carry_out<T: Serialize>(
         !args.estimate || task.template.trainer.is_none(),
         "--estimate measures networks of datadiet's own; how long a trainer takes, its first run tells"
     );
+    let on = args.place()?;
+    let on = OnOptions { at_a_time: on.at_a_time.or(task.options.workers), ..on };
     let resources = Resources::new(task.options, task.template)?;
-    let headline = resources.headline(task.template, task.examples);
+    let resources = match on.place() {
+        At::Local => resources,
+        _ => resources.elsewhere(task.options, &on),
+    };
+    let headline = resources.headline(task.template, task.examples, &on);
     let headline = format!("{headline} · {}\n{}", task.what, taken(task.options, task.template));
     if let (Some(plan), false) = (&task.plan, args.estimate) {
         output.answer(plan, || headline)?;
@@ -223,7 +269,7 @@ pub fn carry_out<T: Serialize>(
     if task.plan.is_none() {
         task.out.map_or(Ok(()), check_writable)?;
     }
-    let prepared = Prepared::new(home, args, task, resources)?;
+    let prepared = Prepared::new(home, &args, &on, task, resources)?;
     let reporter = &prepared.reporter;
     let estimate = match args.estimate.then(|| prepared.estimate(task)).transpose() {
         Err(_) if STOP.load(Ordering::Relaxed) => {
@@ -248,6 +294,9 @@ pub fn carry_out<T: Serialize>(
     if let (Place::Nowhere(plan), Ok(None)) = (&prepared.place, &answer) {
         return tell_plan(plan.folder(), output);
     }
+    if let Place::There(there) = &prepared.place {
+        there.clean_up();
+    }
     let Some(Answer { value, text, failed }) = answer? else {
         reporter.note("stopped; run the same command again to go on");
         return Ok(ExitCode::from(EXIT_INTERRUPTED));
@@ -267,18 +316,20 @@ impl Prepared {
     /// Opens the store and prepares workers; from now on Ctrl-C stops at the next step.
     fn new(
         home: &HomeArgs,
-        args: ExecutionArgs,
+        args: &ExecutionArgs,
+        on: &OnOptions,
         task: &Task<'_>,
         resources: Resources,
     ) -> Result<Self> {
         let store = home.store()?;
         let checkpoint_every = args.checkpoint_every()?;
-        let place = match args.only_plan {
-            true => {
-                let plan = sweep_plan(home, &store, task, resources, checkpoint_every)?;
-                Place::Nowhere(Plan::new(SweepFolder::create(&store, &plan)?, &STOP))
+        let plan = || sweep_plan(home, &store, task, resources, checkpoint_every);
+        let place = match on.place() {
+            At::Plan => Place::Nowhere(Plan::new(SweepFolder::create(&store, &plan()?)?, &STOP)),
+            At::Slurm | At::Ray(_) | At::Launcher(_) => {
+                Place::There(Elsewhere::new(on, &store, &plan()?)?)
             }
-            false => {
+            At::Local => {
                 let trainer: Box<dyn Trainer> = match &task.options.trainer {
                     Some(own) => {
                         let (command, examples) = (own.command.clone(), examples_of(task.data));
@@ -295,11 +346,16 @@ impl Prepared {
         };
         let work = Work { steps: task.steps, batch: task.template.schedule.batch };
         let reporter = Arc::new(args.progress.drawer(Some(work)));
-        interrupt::install(reporter.clone())?;
+        let outlive = matches!(&place, Place::There(there) if there.outlive_us());
+        interrupt::install(reporter.clone(), outlive)?;
         let own = task.template.trainer.as_ref();
         own.and_then(|own| changed_since(&store, own)).iter().for_each(|note| reporter.note(note));
-        let (needs, retry_failed) = (needs(resources), args.retry_failed);
-        Ok(Self { store, reporter, place, needs, retry_failed })
+        let needs = match place {
+            Place::There(_) => on.needs(resources.threads, resources.gpus > 0),
+            Place::Here { .. } | Place::Nowhere(_) => needs(resources),
+        };
+        let (retries, retry_failed) = (on.retries(), args.retry_failed);
+        Ok(Self { store, reporter, place, needs, retries, retry_failed })
     }
 
     /// Has `work` done with something that carries out trainings.
@@ -310,6 +366,7 @@ impl Prepared {
         };
         match &self.place {
             Place::Here { trainer, workers } => local::with(&**trainer, &self.store, *workers, by),
+            Place::There(there) => by(there.executor()),
             Place::Nowhere(plan) => by(plan),
         }
     }
@@ -333,14 +390,14 @@ impl Prepared {
 impl Execution<'_> {
     /// A way to carry out runs.
     pub fn sweep(&self) -> Sweep<'_> {
-        let Prepared { needs, retry_failed, place, .. } = self.prepared;
+        let Prepared { needs, retries, retry_failed, place, .. } = self.prepared;
         let progress: &dyn Progress = match place {
-            Place::Here { .. } => self.reporter,
+            Place::Here { .. } | Place::There(_) => self.reporter,
             // What is only written down neither starts nor ends.
             Place::Nowhere(_) => &Silent,
         };
         let sweep = Sweep::new(self.store, self.executor, &STOP, progress);
-        Sweep { needs: *needs, retry_failed: *retry_failed, ..sweep }
+        Sweep { needs: *needs, retries: *retries, retry_failed: *retry_failed, ..sweep }
     }
 }
 

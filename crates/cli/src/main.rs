@@ -4,6 +4,7 @@ mod carrier;
 mod commands;
 #[cfg(test)]
 mod documented;
+mod elsewhere;
 mod execution;
 mod help;
 mod home;

@@ -4,6 +4,7 @@ use datadiet_core::grouped;
 use datadiet_store::{DeviceKind, Precision, RunSpec};
 
 use crate::LabError;
+use crate::on::{OnOptions, Place};
 use crate::refuse::ensure;
 use crate::training::{TrainingOptions, positive};
 
@@ -45,19 +46,29 @@ impl Resources {
         Ok(Self { workers, memory, gpus, threads })
     }
 
-    /// Data, network, arithmetic and trainings at a time in one line.
-    pub fn headline(&self, template: &RunSpec, examples: usize) -> String {
+    /// The same for trainings on other machines, of whose memory nothing is known but what they are given.
+    #[must_use]
+    pub fn elsewhere(self, options: &TrainingOptions, on: &OnOptions) -> Self {
+        let half = on.memory.map_or(UNKNOWN_MEMORY / 4, |memory| (memory.0 / 2).max(256));
+        Self { memory: options.memory.unwrap_or(half), ..self }
+    }
+
+    /// Data, network, arithmetic, and where so many trainings go on at a time, in one line.
+    pub fn headline(&self, template: &RunSpec, examples: usize, on: &OnOptions) -> String {
         let precision = match template.precision {
             _ if template.trainer.is_some() => "",
             Precision::Bf16 => " · bf16",
             Precision::F32 => " · f32",
         };
         format!(
-            "{}: {} examples · {}{precision} · {} at a time",
+            "{}: {} examples · {}{precision} · {}",
             template.data.name,
             grouped(examples as u64),
             template.trained(),
-            self.workers,
+            match on.place() {
+                Place::Local => format!("{} at a time", self.workers),
+                place => format!("on {place}"),
+            },
         )
     }
 }

@@ -2,16 +2,34 @@
 //! program. What `auto` is for the arithmetic then stays what it was, so that the same command finds its runs again.
 
 use std::path::Path;
+use std::sync::atomic::AtomicBool;
 
+use datadiet_core::Progress;
 use datadiet_store::{Probe, Store, SweepFolder};
 use serde::{Deserialize, Serialize};
 
+use super::{Executor, Needs};
 use crate::LabError;
 use crate::on::OnOptions;
 use crate::refuse::bail;
 
 /// The question, in the folder of the sweep for which it was asked.
 const FILE: &str = "asked.json";
+
+/// An executor that has machines answer.
+pub trait Asks: Executor {
+    /// Asks a machine whether it can train, and waits for the answer; none when `stop` was set. Tells what it waits
+    /// for. Who is not asked asks by itself before the first task.
+    ///
+    /// # Errors
+    /// When it cannot train, or none answers, with why.
+    fn ask(
+        &self,
+        needs: Needs,
+        stop: &AtomicBool,
+        progress: &dyn Progress,
+    ) -> Result<Option<Probe>, LabError>;
+}
 
 /// What decides who answers.
 #[derive(Debug, PartialEq, Serialize, Deserialize)]

@@ -15,7 +15,7 @@
 //!
 //! Nothing is believed of how a task ended but what the store says: the sweep looks.
 
-pub mod asked;
+mod asked;
 pub mod launcher;
 pub mod local;
 mod plan;
@@ -28,6 +28,7 @@ use datadiet_store::worker::{EXIT_MISUNDERSTOOD, EXIT_STOPPED};
 use datadiet_store::{SweepFolder, TaskLine};
 
 pub use datadiet_store::Verb;
+pub use asked::{Asks, Question};
 pub use plan::Plan;
 
 use crate::LabError;

@@ -2,6 +2,7 @@
 
 use anyhow::{Result, bail};
 use clap::Args;
+use datadiet_lab::executor::slurm;
 use datadiet_store::{RunFolder, Store, SweepFolder, TaskLine};
 use serde::Serialize;
 
@@ -39,16 +40,22 @@ pub fn run(store: &Store, args: &StopArgs) -> Result<()> {
     if !args.ids.is_empty() {
         runs.retain(|run| args.ids.iter().any(|start| run.id.starts_with(start)));
     }
-    let (mut sweeps, mut jobs) = (Vec::new(), Vec::new());
+    let (mut sweeps, mut jobs, mut problems) = (Vec::new(), Vec::new(), Vec::new());
     if args.ids.is_empty() {
         for sweep in unfinished(store)? {
             sweep.stop()?;
+            if let Err(problem) = slurm::cancel(&sweep) {
+                problems.push(problem);
+            }
             jobs.extend(sweep.jobs());
             sweeps.push(sweep.id());
         }
     }
     for run in &runs {
         RunFolder::ask_to_stop(&run.path)?;
+    }
+    for problem in problems {
+        eprintln!("warning: Slurm's scancel: {problem}; jobs that wait end when they begin");
     }
     let asked = Asked { runs, sweeps, jobs };
     args.output.answer(&asked, || {

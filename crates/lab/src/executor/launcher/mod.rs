@@ -21,7 +21,7 @@ use datadiet_store::{Probe, SweepFolder};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::asked::checked;
+use super::asked::{Asks, checked};
 use super::{End, Executor, Happened, Needs, Task};
 use crate::LabError;
 use crate::on::OnOptions;
@@ -152,36 +152,6 @@ impl Launcher {
         Ok(Self { sweep, argv, kind, on, state })
     }
 
-    /// Asks a node whether it can train, and waits for the answer; none when `stop` was set. Tells what it waits for.
-    ///
-    /// # Errors
-    /// When it cannot, or none answers, with why.
-    pub fn probe(
-        &self,
-        needs: Needs,
-        stop: &AtomicBool,
-        progress: &dyn Progress,
-    ) -> Result<Option<Probe>, LabError> {
-        self.ask(&mut self.now(), needs)?;
-        progress.note("asking a node whether it can train");
-        loop {
-            if stop.load(Ordering::Relaxed) {
-                self.stop();
-                return Ok(None);
-            }
-            let mut now = self.now();
-            self.step(&mut now, PAUSE)?;
-            if now.answer.is_some() {
-                return Ok(now.answer.clone());
-            }
-            for happened in std::mem::take(&mut now.happened) {
-                if let Happened::Told { event: Event::Note { text }, .. } = happened {
-                    progress.note(&text);
-                }
-            }
-        }
-    }
-
     fn now(&self) -> MutexGuard<'_, Now> {
         self.state.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
@@ -219,7 +189,7 @@ impl Launcher {
         self.sweep.path().to_string_lossy().into_owned()
     }
 
-    fn ask(&self, now: &mut Now, needs: Needs) -> Result<(), LabError> {
+    fn start_question(&self, now: &mut Now, needs: Needs) -> Result<(), LabError> {
         let losses = now.asking.as_ref().map_or(0, |asking| asking.losses);
         now.asking = Some(Asking { needs, losses, over: None, stopped: false });
         let log = self.sweep.path().join("probe.log");
@@ -319,7 +289,7 @@ impl Launcher {
                 now.happened.push_back(Happened::Told { id: PROBE.into(), event });
                 asking.losses += 1;
                 let needs = asking.needs;
-                self.ask(now, needs)
+                self.start_question(now, needs)
             }
             End::Done if since.elapsed() < PATIENCE => Ok(()),
             End::Done | End::Stopped => bail!(
@@ -364,6 +334,34 @@ fn argv(program: &Path, variables: impl Iterator<Item = (OsString, OsString)>) -
     argv
 }
 
+impl Asks for Launcher {
+    fn ask(
+        &self,
+        needs: Needs,
+        stop: &AtomicBool,
+        progress: &dyn Progress,
+    ) -> Result<Option<Probe>, LabError> {
+        self.start_question(&mut self.now(), needs)?;
+        progress.note("asking a node whether it can train");
+        loop {
+            if stop.load(Ordering::Relaxed) {
+                self.stop();
+                return Ok(None);
+            }
+            let mut now = self.now();
+            self.step(&mut now, PAUSE)?;
+            if now.answer.is_some() {
+                return Ok(now.answer.clone());
+            }
+            for happened in std::mem::take(&mut now.happened) {
+                if let Happened::Told { event: Event::Note { text }, .. } = happened {
+                    progress.note(&text);
+                }
+            }
+        }
+    }
+}
+
 impl Executor for Launcher {
     fn at_a_time(&self) -> usize {
         self.on.at_a_time()
@@ -376,7 +374,7 @@ impl Executor for Launcher {
         }
         now.held.extend_from_slice(tasks);
         match (&now.asking, tasks.first()) {
-            (None, Some(task)) => self.ask(&mut now, task.needs),
+            (None, Some(task)) => self.start_question(&mut now, task.needs),
             _ => Ok(()),
         }
     }

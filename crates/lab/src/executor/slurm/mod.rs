@@ -5,7 +5,7 @@
 //! many clusters have none. A task that `squeue` does not know and the store does not mark for a while is lost, and the
 //! sweep has it submitted again. Jobs go on when this process ends: another one finds them by their names.
 //!
-//! Before the first array one small job asks a node whether it can train ([`probe`]).
+//! Before the first array one small job asks a node whether it can train (`probe.rs`).
 
 mod commands;
 mod probe;
@@ -428,7 +428,7 @@ impl Executor for Slurm {
         if now.answer.is_none() {
             if now.asking.is_none() {
                 let needs = tasks.first().map(|task| task.needs).unwrap_or_default();
-                now.asking = Some(self.ask(needs)?);
+                now.asking = Some(self.submit_question(needs)?);
                 now.stirred = Some(Instant::now());
             }
             now.held.extend_from_slice(tasks);

@@ -12,7 +12,7 @@ use super::queue::is_stuck;
 use super::script::Does;
 use super::{Executor, Needs, Now, OFTEN, Slurm};
 use crate::LabError;
-use crate::executor::asked::checked;
+use crate::executor::asked::{Asks, checked};
 use crate::refuse::bail;
 
 /// Its log, in the sweep's folder.
@@ -42,18 +42,14 @@ impl Asking {
     }
 }
 
-impl Slurm {
-    /// Asks a node whether it can train, and waits for the answer; none when `stop` was set. Tells what it waits for.
-    ///
-    /// # Errors
-    /// When it cannot, or none answers, with why.
-    pub fn probe(
+impl Asks for Slurm {
+    fn ask(
         &self,
         needs: Needs,
         stop: &AtomicBool,
         progress: &dyn Progress,
     ) -> Result<Option<Probe>, LabError> {
-        let mut asking = self.ask(needs)?;
+        let mut asking = self.submit_question(needs)?;
         progress.note(&format!("asking a node of Slurm whether it can train: job {}", asking.job));
         loop {
             if stop.load(Ordering::Relaxed) {
@@ -74,8 +70,11 @@ impl Slurm {
         }
     }
 
+}
+
+impl Slurm {
     /// Submits the question.
-    pub(super) fn ask(&self, needs: Needs) -> Result<Asking, LabError> {
+    pub(super) fn submit_question(&self, needs: Needs) -> Result<Asking, LabError> {
         let job = self.submit(self.script(Does::Probe, needs), "probe.sh", &[])?;
         Ok(Asking { job, over: None, stuck: false })
     }
