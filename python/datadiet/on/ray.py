@@ -20,6 +20,7 @@ import queue
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Mapping
@@ -62,10 +63,9 @@ def main(arguments: list[str]) -> int:
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
     try:
-        launcher = _Launcher(_connected(arguments[0] if arguments else None), answers)
+        return _Launcher(_connected(arguments[0] if arguments else None), answers).serve()
     except _Unusable as error:
         return _refuse(str(error))
-    return launcher.serve()
 
 
 def _refuse(problem: str) -> int:
@@ -91,11 +91,20 @@ def _connected(address: str | None) -> Any:
     named = address or os.environ.get("RAY_ADDRESS")
     if named:
         _check_reachable(named)
-    try:
-        # "auto" never starts a cluster of its own, as None does.
-        ray.init(address=named or "auto", log_to_driver=False, logging_level="ERROR")
-    except Exception as error:
-        raise _Unusable(_explained(error, named, ray)) from None
+    with tempfile.TemporaryFile() as words:
+        before = os.dup(2)
+        os.dup2(words.fileno(), 2)
+        try:
+            # "auto" never starts a cluster of its own, as None does.
+            ray.init(address=named or "auto", log_to_driver=False, logging_level="ERROR")
+        except Exception as error:
+            # Only there does it say that it has no token.
+            words.seek(0)
+            told = words.read().decode(errors="replace")
+            raise _Unusable(_explained(error, told, named, ray)) from None
+        finally:
+            os.dup2(before, 2)
+            os.close(before)
     return ray
 
 
@@ -120,8 +129,8 @@ def _check_reachable(address: str) -> None:
         ) from None
 
 
-def _explained(error: Exception, address: str | None, ray: Any) -> str:
-    """What to do when Ray could not be connected to."""
+def _explained(error: Exception, words: str, address: str | None, ray: Any) -> str:
+    """What to do when Ray could not be connected to; `words` are what it wrote to standard error."""
     told = " ".join(str(error).split())
     at = f"the Ray cluster at {address}" if address else "a Ray cluster"
     if "ersion mismatch" in told:
@@ -129,10 +138,11 @@ def _explained(error: Exception, address: str | None, ray: Any) -> str:
             f"{at} has another version of Ray or Python than {sys.executable} (Ray {ray.__version__}): make"
             f" both the same. Ray says: {told}"
         )
-    if "uthentication" in told or "UNAUTHENTICATED" in told or "nauthorized" in told:
+    if "uthentication token" in told + words:
         return (
-            f"{at} wants a token that is not here: copy ~/.ray/auth_token of its head node to the same place, or"
-            f" set RAY_AUTH_TOKEN (or RAY_AUTH_TOKEN_PATH) and RAY_AUTH_MODE=token. Ray says: {told}"
+            f"{at} wants its token, which is not here or is another: copy ~/.ray/auth_token of its head node to the"
+            " same place here and set RAY_AUTH_MODE=token, or set RAY_AUTH_TOKEN beside it. Ray says:"
+            f" {told}"
         )
     if isinstance(error, ConnectionError) and address is None:
         return (
@@ -195,7 +205,7 @@ class _Events:
 
 
 def _carry_out(
-    attempt: int, run: str, argv: list[str], log: str, threads: str | None, events: Any
+    attempt: int, run: str, argv: list[str], log: str, events: Any
 ) -> tuple[int, str]:
     """The body of a task: its program's exit code, and the end of what it said to standard error."""
     import ray
@@ -203,7 +213,7 @@ def _carry_out(
     ended: list[tuple[int, str]] = []
 
     def child() -> None:
-        ended.append(_child(attempt, run, argv, log, threads, events, ray))
+        ended.append(_child(attempt, run, argv, log, events, ray))
 
     # `ray.get` in the main thread would give the task's processors to another one meanwhile.
     thread = threading.Thread(target=child)
@@ -215,31 +225,15 @@ def _carry_out(
 
 
 def _child(
-    attempt: int,
-    run: str,
-    argv: list[str],
-    log: str,
-    threads: str | None,
-    events: Any,
-    ray: Any,
+    attempt: int, run: str, argv: list[str], log: str, events: Any, ray: Any
 ) -> tuple[int, str]:
     node = ray.get_runtime_context().get_node_id()[:8]
     place = f"{ray.util.get_node_ip_address()}, node {node}"
     if not ray.get(events.begin.remote(attempt, run, place)):
         return _STOPPED, ""
-    environment = dict(os.environ)
-    # Ray sets it to the processors of the task; the program knows better how many threads a run has.
-    environment.pop("OMP_NUM_THREADS", None)
-    if threads is not None:
-        environment["OMP_NUM_THREADS"] = threads
+    pipe = subprocess.PIPE
     try:
-        program = subprocess.Popen(
-            argv,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            env=environment,
-        )
+        program = subprocess.Popen(argv, stdin=pipe, stdout=pipe, stderr=pipe)
     except OSError as error:
         return _NOT_STARTED, f"{argv[0]} cannot be started at {place}: {error.strerror}"
     stdin, stdout, stderr = program.stdin, program.stdout, program.stderr
@@ -344,6 +338,8 @@ class _Launcher:
         self._said.put(None)
 
     def _hear(self, said: Mapping[str, Any]) -> None:
+        if said.get("hello", {}).get("protocol", PROTOCOL) != PROTOCOL:
+            raise _Unusable(f"this launcher speaks version {PROTOCOL} of the protocol: {said}")
         for task in said.get("start", ()):
             self._start(task)
         if "stop" in said:
@@ -353,7 +349,7 @@ class _Launcher:
         needs = {"CPU": float(task["cpus"]), "GPU": float(task["gpus"])}
         if task["memory_mib"]:
             needs["memory"] = task["memory_mib"] * 2.0**20
-        self._warn_if_scarce(needs)
+        self._warn_if_scarce(task["id"], needs)
         work = self._work.options(
             num_cpus=needs["CPU"],
             num_gpus=needs["GPU"],
@@ -363,11 +359,10 @@ class _Launcher:
         )
         number = next(self._numbers)
         argv = [*task["argv"], "--attached"]
-        threads = os.environ.get("OMP_NUM_THREADS")
-        reference = work.remote(number, task["id"], argv, task["log"], threads, self._events)
+        reference = work.remote(number, task["id"], argv, task["log"], self._events)
         self._attempts[reference] = _Attempt(number, task["id"], reference)
 
-    def _warn_if_scarce(self, needs: Mapping[str, float]) -> None:
+    def _warn_if_scarce(self, run: str, needs: Mapping[str, float]) -> None:
         """Ray lets a task wait for ever that no node is large enough for."""
         nodes = [node["Resources"] for node in self._ray.nodes() if node["Alive"]]
         if any(all(node.get(name, 0) >= need for name, need in needs.items()) for node in nodes):
@@ -379,10 +374,11 @@ class _Launcher:
             wanted += f", {needs['memory'] / 2**20:,.0f} MiB"
         if wanted not in self._scarce:
             self._scarce.add(wanted)
-            self._say(
-                note=f"no node of the Ray cluster has {wanted} for a run: runs wait until one joins (or ask for"
-                " less by cpus, gpus, memory in [on])"
+            text = (
+                f"no node of the Ray cluster has {wanted} for a run: runs wait until one joins (or ask for less"
+                " by cpus, gpus, memory in [on])"
             )
+            self._say(told=run, event={"event": "note", "text": text})
 
     def _stop(self, runs: set[str]) -> None:
         of = {a.number: a for a in self._attempts.values() if a.run in runs}
@@ -416,7 +412,9 @@ class _Launcher:
             # Of the body, not of the program.
             self._say(ended=attempt.run, code=1, tail=str(error))
         except errors.RayError as error:
-            self._say(ended=attempt.run, code=None, lost=" ".join(str(error).split()))
+            # What follows are places to read more.
+            sentences = " ".join(str(error).split()).split(". ")
+            self._say(ended=attempt.run, code=None, lost=". ".join(sentences[:2]).rstrip("."))
         self._events.forget.remote(attempt.number)
 
     def _say(self, **what: Any) -> None:
