@@ -211,7 +211,7 @@ impl OnOptions {
     pub fn read(path: &Path) -> Result<Self, LabError> {
         let mut table = options::table_of(path)?;
         let has_one = table.contains_key("on");
-        let read = || {
+        let mut read = || {
             ensure!(has_one, "there is no [on], which says where trainings are carried out");
             Self::taken_from(&mut table)
         };

@@ -180,7 +180,7 @@ pub fn run(home: &HomeArgs, mut args: SuspectsArgs) -> Result<ExitCode> {
     }
     let (training, out) = (training.clone(), args.out.clone());
     let asked = ScoreOptions::at_the_end(training, args.replicas, out);
-    let how = (args.execution, args.output);
+    let how = (args.execution.clone(), args.output);
     // Not after hours of training.
     let check = |scene: &Scene| {
         let planned = scene.planned()?;

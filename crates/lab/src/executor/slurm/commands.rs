@@ -43,10 +43,7 @@ pub(super) fn sbatch(options: &[String], script: &OsStr) -> Result<u64, LabError
 /// When squeue does not answer, in its own words.
 pub(super) fn squeue() -> Result<Vec<Queued>, String> {
     let mut command = command("squeue");
-    // By its number: a name may be known on this machine alone.
-    #[cfg(unix)]
-    command.arg(format!("--user={}", nix::unistd::getuid()));
-    command.args(["--array", "--noheader", "--states=all"]).arg(format!("--format={}", queue::FORMAT));
+    command.args(["--me", "--array", "--noheader", "--states=all"]).arg(format!("--format={}", queue::FORMAT));
     let output = output(&mut command).map_err(|error| error.to_string())?;
     if !output.status.success() {
         return Err(text(&output.stderr));
