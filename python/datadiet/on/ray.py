@@ -89,6 +89,7 @@ def _connected(address: str | None) -> Any:
             f" {ray.__version__}"
         )
     named = address or os.environ.get("RAY_ADDRESS")
+    named = None if named == "auto" else named
     if named:
         _check_reachable(named)
     with tempfile.TemporaryFile() as words:
@@ -112,10 +113,6 @@ def _check_reachable(address: str) -> None:
     """Ray itself waits for minutes where nobody answers."""
     host, _, port = address.rpartition("://")[2].rpartition(":")
     if not port.isdecimal():
-        if address in ("auto", "local"):
-            raise _Unusable(
-                f"{address} is no address: --on ray finds a cluster that runs on this machine"
-            )
         raise _Unusable(
             f"{address} is no address of a Ray cluster, such as 10.0.0.5:6379: the host and port that"
             " `ray start --head` said"

@@ -128,6 +128,15 @@ pub enum Happened {
     },
 }
 
+/// Seconds after which what a process on another machine has written is no longer waited for, for tests.
+const PATIENCE: &str = "DATADIET_PATIENCE";
+
+/// How late a file that another machine wrote may be seen here.
+fn patience() -> Duration {
+    let seconds = std::env::var(PATIENCE).ok().and_then(|text| text.parse().ok());
+    Duration::from_secs(seconds.unwrap_or(60))
+}
+
 /// Carries out tasks somewhere.
 pub trait Executor: Sync {
     /// How many it wants to be given at once, at least 1.

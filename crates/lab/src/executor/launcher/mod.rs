@@ -22,7 +22,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::asked::{Asks, checked};
-use super::{End, Executor, Happened, Needs, Task};
+use super::{End, Executor, Happened, Needs, Task, patience};
 use crate::LabError;
 use crate::on::OnOptions;
 use crate::refuse::bail;
@@ -33,8 +33,6 @@ use process::Process;
 pub const PROTOCOL: u32 = 1;
 /// The id of the task that asks a node whether it can train.
 const PROBE: &str = "probe";
-/// How late a file that a node wrote may be seen here.
-const PATIENCE: Duration = Duration::from_secs(60);
 /// Time between two looks at what was said.
 const PAUSE: Duration = Duration::from_millis(50);
 /// Variables of this process that begin so are set for tasks.
@@ -291,7 +289,7 @@ impl Launcher {
                 let needs = asking.needs;
                 self.start_question(now, needs)
             }
-            End::Done if since.elapsed() < PATIENCE => Ok(()),
+            End::Done if since.elapsed() < patience() => Ok(()),
             End::Done | End::Stopped => bail!(
                 "no node answers whether it can train: one was asked, and wrote nothing into {folder} that is seen \
                  here. Put the store where all machines see it (--store, or DATADIET_HOME)"
@@ -415,6 +413,10 @@ impl Executor for Launcher {
 
     fn sweep_folder(&self) -> Option<&SweepFolder> {
         Some(&self.sweep)
+    }
+
+    fn patience(&self) -> Duration {
+        patience()
     }
 }
 
