@@ -201,9 +201,7 @@ class _Events:
         return told
 
 
-def _carry_out(
-    attempt: int, run: str, argv: list[str], log: str, events: Any
-) -> tuple[int, str]:
+def _carry_out(attempt: int, run: str, argv: list[str], log: str, events: Any) -> tuple[int, str]:
     """The body of a task: its program's exit code, and the end of what it said to standard error."""
     import ray
 
