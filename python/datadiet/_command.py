@@ -122,7 +122,7 @@ class Asked:
         file.write_text(_toml(options), encoding="utf-8")
         # The child finds modules where this process does.
         path = os.pathsep.join(entry or os.getcwd() for entry in sys.path)
-        environment = {**os.environ, "PYTHONPATH": path}
+        environment = {"DATADIET_PYTHON": sys.executable, **os.environ, "PYTHONPATH": path}
         command = [_find(), verb, str(file), *arguments, "--json"]
         if quiet:
             command.append("--quiet")

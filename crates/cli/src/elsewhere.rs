@@ -2,6 +2,7 @@
 
 use anyhow::{Result, bail};
 use datadiet_core::Progress;
+use datadiet_lab::executor::launcher::Launcher;
 use datadiet_lab::executor::slurm::Slurm;
 use datadiet_lab::executor::{Asks, Executor, Needs, Question};
 use datadiet_lab::{OnOptions, Place, TrainingOptions};
@@ -14,6 +15,7 @@ use crate::torch;
 pub struct Elsewhere {
     executor: Box<dyn Asks>,
     folder: SweepFolder,
+    outlive: bool,
 }
 
 impl Elsewhere {
@@ -32,16 +34,25 @@ impl Elsewhere {
         let place = on.place();
         let executor: Box<dyn Asks> = match &place {
             Place::Slurm => Box::new(Slurm::new(folder.clone(), program, on.clone(), answer)?),
-            Place::Ray(_) | Place::Launcher(_) | Place::Local | Place::Plan => {
-                bail!("nothing carries out trainings on {place} yet: give --on slurm, or leave it out")
+            Place::Ray(address) => {
+                Box::new(Launcher::ray(address.clone(), folder.clone(), &program, on.clone(), answer)?)
             }
+            Place::Launcher(words) => {
+                Box::new(Launcher::own(words.clone(), folder.clone(), &program, on.clone(), answer)?)
+            }
+            Place::Local | Place::Plan => bail!("{place} is no other machine"),
         };
-        Ok(Self { executor, folder })
+        Ok(Self { executor, folder, outlive: place == Place::Slurm })
     }
 
     /// What carries them out.
     pub fn executor(&self) -> &dyn Executor {
         &*self.executor
+    }
+
+    /// Whether trainings go on when this process is told to end.
+    pub fn outlive_us(&self) -> bool {
+        self.outlive
     }
 
     /// Forgets the sweep if it came to nothing: all was in the store.

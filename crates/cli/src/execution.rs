@@ -346,7 +346,8 @@ impl Prepared {
         };
         let work = Work { steps: task.steps, batch: task.template.schedule.batch };
         let reporter = Arc::new(args.progress.drawer(Some(work)));
-        interrupt::install(reporter.clone(), matches!(place, Place::There(_)))?;
+        let outlive = matches!(&place, Place::There(there) if there.outlive_us());
+        interrupt::install(reporter.clone(), outlive)?;
         let own = task.template.trainer.as_ref();
         own.and_then(|own| changed_since(&store, own)).iter().for_each(|note| reporter.note(note));
         let needs = match place {

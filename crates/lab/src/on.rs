@@ -184,6 +184,9 @@ impl OnOptions {
     /// is given.
     pub const RETRIES: u32 = 3;
 
+    /// Most trainings that wait or go on there at a time, where no number is given.
+    pub const AT_A_TIME: u32 = 100;
+
     /// Takes the table `[on]` out of a file's options.
     ///
     /// # Errors
@@ -223,6 +226,11 @@ impl OnOptions {
     /// Whether trainings are carried out on other machines, or may be.
     pub fn is_elsewhere(&self) -> bool {
         self.place() != Place::Local
+    }
+
+    /// Most trainings that wait or go on there at a time.
+    pub fn at_a_time(&self) -> usize {
+        self.at_a_time.unwrap_or(Self::AT_A_TIME) as usize
     }
 
     /// How often in a row a training is started again that was lost without having come further.

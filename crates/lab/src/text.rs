@@ -20,3 +20,13 @@ pub fn table(header: &[&str], rows: Vec<Vec<String>>, text_columns: usize) -> St
 pub(crate) fn percent(fraction: f64) -> f64 {
     (fraction * 1e4).round() / 1e2
 }
+
+/// Lines that are told of a program's words where none of them begins with `error: `.
+const TOLD_LINES: usize = 5;
+
+/// Why a program failed, from the end of what it wrote: from the last line that begins with `error: `, if there is one.
+pub(crate) fn last_words<'a>(lines: impl Iterator<Item = &'a str>) -> String {
+    let lines: Vec<&str> = lines.filter(|line| !line.trim().is_empty()).collect();
+    let error = lines.iter().rposition(|line| line.starts_with("error: "));
+    lines[error.unwrap_or(lines.len().saturating_sub(TOLD_LINES))..].join("\n")
+}

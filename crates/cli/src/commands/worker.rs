@@ -46,7 +46,7 @@ pub struct WorkerArgs {
     #[arg(long)]
     attached: bool,
     /// Write into the sweep's folder whether this machine can carry out its tasks, and end.
-    #[arg(long, conflicts_with_all = ["task", "attached"])]
+    #[arg(long, conflicts_with = "task")]
     probe: bool,
     /// Threads that a run folder may use, where it has no sweep [default: those of its specification].
     #[arg(long, value_name = "N")]

@@ -9,6 +9,7 @@ mod experiment;
 mod help;
 mod identity;
 mod ingest;
+mod launcher;
 mod markdown;
 mod no_worker;
 mod noise;

@@ -16,6 +16,7 @@
 //! Nothing is believed of how a task ended but what the store says: the sweep looks.
 
 mod asked;
+pub mod launcher;
 pub mod local;
 mod plan;
 pub mod slurm;
@@ -125,6 +126,15 @@ pub enum Happened {
         /// How.
         how: End,
     },
+}
+
+/// Seconds after which what a process on another machine has written is no longer waited for, for tests.
+const PATIENCE: &str = "DATADIET_PATIENCE";
+
+/// How late a file that another machine wrote may be seen here.
+fn patience() -> Duration {
+    let seconds = std::env::var(PATIENCE).ok().and_then(|text| text.parse().ok());
+    Duration::from_secs(seconds.unwrap_or(60))
 }
 
 /// Carries out tasks somewhere.

@@ -20,7 +20,7 @@ use std::time::{Duration, Instant};
 use datadiet_core::progress::Event;
 use datadiet_store::{Probe, RunProgress, SweepFolder, TaskLine};
 
-use super::{End, Executor, Happened, Needs, Task};
+use super::{End, Executor, Happened, Needs, Task, patience};
 use crate::LabError;
 use crate::on::OnOptions;
 use crate::refuse::bail;
@@ -28,8 +28,6 @@ use probe::Asking;
 use queue::{Queued, State};
 use script::{Does, Script};
 
-/// Tasks in the queue at a time, where no number is given.
-const AT_A_TIME: usize = 100;
 /// Pause between two looks at the queue when something was submitted or happened less than [`LATELY`] ago.
 const OFTEN: Duration = Duration::from_secs(2);
 /// Pause between two looks otherwise: clusters have many users.
@@ -37,8 +35,6 @@ const SELDOM: Duration = Duration::from_secs(10);
 const LATELY: Duration = Duration::from_secs(60);
 /// How long Slurm may be silent: controllers are started again now and then.
 const SILENCE: Duration = Duration::from_secs(30 * 60);
-/// Seconds after which a mark of how a task ended is no longer waited for, for tests.
-const PATIENCE: &str = "DATADIET_PATIENCE";
 
 /// Submits tasks to Slurm.
 #[derive(Debug)]
@@ -192,8 +188,7 @@ impl Slurm {
         answer: Option<Probe>,
     ) -> Result<Self, LabError> {
         on.check()?;
-        let seconds = std::env::var(PATIENCE).ok().and_then(|text| text.parse().ok());
-        let patience = Duration::from_secs(seconds.unwrap_or(60));
+        let patience = patience();
         let state = Mutex::new(Now { answer, ..Now::default() });
         Ok(Self { sweep, program, on, patience, state })
     }
@@ -423,7 +418,7 @@ impl Now {
 
 impl Executor for Slurm {
     fn at_a_time(&self) -> usize {
-        self.on.at_a_time.map_or(AT_A_TIME, |most| most as usize)
+        self.on.at_a_time()
     }
 
     fn start(&self, tasks: &[Task]) -> Result<(), LabError> {

@@ -1,6 +1,7 @@
 //! What Slurm's commands answer, read. Nothing is started here.
 
 use super::script::parsed_name;
+use crate::text;
 
 /// What `squeue --format` is asked for: one task of an array a line.
 pub(super) const FORMAT: &str = "%F|%K|%T|%N|%r|%j";
@@ -87,15 +88,10 @@ pub(super) fn ended(note: &str) -> Option<(u64, i32)> {
 /// without the words of Slurm.
 pub(super) fn last_words(log: &str) -> String {
     let of_slurm = |line: &&str| line.starts_with("srun: ") || line.starts_with("slurmstepd");
-    let lines: Vec<&str> = log.lines().filter(|line| !of_slurm(line)).collect();
-    let begin = lines.iter().rposition(|line| line.starts_with("error: "));
-    match begin {
-        Some(begin) => lines[begin..].join("\n"),
-        // Perhaps it did not even start: then Slurm's words are all that there is.
-        None => {
-            let all: Vec<&str> = if lines.is_empty() { log.lines().collect() } else { lines };
-            all[all.len().saturating_sub(5)..].join("\n")
-        }
+    // Perhaps it did not even start: then Slurm's words are all that there is.
+    match text::last_words(log.lines().filter(|line| !of_slurm(line))) {
+        told if told.is_empty() => text::last_words(log.lines()),
+        told => told,
     }
 }
 

@@ -1,0 +1,1 @@
+"""Where trainings of the command run: ``datadiet … --on ray`` starts `datadiet.on.ray`."""
