@@ -3,8 +3,6 @@
 `make test-clusters` starts the nodes (scripts/slurm-cluster) and runs this among them.
 """
 
-import hashlib
-import json
 import os
 import re
 import shutil
@@ -12,86 +10,14 @@ import signal
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import pytest
+import support
+from support import COMMAND, DIET, ROOT, Home, end, tables
 
-ROOT = Path(__file__).resolve().parents[2]
-COMMAND = Path(os.environ.get("DATADIET_COMMAND", ROOT / "target/release/datadiet"))
 CLUSTER = ROOT / "scripts/slurm-cluster"
-HERE = Path(__file__).resolve().parent
-
-# Twice in a minute of a test a lease must be given up for dead.
-SURROUNDINGS = {
-    "DATADIET_LEASE_TTL": "3",
-    "DATADIET_PATIENCE": "3",
-    "DATADIET_COMMAND": str(COMMAND),
-    "OMP_NUM_THREADS": "1",
-}
 
 pytestmark = pytest.mark.skipif("SLURM_CONF" not in os.environ, reason="no cluster; make test-clusters")
-
-
-class Home:
-    """A folder with data, a store and results."""
-
-    def __init__(self, path):
-        self.path = path
-        path.mkdir()
-        self.ok("data", "import", ROOT / "samples/fashion-mnist", "--name", "sample")
-
-    def environment(self, **more):
-        return {**os.environ, **SURROUNDINGS, "DATADIET_HOME": str(self.path), **more}
-
-    def run(self, *arguments, **more):
-        return subprocess.run(
-            [COMMAND, *map(str, arguments)],
-            cwd=self.path,
-            env=self.environment(**more),
-            capture_output=True,
-            text=True,
-            timeout=300,
-        )
-
-    def ok(self, *arguments, **more):
-        done = self.run(*arguments, **more)
-        assert done.returncode == 0, f"{arguments}\n{done.stderr}"
-        return done
-
-    def start(self, *command, name="driver", **more):
-        """A driver in the background; what it says goes to a file."""
-        log = (self.path / f"{name}.log").open("a")
-        return subprocess.Popen(
-            [str(part) for part in command],
-            cwd=self.path,
-            env=self.environment(**more),
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-            start_new_session=True,
-        )
-
-    def said(self, name="driver"):
-        return (self.path / f"{name}.log").read_text()
-
-    @property
-    def store(self):
-        return self.path / "store"
-
-    def runs(self):
-        return sorted((self.store / "runs").glob("*"))
-
-    def done(self):
-        return [run for run in self.runs() if (run / "result.json").exists()]
-
-    def progress(self):
-        """Steps of the runs that are not done."""
-        steps = {}
-        for run in self.runs():
-            file = run / "progress.json"
-            if file.exists() and not (run / "result.json").exists():
-                steps[run.name] = json.loads(file.read_text())
-        return steps
 
 
 def sh(*command):
@@ -104,40 +30,18 @@ def node(verb, name, *command):
 
 def queue(state=None):
     """Array tasks in the queue: (job, state, node)."""
-    lines = sh("squeue", "--noheader", "--array", "--format=%i|%T|%N|%j").splitlines()
+    lines = sh("squeue", "--noheader", "--array", "--partition=main", "--format=%i|%T|%N|%j").splitlines()
     jobs = [tuple(line.split("|")) for line in lines]
     return [job for job in jobs if state in (None, job[1]) and job[3].startswith("datadiet-")]
 
 
 def wait(what, condition, seconds=60):
-    until = time.monotonic() + seconds
-    while time.monotonic() < until:
-        value = condition()
-        if value:
-            return value
-        time.sleep(0.1)
-    raise AssertionError(f"waited {seconds} s until {what}; the queue is {queue()}")
-
-
-def end(driver, home, name="driver", seconds=150):
-    try:
-        code = driver.wait(seconds)
-    except subprocess.TimeoutExpired:
-        driver.kill()
-        raise AssertionError(f"{name} did not end; the queue is {queue()}\n{home.said(name)}") from None
-    assert code == 0, home.said(name)
+    return support.wait(what, condition, seconds, lambda: f"the queue is {queue()}")
 
 
 def down(name):
     """To Slurm the node is gone, without waiting for it to notice that."""
     sh("scontrol", "update", f"nodename={name}", "state=down", "reason=test")
-
-
-def tables(folder):
-    """What came out, by file: tables alone, since reports have times in them."""
-    files = [file for file in sorted(folder.rglob("*")) if file.suffix in (".csv", ".parquet")]
-    assert files, f"no tables in {folder}"
-    return {str(file.relative_to(folder)): hashlib.sha256(file.read_bytes()).hexdigest() for file in files}
 
 
 @pytest.fixture(scope="module")
@@ -162,6 +66,42 @@ def there(tmp_path):
 
 def idle(name):
     return sh("sinfo", "--noheader", "--nodes", name, "--partition=main", "--format=%T").strip() == "idle"
+
+
+TRAINER = """
+import json, os, signal, sys, time
+from pathlib import Path
+run = Path(sys.argv[1])
+job = json.loads((run / "job.json").read_text())
+state = run / "checkpoint" / "state"
+done = int(state.read_text()) if state.exists() else 0
+def save(*_):
+    state.write_text(str(done))
+    sys.exit(3)
+signal.signal(signal.SIGTERM, save)
+while done < job["stop_after"]:
+    time.sleep(1)
+    done += 1
+    print(json.dumps({"event": "at", "done": done}), flush=True)
+answer = {"run": job["run"], "epochs": done, "test": {"accuracy": 0.5}}
+(run / "metrics.tmp").write_text(json.dumps(answer))
+os.replace(run / "metrics.tmp", run / "metrics.json")
+"""
+
+
+@pytest.fixture(scope="module", autouse=True)
+def long(tmp_path_factory):
+    """A driver, on a node of its own, of a training that takes longer than its job may."""
+    home = Home(tmp_path_factory.mktemp("long") / "home")
+    (home.path / "slow.py").write_text(TRAINER)
+    (home.path / "labels.csv").write_text("label\n" + "0\n1\n" * 50)
+    (home.path / "on.toml").write_text(
+        '[on]\nwhere = "slurm"\ntime = "1"\n[on.slurm]\npartition = "slow"\nextra = ["--signal=TERM@50"]\n'
+    )
+    train = ("train", "--trainer", f"{sys.executable} slow.py", "--train-examples", "labels.csv", "--epochs", "45")
+    driver = home.start(COMMAND, *train, "--on", "on.toml")
+    yield driver, home
+    driver.kill()
 
 
 SCORE = (
@@ -237,19 +177,6 @@ def test_a_curve_with_a_node_lost(here, there):
     end(driver, there)
     here.ok(*run)
     assert tables(there.path / "curve") == tables(here.path / "curve")
-    outcomes = [json.loads((home.path / "curve/outcome.json").read_text()) for home in (here, there)]
-    assert outcomes[0]["studies"] == outcomes[1]["studies"]
-
-
-DIET = """
-import sys
-sys.path.insert(0, {examples!r})
-import datadiet
-from digits_mlp import train
-if __name__ == "__main__":
-    found = datadiet.diet(train, tolerance=2, budget=3, retrainings=1, out="diet", on={on!r})
-    print(found.verdict)
-"""
 
 
 def test_a_diet_of_a_pytorch_function_with_a_node_lost(here, there):
@@ -267,41 +194,6 @@ def test_a_diet_of_a_pytorch_function_with_a_node_lost(here, there):
     end(driver, there)
     assert tables(there.path / "diet") == tables(here.path / "diet")
     assert here.said().splitlines()[-1] == there.said().splitlines()[-1]
-
-
-TRAINER = """
-import json, os, signal, sys, time
-from pathlib import Path
-run = Path(sys.argv[1])
-job = json.loads((run / "job.json").read_text())
-state = run / "checkpoint" / "state"
-done = int(state.read_text()) if state.exists() else 0
-def save(*_):
-    state.write_text(str(done))
-    sys.exit(3)
-signal.signal(signal.SIGTERM, save)
-while done < job["stop_after"]:
-    time.sleep(1)
-    done += 1
-    print(json.dumps({"event": "at", "done": done}), flush=True)
-answer = {"run": job["run"], "epochs": done, "test": {"accuracy": 0.5}}
-(run / "metrics.tmp").write_text(json.dumps(answer))
-os.replace(run / "metrics.tmp", run / "metrics.json")
-"""
-
-
-def test_a_training_longer_than_its_job(there):
-    """Slurm looks at times each half minute: the job of a minute is warned by then, saves, and goes on in another."""
-    (there.path / "slow.py").write_text(TRAINER)
-    (there.path / "labels.csv").write_text("label\n" + "0\n1\n" * 50)
-    (there.path / "on.toml").write_text(
-        '[on]\nwhere = "slurm"\ntime = "1"\n[on.slurm]\nextra = ["--signal=TERM@50"]\n'
-    )
-    train = ("train", "--trainer", f"{sys.executable} slow.py", "--train-examples", "labels.csv", "--epochs", "45")
-    there.ok(*train, "--on", "on.toml")
-    (run,) = there.done()
-    log = "".join(file.read_text() for file in (there.store / "sweeps").glob("*/*.log"))
-    assert "Exited with exit code 3" in log, log
 
 
 def test_ctrl_c_leaves_jobs_which_runs_stop_ends(there):
@@ -360,3 +252,13 @@ def test_nodes_that_do_not_see_the_store_or_the_program(there, tmp_path):
     assert done.returncode == 1 and "a node cannot train" in done.stderr, done.stderr
     assert "No such file" in done.stderr, done.stderr
     assert len(list((there.store / "sweeps").glob("*/slurm-*.sh"))) == 0, "an array was submitted"
+
+
+def test_a_training_longer_than_its_job(long):
+    """Slurm looks at times each half minute: the job of a minute is warned by then, saves, and goes on in another."""
+    driver, home = long
+    end(driver, home)
+    assert len(home.done()) == 1
+    log = "".join(file.read_text() for file in (home.store / "sweeps").glob("*/*.log"))
+    assert "Exited with exit code 3" in log, log
+    assert "is back in the queue" in home.said()
