@@ -68,6 +68,10 @@ def main() -> None:
     torch.manual_seed(0)
     network = networks.build(args.network, 3, 32, 32, 10, args.width).to(args.device)
     network = network.to(memory_format=torch.channels_last)
+    for module in network.modules():
+        # A norm without scale has no backward pass on GPUs.
+        if isinstance(module, torch.nn.BatchNorm2d) and module.weight is None:
+            module.weight = torch.nn.Parameter(torch.ones_like(module.bias), requires_grad=False)
     images = torch.randn(EXAMPLES, 3, 32, 32, device=args.device)
     labels = torch.randint(10, (EXAMPLES,), device=args.device)
     fused = args.device == "cuda"

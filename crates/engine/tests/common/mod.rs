@@ -61,6 +61,8 @@ impl Case {
 
     /// The same for any specification of a network. Filters that are not trained are noise.
     pub fn of(spec: NetworkSpec, task: Task, examples: i64, seed: i64) -> Self {
+        // First, as libtorch notes whether it has GPUs when it is first used.
+        let device = device();
         let turn = GENERATOR.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
         let (network, parameters) = build(&spec, task, seed).unwrap();
         let shape = [examples, task.channels, task.height, task.width];
@@ -73,8 +75,8 @@ impl Case {
         drop(turn);
         let labels = (0..examples as u32).map(|i| i % task.classes as u32).collect();
         let mut parameters = parameters.cast(Kind::Double);
-        parameters.move_to(device());
-        let images = images.to_kind(Kind::Double).to_device(device());
+        parameters.move_to(device);
+        let images = images.to_kind(Kind::Double).to_device(device);
         Self { spec, task, network, parameters, images, labels }
     }
 
