@@ -15,8 +15,8 @@ pub(crate) fn device_for(spec: &RunSpec, gpu: usize) -> Result<Device, EngineErr
 }
 
 /// The GPU of that index, set up to compute 32-bit floats as such and, but for what libtorch adds up in no
-/// order, the same numbers each time. To be asked for before libtorch is used: it notes then whether there are
-/// GPUs.
+/// order, the same numbers each time. To be asked for before libtorch is first used, as it notes then whether there
+/// are GPUs.
 ///
 /// # Errors
 /// When libtorch here has no CUDA part, or sees no such GPU.

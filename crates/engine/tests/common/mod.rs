@@ -61,7 +61,6 @@ impl Case {
 
     /// The same for any specification of a network. Filters that are not trained are noise.
     pub fn of(spec: NetworkSpec, task: Task, examples: i64, seed: i64) -> Self {
-        // First, as libtorch notes whether it has GPUs when it is first used.
         let device = device();
         let turn = GENERATOR.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
         let (network, parameters) = build(&spec, task, seed).unwrap();
