@@ -33,7 +33,9 @@ const MEMORY: usize = 4 << 30;
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let gpu = arguments.last().is_some_and(|last| last == "cuda");
-    let [network, width, batch, precision, rounds, steps] = &arguments[..arguments.len() - usize::from(gpu)] else {
+    let [network, width, batch, precision, rounds, steps] =
+        &arguments[..arguments.len() - usize::from(gpu)]
+    else {
         eprintln!("training_speed NETWORK WIDTH BATCH f32|bf16 ROUNDS STEPS|grand [cuda]");
         std::process::exit(2);
     };

@@ -53,7 +53,8 @@ mod tests {
 
     #[test]
     fn more_memory_means_more_at_a_time_up_to_a_point() {
-        let examples = |limit| Batching::within(limit * MIB, 10 * MIB, Device::Cpu).unwrap().examples;
+        let examples =
+            |limit| Batching::within(limit * MIB, 10 * MIB, Device::Cpu).unwrap().examples;
         assert_eq!(examples(100), 7);
         assert_eq!(examples(300), 23);
         assert_eq!(examples(10_000), most(Device::Cpu).0);
