@@ -163,14 +163,16 @@ fn take(run: &Path, leases: &mut HashMap<PathBuf, Lease>) -> bool {
     }
 }
 
-/// Watches runs until each is held by somebody who did not hang; how many were taken here.
+/// Watches runs until each is held by somebody whose leases live long, as those that hang do not; how many were taken
+/// here.
 fn take_over(runs: &[&str], leases: &mut HashMap<PathBuf, Lease>) -> usize {
-    let mut watches: Vec<(&str, LeaseWatch, Option<String>)> =
-        runs.iter().map(|&run| (run, LeaseWatch::new(run.as_ref()), None)).collect();
+    const LONG: f64 = 10.0;
+    let mut watches: Vec<(&str, LeaseWatch)> =
+        runs.iter().map(|&run| (run, LeaseWatch::new(run.as_ref()))).collect();
     let mut won = 0;
     while !watches.is_empty() {
-        watches.retain_mut(|(run, watch, first)| match watch.holder().unwrap() {
-            Some(holder) => first.get_or_insert(holder.token.clone()) == &holder.token,
+        watches.retain_mut(|(run, watch)| match watch.holder().unwrap() {
+            Some(holder) => holder.ttl < LONG,
             None => {
                 won += usize::from(take((*run).as_ref(), leases));
                 true
