@@ -137,6 +137,6 @@ sys.path.insert(0, {examples!r})
 import datadiet
 from digits_mlp import train
 if __name__ == "__main__":
-    found = datadiet.diet(train, tolerance=2, budget=3, retrainings=1, out="diet", on={on!r})
+    found = datadiet.diet(train, tolerance=2, budget=6, retrainings=1, out="diet", on={on!r})
     print(found.verdict)
 """
