@@ -110,7 +110,7 @@ def tables(folder):
 
 
 SCORE = (
-    "score", "--data", "sample", "--model", "resnet8", "--epochs", "6", "--replicas", "4", "--at", "1,3",
+    "score", "--data", "sample", "--model", "resnet8", "--epochs", "12", "--replicas", "4", "--at", "1,3",
     "--scores", "el2n,forgetting", "--checkpoint-every", "0.5", "--out", "scores", "--precision", "f32",
 )  # fmt: skip
 
@@ -118,7 +118,7 @@ CURVE = """
 [training]
 data = "sample"
 model = "resnet8"
-epochs = 3
+epochs = 6
 precision = "f32"
 [scoring]
 replicas = 2
