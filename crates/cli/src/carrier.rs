@@ -93,17 +93,25 @@ pub fn trainer(folder: &SweepFolder, plan: &SweepPlan) -> Result<Box<dyn Trainer
     let checkpoint_every = Duration::try_from_secs_f64(plan.checkpoint_every)
         .context("checkpoint_every of the sweep is no time")?;
     // Which GPU a task sees is for the engine to say, and it is the first of those.
-    let resources =
-        Resources { workers: 1, memory: plan.memory, gpus: 0, threads: plan.threads };
+    let resources = Resources { workers: 1, memory: plan.memory, gpus: 0, threads: plan.threads };
     Ok(match &plan.trains {
         Trains::Worker { program, torch } => {
             let named = Named { program: program.clone(), torch: torch.clone() };
-            let data_home = plan.data_home.clone().context("the sweep names no folder of data sets")?;
-            Box::new(OwnWorker::new(Worker::find_or(&named)?, data_home, resources, checkpoint_every))
+            let data_home =
+                plan.data_home.clone().context("the sweep names no folder of data sets")?;
+            Box::new(OwnWorker::new(
+                Worker::find_or(&named)?,
+                data_home,
+                resources,
+                checkpoint_every,
+            ))
         }
         Trains::Program { command, cwd, labels, classes } => {
             std::env::set_current_dir(cwd).with_context(|| {
-                format!("the trainer is started in {}, which is not there on this machine", cwd.display())
+                format!(
+                    "the trainer is started in {}, which is not there on this machine",
+                    cwd.display()
+                )
             })?;
             let labels = folder.read_list(labels)?;
             let examples = Examples { labels, classes: classes.clone() };

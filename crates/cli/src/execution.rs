@@ -410,7 +410,9 @@ fn tell_plan(folder: &SweepFolder, output: OutputArgs) -> Result<ExitCode> {
     let lines: Vec<String> = tasks.iter().enumerate().map(line).collect();
     let plan = serde_json::json!({ "sweep": path, "tasks": tasks.len(), "lines": lines });
     output.answer(&plan, || lines.join("\n"))?;
-    eprintln!("note: these lines may be carried out anywhere that sees {path}, in any order and more than once; \
-               the same command without `plan` takes the results");
+    eprintln!(
+        "note: these lines may be carried out anywhere that sees {path}, in any order and more than once; \
+               the same command without `plan` takes the results"
+    );
     Ok(ExitCode::SUCCESS)
 }

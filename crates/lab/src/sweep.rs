@@ -12,8 +12,8 @@ use std::time::{Duration, Instant, SystemTime};
 use datadiet_core::Progress;
 use datadiet_core::progress::{Count, Event};
 use datadiet_store::{
-    Holder, LeaseWatch, Measured, Measurement, RunFailure, RunId, RunProgress,
-    RunResult, RunSpec, RunStatus, Store, SweepFolder, Verb,
+    Holder, LeaseWatch, Measured, Measurement, RunFailure, RunId, RunProgress, RunResult, RunSpec,
+    RunStatus, Store, SweepFolder, Verb,
 };
 use datadiet_table::FailedReplica;
 
@@ -245,8 +245,7 @@ impl Piece for Job {
     }
 
     fn tell_started(&self, sweep: &Sweep<'_>, slot: usize) {
-        let (task, total, worker) =
-            ((&self.name).into(), Some(self.spec.stop_after), Some(slot));
+        let (task, total, worker) = ((&self.name).into(), Some(self.spec.stop_after), Some(slot));
         sweep.progress.tell(&Event::Started { task, total, worker });
     }
 
@@ -588,7 +587,8 @@ impl<'a, P: Piece> Course<'a, P> {
             End::Unusable(reason) => return Err(LabError::Trainer(reason)),
             End::Stopped | End::Lost(_) if self.stopping => self.fail(index, STOPPED.into()),
             End::Stopped | End::Lost(_) if piece.is_asked_to_stop(sweep) => {
-                let how = "stopped by `datadiet runs stop`; the same command goes on from what it saved";
+                let how =
+                    "stopped by `datadiet runs stop`; the same command goes on from what it saved";
                 self.fail(index, how.into());
             }
             End::Failed(reason) => {

@@ -194,14 +194,18 @@ pub(crate) fn ended_by_system(what: &str, status: ExitStatus, errors: &str) -> T
         "{what} ended with {status}{colon}{errors}; run the same command again to go on from its last \
          checkpoint (killed processes are often out of memory: try fewer --workers)"
     );
-    if is_of_its_own_doing(status) { TrainerError::Failed(reason) } else { TrainerError::Lost(reason) }
+    if is_of_its_own_doing(status) {
+        TrainerError::Failed(reason)
+    } else {
+        TrainerError::Lost(reason)
+    }
 }
 
 /// Whether a process ended by itself, or by a signal for what it did, such as a wrong address.
 #[cfg(unix)]
 fn is_of_its_own_doing(status: ExitStatus) -> bool {
-    use std::os::unix::process::ExitStatusExt;
     use nix::sys::signal::Signal::{SIGABRT, SIGBUS, SIGFPE, SIGILL, SIGSEGV, SIGSYS, SIGTRAP};
+    use std::os::unix::process::ExitStatusExt;
     let own = [SIGABRT, SIGBUS, SIGFPE, SIGILL, SIGSEGV, SIGSYS, SIGTRAP];
     status.signal().is_none_or(|signal| own.iter().any(|&own| own as i32 == signal))
 }

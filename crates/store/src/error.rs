@@ -27,9 +27,7 @@ pub enum StoreError {
         expected: u32,
     },
     /// Another process is training this run.
-    #[error(
-        "{id} is locked by {holder}; wait for it to end, or end that process and try again"
-    )]
+    #[error("{id} is locked by {holder}; wait for it to end, or end that process and try again")]
     Locked {
         /// The run or the measurement.
         id: String,

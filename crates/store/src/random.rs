@@ -9,7 +9,8 @@ use crate::StoreError;
 /// Sixteen hexadecimal digits.
 pub(crate) fn token() -> Result<String, StoreError> {
     let mut bytes = [0; 8];
-    let filled = getrandom::fill(&mut bytes).map_err(std::io::Error::from);
+    let filled =
+        getrandom::fill(&mut bytes).map_err(|error| std::io::Error::other(error.to_string()));
     filled.map_err(StoreError::io("read", Path::new("the system's random numbers")))?;
     Ok(hex(&bytes))
 }

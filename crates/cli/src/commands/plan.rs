@@ -17,7 +17,12 @@ const COMMANDS: [&str; 7] = ["score", "train", "diet", "run", "suspects", "ntk",
 #[derive(Args)]
 pub struct PlanArgs {
     /// A command that trains, with its options: score, train, diet, run, suspects, ntk, lmc.
-    #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true, value_name = "COMMAND")]
+    #[arg(
+        required = true,
+        trailing_var_arg = true,
+        allow_hyphen_values = true,
+        value_name = "COMMAND"
+    )]
     command: Vec<String>,
 }
 

@@ -242,7 +242,8 @@ fn rows(runs: &[Listed]) -> String {
 
 /// Who trains a run, since when, and how far that is.
 fn held(run: &Listed, holder: &Holder) -> String {
-    let at = run.progress.as_ref().map(|at| format!(", {} of {}", grouped(at.step), grouped(at.total)));
+    let at =
+        run.progress.as_ref().map(|at| format!(", {} of {}", grouped(at.step), grouped(at.total)));
     let silent = silent(&run.path, holder).map(|time| format!(", silent for {time}"));
     format!(
         "{}, process {}, {}{}{}",

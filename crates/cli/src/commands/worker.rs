@@ -93,7 +93,8 @@ impl FromStr for TaskNumbers {
         let (first, last) = text.split_once("..").unwrap_or((text, text));
         let number = |text: &str| text.trim().parse().ok();
         let numbers = number(first).zip(number(last)).filter(|(first, last)| first <= last);
-        let (first, last) = numbers.ok_or("give the number of a task, as 3, or several, as 3..7")?;
+        let (first, last) =
+            numbers.ok_or("give the number of a task, as 3, or several, as 3..7")?;
         Ok(Self { first, last })
     }
 }
@@ -367,7 +368,9 @@ impl Piece {
 }
 
 fn on_record(reason: &str) -> String {
-    format!("{reason} (on record; the command that asked for it trains it again with --retry-failed)")
+    format!(
+        "{reason} (on record; the command that asked for it trains it again with --retry-failed)"
+    )
 }
 
 /// How a piece without a result ended.

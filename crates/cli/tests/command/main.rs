@@ -5,6 +5,7 @@ mod bad_input;
 mod data;
 mod documented;
 mod dynamics;
+mod elsewhere;
 mod experiment;
 mod help;
 mod identity;

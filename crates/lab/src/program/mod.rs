@@ -19,14 +19,14 @@ use datadiet_core::progress::{Event, Progress};
 use datadiet_store::program::{CHECKPOINT, METRICS, RECORDED};
 use datadiet_store::worker::{EXIT_MISUNDERSTOOD, EXIT_STOPPED};
 use datadiet_store::{
-    Labels, Lease, Over, RunFailure, RunFolder, RunResult, RunSpec, RunStatus, Store, TimedAccuracy,
-    StoreError, TrainerSpec,
+    Labels, Lease, Over, RunFailure, RunFolder, RunResult, RunSpec, RunStatus, Store, StoreError,
+    TimedAccuracy, TrainerSpec,
 };
 use datadiet_table::{Table, write_json};
 use serde::{Deserialize, Serialize};
 
-use crate::worker::{EXIT_NOT_STARTED, Trainer, TrainerError, ended_by_system};
 use crate::Resources;
+use crate::worker::{EXIT_NOT_STARTED, Trainer, TrainerError, ended_by_system};
 use answer::{Judged, Metrics, Recordings};
 pub use job::Examples;
 use job::{Job, LISTS};

@@ -9,3 +9,4 @@ mod experiment;
 mod recipes;
 mod scoring;
 mod search;
+mod sweep;

@@ -38,7 +38,7 @@ fn options(replicas: u32) -> ExperimentOptions {
 }
 
 impl Bench {
-    fn job(&self, replicas: u32) -> Experiment {
+    pub fn job(&self, replicas: u32) -> Experiment {
         self.resolved(options(replicas)).unwrap()
     }
 

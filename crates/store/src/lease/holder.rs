@@ -14,6 +14,8 @@ use crate::{StoreError, random};
 pub(super) const DEFAULT_TTL: Duration = Duration::from_secs(60);
 /// Seconds, for tests.
 const TTL: &str = "DATADIET_LEASE_TTL";
+/// A name of this machine in place of its own: for tests, and where the system gives the same to several.
+const HOST: &str = "DATADIET_HOST";
 /// A lease is a text of a multiple of so many bytes, so that it is renewed in place by one write.
 const BLOCK: usize = 512;
 
@@ -185,9 +187,13 @@ impl Written {
         Self::read_file(&folder.join(LEASE))
     }
 
+    pub(super) fn new(text: Vec<u8>) -> Self {
+        Self { holder: serde_json::from_slice(&text).ok(), text }
+    }
+
     pub(super) fn read_file(path: &Path) -> Result<Option<Self>, StoreError> {
         match fs::read(path) {
-            Ok(text) => Ok(Some(Self { holder: serde_json::from_slice(&text).ok(), text })),
+            Ok(text) => Ok(Some(Self::new(text))),
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
             Err(error) => Err(StoreError::io("read", path)(error)),
         }
@@ -236,7 +242,8 @@ pub fn job_of_environment() -> Option<String> {
     };
     let ray = || get("RAY_JOB_ID").map(|job| format!("ray {job}"));
     let kubernetes = || {
-        let index = get("JOB_COMPLETION_INDEX").filter(|_| get("KUBERNETES_SERVICE_HOST").is_some());
+        let index =
+            get("JOB_COMPLETION_INDEX").filter(|_| get("KUBERNETES_SERVICE_HOST").is_some());
         index.map(|index| format!("kubernetes index {index}"))
     };
     get("DATADIET_JOB").or_else(slurm).or_else(ray).or_else(kubernetes)
@@ -264,8 +271,8 @@ mod machine {
     /// Its name in the network.
     pub(super) fn name() -> String {
         static NAME: OnceLock<String> = OnceLock::new();
-        let known = NAME.get_or_init(|| host().unwrap_or_else(|| "localhost".into()));
-        known.clone()
+        let named = || std::env::var(super::HOST).ok().filter(|name| !name.is_empty());
+        NAME.get_or_init(|| named().or_else(host).unwrap_or_else(|| "localhost".into())).clone()
     }
 
     #[cfg(unix)]

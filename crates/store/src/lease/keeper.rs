@@ -1,7 +1,7 @@
 //! Keeps a lease: renews it, tells how far its run is, hears whether it is to stop.
 
-use std::fs::File;
-use std::io::{Seek, SeekFrom, Write};
+use std::fs::OpenOptions;
+use std::io::{ErrorKind, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
@@ -76,7 +76,6 @@ pub(super) struct Inner {
 #[derive(Debug)]
 struct State {
     holder: Holder,
-    file: File,
     /// When it was renewed last.
     renewed: Instant,
 }
@@ -97,10 +96,10 @@ enum Whose {
 }
 
 impl Inner {
-    pub(super) fn new(folder: PathBuf, holder: Holder, file: File) -> Self {
+    pub(super) fn new(folder: PathBuf, holder: Holder) -> Self {
         Self {
             folder,
-            state: Mutex::new(State { holder, file, renewed: Instant::now() }),
+            state: Mutex::new(State { holder, renewed: Instant::now() }),
             over: Mutex::default(),
             progress: Mutex::default(),
         }
@@ -175,8 +174,8 @@ impl Inner {
         let start = Instant::now();
         loop {
             let mut state = self.state();
-            let looked = match self.whose(&state.holder) {
-                Ok(Whose::Ours) => self.renew(&mut state),
+            let looked = match self.look(&mut state) {
+                Ok(Whose::Ours) => return Ok(()),
                 Ok(Whose::Others(holder)) => return Err(self.fenced(holder)),
                 // Who took it away did not take it: it is anybody's, and so ours, if we did not sleep.
                 Ok(Whose::Nobodys) if state.renewed.elapsed() < state.holder.ttl() => {
@@ -198,36 +197,41 @@ impl Inner {
         }
     }
 
-    fn whose(&self, holder: &Holder) -> Result<Whose, StoreError> {
-        Ok(match Written::read(&self.folder)? {
-            Some(written) if written.is_of(holder) => Whose::Ours,
-            Some(written) => Whose::Others(written.holder),
-            None => Whose::Nobodys,
-        })
-    }
-
-    fn renew(&self, state: &mut State) -> Result<bool, StoreError> {
-        if state.renewed.elapsed() < state.holder.ttl() / 3 {
-            return Ok(true);
+    /// Looks whose it is, and renews it where that is due and it is ours.
+    fn look(&self, state: &mut State) -> Result<Whose, StoreError> {
+        let due = state.renewed.elapsed() >= state.holder.ttl() / 3;
+        let path = self.folder.join(LEASE);
+        let opened = OpenOptions::new().read(true).write(due).open(&path);
+        let mut file = match opened {
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Whose::Nobodys),
+            opened => opened.map_err(StoreError::io("open", &path))?,
+        };
+        let mut text = Vec::new();
+        file.read_to_end(&mut text).map_err(StoreError::io("read", &path))?;
+        let written = Written::new(text);
+        if !written.is_of(&state.holder) {
+            return Ok(Whose::Others(written.holder));
         }
-        state.holder.beat += 1;
-        let text = state.holder.text();
-        let file = &mut state.file;
-        // In place: if it was taken away meanwhile, the next holder's is another file.
-        let written = file
-            .seek(SeekFrom::Start(0))
-            .and_then(|_| file.write_all(&text))
-            .and_then(|()| file.sync_data());
-        written.map_err(StoreError::io("write", &self.folder.join(LEASE)))?;
-        state.renewed = Instant::now();
-        Ok(true)
+        if due {
+            state.holder.beat += 1;
+            // Into the file that was looked at: if that is taken away meanwhile, the next holder's is another.
+            let renewed = file
+                .seek(SeekFrom::Start(0))
+                .and_then(|_| file.write_all(&state.holder.text()))
+                .and_then(|()| file.sync_data());
+            renewed.map_err(StoreError::io("write", &path))?;
+            state.renewed = Instant::now();
+        }
+        Ok(Whose::Ours)
     }
 
     fn take_again(&self, state: &mut State) -> Result<bool, StoreError> {
         state.holder.beat += 1;
-        let Some(file) = create(&self.folder, &state.holder)? else { return Ok(false) };
-        (state.file, state.renewed) = (file, Instant::now());
-        Ok(true)
+        let again = create(&self.folder, &state.holder)?;
+        if again {
+            state.renewed = Instant::now();
+        }
+        Ok(again)
     }
 
     fn fenced(&self, holder: Option<Holder>) -> StoreError {

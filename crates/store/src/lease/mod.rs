@@ -67,28 +67,32 @@ impl Lease {
     /// # Errors
     /// [`StoreError::Locked`], naming the holder, while another process has it.
     pub fn take(folder: &Path) -> Result<Self, StoreError> {
-        let path = folder.join(LEASE);
-        loop {
+        /// Takers that were quicker may let go at once, or not be seen yet.
+        const TRIES: usize = 5;
+        for attempt in 0..TRIES {
             if let Some(written) = Written::read(folder)? {
                 match written.life(folder) {
                     Life::Gone => {
                         take_away(folder, |now| now == &written)?;
-                        continue;
                     }
                     life => return Err(written.locked(folder, life)),
                 }
             }
             let guard = match Guard::take(folder)? {
-                Guard::Held(_) if path.exists() => continue,
+                Guard::Held(_) if folder.join(LEASE).exists() => continue,
                 Guard::Held(holder) => return Err(StoreError::locked(folder, holder)),
                 Guard::Taken(file) => Some(file),
                 Guard::None => None,
             };
             let holder = Holder::this(guard.is_some())?;
-            let Some(file) = create(folder, &holder)? else { continue };
-            clear(folder);
-            return Ok(Self::kept(folder, holder, file, guard));
+            if create(folder, &holder)? {
+                clear(folder);
+                return Ok(Self::kept(folder, holder, guard));
+            }
+            drop(guard);
+            std::thread::sleep(Duration::from_millis(5 * attempt as u64));
         }
+        Err(StoreError::locked(folder, "another process".into()))
     }
 
     /// Takes it with some patience: who trained a run for a parent that was killed saves its state before it lets
@@ -109,8 +113,8 @@ impl Lease {
         }
     }
 
-    fn kept(folder: &Path, holder: Holder, file: File, guard: Option<File>) -> Self {
-        let inner = Arc::new(Inner::new(folder.to_owned(), holder, file));
+    fn kept(folder: &Path, holder: Holder, guard: Option<File>) -> Self {
+        let inner = Arc::new(Inner::new(folder.to_owned(), holder));
         let (ended, told) = channel();
         let keeper = {
             let inner = inner.clone();
@@ -200,38 +204,33 @@ impl Progress for Telling<'_> {
     }
 }
 
-/// Makes the lease of a holder, if there is none.
-fn create(folder: &Path, holder: &Holder) -> Result<Option<File>, StoreError> {
+/// Makes the lease of a holder, if there is none. Says whether it did.
+fn create(folder: &Path, holder: &Holder) -> Result<bool, StoreError> {
     let path = folder.join(LEASE);
     let aside = folder.join(format!("{ASIDE}lease-{}", random::token()?));
-    let mut options = OpenOptions::new();
-    options.write(true).create_new(true);
     let make = |path: &Path| {
-        let mut file = options.open(path)?;
-        file.write_all(&holder.text())?;
-        Ok(file)
+        let mut file = OpenOptions::new().write(true).create_new(true).open(path)?;
+        file.write_all(&holder.text())
     };
-    let file = make(&aside).map_err(StoreError::io("write", &aside))?;
+    make(&aside).map_err(StoreError::io("write", &aside))?;
     let linked = fs::hard_link(&aside, &path);
     let _ = fs::remove_file(&aside);
     match linked {
-        Ok(()) => return Ok(Some(file)),
+        Ok(()) => return Ok(true),
         // Whoever has just taken it cleans up.
-        Err(error) if error.kind() == ErrorKind::NotFound && folder.is_dir() => return Ok(None),
+        Err(error) if error.kind() == ErrorKind::NotFound && folder.is_dir() => return Ok(false),
         Err(error) if error.kind() == ErrorKind::NotFound => {
             return Err(StoreError::io("write", &path)(error));
         }
         // An answer that was lost on the way may say so of one's own success.
-        Err(_) if Written::read(folder)?.is_some_and(|now| now.is_of(holder)) => {
-            return Ok(Some(file));
-        }
-        Err(error) if error.kind() == ErrorKind::AlreadyExists => return Ok(None),
+        Err(_) if Written::read(folder)?.is_some_and(|now| now.is_of(holder)) => return Ok(true),
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => return Ok(false),
         // There are no links here.
         Err(_) => {}
     }
     match make(&path) {
-        Ok(file) => Ok(Some(file)),
-        Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(None),
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(false),
         Err(error) => Err(StoreError::io("write", &path)(error)),
     }
 }

@@ -1,25 +1,34 @@
 //! Runs that cannot go on, and what is said of them.
 
 use std::fs;
+use std::time::Duration;
 
-use crate::support::{Home, JOB};
+use datadiet_store::RunFolder;
+
+use crate::support::{Home, JOB, errors};
 
 fn complaint(home: &Home, options: &[&str]) -> String {
     home.fails(&[JOB, options].concat())
 }
 
 #[test]
-fn a_locked_run_names_its_holder() {
+fn a_run_that_another_process_trains_is_waited_for_and_named() {
     let home = Home::with_sample();
     home.score(&["--replicas", "1"]);
     let run = &home.runs()[0];
     fs::remove_file(run.join("result.json")).unwrap();
-    let lock = fs::File::options().write(true).open(run.join("lock")).unwrap();
-    lock.lock().unwrap();
-    let message = complaint(&home, &["--replicas", "1"]);
-    assert!(message.contains("locked by process"), "{message}");
-    drop(lock);
-    home.score(&["--replicas", "1"]);
+    let lease = RunFolder::open(run).unwrap().0.lock().unwrap();
+    let listed = home.json(&["runs", "list"]);
+    assert_eq!(listed[0]["holder"]["pid"], std::process::id());
+    let lets_go = std::thread::spawn(move || {
+        std::thread::sleep(Duration::from_secs(1));
+        drop(lease);
+    });
+    let output = home.command(&[JOB, &["--replicas", "1"]].concat()).output().unwrap();
+    lets_go.join().unwrap();
+    assert!(output.status.success(), "{}", errors(&output));
+    let waits = format!("waits for process {} on ", std::process::id());
+    assert!(errors(&output).contains(&waits), "{}", errors(&output));
 }
 
 #[test]

@@ -4,6 +4,7 @@
 //! (`cargo test --workspace`); else it must be there: `cargo build --package datadiet`.
 
 mod dynamics;
+mod elsewhere;
 mod experiment;
 mod failures;
 mod interruption;

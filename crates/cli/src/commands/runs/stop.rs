@@ -33,8 +33,10 @@ pub fn run(store: &Store, args: &StopArgs) -> Result<()> {
     runs.retain(|run| run.state == State::Training);
     for start in &args.ids {
         if !runs.iter().any(|run| run.id.starts_with(start)) {
-            bail!("no run that is trained now has an id that begins with {start}; `datadiet runs list` shows \
-                   them");
+            bail!(
+                "no run that is trained now has an id that begins with {start}; `datadiet runs list` shows \
+                   them"
+            );
         }
     }
     if !args.ids.is_empty() {

@@ -2,8 +2,8 @@
 
 use std::collections::HashMap;
 use std::process::ExitCode;
-use std::sync::atomic::Ordering;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use anyhow::Result;
@@ -69,7 +69,9 @@ pub fn run(store: &Store, args: &WatchArgs) -> Result<ExitCode> {
             let problem = match folder.status()? {
                 RunStatus::Complete(_) => None,
                 RunStatus::Failed(failure) => Some(failure.reason),
-                RunStatus::Unfinished => Some("nobody trains it any more; it is not complete".into()),
+                RunStatus::Unfinished => {
+                    Some("nobody trains it any more; it is not complete".into())
+                }
             };
             drawer.tell(&Event::Ended { task: id.into(), problem: problem.map(Into::into) });
         }

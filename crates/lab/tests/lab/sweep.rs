@@ -1,0 +1,341 @@
+//! What a sweep makes of what executors tell: losses, runs of others, results that are seen late, stopping.
+
+use std::collections::{HashMap, VecDeque};
+use std::path::PathBuf;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use datadiet_core::Progress;
+use datadiet_core::progress::Event;
+use datadiet_lab::executor::{End, Executor, Happened, Plan, Task};
+use datadiet_lab::{LabError, Results, Scored, Sweep, Trainer};
+use datadiet_store::{Lease, RunFolder, SweepFolder, SweepPlan, Trains};
+
+use crate::bench::{Bench, Fake};
+
+/// Tells of each task that is started what a test says, having done what it likes.
+struct Scripted<'a> {
+    bench: &'a Bench,
+    /// What becomes of a task that is started for the so-many-th time, from 0.
+    becomes: &'a (dyn Fn(&RunFolder, usize) -> End + Sync),
+    patience: Duration,
+    folder: Option<SweepFolder>,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    waiting: VecDeque<Task>,
+    started: Vec<Task>,
+    stopped: bool,
+}
+
+impl<'a> Scripted<'a> {
+    fn new(bench: &'a Bench, becomes: &'a (dyn Fn(&RunFolder, usize) -> End + Sync)) -> Self {
+        let patience = Duration::from_secs(60);
+        Self { bench, becomes, patience, folder: None, state: Mutex::default() }
+    }
+
+    /// How often each run was started, fewest first.
+    fn counts(&self) -> Vec<usize> {
+        let mut counts: HashMap<String, usize> = HashMap::new();
+        for task in &self.state.lock().unwrap().started {
+            *counts.entry(task.id.clone()).or_default() += 1;
+        }
+        let mut counts: Vec<usize> = counts.into_values().collect();
+        counts.sort_unstable();
+        counts
+    }
+}
+
+impl Executor for Scripted<'_> {
+    fn at_a_time(&self) -> usize {
+        2
+    }
+
+    fn start(&self, tasks: &[Task]) -> Result<(), LabError> {
+        self.state.lock().unwrap().waiting.extend(tasks.iter().cloned());
+        Ok(())
+    }
+
+    fn next(&self, wait: Duration) -> Result<Option<Happened>, LabError> {
+        let Some(task) = self.state.lock().unwrap().waiting.pop_front() else {
+            std::thread::sleep(wait);
+            return Ok(None);
+        };
+        let mut state = self.state.lock().unwrap();
+        let before = state.started.iter().filter(|started| started.id == task.id).count();
+        state.started.push(task.clone());
+        let stopped = state.stopped;
+        drop(state);
+        let folder = run(self.bench, &task.id);
+        let how = if stopped { End::Stopped } else { (self.becomes)(&folder, before) };
+        Ok(Some(Happened::Ended { id: task.id, how }))
+    }
+
+    fn stop(&self) {
+        self.state.lock().unwrap().stopped = true;
+    }
+
+    fn sweep_folder(&self) -> Option<&SweepFolder> {
+        self.folder.as_ref()
+    }
+
+    fn patience(&self) -> Duration {
+        self.patience
+    }
+}
+
+/// Hears what is worth a line.
+#[derive(Default)]
+struct Notes(Mutex<Vec<String>>);
+
+impl Progress for Notes {
+    fn tell(&self, event: &Event<'_>) {
+        if let Event::Note { text } = event {
+            self.0.lock().unwrap().push(text.clone().into_owned());
+        }
+    }
+}
+
+impl Notes {
+    fn all(&self) -> String {
+        self.0.lock().unwrap().join("\n")
+    }
+}
+
+fn run(bench: &Bench, id: &str) -> RunFolder {
+    RunFolder::open(&bench.store.root().join("runs").join(id)).unwrap().0
+}
+
+fn train(folder: &RunFolder) -> End {
+    let idle = AtomicBool::new(false);
+    Fake::default().train(folder, 0, &idle, &datadiet_core::Silent).unwrap();
+    End::Done
+}
+
+/// Replicas that completed, and why others did not.
+fn score(bench: &Bench, executor: &dyn Executor, notes: &Notes) -> (Vec<u32>, Vec<String>) {
+    let (job, mut results) = (bench.job(2), Results::default());
+    let scene = job.scenes.plain();
+    let sweep = Sweep::new(&bench.store, executor, &bench.stop, notes);
+    scene.score(&sweep, &mut results).unwrap();
+    let failed = results.failed.iter().map(|failure| failure.reason.clone()).collect();
+    match scene.scored(&bench.store, &results).unwrap() {
+        Err(_) => (Vec::new(), failed),
+        Ok(Scored { completed, .. }) => {
+            (completed.iter().map(|(spec, _)| spec.replica).collect(), failed)
+        }
+    }
+}
+
+/// The folders of the two runs, made as by a sweep before.
+fn prepared(bench: &Bench) -> Vec<PathBuf> {
+    let fails = |_: &RunFolder, _| End::Failed("not yet".into());
+    score(bench, &Scripted::new(bench, &fails), &Notes::default());
+    bench.store.run_folders().unwrap()
+}
+
+#[test]
+fn what_is_lost_is_started_again() {
+    let bench = Bench::new();
+    let becomes = |folder: &RunFolder, before| match before {
+        0 => End::Lost("node n2 is down".into()),
+        // Nobody asked for it to stop, so it was lost as well.
+        1 => End::Stopped,
+        _ => train(folder),
+    };
+    let (executor, notes) = (Scripted::new(&bench, &becomes), Notes::default());
+    assert_eq!(score(&bench, &executor, &notes), (vec![0, 1], vec![]));
+    assert_eq!(executor.counts(), [3, 3]);
+    assert!(notes.all().contains("lost, and started again: node n2 is down"), "{}", notes.all());
+}
+
+#[test]
+fn what_is_lost_again_and_again_with_no_newer_checkpoint_has_failed() {
+    let bench = Bench::new();
+    let becomes = |_: &RunFolder, _| End::Lost("out of memory".into());
+    let executor = Scripted::new(&bench, &becomes);
+    let (completed, failed) = score(&bench, &executor, &Notes::default());
+    assert!(completed.is_empty());
+    assert_eq!(failed[0], "out of memory (4 times in a row, with no newer checkpoint)");
+    assert_eq!(executor.counts(), [4, 4]);
+
+    // With a newer one each time it goes on for as long as it takes.
+    let becomes = |folder: &RunFolder, before: usize| {
+        if before == 9 {
+            return train(folder);
+        }
+        let file = std::fs::File::create(folder.checkpoint_file()).unwrap();
+        let time = std::time::SystemTime::UNIX_EPOCH + Duration::from_secs(1000 + before as u64);
+        file.set_modified(time).unwrap();
+        End::Lost("preempted".into())
+    };
+    let executor = Scripted::new(&bench, &becomes);
+    assert_eq!(score(&bench, &executor, &Notes::default()), (vec![0, 1], vec![]));
+    assert_eq!(executor.counts(), [10, 10]);
+}
+
+#[test]
+fn a_run_that_somebody_else_trains_is_waited_for() {
+    let bench = Bench::new();
+    let runs = prepared(&bench);
+    let lease = Lease::take(&runs[0]).unwrap();
+    let (becomes, notes) = (|folder: &RunFolder, _: usize| train(folder), Notes::default());
+    let executor = Scripted::new(&bench, &becomes);
+    let start = Instant::now();
+    std::thread::scope(|scope| {
+        let scored = scope.spawn(|| score(&bench, &executor, &notes));
+        std::thread::sleep(Duration::from_millis(700));
+        train(&RunFolder::open(&runs[0]).unwrap().0);
+        drop(lease);
+        assert_eq!(scored.join().unwrap(), (vec![0, 1], vec![]));
+    });
+    assert!(start.elapsed() >= Duration::from_millis(700));
+    assert_eq!(executor.counts(), [1], "the other is the only one that was started here");
+    assert!(notes.all().contains("waits for process"), "{}", notes.all());
+}
+
+#[test]
+fn a_run_whose_holder_lets_go_before_it_is_done_is_trained() {
+    let bench = Bench::new();
+    let runs = prepared(&bench);
+    let lease = Lease::take(&runs[0]).unwrap();
+    let becomes = |folder: &RunFolder, _: usize| train(folder);
+    let executor = Scripted::new(&bench, &becomes);
+    std::thread::scope(|scope| {
+        let scored = scope.spawn(|| score(&bench, &executor, &Notes::default()));
+        std::thread::sleep(Duration::from_millis(300));
+        drop(lease);
+        assert_eq!(scored.join().unwrap(), (vec![0, 1], vec![]));
+    });
+    assert_eq!(executor.counts(), [1, 1]);
+}
+
+/// Two may have seen that nobody had it, and the slower one fails to take it.
+#[test]
+fn a_task_that_found_its_run_taken_has_not_failed() {
+    let bench = Bench::new();
+    let taken: Mutex<Option<Lease>> = Mutex::default();
+    let becomes = |folder: &RunFolder, before: usize| {
+        let mut taken = taken.lock().unwrap();
+        if before > 0 || taken.is_some() {
+            return train(folder);
+        }
+        *taken = Some(folder.lock().unwrap());
+        End::Failed("the run is locked".into())
+    };
+    let executor = Scripted::new(&bench, &becomes);
+    std::thread::scope(|scope| {
+        let scored = scope.spawn(|| score(&bench, &executor, &Notes::default()));
+        std::thread::sleep(Duration::from_millis(300));
+        drop(taken.lock().unwrap().take());
+        assert_eq!(scored.join().unwrap(), (vec![0, 1], vec![]));
+    });
+}
+
+#[test]
+fn a_result_that_is_seen_late_is_a_result() {
+    let bench = Bench::new();
+    let done: Mutex<Vec<PathBuf>> = Mutex::default();
+    let becomes = |folder: &RunFolder, _: usize| {
+        done.lock().unwrap().push(folder.path().to_owned());
+        End::Done
+    };
+    let executor = Scripted::new(&bench, &becomes);
+    std::thread::scope(|scope| {
+        let scored = scope.spawn(|| score(&bench, &executor, &Notes::default()));
+        std::thread::sleep(Duration::from_millis(800));
+        for path in done.lock().unwrap().iter() {
+            train(&RunFolder::open(path).unwrap().0);
+        }
+        assert_eq!(scored.join().unwrap(), (vec![0, 1], vec![]));
+    });
+    assert_eq!(executor.counts(), [1, 1]);
+
+    let bench = Bench::new();
+    let becomes = |_: &RunFolder, _: usize| End::Done;
+    let executor =
+        Scripted { patience: Duration::from_millis(600), ..Scripted::new(&bench, &becomes) };
+    let (completed, failed) = score(&bench, &executor, &Notes::default());
+    assert!(completed.is_empty() && failed[0].contains("do all machines see the same store?"));
+}
+
+#[test]
+fn what_can_train_nothing_ends_everything() {
+    let bench = Bench::new();
+    let becomes = |_: &RunFolder, _: usize| End::Unusable("no libtorch on n3".into());
+    let executor = Scripted::new(&bench, &becomes);
+    let sweep = Sweep::new(&bench.store, &executor, &bench.stop, &datadiet_core::Silent);
+    let ran = bench.job(2).scenes.plain().score(&sweep, &mut Results::default());
+    assert_eq!(ran.unwrap_err().to_string(), "no libtorch on n3");
+    assert!(executor.state.lock().unwrap().stopped, "the others were told to end");
+}
+
+#[test]
+fn to_stop_is_passed_on_and_ends_the_sweep_with_what_others_train_going_on() {
+    let bench = Bench::new();
+    let runs = prepared(&bench);
+    let _lease = Lease::take(&runs[0]).unwrap();
+    let becomes = |_: &RunFolder, _: usize| {
+        bench.stop.store(true, Ordering::Relaxed);
+        End::Lost("it is on its way out".into())
+    };
+    let executor = Scripted::new(&bench, &becomes);
+    let (completed, failed) = score(&bench, &executor, &Notes::default());
+    assert!(completed.is_empty() && executor.state.lock().unwrap().stopped);
+    assert_eq!(failed, ["stopped; its state is saved"]);
+    assert_eq!(executor.counts(), [1]);
+}
+
+fn plan(bench: &Bench) -> SweepFolder {
+    let plan = SweepPlan {
+        format: SweepPlan::FORMAT,
+        token: SweepPlan::new_token().unwrap(),
+        asked_by: "0".into(),
+        trains: Trains::Worker { program: None, torch: None },
+        data_home: None,
+        threads: 1,
+        gpus: 0,
+        memory: 1,
+        checkpoint_every: 15.0,
+    };
+    SweepFolder::create(&bench.store, &plan).unwrap()
+}
+
+#[test]
+fn tasks_are_written_down_before_they_are_started_and_keep_their_lines() {
+    let bench = Bench::new();
+    let folder = plan(&bench);
+    let written = folder.clone();
+    let becomes = |run: &RunFolder, before: usize| {
+        let tasks = written.tasks().unwrap();
+        assert!(tasks.iter().any(|task| written.folder_of(task) == run.path()));
+        if before == 0 { End::Lost("again".into()) } else { train(run) }
+    };
+    let executor = Scripted { folder: Some(folder), ..Scripted::new(&bench, &becomes) };
+    assert_eq!(score(&bench, &executor, &Notes::default()), (vec![0, 1], vec![]));
+    let tasks = executor.folder.as_ref().unwrap().tasks().unwrap();
+    assert_eq!(tasks.len(), 2);
+    let state = executor.state.lock().unwrap();
+    assert_eq!(state.started.len(), 4);
+    assert!(state.started.iter().all(|task| tasks[task.index] == task.line()));
+}
+
+#[test]
+fn a_plan_has_what_is_wanted_now_and_starts_nothing() {
+    static STOP: AtomicBool = AtomicBool::new(false);
+    let bench = Bench::new();
+    let executor = Plan::new(plan(&bench), &STOP);
+    let sweep = Sweep::new(&bench.store, &executor, &STOP, &datadiet_core::Silent);
+    let job = bench.job(3);
+    job.scenes.plain().score(&sweep, &mut Results::default()).unwrap();
+    assert!(sweep.is_stopped());
+    let tasks = executor.folder().tasks().unwrap();
+    let folders: Vec<PathBuf> =
+        tasks.iter().map(|task| executor.folder().folder_of(task)).collect();
+    assert_eq!(folders.len(), 3);
+    assert!(folders.iter().all(|folder| folder.join("spec.json").exists()));
+    assert_eq!(bench.store.run_folders().unwrap().len(), 3);
+}
