@@ -90,7 +90,8 @@ def places(home):
 def lose_one(nodes, home):
     """The node where the last training began, which goes on."""
     nodes.lose([*places(home).values()][-1])
-    wait("it is noticed", lambda: "lost, and started again" in home.said(), 60, home.said)
+    # Its lease outlives it, or not.
+    wait("it is noticed", lambda: re.search(": lost(, and started again)?: Task failed", home.said()), 60, home.said)
     nodes.fill()
 
 
