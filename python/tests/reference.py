@@ -77,7 +77,8 @@ def averages(probs, labels, size=10):
     """Scores of averaged probabilities, of windows of `size` epochs, and of EL2N over epochs."""
     epochs, n, k = probs.shape
     rows = np.arange(n)
-    logs = np.log(np.maximum(probs.mean(axis=0), 2.0**-126))
+    counted = np.where(probs < 2.0**-126, 0, probs)
+    logs = np.log(np.maximum(counted.mean(axis=0), 2.0**-126))
     own = logs[rows, labels]
     logs[rows, labels] = -np.inf
     true = probs[:, rows, labels]

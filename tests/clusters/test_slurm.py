@@ -3,8 +3,6 @@
 `make test-clusters` starts the nodes (scripts/slurm-cluster) and runs this among them.
 """
 
-import hashlib
-import json
 import os
 import re
 import shutil
@@ -12,86 +10,14 @@ import signal
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import pytest
+import support
+from support import COMMAND, DIET, ROOT, Home, end, tables
 
-ROOT = Path(__file__).resolve().parents[2]
-COMMAND = Path(os.environ.get("DATADIET_COMMAND", ROOT / "target/release/datadiet"))
 CLUSTER = ROOT / "scripts/slurm-cluster"
-HERE = Path(__file__).resolve().parent
-
-# Twice in a minute of a test a lease must be given up for dead.
-SURROUNDINGS = {
-    "DATADIET_LEASE_TTL": "3",
-    "DATADIET_PATIENCE": "3",
-    "DATADIET_COMMAND": str(COMMAND),
-    "OMP_NUM_THREADS": "1",
-}
 
 pytestmark = pytest.mark.skipif("SLURM_CONF" not in os.environ, reason="no cluster; make test-clusters")
-
-
-class Home:
-    """A folder with data, a store and results."""
-
-    def __init__(self, path):
-        self.path = path
-        path.mkdir()
-        self.ok("data", "import", ROOT / "samples/fashion-mnist", "--name", "sample")
-
-    def environment(self, **more):
-        return {**os.environ, **SURROUNDINGS, "DATADIET_HOME": str(self.path), **more}
-
-    def run(self, *arguments, **more):
-        return subprocess.run(
-            [COMMAND, *map(str, arguments)],
-            cwd=self.path,
-            env=self.environment(**more),
-            capture_output=True,
-            text=True,
-            timeout=300,
-        )
-
-    def ok(self, *arguments, **more):
-        done = self.run(*arguments, **more)
-        assert done.returncode == 0, f"{arguments}\n{done.stderr}"
-        return done
-
-    def start(self, *command, name="driver", **more):
-        """A driver in the background; what it says goes to a file."""
-        log = (self.path / f"{name}.log").open("a")
-        return subprocess.Popen(
-            [str(part) for part in command],
-            cwd=self.path,
-            env=self.environment(**more),
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-            start_new_session=True,
-        )
-
-    def said(self, name="driver"):
-        return (self.path / f"{name}.log").read_text()
-
-    @property
-    def store(self):
-        return self.path / "store"
-
-    def runs(self):
-        return sorted((self.store / "runs").glob("*"))
-
-    def done(self):
-        return [run for run in self.runs() if (run / "result.json").exists()]
-
-    def progress(self):
-        """Steps of the runs that are not done."""
-        steps = {}
-        for run in self.runs():
-            file = run / "progress.json"
-            if file.exists() and not (run / "result.json").exists():
-                steps[run.name] = json.loads(file.read_text())
-        return steps
 
 
 def sh(*command):
@@ -104,40 +30,18 @@ def node(verb, name, *command):
 
 def queue(state=None):
     """Array tasks in the queue: (job, state, node)."""
-    lines = sh("squeue", "--noheader", "--array", "--format=%i|%T|%N|%j").splitlines()
+    lines = sh("squeue", "--noheader", "--array", "--partition=main", "--format=%i|%T|%N|%j").splitlines()
     jobs = [tuple(line.split("|")) for line in lines]
     return [job for job in jobs if state in (None, job[1]) and job[3].startswith("datadiet-")]
 
 
 def wait(what, condition, seconds=60):
-    until = time.monotonic() + seconds
-    while time.monotonic() < until:
-        value = condition()
-        if value:
-            return value
-        time.sleep(0.1)
-    raise AssertionError(f"waited {seconds} s until {what}; the queue is {queue()}")
-
-
-def end(driver, home, name="driver", seconds=150):
-    try:
-        code = driver.wait(seconds)
-    except subprocess.TimeoutExpired:
-        driver.kill()
-        raise AssertionError(f"{name} did not end; the queue is {queue()}\n{home.said(name)}") from None
-    assert code == 0, home.said(name)
+    return support.wait(what, condition, seconds, lambda: f"the queue is {queue()}")
 
 
 def down(name):
     """To Slurm the node is gone, without waiting for it to notice that."""
     sh("scontrol", "update", f"nodename={name}", "state=down", "reason=test")
-
-
-def tables(folder):
-    """What came out, by file: tables alone, since reports have times in them."""
-    files = [file for file in sorted(folder.rglob("*")) if file.suffix in (".csv", ".parquet")]
-    assert files, f"no tables in {folder}"
-    return {str(file.relative_to(folder)): hashlib.sha256(file.read_bytes()).hexdigest() for file in files}
 
 
 @pytest.fixture(scope="module")
@@ -164,110 +68,6 @@ def idle(name):
     return sh("sinfo", "--noheader", "--nodes", name, "--partition=main", "--format=%T").strip() == "idle"
 
 
-SCORE = (
-    "score", "--data", "sample", "--model", "resnet8", "--epochs", "6", "--replicas", "4", "--at", "1,3",
-    "--scores", "el2n,forgetting", "--checkpoint-every", "0.5", "--out", "scores", "--precision", "f32",
-)
-
-
-def test_replicas_outlive_nodes_drivers_and_preemption(here, there):
-    """An array of four; a node dies, the driver is killed and started again, somebody with more rights wants a node, a
-    node is lost whose tasks run on."""
-    driver = there.start(COMMAND, *SCORE, "--on", "slurm")
-    wait("both nodes train", lambda: len(there.progress()) == 4 and {job[2] for job in queue("RUNNING")} == {"n1", "n2"})
-    driver.send_signal(signal.SIGKILL)
-    node("kill", "n2")
-    down("n2")
-    driver.wait()
-    # The same command takes the jobs over, submits none anew.
-    driver = there.start(COMMAND, *SCORE, "--on", "slurm")
-    wait("the second driver looks", lambda: "already submitted" in there.said())
-    node("start", "n2")
-    wait("n2 trains again", lambda: any(job[2] == "n2" for job in queue("RUNNING")), 30)
-    sh("sbatch", "--partition=urgent", "--nodelist=n1", "--exclusive", "--output=/dev/null", "--wrap=sleep 1")
-    wait("n1 was preempted", lambda: not any(job[2] == "n1" for job in queue("RUNNING")))
-    end(driver, there)
-    arrays = {job.split("_")[0] for job in re.findall(r"job (\d+_\d+)", there.said())}
-    assert len(arrays) == 1, f"more than one array: {arrays}"
-    here.ok(*SCORE)
-    assert tables(there.path / "scores") == tables(here.path / "scores")
-
-
-def test_a_lost_node_that_trains_on_does_no_harm(here, there):
-    driver = there.start(COMMAND, *SCORE, "--on", "slurm")
-    wait("n2 trains", lambda: there.progress() and any(job[2] == "n2" for job in queue("RUNNING")))
-    node("lose", "n2")
-    down("n2")
-    wait("what n2 trains is requeued", lambda: not any(job[2] == "n2" for job in queue("RUNNING")))
-    end(driver, there)
-    here.ok(*SCORE)
-    assert tables(there.path / "scores") == tables(here.path / "scores")
-
-
-CURVE = """
-[training]
-data = "sample"
-model = "resnet8"
-epochs = 3
-precision = "f32"
-[scoring]
-replicas = 2
-at = [1]
-scores = ["el2n"]
-[curve]
-by = ["el2n@1"]
-keep = [0.5]
-retrainings = 2
-[on]
-where = "local"
-"""
-
-
-def test_a_curve_with_a_node_lost(here, there):
-    for home in (here, there):
-        (home.path / "curve.toml").write_text(CURVE)
-    run = ("run", "curve.toml", "--out", "curve", "--checkpoint-every", "0.5")
-    driver = there.start(COMMAND, *run, "--set", "on.where=slurm")
-    wait("a run is done, others go on", lambda: there.done() and there.progress())
-    node("kill", "n1")
-    down("n1")
-    time.sleep(1)
-    node("start", "n1")
-    end(driver, there)
-    here.ok(*run)
-    assert tables(there.path / "curve") == tables(here.path / "curve")
-    outcomes = [json.loads((home.path / "curve/outcome.json").read_text()) for home in (here, there)]
-    assert outcomes[0]["studies"] == outcomes[1]["studies"]
-
-
-DIET = """
-import sys
-sys.path.insert(0, {examples!r})
-import datadiet
-from digits_mlp import train
-if __name__ == "__main__":
-    found = datadiet.diet(train, tolerance=2, budget=3, retrainings=1, out="diet", on={on!r})
-    print(found.verdict)
-"""
-
-
-def test_a_diet_of_a_pytorch_function_with_a_node_lost(here, there):
-    drivers = []
-    for home, on in ((here, None), (there, "slurm")):
-        (home.path / "ask.py").write_text(DIET.format(examples=str(ROOT / "examples"), on=on))
-    driver = there.start(sys.executable, "ask.py")
-    wait("a run is done, others go on", lambda: there.done() and queue("RUNNING"))
-    node("kill", "n2")
-    down("n2")
-    time.sleep(1)
-    node("start", "n2")
-    drivers.append(here.start(sys.executable, "ask.py"))
-    end(drivers[0], here)
-    end(driver, there)
-    assert tables(there.path / "diet") == tables(here.path / "diet")
-    assert here.said().splitlines()[-1] == there.said().splitlines()[-1]
-
-
 TRAINER = """
 import json, os, signal, sys, time
 from pathlib import Path
@@ -289,18 +89,111 @@ os.replace(run / "metrics.tmp", run / "metrics.json")
 """
 
 
-def test_a_training_longer_than_its_job(there):
-    """Slurm looks at times each half minute: the job of a minute is warned by then, saves, and goes on in another."""
-    (there.path / "slow.py").write_text(TRAINER)
-    (there.path / "labels.csv").write_text("label\\n" + "0\\n1\\n" * 50)
-    (there.path / "on.toml").write_text(
-        '[on]\\nwhere = "slurm"\\ntime = "1"\\n[on.slurm]\\nextra = ["--signal=TERM@50"]\\n'
+@pytest.fixture(scope="module", autouse=True)
+def long(tmp_path_factory):
+    """A driver, on a node of its own, of a training that takes longer than its job may."""
+    home = Home(tmp_path_factory.mktemp("long") / "home")
+    (home.path / "slow.py").write_text(TRAINER)
+    (home.path / "labels.csv").write_text("label\n" + "0\n1\n" * 50)
+    (home.path / "on.toml").write_text(
+        '[on]\nwhere = "slurm"\ntime = "1"\n[on.slurm]\npartition = "slow"\nextra = ["--signal=TERM@50"]\n'
     )
     train = ("train", "--trainer", f"{sys.executable} slow.py", "--train-examples", "labels.csv", "--epochs", "45")
-    there.ok(*train, "--on", "on.toml")
-    (run,) = there.done()
-    log = "".join(file.read_text() for file in (there.store / "sweeps").glob("*/*.log"))
-    assert "Exited with exit code 3" in log, log
+    driver = home.start(COMMAND, *train, "--on", "on.toml")
+    yield driver, home
+    driver.kill()
+
+
+SCORE = (
+    "score", "--data", "sample", "--model", "mlp", "--width", "64", "--batch", "50", "--epochs", "250",
+    "--replicas", "4", "--at", "1,250", "--scores", "el2n,forgetting", "--checkpoint-every", "0.2", "--out", "scores",
+)
+
+
+def test_replicas_outlive_nodes_drivers_and_preemption(here, there):
+    """An array of four; a node dies, the driver is killed and started again, somebody with more rights wants a node, a
+    node is lost whose tasks run on."""
+    driver = there.start(COMMAND, *SCORE, "--on", "slurm")
+    wait("both nodes train", lambda: len(there.progress()) == 4 and {job[2] for job in queue("RUNNING")} == {"n1", "n2"})
+    driver.send_signal(signal.SIGKILL)
+    node("kill", "n2")
+    down("n2")
+    driver.wait()
+    # The same command takes the jobs over, submits none anew.
+    driver = there.start(COMMAND, *SCORE, "--on", "slurm")
+    wait("the second driver looks", lambda: "already submitted" in there.said())
+    node("start", "n2")
+    (job, _, name, _), *_ = wait("some are begun again", lambda: queue("RUNNING"))
+    sh("sbatch", "--partition=urgent", f"--nodelist={name}", "--exclusive", "--output=/dev/null", "--wrap=sleep 1")
+    wait(f"{name} was preempted", lambda: not any(job[2] == name for job in queue("RUNNING")))
+    end(driver, there)
+    arrays = {job.split("_")[0] for job in re.findall(r"job (\d+_\d+)", there.said())}
+    assert len(arrays) == 1, there.said()
+    here.ok(*SCORE)
+    assert tables(there.path / "scores") == tables(here.path / "scores")
+
+
+def test_a_lost_node_that_trains_on_does_no_harm(here, there):
+    driver = there.start(COMMAND, *SCORE, "--on", "slurm")
+    wait("n2 trains", lambda: there.progress() and any(job[2] == "n2" for job in queue("RUNNING")))
+    node("lose", "n2")
+    down("n2")
+    wait("what n2 trains is requeued", lambda: not any(job[2] == "n2" for job in queue("RUNNING")))
+    end(driver, there)
+    here.ok(*SCORE)
+    assert tables(there.path / "scores") == tables(here.path / "scores")
+
+
+CURVE = """
+[training]
+data = "sample"
+model = "mlp"
+width = 64
+batch = 50
+epochs = 60
+[scoring]
+replicas = 2
+at = [10]
+scores = ["el2n"]
+[curve]
+by = ["el2n@10"]
+keep = [0.5]
+retrainings = 2
+[on]
+where = "local"
+"""
+
+
+def test_a_curve_with_a_node_lost(here, there):
+    for home in (here, there):
+        (home.path / "curve.toml").write_text(CURVE)
+    run = ("run", "curve.toml", "--out", "curve", "--checkpoint-every", "0.5")
+    driver = there.start(COMMAND, *run, "--set", "on.where=slurm")
+    wait("a run is done, others go on", lambda: there.done() and there.progress())
+    node("kill", "n1")
+    down("n1")
+    time.sleep(1)
+    node("start", "n1")
+    end(driver, there)
+    here.ok(*run)
+    assert tables(there.path / "curve") == tables(here.path / "curve")
+
+
+def test_a_diet_of_a_pytorch_function_with_a_node_lost(here, there):
+    drivers = []
+    for home, on in ((here, None), (there, "slurm")):
+        (home.path / "ask.py").write_text(DIET.format(examples=str(ROOT / "examples"), on=on))
+    driver = there.start(sys.executable, "ask.py")
+    wait("a run is done, others go on", lambda: there.done() and queue("RUNNING"))
+    node("kill", "n2")
+    down("n2")
+    time.sleep(1)
+    node("start", "n2")
+    drivers.append(here.start(sys.executable, "ask.py"))
+    end(drivers[0], here)
+    end(driver, there)
+    assert tables(there.path / "diet") == tables(here.path / "diet")
+    assert here.said().splitlines()[-1] == there.said().splitlines()[-1]
 
 
 def test_ctrl_c_leaves_jobs_which_runs_stop_ends(there):
@@ -326,12 +219,12 @@ def refused(home, *arguments, **more):
 
 
 def test_slurm_refuses_in_its_own_words(there):
-    toml = '[on]\\nwhere = "slurm"\\n'
+    toml = '[on]\nwhere = "slurm"\n'
     for extra, words in [
-        ('[on.slurm]\\npartition = "nope"', "Invalid partition name specified"),
+        ('[on.slurm]\npartition = "nope"', "Invalid partition name specified"),
         ('memory = "900G"', "Requested node configuration is not available"),
         ('time = "soon"', "Invalid --time specification"),
-        ('[on.slurm]\\nextra = ["--bogus=3"]', "unrecognized option '--bogus=3'"),
+        ('[on.slurm]\nextra = ["--bogus=3"]', "unrecognized option '--bogus=3'"),
     ]:
         (there.path / "on.toml").write_text(toml + extra)
         problem = refused(there, *ONE[:-1], "on.toml")
@@ -359,3 +252,13 @@ def test_nodes_that_do_not_see_the_store_or_the_program(there, tmp_path):
     assert done.returncode == 1 and "a node cannot train" in done.stderr, done.stderr
     assert "No such file" in done.stderr, done.stderr
     assert len(list((there.store / "sweeps").glob("*/slurm-*.sh"))) == 0, "an array was submitted"
+
+
+def test_a_training_longer_than_its_job(long):
+    """Slurm looks at times each half minute: the job of a minute is warned by then, saves, and goes on in another."""
+    driver, home = long
+    end(driver, home)
+    assert len(home.done()) == 1
+    log = "".join(file.read_text() for file in (home.store / "sweeps").glob("*/*.log"))
+    assert "Exited with exit code 3" in log, log
+    assert "is back in the queue" in home.said()

@@ -6,8 +6,8 @@
 //!   Kamassury, Silva, "Benchmarking noisy label detection methods" (arXiv 2510.16211), where the logit
 //!   margin of probabilities averaged over training did best at finding wrong labels in the sample that
 //!   was trained on. The paper averages over trainings too, before the logarithm; here a training has
-//!   its score, and a column over replicas is the mean of the scores. A mean below 2⁻¹²⁶ is read as that,
-//!   as for [`ScoreKind::Loss`](crate::ScoreKind::Loss).
+//!   its score, and a column over replicas is the mean of the scores. A probability below 2⁻¹²⁶ counts as
+//!   0, and a mean below it is read as 2⁻¹²⁶, as for [`ScoreKind::Loss`](crate::ScoreKind::Loss).
 //! * **TDDS**: with `d_t = Σ_j |p_j(t) (ln(p_j(t) + ε) − ln(p_j(t−1) + ε))|`, ε = 10⁻⁸, and for each
 //!   window of J = 10 consecutive presentations, k = 1 … T − J + 1, the length of the deviation of its
 //!   J − 1 distances from their mean, `w_k = sqrt( Σ_t (d_t − d̄_k)² )`: the moving average
@@ -236,6 +236,8 @@ impl Part<'_> {
 #[inline(always)]
 fn advance<I: Isa>(isa: I, probabilities: &[f32], sums: &mut [f64], logs: &mut [f32]) -> f64 {
     for (sum, &probability) in sums.iter_mut().zip(probabilities) {
+        // Exponentials end a little below 2⁻¹²⁶, where instruction sets differ: all end there.
+        let probability = if probability < f32::MIN_POSITIVE { 0.0 } else { probability };
         *sum += f64::from(probability);
     }
     let mut distance = 0.0;

@@ -349,11 +349,11 @@ const CATALOGUE: [Entry; 22] = [
         name: "margin-of-mean",
         direction: LowerIsHarder,
         source: TrainingMinibatches,
-        formula: "ln p̄_y − max_{j≠y} ln p̄_j, p̄ the mean over presentations of p (the paper's over trainings too; here the mean over trainings is that of the scores); a mean below 2⁻¹²⁶ is read as that",
+        formula: "ln p̄_y − max_{j≠y} ln p̄_j, p̄ the mean over presentations of p (the paper's over trainings too; here the mean over trainings is that of the scores); a p below 2⁻¹²⁶ counts as 0, a mean below it as 2⁻¹²⁶",
         pass: TRAINING,
         range: "[−87.4, 87.4]",
         reference: PICKLER,
-        when: "to find wrong labels from the training that has them, over a training that has not yet memorised them; not to prune by: what is hardest by it is mislabelled first",
+        when: "to find wrong labels from the training that has them, over a training that has not yet memorised them; to prune by only where labels are right: what is hardest by it is mislabelled first",
     },
     Entry {
         kind: ScoreKind::Dual,

@@ -1,5 +1,6 @@
 #include "aten.h"
 
+#include <ATen/Context.h>
 #include <ATen/core/Tensor.h>
 #include <ATen/ops/_fused_sgd.h>
 #include <ATen/ops/convolution_backward.h>
@@ -92,6 +93,16 @@ char *datadiet_is_sole_owner(bool *out, void *handle) {
       owners = 2;
     }
     *out = sole && x.storage().use_count() == owners;
+  });
+}
+
+char *datadiet_compute_reproducibly() {
+  return guarded([] {
+    at::Context &context = at::globalContext();
+    // By default convolutions of 32-bit floats round their factors to 10 bits (TF32).
+    context.setAllowTF32CuDNN(false);
+    context.setAllowTF32CuBLAS(false);
+    context.setDeterministicCuDNN(true);
   });
 }
 

@@ -1,5 +1,5 @@
-// The little of ATen that the `tch` bindings leave out: backward passes, one fused optimiser step, and
-// who shares a storage. Errors come back as a malloc'ed message (null when all went well).
+// The little of ATen that the `tch` bindings leave out: backward passes, one fused optimiser step, who
+// shares a storage, and how GPUs compute. Errors come back as a malloc'ed message (null when all went well).
 #pragma once
 #include <cstddef>
 #include <cstdint>
@@ -14,5 +14,7 @@ char *datadiet_fused_sgd(void **params, void **grads, void **momentum_buffers, s
                          double weight_decay, double momentum, double lr, bool nesterov);
 // Whether no other tensor has the storage of this one.
 char *datadiet_is_sole_owner(bool *out, void *handle);
+// On GPUs: 32-bit floats are multiplied as such, and convolutions add up in the same order each time.
+char *datadiet_compute_reproducibly();
 void datadiet_free_message(char *message);
 }

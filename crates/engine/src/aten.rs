@@ -40,6 +40,7 @@ unsafe extern "C" {
         nesterov: bool,
     ) -> *mut c_char;
     fn datadiet_is_sole_owner(out: *mut bool, handle: *mut c_void) -> *mut c_char;
+    fn datadiet_compute_reproducibly() -> *mut c_char;
     fn datadiet_free_message(message: *mut c_char);
 }
 
@@ -180,6 +181,13 @@ pub(crate) fn is_sole_owner(tensor: &Tensor) -> bool {
     let message = unsafe { datadiet_is_sole_owner(&raw mut sole, handle(tensor)) };
     check(message);
     sole
+}
+
+/// On GPUs: multiplies 32-bit floats as such, where libtorch's default rounds them to 10 bits, and has
+/// convolutions add up in the same order each time.
+pub(crate) fn compute_reproducibly() {
+    // SAFETY: it takes nothing, and sets what later operations read.
+    check(unsafe { datadiet_compute_reproducibly() });
 }
 
 fn handle(tensor: &Tensor) -> *mut c_void {

@@ -3,7 +3,7 @@
 use datadiet_store::{DeviceKind, RunSpec};
 use tch::{Cuda, Device};
 
-use crate::EngineError;
+use crate::{EngineError, aten};
 
 /// The device for a run; `gpu` is the index of the GPU where the run wants one.
 pub(crate) fn device_for(spec: &RunSpec, gpu: usize) -> Result<Device, EngineError> {
@@ -14,10 +14,17 @@ pub(crate) fn device_for(spec: &RunSpec, gpu: usize) -> Result<Device, EngineErr
     }
 }
 
-fn cuda(gpu: usize) -> Result<Device, EngineError> {
+/// The GPU of that index, set up to compute 32-bit floats as such and, but for what libtorch adds up in no
+/// order, the same numbers each time. To be asked for before libtorch is first used, as it notes then whether there
+/// are GPUs.
+///
+/// # Errors
+/// When libtorch here has no CUDA part, or sees no such GPU.
+pub fn cuda(gpu: usize) -> Result<Device, EngineError> {
     load_cuda_library()?;
     let found = Cuda::device_count().max(0) as usize;
     if gpu < found {
+        aten::compute_reproducibly();
         return Ok(Device::Cuda(gpu));
     }
     Err(EngineError::Unsuitable(format!(

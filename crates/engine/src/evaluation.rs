@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use datadiet_core::{ExampleId, LogitScores, Matrix, ScoreKind};
 use datadiet_store::Views;
-use tch::{Kind, Tensor};
+use tch::{Device, Kind, Tensor};
 
 use crate::EngineError;
 use crate::augment::sources;
@@ -14,8 +14,14 @@ use crate::layers::to_nhwc;
 use crate::network::{Mode, Network, Weights};
 use crate::trainer::Trainer;
 
-/// Images in a batch: small enough that activations stay in the processor's cache.
-const BATCH: usize = 64;
+/// Images in a batch: on the processor so few that activations stay in its cache; on a GPU so many that its
+/// cores are busy.
+fn batch(images: &Images<'_>) -> usize {
+    /// Of pictures of 32×32 a thousand.
+    const PIXELS: usize = 1 << 20;
+    let (height, width) = images.sides();
+    if images.device() == Device::Cpu { 64 } else { (PIXELS / (height * width)).clamp(16, 1024) }
+}
 
 /// What is passed over, and how.
 #[derive(Clone, Copy)]
@@ -89,7 +95,7 @@ pub(crate) fn logit_scores(
     let working = trainer.working_copy();
     let weights = trainer.weights(&working);
     let mut scores = LogitScores::default();
-    pass.visit(BATCH, |images, labels| {
+    pass.visit(batch(pass.images), |images, labels| {
         let logits = viewed_logits(&trainer.network, &weights, images, views);
         let classes = logits.size()[1] as usize;
         scores.append(LogitScores::of(Matrix::logits(&to_vec::<f32>(&logits), classes), labels)?);
@@ -110,7 +116,7 @@ pub(crate) fn logit_scores_of(
     views: Views,
 ) -> Result<LogitScores, EngineError> {
     let mut scores = LogitScores::default();
-    for ids in ids.chunks(BATCH) {
+    for ids in ids.chunks(batch(pass.images)) {
         if pass.stop.load(Ordering::Relaxed) {
             return Err(EngineError::Stopped);
         }
@@ -171,7 +177,7 @@ pub fn gradient_norms(
     let working = trainer.working_copy();
     let weights = trainer.weights(&working);
     let example = bytes_of_an_example(&trainer.network, &weights, &pass.images.range(0, 1));
-    let batching = Batching::within(memory, example)?;
+    let batching = Batching::within(memory, example, pass.images.device())?;
     let mut norms = ExampleNorms::default();
     pass.visit(batching.examples, |images, labels| {
         norms.append(example_norms(&trainer.network, &weights, images, labels, batching)?);
@@ -191,7 +197,7 @@ pub fn last_layer_gradient_norms(
     let working = trainer.working_copy();
     let weights = trainer.weights(&working);
     let mut norms = Vec::new();
-    pass.visit(BATCH, |images, labels| {
+    pass.visit(batch(pass.images), |images, labels| {
         norms.extend(last_layer_norms(&trainer.network, &weights, images, labels));
         Ok(())
     })?;
@@ -204,7 +210,7 @@ pub fn last_layer_gradient_norms(
 /// When it is stopped.
 pub(crate) fn input_norms(pass: Pass<'_>) -> Result<Vec<f32>, EngineError> {
     let mut norms = Vec::new();
-    pass.visit(BATCH, |images, _| {
+    pass.visit(batch(pass.images), |images, _| {
         let squares = images.to_kind(Kind::Float).square();
         let sums = squares.sum_dim_intlist([1i64, 2, 3].as_slice(), false, Kind::Float);
         norms.extend(to_vec::<f32>(&sums.sqrt()));

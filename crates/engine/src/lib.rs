@@ -12,7 +12,7 @@ mod aten;
 mod augment;
 mod checkpoint;
 pub mod connectivity;
-mod device;
+pub mod device;
 mod error;
 pub mod evaluation;
 pub mod gradients;

@@ -123,7 +123,7 @@ impl Parameters {
     }
 
     /// Moves everything to `device`.
-    pub(crate) fn move_to(&mut self, device: Device) {
+    pub fn move_to(&mut self, device: Device) {
         for tensor in self.values.iter_mut().chain(&mut self.buffers) {
             *tensor = tensor.to_device(device);
         }

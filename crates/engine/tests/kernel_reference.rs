@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{Case, python};
+use common::{Case, device, python};
 use datadiet_core::kernel_distance;
 use datadiet_engine::evaluation::to_vec;
 use datadiet_engine::grand::{Batching, example_norms};
@@ -112,7 +112,7 @@ fn a_permuted_order_permutes_the_kernel() {
     let mut case = Case::new("resnet8", 4, GREY, 3, 5);
     let order = [2_i64, 0, 1];
     let before = kernel(&case);
-    case.images = case.images.index_select(0, &Tensor::from_slice(&order));
+    case.images = case.images.index_select(0, &Tensor::from_slice(&order).to_device(device()));
     let place = |row: usize| order[row / 5] as usize * 5 + row % 5;
     let rows = 0..15;
     let expected: Vec<f64> = rows

@@ -11,6 +11,9 @@ use crate::training::{TrainingOptions, positive};
 /// Memory of a machine that does not tell, MiB.
 const UNKNOWN_MEMORY: u64 = 4096;
 
+/// Memory of a GPU that gradient norms may use where nothing is said, MiB: cards of 8 GiB have it.
+const GPU_MEMORY: u64 = 4096;
+
 /// How many trainings go on at a time, and what each may use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Resources {
@@ -40,7 +43,10 @@ impl Resources {
             DeviceKind::Cuda => (gpus, gpus),
         };
         let workers = positive("--workers", options.workers, default as u32)? as usize;
-        let shared_out = || (memory_mib() / 2 / workers as u64).max(256);
+        let shared_out = || match template.device {
+            DeviceKind::Cpu => (memory_mib() / 2 / workers as u64).max(256),
+            DeviceKind::Cuda => GPU_MEMORY / (workers.div_ceil(gpus) as u64),
+        };
         let memory = options.memory.unwrap_or_else(shared_out);
         ensure!(memory > 0, "--memory must be at least 1 MiB");
         Ok(Self { workers, memory, gpus, threads })

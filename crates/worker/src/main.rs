@@ -2,6 +2,7 @@
 //! one measurement, that `datadiet` or anyone else has written down in a folder of the store.
 
 mod measure;
+mod panics;
 mod surroundings;
 mod train;
 
@@ -39,6 +40,7 @@ enum Command {
 }
 
 fn main() -> ExitCode {
+    panics::tell_in_words();
     let command = Cli::parse().command;
     let surroundings = match &command {
         Command::Train(args) => &args.surroundings,

@@ -147,8 +147,10 @@ impl Presentations {
             ScoreKind::MarginOfMean => {
                 let label = self.0.last().expect("some").label;
                 let classes = 0..self.0[0].probs.len();
+                let least = f64::from(f32::MIN_POSITIVE);
+                let counted = |p: f64| if p < least { 0.0 } else { p };
                 let logs: Vec<f64> = classes
-                    .map(|class| mean(&|one| one.probs[class]).max(f32::MIN_POSITIVE.into()).ln())
+                    .map(|class| mean(&|one| counted(one.probs[class])).max(least).ln())
                     .collect();
                 logs[label] - largest_other(&logs, label)
             }

@@ -99,10 +99,15 @@ fn on_host<E: Element>(sides: ConvSides, x: &Tensor, grad: &Tensor) -> Tensor {
 
 /// The direct rule as tensor operations: unfold, multiply, add squares.
 fn unfolded_squares(sides: ConvSides, x: &Tensor, grad: &Tensor) -> Tensor {
-    let side = |side: usize| [side as i64; 2];
-    let inputs = x.im2col(side(sides.kernel), [1, 1], side(sides.padding), side(sides.stride));
-    let gradients = grad.contiguous().view([x.size()[0], sides.outputs as i64, -1]);
-    let gradient = widened(&gradients.bmm(&inputs.transpose(1, 2)));
+    let [kernel, stride, padding] =
+        [sides.kernel, sides.stride, sides.padding].map(|side| side as i64);
+    // Not `im2col`, which on a GPU goes from image to image.
+    let padded = x.constant_pad_nd([padding; 4]).permute([0, 2, 3, 1]);
+    let windows = padded.unfold(1, kernel, stride).unfold(2, kernel, stride);
+    let count = x.size()[0];
+    let inputs = windows.reshape([count, positions(sides) as i64, -1]);
+    let gradients = grad.permute([0, 2, 3, 1]).reshape([count, -1, sides.outputs as i64]);
+    let gradient = widened(&gradients.transpose(1, 2).bmm(&inputs));
     gradient.square().sum_dim_intlist([1i64, 2].as_slice(), false, gradient.kind())
 }
 

@@ -1,11 +1,13 @@
 //! How many examples at a time, so that a pass stays within a memory limit.
 
+use tch::Device;
+
 use crate::EngineError;
 
-/// Most examples at a time; more are no faster.
-const MOST: usize = 64;
-/// Scratch memory of a convolution, where the limit allows it.
-const SCRATCH: usize = 64 << 20;
+/// Most examples at a time, and most bytes of scratch memory of a convolution; more are no faster.
+fn most(device: Device) -> (usize, usize) {
+    if device == Device::Cpu { (64, 64 << 20) } else { (1000, 2 << 30) }
+}
 
 /// Sizes of a pass.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,8 +23,13 @@ impl Batching {
     ///
     /// # Errors
     /// When a single example does not fit; the message says how much it needs.
-    pub(crate) fn within(limit: usize, example: usize) -> Result<Self, EngineError> {
-        let scratch = SCRATCH.min(limit / 4);
+    pub(crate) fn within(
+        limit: usize,
+        example: usize,
+        device: Device,
+    ) -> Result<Self, EngineError> {
+        let (most, scratch) = most(device);
+        let scratch = scratch.min(limit / 4);
         let examples = limit.saturating_sub(scratch) / example.max(1);
         if examples == 0 {
             let mib = |bytes: usize| bytes.div_ceil(1 << 20);
@@ -34,7 +41,7 @@ impl Batching {
                 mib(limit)
             )));
         }
-        Ok(Self { examples: examples.min(MOST), scratch })
+        Ok(Self { examples: examples.min(most), scratch })
     }
 }
 
@@ -46,16 +53,17 @@ mod tests {
 
     #[test]
     fn more_memory_means_more_at_a_time_up_to_a_point() {
-        let examples = |limit| Batching::within(limit * MIB, 10 * MIB).unwrap().examples;
+        let examples =
+            |limit| Batching::within(limit * MIB, 10 * MIB, Device::Cpu).unwrap().examples;
         assert_eq!(examples(100), 7);
         assert_eq!(examples(300), 23);
-        assert_eq!(examples(10_000), MOST);
+        assert_eq!(examples(10_000), most(Device::Cpu).0);
     }
 
     #[test]
     fn too_little_says_how_much() {
-        let message = Batching::within(9 * MIB, 10 * MIB).unwrap_err().to_string();
+        let message = Batching::within(9 * MIB, 10 * MIB, Device::Cpu).unwrap_err().to_string();
         assert!(message.contains("--memory 14"), "{message}");
-        assert_eq!(Batching::within(14 * MIB, 10 * MIB).unwrap().examples, 1);
+        assert_eq!(Batching::within(14 * MIB, 10 * MIB, Device::Cpu).unwrap().examples, 1);
     }
 }

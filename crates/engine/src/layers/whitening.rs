@@ -68,7 +68,9 @@ impl Whitening {
             covariance += patches.tr().matmul(&patches);
             count += patches.size()[0];
         }
-        let (eigenvalues, eigenvectors) = (covariance / count as f64).linalg_eigh("L");
+        // On the processor, so that the signs of the eigenvectors do not depend on the device.
+        let covariance = (covariance / count as f64).to_device(Device::Cpu);
+        let (eigenvalues, eigenvectors) = covariance.linalg_eigh("L");
         let scaled = eigenvectors.tr() / (eigenvalues + EPSILON).sqrt().unsqueeze(-1);
         let scaled = Tensor::cat(&[&scaled, &-&scaled], 0);
         let scaled = scaled.view([2 * width, channels, SIDE, SIDE]).to_kind(filters.kind());

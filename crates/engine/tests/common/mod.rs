@@ -26,6 +26,15 @@ pub fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().unwrap()
 }
 
+/// Where the tests compute: on the processor, or on the first GPU if DATADIET_TEST_DEVICE is `cuda`.
+pub fn device() -> Device {
+    match std::env::var("DATADIET_TEST_DEVICE").as_deref() {
+        Err(_) | Ok("cpu") => Device::Cpu,
+        Ok("cuda") => datadiet_engine::device::cuda(0).unwrap(),
+        Ok(other) => panic!("DATADIET_TEST_DEVICE is cpu or cuda, not {other}"),
+    }
+}
+
 /// Tensors by name.
 pub type Named = Vec<(String, Tensor)>;
 
@@ -52,6 +61,7 @@ impl Case {
 
     /// The same for any specification of a network. Filters that are not trained are noise.
     pub fn of(spec: NetworkSpec, task: Task, examples: i64, seed: i64) -> Self {
+        let device = device();
         let turn = GENERATOR.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
         let (network, parameters) = build(&spec, task, seed).unwrap();
         let shape = [examples, task.channels, task.height, task.width];
@@ -63,8 +73,10 @@ impl Case {
         }
         drop(turn);
         let labels = (0..examples as u32).map(|i| i % task.classes as u32).collect();
-        let parameters = parameters.cast(Kind::Double);
-        Self { spec, task, network, parameters, images: images.to_kind(Kind::Double), labels }
+        let mut parameters = parameters.cast(Kind::Double);
+        parameters.move_to(device);
+        let images = images.to_kind(Kind::Double).to_device(device);
+        Self { spec, task, network, parameters, images, labels }
     }
 
     /// Moves running statistics, scales and shifts away from their initial values.
@@ -225,7 +237,7 @@ pub fn sample() -> RawDataset {
 pub fn images(raw: &RawDataset, kind: Kind) -> Images<'_> {
     let normalisation = Normalisation { mean: &[0.286], std: &[0.353] };
     let shape = [raw.height, raw.width, raw.channels];
-    Images::new(&raw.train.images, shape, &normalisation, kind, Device::Cpu)
+    Images::new(&raw.train.images, shape, &normalisation, kind, device())
 }
 
 /// A short training on the sample.

@@ -15,6 +15,7 @@ use super::baseline::Baseline;
 use super::page::{reference, sentence};
 use super::points::{self, BAND, Place, Point, Points, PointsOutcome};
 use super::stage::found;
+use super::verdict::verdict;
 use super::{Findings, Kind, Size, Stage, Study, Wait, read};
 use crate::refuse::ensure;
 use crate::scenes::Scenes;
@@ -242,7 +243,7 @@ fn findings(curve: PointsOutcome) -> Findings {
     let curve = [curve];
     Findings {
         tables: vec![points::csv(&curve)],
-        text: vec![points::text(&curve[0])],
+        text: vec![points::text(&curve[0])].into_iter().chain(verdict(&curve[0])).collect(),
         sections: vec![section(&curve)],
         places: curve[0].points.iter().map(|point| point.place.clone()).collect(),
         full: curve[0].full.clone(),
@@ -256,6 +257,7 @@ fn section(all: &[PointsOutcome; 1]) -> Section {
         curve.how,
         if curve.any().is_some_and(Spread::less_is_better) { "below" } else { "above" }
     ))];
+    blocks.extend(verdict(curve).map(Block::Text));
     if fractions(curve).len() > 1 {
         blocks.push(Block::Figure(against_fraction(curve)));
     }

@@ -12,6 +12,7 @@ pub mod points;
 pub mod search;
 mod stage;
 pub mod velocity;
+mod verdict;
 pub mod window;
 
 use std::fmt::Debug;

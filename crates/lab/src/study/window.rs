@@ -9,6 +9,7 @@ use serde_json::Value;
 use super::page::{reference, scene_name, sentence};
 use super::points::{self, BAND, Place, Point, Points, PointsOutcome};
 use super::stage::found;
+use super::verdict::verdict;
 use super::{Findings, Kind, Size, Stage, Study, Wait, read};
 use crate::refuse::ensure;
 use crate::scenes::{Scenes, Variation};
@@ -112,11 +113,17 @@ impl WindowPlan {
 fn findings(windows: &[PointsOutcome]) -> Findings {
     Findings {
         tables: vec![points::csv(windows)],
-        text: windows.iter().map(points::text).collect(),
+        text: windows.iter().map(told).collect(),
         sections: vec![section(windows)],
         full: windows.first().and_then(|points| points.full.clone()),
         ..Findings::default()
     }
+}
+
+/// For the terminal: the points of a scene, and what they say.
+fn told(points: &PointsOutcome) -> String {
+    let verdict = verdict(points).map_or(String::new(), |text| format!("\n{text}"));
+    points::text(points) + &verdict
 }
 
 fn section(windows: &[PointsOutcome]) -> Section {
@@ -155,13 +162,17 @@ fn section(windows: &[PointsOutcome]) -> Section {
         }),
     };
     let how = windows.first().map_or(String::new(), |points| points.how.clone());
-    let blocks = vec![
-        Block::Text(how),
+    let mut blocks = vec![Block::Text(how)];
+    blocks.extend(windows.iter().filter_map(|points| {
+        let scene = scene_name(&points.scene);
+        verdict(points).map(|text| Block::Text(format!("{}: {text}", sentence(scene))))
+    }));
+    blocks.extend([
         Block::Figure(figure),
         Block::Table(points::block(
             &format!("Test {} of every window", metric_name(points::any(windows))),
             windows,
         )),
-    ];
+    ]);
     Section { id: "windows".into(), title: "Which part teaches most".into(), blocks }
 }

@@ -392,7 +392,8 @@ impl Resolver<'_> {
     fn micro_batch(&self) -> Result<Option<u32>, LabError> {
         let (batch, passes) = (self.batch, self.values.passes);
         let size = match self.options.micro_batch {
-            None if passes == 1 => return Ok(None),
+            // A GPU has no small caches that parts would have to fit in.
+            None if passes == 1 || device(self.options) == DeviceKind::Cuda => return Ok(None),
             None => {
                 ensure!(
                     batch.is_multiple_of(passes),

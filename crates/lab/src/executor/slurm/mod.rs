@@ -18,7 +18,7 @@ use std::sync::{Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 use datadiet_core::progress::Event;
-use datadiet_store::{Probe, RunProgress, SweepFolder, TaskLine};
+use datadiet_store::{Probe, RunFolder, RunProgress, SweepFolder, TaskLine, Verb};
 
 use super::{End, Executor, Happened, Needs, Task, patience};
 use crate::LabError;
@@ -129,6 +129,12 @@ impl Job {
         entries.into_iter().flatten().flatten().any(marks)
     }
 
+    /// Whether there is a state to go on from.
+    fn has_checkpoint(&self) -> bool {
+        let folder = RunFolder::open(&self.sweep.folder_of(&self.task.line()));
+        self.task.verb == Verb::Train && folder.is_ok_and(|(folder, _)| folder.saved().is_some())
+    }
+
     /// What became of it, its job being over; none while that may still be seen. `word` is Slurm's.
     fn end(&self, word: Option<&str>, waited: bool) -> Option<End> {
         if self.is_marked() {
@@ -146,10 +152,9 @@ impl Job {
                 )));
             }
             Some(code) => {
-                let code = Some(code).filter(|&code| code == 3);
-                return Some(match (code, word) {
-                    (None, Some(word)) => End::Lost(format!("its job {} ended: {}", self.name(), meaning(word))),
-                    _ => End::of_exit(self.code(), &self.last_words(), false),
+                return Some(match word.and_then(meaning) {
+                    Some(why) => End::Lost(format!("its job {} ended: {why}", self.name())),
+                    None => End::of_exit(Some(code), &self.last_words(), false),
                 });
             }
             None => {}
@@ -157,22 +162,25 @@ impl Job {
         waited.then(|| {
             let job = self.name();
             End::Lost(match word {
-                Some(word) => format!("its job {job} ended: {}", meaning(word)),
+                Some(word) => {
+                    let why = meaning(word).map_or(format!("{word}, in Slurm's words"), Into::into);
+                    format!("its job {job} ended: {why}")
+                }
                 None => format!("Slurm no longer knows its job {job}, and it left no result"),
             })
         })
     }
 }
 
-/// What Slurm's word for the end of a job means.
-fn meaning(word: &str) -> String {
-    match word {
-        "TIMEOUT" => "its time was up".into(),
-        "OUT_OF_MEMORY" => "it took more memory than it was given; give it more by memory in [on]".into(),
-        "NODE_FAIL" | "BOOT_FAIL" => "its node failed".into(),
-        "PREEMPTED" => "it was preempted".into(),
-        other => format!("{other}, in Slurm's words"),
-    }
+/// What Slurm's word for the end of a job means, where it says more than an exit code.
+fn meaning(word: &str) -> Option<&'static str> {
+    Some(match word {
+        "TIMEOUT" => "its time was up",
+        "OUT_OF_MEMORY" => "it took more memory than it was given; give it more by memory in [on]",
+        "NODE_FAIL" | "BOOT_FAIL" => "its node failed",
+        "PREEMPTED" => "it was preempted",
+        _ => return None,
+    })
 }
 
 impl Slurm {
@@ -272,7 +280,8 @@ impl Slurm {
         let mut sweeps: HashMap<String, Option<(SweepFolder, Vec<TaskLine>)>> = HashMap::new();
         let mut found = HashMap::new();
         for queued in queued {
-            if matches!(queued.state, State::Ended(_) | State::Ending) {
+            // One that ends may be about to be requeued: whoever looks at it sees.
+            if matches!(queued.state, State::Ended(_)) {
                 continue;
             }
             let known = sweeps.entry(queued.sweep.clone()).or_insert_with_key(|id| {
@@ -342,6 +351,11 @@ impl Job {
                 if self.node.as_ref() != Some(&node) {
                     self.node = Some(node);
                     happened.push(Happened::Started { id: id(), place: self.place() });
+                    // What is told first of a training says where it began, and it has been at it for a while.
+                    if self.told.is_none() && !self.has_checkpoint() {
+                        let event = Event::At { task: "".into(), done: 0, loss: None, doing: None };
+                        happened.push(Happened::Told { id: id(), event });
+                    }
                 }
                 let progress = RunProgress::read(&self.sweep.folder_of(&self.task.line()));
                 if let Some(progress) = progress.filter(|progress| self.told.as_ref() != Some(progress)) {
