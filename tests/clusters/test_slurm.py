@@ -140,7 +140,7 @@ def test_a_lost_node_that_trains_on_does_no_harm(here, there):
 
 def test_a_curve_with_a_node_lost(here, there):
     for home in (here, there):
-        (home.path / "curve.toml").write_text(CURVE)
+        (home.path / "curve.toml").write_text(CURVE + '[on]\nwhere = "local"\n')
     run = ("run", "curve.toml", "--out", "curve", "--checkpoint-every", "0.5")
     driver = there.start(COMMAND, *run, "--set", "on.where=slurm")
     wait("a run is done, others go on", lambda: there.done() and there.progress())
