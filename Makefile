@@ -21,7 +21,7 @@ help:
 	@echo "make wheel   the Python package and the commands as a wheel in target/wheels"
 	@echo "make dist    wheel and source distribution for others, in target/dist"
 	@echo "make test    all tests, those of the Python package too (alone: make test-python)"
-	@echo "make test-clusters  trainings on Slurm with two nodes of this machine (root; Debian's packages)"
+	@echo "make test-clusters  trainings on Slurm and on Ray, two nodes each of this machine (root; Debian's packages)"
 	@echo "make test-wheel  the wheel in an empty environment, without network and Rust"
 	@echo "make test-avx2  the numerical tests again, without AVX-512 and AMX"
 	@echo "make lint    rustfmt, clippy and rustdoc, warnings denied"
@@ -138,6 +138,7 @@ bench: build $(BENCH_READY)
 	$(BENCH_PYTHON) bench/fast_scores.py --ours target/release/examples/fast_scores
 	$(BENCH_PYTHON) bench/ingest.py --datadiet $(DATADIET)
 	$(MAKE) python
+	$(PY) bench/executors.py --datadiet $(DATADIET)
 	$(PY) bench/python.py
 	$(PY) bench/torch_grand.py
 

@@ -110,22 +110,23 @@ def tables(folder):
 
 
 SCORE = (
-    "score", "--data", "sample", "--model", "resnet8", "--epochs", "6", "--replicas", "4", "--at", "1,3",
-    "--scores", "el2n,forgetting", "--checkpoint-every", "0.5", "--out", "scores", "--precision", "f32",
+    "score", "--data", "sample", "--model", "mlp", "--width", "64", "--batch", "50", "--epochs", "250",
+    "--replicas", "4", "--at", "1,250", "--scores", "el2n,forgetting", "--checkpoint-every", "0.2", "--out", "scores",
 )  # fmt: skip
 
 CURVE = """
 [training]
 data = "sample"
-model = "resnet8"
-epochs = 3
-precision = "f32"
+model = "mlp"
+width = 64
+batch = 50
+epochs = 60
 [scoring]
 replicas = 2
-at = [1]
+at = [10]
 scores = ["el2n"]
 [curve]
-by = ["el2n@1"]
+by = ["el2n@10"]
 keep = [0.5]
 retrainings = 2
 """

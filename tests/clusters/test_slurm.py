@@ -13,7 +13,7 @@ import time
 
 import pytest
 import support
-from support import COMMAND, DIET, ROOT, Home, end, tables
+from support import COMMAND, CURVE, DIET, ROOT, SCORE, Home, end, tables
 
 CLUSTER = ROOT / "scripts/slurm-cluster"
 
@@ -104,12 +104,6 @@ def long(tmp_path_factory):
     driver.kill()
 
 
-SCORE = (
-    "score", "--data", "sample", "--model", "mlp", "--width", "64", "--batch", "50", "--epochs", "250",
-    "--replicas", "4", "--at", "1,250", "--scores", "el2n,forgetting", "--checkpoint-every", "0.2", "--out", "scores",
-)
-
-
 def test_replicas_outlive_nodes_drivers_and_preemption(here, there):
     """An array of four; a node dies, the driver is killed and started again, somebody with more rights wants a node, a
     node is lost whose tasks run on."""
@@ -144,29 +138,9 @@ def test_a_lost_node_that_trains_on_does_no_harm(here, there):
     assert tables(there.path / "scores") == tables(here.path / "scores")
 
 
-CURVE = """
-[training]
-data = "sample"
-model = "mlp"
-width = 64
-batch = 50
-epochs = 60
-[scoring]
-replicas = 2
-at = [10]
-scores = ["el2n"]
-[curve]
-by = ["el2n@10"]
-keep = [0.5]
-retrainings = 2
-[on]
-where = "local"
-"""
-
-
 def test_a_curve_with_a_node_lost(here, there):
     for home in (here, there):
-        (home.path / "curve.toml").write_text(CURVE)
+        (home.path / "curve.toml").write_text(CURVE + '[on]\nwhere = "local"\n')
     run = ("run", "curve.toml", "--out", "curve", "--checkpoint-every", "0.5")
     driver = there.start(COMMAND, *run, "--set", "on.where=slurm")
     wait("a run is done, others go on", lambda: there.done() and there.progress())

@@ -341,6 +341,8 @@ struct Going {
     losses: u32,
     /// When it had saved its state last, at the last loss.
     saved: Option<SystemTime>,
+    /// Why it is not started again, once it was lost too often.
+    given_up: Option<String>,
 }
 
 /// One sweep over pieces of one kind, from beginning to end.
@@ -512,7 +514,8 @@ impl<'a, P: Piece> Course<'a, P> {
         }
         let taken: HashSet<usize> = self.going.values().map(|going| going.slot).collect();
         let slot = (0..).find(|slot| !taken.contains(slot)).expect("numbers do not end");
-        self.going.insert(index, Going { stage, slot, told: false, losses: 0, saved: None });
+        let going = Going { stage, slot, told: false, losses: 0, saved: None, given_up: None };
+        self.going.insert(index, going);
     }
 
     /// Waits for what somebody else carries out.
@@ -613,26 +616,40 @@ impl<'a, P: Piece> Course<'a, P> {
 
     /// Has a piece started again whose process is gone, unless that leads nowhere.
     fn lost(&mut self, index: usize, reason: &str) -> Result<(), LabError> {
-        if self.adopted(index)? {
-            return Ok(());
-        }
         let (sweep, piece) = (self.sweep, &self.pieces[index]);
         let Some(going) = self.going.get_mut(&index) else { return Ok(()) };
         let saved = piece.saved(sweep);
         going.losses = if saved > going.saved { 1 } else { going.losses + 1 };
         going.saved = saved;
-        if going.losses > sweep.retries {
-            let times = match going.losses {
-                1 => String::new(),
-                losses => format!(" ({losses} times in a row, with no newer checkpoint)"),
-            };
-            self.fail(index, format!("{reason}{times}"));
+        let times = match going.losses {
+            1 => String::new(),
+            losses => format!(" ({losses} times in a row, with no newer checkpoint)"),
+        };
+        going.given_up = (going.losses > sweep.retries).then(|| format!("{reason}{times}"));
+        // What was lost may seem to hold the run for a while, or another process does.
+        if self.adopted(index)? {
+            sweep.progress.note(&format!("{}: lost: {reason}", piece.name()));
             return Ok(());
         }
-        let text = format!("{}: lost, and started again: {reason}", piece.name());
-        sweep.progress.note(&text);
-        self.again.push_back(index);
+        if !self.gave_up(index) {
+            let text = format!("{}: lost, and started again: {reason}", piece.name());
+            sweep.progress.note(&text);
+            self.again.push_back(index);
+        }
         Ok(())
+    }
+
+    /// Ends a piece that was lost too often, unless it has come further since.
+    fn gave_up(&mut self, index: usize) -> bool {
+        let Some(going) = self.going.get_mut(&index) else { return false };
+        let came_further = self.pieces[index].saved(self.sweep) > going.saved;
+        match going.given_up.take().filter(|_| !came_further) {
+            Some(reason) => {
+                self.fail(index, reason);
+                true
+            }
+            None => false,
+        }
     }
 
     /// Looks at what others do, and at results that were not seen yet.
@@ -686,8 +703,12 @@ impl<'a, P: Piece> Course<'a, P> {
                 }
             }
             // It is done, or gone: beginning it tells which.
-            Ok(None) if !self.again.contains(&index) => self.again.push_back(index),
-            Ok(None) => {}
+            Ok(None) if self.again.contains(&index) => {}
+            Ok(None) => {
+                if !self.end_if_done(index)? && !self.gave_up(index) {
+                    self.again.push_back(index);
+                }
+            }
         }
         Ok(())
     }

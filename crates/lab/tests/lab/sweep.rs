@@ -177,6 +177,26 @@ fn what_is_lost_again_and_again_with_no_newer_checkpoint_has_failed() {
     assert_eq!(executor.counts(), [10, 10]);
 }
 
+/// On another machine its lease outlives it for a while.
+#[test]
+fn what_is_lost_again_and_again_and_leaves_its_lease_has_failed() {
+    let bench = Bench::new();
+    let becomes = |folder: &RunFolder, _: usize| {
+        let lease = folder.lock().unwrap();
+        std::thread::spawn(move || {
+            std::thread::sleep(Duration::from_millis(100));
+            drop(lease);
+        });
+        End::Lost("out of memory".into())
+    };
+    let (executor, notes) = (Scripted::new(&bench, &becomes), Notes::default());
+    let (completed, failed) = score(&bench, &executor, &notes);
+    assert!(completed.is_empty());
+    assert_eq!(failed[0], "out of memory (4 times in a row, with no newer checkpoint)");
+    assert_eq!(executor.counts(), [4, 4]);
+    assert!(notes.all().contains("lost: out of memory"), "{}", notes.all());
+}
+
 #[test]
 fn a_run_that_somebody_else_trains_is_waited_for() {
     let bench = Bench::new();
