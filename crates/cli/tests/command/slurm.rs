@@ -45,7 +45,16 @@ fn slurm(home: &Home, commands: &[(&str, &str)]) {
 
 /// One that works.
 fn working(home: &Home) {
-    slurm(home, &[("sbatch", SBATCH), ("squeue", ""), ("srun", SRUN), ("scontrol", SCONTROL), ("scancel", "")]);
+    slurm(
+        home,
+        &[
+            ("sbatch", SBATCH),
+            ("squeue", ""),
+            ("srun", SRUN),
+            ("scontrol", SCONTROL),
+            ("scancel", ""),
+        ],
+    );
 }
 
 fn run(home: &Home, arguments: &[&str]) -> Output {
@@ -62,13 +71,19 @@ fn scores_are_those_of_this_machine_and_arrays_as_long_as_the_cluster_takes() {
     let ask = |out| [&by("score", trainer, &SCORE)[..], &["--out", out]].concat();
     here.ok(&ask("out"));
     working(&there);
-    std::fs::write(there.path().join("on.toml"), "[on]\nwhere = \"slurm\"\nsetup = [\"export OURS=1\"]\n").unwrap();
+    std::fs::write(
+        there.path().join("on.toml"),
+        "[on]\nwhere = \"slurm\"\nsetup = [\"export OURS=1\"]\n",
+    )
+    .unwrap();
     let output = run(&there, &[&ask("out")[..], &["--on", "on.toml"]].concat());
     assert!(output.status.success(), "{}", errors(&output));
     assert!(errors(&output).contains("on slurm"), "{}", errors(&output));
     let table = |home: &Home| std::fs::read(home.path().join("out/scores.parquet")).unwrap();
     assert!(table(&here) == table(&there), "tables differ");
-    let names = |home: &Home| -> Vec<_> { runs(home).iter().map(|run| run.file_name().unwrap().to_owned()).collect() };
+    let names = |home: &Home| -> Vec<_> {
+        runs(home).iter().map(|run| run.file_name().unwrap().to_owned()).collect()
+    };
     assert_eq!(names(&here), names(&there), "runs have other ids");
     let said = std::fs::read_to_string(there.path().join("slurm/said")).unwrap();
     let arrays: Vec<&str> =
@@ -97,7 +112,10 @@ fn a_cluster_that_does_not_take_a_job_or_never_answers_is_told() {
     let refused = "echo 'sbatch: error: Batch job submission failed: Invalid account' >&2; exit 1";
     for (commands, expected) in [
         (vec![], "there is no sbatch on this machine"),
-        (vec![("sbatch", refused)], "Slurm does not take the job: Batch job submission failed: Invalid account; what"),
+        (
+            vec![("sbatch", refused)],
+            "Slurm does not take the job: Batch job submission failed: Invalid account; what",
+        ),
         // As of a node that does not see the store.
         (vec![("sbatch", "echo 7"), ("squeue", "")], "Nodes do not see that folder"),
         (vec![("squeue", "echo '7|' >&2; echo 'CANCELLED|None'")], "job 7, which asks a node"),
@@ -117,8 +135,19 @@ fn a_cluster_that_does_not_take_a_job_or_never_answers_is_told() {
 fn a_lost_job_is_submitted_again_but_not_for_ever() {
     let home = home_with("finish");
     // The question is answered; what trains is never heard of again.
-    let forgets = format!("case \"$*\" in *--array=*) echo \"sbatch $*\" >>\"$SLURM/said\"; echo 9; exit;; esac\n{SBATCH}");
-    slurm(&home, &[("sbatch", &forgets), ("squeue", ""), ("srun", SRUN), ("scontrol", SCONTROL), ("scancel", "")]);
+    let forgets = format!(
+        "case \"$*\" in *--array=*) echo \"sbatch $*\" >>\"$SLURM/said\"; echo 9; exit;; esac\n{SBATCH}"
+    );
+    slurm(
+        &home,
+        &[
+            ("sbatch", &forgets),
+            ("squeue", ""),
+            ("srun", SRUN),
+            ("scontrol", SCONTROL),
+            ("scancel", ""),
+        ],
+    );
     std::fs::write(home.path().join("on.toml"), "[on]\nwhere = \"slurm\"\nretries = 1\n").unwrap();
     let output = run(&home, &by("train", "sh own.sh", &["--on", "on.toml"]));
     assert_eq!(output.status.code(), Some(1), "{}", errors(&output));

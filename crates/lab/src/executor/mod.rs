@@ -27,8 +27,8 @@ use datadiet_core::progress::OwnedEvent;
 use datadiet_store::worker::{EXIT_MISUNDERSTOOD, EXIT_STOPPED};
 use datadiet_store::{SweepFolder, TaskLine};
 
-pub use datadiet_store::Verb;
 pub use asked::{Asks, Question};
+pub use datadiet_store::Verb;
 pub use plan::Plan;
 
 use crate::LabError;

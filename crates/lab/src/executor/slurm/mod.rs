@@ -125,7 +125,9 @@ impl Job {
     /// while that a file was not there.
     fn is_marked(&self) -> bool {
         let entries = std::fs::read_dir(self.sweep.folder_of(&self.task.line()));
-        let marks = |entry: std::fs::DirEntry| ["result.json", "failure.json"].iter().any(|m| entry.file_name() == *m);
+        let marks = |entry: std::fs::DirEntry| {
+            ["result.json", "failure.json"].iter().any(|m| entry.file_name() == *m)
+        };
         entries.into_iter().flatten().flatten().any(marks)
     }
 
@@ -143,7 +145,9 @@ impl Job {
         let code = self.code();
         let cancelled = word == Some("CANCELLED");
         match code {
-            Some(code @ 0..=2 | code @ 126..=127) => return Some(End::of_exit(Some(code), &self.last_words(), false)),
+            Some(code @ 0..=2 | code @ 126..=127) => {
+                return Some(End::of_exit(Some(code), &self.last_words(), false));
+            }
             // Who ends a job by hand does not want it again; who preempts it is told of in another word.
             _ if cancelled => {
                 let job = self.name();
@@ -230,7 +234,8 @@ impl Slurm {
                 Some((sweep, queued)) => {
                     let place = (queued.line, queued.array, queued.index);
                     let job = Job::new(task, sweep.clone(), place);
-                    let text = format!("already submitted by an earlier command: job {}", job.name());
+                    let text =
+                        format!("already submitted by an earlier command: job {}", job.name());
                     now.tell(&job.task.id, text);
                     now.jobs.insert(job.task.id.clone(), job);
                 }
@@ -252,12 +257,14 @@ impl Slurm {
         let Some(needs) = tasks.first().map(|task| task.needs) else { return Ok(()) };
         let most = *now.most.get_or_insert_with(commands::most_in_an_array);
         let lines: Vec<usize> = tasks.iter().map(|task| task.index).collect();
-        let mut by_line: HashMap<usize, Task> = tasks.into_iter().map(|task| (task.index, task)).collect();
+        let mut by_line: HashMap<usize, Task> =
+            tasks.into_iter().map(|task| (task.index, task)).collect();
         for (offset, indices) in script::arrays(&lines, most) {
             let script = self.script(Does::Tasks { offset }, needs);
             let file = format!("slurm-{}.sh", now.scripts);
             now.scripts += 1;
-            let array = self.submit(script, &file, &[format!("--array={}", script::ranges(&indices))])?;
+            let array =
+                self.submit(script, &file, &[format!("--array={}", script::ranges(&indices))])?;
             now.arrays.push(array);
             for index in indices {
                 let line = offset + index;
@@ -339,11 +346,27 @@ impl Slurm {
 
 impl Job {
     fn new(task: Task, sweep: SweepFolder, (line, array, index): (usize, u64, usize)) -> Self {
-        Self { task, sweep, line, array, index, node: None, over: None, reason: String::new(), told: None }
+        Self {
+            task,
+            sweep,
+            line,
+            array,
+            index,
+            node: None,
+            over: None,
+            reason: String::new(),
+            told: None,
+        }
     }
 
     /// Looks at it, of which Slurm says this.
-    fn look(&mut self, id: &str, state: Option<State>, patience: Duration, happened: &mut Vec<Happened>) {
+    fn look(
+        &mut self,
+        id: &str,
+        state: Option<State>,
+        patience: Duration,
+        happened: &mut Vec<Happened>,
+    ) {
         let id = || id.to_owned();
         match state {
             Some(State::Running(node)) => {
@@ -358,7 +381,9 @@ impl Job {
                     }
                 }
                 let progress = RunProgress::read(&self.sweep.folder_of(&self.task.line()));
-                if let Some(progress) = progress.filter(|progress| self.told.as_ref() != Some(progress)) {
+                if let Some(progress) =
+                    progress.filter(|progress| self.told.as_ref() != Some(progress))
+                {
                     let (done, loss) = (progress.step, progress.loss);
                     let doing = progress.doing.clone().map(Into::into);
                     let event = Event::At { task: "".into(), done, loss, doing };
@@ -369,7 +394,8 @@ impl Job {
             Some(State::Waiting(reason)) => {
                 self.over = None;
                 if let Some(node) = self.node.take() {
-                    let text = format!("job {} is back in the queue; it was on {node}", self.name());
+                    let text =
+                        format!("job {} is back in the queue; it was on {node}", self.name());
                     happened.push(note(id(), text));
                 }
                 if queue::is_stuck(&reason) && self.reason != reason {
