@@ -138,6 +138,7 @@ sys.path.insert(0, {examples!r})
 import datadiet
 from digits_mlp import train
 if __name__ == "__main__":
-    found = datadiet.diet(train, tolerance=2, budget=6, retrainings=1, out="diet", on={on!r})
+    search = {{"keep": [0.5], "drops": [0], "budget": 4, "replicas": 1, "retrainings": 1}}
+    found = datadiet.diet(train, tolerance=2, **search, out="diet", on={on!r})
     print(found.verdict)
 """

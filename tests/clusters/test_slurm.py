@@ -154,17 +154,16 @@ def test_a_curve_with_a_node_lost(here, there):
 
 
 def test_a_diet_of_a_pytorch_function_with_a_node_lost(here, there):
-    drivers = []
     for home, on in ((here, None), (there, "slurm")):
         (home.path / "ask.py").write_text(DIET.format(examples=str(ROOT / "examples"), on=on))
+    local = here.start(sys.executable, "ask.py")
     driver = there.start(sys.executable, "ask.py")
-    wait("a run is done, others go on", lambda: there.done() and queue("RUNNING"))
+    wait("a run is done, others go on", lambda: there.done() and queue("RUNNING"), 90)
     node("kill", "n2")
     down("n2")
     time.sleep(1)
     node("start", "n2")
-    drivers.append(here.start(sys.executable, "ask.py"))
-    end(drivers[0], here)
+    end(local, here)
     end(driver, there)
     assert tables(there.path / "diet") == tables(here.path / "diet")
     assert here.said().splitlines()[-1] == there.said().splitlines()[-1]

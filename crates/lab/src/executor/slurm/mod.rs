@@ -18,7 +18,7 @@ use std::sync::{Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 use datadiet_core::progress::Event;
-use datadiet_store::{Probe, RunFolder, RunProgress, SweepFolder, TaskLine, Verb};
+use datadiet_store::{Probe, RunFolder, RunProgress, RunStatus, SweepFolder, TaskLine, Verb};
 
 use super::{End, Executor, Happened, Needs, Task, patience};
 use crate::LabError;
@@ -121,14 +121,26 @@ impl Job {
         queue::last_words(&String::from_utf8_lossy(&log))
     }
 
-    /// Whether the store says how it ended. By listing the folder: a file system of several machines remembers for a
+    /// How it ended, if the store says. By listing the folder: a file system of several machines remembers for a
     /// while that a file was not there.
-    fn is_marked(&self) -> bool {
-        let entries = std::fs::read_dir(self.sweep.folder_of(&self.task.line()));
-        let marks = |entry: std::fs::DirEntry| {
-            ["result.json", "failure.json"].iter().any(|m| entry.file_name() == *m)
-        };
-        entries.into_iter().flatten().flatten().any(marks)
+    fn marked(&self) -> Option<End> {
+        let path = self.sweep.folder_of(&self.task.line());
+        let names: Vec<_> = std::fs::read_dir(&path)
+            .into_iter()
+            .flatten()
+            .filter_map(|entry| entry.ok().map(|entry| entry.file_name()))
+            .collect();
+        let has = |name: &str| names.iter().any(|other| other == name);
+        if has("result.json") {
+            return Some(End::Done);
+        }
+        if !has("failure.json") {
+            return None;
+        }
+        match RunFolder::open(&path).and_then(|(folder, _)| folder.status()) {
+            Ok(RunStatus::Failed(failure)) => Some(End::Failed(failure.reason)),
+            _ => None,
+        }
     }
 
     /// Whether there is a state to go on from.
@@ -139,8 +151,8 @@ impl Job {
 
     /// What became of it, its job being over; none while that may still be seen. `word` is Slurm's.
     fn end(&self, word: Option<&str>, waited: bool) -> Option<End> {
-        if self.is_marked() {
-            return Some(End::Done);
+        if let Some(end) = self.marked() {
+            return Some(end);
         }
         let code = self.code();
         let cancelled = word == Some("CANCELLED");
