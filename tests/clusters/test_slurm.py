@@ -163,7 +163,7 @@ def test_a_diet_of_a_pytorch_function_with_a_node_lost(here, there):
     down("n2")
     time.sleep(1)
     node("start", "n2")
-    end(local, here)
+    end(local, here, seconds=400)
     end(driver, there)
     assert tables(there.path / "diet") == tables(here.path / "diet")
     assert here.said().splitlines()[-1] == there.said().splitlines()[-1]
