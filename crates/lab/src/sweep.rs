@@ -580,12 +580,12 @@ impl<'a, P: Piece> Course<'a, P> {
         }
         let (sweep, piece) = (self.sweep, &self.pieces[index]);
         match how {
-            End::Done if sweep.executor.patience().is_zero() || self.stopping => {
+            End::Done if sweep.executor.patience().is_zero() || sweep.is_stopped() => {
                 self.fail(index, "its worker ended without a result".into());
             }
             End::Done => self.go_on(index, Stage::Late(Instant::now())),
             End::Unusable(reason) => return Err(LabError::Trainer(reason)),
-            End::Stopped | End::Lost(_) if self.stopping => self.fail(index, STOPPED.into()),
+            End::Stopped | End::Lost(_) if sweep.is_stopped() => self.fail(index, STOPPED.into()),
             End::Stopped | End::Lost(_) if piece.is_asked_to_stop(sweep) => {
                 let how =
                     "stopped by `datadiet runs stop`; the same command goes on from what it saved";
