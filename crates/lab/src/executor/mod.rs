@@ -163,8 +163,8 @@ pub trait Executor: Sync {
         None
     }
 
-    /// How late the result of a task that is done may be seen here: file systems of several machines remember that a file
-    /// was not there.
+    /// How late the result of a task that is done may be seen here: file systems of several machines remember that a
+    /// file was not there.
     fn patience(&self) -> Duration {
         Duration::from_secs(60)
     }
