@@ -50,6 +50,8 @@ class Trained:
     """Training examples in all."""
     runs: list[str]
     """Ids of the runs, for ``datadiet runs show``."""
+    by_class: dict[str, float] = field(default_factory=dict)
+    """The metric of each class by its name, means over the trainings; empty where the function says none."""
     failed: list[dict[str, Any]] = field(default_factory=list)
 
 
@@ -58,7 +60,7 @@ class Diet:
     """What `diet` gives."""
 
     verdict: str
-    """What came out, in words."""
+    """What came out, in words, with cautions where part of it is chance."""
     advisable: bool
     """Whether training on the subset is advised."""
     subset: npt.NDArray[np.uint32] | None
@@ -214,6 +216,7 @@ def train(
         examples=found["examples"],
         of=found["of"],
         runs=found["runs"],
+        by_class=found.get("by_class", {}),
         failed=found["failed"],
     )
 

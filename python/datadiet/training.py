@@ -8,6 +8,7 @@ tell each other.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import inspect
 import json
@@ -243,9 +244,15 @@ def _check_function(function: Any) -> None:
 class Result:
     """How well a training did; made by `Job.result`, returned by the training function."""
 
-    def __init__(self, test: dict[str, float], validation: dict[str, float]) -> None:
+    def __init__(
+        self,
+        test: dict[str, float],
+        validation: dict[str, float],
+        by_class: list[float | None] | None = None,
+    ) -> None:
         self.test = test
         self.validation = validation
+        self.by_class = by_class
 
 
 class Job:
@@ -310,6 +317,7 @@ class Job:
         self._done = 0
         self._state: dict[str, Any] | None = None
         self._interrupts = _Interrupts()
+        self._process = os.getpid()
 
     def _list(self, told: Mapping[str, Any]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
         if told["file"] is None:
@@ -341,6 +349,14 @@ class Job:
                 id=found,
             )
         return places
+
+    def _check_process(self, what: str) -> None:
+        if os.getpid() != self._process:
+            raise TrainerError(
+                f"job.{what} in process {os.getpid()}, which process {self._process} of this training started"
+                " (a fork, or a loader's): what it does to the job stays there; call it in the function"
+                " itself"
+            )
 
     @property
     def records(self) -> bool:
@@ -395,6 +411,7 @@ class Job:
             or one that can be pickled, such as bytes or an estimator of scikit-learn, which `restore`
             gives back.
         """
+        self._check_process("checkpoint")
         if self._epoch is None:
             raise TrainerError("checkpoint is called in the loop over job.epochs_left()")
         self._end_epoch()
@@ -435,8 +452,8 @@ class Job:
         *,
         probs: Floats | None = None,
     ) -> None:
-        """Record the logits of some examples in this epoch, each at most once; does nothing where this
-        training is not scored, or not in this epoch.
+        """Record the logits of some examples in this epoch, each at most once. Where this training is not
+        scored, or not in this epoch, only the ids are looked at.
 
         Parameters
         ----------
@@ -451,9 +468,15 @@ class Job:
             An id that this training does not train on, or twice in an epoch.
         LabelError
             Another label than the one to train with.
+        TrainerError
+            Another process than the one of the training, such as a loader's: what it records stays there.
         NonFiniteError, ProbabilityError, ShapeError, DtypeError
             As for `datadiet.Recorder.update`.
         """
+        self._check_process("record")
+        numbers = np.asarray(wholes(ids, "ids")).astype(np.int64)
+        # Looked at where nothing is recorded too: a function that does not train on its subset shows by it.
+        places = self._places(numbers)
         if not self.records:
             return
         if self._ended:
@@ -462,9 +485,7 @@ class Job:
             raise TypeError(
                 "pass the labels that you train with: they are compared with job.labels"
             )
-        numbers = np.asarray(wholes(ids, "ids")).astype(np.int64)
         given = np.asarray(wholes(labels)).astype(np.int64)
-        places = self._places(numbers)
         if given.shape == numbers.shape and (given != self.labels[places]).any():
             row = int(np.argmax(given != self.labels[places]))
             raise LabelError(
@@ -478,13 +499,23 @@ class Job:
             self._recorder = self._new_recorder()
         self._recorder.update(numbers, logits, given, probs=probs)
 
-    def result(self, *, validation: float | None = None, **metrics: float) -> Result:
+    def result(
+        self,
+        *,
+        validation: float | None = None,
+        by_class: Mapping[Any, float | None] | Sequence[float | None] | None = None,
+        **metrics: float,
+    ) -> Result:
         """How well this training did, to be returned by the training function.
 
         Parameters
         ----------
         validation
             The metric on `validation_ids`; needed where there are some.
+        by_class
+            The metric on the test examples of each class, if you like: a value a class in their order, or by
+            their names or numbers; None, or nothing, of a class without test examples. Studies then say
+            which class lost most.
         metrics
             ``accuracy=0.93`` on the examples that you test with, or the metric that was declared. Others
             beside it are kept.
@@ -502,7 +533,42 @@ class Job:
                 " job.validation_ids and job.validation_labels"
             )
         test = {name: float(value) for name, value in metrics.items()}
-        return Result(test, {} if validation is None else {self.metric: float(validation)})
+        held_out = {} if validation is None else {self.metric: float(validation)}
+        return Result(test, held_out, None if by_class is None else self._by_class(by_class))
+
+    def _by_class(
+        self, given: Mapping[Any, float | None] | Sequence[float | None]
+    ) -> list[float | None]:
+        """A value a class, in their order."""
+        values: list[float | None] = [None] * len(self.classes)
+        if isinstance(given, Mapping):
+            for key, value in given.items():
+                values[self._class_number(key)] = value
+        else:
+            values = list(given)
+            if len(values) != len(self.classes):
+                raise TrainerError(
+                    f"by_class has {len(values)} values, and there are {len(self.classes)} classes: give one"
+                    " for each (None where there is none), or a dictionary"
+                )
+        for name, value in zip(self.classes, values, strict=True):
+            if value is not None and not math.isfinite(value):
+                raise TrainerError(
+                    f"by_class: {self.metric} of class {name} is {float(value)}; of a class without test"
+                    " examples give None"
+                )
+        return [None if value is None else float(value) for value in values]
+
+    def _class_number(self, key: Any) -> int:
+        if isinstance(key, str) and key in self.classes:
+            return self.classes.index(key)
+        if isinstance(key, (int, np.integer)) and 0 <= key < len(self.classes):
+            return int(key)
+        known = ", ".join(self.classes[:5]) + (", …" if len(self.classes) > 5 else "")
+        raise TrainerError(
+            f"by_class has a value of class {key!r}, and there are these: {known} (numbers 0 to"
+            f" {len(self.classes) - 1})"
+        )
 
     def _new_recorder(self) -> Recorder:
         return Recorder(
@@ -562,7 +628,10 @@ class Job:
         if wrong:
             self.fail(f"{', '.join(wrong)}: the training diverged, or the evaluation is wrong")
             return
-        self._answer({"test": result.test, "validation": result.validation})
+        answer: dict[str, Any] = {"test": result.test, "validation": result.validation}
+        if result.by_class is not None:
+            answer["by_class"] = result.by_class
+        self._answer(answer)
 
     def fail(self, reason: str) -> None:
         """Say why the same job would fail again; called for you for logits that are not finite."""
@@ -606,8 +675,11 @@ class _Interrupts:
 
 def tell(event: Mapping[str, Any]) -> None:
     """A line for the command, apart from what the function prints."""
-    sys.stdout.flush()
-    os.write(1, (json.dumps(event) + "\n").encode("utf-8"))
+    with contextlib.suppress(ValueError):  # The function may have closed it.
+        sys.stdout.flush()
+    line = (json.dumps(event) + "\n").encode("utf-8")
+    while line:
+        line = line[os.write(1, line) :]
 
 
 def _write(path: Path, content: bytes) -> None:

@@ -19,7 +19,7 @@ from pathlib import Path
 from types import FrameType
 
 from datadiet.exceptions import NonFiniteError, TrainerError
-from datadiet.training import Job, Stopped, Trainer
+from datadiet.training import Job, Stopped, Trainer, tell
 
 __all__ = ["main"]
 
@@ -31,6 +31,7 @@ def main(arguments: list[str]) -> int:
     if len(arguments) != 2:
         return _refuse("usage: python -m datadiet.worker FILE.py:FUNCTION RUN (or MODULE:FUNCTION)")
     target, folder = arguments
+    own = os.getpid()
     # Words of the function come as they are said, each line whole.
     if hasattr(sys.stdout, "reconfigure"):
         sys.stdout.reconfigure(line_buffering=True)
@@ -45,11 +46,22 @@ def main(arguments: list[str]) -> int:
         except Exception as error:
             traceback.print_exc()
             return _refuse(f"{target} cannot be imported: {type(error).__name__}: {error}")
+        except SystemExit as ended:
+            return _refuse(
+                f"{target} cannot be imported: the file ends the process (sys.exit({ended.code!r})) when it is"
+                ' imported; put what it does as a program under if __name__ == "__main__":'
+            )
         if not isinstance(trainer, Trainer):
             return _refuse(f"{target} is no trainer: decorate it with @datadiet.trainer(…)")
         _check_unchanged(trainer, Path(folder))
         job._pass = trainer.pass_
-        job.finish(trainer(job))
+        result = trainer(job)
+        if os.getpid() != own:
+            # A fork that came back from the function: the answer is for the training itself to give.
+            text = f"warning: process {os.getpid()}, a fork of this training, came back from the function too"
+            tell({"event": "note", "text": f"{text}: end it there with os._exit(0)"})
+            os._exit(FAILED)
+        job.finish(result)
     except Stopped:
         return STOPPED
     except NonFiniteError as error:

@@ -106,6 +106,10 @@ def test_subsets_and_everything_are_trained_on(home):
     everything = datadiet.train(train, replicas=2, quiet=True)
     assert everything.examples == everything.of == 150
     assert len(everything.metric.values) == 2 and 0.5 < everything.metric.mean <= 1
+    by_class = everything.by_class
+    assert set(by_class) == {"near", "right", "up"}
+    # As many of each class are tested with.
+    assert np.isclose(np.mean(list(by_class.values())), everything.metric.mean)
     half = datadiet.train(train, subset=np.arange(0, 150, 2), quiet=True)
     job = json.loads((home / "home/store/runs" / half.runs[0] / "job.json").read_text())
     assert (half.examples, job["train"]["count"], job["epochs"]) == (75, 75, 8)
@@ -124,10 +128,22 @@ def test_a_diet_finds_a_subset_and_writes_its_report(home):
     assert found.outcome["tune"]["held_out"] == 15
     if found.advisable:
         assert len(found.subset) == 75
+    # What it rests on is said: two trainings, fifteen examples held out.
+    assert "on 15 held-out examples has a standard error of" not in found.verdict, "20 points may go"
+    finals = found.outcome["tune"]["finals"]
+    assert len(finals["answer"]["by_class"]) == len(finals["full_by_class"]) == 3
+    assert finals["classes"] == ["near", "right", "up"]
+    assert "by class, those first that the subset costs most" in found.report.read_text()
     again = datadiet.diet(
         train, tolerance=20, keep=[0.5], drops=[0], budget=4, retrainings=1, quiet=True
     )
     assert again.verdict == found.verdict
+
+
+def test_a_verdict_of_few_examples_is_cautioned(home):
+    found = datadiet.diet(train, keep=[0.5], drops=[0], budget=4, retrainings=1, quiet=True)
+    assert "Caution: an accuracy on 15 held-out examples has a standard error of" in found.verdict
+    assert "more than the 0.5 that may be lost" in found.verdict
 
 
 def test_a_metric_of_which_less_is_better_orders_a_curve_and_a_diet(home):
@@ -213,8 +229,13 @@ def test_a_model_that_is_pickled_goes_on(home, monkeypatch):
         ("returns-number", "returned a float"),
         ("other-metric", "says loss, and trainings are judged by accuracy"),
         ("nan", "accuracy is nan"),
+        ("nan-class", "accuracy of class right is nan; of a class without test examples give None"),
+        ("classes", "by_class has 2 values, and there are 3 classes"),
+        ("unknown-class", "a value of class 'left', and there are these: near, right, up"),
+        ("percent-class", "an accuracy of class near of 93 is no fraction"),
         ("nan-logits", "not finite"),
         ("ids", r"id \d+ is none of the 150 examples that this training trains on"),
+        ("records-in-fork", r"job.record in process \d+, which process \d+ of this training started"),
         ("records-nothing", "epoch 1 is to be scored, and nothing of it was recorded"),
         ("leaves", "trained 2 of 4 epochs"),
         ("raises", "ValueError: the loader found no images"),
@@ -224,10 +245,44 @@ def test_a_model_that_is_pickled_goes_on(home, monkeypatch):
 def test_what_a_function_does_wrong_is_told(home, wrong, match):
     scores = ["forgetting"] if wrong == "records-nothing" else ["el2n"]
     fails(wrong, match, scores=scores)
-    on_record = wrong.startswith("nan")
+    on_record = wrong in ("nan", "nan-logits")
     assert (runs(home)[0] / "failure.json").exists() == on_record
     if on_record:
         fails(wrong, "on record; --retry-failed", scores=scores)
+
+
+def test_a_function_that_does_not_train_on_its_subset_is_told(home):
+    """Where nothing is recorded too: else a study would compare trainings on everything."""
+    options = {"settings": {"wrong": "ignores-ids"}, "quiet": True}
+    with pytest.warns(UserWarning, match="id 1 is none of the 75 examples that this training"):
+        trained = datadiet.train(train, subset=np.arange(0, 150, 2), **options)
+    assert trained.metric is None
+    fails("ignores-ids", "id 100 is none of the 100 examples", limit=100)
+
+
+def test_forks_do_not_answer_and_children_do_not_outlive_their_training(home, capfd):
+    for wrong, word in [
+        ("forks", "a fork of this training, came back from the function too"),
+        ("leaves-child", "left a process behind"),
+        ("closes-output", ""),
+    ]:
+        trained = datadiet.train(train, settings={"wrong": wrong})
+        assert trained.metric is not None and not trained.failed
+        assert word in capfd.readouterr().err, wrong
+    child = int(Path("child").read_text())
+    deadline = time.monotonic() + 20
+    while time.monotonic() < deadline and not _ended(child):
+        time.sleep(0.02)
+    assert _ended(child)
+
+
+def _ended(process):
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return True
+    # Whoever adopts it may take a moment to see that it ended.
+    return ") Z " in Path(f"/proc/{process}/stat").read_text()
 
 
 def test_a_search_needs_the_metric_on_the_examples_held_out(home):
@@ -322,11 +377,12 @@ GUARD
 """
 
 
-@pytest.mark.parametrize("case", ["fine", "unguarded", "unimportable"])
+@pytest.mark.parametrize("case", ["fine", "unguarded", "unimportable", "exits"])
 def test_a_script_that_is_run_itself(home, case):
     guard = "if True:" if case == "unguarded" else 'if __name__ == "__main__":'
     gone = {
         "unimportable": "if __name__ != '__main__':\n    import no_such_module_at_all",
+        "exits": "if __name__ != '__main__':\n    raise SystemExit(0)",
     }.get(case, "")
     text = SCRIPT.replace("GUARD", guard).replace("import gone_for_the_child", gone)
     Path("script.py").write_text(text)
@@ -339,7 +395,8 @@ def test_a_script_that_is_run_itself(home, case):
         assert 'under if __name__ == "__main__":' in done.stderr, done.stderr
     else:
         assert "script.py:train cannot be imported" in done.stderr, done.stderr
-        assert "no_such_module_at_all" in done.stderr
+        told = "no_such_module_at_all" if case == "unimportable" else "ends the process"
+        assert told in done.stderr, done.stderr
         assert done.stderr.count("cannot be imported") <= 2, "told once, not run by run"
 
 
@@ -373,9 +430,11 @@ def test_a_file_that_changed_meanwhile_trains_nothing(home, tmp_path):
         sys.modules.pop("mine", None)
 
 
-@pytest.mark.parametrize("name", ["digits_mlp", "boosted_trees"])
+@pytest.mark.parametrize("name", ["digits_mlp", "boosted_trees", "hugging_face"])
 def test_examples(home, name, monkeypatch):
     monkeypatch.syspath_prepend(str(ROOT / "examples"))
+    if name == "hugging_face":
+        pytest.importorskip("transformers")
     example = importlib.import_module(name)
     at = [1, 2] if name == "digits_mlp" else [2, 4]
     table = datadiet.score(example.train, replicas=2, epochs=at[-1], at=at, quiet=True)

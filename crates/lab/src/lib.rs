@@ -9,6 +9,7 @@
 //! failure and resumption are tested without libtorch. What is asked of trained networks are studies ([`study::Study`]), a file each.
 
 mod aggregate;
+mod by_class;
 mod data;
 mod defaults_to;
 mod effort;
@@ -32,6 +33,7 @@ mod training;
 mod worker;
 
 pub use aggregate::aggregate;
+pub use by_class::ByClass;
 pub use data::{DeclaredExamples, ExamplesOption, TrainingData};
 pub use defaults_to::DefaultsTo;
 pub use effort::{Effort, Speed};

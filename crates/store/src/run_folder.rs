@@ -64,6 +64,10 @@ pub struct RunResult {
     /// Accuracy at the end of training on the held-out training examples, where there are some.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub validation_accuracy: Option<f64>,
+    /// The same as the last of `test_accuracy` on the examples of each class, by class number, where a
+    /// program of the user's says it; none of a class of which it says nothing.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub test_by_class: Vec<Option<f64>>,
     /// Largest resident memory of a process that worked on the run, MiB; 0 where nobody knows.
     pub peak_memory_mib: f64,
 }

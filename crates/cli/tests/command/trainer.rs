@@ -348,6 +348,10 @@ fn answers_that_are_none_are_told_and_nothing_of_them_is_kept() {
         ("echo 'no memory' >&2; exit 1", "sh own.sh ended with exit code 1: no memory"),
         ("exit 7", "ended with exit code 7: it wrote no reason"),
         ("kill -KILL $$", "run the same command again to go on from its last checkpoint"),
+        (
+            "echo 'Traceback …' >&2; echo \"ModuleNotFoundError: No module named 'gone'\" >&2; exit 1",
+            "ModuleNotFoundError: No module named 'gone'",
+        ),
     ] {
         let home = home_with(script);
         let text = fails(&home, "train", &[]);
@@ -357,6 +361,21 @@ fn answers_that_are_none_are_told_and_nothing_of_them_is_kept() {
         // What was wrong is not believed the next time either.
         write(&home, "finish 0.75");
         home.ok(&by("train", "sh own.sh", &[]));
+    }
+}
+
+/// What it needs is not there: it can train nothing, and is not tried replica by replica.
+#[test]
+fn a_trainer_that_lacks_something_ends_the_command() {
+    for (script, expected) in [
+        ("echo tried >>tries; no_such_program_at_all", "no_such_program_at_all"),
+        ("echo tried >>tries; echo 'error: no module named gone' >&2; exit 2", "no module named gone"),
+    ] {
+        let home = home_with(script);
+        let text = fails(&home, "train", &["--replicas", "3", "--workers", "1"]);
+        assert!(text.contains("sh own.sh cannot train: ") && text.contains(expected), "{text}");
+        let tries = std::fs::read_to_string(home.path().join("tries")).unwrap();
+        assert_eq!(tries.lines().count(), 1, "{text}");
     }
 }
 
@@ -426,17 +445,43 @@ fn words_of_a_trainer_are_shown_and_kept() {
     assert!(log.contains("hello world") && log.contains("to the log"), "{log}");
 }
 
-/// It ends although a process that it left behind holds its output open.
+/// A process that it left behind holds its output open: it is not waited for, ends, and that is told.
 #[test]
-fn a_trainer_that_forks_is_not_waited_for() {
+fn what_a_trainer_leaves_behind_ends() {
     let home = home_with("sleep 600 & echo $! >child; finish");
     let start = Instant::now();
     let output = home.command(&by("train", "sh own.sh", &[])).output().unwrap();
-    let pid: i32 =
-        std::fs::read_to_string(home.path().join("child")).unwrap().trim().parse().unwrap();
-    kill(Pid::from_raw(pid), Signal::SIGKILL).unwrap();
     assert!(output.status.success(), "{}", errors(&output));
     assert!(start.elapsed() < Duration::from_secs(60));
+    let pid = number_in(&home.path().join("child"));
+    let text = errors(&output);
+    assert!(text.contains(&format!("left a process behind, told to end now: sleep ({pid})")), "{text}");
+    ends(pid);
+    // One that does not listen is killed; one that ends by itself is nobody's business.
+    let deaf = home_with("(trap '' TERM; while :; do sleep 1; done) & echo $! >child; finish");
+    deaf.ok(&by("train", "sh own.sh", &[]));
+    ends(number_in(&deaf.path().join("child")));
+    let short = home_with("sleep 0.3 & finish");
+    let output = short.command(&by("train", "sh own.sh", &[])).output().unwrap();
+    assert!(!errors(&output).contains("behind"), "{}", errors(&output));
+}
+
+fn number_in(file: &Path) -> i32 {
+    std::fs::read_to_string(file).unwrap().trim().parse().unwrap()
+}
+
+/// Waits until a process has ended.
+fn ends(pid: i32) {
+    let start = Instant::now();
+    // Whoever adopts it may take a moment to see that it ended.
+    let ended = || {
+        let state = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+        kill(Pid::from_raw(pid), None).is_err() || state.contains(") Z ")
+    };
+    while !ended() {
+        assert!(start.elapsed() < Duration::from_secs(20), "process {pid} goes on");
+        std::thread::sleep(Duration::from_millis(20));
+    }
 }
 
 /// Starts a training by `own.sh`.
@@ -505,18 +550,7 @@ fn what_a_stopped_shell_ran_ends_too() {
     wait_for(&home.path().join("ready"));
     kill(Pid::from_raw(child.id() as i32), Signal::SIGTERM).unwrap();
     assert_eq!(child.wait_with_output().unwrap().status.code(), Some(130));
-    let pid: i32 =
-        std::fs::read_to_string(home.path().join("child")).unwrap().trim().parse().unwrap();
-    let start = Instant::now();
-    // Whoever adopts it may take a moment to see that it ended.
-    let ended = || {
-        let state = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-        kill(Pid::from_raw(pid), None).is_err() || state.contains(") Z ")
-    };
-    while !ended() {
-        assert!(start.elapsed() < Duration::from_secs(20), "it sleeps on");
-        std::thread::sleep(Duration::from_millis(20));
-    }
+    ends(number_in(&home.path().join("child")));
 }
 
 /// The command was killed after its trainer had ended: the answer is there, and nothing is trained again.
@@ -529,6 +563,50 @@ fn an_answer_that_was_left_behind_is_taken() {
     assert_eq!(home.json(&by("train", "sh own.sh", &[]))["accuracy"]["mean"], 0.25);
     let tries = std::fs::read_to_string(home.path().join("tries")).unwrap();
     assert_eq!(tries.lines().count(), 1);
+}
+
+/// Where it says how well it does on each class, studies say which class lost most.
+#[test]
+fn values_by_class_are_kept_and_told() {
+    // The more examples, the better on the second class; nothing is said of the third.
+    let says = "n=$(wc -l <\"$run/train.csv\"); record; sum=$(awk \"BEGIN { print $n / 200 }\"); echo \
+        \"{\\\"run\\\": \\\"$id\\\", \\\"epochs\\\": $epochs, \\\"test\\\": {\\\"accuracy\\\": 0.5}, \
+        \\\"by_class\\\": {\\\"0\\\": 0.5, \\\"1\\\": $sum, \\\"2\\\": null}}\" >\"$run/metrics.json\"";
+    let home = home_with(says);
+    let train = by("train", "sh own.sh", &["--replicas", "2"]);
+    assert_eq!(home.json(&train)["by_class"], serde_json::json!({ "0": 0.5, "1": 0.605 }));
+    assert!(home.ok(&train).contains("worst by class   0 50.0 %, 1 60.5 %"));
+    let file = r#"
+[training]
+trainer = ["sh", "own.sh"]
+examples = "points.csv"
+epochs = 4
+
+[scoring]
+replicas = 1
+scores = ["el2n"]
+
+[curve]
+by = ["el2n@4"]
+keep = [0.5]
+fixed = "epochs"
+"#;
+    std::fs::write(home.path().join("curve.toml"), file).unwrap();
+    let text = home.ok(&["run", "curve.toml", "--out", "out"]);
+    assert!(text.contains("class that loses most"), "{text}");
+    assert!(text.contains("1 60.5 % → 30.5 %"), "{text}");
+    let csv = std::fs::read_to_string(home.path().join("out/classes.csv")).unwrap();
+    assert!(csv.contains("el2n@4,0.5,,1,0.305") && csv.contains("full,1,,1,0.605"), "{csv}");
+    for (said, expected) in [
+        ("[0.5, 0.5]", "by_class of metrics.json has 2 values, and there are 3 classes"),
+        ("{\\\"cat\\\": 0.5}", "names \"cat\", which is none of the classes (0, 1, 2)"),
+        ("[1, 0, 93]", "an accuracy of class 2 of 93 is no fraction"),
+    ] {
+        let home = home_with(&format!("by=\"{said}\"; {}", says.replace(
+            "{\\\"0\\\": 0.5, \\\"1\\\": $sum, \\\"2\\\": null}", "$by")));
+        let text = fails(&home, "train", &[]);
+        assert!(text.contains(expected), "{said}: {text}");
+    }
 }
 
 #[test]

@@ -146,6 +146,11 @@ impl Job {
         self.train.count
     }
 
+    /// Names of the classes.
+    pub(super) fn classes(&self) -> &[String] {
+        &self.classes
+    }
+
     /// Whether examples are held out to judge it by.
     pub(super) fn validates(&self) -> bool {
         self.validation.count > 0

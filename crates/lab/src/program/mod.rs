@@ -115,9 +115,14 @@ impl Program {
             progress.note("goes on from its checkpoint");
         }
         let mut heard = Heard::new(folder, job, progress);
-        let status = process::follow(&mut child, stop, |said| heard.line(said))
+        let ended = process::follow(&mut child, stop, |said| heard.line(said))
             .map_err(|error| format!("lost touch with the trainer: {error}"))?;
-        self.explain(status, &heard, stop.load(Ordering::Relaxed))?;
+        if !ended.left_behind.is_empty() {
+            let note = left_behind(&ended.left_behind);
+            progress.note(&note);
+            heard.write(&note);
+        }
+        self.explain(ended.status, &heard, stop.load(Ordering::Relaxed))?;
         Ok(heard.loss)
     }
 
@@ -179,6 +184,7 @@ impl Program {
             final_train_loss: loss,
             test_accuracy: vec![TimedAccuracy { step: steps, accuracy: looked.judged.test }],
             validation_accuracy: looked.judged.validation,
+            test_by_class: looked.judged.by_class.clone(),
             peak_memory_mib: looked.peak_memory_mib,
         };
         folder.complete(&result).map_err(text)?;
@@ -256,6 +262,19 @@ impl Trainer for Program {
             }
         }
     }
+}
+
+fn left_behind(processes: &[String]) -> String {
+    const NAMED: usize = 3;
+    let what = match processes.len() {
+        1 => "a process".to_owned(),
+        count => format!("{count} processes"),
+    };
+    let others = if processes.len() > NAMED { ", …" } else { "" };
+    let names = processes[..processes.len().min(NAMED)].join(", ");
+    format!(
+        "warning: it left {what} behind, told to end now: {names}{others}; a trainer ends what it starts, and          what is to live on is started in a session of its own (setsid)"
+    )
 }
 
 fn spent(folder: &RunFolder) -> Spent {

@@ -111,7 +111,7 @@ impl WindowPlan {
 
 fn findings(windows: &[PointsOutcome]) -> Findings {
     Findings {
-        tables: vec![points::csv(windows)],
+        tables: points::tables(windows),
         text: windows.iter().map(points::text).collect(),
         sections: vec![section(windows)],
         full: windows.first().and_then(|points| points.full.clone()),
