@@ -44,7 +44,7 @@ def probabilities(logits):
 
 def fit(job, wrong=None):
     model = Model(job.seed)
-    for epoch in job.epochs_left(model):
+    for epoch in job.epochs_left(*([] if wrong == "no-objects" else [model])):
         # NumPy's own generator: its state goes on after an interruption.
         order = np.random.permutation(job.ids)  # noqa: NPY002
         if wrong == "ignores-ids":
@@ -143,6 +143,17 @@ def train(job):
     if wrong == "no-validation":
         return job.result(accuracy=0.5)
     return judged(job, model)
+
+
+@train.evaluation
+def evaluate(point):
+    if point.settings.get("wrong") == "evaluates-nothing":
+        return None
+    model = Model(0)
+    model.load_state_dict(point.weights)
+    assert list(point.labels) == list(LABELS[point.ids]) and len(point.statistics_ids) == 40
+    logits = model.logits(POINTS[point.ids])
+    return logits * np.nan if point.settings.get("wrong") == "nan-evaluation" else logits
 
 
 @datadiet.trainer(labels=LABELS, epochs=4, metric="loss", higher_is_better=False)

@@ -67,6 +67,9 @@ pub struct Line {
     pub sets: Vec<ListRef>,
     /// Training examples from which batch-norm statistics are taken at every point.
     pub statistics: u32,
+    /// What evaluates, where that is a program of the user's: SHA-256 of its command and source.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub evaluation: Option<String>,
 }
 
 /// The outcome of a measurement.

@@ -193,12 +193,12 @@ impl RunFolder {
         remove_if_there(&self.failure_file())
     }
 
-    /// Forgets what a program of the user's left: its state, what it recorded, how well it did.
+    /// Forgets what a program of the user's left: its state, what it recorded, weights, how well it did.
     ///
     /// # Errors
     /// When it cannot be removed.
     pub fn forget_program(&self) -> Result<(), StoreError> {
-        let names = [program::METRICS, program::RECORDED, program::CHECKPOINT];
+        let names = [program::METRICS, program::RECORDED, program::CHECKPOINT, program::KEPT];
         names.iter().try_for_each(|name| remove_if_there(&self.path.join(name)))
     }
 

@@ -299,8 +299,8 @@ fn options_that_do_not_go_with_a_trainer_are_refused() {
     let gone = by("score", "no-such-program-at-all", &[]);
     assert!(refused(&gone).contains("cannot start no-such-program-at-all"));
     for (study, expected) in [
-        ("[velocity]\nby = \"el2n\"\nat = [1, 3]", "[velocity] measures on the weights"),
-        ("[connectivity]\nby = \"el2n@4\"\nspawn = [1]", "[connectivity] measures on the weights"),
+        ("[velocity]\nby = \"el2n\"\nat = [1, 3]", "[velocity] (ntk) measures on the gradients"),
+        ("[connectivity]\nby = \"el2n@4\"\nspawn = [1]", "does not say how they are evaluated: give"),
         (
             "[correlations]\ncolumns = [\"el2n@4\"]\nnetworks = [{ model = \"mlp\" }]",
             "networks are of our own",
@@ -607,6 +607,131 @@ fixed = "epochs"
         let text = fails(&home, "train", &[]);
         assert!(text.contains(expected), "{said}: {text}");
     }
+}
+
+/// Keeps one weight: 1 where it trains from the beginning, 3 where it leaves another training.
+const KEEPS: &str = r#"
+weight='\000\000\200\077' began=
+if grep -q '"spawn"' "$run/job.json"; then
+    weight='\000\000\100\100'
+    from=$(sed -n 's/^ *"folder": *"\(.*\)",*$/\1/p' "$run/job.json")
+    test -s "$from/weights.safetensors"
+    epoch=${from##*_} began="\"began\": ${from##*_},"
+fi
+keeps() {
+    mkdir -p "$run/kept/epoch_$1"
+    { printf '\066\000\000\000\000\000\000\000{"w":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}'
+      printf "$weight"; } >"$run/kept/epoch_$1/weights.safetensors"
+}
+if grep -q '"keep"' "$run/job.json"; then keeps 0; keeps 2; keeps 4; fi
+record
+echo "{\"run\": \"$id\", $began \"epochs\": $epochs, \"test\": {\"accuracy\": 0.5}}" >"$run/metrics.json"
+"#;
+
+/// Its loss is the square of the weight, on every set.
+const EVALUATES: &str = r#"
+set -eu
+id=$(sed -n 's/^ *"evaluation": *"\([0-9a-f]*\)".*/\1/p' "$1/evaluation.json")
+losses=
+for point in 0 1 2; do
+    weight=$(tail -c 4 "$1/point_$point.safetensors" | od -An -tf4 | tr -d ' ')
+    losses="$losses${losses:+,}$(awk "BEGIN { print $weight * $weight }")"
+done
+wc -l <"$1/set_0.csv" >lines
+wc -l <"$1/statistics.csv" >>lines
+one="{\"accuracy\": [1, 0.5, 1], \"loss\": [$losses]}"
+echo "{\"evaluation\": \"$id\", \"sets\": [$one, $one, $one]}" >"$1/risks.json"
+"#;
+
+const LMC: [&str; 15] = [
+    "lmc", "job.toml", "--spawn", "0,2", "--children", "1", "--examples", "10", "--points", "3",
+    "--statistics", "50", "--at", "4", "--quiet",
+];
+
+fn lmc_home(script: &str, evaluates: &str) -> Home {
+    let home = home_with(script);
+    std::fs::write(home.path().join("evaluate.sh"), evaluates).unwrap();
+    let file = "trainer = { command = [\"sh\", \"own.sh\"], evaluate = [\"sh\", \"evaluate.sh\"] }\n\
+                examples = \"points.csv\"\nepochs = 4\n";
+    std::fs::write(home.path().join("job.toml"), file).unwrap();
+    home
+}
+
+#[test]
+fn lines_between_weights_that_a_trainer_keeps_are_evaluated() {
+    let home = lmc_home(KEEPS, EVALUATES);
+    let lmc = [&LMC[..], &["--out", "out"]].concat();
+    let outcome = home.json(&lmc);
+    assert_eq!(outcome["failed"].as_array().unwrap().len(), 0);
+    let spawns = outcome["connectivity"]["spawns"].as_array().unwrap();
+    assert_eq!((spawns.len(), spawns[1]["time"].as_f64()), (2, Some(2.0)));
+    for set in spawns.iter().flat_map(|spawn| spawn["sets"].as_array().unwrap()) {
+        let means = |of: &str| -> Vec<f64> {
+            set[of].as_array().unwrap().iter().map(|s| s["mean"].as_f64().unwrap()).collect()
+        };
+        // Between 1 and 3 lies 2.
+        assert_eq!((means("loss"), means("error")), (vec![1.0, 4.0, 9.0], vec![0.0, 0.5, 0.0]));
+        assert_eq!(set["error_barrier"]["mean"], 0.5);
+    }
+    assert_eq!(std::fs::read_to_string(home.path().join("lines")).unwrap(), "11\n51\n");
+    // What the points need is gone, and another evaluation is another measurement of the same runs.
+    let measurements = home.path().join("store/measurements");
+    let folders = || std::fs::read_dir(&measurements).unwrap().count();
+    assert_eq!(folders(), 2);
+    for folder in std::fs::read_dir(&measurements).unwrap() {
+        let folders = std::fs::read_dir(folder.unwrap().path()).unwrap();
+        assert!(folders.flatten().all(|entry| entry.path().is_file()));
+    }
+    let trained = runs(&home).len();
+    std::fs::write(home.path().join("evaluate.sh"), format!("{EVALUATES}\n# changed\n")).unwrap();
+    home.ok(&lmc);
+    assert_eq!((folders(), runs(&home).len()), (4, trained));
+    // A child trains the epochs that it does not share.
+    let results = runs(&home).into_iter().filter(|run| {
+        std::fs::read_to_string(run.join("spec.json")).unwrap().contains("spawn")
+    });
+    let mut passed: Vec<u64> = results
+        .map(|run| {
+            let result = std::fs::read(run.join("result.json")).unwrap();
+            let result: serde_json::Value = serde_json::from_slice(&result).unwrap();
+            result["images_trained"].as_u64().unwrap()
+        })
+        .collect();
+    passed.sort_unstable();
+    assert_eq!(passed, [2 * 120, 4 * 120]);
+}
+
+#[test]
+fn weights_and_evaluations_that_are_none_are_told() {
+    let keeps_nothing = "record; finish";
+    let no_began = KEEPS.replace("$began ", "");
+    let no_answer = "exit 0";
+    let nan = EVALUATES.replace("$losses]", "NaN]");
+    let short = EVALUATES.replace("[1, 0.5, 1]", "[1, 1]");
+    let percent = EVALUATES.replace("[1, 0.5, 1]", "[100, 50, 100]");
+    for (script, evaluates, expected) in [
+        (keeps_nothing, EVALUATES, "it kept no weights of epoch 0: kept/epoch_0/weights.safetensors"),
+        (no_began.as_str(), EVALUATES, "says so by \"began\": 0"),
+        (&KEEPS.replace("\\066", "\\070"), EVALUATES, "is no file of safetensors"),
+        (KEEPS, no_answer, "the evaluation ended without risks.json"),
+        (KEEPS, &nan, "risks.json is not what docs/TRAINERS.md says (NaN is not JSON)"),
+        (KEEPS, &short, "there are 3 of 3 points each"),
+        (KEEPS, &percent, "an accuracy of 100 is no fraction"),
+        (KEEPS, "echo 'error: no such model' >&2; exit 1", "no such model"),
+        (KEEPS, "exit 2", "sh evaluate.sh cannot train"),
+    ] {
+        let home = lmc_home(script, evaluates);
+        let output = home.command(&LMC).output().unwrap();
+        assert_eq!(output.status.code(), Some(1), "{script} {evaluates}");
+        let text = errors(&output);
+        assert!(text.contains(expected), "{expected}: {text}");
+    }
+    let home = lmc_home(KEEPS, EVALUATES);
+    let refused = |arguments: &[&str]| errors(&home.command(arguments).output().unwrap());
+    let text = refused(&["lmc", "job.toml", "--spawn", "0.5"]);
+    assert!(text.contains("a trainer of your own keeps weights after whole epochs"), "{text}");
+    let text = refused(&["ntk", "--trainer", "sh own.sh", "--train-examples", "points.csv", "--epochs", "4"]);
+    assert!(text.contains("(ntk) measures on the gradients of our own networks"), "{text}");
 }
 
 #[test]

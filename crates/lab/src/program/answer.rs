@@ -20,9 +20,12 @@ use crate::refuse::{bail, ensure};
 pub(super) struct Metrics {
     /// The run that it is of.
     run: String,
-    /// Epochs trained.
+    /// Epochs trained, those of its parent included.
     #[serde(default)]
     epochs: Option<u64>,
+    /// The epoch at which it went on from what its parent kept.
+    #[serde(default)]
+    began: Option<u64>,
     /// Values on the examples that it tests with, by name.
     #[serde(default)]
     test: BTreeMap<String, f64>,
@@ -93,6 +96,13 @@ impl Metrics {
                 .into());
             }
             None => return Err(format!("{METRICS} does not say `epochs`, those trained").into()),
+        }
+        if let Some(epoch) = job.began().filter(|epoch| self.began != Some(*epoch)) {
+            return Err(format!(
+                "this training leaves another one: it goes on after epoch {epoch} from what that one kept, and \
+                 says so by \"began\": {epoch} in {METRICS} (see `spawn` of job.json)"
+            )
+            .into());
         }
         let test = value(&self.test, "test", metric)?;
         let validation = match job.validates() {

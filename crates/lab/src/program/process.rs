@@ -39,9 +39,9 @@ pub(super) enum Said {
     Err(String),
 }
 
-/// Starts a program that keeps `lock` held as long as it or a process that it started lives: if we die,
-/// nobody else trains the run meanwhile.
-pub(super) fn start(mut command: Command, lock: &File) -> std::io::Result<Child> {
+/// Starts a program that keeps `lock`, if any, held as long as it or a process that it started lives: if we
+/// die, nobody else trains the run meanwhile.
+pub(super) fn start(mut command: Command, lock: Option<&File>) -> std::io::Result<Child> {
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     // What is to be inherited must not go to the program of another run that is started at the same time.
     static STARTING: Mutex<()> = Mutex::new(());
@@ -53,18 +53,19 @@ pub(super) fn start(mut command: Command, lock: &File) -> std::io::Result<Child>
 /// A copy of the lock that programs inherit, and a process group of its own: Ctrl-C is for us, who ask
 /// it to stop.
 #[cfg(unix)]
-fn inherited(command: &mut Command, lock: &File) -> std::io::Result<File> {
+fn inherited(command: &mut Command, lock: Option<&File>) -> std::io::Result<Option<File>> {
     use nix::fcntl::{FcntlArg, FdFlag, fcntl};
     use std::os::unix::process::CommandExt;
     command.process_group(0);
+    let Some(lock) = lock else { return Ok(None) };
     let copy = lock.try_clone()?;
     fcntl(&copy, FcntlArg::F_SETFD(FdFlag::empty()))?;
-    Ok(copy)
+    Ok(Some(copy))
 }
 
 #[cfg(not(unix))]
-fn inherited(_: &mut Command, lock: &File) -> std::io::Result<File> {
-    lock.try_clone()
+fn inherited(_: &mut Command, lock: Option<&File>) -> std::io::Result<Option<File>> {
+    lock.map(File::try_clone).transpose()
 }
 
 /// Passes on what it says until it ends. When `stop` is set, its input closes and it is told to end, and
