@@ -55,7 +55,7 @@ class Typed:
         self._values: dict[str, Any] = {}
         self._definitions: dict[str, str] = {}
         self._function = function.__name__
-        self._globals: dict[str, Any] = function.__globals__  # type: ignore[attr-defined]
+        self._globals: dict[str, Any] = function.__globals__
         for one in filter(None, (function, evaluate)):
             self._define(one.__name__, one, without_decorators=True)
         self._values["_declared"] = dict(declared)
@@ -152,7 +152,12 @@ def _untakeable(of: str, name: str, value: Any, why: str) -> TrainerError:
 def _imported(name: str, value: Any) -> str | None:
     """The line that imports a value which a module has by its own name."""
     module, own = getattr(value, "__module__", None), getattr(value, "__qualname__", None)
-    if not isinstance(module, str) or not isinstance(own, str) or "." in own or module == "__main__":
+    if (
+        not isinstance(module, str)
+        or not isinstance(own, str)
+        or "." in own
+        or module == "__main__"
+    ):
         return None
     try:
         found = getattr(importlib.import_module(module), own, None)

@@ -774,7 +774,9 @@ def answer_evaluation(trainer: Trainer, folder: Path) -> None:
         point = Point(_safetensors.load(folder / name), (ids, labels), statistics_ids, told)
         logits = trainer.evaluate(point)
         if logits is None:
-            raise TrainerError("the evaluation function returned nothing: return the logits of point.ids")
+            raise TrainerError(
+                "the evaluation function returned nothing: return the logits of point.ids"
+            )
         scores = logit_scores(logits, labels)
         for risk, own in zip(risks, places, strict=True):
             risk["accuracy"].append(float(np.mean(scores["correct"][own], dtype=np.float64)))

@@ -30,7 +30,9 @@ DONE, FAILED, MISUNDERSTOOD, STOPPED = 0, 1, 2, 3
 def main(arguments: list[str]) -> int:
     """Train one run, or evaluate; gives the exit code."""
     if len(arguments) != 2:
-        return _refuse("usage: python -m datadiet.worker FILE.py:FUNCTION FOLDER (or MODULE:FUNCTION)")
+        return _refuse(
+            "usage: python -m datadiet.worker FILE.py:FUNCTION FOLDER (or MODULE:FUNCTION)"
+        )
     target, folder = arguments
     own = os.getpid()
     # Words of the function come as they are said, each line whole.

@@ -133,7 +133,9 @@ def test_a_diet_finds_a_subset_and_writes_its_report(home):
     if found.advisable:
         assert len(found.subset) == 75
     # What it rests on is said: two trainings, fifteen examples held out.
-    assert "on 15 held-out examples has a standard error of" not in found.verdict, "20 points may go"
+    assert "on 15 held-out examples has a standard error of" not in found.verdict, (
+        "20 points may go"
+    )
     finals = found.outcome["tune"]["finals"]
     assert len(finals["answer"]["by_class"]) == len(finals["full_by_class"]) == 3
     assert finals["classes"] == ["near", "right", "up"]
@@ -239,7 +241,10 @@ def test_a_model_that_is_pickled_goes_on(home, monkeypatch):
         ("percent-class", "an accuracy of class near of 93 is no fraction"),
         ("nan-logits", "not finite"),
         ("ids", r"id \d+ is none of the 150 examples that this training trains on"),
-        ("records-in-fork", r"job.record in process \d+, which process \d+ of this training started"),
+        (
+            "records-in-fork",
+            r"job.record in process \d+, which process \d+ of this training started",
+        ),
         ("records-nothing", "epoch 1 is to be scored, and nothing of it was recorded"),
         ("leaves", "trained 2 of 4 epochs"),
         ("raises", "ValueError: the loader found no images"),
@@ -309,7 +314,9 @@ def test_lines_between_trainings_are_measured(home):
             ids = polars.read_parquet(home / "home/store/lists" / f"{ids['sha256']}.parquet")
             ids = ids["value"].to_numpy()
             assert len(ids) == 20
-            for alpha, error, loss in zip(asked["alphas"], risk["error"], risk["loss"], strict=True):
+            for alpha, error, loss in zip(
+                asked["alphas"], risk["error"], risk["loss"], strict=True
+            ):
                 model = Model(0)
                 model.weights = (1 - alpha) * first + alpha * last
                 logits = model.logits(POINTS[ids])
@@ -341,7 +348,9 @@ def test_what_an_evaluation_does_wrong_is_told(home, wrong, match):
 
 
 def test_weights_that_are_not_offered_are_told(home):
-    with pytest.raises(CommandError, match=r"does not say how they are evaluated.*@train.evaluation"):
+    with pytest.raises(
+        CommandError, match=r"does not say how they are evaluated.*@train.evaluation"
+    ):
         datadiet.experiments.connectivity(train_by_loss, spawn=[2], **LMC)
     with pytest.warns(UserWarning, match="a model that is pickled has no named tensors"):
         datadiet.experiments.connectivity(train, spawn=[2], settings={"wrong": "no-objects"}, **LMC)
@@ -453,7 +462,7 @@ except datadiet.TrainerError as error:
     assert "%%writefile train.py" in done.stdout
 
 
-CELLS = '''
+CELLS = """
 import numpy as np
 from math import log as logarithm
 import datadiet
@@ -505,7 +514,7 @@ table = datadiet.score(train, replicas=2, quiet=True)
 print(table, table["el2n@2"].round(3).tolist())
 lines = datadiet.experiments.connectivity(train, spawn=[1], examples=10, points=3, quiet=True)
 print("barrier", lines.spawns[0]["sets"][0]["error_barrier"]["mean"])
-'''
+"""
 
 
 def notebook(cells):
@@ -527,14 +536,20 @@ def test_a_function_of_a_notebook_is_taken_along_with_what_it_uses(home):
     assert "ScoreTable(60 rows" in done.stdout and "barrier" in done.stdout, done.stderr
     trained = len(runs(home))
     again = notebook(CELLS.replace("USES", "pass"))
-    assert again.stdout == done.stdout and len(runs(home)) == trained, "the same is the same trainer"
+    assert again.stdout == done.stdout and len(runs(home)) == trained, (
+        "the same is the same trainer"
+    )
     # What it uses changes: another trainer.
     assert notebook(CELLS.replace("USES", "pass").replace("RATE = 0.5", "RATE = 0.4")).stdout
     assert len(runs(home)) > trained
     done = notebook(CELLS.replace("USES", "handle"))
-    assert "train uses handle, a generator, and each training is a process of its own" in done.stderr
+    assert (
+        "train uses handle, a generator, and each training is a process of its own" in done.stderr
+    )
     assert "%%writefile train.py" in done.stderr
-    done = notebook(CELLS.replace("USES", "built").replace("---\n@data", "built = Model(1)\n---\n@data"))
+    done = notebook(
+        CELLS.replace("USES", "built").replace("---\n@data", "built = Model(1)\n---\n@data")
+    )
     assert "train uses built, a Model" in done.stderr and "a class of the notebook" in done.stderr
 
 
