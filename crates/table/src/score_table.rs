@@ -472,7 +472,9 @@ fn why_absent(kind: ScoreKind) -> Option<&'static str> {
         }
         _ => match kind.source() {
             Source::TrainingMinibatches => ", which is taken over the epochs of a training",
-            Source::Gradients => ", which takes gradients: --scores, or datadiet.torch, for one of PyTorch's",
+            Source::Gradients => {
+                ", which takes gradients: --scores, or datadiet.torch, for one of PyTorch's"
+            }
             Source::Inputs | Source::EvalLogits => return None,
         },
     })

@@ -237,7 +237,11 @@ impl Trained {
         }
         let text = |(name, value): &(&String, f64)| format!("{name} {}", of.value_text(*value));
         let worst: Vec<String> = classes.iter().take(SHOWN).map(text).collect();
-        if worst.is_empty() { String::new() } else { format!("\nworst by class   {}", worst.join(", ")) }
+        if worst.is_empty() {
+            String::new()
+        } else {
+            format!("\nworst by class   {}", worst.join(", "))
+        }
     }
 
     fn text(&self) -> String {

@@ -300,7 +300,10 @@ fn options_that_do_not_go_with_a_trainer_are_refused() {
     assert!(refused(&gone).contains("cannot start no-such-program-at-all"));
     for (study, expected) in [
         ("[velocity]\nby = \"el2n\"\nat = [1, 3]", "[velocity] (ntk) measures on the gradients"),
-        ("[connectivity]\nby = \"el2n@4\"\nspawn = [1]", "does not say how they are evaluated: give"),
+        (
+            "[connectivity]\nby = \"el2n@4\"\nspawn = [1]",
+            "does not say how they are evaluated: give",
+        ),
         (
             "[correlations]\ncolumns = [\"el2n@4\"]\nnetworks = [{ model = \"mlp\" }]",
             "networks are of our own",
@@ -369,7 +372,10 @@ fn answers_that_are_none_are_told_and_nothing_of_them_is_kept() {
 fn a_trainer_that_lacks_something_ends_the_command() {
     for (script, expected) in [
         ("echo tried >>tries; no_such_program_at_all", "no_such_program_at_all"),
-        ("echo tried >>tries; echo 'error: no module named gone' >&2; exit 2", "no module named gone"),
+        (
+            "echo tried >>tries; echo 'error: no module named gone' >&2; exit 2",
+            "no module named gone",
+        ),
     ] {
         let home = home_with(script);
         let text = fails(&home, "train", &["--replicas", "3", "--workers", "1"]);
@@ -455,7 +461,10 @@ fn what_a_trainer_leaves_behind_ends() {
     assert!(start.elapsed() < Duration::from_secs(60));
     let pid = number_in(&home.path().join("child"));
     let text = errors(&output);
-    assert!(text.contains(&format!("left a process behind, told to end now: sleep ({pid})")), "{text}");
+    assert!(
+        text.contains(&format!("left a process behind, told to end now: sleep ({pid})")),
+        "{text}"
+    );
     ends(pid);
     // One that does not listen is killed; one that ends by itself is nobody's business.
     let deaf = home_with("(trap '' TERM; while :; do sleep 1; done) & echo $! >child; finish");
@@ -602,8 +611,10 @@ fixed = "epochs"
         ("{\\\"cat\\\": 0.5}", "names \"cat\", which is none of the classes (0, 1, 2)"),
         ("[1, 0, 93]", "an accuracy of class 2 of 93 is no fraction"),
     ] {
-        let home = home_with(&format!("by=\"{said}\"; {}", says.replace(
-            "{\\\"0\\\": 0.5, \\\"1\\\": $sum, \\\"2\\\": null}", "$by")));
+        let home = home_with(&format!(
+            "by=\"{said}\"; {}",
+            says.replace("{\\\"0\\\": 0.5, \\\"1\\\": $sum, \\\"2\\\": null}", "$by")
+        ));
         let text = fails(&home, "train", &[]);
         assert!(text.contains(expected), "{said}: {text}");
     }
@@ -644,8 +655,21 @@ echo "{\"evaluation\": \"$id\", \"sets\": [$one, $one, $one]}" >"$1/risks.json"
 "#;
 
 const LMC: [&str; 15] = [
-    "lmc", "job.toml", "--spawn", "0,2", "--children", "1", "--examples", "10", "--points", "3",
-    "--statistics", "50", "--at", "4", "--quiet",
+    "lmc",
+    "job.toml",
+    "--spawn",
+    "0,2",
+    "--children",
+    "1",
+    "--examples",
+    "10",
+    "--points",
+    "3",
+    "--statistics",
+    "50",
+    "--at",
+    "4",
+    "--quiet",
 ];
 
 fn lmc_home(script: &str, evaluates: &str) -> Home {
@@ -687,9 +711,9 @@ fn lines_between_weights_that_a_trainer_keeps_are_evaluated() {
     home.ok(&lmc);
     assert_eq!((folders(), runs(&home).len()), (4, trained));
     // A child trains the epochs that it does not share.
-    let results = runs(&home).into_iter().filter(|run| {
-        std::fs::read_to_string(run.join("spec.json")).unwrap().contains("spawn")
-    });
+    let results = runs(&home)
+        .into_iter()
+        .filter(|run| std::fs::read_to_string(run.join("spec.json")).unwrap().contains("spawn"));
     let mut passed: Vec<u64> = results
         .map(|run| {
             let result = std::fs::read(run.join("result.json")).unwrap();
@@ -710,7 +734,11 @@ fn weights_and_evaluations_that_are_none_are_told() {
     let short = EVALUATES.replace("[1, 0.5, 1]", "[1, 1]");
     let percent = EVALUATES.replace("[1, 0.5, 1]", "[100, 50, 100]");
     for (script, evaluates, expected) in [
-        (keeps_nothing, EVALUATES, "it kept no weights of epoch 0: kept/epoch_0/weights.safetensors"),
+        (
+            keeps_nothing,
+            EVALUATES,
+            "it kept no weights of epoch 0: kept/epoch_0/weights.safetensors",
+        ),
         (no_began.as_str(), EVALUATES, "says so by \"began\": 0"),
         (&KEEPS.replace("\\066", "\\070"), EVALUATES, "is no file of safetensors"),
         (KEEPS, no_answer, "the evaluation ended without risks.json"),
@@ -730,7 +758,15 @@ fn weights_and_evaluations_that_are_none_are_told() {
     let refused = |arguments: &[&str]| errors(&home.command(arguments).output().unwrap());
     let text = refused(&["lmc", "job.toml", "--spawn", "0.5"]);
     assert!(text.contains("a trainer of your own keeps weights after whole epochs"), "{text}");
-    let text = refused(&["ntk", "--trainer", "sh own.sh", "--train-examples", "points.csv", "--epochs", "4"]);
+    let text = refused(&[
+        "ntk",
+        "--trainer",
+        "sh own.sh",
+        "--train-examples",
+        "points.csv",
+        "--epochs",
+        "4",
+    ]);
     assert!(text.contains("(ntk) measures on the gradients of our own networks"), "{text}");
 }
 

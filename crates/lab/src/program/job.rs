@@ -238,7 +238,8 @@ fn left(
     size: usize,
 ) -> Result<Left, TrainerError> {
     let epoch = whole(spawn.step, size);
-    let (parent, its) = RunFolder::open(&folder.sibling(&spawn.parent)).map_err(|e| e.to_string())?;
+    let (parent, its) =
+        RunFolder::open(&folder.sibling(&spawn.parent)).map_err(|e| e.to_string())?;
     if !spec.trains_like(&its) {
         return Err(format!(
             "run {} is not a parent of this run: it trains by another specification",

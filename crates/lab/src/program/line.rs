@@ -104,7 +104,7 @@ impl Evaluation {
         folder: &MeasurementFolder,
         line: &Line,
         id: String,
-    ) -> Result<(Self, RunSpec), TrainerError> {
+    ) -> Result<Self, TrainerError> {
         let open = |run: &RunId| RunFolder::open(&folder.run(run)).map_err(text);
         let ((from, spec), (to, other)) = (open(&line.from)?, open(&line.to)?);
         if !spec.trains_like(&other) {
@@ -130,20 +130,24 @@ impl Evaluation {
         let at = tempfile::tempdir_in(folder.path())
             .map_err(|error| format!("cannot make a folder for the points: {error}"))?;
         let points = write_points((&from, &to), epoch, &line.alphas, at.path())?;
-        let write = |file: &str, ids: Vec<u32>| Rows { file, ids, labels: &labels }.write(at.path());
+        let write =
+            |file: &str, ids: Vec<u32>| Rows { file, ids, labels: &labels }.write(at.path());
         let mut sets = Vec::new();
         for (number, set) in line.sets.iter().enumerate() {
             let ids = folder.read_list(set).map_err(text)?;
             sets.push(write(&format!("set_{number}.csv"), ids)?);
         }
-        let evaluation =
-            Self { id, points: points.len(), sets: sets.len(), folder: at };
+        let evaluation = Self { id, points: points.len(), sets: sets.len(), folder: at };
         let statistics = drawn(&trained, line.statistics as usize, &spec);
-        let statistics =
-            Rows { file: "statistics.csv", ids: statistics, labels: &labels };
+        let statistics = Rows { file: "statistics.csv", ids: statistics, labels: &labels };
         let statistics = statistics.write(evaluation.folder())?;
-        evaluation.ask(trainer, &spec, (all, &program.examples.classes), (points, sets, statistics))?;
-        Ok((evaluation, spec))
+        evaluation.ask(
+            trainer,
+            &spec,
+            (all, &program.examples.classes),
+            (points, sets, statistics),
+        )?;
+        Ok(evaluation)
     }
 
     fn ask(
@@ -177,7 +181,9 @@ impl Evaluation {
     /// What the program answered, if it holds.
     pub(super) fn answer(&self) -> Result<Vec<Risks>, TrainerError> {
         let bytes = std::fs::read(self.folder().join(ANSWER)).map_err(|error| {
-            format!("the evaluation ended without {ANSWER}, in which it says accuracy and loss: {error}")
+            format!(
+                "the evaluation ended without {ANSWER}, in which it says accuracy and loss: {error}"
+            )
         })?;
         let answer: Answer = serde_json::from_slice(&bytes).map_err(|error| {
             format!("{ANSWER} is not what docs/TRAINERS.md says (NaN is not JSON): {error}")
@@ -199,9 +205,14 @@ impl Evaluation {
         }
         let risks = |of: OfSet| {
             if let Some(wrong) = of.accuracy.iter().find(|value| !(0.0..=1.0).contains(*value)) {
-                return Err(format!("an accuracy of {wrong} is no fraction: it lies between 0 and 1"));
+                return Err(format!(
+                    "an accuracy of {wrong} is no fraction: it lies between 0 and 1"
+                ));
             }
-            Ok(Risks { error: of.accuracy.iter().map(|value| 1.0 - value).collect(), loss: of.loss })
+            Ok(Risks {
+                error: of.accuracy.iter().map(|value| 1.0 - value).collect(),
+                loss: of.loss,
+            })
         };
         Ok(answer.sets.into_iter().map(risks).collect::<Result<_, String>>()?)
     }
@@ -256,9 +267,10 @@ fn pairs<'a>(
 ) -> Result<Vec<Pair<'a>>, TrainerError> {
     let mut pairs = Vec::new();
     for (name, one) in from.iter() {
-        let other = to.tensor(name).ok().filter(|other| {
-            other.dtype() == one.dtype() && other.shape() == one.shape()
-        });
+        let other = to
+            .tensor(name)
+            .ok()
+            .filter(|other| other.dtype() == one.dtype() && other.shape() == one.shape());
         let Some(to) = other else {
             return Err(format!("{name} is not at both ends with the same type and shape").into());
         };
@@ -282,7 +294,8 @@ fn write_point(
         let view = TensorView::new(pair.from.dtype(), pair.from.shape().to_vec(), bytes);
         (pair.name, view.expect("as many bytes as before"))
     });
-    let bytes = safetensors::serialize(views, metadata.clone()).map_err(|e| cannot(e.to_string()))?;
+    let bytes =
+        safetensors::serialize(views, metadata.clone()).map_err(|e| cannot(e.to_string()))?;
     Ok(std::fs::write(file, bytes).map_err(|error| cannot(error.to_string()))?)
 }
 
@@ -371,7 +384,10 @@ mod tests {
         };
         let one = file("w", vec![2]);
         for other in [file("w", vec![2, 1]), file("v", vec![2])] {
-            let (from, to) = (SafeTensors::deserialize(&one).unwrap(), SafeTensors::deserialize(&other).unwrap());
+            let (from, to) = (
+                SafeTensors::deserialize(&one).unwrap(),
+                SafeTensors::deserialize(&other).unwrap(),
+            );
             assert!(pairs(&from, &to).is_err());
         }
         let same = SafeTensors::deserialize(&one).unwrap();

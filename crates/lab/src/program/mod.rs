@@ -301,7 +301,7 @@ fn explain(
     stop: bool,
 ) -> Result<(), TrainerError> {
     let told = heard.last_errors();
-        match status.code().and_then(|code| u8::try_from(code).ok()) {
+    match status.code().and_then(|code| u8::try_from(code).ok()) {
             Some(0) => Ok(()),
             Some(EXIT_STOPPED) => Err("stopped; its state is saved".into()),
             Some(EXIT_MISUNDERSTOOD | EXIT_NOT_STARTED) => {

@@ -12,9 +12,7 @@ use super::{NamedTable, Stage, Wait, cells};
 use crate::by_class::{class_name, most_lost};
 use crate::spread::{four_digits, metric_with_unit};
 use crate::text::{percent, table};
-use crate::{
-    ByClass, Fixed, Job, LabError, Results, Retraining, ScoredScene, Spread, metric_name,
-};
+use crate::{ByClass, Fixed, Job, LabError, Results, Retraining, ScoredScene, Spread, metric_name};
 
 pub(super) const BAND: &str = "Bands go from the 16th to the 84th percentile of the trainings on \
                                one subset; random is one random subset of each size.";

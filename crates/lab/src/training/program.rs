@@ -163,7 +163,6 @@ impl ProgramOption {
         };
         self.about.name.clone().unwrap_or_else(|| file().map_or_else(String::new, stem))
     }
-
 }
 
 /// The words of a command that name files: of the program itself only where no other does, else it is what

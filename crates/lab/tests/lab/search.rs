@@ -86,7 +86,11 @@ fn a_verdict_says_what_of_it_is_chance() {
     };
     let fake = Fake { accuracy: noisy_top, score, ..Fake::default() };
     let found: SearchOutcome = search_by(Some(20.0), fake).study("tune").unwrap().unwrap();
-    assert!(found.cautions[0].contains("el2n@0.5 has a split-half reliability of 0.0"), "{:?}", found.cautions);
+    assert!(
+        found.cautions[0].contains("el2n@0.5 has a split-half reliability of 0.0"),
+        "{:?}",
+        found.cautions
+    );
 }
 
 #[test]

@@ -71,7 +71,8 @@ const CELLS: [Cell; 9] = [
 
 fn text(shown: &Shown<'_>, wide: bool) -> String {
     let missing = shown.columns.iter().any(|column| column.missing > 0);
-    let is_shown = |(name, only_wide, _): &&Cell| !only_wide || wide || missing && *name == "missing";
+    let is_shown =
+        |(name, only_wide, _): &&Cell| !only_wide || wide || missing && *name == "missing";
     let cells: Vec<&Cell> = CELLS.iter().filter(is_shown).collect();
     let header: Vec<&str> = cells.iter().map(|(name, ..)| *name).collect();
     let row = |column: &ColumnDescription| cells.iter().map(|(.., cell)| cell(column)).collect();

@@ -165,7 +165,8 @@ fn rungs(search: &SearchOutcome) -> TableBlock {
             "{} on the held-out examples, rung by rung; in a rung {}",
             sentence(search.metric()),
             match search.plan.tolerance {
-                Some(_) => "the smallest within the tolerance first, then the others from the best on",
+                Some(_) =>
+                    "the smallest within the tolerance first, then the others from the best on",
                 None => "from the best on",
             }
         ),
