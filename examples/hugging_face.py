@@ -27,7 +27,7 @@ images = (images / 8 - 1).astype(np.float32).reshape(-1, 1, 8, 8)
 train_images, test_images, train_labels, test_labels = train_test_split(
     images, labels, test_size=297, random_state=0, stratify=labels
 )
-BATCH = 50
+BATCH = 25
 
 
 class Recording(Trainer):
@@ -85,6 +85,7 @@ def train(job):
             save_strategy="no",
             report_to="none",
             disable_tqdm=True,
+            dataloader_pin_memory=torch.cuda.is_available(),
         )
         Recording(job, model, how, train_dataset=examples, optimizers=(optimiser, schedule)).train()
         job.checkpoint(model, optimiser, schedule)

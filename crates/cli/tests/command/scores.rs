@@ -48,7 +48,7 @@ fn what_is_shown_of_scores_fits_a_terminal() {
     for word in ["el2n@0.5", "aum@1", "median", "reliability", "--wide"] {
         assert!(text.contains(word), "{word}: {text}");
     }
-    assert!(!text.contains("formula ") && !text.contains("use it"));
+    assert!(!text.contains("‖p − y‖₂") && !text.contains("aum: use it"));
     let wide = home.ok(&["scores", "show", "out", "--wide"]);
     assert!(wide.contains("‖p − y‖₂") && wide.contains("missing") && wide.contains("aum: use it"));
     let some = home.ok(&["scores", "show", "out", "--columns", "el2n@end,aum@1"]);
