@@ -24,11 +24,19 @@ def accuracy(model, images, labels):
     return (predicted == torch.from_numpy(labels)).float().mean().item()
 
 
+def make_model():
+    return nn.Sequential(nn.Linear(64, 64), nn.ReLU(), nn.Linear(64, 10))
+
+
+def classes_accuracy(model):
+    return [accuracy(model, test_images[test_labels == c], test_labels[test_labels == c]) for c in range(10)]
+
+
 @datadiet.trainer(labels=train_labels, name="digits", epochs=6, pass_="training minibatches")
 def train(job):
     torch.manual_seed(job.seed)
     torch.set_num_threads(1)
-    model = nn.Sequential(nn.Linear(64, 64), nn.ReLU(), nn.Linear(64, 10))
+    model = make_model()
     optimiser = torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9)
     for epoch in job.epochs_left(model, optimiser):
         # Another order in each epoch, and the same again after an interruption.
@@ -45,7 +53,19 @@ def train(job):
     held_out = None
     if len(job.validation_ids):
         held_out = accuracy(model, train_images[job.validation_ids], job.validation_labels)
-    return job.result(accuracy=accuracy(model, test_images, test_labels), validation=held_out)
+    return job.result(
+        accuracy=accuracy(model, test_images, test_labels),
+        validation=held_out,
+        by_class=classes_accuracy(model),  # Not needed: studies then say which class lost most.
+    )
+
+
+@train.evaluation  # Not needed either: for lines between the weights of two trainings.
+def evaluate(point):
+    model = make_model()
+    model.load_state_dict(point.weights)
+    with torch.no_grad():
+        return model(torch.from_numpy(train_images[point.ids]))
 
 
 if __name__ == "__main__":
@@ -55,3 +75,6 @@ if __name__ == "__main__":
     found = datadiet.diet(train, tolerance=1, budget=6)
     print(found.verdict)
     print(found.report)
+    lines = datadiet.experiments.connectivity(train, spawn=[0, 1, 3], examples=100)
+    for spawn in lines.spawns:
+        print(spawn["time"], {of["set"]: of["error_barrier"]["mean"] for of in spawn["sets"]})

@@ -11,7 +11,8 @@ A training function of your own becomes a `trainer`, by which `score`, `train`, 
 """
 
 from datadiet import datasets, exceptions, experiments
-from datadiet._datadiet import SCORES, __version__
+from datadiet._catalogue import SCORES
+from datadiet._datadiet import __version__
 from datadiet.exceptions import (
     ColumnError,
     CommandError,

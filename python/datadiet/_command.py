@@ -53,12 +53,15 @@ class Asked:
                 ' trainings under if __name__ == "__main__":'
             )
         self.trainer = trainer
+        # Once: values of a notebook may be large.
+        self._typed = trainer.typed()
+        self._source = trainer.source if self._typed is None else self._typed.digest
         self._epochs = trainer.epochs if epochs is None else epochs
         self._settings = {**trainer.settings, **(settings or {})}
         self._options: dict[str, Any] = {"seed": seed, "workers": workers, "limit": limit}
         self._on = {"where": on} if isinstance(on, str) else on
         asked = {
-            "trainer": [trainer.name, trainer.source, trainer.version],
+            "trainer": [trainer.name, self._source, trainer.version],
             "examples": self._digest_of_examples(),
             "what": what,
             "epochs": self._epochs,
@@ -75,10 +78,15 @@ class Asked:
         """The options of a training, with the files that they name written to the folder."""
         trainer = self.trainer
         self.out.mkdir(parents=True, exist_ok=True)
+        target = trainer.target
+        if self._typed is not None:
+            target = f"{self._typed.write(self.out)}:{trainer.function.__name__}"
+        command = [sys.executable, "-m", "datadiet.worker", target]
         about: dict[str, Any] = {
-            "command": [sys.executable, "-m", "datadiet.worker", trainer.target],
+            "command": command,
+            "evaluate": None if trainer.evaluate is None else command,
             "name": trainer.name,
-            "source": trainer.source,
+            "source": self._source,
             "version": trainer.version,
         }
         if trainer.metric != "accuracy":

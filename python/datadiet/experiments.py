@@ -20,7 +20,18 @@ from datadiet._command import Asked
 from datadiet.table import ScoreTable, read_subset
 from datadiet.training import Trainer
 
-__all__ = ["Curve", "Diet", "Spread", "Trained", "curve", "diet", "score", "train"]
+__all__ = [
+    "Connectivity",
+    "Curve",
+    "Diet",
+    "Spread",
+    "Trained",
+    "connectivity",
+    "curve",
+    "diet",
+    "score",
+    "train",
+]
 
 Fixed: TypeAlias = Literal["steps", "epochs"]
 """What stays the same when the training set shrinks."""
@@ -50,6 +61,8 @@ class Trained:
     """Training examples in all."""
     runs: list[str]
     """Ids of the runs, for ``datadiet runs show``."""
+    by_class: dict[str, float] = field(default_factory=dict)
+    """The metric of each class by its name, means over the trainings; empty where the function says none."""
     failed: list[dict[str, Any]] = field(default_factory=list)
 
 
@@ -58,7 +71,7 @@ class Diet:
     """What `diet` gives."""
 
     verdict: str
-    """What came out, in words."""
+    """What came out, in words, with cautions where part of it is chance."""
     advisable: bool
     """Whether training on the subset is advised."""
     subset: npt.NDArray[np.uint32] | None
@@ -77,6 +90,19 @@ class Curve:
     """Each subset: its series, the fraction kept, and what trainings on it reached."""
     full: Spread | None
     """What trainings on everything reached."""
+    report: Path
+    """The page that shows it."""
+    outcome: dict[str, Any]
+    """All of it: the content of outcome.json."""
+
+
+@dataclass(frozen=True)
+class Connectivity:
+    """What `connectivity` gives."""
+
+    spawns: list[dict[str, Any]]
+    """For each epoch at which children leave: on each set of examples the barriers, and the error and the loss
+    at each point."""
     report: Path
     """The page that shows it."""
     outcome: dict[str, Any]
@@ -222,6 +248,7 @@ def train(
         examples=found["examples"],
         of=found["of"],
         runs=found["runs"],
+        by_class=found.get("by_class", {}),
         failed=found["failed"],
     )
 
@@ -401,6 +428,90 @@ def curve(
     return Curve(
         points=found["points"],
         full=_spread(found["full"]),
+        report=asked.out / "report.html",
+        outcome=outcome,
+    )
+
+
+def connectivity(
+    trainer: Trainer,
+    *,
+    spawn: Sequence[int] | None = None,
+    by: str = "el2n",
+    at: int | None = None,
+    parents: int = 1,
+    children: int = 2,
+    examples: int = 1000,
+    points: int = 11,
+    statistics: int = 5120,
+    replicas: int = 2,
+    epochs: int | None = None,
+    settings: Mapping[str, Any] | None = None,
+    seed: int = 0,
+    limit: int | None = None,
+    workers: int | None = None,
+    out: str | os.PathLike[str] | None = None,
+    quiet: bool = False,
+) -> Connectivity:
+    """Barriers on the straight line between a training and others that leave it early: ``datadiet lmc``.
+
+    The function gives its model to `Job.epochs_left` first, and says with `Trainer.evaluation` how weights are
+    evaluated.
+
+    Parameters
+    ----------
+    spawn
+        Epochs after which children leave, 0 for the initialisation; 0, a 32nd, a 16th, an eighth, a quarter
+        and a half of the training where nothing is said.
+    by, at, replicas
+        The score whose lowest and highest examples are judged on, the epoch after which it is taken, the
+        trainings that it is a mean of.
+    parents, children
+        Trainings, and those that leave each at each epoch.
+    examples
+        Examples in each of the three sets: with the lowest, the highest and random scores.
+    points
+        Points on the line, both ends among them.
+    statistics
+        Examples in `Point.statistics_ids`, at most.
+    trainer, epochs, settings, seed, limit, workers, out, quiet
+        As for `score`.
+
+    Raises
+    ------
+    CommandError, TrainerError
+        As for `score`; a trainer without an evaluation.
+    """
+    how: dict[str, Any] = {
+        "by": by,
+        "at": at,
+        "replicas": replicas,
+        "spawn": None if spawn is None else [int(one) for one in spawn],
+        "parents": parents,
+        "children": children,
+        "examples": examples,
+        "points": points,
+        "statistics": statistics,
+    }
+    asked = Asked(
+        trainer,
+        {"connectivity": how},
+        folder="results",
+        epochs=epochs,
+        settings=settings,
+        seed=seed,
+        limit=limit,
+        workers=workers,
+        out=out,
+    )
+    arguments = ["--out", str(asked.out)]
+    for name, value in how.items():
+        if value is not None:
+            text = ",".join(map(str, value)) if isinstance(value, list) else str(value)
+            arguments += [f"--{name}", text]
+    outcome = asked.ask("lmc", asked.training(), arguments, quiet)
+    return Connectivity(
+        spawns=outcome["connectivity"]["spawns"],
         report=asked.out / "report.html",
         outcome=outcome,
     )

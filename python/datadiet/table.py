@@ -247,8 +247,8 @@ class ScoreTable:
         Parameters
         ----------
         by
-            Column that suspects are listed by, as for `top`; the latest AUM if not given, else as
-            there.
+            Column that suspects are listed by, as for `top`; the latest AUM if not given, else
+            margin of mean or log margin, else as there.
         hard_is
             Which end of it is hard, as for `top`. Where that is not what its name says there is no
             number.

@@ -8,6 +8,7 @@ tell each other.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import inspect
 import json
@@ -25,16 +26,19 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from datadiet import _safetensors, _typed
 from datadiet._arrays import Floats, Wholes, wholes
 from datadiet._datadiet import RECORDED_PASS
 from datadiet.exceptions import IdError, LabelError, TrainerError
 from datadiet.recorder import Recorder
+from datadiet.scores import logit_scores
 from datadiet.table import ScoreTable
 
-__all__ = ["Job", "Result", "Stopped", "Trainer", "trainer"]
+__all__ = ["Job", "Point", "Result", "Stopped", "Trainer", "trainer"]
 
 PROTOCOL = 1
 _OF_CLASSES = {"margin-of-mean", "tdds"}
+_STATES = "state.pickle"
 
 
 class Stopped(BaseException):
@@ -106,47 +110,91 @@ class Trainer:
         self.__name__ = function.__name__
         self.__module__ = function.__module__
 
+        self.evaluate: Callable[[Point], Any] | None = None
+
     def __call__(self, job: Job) -> Result:
         return self.function(job)
+
+    def evaluation(self, function: Callable[[Point], Any]) -> Callable[[Point], Any]:
+        """Declare how weights are evaluated, so that there is a line between two trainings (``datadiet lmc``,
+        `datadiet.experiments.connectivity`).
+
+        The function stands in the same file and gives the logits of `Point.ids` by a model with `Point.weights`,
+        n × K. The training function gives its model to `Job.epochs_left` first.
+
+        Examples
+        --------
+        ::
+
+            @train.evaluation
+            def evaluate(point):
+                model = make_model()
+                model.load_state_dict(point.weights)
+                with torch.no_grad():
+                    return model.eval()(images[point.ids])
+        """
+        _check_function(function)
+        self.evaluate = function
+        return function
 
     @property
     def name(self) -> str:
         """What it is called: ``digits.py:train``."""
-        return f"{self._file().name}:{self.function.__name__}"
+        file = self._file()
+        return f"{_typed.FILE if file is None else file.name}:{self.function.__name__}"
 
     @property
     def target(self) -> str:
-        """How another process finds it: ``module:function``, or ``/path/file.py:function``.
-
-        Raises
-        ------
-        TrainerError
-            It was typed into a notebook or an interpreter, where no other process finds it.
-        """
+        """How another process finds it: ``module:function``, or ``/path/file.py:function``. Of one that was typed
+        into a notebook see `typed`."""
         module = sys.modules.get(self.function.__module__)
         if self.function.__module__ != "__main__":
             return f"{self.function.__module__}:{self.function.__name__}"
         spec = getattr(module, "__spec__", None)
         if spec is not None:  # python -m package.module
             return f"{spec.name}:{self.function.__name__}"
-        return f"{self._file()}:{self.function.__name__}"
+        return f"{self._file() or _typed.FILE}:{self.function.__name__}"
 
     @property
     def source(self) -> str:
-        """SHA-256 of the file that the function is in: another text is another trainer."""
-        return hashlib.sha256(self._file().read_bytes()).hexdigest()
+        """SHA-256 of the file that the function is in: another text is another trainer. Of one that was typed
+        into a notebook, of the file that `typed` makes of it."""
+        typed, file = self.typed(), self._file()
+        if typed is not None:
+            return typed.digest
+        assert file is not None
+        return hashlib.sha256(file.read_bytes()).hexdigest()
 
-    def _file(self) -> Path:
+    def typed(self) -> _typed.Typed | None:
+        """The function as a file for other processes, where it was typed into a notebook; else None.
+
+        Raises
+        ------
+        TrainerError
+            It was typed into an interpreter, which keeps no source, or uses what cannot be taken along.
+        """
+        if self._file() is not None:
+            return None
+        declared = {
+            "data": self.data,
+            "examples": None if self.examples is None else str(self.examples.absolute()),
+            "labels": self.labels,
+            "classes": self.classes,
+            "name": self.examples_name,
+            "pass_": self.pass_,
+        }
+        return _typed.Typed(self.function, self.evaluate, declared)
+
+    def _file(self) -> Path | None:
+        """The file that it is in; none where it was typed."""
         module = sys.modules.get(self.function.__module__)
-        file = getattr(module, "__file__", None) or inspect.getsourcefile(self.function)
+        file = getattr(module, "__file__", None)
+        try:
+            file = file or inspect.getsourcefile(self.function)
+        except TypeError:  # A module without a file.
+            file = None
         path = None if file is None else Path(file)
-        if path is None or not path.is_file():
-            raise TrainerError(
-                f"{self.function.__name__} was typed into a notebook or an interpreter, and each training"
-                " is a process of its own that imports it: put it into a file (in a notebook"
-                " %%writefile train.py) and import it from there"
-            )
-        return path.resolve()
+        return None if path is None or not path.is_file() else path.resolve()
 
     def __repr__(self) -> str:
         return f"Trainer({self.function.__module__}.{self.function.__name__})"
@@ -170,8 +218,9 @@ def trainer(
 
     The function must stand at the top of a file: each training is a process that imports the file, so
     what the file does when it is imported happens in each. Put calls of `datadiet.score` and the like
-    under ``if __name__ == "__main__":``. A lambda, a function within a function, a method, and what was
-    typed into a notebook are refused.
+    under ``if __name__ == "__main__":``. A lambda, a function within a function and a method are refused. Of a
+    notebook the function is taken along with what it uses: functions and classes by their source, other
+    values (such as data) as a copy.
 
     A change of the file is another trainer, whose runs are trained anew: keep it apart from what changes
     often. What the file does not show (a module that it imports, the data) is for you to count in `version`.
@@ -243,9 +292,15 @@ def _check_function(function: Any) -> None:
 class Result:
     """How well a training did; made by `Job.result`, returned by the training function."""
 
-    def __init__(self, test: dict[str, float], validation: dict[str, float]) -> None:
+    def __init__(
+        self,
+        test: dict[str, float],
+        validation: dict[str, float],
+        by_class: list[float | None] | None = None,
+    ) -> None:
         self.test = test
         self.validation = validation
+        self.by_class = by_class
 
 
 class Job:
@@ -277,11 +332,7 @@ class Job:
     def __init__(self, folder: str | os.PathLike[str]) -> None:
         self.folder = Path(folder)
         told = json.loads((self.folder / "job.json").read_text(encoding="utf-8"))
-        if told["protocol"] != PROTOCOL:
-            raise TrainerError(
-                f"the command datadiet speaks version {told['protocol']} of the protocol of trainers, and"
-                f" this package version {PROTOCOL}: install both of the same version"
-            )
+        _check_protocol(told)
         self.run: str = told["run"]
         self.replica: int = told["replica"]
         self.seed: int = told["seed"]
@@ -310,14 +361,15 @@ class Job:
         self._done = 0
         self._state: dict[str, Any] | None = None
         self._interrupts = _Interrupts()
+        self._process = os.getpid()
+        self._keep = set(told.get("keep", []))
+        self._kept = self.folder / told.get("kept", "kept")
+        self._spawn: dict[str, Any] | None = told.get("spawn")
+        # What `epochs_left` was given.
+        self._objects: tuple[Any, ...] = ()
 
     def _list(self, told: Mapping[str, Any]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-        if told["file"] is None:
-            return np.empty(0, dtype=np.int64), np.empty(0, dtype=np.int64)
-        rows = np.loadtxt(
-            self.folder / told["file"], delimiter=",", skiprows=1, dtype=np.int64, ndmin=2
-        )
-        return rows[:, 0].copy(), rows[:, 1].copy()
+        return _listed(self.folder, told)
 
     def labels_of(self, ids: Wholes) -> npt.NDArray[np.int64]:
         """The labels of some of `ids`, in their order: what a loader puts in place of the data's own.
@@ -342,6 +394,14 @@ class Job:
             )
         return places
 
+    def _check_process(self, what: str) -> None:
+        if os.getpid() != self._process:
+            raise TrainerError(
+                f"job.{what} in process {os.getpid()}, which process {self._process} of this training started"
+                " (a fork, or a loader's): what it does to the job stays there; call it in the function"
+                " itself"
+            )
+
     @property
     def records(self) -> bool:
         """Whether this epoch is to be recorded; where not, `record` does nothing."""
@@ -362,25 +422,52 @@ class Job:
         if state is None and objects:
             state = self._load()
             if state is not None:
-                states = state["objects"]
-                if len(states) != len(objects):
-                    raise TrainerError(
-                        f"epochs_left has {len(objects)} objects, and the checkpoint of this run"
-                        f" {len(states)}: give both the same"
-                    )
-                for one, its in zip(objects, states, strict=True):
-                    one.load_state_dict(its)
+                self._load_states(objects, state["objects"])
         begin = 0
+        if (self._keep or self._spawn is not None) and not objects:
+            raise TrainerError(
+                "weights of this training are wanted (datadiet lmc), and a model that is pickled has no named"
+                " tensors: give epochs_left an object with state_dict, the model first"
+            )
+        self._objects = objects
         if state is not None:
             begin = state["epochs"]
             self._restore_recorder(state["recorder"])
             _set_random_states(state["random"])
+        elif self._spawn is not None:
+            begin = self._spawn["epoch"]
+            states = pickle.loads((Path(self._spawn["folder"]) / _STATES).read_bytes())
+            self._load_states(objects, states)
+        elif 0 in self._keep:
+            self._keep_weights(0)
         self._done = begin
         for epoch in range(begin, self.stop_after):
             self._epoch, self._ended = epoch, False
             yield epoch
             self._end_epoch()
         self._epoch = None
+
+    def _load_states(self, objects: tuple[Any, ...], states: list[Any]) -> None:
+        if len(states) != len(objects):
+            raise TrainerError(
+                f"epochs_left has {len(objects)} objects, and the checkpoint of this run"
+                f" {len(states)}: give both the same"
+            )
+        for one, its in zip(objects, states, strict=True):
+            one.load_state_dict(its)
+
+    def _keep_weights(self, epoch: int) -> None:
+        """Keep named tensors of the model, and the state of all objects, for those who go on from here."""
+        states = [one.state_dict() for one in self._objects]
+        if not isinstance(states[0], Mapping):
+            raise TrainerError(
+                f"the state_dict of {type(self._objects[0]).__name__} is no mapping of names to tensors: give"
+                " the model to epochs_left first"
+            )
+        folder = self._kept / f"epoch_{epoch}"
+        with self._interrupts.deferred():
+            _write(folder / _STATES, pickle.dumps(states, protocol=pickle.HIGHEST_PROTOCOL))
+            _write(folder / "weights.safetensors", _safetensors.dump(states[0]))
 
     def checkpoint(self, *objects: Any) -> None:
         """Save the state after this epoch, to go on from if the process is stopped or killed.
@@ -395,6 +482,7 @@ class Job:
             or one that can be pickled, such as bytes or an estimator of scikit-learn, which `restore`
             gives back.
         """
+        self._check_process("checkpoint")
         if self._epoch is None:
             raise TrainerError("checkpoint is called in the loop over job.epochs_left()")
         self._end_epoch()
@@ -435,8 +523,8 @@ class Job:
         *,
         probs: Floats | None = None,
     ) -> None:
-        """Record the logits of some examples in this epoch, each at most once; does nothing where this
-        training is not scored, or not in this epoch.
+        """Record the logits of some examples in this epoch, each at most once. Where this training is not
+        scored, or not in this epoch, only the ids are looked at.
 
         Parameters
         ----------
@@ -451,9 +539,15 @@ class Job:
             An id that this training does not train on, or twice in an epoch.
         LabelError
             Another label than the one to train with.
+        TrainerError
+            Another process than the one of the training, such as a loader's: what it records stays there.
         NonFiniteError, ProbabilityError, ShapeError, DtypeError
             As for `datadiet.Recorder.update`.
         """
+        self._check_process("record")
+        numbers = np.asarray(wholes(ids, "ids")).astype(np.int64)
+        # Looked at where nothing is recorded too: a function that does not train on its subset shows by it.
+        places = self._places(numbers)
         if not self.records:
             return
         if self._ended:
@@ -462,9 +556,7 @@ class Job:
             raise TypeError(
                 "pass the labels that you train with: they are compared with job.labels"
             )
-        numbers = np.asarray(wholes(ids, "ids")).astype(np.int64)
         given = np.asarray(wholes(labels)).astype(np.int64)
-        places = self._places(numbers)
         if given.shape == numbers.shape and (given != self.labels[places]).any():
             row = int(np.argmax(given != self.labels[places]))
             raise LabelError(
@@ -478,13 +570,23 @@ class Job:
             self._recorder = self._new_recorder()
         self._recorder.update(numbers, logits, given, probs=probs)
 
-    def result(self, *, validation: float | None = None, **metrics: float) -> Result:
+    def result(
+        self,
+        *,
+        validation: float | None = None,
+        by_class: Mapping[Any, float | None] | Sequence[float | None] | None = None,
+        **metrics: float,
+    ) -> Result:
         """How well this training did, to be returned by the training function.
 
         Parameters
         ----------
         validation
             The metric on `validation_ids`; needed where there are some.
+        by_class
+            The metric on the test examples of each class, if you like: a value a class in their order, or by
+            their names or numbers; None, or nothing, of a class without test examples. Studies then say
+            which class lost most.
         metrics
             ``accuracy=0.93`` on the examples that you test with, or the metric that was declared. Others
             beside it are kept.
@@ -502,7 +604,42 @@ class Job:
                 " job.validation_ids and job.validation_labels"
             )
         test = {name: float(value) for name, value in metrics.items()}
-        return Result(test, {} if validation is None else {self.metric: float(validation)})
+        held_out = {} if validation is None else {self.metric: float(validation)}
+        return Result(test, held_out, None if by_class is None else self._by_class(by_class))
+
+    def _by_class(
+        self, given: Mapping[Any, float | None] | Sequence[float | None]
+    ) -> list[float | None]:
+        """A value a class, in their order."""
+        values: list[float | None] = [None] * len(self.classes)
+        if isinstance(given, Mapping):
+            for key, value in given.items():
+                values[self._class_number(key)] = value
+        else:
+            values = list(given)
+            if len(values) != len(self.classes):
+                raise TrainerError(
+                    f"by_class has {len(values)} values, and there are {len(self.classes)} classes: give one"
+                    " for each (None where there is none), or a dictionary"
+                )
+        for name, value in zip(self.classes, values, strict=True):
+            if value is not None and not math.isfinite(value):
+                raise TrainerError(
+                    f"by_class: {self.metric} of class {name} is {float(value)}; of a class without test"
+                    " examples give None"
+                )
+        return [None if value is None else float(value) for value in values]
+
+    def _class_number(self, key: Any) -> int:
+        if isinstance(key, str) and key in self.classes:
+            return self.classes.index(key)
+        if isinstance(key, (int, np.integer)) and 0 <= key < len(self.classes):
+            return int(key)
+        known = ", ".join(self.classes[:5]) + (", …" if len(self.classes) > 5 else "")
+        raise TrainerError(
+            f"by_class has a value of class {key!r}, and there are these: {known} (numbers 0 to"
+            f" {len(self.classes) - 1})"
+        )
 
     def _new_recorder(self) -> Recorder:
         return Recorder(
@@ -531,6 +668,8 @@ class Job:
             self._recorder.end_epoch()
             if epoch in self._score_at:
                 self._write_scores(epoch, self._recorder)
+        if epoch in self._keep:
+            self._keep_weights(epoch)
         self._ended = True
         self._done = epoch
         tell({"event": "at", "done": epoch})
@@ -562,7 +701,12 @@ class Job:
         if wrong:
             self.fail(f"{', '.join(wrong)}: the training diverged, or the evaluation is wrong")
             return
-        self._answer({"test": result.test, "validation": result.validation})
+        answer: dict[str, Any] = {"test": result.test, "validation": result.validation}
+        if self._spawn is not None:
+            answer["began"] = self._spawn["epoch"]
+        if result.by_class is not None:
+            answer["by_class"] = result.by_class
+        self._answer(answer)
 
     def fail(self, reason: str) -> None:
         """Say why the same job would fail again; called for you for logits that are not finite."""
@@ -577,6 +721,86 @@ class Job:
     def __repr__(self) -> str:
         return (
             f"Job({self.run}: {len(self.ids)} examples, {self.stop_after} of {self.epochs} epochs)"
+        )
+
+
+class Point:
+    """Weights to evaluate, and on which examples; what an evaluation function is given (`Trainer.evaluation`).
+
+    Attributes
+    ----------
+    weights
+        Tensors by name, as the model's ``state_dict`` had them: of PyTorch where they were, else of NumPy.
+    ids, labels
+        Training examples whose logits are wanted, ascending, and their labels.
+    statistics_ids
+        Training examples to take statistics of activations of again (batch norm), which those of the ends do
+        not fit: a pass over these in training mode, without a step.
+    n_examples, classes, settings
+        As of a `Job`.
+    """
+
+    def __init__(
+        self,
+        weights: dict[str, Any],
+        rows: tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]],
+        statistics_ids: npt.NDArray[np.int64],
+        told: Mapping[str, Any],
+    ) -> None:
+        self.weights = weights
+        self.ids, self.labels = rows
+        self.statistics_ids = statistics_ids
+        self.n_examples: int = told["examples"]
+        self.classes: list[str] = told["classes"]
+        self.settings: dict[str, Any] = told["settings"]
+
+
+def answer_evaluation(trainer: Trainer, folder: Path) -> None:
+    """Evaluate the points of an evaluation's folder, and write accuracy and loss on each of its sets."""
+    if trainer.evaluate is None:
+        raise TrainerError(
+            f"{trainer.name} does not say how weights are evaluated: decorate a function with"
+            f" @{trainer.function.__name__}.evaluation"
+        )
+    told = json.loads((folder / "evaluation.json").read_text(encoding="utf-8"))
+    _check_protocol(told)
+    sets = [_listed(folder, one) for one in told["sets"]]
+    ids, first = np.unique(np.concatenate([ids for ids, _ in sets]), return_index=True)
+    labels = np.concatenate([labels for _, labels in sets])[first]
+    places = [np.searchsorted(ids, own) for own, _ in sets]
+    statistics_ids, _ = _listed(folder, told["statistics"])
+    risks: list[dict[str, list[float]]] = [{"accuracy": [], "loss": []} for _ in sets]
+    for name in told["points"]:
+        point = Point(_safetensors.load(folder / name), (ids, labels), statistics_ids, told)
+        logits = trainer.evaluate(point)
+        if logits is None:
+            raise TrainerError(
+                "the evaluation function returned nothing: return the logits of point.ids"
+            )
+        scores = logit_scores(logits, labels)
+        for risk, own in zip(risks, places, strict=True):
+            risk["accuracy"].append(float(np.mean(scores["correct"][own], dtype=np.float64)))
+            risk["loss"].append(float(np.mean(scores["loss"][own], dtype=np.float64)))
+    answer = {"evaluation": told["evaluation"], "sets": risks}
+    text = json.dumps(answer, allow_nan=False) + "\n"
+    _write(folder / told["answer"], text.encode("utf-8"))
+
+
+def _listed(
+    folder: Path, told: Mapping[str, Any]
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Ids and labels of a file that a question names; none where it names none."""
+    if told["file"] is None:
+        return np.empty(0, dtype=np.int64), np.empty(0, dtype=np.int64)
+    rows = np.loadtxt(folder / told["file"], delimiter=",", skiprows=1, dtype=np.int64, ndmin=2)
+    return rows[:, 0].copy(), rows[:, 1].copy()
+
+
+def _check_protocol(told: Mapping[str, Any]) -> None:
+    if told["protocol"] != PROTOCOL:
+        raise TrainerError(
+            f"the command datadiet speaks version {told['protocol']} of the protocol of trainers, and"
+            f" this package version {PROTOCOL}: install both of the same version"
         )
 
 
@@ -606,8 +830,11 @@ class _Interrupts:
 
 def tell(event: Mapping[str, Any]) -> None:
     """A line for the command, apart from what the function prints."""
-    sys.stdout.flush()
-    os.write(1, (json.dumps(event) + "\n").encode("utf-8"))
+    with contextlib.suppress(ValueError):  # The function may have closed it.
+        sys.stdout.flush()
+    line = (json.dumps(event) + "\n").encode("utf-8")
+    while line:
+        line = line[os.write(1, line) :]
 
 
 def _write(path: Path, content: bytes) -> None:

@@ -1,4 +1,5 @@
-"""One training by a function of yours: ``python -m datadiet.worker FILE.py:FUNCTION RUN``.
+"""One training, or one evaluation of weights, by a function of yours: ``python -m datadiet.worker
+FILE.py:FUNCTION FOLDER``.
 
 The command ``datadiet`` starts it for each training; it is `datadiet-worker` for Python. Exit codes are the
 same: 0 done, 1 failed, 2 not understood (the function cannot be imported, say), 3 stopped.
@@ -19,7 +20,7 @@ from pathlib import Path
 from types import FrameType
 
 from datadiet.exceptions import NonFiniteError, TrainerError
-from datadiet.training import Job, Stopped, Trainer
+from datadiet.training import Job, Stopped, Trainer, answer_evaluation, tell
 
 __all__ = ["main"]
 
@@ -27,15 +28,19 @@ DONE, FAILED, MISUNDERSTOOD, STOPPED = 0, 1, 2, 3
 
 
 def main(arguments: list[str]) -> int:
-    """Train one run; gives the exit code."""
+    """Train one run, or evaluate; gives the exit code."""
     if len(arguments) != 2:
-        return _refuse("usage: python -m datadiet.worker FILE.py:FUNCTION RUN (or MODULE:FUNCTION)")
+        return _refuse(
+            "usage: python -m datadiet.worker FILE.py:FUNCTION FOLDER (or MODULE:FUNCTION)"
+        )
     target, folder = arguments
+    own = os.getpid()
     # Words of the function come as they are said, each line whole.
     if hasattr(sys.stdout, "reconfigure"):
         sys.stdout.reconfigure(line_buffering=True)
+    evaluates = (Path(folder) / "evaluation.json").is_file()
     try:
-        job = Job(folder)
+        job = None if evaluates else Job(folder)
     except TrainerError as error:
         return _refuse(str(error))
     try:
@@ -45,16 +50,33 @@ def main(arguments: list[str]) -> int:
         except Exception as error:
             traceback.print_exc()
             return _refuse(f"{target} cannot be imported: {type(error).__name__}: {error}")
+        except SystemExit as ended:
+            return _refuse(
+                f"{target} cannot be imported: the file ends the process (sys.exit({ended.code!r})) when it is"
+                ' imported; put what it does as a program under if __name__ == "__main__":'
+            )
         if not isinstance(trainer, Trainer):
             return _refuse(f"{target} is no trainer: decorate it with @datadiet.trainer(…)")
+        if job is None:
+            answer_evaluation(trainer, Path(folder))
+            return DONE
         _check_unchanged(trainer, Path(folder))
         job._pass = trainer.pass_
-        job.finish(trainer(job))
+        result = trainer(job)
+        if os.getpid() != own:
+            # A fork that came back from the function: the answer is for the training itself to give.
+            text = f"warning: process {os.getpid()}, a fork of this training, came back from the function too"
+            tell({"event": "note", "text": f"{text}: end it there with os._exit(0)"})
+            os._exit(FAILED)
+        job.finish(result)
     except Stopped:
         return STOPPED
     except NonFiniteError as error:
         # The same training gives the same numbers.
         traceback.print_exc()
+        if job is None:
+            _say(f"logits at a point between two trainings are not finite: {error}")
+            return FAILED
         job.fail(f"what it recorded is not finite: {error}")
     except TrainerError as error:
         _say(str(error))
@@ -102,13 +124,15 @@ def _check_unchanged(trainer: Trainer, folder: Path) -> None:
         )
 
 
-def _stop_when_told(job: Job) -> None:
+def _stop_when_told(job: Job | None) -> None:
     """Stops when told by a signal, or when the input closes: whoever started this is gone."""
     own = os.getpid()
 
     def told(number: int, _: FrameType | None) -> None:
         if os.getpid() != own:  # A process of a loader, which has the handler from us.
             os._exit(128 + number)
+        if job is None:
+            raise Stopped
         job._interrupts.stop()
 
     signal.signal(signal.SIGTERM, told)

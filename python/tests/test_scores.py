@@ -166,6 +166,10 @@ def test_catalogue_names_every_score():
     aum = datadiet.SCORES[names.index("aum")]
     assert aum["higher_is_harder"] is False
     assert "2001.10528" in aum["reference"]
+    assert datadiet.SCORES["aum"] is aum and "aum" in datadiet.SCORES and aum in datadiet.SCORES
+    assert "aun" not in datadiet.SCORES and datadiet.SCORES[:2] == list(datadiet.SCORES)[:2]
+    with pytest.raises(datadiet.ColumnError, match="there is no score el2m; did you mean el2n?"):
+        datadiet.SCORES["el2m"]
 
 
 @pytest.mark.parametrize("name", ["el2n", "l1", "loss", "entropy", "max-margin", "sum-margin"])

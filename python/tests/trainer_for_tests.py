@@ -1,8 +1,10 @@
 """A trainer that is quick: softmax regression in NumPy on three clouds. What it does wrong is a setting."""
 
+import multiprocessing
 import os
 import pickle
 import signal
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -42,9 +44,14 @@ def probabilities(logits):
 
 def fit(job, wrong=None):
     model = Model(job.seed)
-    for epoch in job.epochs_left(model):
+    for epoch in job.epochs_left(*([] if wrong == "no-objects" else [model])):
         # NumPy's own generator: its state goes on after an interruption.
         order = np.random.permutation(job.ids)  # noqa: NPY002
+        if wrong == "ignores-ids":
+            job.record(np.arange(150), model.logits(POINTS), LABELS)
+        if wrong == "records-in-fork":
+            with multiprocessing.get_context("fork").Pool(1) as pool:
+                pool.starmap(job.record, [(order, model.logits(POINTS[order]), LABELS[order])])
         for ids in np.array_split(order, max(1, len(order) // 25)):
             y = job.labels_of(ids)
             logits = model.logits(POINTS[ids])
@@ -78,7 +85,13 @@ def judged(job, model):
     held_out = None
     if len(job.validation_ids):
         held_out = accuracy(model, POINTS[job.validation_ids], job.validation_labels)
-    return job.result(accuracy=accuracy(model, TEST, TEST_LABELS), validation=held_out)
+    by_class = {
+        name: accuracy(model, TEST[TEST_LABELS == label], label)
+        for label, name in enumerate(job.classes)
+    }
+    return job.result(
+        accuracy=accuracy(model, TEST, TEST_LABELS), validation=held_out, by_class=by_class
+    )
 
 
 @datadiet.trainer(
@@ -101,6 +114,8 @@ def train(job):
         time.sleep(600)
     if wrong == "raises":
         raise ValueError("the loader found no images")
+    if wrong == "closes-output":
+        sys.stdout.close()
     model = fit(job, wrong)
     if wrong == "returns-nothing":
         return None
@@ -108,13 +123,37 @@ def train(job):
         return 0.5
     if wrong == "nan":
         return job.result(accuracy=float("nan"))
+    if wrong == "nan-class":
+        return job.result(accuracy=0.5, by_class=[0.5, float("nan"), 1])
+    if wrong == "classes":
+        return job.result(accuracy=0.5, by_class=[0.5, 0.5])
+    if wrong == "unknown-class":
+        return job.result(accuracy=0.5, by_class={"left": 0.5})
+    if wrong == "percent-class":
+        return job.result(accuracy=0.5, by_class={0: 93, "up": None})
     if wrong == "other-metric":
         return job.result(loss=0.3)
     if wrong == "exits":
         sys.exit(0)
+    if wrong == "forks":
+        os.fork()
+    if wrong == "leaves-child":
+        child = subprocess.Popen(["sleep", "600"])
+        Path("child").write_text(str(child.pid))
     if wrong == "no-validation":
         return job.result(accuracy=0.5)
     return judged(job, model)
+
+
+@train.evaluation
+def evaluate(point):
+    if point.settings.get("wrong") == "evaluates-nothing":
+        return None
+    model = Model(0)
+    model.load_state_dict(point.weights)
+    assert list(point.labels) == list(LABELS[point.ids]) and len(point.statistics_ids) == 40
+    logits = model.logits(POINTS[point.ids])
+    return logits * np.nan if point.settings.get("wrong") == "nan-evaluation" else logits
 
 
 @datadiet.trainer(labels=LABELS, epochs=4, metric="loss", higher_is_better=False)

@@ -42,6 +42,7 @@ pub fn sweep_plan(
     let trains = match &task.options.trainer {
         Some(own) => Trains::Program {
             command: own.command.clone(),
+            evaluate: own.about.evaluate.clone(),
             cwd: std::env::current_dir().context("the current folder is not there")?,
             labels: store.keep_list(task.data.labels)?,
             classes: task.data.classes.to_vec(),
@@ -106,7 +107,7 @@ pub fn trainer(folder: &SweepFolder, plan: &SweepPlan) -> Result<Box<dyn Trainer
                 checkpoint_every,
             ))
         }
-        Trains::Program { command, cwd, labels, classes } => {
+        Trains::Program { command, evaluate, cwd, labels, classes } => {
             std::env::set_current_dir(cwd).with_context(|| {
                 format!(
                     "the trainer is started in {}, which is not there on this machine",
@@ -115,7 +116,8 @@ pub fn trainer(folder: &SweepFolder, plan: &SweepPlan) -> Result<Box<dyn Trainer
             })?;
             let labels = folder.read_list(labels)?;
             let examples = Examples { labels, classes: classes.clone() };
-            Box::new(Program::new(command.clone(), examples, resources, checkpoint_every))
+            let commands = (command.clone(), evaluate.clone());
+            Box::new(Program::new(commands, examples, resources, checkpoint_every))
         }
     })
 }

@@ -332,8 +332,9 @@ impl Prepared {
             At::Local => {
                 let trainer: Box<dyn Trainer> = match &task.options.trainer {
                     Some(own) => {
-                        let (command, examples) = (own.command.clone(), examples_of(task.data));
-                        Box::new(Program::new(command, examples, resources, checkpoint_every))
+                        let commands = (own.command.clone(), own.about.evaluate.clone());
+                        let examples = examples_of(task.data);
+                        Box::new(Program::new(commands, examples, resources, checkpoint_every))
                     }
                     None => {
                         let data_home = home.data()?.path().to_owned();

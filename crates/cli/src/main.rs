@@ -89,8 +89,8 @@ impl Command {
             Self::Suspects(args) => args.needs_worker(),
             Self::Diet(args) => !args.question.plan && args.needs_worker(),
             Self::Run(args) => !args.question.plan && args.needs_worker(),
-            Self::Ntk(args) => !args.question.plan,
-            Self::Lmc(args) => !args.question.plan,
+            Self::Ntk(args) => !args.question.plan && args.needs_worker(),
+            Self::Lmc(args) => !args.question.plan && args.needs_worker(),
             _ => false,
         }
     }

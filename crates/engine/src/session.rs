@@ -297,6 +297,7 @@ impl Session<'_> {
             final_train_loss: Some(counters.epoch_loss.unwrap_or(partial)),
             test_accuracy: self.recorder.test_accuracy.clone(),
             validation_accuracy: self.recorder.validation_accuracy,
+            test_by_class: Vec::new(),
             peak_memory_mib: counters.peak_memory_mib.max(peak_memory_mib()),
         };
         self.folder.complete(&result)?;

@@ -151,6 +151,7 @@ impl Trainer for Rehearsal {
             final_train_loss: None,
             test_accuracy: vec![TimedAccuracy { step: spec.stop_after, accuracy }],
             validation_accuracy: spec.validation.as_ref().map(|_| accuracy),
+            test_by_class: Vec::new(),
             peak_memory_mib: 0.0,
         };
         self.runs.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).push(spec);

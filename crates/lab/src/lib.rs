@@ -10,6 +10,7 @@
 //! studies ([`study::Study`]), a file each.
 
 mod aggregate;
+mod by_class;
 mod data;
 mod defaults_to;
 mod effort;
@@ -35,6 +36,7 @@ mod training;
 mod worker;
 
 pub use aggregate::aggregate;
+pub use by_class::ByClass;
 pub use data::{DeclaredExamples, ExamplesOption, TrainingData};
 pub use defaults_to::DefaultsTo;
 pub use effort::{Effort, Speed};

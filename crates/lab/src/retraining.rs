@@ -5,7 +5,7 @@ use datadiet_core::ExampleId;
 use datadiet_store::{LearningRate, ListRef, Lookahead, RunSpec, Schedule, Store, Subset};
 use serde::{Deserialize, Serialize};
 
-use crate::{Job, LabError, Results, Scene, Spread};
+use crate::{ByClass, Job, LabError, Results, Scene, Spread};
 
 /// Replica number of the first retraining: the networks that judge a subset are never those that
 /// chose it.
@@ -109,7 +109,12 @@ impl Retraining {
         Spread::judged(values.collect(), self.specs.first()?)
     }
 
-    /// The same on the examples held out.
+    /// What they are judged by on the test examples of each class, where they say it.
+    pub fn by_class(&self, results: &Results) -> ByClass {
+        ByClass::of(self.specs.iter().filter_map(|spec| results.result(spec)))
+    }
+
+    /// The same as [`Self::test`] on the examples held out.
     pub fn validation(&self, results: &Results) -> Option<Spread> {
         let completed = results.completed(&self.specs);
         let values = completed.iter().filter_map(|(_, result)| result.validation_accuracy);

@@ -36,6 +36,8 @@ pub struct Scene {
     pub touched: Vec<bool>,
     /// Names of the classes.
     pub classes: Vec<String>,
+    /// What evaluates weights, where that is a program of the user's: SHA-256 of its command and source.
+    pub evaluation: Option<String>,
 }
 
 /// The scores of a scene.

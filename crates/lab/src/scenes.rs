@@ -209,6 +209,10 @@ impl Common<'_> {
             labels: noisy.labels,
             touched: noisy.touched,
             classes: self.data.classes.to_vec(),
+            evaluation: match &self.training.trainer {
+                Some(trainer) => trainer.evaluation()?,
+                None => None,
+            },
         })
     }
 

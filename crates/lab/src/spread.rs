@@ -50,8 +50,13 @@ impl Spread {
 
     /// The mean alone: `84.3 %`.
     pub fn mean_text(&self) -> String {
+        self.value_text(self.mean)
+    }
+
+    /// A value like its own, with the unit: `84.3 %`.
+    pub fn value_text(&self, value: f64) -> String {
         let (number, unit) = self.numbers();
-        format!("{}{unit}", number(self.mean))
+        format!("{}{unit}", number(value))
     }
 
     fn numbers(&self) -> (fn(f64) -> String, &'static str) {

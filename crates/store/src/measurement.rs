@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use crate::run_folder::{prepare, read_json};
+use crate::run_folder::{LOG, prepare, read_json};
 use crate::run_id::short_digest;
 use datadiet_table::write_json;
 
@@ -67,6 +67,9 @@ pub struct Line {
     pub sets: Vec<ListRef>,
     /// Training examples from which batch-norm statistics are taken at every point.
     pub statistics: u32,
+    /// What evaluates, where that is a program of the user's: SHA-256 of its command and source.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub evaluation: Option<String>,
 }
 
 /// The outcome of a measurement.
@@ -135,6 +138,11 @@ impl MeasurementFolder {
     /// Where it is.
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// What was said while it was made.
+    pub fn log_file(&self) -> PathBuf {
+        self.path.join(LOG)
     }
 
     /// Makes the folder with what is to be measured in it.

@@ -19,6 +19,9 @@ pub(crate) const RESULT: &str = "result.json";
 /// The state to go on from.
 pub(crate) const CHECKPOINT: &str = "checkpoint.safetensors";
 
+/// What was said while it was trained or measured.
+pub(crate) const LOG: &str = "log.txt";
+
 /// The folder of one run.
 #[derive(Clone, Debug)]
 pub struct RunFolder {
@@ -66,6 +69,10 @@ pub struct RunResult {
     /// Accuracy at the end of training on the held-out training examples, where there are some.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub validation_accuracy: Option<f64>,
+    /// The same as the last of `test_accuracy` on the examples of each class, by class number, where a
+    /// program of the user's says it; none of a class of which it says nothing.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub test_by_class: Vec<Option<f64>>,
     /// Largest resident memory of a process that worked on the run, MiB; 0 where nobody knows.
     pub peak_memory_mib: f64,
 }
@@ -209,12 +216,12 @@ impl RunFolder {
         remove_if_there(&self.failure_file())
     }
 
-    /// Forgets what a program of the user's left: its state, what it recorded, how well it did.
+    /// Forgets what a program of the user's left: its state, what it recorded, weights, how well it did.
     ///
     /// # Errors
     /// When it cannot be removed.
     pub fn forget_program(&self) -> Result<(), StoreError> {
-        let names = [program::METRICS, program::RECORDED, program::CHECKPOINT];
+        let names = [program::METRICS, program::RECORDED, program::CHECKPOINT, program::KEPT];
         names.iter().try_for_each(|name| remove_if_there(&self.path.join(name)))
     }
 
@@ -241,7 +248,7 @@ impl RunFolder {
 
     /// What was said while it was trained.
     pub fn log_file(&self) -> PathBuf {
-        self.path.join("log.txt")
+        self.path.join(LOG)
     }
 
     /// When its state was saved last, whoever trains it: changes with every checkpoint. None without one.

@@ -79,6 +79,9 @@ pub enum Trains {
     Program {
         /// Program and arguments, without the run folder.
         command: Vec<String>,
+        /// What evaluates weights that it kept, without the folder of an evaluation.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        evaluate: Option<Vec<String>>,
         /// The folder that it is started in, absolute.
         cwd: PathBuf,
         /// Label of each training example, in the subset of a run or not.

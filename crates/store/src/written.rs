@@ -90,7 +90,6 @@ impl TryFrom<Written> for RunSpec {
                     ("precision", written.precision.is_some()),
                     ("device", written.device.is_some()),
                     ("threads", written.threads.is_some()),
-                    ("spawn", written.spawn.is_some()),
                 ];
                 if let Some((name, _)) = of_network.iter().find(|(_, is_there)| *is_there) {
                     return Err(format!("`{name}` is not of a run that a program trains"));

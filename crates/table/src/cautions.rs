@@ -33,10 +33,31 @@ pub struct Made<'a> {
 
 /// What a person should know about a choice.
 pub fn cautions(made: &Made<'_>) -> Vec<String> {
-    [few_hardest(made), at_initialisation(made), one_replica(made), unreliable(made), skewed(made)]
+    let of_order = made.ranking.filter(|_| made.rule != Rule::Random);
+    let of_order = of_order.and_then(|ranking| chance_of_order(made.table, &ranking.name));
+    [few_hardest(made), at_initialisation(made), of_order, skewed(made)]
         .into_iter()
         .flatten()
         .collect()
+}
+
+/// That the order of examples by a column is partly the chance of the trainings that it comes from, with the
+/// number; none where it is reliable, or nobody knows.
+pub fn chance_of_order(table: &ScoreTable, by: &str) -> Option<String> {
+    if table.replicas() == Some(1) {
+        return Some(
+            "the scores come from one training, whose chance is part of the order; average over several \
+             (`score --replicas 4`, `ingest` of several runs)"
+                .into(),
+        );
+    }
+    let reliability = table.card()?.column(by)?.reliability.as_ref()?.full;
+    (reliability < LEAST_RELIABILITY).then(|| {
+        format!(
+            "{by} has a split-half reliability of {reliability:.2}: another set of replicas would choose \
+             other examples; train more replicas"
+        )
+    })
 }
 
 fn few_hardest(made: &Made<'_>) -> Option<String> {
@@ -66,26 +87,6 @@ fn at_initialisation(made: &Made<'_>) -> Option<String> {
         format!(
             "{} follows the norm of the input and does not beat a random choice (Kirsch 2023); \
              take scores later in training",
-            by
-        )
-    })
-}
-
-fn one_replica(made: &Made<'_>) -> Option<String> {
-    (made.table.replicas() == Some(1) && made.rule != Rule::Random).then(|| {
-        "the scores come from one training, whose chance is part of the order; average over several \
-         (`score --replicas 4`, `ingest` of several runs)"
-            .into()
-    })
-}
-
-fn unreliable(made: &Made<'_>) -> Option<String> {
-    let by = &made.ranking?.name;
-    let reliability = made.table.card()?.column(by)?.reliability.as_ref()?.full;
-    (made.rule != Rule::Random && reliability < LEAST_RELIABILITY).then(|| {
-        format!(
-            "{} has a split-half reliability of {reliability:.2}: another set of replicas would \
-             choose other examples; train more replicas",
             by
         )
     })

@@ -30,7 +30,7 @@ pub use card::{
     Accuracy, Card, ColumnSummary, DataRef, FailedReplica, IngestedFile, IngestedFiles,
     IngestedRun, TimePoint,
 };
-pub use cautions::{Made, cautions};
+pub use cautions::{Made, cautions, chance_of_order};
 pub use detections::ColumnDetection;
 pub use error::{FileError, TableError};
 pub use identity::{Examples, OwnIds, Rows, TrainingSet};

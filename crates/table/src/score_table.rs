@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use datadiet_core::{Direction, ScoreKind, average_ranks, forgetting_key};
+use datadiet_core::{Direction, ScoreKind, Source, average_ranks, forgetting_key};
 use serde::Serialize;
 
 use crate::identity::id_column;
@@ -151,13 +151,17 @@ impl ScoreTable {
         found.ok_or_else(|| TableError::Column("the table has no column of scores".into()))
     }
 
-    /// The column that wrong labels are looked for with where none is named: AUM at its latest time,
-    /// which finds them best, else [`Self::default_column`].
+    /// The column that wrong labels are looked for with where none is named: at its latest time the first that
+    /// the table has of AUM, which finds them best, margin of mean and log margin, else
+    /// [`Self::default_column`].
     ///
     /// # Errors
     /// When the table has no column of scores.
     pub fn default_suspicion(&self) -> Result<String, TableError> {
-        self.resolved("aum@end").or_else(|_| self.default_column())
+        const MARGINS: [ScoreKind; 3] =
+            [ScoreKind::Aum, ScoreKind::MarginOfMean, ScoreKind::LogMargin];
+        let latest = MARGINS.iter().find_map(|kind| self.resolved(&format!("{kind}@end")).ok());
+        latest.map_or_else(|| self.default_column(), Ok)
     }
 
     /// The name of a column of scores, `score@end` for its latest time.
@@ -183,8 +187,9 @@ impl ScoreTable {
         latest.map(|(_, column)| column.to_owned()).ok_or_else(|| {
             let there = self.scores();
             let there = if there.is_empty() { "none".into() } else { there.join(", ") };
+            let why = score.parse().ok().and_then(why_absent).unwrap_or_default();
             TableError::Column(format!(
-                "the table has no column of {score}; its scores are: {there}"
+                "the table has no column of {score}{why}; its scores are: {there}"
             ))
         })
     }
@@ -458,6 +463,23 @@ fn numbers(labels: &[u32]) -> Result<Vec<String>, TableError> {
     }
 }
 
+/// What a score needs that not every table has; none for those that any logits give.
+fn why_absent(kind: ScoreKind) -> Option<&'static str> {
+    Some(match kind {
+        ScoreKind::Aum => {
+            ", which takes logits of each epoch of a training: probabilities have none, nor has a single pass \
+             (log-margin and margin-of-mean come close)"
+        }
+        _ => match kind.source() {
+            Source::TrainingMinibatches => ", which is taken over the epochs of a training",
+            Source::Gradients => {
+                ", which takes gradients: --scores, or datadiet.torch, for one of PyTorch's"
+            }
+            Source::Inputs | Source::EvalLogits => return None,
+        },
+    })
+}
+
 /// The column that says who never learned, beside a column of forgetting.
 fn never_learned(name: &str) -> Option<String> {
     let time = name.strip_prefix("forgetting@")?;
@@ -505,6 +527,30 @@ mod tests {
         assert!(ranking.values[3].is_nan());
         assert_eq!(table.columns_of("el2n@end + aum@8").unwrap(), ["el2n@8", "aum@8"]);
         assert_eq!(table.ranking_name("el2n@end+aum@end").unwrap(), "el2n@8+aum@8");
+    }
+
+    #[test]
+    fn wrong_labels_are_looked_for_with_the_best_margin_that_is_there() {
+        let mut columns = Table::default();
+        let mut names = Vec::new();
+        for name in ["loss@1", "el2n@3", "log-margin@3", "margin-of-mean@3", "aum@3"] {
+            columns.push(name, Column::F32(vec![0.5])).unwrap();
+            names.push(ScoreTable::of(columns.clone()).unwrap().default_suspicion().unwrap());
+        }
+        assert_eq!(names, ["loss@1", "el2n@3", "log-margin@3", "margin-of-mean@3", "aum@3"]);
+    }
+
+    #[test]
+    fn a_score_that_is_not_there_is_told_with_what_it_needs() {
+        let columns = Table::default();
+        let table = ScoreTable::of(columns).unwrap();
+        let why = |name: &str| table.resolved(name).unwrap_err().to_string();
+        assert!(why("aum@end").contains("no column of aum, which takes logits of each epoch"));
+        assert!(why("aum@end").contains("probabilities have none"));
+        assert!(why("forgetting@end").contains("over the epochs of a training"));
+        assert!(why("grand@end").contains("takes gradients"));
+        assert!(why("loss@end").contains("no column of loss; its scores are: none"));
+        assert!(why("anything@end").contains("no column of anything; its"));
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! `datadiet lmc`: linear mode connectivity of parents and children.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Result;
@@ -9,6 +9,7 @@ use datadiet_lab::TrainingOptions;
 use datadiet_lab::study::connectivity::ConnectivityQuestion;
 
 use crate::commands::question::{DefaultFolder, QuestionArgs};
+use crate::commands::train::with_file;
 use crate::home::HomeArgs;
 
 /// Measure linear mode connectivity.
@@ -29,10 +30,13 @@ Examples:
   datadiet lmc --data cifar10 --epochs 8 --spawn 0,0.25,0.5,1,2,4 --children 3
   datadiet lmc --data mine --model resnet18 --epochs 30 --by grand --at 10 --examples 500
   datadiet lmc --data cifar10 --plan    # what it would train
+  datadiet lmc mine.toml    # by a program of yours: trainer = { command = [\"python\", …], evaluate = [ … ] }
 
 The same in a file: see [connectivity] in `datadiet run --help`."
 )]
 pub struct LmcArgs {
+    /// Options of the training from a TOML file; the command line wins.
+    file: Option<PathBuf>,
     #[command(flatten)]
     training: TrainingOptions,
     #[command(flatten)]
@@ -41,8 +45,18 @@ pub struct LmcArgs {
     pub question: QuestionArgs,
 }
 
+impl LmcArgs {
+    /// Whether our own worker trains.
+    pub fn needs_worker(&self) -> bool {
+        let asked = with_file(self.file.as_deref(), &self.training);
+        // What is wrong with the options is told when they are read.
+        asked.is_ok_and(|training| training.trainer.is_none())
+    }
+}
+
 /// Runs the command.
 pub fn run(home: &HomeArgs, args: LmcArgs) -> Result<ExitCode> {
-    let options = args.asked.experiment(args.training);
+    let training = with_file(args.file.as_deref(), &args.training)?;
+    let options = args.asked.experiment(training);
     args.question.answer(home, options, Path::new("."), DefaultFolder::Named("results", "lmc-"))
 }

@@ -40,6 +40,13 @@ pub struct NtkArgs {
     pub question: QuestionArgs,
 }
 
+impl NtkArgs {
+    /// Whether our own worker trains; a program of the user's is refused.
+    pub fn needs_worker(&self) -> bool {
+        self.training.trainer.is_none()
+    }
+}
+
 /// Runs the command.
 pub fn run(home: &HomeArgs, args: NtkArgs) -> Result<ExitCode> {
     let options = args.asked.experiment(args.training);

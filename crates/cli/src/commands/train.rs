@@ -1,5 +1,6 @@
 //! `datadiet train`: trainings on a subset, or on everything, to their end.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -74,6 +75,9 @@ struct Trained {
     runs: Vec<RunId>,
     split: &'static str,
     accuracy: Option<Spread>,
+    /// The same of each class by its name, where a trainer says it: means over the trainings.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    by_class: BTreeMap<String, f64>,
     failed: Vec<Failure>,
 }
 
@@ -85,6 +89,8 @@ struct Plan {
     examples: usize,
     count: u32,
     split: &'static str,
+    /// Names of the classes.
+    classes: Vec<String>,
 }
 
 impl TrainArgs {
@@ -161,7 +167,8 @@ impl Plan {
                 data.name
             );
         }
-        Ok(Self { training, ids, examples, count, split })
+        let classes = data.classes.to_vec();
+        Ok(Self { training, ids, examples, count, split, classes })
     }
 
     /// None when it was stopped.
@@ -186,6 +193,9 @@ impl Plan {
             runs: retraining.specs.iter().map(RunId::of).collect(),
             split: self.split,
             accuracy: retraining.test(&results),
+            by_class: (retraining.by_class(&results).values())
+                .filter_map(|(class, value)| Some((self.classes.get(class)?.clone(), value)))
+                .collect(),
             failed: results.failed,
         }))
     }
@@ -222,6 +232,24 @@ fn subset(
 }
 
 impl Trained {
+    /// The classes that are worst, in a line of their own; empty where nothing is said by class.
+    fn worst_classes(&self, of: &Spread) -> String {
+        const SHOWN: usize = 5;
+        let mut classes: Vec<(&String, f64)> =
+            self.by_class.iter().map(|(name, value)| (name, *value)).collect();
+        classes.sort_by(|a, b| a.1.total_cmp(&b.1));
+        if of.less_is_better() {
+            classes.reverse();
+        }
+        let text = |(name, value): &(&String, f64)| format!("{name} {}", of.value_text(*value));
+        let worst: Vec<String> = classes.iter().take(SHOWN).map(text).collect();
+        if worst.is_empty() {
+            String::new()
+        } else {
+            format!("\nworst by class   {}", worst.join(", "))
+        }
+    }
+
     fn text(&self) -> String {
         let kept = 100.0 * self.examples as f64 / self.of as f64;
         let trained = format!(
@@ -241,7 +269,8 @@ impl Trained {
         match &self.accuracy {
             Some(accuracy) => {
                 let (split, name) = (self.split, metric_name(Some(accuracy)));
-                format!("{split} {name}   {} {trained}, {count}", accuracy.text())
+                let text = format!("{split} {name}   {} {trained}, {count}", accuracy.text());
+                text + &self.worst_classes(accuracy)
             }
             None => format!("no training completed {trained}, {count}"),
         }

@@ -131,7 +131,7 @@ fn replicas_become_means_that_every_command_reads() {
     home.ok(&["report", "out"]);
     let page = std::fs::read_to_string(home.path().join("out/report.html")).unwrap();
     assert!(page.contains("eval mode") && !page.contains("un-augmented images"));
-    assert!(home.ok(&["scores", "show", "out"]).contains(": eval mode\n"));
+    assert!(home.ok(&["scores", "show", "out"]).contains("\neval mode: "));
     for section in ["The scores", "el2n@3", "eval mode", "recorded in run0, run1"] {
         assert!(page.contains(section), "{section}");
     }

@@ -38,6 +38,24 @@ fn show_head_correlate_and_export_read_a_table_back() {
     assert!(csv.starts_with("id,label,class,el2n@0.5,el2n@0.5.se"), "{}", &csv[..80]);
 }
 
+/// A terminal has 80 columns.
+#[test]
+fn what_is_shown_of_scores_fits_a_terminal() {
+    let home = Home::scored();
+    let text = home.ok(&["scores", "show", "out"]);
+    let longest = text.lines().map(|line| line.chars().count()).max().unwrap();
+    assert!(longest <= 80, "{longest}: {text}");
+    for word in ["el2n@0.5", "aum@1", "median", "reliability", "--wide"] {
+        assert!(text.contains(word), "{word}: {text}");
+    }
+    assert!(!text.contains("‖p − y‖₂") && !text.contains("aum: use it"));
+    let wide = home.ok(&["scores", "show", "out", "--wide"]);
+    assert!(wide.contains("‖p − y‖₂") && wide.contains("missing") && wide.contains("aum: use it"));
+    let some = home.ok(&["scores", "show", "out", "--columns", "el2n@end,aum@1"]);
+    assert!(some.contains("el2n@1") && some.contains("aum@1") && !some.contains("loss"), "{some}");
+    assert!(home.fails(&["scores", "show", "out", "--columns", "eln@1"]).contains("el2n@1"));
+}
+
 #[test]
 fn mistakes_are_explained() {
     let home = Home::scored();

@@ -299,8 +299,11 @@ fn options_that_do_not_go_with_a_trainer_are_refused() {
     let gone = by("score", "no-such-program-at-all", &[]);
     assert!(refused(&gone).contains("cannot start no-such-program-at-all"));
     for (study, expected) in [
-        ("[velocity]\nby = \"el2n\"\nat = [1, 3]", "[velocity] measures on the weights"),
-        ("[connectivity]\nby = \"el2n@4\"\nspawn = [1]", "[connectivity] measures on the weights"),
+        ("[velocity]\nby = \"el2n\"\nat = [1, 3]", "[velocity] (ntk) measures on the gradients"),
+        (
+            "[connectivity]\nby = \"el2n@4\"\nspawn = [1]",
+            "does not say how they are evaluated: give",
+        ),
         (
             "[correlations]\ncolumns = [\"el2n@4\"]\nnetworks = [{ model = \"mlp\" }]",
             "networks are of our own",
@@ -348,6 +351,10 @@ fn answers_that_are_none_are_told_and_nothing_of_them_is_kept() {
         ("echo 'no memory' >&2; exit 1", "sh own.sh ended with exit code 1: no memory"),
         ("exit 7", "ended with exit code 7: it wrote no reason"),
         ("kill -KILL $$", "run the same command again to go on from its last checkpoint"),
+        (
+            "echo 'Traceback …' >&2; echo \"ModuleNotFoundError: No module named 'gone'\" >&2; exit 1",
+            "ModuleNotFoundError: No module named 'gone'",
+        ),
     ] {
         let home = home_with(script);
         let text = fails(&home, "train", &[]);
@@ -357,6 +364,24 @@ fn answers_that_are_none_are_told_and_nothing_of_them_is_kept() {
         // What was wrong is not believed the next time either.
         write(&home, "finish 0.75");
         home.ok(&by("train", "sh own.sh", &[]));
+    }
+}
+
+/// What it needs is not there: it can train nothing, and is not tried replica by replica.
+#[test]
+fn a_trainer_that_lacks_something_ends_the_command() {
+    for (script, expected) in [
+        ("echo tried >>tries; no_such_program_at_all", "no_such_program_at_all"),
+        (
+            "echo tried >>tries; echo 'error: no module named gone' >&2; exit 2",
+            "no module named gone",
+        ),
+    ] {
+        let home = home_with(script);
+        let text = fails(&home, "train", &["--replicas", "3", "--workers", "1"]);
+        assert!(text.contains("sh own.sh cannot train: ") && text.contains(expected), "{text}");
+        let tries = std::fs::read_to_string(home.path().join("tries")).unwrap();
+        assert_eq!(tries.lines().count(), 1, "{text}");
     }
 }
 
@@ -426,17 +451,46 @@ fn words_of_a_trainer_are_shown_and_kept() {
     assert!(log.contains("hello world") && log.contains("to the log"), "{log}");
 }
 
-/// It ends although a process that it left behind holds its output open.
+/// A process that it left behind holds its output open: it is not waited for, ends, and that is told.
 #[test]
-fn a_trainer_that_forks_is_not_waited_for() {
+fn what_a_trainer_leaves_behind_ends() {
     let home = home_with("sleep 600 & echo $! >child; finish");
     let start = Instant::now();
     let output = home.command(&by("train", "sh own.sh", &[])).output().unwrap();
-    let pid: i32 =
-        std::fs::read_to_string(home.path().join("child")).unwrap().trim().parse().unwrap();
-    kill(Pid::from_raw(pid), Signal::SIGKILL).unwrap();
     assert!(output.status.success(), "{}", errors(&output));
     assert!(start.elapsed() < Duration::from_secs(60));
+    let pid = number_in(&home.path().join("child"));
+    let text = errors(&output);
+    assert!(
+        text.contains(&format!("left a process behind, told to end now: sleep ({pid})")),
+        "{text}"
+    );
+    ends(pid);
+    // One that does not listen is killed; one that ends by itself is nobody's business.
+    let deaf = home_with("(trap '' TERM; while :; do sleep 1; done) & echo $! >child; finish");
+    deaf.ok(&by("train", "sh own.sh", &[]));
+    ends(number_in(&deaf.path().join("child")));
+    let short = home_with("sleep 0.3 & finish");
+    let output = short.command(&by("train", "sh own.sh", &[])).output().unwrap();
+    assert!(!errors(&output).contains("behind"), "{}", errors(&output));
+}
+
+fn number_in(file: &Path) -> i32 {
+    std::fs::read_to_string(file).unwrap().trim().parse().unwrap()
+}
+
+/// Waits until a process has ended.
+fn ends(pid: i32) {
+    let start = Instant::now();
+    // Whoever adopts it may take a moment to see that it ended.
+    let ended = || {
+        let state = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+        kill(Pid::from_raw(pid), None).is_err() || state.contains(") Z ")
+    };
+    while !ended() {
+        assert!(start.elapsed() < Duration::from_secs(20), "process {pid} goes on");
+        std::thread::sleep(Duration::from_millis(20));
+    }
 }
 
 /// Starts a training by `own.sh`.
@@ -512,18 +566,7 @@ fn what_a_stopped_shell_ran_ends_too() {
     wait_for(&home.path().join("ready"));
     kill(Pid::from_raw(child.id() as i32), Signal::SIGTERM).unwrap();
     assert_eq!(child.wait_with_output().unwrap().status.code(), Some(130));
-    let pid: i32 =
-        std::fs::read_to_string(home.path().join("child")).unwrap().trim().parse().unwrap();
-    let start = Instant::now();
-    // Whoever adopts it may take a moment to see that it ended.
-    let ended = || {
-        let state = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-        kill(Pid::from_raw(pid), None).is_err() || state.contains(") Z ")
-    };
-    while !ended() {
-        assert!(start.elapsed() < Duration::from_secs(20), "it sleeps on");
-        std::thread::sleep(Duration::from_millis(20));
-    }
+    ends(number_in(&home.path().join("child")));
 }
 
 /// The command was killed after its trainer had ended: the answer is there, and nothing is trained again.
@@ -536,6 +579,202 @@ fn an_answer_that_was_left_behind_is_taken() {
     assert_eq!(home.json(&by("train", "sh own.sh", &[]))["accuracy"]["mean"], 0.25);
     let tries = std::fs::read_to_string(home.path().join("tries")).unwrap();
     assert_eq!(tries.lines().count(), 1);
+}
+
+/// Where it says how well it does on each class, studies say which class lost most.
+#[test]
+fn values_by_class_are_kept_and_told() {
+    // The more examples, the better on the second class; nothing is said of the third.
+    let says = "n=$(wc -l <\"$run/train.csv\"); record; sum=$(awk \"BEGIN { print $n / 200 }\"); echo \
+        \"{\\\"run\\\": \\\"$id\\\", \\\"epochs\\\": $epochs, \\\"test\\\": {\\\"accuracy\\\": 0.5}, \
+        \\\"by_class\\\": {\\\"0\\\": 0.5, \\\"1\\\": $sum, \\\"2\\\": null}}\" >\"$run/metrics.json\"";
+    let home = home_with(says);
+    let train = by("train", "sh own.sh", &["--replicas", "2"]);
+    assert_eq!(home.json(&train)["by_class"], serde_json::json!({ "0": 0.5, "1": 0.605 }));
+    assert!(home.ok(&train).contains("worst by class   0 50.0 %, 1 60.5 %"));
+    let file = r#"
+[training]
+trainer = ["sh", "own.sh"]
+examples = "points.csv"
+epochs = 4
+
+[scoring]
+replicas = 1
+scores = ["el2n"]
+
+[curve]
+by = ["el2n@4"]
+keep = [0.5]
+fixed = "epochs"
+"#;
+    std::fs::write(home.path().join("curve.toml"), file).unwrap();
+    let text = home.ok(&["run", "curve.toml", "--out", "out"]);
+    assert!(text.contains("class that loses most"), "{text}");
+    assert!(text.contains("1 60.5 % → 30.5 %"), "{text}");
+    let csv = std::fs::read_to_string(home.path().join("out/classes.csv")).unwrap();
+    assert!(csv.contains("el2n@4,0.5,,1,0.305") && csv.contains("full,1,,1,0.605"), "{csv}");
+    for (said, expected) in [
+        ("[0.5, 0.5]", "by_class of metrics.json has 2 values, and there are 3 classes"),
+        ("{\\\"cat\\\": 0.5}", "names \"cat\", which is none of the classes (0, 1, 2)"),
+        ("[1, 0, 93]", "an accuracy of class 2 of 93 is no fraction"),
+    ] {
+        let home = home_with(&format!(
+            "by=\"{said}\"; {}",
+            says.replace("{\\\"0\\\": 0.5, \\\"1\\\": $sum, \\\"2\\\": null}", "$by")
+        ));
+        let text = fails(&home, "train", &[]);
+        assert!(text.contains(expected), "{said}: {text}");
+    }
+}
+
+/// Keeps one weight: 1 where it trains from the beginning, 3 where it leaves another training.
+const KEEPS: &str = r#"
+weight='\000\000\200\077' began=
+if grep -q '"spawn"' "$run/job.json"; then
+    weight='\000\000\100\100'
+    from=$(sed -n 's/^ *"folder": *"\(.*\)",*$/\1/p' "$run/job.json")
+    test -s "$from/weights.safetensors"
+    epoch=${from##*_} began="\"began\": ${from##*_},"
+fi
+keeps() {
+    mkdir -p "$run/kept/epoch_$1"
+    { printf '\066\000\000\000\000\000\000\000{"w":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}'
+      printf "$weight"; } >"$run/kept/epoch_$1/weights.safetensors"
+}
+if grep -q '"keep"' "$run/job.json"; then keeps 0; keeps 2; keeps 4; fi
+record
+echo "{\"run\": \"$id\", $began \"epochs\": $epochs, \"test\": {\"accuracy\": 0.5}}" >"$run/metrics.json"
+"#;
+
+/// Its loss is the square of the weight, on every set.
+const EVALUATES: &str = r#"
+set -eu
+id=$(sed -n 's/^ *"evaluation": *"\([0-9a-f]*\)".*/\1/p' "$1/evaluation.json")
+losses=
+for point in 0 1 2; do
+    weight=$(tail -c 4 "$1/point_$point.safetensors" | od -An -tf4 | tr -d ' ')
+    losses="$losses${losses:+,}$(awk "BEGIN { print $weight * $weight }")"
+done
+wc -l <"$1/set_0.csv" >lines
+wc -l <"$1/statistics.csv" >>lines
+one="{\"accuracy\": [1, 0.5, 1], \"loss\": [$losses]}"
+echo "{\"evaluation\": \"$id\", \"sets\": [$one, $one, $one]}" >"$1/risks.json"
+"#;
+
+const LMC: [&str; 15] = [
+    "lmc",
+    "job.toml",
+    "--spawn",
+    "0,2",
+    "--children",
+    "1",
+    "--examples",
+    "10",
+    "--points",
+    "3",
+    "--statistics",
+    "50",
+    "--at",
+    "4",
+    "--quiet",
+];
+
+fn lmc_home(script: &str, evaluates: &str) -> Home {
+    let home = home_with(script);
+    std::fs::write(home.path().join("evaluate.sh"), evaluates).unwrap();
+    let file = "trainer = { command = [\"sh\", \"own.sh\"], evaluate = [\"sh\", \"evaluate.sh\"] }\n\
+                examples = \"points.csv\"\nepochs = 4\n";
+    std::fs::write(home.path().join("job.toml"), file).unwrap();
+    home
+}
+
+#[test]
+fn lines_between_weights_that_a_trainer_keeps_are_evaluated() {
+    let home = lmc_home(KEEPS, EVALUATES);
+    let lmc = [&LMC[..], &["--out", "out"]].concat();
+    let outcome = home.json(&lmc);
+    assert_eq!(outcome["failed"].as_array().unwrap().len(), 0);
+    let spawns = outcome["connectivity"]["spawns"].as_array().unwrap();
+    assert_eq!((spawns.len(), spawns[1]["time"].as_f64()), (2, Some(2.0)));
+    for set in spawns.iter().flat_map(|spawn| spawn["sets"].as_array().unwrap()) {
+        let means = |of: &str| -> Vec<f64> {
+            set[of].as_array().unwrap().iter().map(|s| s["mean"].as_f64().unwrap()).collect()
+        };
+        // Between 1 and 3 lies 2.
+        assert_eq!((means("loss"), means("error")), (vec![1.0, 4.0, 9.0], vec![0.0, 0.5, 0.0]));
+        assert_eq!(set["error_barrier"]["mean"], 0.5);
+    }
+    assert_eq!(std::fs::read_to_string(home.path().join("lines")).unwrap(), "11\n51\n");
+    // What the points need is gone, and another evaluation is another measurement of the same runs.
+    let measurements = home.path().join("store/measurements");
+    let folders = || std::fs::read_dir(&measurements).unwrap().count();
+    assert_eq!(folders(), 2);
+    for folder in std::fs::read_dir(&measurements).unwrap() {
+        let folders = std::fs::read_dir(folder.unwrap().path()).unwrap();
+        assert!(folders.flatten().all(|entry| entry.path().is_file()));
+    }
+    let trained = runs(&home).len();
+    std::fs::write(home.path().join("evaluate.sh"), format!("{EVALUATES}\n# changed\n")).unwrap();
+    home.ok(&lmc);
+    assert_eq!((folders(), runs(&home).len()), (4, trained));
+    // A child trains the epochs that it does not share.
+    let results = runs(&home)
+        .into_iter()
+        .filter(|run| std::fs::read_to_string(run.join("spec.json")).unwrap().contains("spawn"));
+    let mut passed: Vec<u64> = results
+        .map(|run| {
+            let result = std::fs::read(run.join("result.json")).unwrap();
+            let result: serde_json::Value = serde_json::from_slice(&result).unwrap();
+            result["images_trained"].as_u64().unwrap()
+        })
+        .collect();
+    passed.sort_unstable();
+    assert_eq!(passed, [2 * 120, 4 * 120]);
+}
+
+#[test]
+fn weights_and_evaluations_that_are_none_are_told() {
+    let keeps_nothing = "record; finish";
+    let no_began = KEEPS.replace("$began ", "");
+    let no_answer = "exit 0";
+    let nan = EVALUATES.replace("$losses]", "NaN]");
+    let short = EVALUATES.replace("[1, 0.5, 1]", "[1, 1]");
+    let percent = EVALUATES.replace("[1, 0.5, 1]", "[100, 50, 100]");
+    for (script, evaluates, expected) in [
+        (
+            keeps_nothing,
+            EVALUATES,
+            "it kept no weights of epoch 0: kept/epoch_0/weights.safetensors",
+        ),
+        (no_began.as_str(), EVALUATES, "says so by \"began\": 0"),
+        (&KEEPS.replace("\\066", "\\070"), EVALUATES, "is no file of safetensors"),
+        (KEEPS, no_answer, "the evaluation ended without risks.json"),
+        (KEEPS, &nan, "risks.json is not what docs/TRAINERS.md says (NaN is not JSON)"),
+        (KEEPS, &short, "there are 3 of 3 points each"),
+        (KEEPS, &percent, "an accuracy of 100 is no fraction"),
+        (KEEPS, "echo 'error: no such model' >&2; exit 1", "no such model"),
+        (KEEPS, "exit 2", "sh evaluate.sh cannot train"),
+    ] {
+        let home = lmc_home(script, evaluates);
+        let output = home.command(&LMC).output().unwrap();
+        assert_eq!(output.status.code(), Some(1), "{script} {evaluates}");
+        let text = errors(&output);
+        assert!(text.contains(expected), "{expected}: {text}");
+    }
+    let home = lmc_home(KEEPS, EVALUATES);
+    let refused = |arguments: &[&str]| errors(&home.command(arguments).output().unwrap());
+    let text = refused(&["lmc", "job.toml", "--spawn", "0.5"]);
+    assert!(text.contains("a trainer of your own keeps weights after whole epochs"), "{text}");
+    let text = refused(&[
+        "ntk",
+        "--trainer",
+        "sh own.sh",
+        "--train-examples",
+        "points.csv",
+        "--epochs",
+        "4",
+    ]);
+    assert!(text.contains("(ntk) measures on the gradients of our own networks"), "{text}");
 }
 
 #[test]

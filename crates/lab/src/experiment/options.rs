@@ -11,7 +11,7 @@ use toml::Table;
 use crate::on::OnOptions;
 use crate::options;
 use crate::refuse::{bail, ensure};
-use crate::study::{Kind, STUDIES, Study};
+use crate::study::{Kind, STUDIES, Study, connectivity, velocity};
 use crate::{LabError, ScoringOptions, TrainingOptions};
 
 /// An experiment as it is asked for.
@@ -102,17 +102,21 @@ impl ExperimentOptions {
 }
 
 impl ExperimentOptions {
-    /// Refuses what a program of the user's cannot give: weights to measure on.
+    /// Refuses what a program of the user's cannot give: gradients to measure on, and weights where it does not
+    /// offer them.
     pub(super) fn check_for_programs(&self) -> Result<(), LabError> {
-        if self.training.trainer.is_none() {
-            return Ok(());
-        }
+        let Some(trainer) = &self.training.trainer else { return Ok(()) };
         for asked in self.studies.iter() {
-            let name = asked.kind.name;
             ensure!(
-                !["velocity", "connectivity"].contains(&name),
-                "[{name}] measures on the weights of our own networks, which a trainer of yours does not \
-                 give: leave out trainer, or [{name}]"
+                asked.kind.name != velocity::KIND.name,
+                "[velocity] (ntk) measures on the gradients of our own networks, which a trainer of yours does \
+                 not give: leave out trainer, or [velocity]"
+            );
+            ensure!(
+                asked.kind.name != connectivity::KIND.name || trainer.about.evaluate.is_some(),
+                "[connectivity] (lmc) measures on weights, and this trainer does not say how they are evaluated: \
+                 give trainer = {{ command = [ … ], evaluate = [ … ] }}, in Python @train.evaluation (see \
+                 docs/TRAINERS.md), or leave out [connectivity]"
             );
         }
         Ok(())

@@ -20,15 +20,21 @@ use crate::refuse::{bail, ensure};
 pub(super) struct Metrics {
     /// The run that it is of.
     run: String,
-    /// Epochs trained.
+    /// Epochs trained, those of its parent included.
     #[serde(default)]
     epochs: Option<u64>,
+    /// The epoch at which it went on from what its parent kept.
+    #[serde(default)]
+    began: Option<u64>,
     /// Values on the examples that it tests with, by name.
     #[serde(default)]
     test: BTreeMap<String, f64>,
     /// Values on the examples held out, by name.
     #[serde(default)]
     validation: BTreeMap<String, f64>,
+    /// Values of the metric on the test examples of each class, if it says them.
+    #[serde(default)]
+    by_class: Option<SaidByClass>,
     /// Largest resident memory, MiB.
     #[serde(default)]
     pub peak_memory_mib: f64,
@@ -37,10 +43,20 @@ pub(super) struct Metrics {
     pub failed: Option<String>,
 }
 
+/// A value for each class, in their order or by their names; null of a class without one.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(untagged)]
+enum SaidByClass {
+    Listed(Vec<Option<f64>>),
+    Named(BTreeMap<String, Option<f64>>),
+}
+
 /// What a training is judged by.
 pub(super) struct Judged {
     pub test: f64,
     pub validation: Option<f64>,
+    /// By class number; empty where nothing is said.
+    pub by_class: Vec<Option<f64>>,
 }
 
 impl Metrics {
@@ -81,13 +97,82 @@ impl Metrics {
             }
             None => return Err(format!("{METRICS} does not say `epochs`, those trained").into()),
         }
+        if let Some(epoch) = job.began().filter(|epoch| self.began != Some(*epoch)) {
+            return Err(format!(
+                "this training leaves another one: it goes on after epoch {epoch} from what that one kept, and \
+                 says so by \"began\": {epoch} in {METRICS} (see `spawn` of job.json)"
+            )
+            .into());
+        }
         let test = value(&self.test, "test", metric)?;
         let validation = match job.validates() {
             true => Some(value(&self.validation, "validation", metric)?),
             false => None,
         };
-        Ok(Judged { test, validation })
+        let by_class = match &self.by_class {
+            None => Vec::new(),
+            Some(said) => said.in_order(job.classes(), metric)?,
+        };
+        Ok(Judged { test, validation, by_class })
     }
+}
+
+impl SaidByClass {
+    /// The values in the order of the classes.
+    fn in_order(
+        &self,
+        classes: &[String],
+        metric: &Metric,
+    ) -> Result<Vec<Option<f64>>, TrainerError> {
+        let values = match self {
+            Self::Listed(values) if values.len() == classes.len() => values.clone(),
+            Self::Listed(values) => {
+                return Err(format!(
+                    "by_class of {METRICS} has {} values, and there are {} classes (classes of job.json): \
+                     give one each, null where there is none, or name them",
+                    values.len(),
+                    classes.len()
+                )
+                .into());
+            }
+            Self::Named(values) => {
+                if let Some(name) = values.keys().find(|name| !classes.contains(name)) {
+                    return Err(format!(
+                        "by_class of {METRICS} names {name:?}, which is none of the classes ({}): see \
+                         classes of job.json",
+                        some_of(classes)
+                    )
+                    .into());
+                }
+                classes.iter().map(|name| values.get(name).copied().flatten()).collect()
+            }
+        };
+        for (class, value) in classes.iter().zip(&values) {
+            if let Some(value) = value {
+                check_fraction(*value, metric, &format!(" of class {class}"))?;
+            }
+        }
+        Ok(values)
+    }
+}
+
+/// The first of some names.
+fn some_of(names: &[String]) -> String {
+    const SHOWN: usize = 5;
+    let others = if names.len() > SHOWN { ", …" } else { "" };
+    format!("{}{others}", names[..names.len().min(SHOWN)].join(", "))
+}
+
+/// Refuses accuracies that are none.
+fn check_fraction(value: f64, metric: &Metric, of: &str) -> Result<(), TrainerError> {
+    if metric.is_accuracy() && !(0.0..=1.0).contains(&value) {
+        return Err(format!(
+            "an accuracy{of} of {value} is no fraction: it lies between 0 and 1; a metric of another name \
+             may have any value"
+        )
+        .into());
+    }
+    Ok(())
 }
 
 /// The value of the metric in one of the groups.
@@ -109,13 +194,7 @@ fn value(
         };
         return Err(format!("{METRICS} does not say {name} under `{group}` but {said}{why}").into());
     };
-    if metric.is_accuracy() && !(0.0..=1.0).contains(&value) {
-        return Err(format!(
-            "an accuracy of {value} is no fraction: it lies between 0 and 1; a metric of another name \
-             may have any value"
-        )
-        .into());
-    }
+    check_fraction(value, metric, "")?;
     Ok(value)
 }
 
@@ -151,6 +230,9 @@ impl Recordings<'_> {
             let values = table.floats(kind.name()).unwrap_or_default();
             values.iter().filter(|value| value.is_nan()).count()
         };
+        if let Some(kind) = kinds.clone().find(|kind| unseen(kind) == self.job.examples) {
+            bail!("after epoch {epoch} no example has a value of {kind}: all are missing or NaN");
+        }
         let unseen = kinds.map(unseen).max().filter(|&unseen| unseen > 0);
         let note = unseen.map(|unseen| {
             format!(
@@ -172,6 +254,16 @@ impl Recordings<'_> {
         let mut table = Table::default();
         for kind in &self.spec.record.scores {
             if let Ok(values) = given.floats(kind.name()) {
+                // Of what was never learned the count is ∞ by definition.
+                let counts = *kind == ScoreKind::Forgetting;
+                if let Some(row) = values.iter().position(|value| value.is_infinite() && !counts) {
+                    bail!(
+                        "{}: {kind} of example {} is {}; a score is finite, or missing",
+                        file.display(),
+                        places[row],
+                        values[row]
+                    );
+                }
                 table.push(kind.name(), Column::F32(self.placed(&places, values, f32::NAN)))?;
             }
         }

@@ -2,11 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::io::{BufWriter, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use datadiet_core::{ScoreKind, Source, Stream, rng, streams::below};
-use datadiet_store::program::{CHECKPOINT, METRICS, RECORDED};
-use datadiet_store::{Labels, ListRef, Metric, RunFolder, RunId, RunSpec, Subset, TrainerSpec};
+use datadiet_store::program::{CHECKPOINT, KEPT, METRICS, RECORDED, WEIGHTS, kept_epoch};
+use datadiet_store::{
+    Labels, ListRef, Metric, RunFolder, RunId, RunSpec, Spawn, Subset, TrainerSpec,
+};
 use datadiet_table::{write_atomically, write_json};
 use serde::Serialize;
 use serde_json::Value;
@@ -61,20 +63,41 @@ pub(super) struct Job {
     recorded: &'static str,
     /// Where it writes how well it did, last.
     metrics: &'static str,
+    /// Epochs after which weights are kept, 0 for the initialisation; not there where none are.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub keep: Vec<u64>,
+    /// Where they are kept.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    kept: Option<&'static str>,
+    /// What it goes on from, where it leaves another training.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    spawn: Option<Left>,
+}
+
+/// Where a training leaves its parent.
+#[derive(Clone, Debug, Serialize)]
+struct Left {
+    /// Epochs that both share.
+    epoch: u64,
+    /// What the parent kept then: a folder.
+    folder: PathBuf,
+    /// Which of the parent's children.
+    child: u32,
 }
 
 /// A list of examples in a file.
 #[derive(Clone, Debug, Serialize)]
-struct List {
-    file: Option<&'static str>,
+pub(super) struct List {
+    file: Option<String>,
     count: usize,
 }
 
 /// Ids with labels.
-struct Rows<'a> {
-    file: &'static str,
-    ids: Vec<u32>,
-    labels: &'a [u32],
+pub(super) struct Rows<'a> {
+    pub file: &'a str,
+    pub ids: Vec<u32>,
+    /// Labels of all examples.
+    pub labels: &'a [u32],
 }
 
 /// Files of the job that are no longer needed when it is done.
@@ -110,6 +133,17 @@ impl Job {
             Some(&last) if spec.record.scores.iter().any(over_time) => (1..=last).collect(),
             _ => score_at.clone(),
         };
+        // Not whole_epochs: 0 is the initialisation.
+        let keep = spec.record.weights.iter().map(|&step| whole(step, size)).collect::<Vec<u64>>();
+        let spawn = spec.spawn.as_ref().map(|spawn| left(folder, spec, spawn, size)).transpose()?;
+        let mut seeds = match &spec.spawn {
+            None => rng(spec.seed, spec.replica, Stream::Initialisation, 0),
+            // Children of the same number that leave at other epochs go other ways, too.
+            Some(Spawn { step, child, .. }) => {
+                let counter = step << 32 | u64::from(*child);
+                rng(spec.seed, spec.replica, Stream::Child, counter)
+            }
+        };
         let job = Self {
             protocol: PROTOCOL,
             run: RunId::of(spec),
@@ -122,7 +156,7 @@ impl Job {
             classes: examples.classes.clone(),
             train: train.write(folder.path())?,
             validation: validation.write(folder.path())?,
-            seed: below(1 << 31, &mut rng(spec.seed, spec.replica, Stream::Initialisation, 0)),
+            seed: below(1 << 31, &mut seeds),
             replica: spec.replica,
             epochs: epochs(spec.schedule.steps),
             stop_after: epochs(spec.stop_after),
@@ -132,8 +166,12 @@ impl Job {
             checkpoint: CHECKPOINT,
             recorded: RECORDED,
             metrics: METRICS,
+            kept: (!keep.is_empty()).then_some(KEPT),
+            keep,
+            spawn,
         };
-        for name in [CHECKPOINT, RECORDED] {
+        let kept = job.kept;
+        for name in [CHECKPOINT, RECORDED].into_iter().chain(kept) {
             std::fs::create_dir_all(folder.path().join(name))
                 .map_err(|error| format!("cannot make {name} in the run folder: {error}"))?;
         }
@@ -146,6 +184,21 @@ impl Job {
         self.train.count
     }
 
+    /// Epochs that it trains itself, the others being its parent's.
+    pub(super) fn own_epochs(&self) -> u64 {
+        self.stop_after - self.began().unwrap_or(0)
+    }
+
+    /// The epoch at which it leaves its parent; none for a training from the beginning.
+    pub(super) fn began(&self) -> Option<u64> {
+        self.spawn.as_ref().map(|left| left.epoch)
+    }
+
+    /// Names of the classes.
+    pub(super) fn classes(&self) -> &[String] {
+        &self.classes
+    }
+
     /// Whether examples are held out to judge it by.
     pub(super) fn validates(&self) -> bool {
         self.validation.count > 0
@@ -154,7 +207,7 @@ impl Job {
 
 impl Rows<'_> {
     /// As `id,label` a line, with these names in the first; no file where there are none.
-    fn write(&self, folder: &Path) -> Result<List, TrainerError> {
+    pub(super) fn write(&self, folder: &Path) -> Result<List, TrainerError> {
         let count = self.ids.len();
         if count == 0 {
             return Ok(List { file: None, count });
@@ -168,8 +221,48 @@ impl Rows<'_> {
             file.flush()
         };
         write_atomically(&folder.join(self.file), write).map_err(|error| error.to_string())?;
-        Ok(List { file: Some(self.file), count })
+        Ok(List { file: Some(self.file.to_owned()), count })
     }
+}
+
+/// Whole epochs of `size` examples in so many that were passed.
+fn whole(passed: u64, size: usize) -> u64 {
+    (passed as f64 / size.max(1) as f64).round() as u64
+}
+
+/// What a child goes on from.
+fn left(
+    folder: &RunFolder,
+    spec: &RunSpec,
+    spawn: &Spawn,
+    size: usize,
+) -> Result<Left, TrainerError> {
+    let epoch = whole(spawn.step, size);
+    let (parent, its) =
+        RunFolder::open(&folder.sibling(&spawn.parent)).map_err(|e| e.to_string())?;
+    if !spec.trains_like(&its) {
+        return Err(format!(
+            "run {} is not a parent of this run: it trains by another specification",
+            spawn.parent
+        )
+        .into());
+    }
+    let kept = parent.path().join(KEPT).join(kept_epoch(epoch));
+    let kept = std::path::absolute(&kept).unwrap_or(kept);
+    if !kept.join(WEIGHTS).is_file() {
+        return Err(kept_none(&parent, epoch).into());
+    }
+    Ok(Left { epoch, folder: kept, child: spawn.child })
+}
+
+/// That a complete run has no weights of an epoch that it kept once.
+pub(super) fn kept_none(run: &RunFolder, epoch: u64) -> String {
+    format!(
+        "run {} has no weights of epoch {epoch}: were they removed? Remove {} too, and the same command trains \
+         it again",
+        run.id(),
+        run.path().display()
+    )
 }
 
 fn read(folder: &RunFolder, list: &ListRef) -> Result<Vec<u32>, TrainerError> {

@@ -6,21 +6,23 @@
 
 mod answer;
 mod job;
+mod line;
 mod process;
 
 use std::collections::VecDeque;
 use std::fs::{File, OpenOptions};
 use std::io::Write;
+use std::path::Path;
 use std::process::{Command, ExitStatus};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use datadiet_core::progress::{Event, Progress};
+use datadiet_core::progress::{Event, Progress, Silent};
 use datadiet_store::program::{CHECKPOINT, METRICS, RECORDED};
 use datadiet_store::worker::{EXIT_MISUNDERSTOOD, EXIT_STOPPED};
 use datadiet_store::{
-    Labels, Lease, Over, RunFailure, RunFolder, RunResult, RunSpec, RunStatus, Store, StoreError,
-    TimedAccuracy, TrainerSpec,
+    Labels, Lease, Measured, Measurement, MeasurementFolder, Over, RunFailure, RunFolder,
+    RunResult, RunSpec, RunStatus, Store, StoreError, TimedAccuracy, TrainerSpec,
 };
 use datadiet_table::{Table, write_json};
 use serde::{Deserialize, Serialize};
@@ -30,6 +32,7 @@ use crate::worker::{EXIT_NOT_STARTED, Trainer, TrainerError, ended_by_system};
 use answer::{Judged, Metrics, Recordings};
 pub use job::Examples;
 use job::{Job, LISTS};
+use line::Evaluation;
 use process::Said;
 
 /// Bytes of that, at most.
@@ -45,10 +48,22 @@ const SPENT: &str = "spent.json";
 #[derive(Clone, Debug)]
 pub struct Program {
     command: Vec<String>,
+    /// What evaluates weights, if anything does.
+    evaluate: Option<Vec<String>>,
     examples: Examples,
     threads: u32,
     gpus: usize,
     checkpoint_every: Duration,
+}
+
+/// A program that is started.
+struct Asked<'a> {
+    command: &'a [String],
+    /// Its folder, and whose that is.
+    folder: &'a Path,
+    id: &'a str,
+    /// The lock that it holds as long as it lives.
+    lock: Option<&'a File>,
 }
 
 /// An answer that holds.
@@ -66,21 +81,22 @@ struct Spent {
 }
 
 impl Program {
-    /// A program that trains on these examples. With GPUs, each training sees one of them.
+    /// A program that trains on these examples, with what evaluates its weights, if anything does. With GPUs, each
+    /// training sees one of them.
     pub fn new(
-        command: Vec<String>,
+        (command, evaluate): (Vec<String>, Option<Vec<String>>),
         examples: Examples,
         resources: Resources,
         checkpoint_every: Duration,
     ) -> Self {
         let Resources { threads, gpus, .. } = resources;
-        Self { command, examples, threads, gpus, checkpoint_every }
+        Self { command, evaluate, examples, threads, gpus, checkpoint_every }
     }
 
-    fn command(&self, folder: &RunFolder, slot: usize) -> std::io::Result<Command> {
-        let mut command = Command::new(&self.command[0]);
-        command.args(&self.command[1..]).arg(std::path::absolute(folder.path())?);
-        command.env("DATADIET_RUN", folder.id().as_str());
+    fn command(&self, asked: &Asked<'_>, slot: usize) -> std::io::Result<Command> {
+        let mut command = Command::new(&asked.command[0]);
+        command.args(&asked.command[1..]).arg(std::path::absolute(asked.folder)?);
+        command.env("DATADIET_RUN", asked.id);
         let seconds = self.checkpoint_every.as_secs_f64().to_string();
         command.env("DATADIET_CHECKPOINT_EVERY", seconds);
         if std::env::var_os("OMP_NUM_THREADS").is_none() {
@@ -101,51 +117,49 @@ impl Program {
         stop: &AtomicBool,
         progress: &dyn Progress,
     ) -> Result<Option<f64>, TrainerError> {
-        let cannot = |error: std::io::Error| {
-            TrainerError::Unusable(format!("cannot start {}: {error}", self.command[0]))
-        };
-        let command = self.command(folder, slot).map_err(cannot)?;
-        let mut child = process::start(command, lease.guard()).map_err(cannot)?;
-        // Where it begins only it knows; nobody is to take its first word for that.
-        progress.tell(&Event::At { task: "".into(), done: 0, loss: None, doing: None });
-        let state = std::fs::read_dir(folder.path().join(CHECKPOINT));
-        if state.is_ok_and(|mut entries| entries.next().is_some()) {
-            progress.note("goes on from its checkpoint");
-        }
-        let mut heard = Heard::new(folder, job, progress);
+        let (command, path, id) = (&self.command[..], folder.path(), folder.id().as_str());
+        let asked = Asked { command, folder: path, id, lock: lease.guard() };
+        let mut heard = Heard::new(&folder.log_file(), job.size() as u64, progress);
         let stops = || stop.load(Ordering::Relaxed) || lease.over().is_some();
-        let status = process::follow(&mut child, stops, |said| heard.line(said))
-            .map_err(|error| format!("lost touch with the trainer: {error}"))?;
+        let ended = self.hear_out(&asked, slot, &stops, &mut heard, || {
+            // Where it begins only it knows; nobody is to take its first word for that.
+            progress.tell(&Event::At { task: "".into(), done: 0, loss: None, doing: None });
+            let state = std::fs::read_dir(path.join(CHECKPOINT));
+            if state.is_ok_and(|mut entries| entries.next().is_some()) {
+                progress.note("goes on from its checkpoint");
+            }
+        });
         if let Some(Over::Lost(reason)) = lease.over() {
             return Err(TrainerError::Lost(reason));
         }
-        self.explain(status, &heard, stops())?;
+        ended?;
         Ok(heard.loss)
     }
 
-    /// What became of a program that ended so.
-    fn explain(
+    /// Starts a program, hears it to its end, and says what became of it.
+    fn hear_out(
         &self,
-        status: ExitStatus,
-        heard: &Heard<'_>,
-        stop: bool,
+        asked: &Asked<'_>,
+        slot: usize,
+        stops: &dyn Fn() -> bool,
+        heard: &mut Heard<'_>,
+        started: impl FnOnce(),
     ) -> Result<(), TrainerError> {
-        let told = heard.last_errors();
-        let program = self.command.join(" ");
-        match status.code().and_then(|code| u8::try_from(code).ok()) {
-            Some(0) => Ok(()),
-            Some(EXIT_STOPPED) => Err(TrainerError::Stopped),
-            Some(EXIT_MISUNDERSTOOD | EXIT_NOT_STARTED) => {
-                Err(TrainerError::Unusable(format!("{program} cannot train: {told}")))
-            }
-            _ if stop => Err(TrainerError::Stopped),
-            Some(_) if heard.says_why() => Err(told.into()),
-            Some(code) => {
-                let told = if told.is_empty() { "it wrote no reason".into() } else { told };
-                Err(format!("{program} ended with exit code {code}: {told}").into())
-            }
-            None => Err(ended_by_system(&program, status, &told)),
+        let cannot = |error: std::io::Error| {
+            TrainerError::Unusable(format!("cannot start {}: {error}", asked.command[0]))
+        };
+        let command = self.command(asked, slot).map_err(cannot)?;
+        let mut child = process::start(command, asked.lock).map_err(cannot)?;
+        started();
+        let ended = process::follow(&mut child, stops, |said| heard.line(said))
+            .map_err(|error| format!("lost touch with the trainer: {error}"))?;
+        if !ended.left_behind.is_empty() {
+            let note = left_behind(&ended.left_behind);
+            heard.progress.note(&note);
+            heard.write(&note);
         }
+        let program = asked.command.join(" ");
+        explain(&program, ended.status, heard, stops())
     }
 
     /// Turns the answer of a program into a result, if it is one. One that is none is removed, with the
@@ -170,7 +184,7 @@ impl Program {
         let steps = what.0.stop_after;
         let result = RunResult {
             steps,
-            images_trained: job.stop_after * job.size() as u64,
+            images_trained: job.own_epochs() * job.size() as u64,
             images_scored: 0,
             train_seconds: seconds,
             score_seconds: 0.0,
@@ -179,6 +193,7 @@ impl Program {
             final_train_loss: loss,
             test_accuracy: vec![TimedAccuracy { step: steps, accuracy: looked.judged.test }],
             validation_accuracy: looked.judged.validation,
+            test_by_class: looked.judged.by_class.clone(),
             peak_memory_mib: looked.peak_memory_mib,
         };
         folder.complete(&result).map_err(stored)?;
@@ -207,6 +222,9 @@ impl Program {
             return Err(reason.into());
         }
         let judged = metrics.judged(job, &trainer.metric)?;
+        for &epoch in &job.keep {
+            line::check_kept(folder, epoch)?;
+        }
         let labels = match &spec.labels {
             Labels::Original => self.examples.labels.clone(),
             Labels::Listed(list) => folder.read_list(list).map_err(text)?,
@@ -263,6 +281,66 @@ impl Trainer for Program {
             }
         }
     }
+
+    fn measure(
+        &self,
+        folder: &MeasurementFolder,
+        slot: usize,
+        stop: &AtomicBool,
+    ) -> Result<(), TrainerError> {
+        let (_, measurement) = MeasurementFolder::open(folder.path()).map_err(text)?;
+        let Measurement::Line(line) = &measurement else {
+            return Err("a trainer of your own gives no gradients: no kernels, no velocity".into());
+        };
+        let Some(command) = &self.evaluate else {
+            return Err("this trainer does not say how weights are evaluated: give evaluate".into());
+        };
+        let (start, id) = (Instant::now(), measurement.id());
+        let evaluation = Evaluation::of_line(self, folder, line, id.clone())?;
+        let asked = Asked { command, folder: evaluation.folder(), id: &id, lock: None };
+        let mut heard = Heard::new(&folder.log_file(), 1, &Silent);
+        self.hear_out(&asked, slot, &|| stop.load(Ordering::Relaxed), &mut heard, || {})?;
+        let (risks, seconds) = (evaluation.answer()?, start.elapsed().as_secs_f64());
+        folder.complete(&Measured::Line { risks, seconds }).map_err(text)
+    }
+}
+
+/// What became of a program that ended so.
+fn explain(
+    program: &str,
+    status: ExitStatus,
+    heard: &Heard<'_>,
+    stop: bool,
+) -> Result<(), TrainerError> {
+    let told = heard.last_errors();
+    match status.code().and_then(|code| u8::try_from(code).ok()) {
+        Some(0) => Ok(()),
+        Some(EXIT_STOPPED) => Err(TrainerError::Stopped),
+        Some(EXIT_MISUNDERSTOOD | EXIT_NOT_STARTED) => {
+            Err(TrainerError::Unusable(format!("{program} cannot train: {told}")))
+        }
+        _ if stop => Err(TrainerError::Stopped),
+        Some(_) if heard.says_why() => Err(told.into()),
+        Some(code) => {
+            let told = if told.is_empty() { "it wrote no reason".into() } else { told };
+            Err(format!("{program} ended with exit code {code}: {told}").into())
+        }
+        None => Err(ended_by_system(program, status, &told)),
+    }
+}
+
+fn left_behind(processes: &[String]) -> String {
+    const NAMED: usize = 3;
+    let what = match processes.len() {
+        1 => "a process".to_owned(),
+        count => format!("{count} processes"),
+    };
+    let others = if processes.len() > NAMED { ", …" } else { "" };
+    let names = processes[..processes.len().min(NAMED)].join(", ");
+    format!(
+        "warning: it left {what} behind, told to end now: {names}{others}; a trainer ends what it starts, and \
+         what is to live on is started in a session of its own (setsid)"
+    )
 }
 
 fn spent(folder: &RunFolder) -> Spent {
@@ -298,7 +376,8 @@ fn stored(error: StoreError) -> TrainerError {
 
 /// What a program says, and where it goes: events to the progress, words to a person and the log.
 struct Heard<'a> {
-    job: &'a Job,
+    /// Examples that an epoch passes.
+    size: u64,
     progress: &'a dyn Progress,
     log: Option<File>,
     logged: u64,
@@ -307,11 +386,11 @@ struct Heard<'a> {
 }
 
 impl<'a> Heard<'a> {
-    fn new(folder: &RunFolder, job: &'a Job, progress: &'a dyn Progress) -> Self {
-        let log = OpenOptions::new().create(true).append(true).open(folder.log_file()).ok();
+    fn new(log: &Path, size: u64, progress: &'a dyn Progress) -> Self {
+        let log = OpenOptions::new().create(true).append(true).open(log).ok();
         let logged =
             log.as_ref().and_then(|log| log.metadata().ok()).map_or(0, |about| about.len());
-        Self { job, progress, log, logged, errors: VecDeque::new(), loss: None }
+        Self { size, progress, log, logged, errors: VecDeque::new(), loss: None }
     }
 
     fn line(&mut self, said: Said) {
@@ -320,7 +399,7 @@ impl<'a> Heard<'a> {
                 // A program counts epochs, the run examples.
                 Ok(Event::At { done, loss, doing, .. }) => {
                     self.loss = loss.or(self.loss);
-                    let done = done.saturating_mul(self.job.size() as u64);
+                    let done = done.saturating_mul(self.size);
                     self.progress.tell(&Event::At { task: "".into(), done, loss, doing });
                 }
                 Ok(event) => self.progress.tell(&event),

@@ -14,10 +14,21 @@ use std::time::{Duration, Instant};
 const PAUSE: Duration = Duration::from_millis(50);
 /// Time to save its state, once it is told to stop, before it is killed.
 const GRACE: Duration = Duration::from_secs(60);
-/// Time for what it said last, where a process that it left behind holds its output open.
+/// Time for what it said last, where a process that it left behind holds its output open; and for such
+/// processes to end by themselves.
 const DRAIN: Duration = Duration::from_secs(2);
+/// Time for them to end once they are told to.
+const LAST_GRACE: Duration = Duration::from_secs(5);
 /// The longest line that is taken as one.
 const LONGEST_LINE: u64 = 1 << 16;
+
+/// How it ended.
+pub(super) struct Ended {
+    pub status: ExitStatus,
+    /// What it had started, did not end and did not send away (to a session of its own), by name: it was
+    /// told to end, and killed if it did not. Empty where it was to stop.
+    pub left_behind: Vec<String>,
+}
 
 /// A line of its output.
 pub(super) enum Said {
@@ -28,7 +39,7 @@ pub(super) enum Said {
 }
 
 /// Starts a program that keeps `lock` held as long as it or a process that it started lives: if we die,
-/// nobody else on this machine trains the run meanwhile. None where files cannot be locked.
+/// nobody else on this machine trains the run meanwhile. None where files cannot be locked, or nothing is.
 pub(super) fn start(mut command: Command, lock: Option<&File>) -> std::io::Result<Child> {
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     // What is to be inherited must not go to the program of another run that is started at the same time.
@@ -57,16 +68,19 @@ fn inherited(_: &mut Command, lock: Option<&File>) -> std::io::Result<Option<Fil
 }
 
 /// Passes on what it says until it ends. When `stop` says so, its input closes and it is told to end, and
-/// killed if it does not for a minute.
+/// killed if it does not for a minute. What it leaves behind ends too: it would hold the run's lock, a
+/// GPU or the cores that the next training is given.
 pub(super) fn follow(
     child: &mut Child,
     stop: impl Fn() -> bool,
     mut hear: impl FnMut(Said),
-) -> std::io::Result<ExitStatus> {
+) -> std::io::Result<Ended> {
     let lines = lines(child);
     let mut input = child.stdin.take();
     let mut told: Option<Instant> = None;
     let mut ended: Option<(ExitStatus, Instant)> = None;
+    // Looked at in the moment of its end: later a group of that number may be someone else's.
+    let mut is_left = false;
     loop {
         let silent = match lines.recv_timeout(PAUSE) {
             Ok(said) => {
@@ -81,15 +95,20 @@ pub(super) fn follow(
         };
         if ended.is_none() {
             ended = child.try_wait()?.map(|status| (status, Instant::now()));
+            is_left = ended.is_some() && signal::is_left(child);
         }
-        if let Some((status, at)) = ended
-            && (silent || at.elapsed() > DRAIN)
-        {
+        if let Some((status, at)) = ended {
+            is_left = is_left && signal::is_left(child);
+            let waited = at.elapsed() > DRAIN;
             // Killed by a signal it could not end what it started.
-            if told.is_some() || status.code().is_none() {
+            if (told.is_some() || status.code().is_none()) && (silent || waited) {
                 signal::end_rest(child);
+                return Ok(Ended { status, left_behind: Vec::new() });
             }
-            return Ok(status);
+            if waited || silent && !is_left {
+                let left_behind = if is_left { end_left(child) } else { Vec::new() };
+                return Ok(Ended { status, left_behind });
+            }
         }
         if told.is_none() && stop() {
             told = Some(Instant::now());
@@ -100,6 +119,20 @@ pub(super) fn follow(
             signal::kill(child);
         }
     }
+}
+
+/// Ends what it left behind; gives its names.
+fn end_left(child: &mut Child) -> Vec<String> {
+    let names = signal::left(child);
+    signal::end_rest(child);
+    let told = Instant::now();
+    while signal::is_left(child) && told.elapsed() < LAST_GRACE {
+        std::thread::sleep(PAUSE);
+    }
+    if signal::is_left(child) {
+        signal::kill(child);
+    }
+    names
 }
 
 fn lines(child: &mut Child) -> Receiver<Said> {
@@ -153,6 +186,31 @@ mod signal {
         let _ = id(child).map(|id| killpg(id, Signal::SIGKILL));
         let _ = child.kill();
     }
+
+    /// Whether something that it started lives on after it ended.
+    pub(super) fn is_left(child: &Child) -> bool {
+        match cfg!(target_os = "linux") {
+            // Those that have ended and that nobody has looked after are none.
+            true => !left(child).is_empty(),
+            false => id(child).is_some_and(|id| killpg(id, None).is_ok()),
+        }
+    }
+
+    /// What lives on, as far as the system tells: name and number of each process.
+    pub(super) fn left(child: &Child) -> Vec<String> {
+        let group = child.id().to_string();
+        let processes = std::fs::read_dir("/proc").into_iter().flatten().flatten();
+        let of_group = processes.filter_map(|process| {
+            let text = std::fs::read_to_string(process.path().join("stat")).ok()?;
+            // `number (name) state parent group …`, and the name may have anything in it.
+            let (number, rest) = text.split_once(" (")?;
+            let (name, rest) = rest.rsplit_once(") ")?;
+            let mut fields = rest.split(' ');
+            let (state, its) = (fields.next()?, fields.nth(1)?);
+            (its == group && state != "Z" && state != "X").then(|| format!("{name} ({number})"))
+        });
+        of_group.collect()
+    }
 }
 
 #[cfg(not(unix))]
@@ -166,5 +224,13 @@ mod signal {
 
     pub(super) fn kill(child: &mut Child) {
         let _ = child.kill();
+    }
+
+    pub(super) fn is_left(_: &Child) -> bool {
+        false
+    }
+
+    pub(super) fn left(_: &Child) -> Vec<String> {
+        Vec::new()
     }
 }

@@ -242,7 +242,7 @@ impl CurvePlan {
 fn findings(curve: PointsOutcome) -> Findings {
     let curve = [curve];
     Findings {
-        tables: vec![points::csv(&curve)],
+        tables: points::tables(&curve),
         text: vec![points::text(&curve[0])].into_iter().chain(verdict(&curve[0])).collect(),
         sections: vec![section(&curve)],
         places: curve[0].points.iter().map(|point| point.place.clone()).collect(),

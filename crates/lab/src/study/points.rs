@@ -9,9 +9,10 @@ use serde::{Deserialize, Serialize};
 
 use super::page::{band_point, scene_name};
 use super::{NamedTable, Stage, Wait, cells};
+use crate::by_class::{class_name, most_lost};
 use crate::spread::{four_digits, metric_with_unit};
 use crate::text::{percent, table};
-use crate::{Fixed, Job, LabError, Results, Retraining, ScoredScene, Spread, metric_name};
+use crate::{ByClass, Fixed, Job, LabError, Results, Retraining, ScoredScene, Spread, metric_name};
 
 pub(super) const BAND: &str = "Bands go from the 16th to the 84th percentile of the trainings on \
                                one subset; random is one random subset of each size.";
@@ -54,6 +55,9 @@ pub struct PointOutcome {
     pub steps: u64,
     /// Test accuracy, or what else trainings are judged by; none where every training failed.
     pub accuracy: Option<Spread>,
+    /// The same of each class, where trainings say it.
+    #[serde(default, skip_serializing_if = "ByClass::is_empty")]
+    pub by_class: ByClass,
 }
 
 impl Point {
@@ -117,6 +121,7 @@ impl Point {
             skew: self.skew.is_finite().then_some(self.skew),
             steps: self.retraining.steps(),
             accuracy: self.retraining.test(results),
+            by_class: self.retraining.by_class(results),
         }
     }
 }
@@ -155,6 +160,12 @@ pub struct PointsOutcome {
     pub steps: u64,
     /// Examples in all.
     pub examples: usize,
+    /// Accuracy of training on everything by class, where trainings say it.
+    #[serde(default, skip_serializing_if = "ByClass::is_empty")]
+    pub full_by_class: ByClass,
+    /// Names of the classes, where something is said of them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub classes: Vec<String>,
 }
 
 impl Points {
@@ -171,13 +182,19 @@ impl Points {
             points.full.jobs().chain(subsets).collect()
         };
         stage.trained(all.iter().flat_map(|(_, points)| jobs(points)))?;
-        let outcome = |(at, points): &(ScoredScene<'_>, Self)| PointsOutcome {
-            scene: at.scene.name.clone(),
-            how: points.how.clone(),
-            points: points.points.iter().map(|point| point.outcome(stage.results)).collect(),
-            full: points.full.test(stage.results),
-            steps: points.full.steps(),
-            examples: at.scene.examples(),
+        let outcome = |(at, points): &(ScoredScene<'_>, Self)| {
+            let full_by_class = points.full.by_class(stage.results);
+            let is_said = !full_by_class.is_empty();
+            PointsOutcome {
+                scene: at.scene.name.clone(),
+                how: points.how.clone(),
+                points: points.points.iter().map(|point| point.outcome(stage.results)).collect(),
+                full: points.full.test(stage.results),
+                steps: points.full.steps(),
+                examples: at.scene.examples(),
+                full_by_class,
+                classes: if is_said { at.scene.classes.clone() } else { Vec::new() },
+            }
         };
         Ok(all.iter().map(outcome).collect())
     }
@@ -189,6 +206,46 @@ impl PointsOutcome {
         let judged = self.points.iter().filter_map(|point| point.accuracy.as_ref());
         self.full.as_ref().into_iter().chain(judged).next()
     }
+
+    /// The class that a subset costs most, in words; none where nothing is said by class.
+    fn lost_most(&self, point: &PointOutcome) -> Option<String> {
+        let of = point.accuracy.as_ref()?;
+        most_lost(&point.by_class, &self.full_by_class, (&self.classes, of), 1)
+    }
+
+    /// Whether something is said by class.
+    fn has_classes(&self) -> bool {
+        !self.full_by_class.is_empty() && self.points.iter().any(|point| !point.by_class.is_empty())
+    }
+}
+
+/// The tables of subsets: `points.csv`, and `classes.csv` where something is said by class.
+pub(super) fn tables(all: &[PointsOutcome]) -> Vec<NamedTable> {
+    std::iter::once(csv(all)).chain(classes_csv(all)).collect()
+}
+
+/// The metric by class of every subset; none where nothing is said.
+fn classes_csv(all: &[PointsOutcome]) -> Option<NamedTable> {
+    let mut rows = Vec::new();
+    for points in all {
+        let full = Place { series: "full".into(), keep: 1.0, ..Place::default() };
+        let of_points = points.points.iter().map(|point| (&point.place, &point.by_class));
+        for (place, by_class) in of_points.chain([(&full, &points.full_by_class)]) {
+            for (class, value) in by_class.values() {
+                let optional = |value: Option<f64>| value.map_or(String::new(), |v| v.to_string());
+                rows.push(vec![
+                    points.scene.clone(),
+                    place.series.clone(),
+                    place.keep.to_string(),
+                    optional(place.offset),
+                    class_name(&points.classes, class),
+                    value.to_string(),
+                ]);
+            }
+        }
+    }
+    let header = ["scene", "series", "keep", "offset", "class", metric_name(any(all))];
+    (!rows.is_empty()).then(|| NamedTable::new("classes.csv", &header, rows))
 }
 
 /// One of the spreads of several scenes.
@@ -197,7 +254,7 @@ pub(super) fn any(all: &[PointsOutcome]) -> Option<&Spread> {
 }
 
 /// Test accuracy of every subset, as `points.csv`; or what else trainings are judged by.
-pub(super) fn csv(all: &[PointsOutcome]) -> NamedTable {
+fn csv(all: &[PointsOutcome]) -> NamedTable {
     let optional = |value: Option<f64>| value.map_or(String::new(), |v| v.to_string());
     let row = |points: &PointsOutcome, place: &Place, numbers: [String; 3], of: Option<&Spread>| {
         let mut row = vec![points.scene.clone(), place.series.clone(), place.keep.to_string()];
@@ -252,7 +309,16 @@ pub(super) fn text(points: &PointsOutcome) -> String {
         ]);
     }
     let judged = format!("test {}", metric_name(points.any()));
-    let text = table(&["chosen by", "kept", "from", &judged], rows, 1);
+    let mut header = vec!["chosen by", "kept", "from", &judged];
+    if points.has_classes() {
+        header.push("class that loses most");
+        let lost = points.points.iter().map(|point| points.lost_most(point));
+        let of_full = points.full.iter().map(|_| None);
+        for (row, lost) in rows.iter_mut().zip(of_full.chain(lost)) {
+            row.push(lost.unwrap_or_default());
+        }
+    }
+    let text = table(&header, rows, 1);
     if points.scene.is_empty() { text } else { format!("{}\n{text}", points.scene) }
 }
 
@@ -263,6 +329,8 @@ pub(super) fn block(caption: &str, all: &[PointsOutcome]) -> TableBlock {
     header.extend(["chosen by", "kept, %", "from, %", "examples", "skew"].map(String::from));
     header.push(metric_with_unit(any(all)));
     header.extend(["p16", "p84", "n"].map(String::from));
+    let has_classes = all.iter().any(PointsOutcome::has_classes);
+    header.extend(has_classes.then(|| "class that loses most".to_owned()));
     let mut rows = Vec::new();
     for points in all {
         let scene = several.then(|| scene_name(&points.scene).to_owned());
@@ -270,6 +338,7 @@ pub(super) fn block(caption: &str, all: &[PointsOutcome]) -> TableBlock {
             let size = points.examples.to_string();
             let cells = ["everything".into(), "100".into(), "–".into(), size, "1.0".into()];
             rows.push(row(scene.clone(), cells, Some(full)));
+            rows.last_mut().into_iter().for_each(|row| row.extend(has_classes.then(String::new)));
         }
         for point in &points.points {
             let offset = point.place.offset;
@@ -280,7 +349,9 @@ pub(super) fn block(caption: &str, all: &[PointsOutcome]) -> TableBlock {
                 point.size.to_string(),
                 point.skew.map_or("a class vanished".into(), |skew| format!("{skew:.1}")),
             ];
-            rows.push(row(scene.clone(), cells, point.accuracy.as_ref()));
+            let mut row = row(scene.clone(), cells, point.accuracy.as_ref());
+            row.extend(has_classes.then(|| points.lost_most(point).unwrap_or_default()));
+            rows.push(row);
         }
     }
     TableBlock {

@@ -112,7 +112,7 @@ impl WindowPlan {
 
 fn findings(windows: &[PointsOutcome]) -> Findings {
     Findings {
-        tables: vec![points::csv(windows)],
+        tables: points::tables(windows),
         text: windows.iter().map(told).collect(),
         sections: vec![section(windows)],
         full: windows.first().and_then(|points| points.full.clone()),

@@ -46,6 +46,10 @@ pub struct AboutProgram {
     /// Which pass of its model the recorded logits are of, in words.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pass: Option<String>,
+    /// Program and arguments that evaluate weights; the folder of an evaluation comes after them. No part of a
+    /// run.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub evaluate: Option<Vec<String>>,
 }
 
 /// [`ProgramOption`] as a table.
@@ -116,7 +120,7 @@ impl ProgramOption {
         let about = &self.about;
         let sources = match &about.source {
             Some(source) => [(self.name(), source.clone())].into(),
-            None => self.files()?,
+            None => digests(&self.command)?,
         };
         let named = about.metric.clone().unwrap_or_else(|| Metric::ACCURACY.into());
         let metric = Metric { name: named, higher_is_better: about.lower_is_better != Some(true) };
@@ -134,33 +138,51 @@ impl ProgramOption {
         Ok(TrainerSpec { name: self.name(), command, sources, version, settings, metric, pass })
     }
 
+    /// What evaluates weights, as it belongs to a measurement; none where nothing does.
+    ///
+    /// # Errors
+    /// When it names no program, or a file of it cannot be read.
+    pub(crate) fn evaluation(&self) -> Result<Option<String>, LabError> {
+        let Some(command) = &self.about.evaluate else { return Ok(None) };
+        ensure!(
+            command.first().is_some_and(|program| !program.is_empty()),
+            "evaluate names no program; give one, such as evaluate = [\"python\", \"evaluate.py\"]"
+        );
+        let what = match &self.about.source {
+            Some(source) => source.clone(),
+            None => format!("{command:?} {:?}", digests(command)?),
+        };
+        Ok(Some(sha256(what.as_bytes())))
+    }
+
     fn name(&self) -> String {
-        let file = || self.own_files().next().or(self.command.first().map(String::as_str));
+        let file = || own_files(&self.command).next().or(self.command.first().map(String::as_str));
         let stem = |word: &str| -> String {
             let name = Path::new(word).file_name();
             name.map_or_else(|| word.into(), |name| name.to_string_lossy().into_owned())
         };
         self.about.name.clone().unwrap_or_else(|| file().map_or_else(String::new, stem))
     }
+}
 
-    /// The words that name files: of the program itself only where no other does, else it is what runs
-    /// them.
-    fn own_files(&self) -> impl Iterator<Item = &str> {
-        let is_file = |word: &&str| Path::new(word).is_file();
-        let mut words = self.command.iter().map(String::as_str);
-        let program = words.next();
-        let others: Vec<&str> = words.filter(is_file).collect();
-        let alone = program.filter(|word| others.is_empty() && is_file(word));
-        alone.into_iter().chain(others)
-    }
+/// The words of a command that name files: of the program itself only where no other does, else it is what
+/// runs them.
+fn own_files(command: &[String]) -> impl Iterator<Item = &str> {
+    let is_file = |word: &&str| Path::new(word).is_file();
+    let mut words = command.iter().map(String::as_str);
+    let program = words.next();
+    let others: Vec<&str> = words.filter(is_file).collect();
+    let alone = program.filter(|word| others.is_empty() && is_file(word));
+    alone.into_iter().chain(others)
+}
 
-    fn files(&self) -> Result<BTreeMap<String, String>, LabError> {
-        let digest = |word: &str| match std::fs::read(word) {
-            Ok(bytes) => Ok((word.to_owned(), sha256(&bytes))),
-            Err(error) => bail!("cannot read {word} of the trainer: {error}"),
-        };
-        self.own_files().map(digest).collect()
-    }
+/// SHA-256 of these files, by their names in the command.
+fn digests(command: &[String]) -> Result<BTreeMap<String, String>, LabError> {
+    let digest = |word: &str| match std::fs::read(word) {
+        Ok(bytes) => Ok((word.to_owned(), sha256(&bytes))),
+        Err(error) => bail!("cannot read {word} of the trainer: {error}"),
+    };
+    own_files(command).map(digest).collect()
 }
 
 impl TrainingOptions {

@@ -215,6 +215,7 @@ fn result(steps: u64, accuracy: f64, validation_accuracy: Option<f64>) -> RunRes
         final_train_loss: Some(1.0),
         test_accuracy: vec![TimedAccuracy { step: steps, accuracy }],
         validation_accuracy,
+        test_by_class: Vec::new(),
         peak_memory_mib: 1.0,
     }
 }

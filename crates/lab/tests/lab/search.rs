@@ -1,7 +1,8 @@
 //! Searches for a subset, and diets.
 
-use datadiet_lab::TrainingOptions;
 use datadiet_lab::study::search::{DietOptions, SearchOutcome, SearchPlan};
+use datadiet_lab::{ExperimentOutcome, TrainingOptions};
+use datadiet_store::RunSpec;
 
 use crate::bench::{Bench, EXAMPLES, Fake};
 
@@ -28,11 +29,14 @@ retrainings = 2
 type Teaches = fn(&[u32]) -> f64;
 
 fn search(tolerance: Option<f64>, accuracy: Teaches) -> SearchOutcome {
+    search_by(tolerance, Fake { accuracy, ..Fake::default() }).study("tune").unwrap().unwrap()
+}
+
+fn search_by(tolerance: Option<f64>, fake: Fake) -> ExperimentOutcome {
     let bench = Bench::new();
     let tolerance = tolerance.map_or(String::new(), |points| format!("tolerance = {points}\n"));
     let experiment = bench.experiment(&(SEARCH.to_owned() + &tolerance)).unwrap();
-    let done = bench.run(&experiment, &Fake { accuracy, ..Fake::default() });
-    done.outcome.study("tune").unwrap().unwrap()
+    bench.run(&experiment, &fake).outcome
 }
 
 /// The hardest tenth is noise: it costs accuracy. Of the others, the hard ones teach more.
@@ -65,6 +69,40 @@ fn no_pruning_is_advised_where_every_example_counts() {
     let found = search(Some(1.0), |ids| ids.len() as f64 / f64::from(EXAMPLES));
     assert!(!found.within_tolerance);
     assert!(found.verdict.contains("No pruning is advised"), "{}", found.verdict);
+}
+
+#[test]
+fn a_verdict_says_what_of_it_is_chance() {
+    let few = "an accuracy on 100 held-out examples has a standard error of";
+    let found = search(Some(1.0), noisy_top);
+    assert!(found.advisable && found.cautions.len() == 1, "{:?}", found.cautions);
+    assert!(found.verdict.contains(&format!("Caution: {few}")), "{}", found.verdict);
+    assert!(found.verdict.contains("more than the 1.0 that may be lost"), "{}", found.verdict);
+    assert_eq!(search(Some(20.0), noisy_top).cautions, [""; 0]);
+    // Every replica has another order.
+    let score = |spec: &RunSpec, id: u32| {
+        let mixed = (id + 1).wrapping_mul(2_654_435_761).rotate_left(7 * (spec.replica + 1));
+        (mixed % 997) as f32
+    };
+    let fake = Fake { accuracy: noisy_top, score, ..Fake::default() };
+    let found: SearchOutcome = search_by(Some(20.0), fake).study("tune").unwrap().unwrap();
+    assert!(
+        found.cautions[0].contains("el2n@0.5 has a split-half reliability of 0.0"),
+        "{:?}",
+        found.cautions
+    );
+}
+
+#[test]
+fn a_subset_that_is_not_advised_is_not_called_the_answer() {
+    let page = |accuracy: Teaches| {
+        let found = search_by(Some(1.0), Fake { accuracy, ..Fake::default() }).findings().unwrap();
+        format!("{:?}", found[0].sections)
+    };
+    let (advised, not) = (page(noisy_top), page(|ids| ids.len() as f64 / f64::from(EXAMPLES)));
+    assert!(advised.contains("\"the answer\"") && !advised.contains("tried, not advised"));
+    assert!(not.contains("\"tried, not advised\"") && !not.contains("\"the answer\""), "{not}");
+    assert!(!not.contains("best first") && not.contains("the smallest within the tolerance first"));
 }
 
 #[test]

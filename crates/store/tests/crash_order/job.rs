@@ -231,6 +231,7 @@ fn result() -> RunResult {
         final_train_loss: Some(0.75),
         test_accuracy: vec![TimedAccuracy { step: 10, accuracy: 0.5 }],
         validation_accuracy: None,
+        test_by_class: Vec::new(),
         peak_memory_mib: 12.0,
     }
 }

@@ -141,6 +141,13 @@ impl Study for ConnectivityPlan {
             "[connectivity] needs spawn, such as spawn = [0, 0.5, 1, 2]"
         );
         let after = |at: &&f64| !scene.has_epoch(**at) || scene.step_at(**at) >= scene.last_step();
+        let whole = |at: &&f64| scene.template.trainer.is_none() || at.fract() == 0.0;
+        if let Some(at) = self.spawn.iter().find(|at| !whole(at)) {
+            bail!(
+                "a child cannot leave its parent at epoch {at}: a trainer of your own keeps weights after whole \
+                 epochs; change spawn"
+            );
+        }
         if let Some(at) = self.spawn.iter().find(after) {
             bail!(
                 "a child cannot leave its parent at epoch {at}: training goes from 0 to {} epochs, \
@@ -187,7 +194,8 @@ impl Study for ConnectivityPlan {
         stage.measured(there.map(|child| child.line.clone()))?;
         let accuracy = |specs: &mut dyn Iterator<Item = &RunSpec>| {
             let results = specs.filter_map(|spec| results.result(spec));
-            Spread::of(results.filter_map(|result| result.final_test_accuracy()).collect())
+            let values = results.filter_map(|result| result.final_test_accuracy()).collect();
+            Spread::judged(values, &at.scene.template)
         };
         let times = self.times(at.scene);
         found(ConnectivityOutcome {
@@ -274,6 +282,7 @@ impl ConnectivityPlan {
                 alphas: self.alphas(),
                 sets: sets.to_vec(),
                 statistics: self.statistics.min(scene.examples() as u32),
+                evaluation: scene.evaluation.clone(),
             }),
         };
         Child { time, spec, line }

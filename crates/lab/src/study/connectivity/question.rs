@@ -26,10 +26,16 @@ impl ConnectivityQuestion {
     /// The experiment that answers it, with networks trained so.
     pub fn experiment(self, training: TrainingOptions) -> ExperimentOptions {
         let (epochs, mut plan) = (training.epochs(), self.plan);
-        let at = self.at.unwrap_or(epochs * 0.375);
+        // A program records and keeps whole epochs.
+        let own = training.trainer.is_none();
+        let whole = |at: f64| if own { at } else { at.round() };
+        let early = if own { epochs * 0.375 } else { whole(epochs * 0.375).max(1.0) };
+        let at = self.at.unwrap_or(early);
         plan.by = format!("{}@{at}", self.by);
         if plan.spawn.is_empty() {
-            plan.spawn = [0.0, 1.0 / 32.0, 0.0625, 0.125, 0.25, 0.5].map(|p| p * epochs).to_vec();
+            let parts = [0.0, 1.0 / 32.0, 0.0625, 0.125, 0.25, 0.5];
+            plan.spawn = parts.map(|part| whole(part * epochs)).to_vec();
+            plan.spawn.dedup();
         }
         let scoring = ScoringOptions::one(self.by, at, self.replicas);
         ExperimentOptions::new("Linear mode connectivity", training, scoring).with(KIND, &plan)

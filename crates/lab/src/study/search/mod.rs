@@ -30,7 +30,7 @@ pub use arm::Arm;
 pub use diet::DietOptions;
 pub use options::SearchOptions;
 use promotion::promoted;
-use verdict::verdict;
+use verdict::{cautions, verdict};
 
 use super::baseline::Baseline;
 use super::points::{Place, Point, PointOutcome};
@@ -40,7 +40,7 @@ use crate::refuse::bail;
 use crate::retraining::{keep_ids, shortened};
 use crate::scenes::Scenes;
 use crate::training::length;
-use crate::{Fixed, LabError, Retraining, ScoredScene, Spread, metric_name};
+use crate::{ByClass, Fixed, LabError, Retraining, ScoredScene, Spread, metric_name};
 
 /// `[tune]`.
 pub const KIND: Kind = Kind {
@@ -90,7 +90,7 @@ pub struct SearchOutcome {
     pub held_out: usize,
     /// The rounds.
     pub rungs: Vec<RungOutcome>,
-    /// The way to choose that came out first.
+    /// The way to choose that came out first, whether it is advised or not.
     pub answer: Arm,
     /// Whether it was within the tolerance on the held-out examples.
     pub within_tolerance: bool,
@@ -98,8 +98,11 @@ pub struct SearchOutcome {
     pub finals: Finals,
     /// Whether training on the chosen subset is advised.
     pub advisable: bool,
-    /// What it means, in words.
+    /// What it means, in words, with the cautions at its end.
     pub verdict: String,
+    /// What of it is partly chance, with the numbers.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub cautions: Vec<String>,
 }
 
 /// A round: validation accuracies.
@@ -109,7 +112,8 @@ pub struct RungOutcome {
     pub steps: u64,
     /// Training on everything that is not held out.
     pub full: Option<Spread>,
-    /// The arms, best first.
+    /// The arms: with a tolerance the smallest within it first, then the others from the best on; without one
+    /// from the best on.
     pub arms: Vec<(Arm, Option<Spread>)>,
 }
 
@@ -126,6 +130,12 @@ pub struct Finals {
     pub each_epoch: Option<PointOutcome>,
     /// Everything.
     pub full: Option<Spread>,
+    /// Everything by class, where trainings say it.
+    #[serde(default, skip_serializing_if = "ByClass::is_empty")]
+    pub full_by_class: ByClass,
+    /// Names of the classes, where something is said of them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub classes: Vec<String>,
     /// The hardest of that number, where that is not the answer.
     pub hardest: Option<PointOutcome>,
 }
@@ -316,8 +326,12 @@ impl<'a> Search<'a> {
         let within = reached.as_ref().zip(full.as_ref()).map(|(reached, full)| {
             plan.tolerance.is_none_or(|tolerance| reached.goodness() >= full.goodness() - tolerance)
         });
+        let full = full.as_ref();
+        let cautions = cautions(plan, &self.at.scored.scores, held_out, full);
         let finals = self.finals(&answer, stage)?;
         let verdict = verdict(plan, &answer, within, &finals);
+        let cautioned = cautions.iter().map(|caution| format!(" Caution: {caution}."));
+        let text = verdict.text + &cautioned.collect::<String>();
         Ok(SearchOutcome {
             plan: plan.clone(),
             held_out,
@@ -325,7 +339,8 @@ impl<'a> Search<'a> {
             within_tolerance: within == Some(true),
             advisable: verdict.advisable,
             finals,
-            verdict: verdict.text,
+            verdict: text,
+            cautions,
             rungs,
         })
     }
@@ -410,7 +425,11 @@ impl<'a> Search<'a> {
         let full = Retraining::full(self.at.scene, self.plan.finals);
         let points = [Some(&answer), Some(&random), each_epoch.as_ref(), hardest.as_ref()];
         stage.trained(full.jobs().chain(points.into_iter().flatten().flat_map(Point::jobs)))?;
+        let full_by_class = full.by_class(stage.results);
+        let is_said = !full_by_class.is_empty();
         Ok(Finals {
+            full_by_class,
+            classes: if is_said { self.at.scene.classes.clone() } else { Vec::new() },
             answer: answer.outcome(stage.results),
             random: random.outcome(stage.results),
             each_epoch: each_epoch.map(|point| point.outcome(stage.results)),

@@ -6,12 +6,13 @@ use datadiet_store::Metric;
 
 use super::verdict::{HARDEST, RANDOM, RANDOM_EACH_EPOCH};
 use super::{PointOutcome, SearchOutcome};
-use crate::Spread;
+use crate::by_class::{class_name, most_lost};
 use crate::spread::{four_digits, metric_with_unit};
 use crate::study::Findings;
 use crate::study::page::sentence;
 use crate::study::points::Place;
 use crate::text::table;
+use crate::{ByClass, Spread};
 
 /// All of it.
 pub(super) fn findings(search: &SearchOutcome) -> Findings {
@@ -39,12 +40,21 @@ fn text(search: &SearchOutcome) -> String {
     rows.extend(finals.each_epoch.as_ref().map(|of| row(RANDOM_EACH_EPOCH.into(), of)));
     rows.extend(finals.hardest.as_ref().map(|of| row(HARDEST.into(), of)));
     let judged = format!("test {}", search.metric());
-    table(&["trained on", "examples", &judged], rows, 1)
+    let text = table(&["trained on", "examples", &judged], rows, 1);
+    let lost = finals.answer.accuracy.as_ref().and_then(|of| {
+        let of = (&finals.classes[..], of);
+        most_lost(&finals.answer.by_class, &finals.full_by_class, of, 3)
+    });
+    match lost {
+        Some(lost) => format!("{text}\n\nclasses that lose most: {lost}"),
+        None => text,
+    }
 }
 
 fn section(search: &SearchOutcome) -> Section {
     let plan = &search.plan;
-    let kind = if search.within_tolerance { NoteKind::Info } else { NoteKind::Warning };
+    let sure = search.within_tolerance && search.cautions.is_empty();
+    let kind = if sure { NoteKind::Info } else { NoteKind::Warning };
     let metric = search.metric();
     let goal = match plan.tolerance {
         Some(tolerance) => format!(
@@ -60,15 +70,56 @@ fn section(search: &SearchOutcome) -> Section {
     };
     let blocks = vec![
         Block::Text(format!(
-            "Ways to choose by {} were tried by successive halving: {goal}. The best was chosen \
-             from the whole training set, retrained, and only then tested.",
+            "Ways to choose by {} were tried by successive halving: {goal}. What came out first was \
+             chosen from the whole training set, retrained, and only then tested.",
             plan.by
         )),
         Block::Note { kind, text: search.verdict.clone() },
         Block::Stats(finals(search)),
         Block::Table(rungs(search)),
     ];
+    let blocks = blocks.into_iter().chain(by_class(search).map(Block::Table)).collect();
     Section { id: "search".into(), title: "The search".into(), blocks }
+}
+
+/// What the subset that came out first is called.
+fn tried(search: &SearchOutcome) -> &'static str {
+    if search.advisable { "the answer" } else { "tried, not advised" }
+}
+
+/// The classes that the subset costs most, beside what else was trained on; none where nothing is said by
+/// class.
+fn by_class(search: &SearchOutcome) -> Option<TableBlock> {
+    const SHOWN: usize = 20;
+    let finals = &search.finals;
+    let of = finals.answer.accuracy.as_ref()?;
+    let lost = finals.answer.by_class.against(&finals.full_by_class, of);
+    let cell = |class: usize, by_class: &ByClass| {
+        let value = by_class.values().find(|(known, _)| *known == class);
+        value.map_or("–".into(), |(_, value)| of.value_text(value))
+    };
+    let rows: Vec<Vec<String>> = lost
+        .iter()
+        .take(SHOWN)
+        .map(|lost| {
+            vec![
+                class_name(&finals.classes, lost.class),
+                of.value_text(lost.everything),
+                of.value_text(lost.subset),
+                cell(lost.class, &finals.random.by_class),
+            ]
+        })
+        .collect();
+    let shown = if lost.len() > SHOWN { format!(", the first {SHOWN}") } else { String::new() };
+    (!rows.is_empty()).then(|| TableBlock {
+        caption: format!(
+            "Test {} by class, those first that the subset costs most{shown}: means over the trainings",
+            search.metric()
+        ),
+        header: ["class", "everything", tried(search), "at random"].map(String::from).to_vec(),
+        rows,
+        text_columns: 1,
+    })
 }
 
 fn finals(search: &SearchOutcome) -> Vec<Stat> {
@@ -81,7 +132,7 @@ fn finals(search: &SearchOutcome) -> Vec<Stat> {
     let of = |size: usize| format!("{size} examples");
     let mut stats = vec![
         stat("everything", finals.full.as_ref(), format!("test {}", search.metric())),
-        stat("the answer", finals.answer.accuracy.as_ref(), search.answer.text()),
+        stat(tried(search), finals.answer.accuracy.as_ref(), search.answer.text()),
         stat("at random", finals.random.accuracy.as_ref(), of(finals.random.size)),
     ];
     if let Some(point) = &finals.each_epoch {
@@ -111,8 +162,13 @@ fn rungs(search: &SearchOutcome) -> TableBlock {
     }
     TableBlock {
         caption: format!(
-            "{} on the held-out examples, rung by rung, best first",
-            sentence(search.metric())
+            "{} on the held-out examples, rung by rung; in a rung {}",
+            sentence(search.metric()),
+            match search.plan.tolerance {
+                Some(_) =>
+                    "the smallest within the tolerance first, then the others from the best on",
+                None => "from the best on",
+            }
         ),
         header: vec![
             "steps".into(),

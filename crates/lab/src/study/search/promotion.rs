@@ -8,8 +8,8 @@ use crate::Spread;
 type Judged = (Arm, Option<Spread>);
 
 impl RungOutcome {
-    /// Best first: with a tolerance, the smallest of those within it, then those closest to it;
-    /// without one, the most accurate.
+    /// With a tolerance, the smallest of those within it first, of one size the better, then the others from
+    /// the best on; without one, all from the best on.
     pub(super) fn sort(&mut self, tolerance: Option<f64>) {
         let least = self.least(tolerance);
         self.arms.sort_by(|a, b| compare(key(a, least), key(b, least)));

@@ -1,7 +1,10 @@
 //! What the test accuracies of a search mean, in words.
 
+use datadiet_core::grouped;
+use datadiet_table::{ScoreTable, chance_of_order};
+
 use super::{Arm, Finals, SearchPlan};
-use crate::Spread;
+use crate::{Spread, metric_name};
 
 /// A judgement.
 pub(super) struct Verdict {
@@ -74,6 +77,52 @@ pub(super) fn verdict(
         );
     }
     advice(true, format!("{outcome}, where {name} reach {}.", random.text()))
+}
+
+/// Held-out examples of which a metric other than accuracy is said to be judged by few.
+const FEW: usize = 500;
+
+/// What a verdict rests on that is partly chance, each with its number: an unreliable order of the examples,
+/// and held-out examples so few that accuracies on them (`full`: of training on everything) are less sure
+/// than what may be lost.
+pub(super) fn cautions(
+    plan: &SearchPlan,
+    scores: &ScoreTable,
+    held_out: usize,
+    full: Option<&Spread>,
+) -> Vec<String> {
+    chance_of_order(scores, &plan.by).into_iter().chain(few(plan, held_out, full)).collect()
+}
+
+/// Points of accuracy that count where no tolerance is given.
+const WORTH: f64 = 0.005;
+
+fn few(plan: &SearchPlan, held_out: usize, full: Option<&Spread>) -> Option<String> {
+    let full = full?;
+    let count = grouped(held_out as u64);
+    if full.metric.is_some() {
+        return (held_out < FEW).then(|| {
+            format!(
+                "the search judged {} on {count} held-out examples, and another {count} might order the \
+                 subsets otherwise; hold out a larger part",
+                metric_name(Some(full))
+            )
+        });
+    }
+    let of = held_out.max(1) as f64;
+    // Where all are right, one that is not would still change it by its part.
+    let error = (full.mean * (1.0 - full.mean) / of).sqrt().max(1.0 / of);
+    let than = match plan.tolerance {
+        Some(tolerance) => format!("the {:.1} that may be lost", tolerance * 100.0),
+        None => format!("{:.1}", WORTH * 100.0),
+    };
+    (error > plan.tolerance.unwrap_or(WORTH)).then(|| {
+        format!(
+            "an accuracy on {count} held-out examples has a standard error of {:.1} points, more than {than}: \
+             which subset the search found is partly chance; hold out a larger part, or allow a larger loss",
+            error * 100.0
+        )
+    })
 }
 
 /// As many random examples as the answer has.
