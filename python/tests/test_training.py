@@ -161,9 +161,8 @@ def test_a_training_goes_on_with_the_same_scores(home, monkeypatch, wrong):
     original = command._run
     monkeypatch.setattr(command, "_run", lambda c, e: original([*c, *every_epoch], e))
     options = {"replicas": 1, "at": [2, 4], "settings": {"wrong": wrong}, "quiet": True}
-    with pytest.raises(CommandError, match="go on from its last checkpoint|its state is saved"):
-        datadiet.score(train, **options)
     table = datadiet.score(train, **options)
+    assert any((run / "killed").exists() for run in runs(home))
     for name in undisturbed.scores:
         assert np.array_equal(undisturbed[name], table[name], equal_nan=True), name
 
@@ -200,8 +199,6 @@ def test_a_model_that_is_pickled_goes_on(home, monkeypatch):
     original = command._run
     every_epoch = ["--checkpoint-every", "0"]
     monkeypatch.setattr(command, "_run", lambda c, e: original([*c, *every_epoch], e))
-    with pytest.warns(UserWarning, match="go on from its last checkpoint"):
-        assert datadiet.train(train_pickled, quiet=True).metric is None
     assert datadiet.train(train_pickled, quiet=True).metric.mean == 0.75
     assert (runs(home)[0] / "seen").read_text() == "0 1 2 "
 

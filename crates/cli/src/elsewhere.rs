@@ -34,12 +34,20 @@ impl Elsewhere {
         let place = on.place();
         let executor: Box<dyn Asks> = match &place {
             Place::Slurm => Box::new(Slurm::new(folder.clone(), program, on.clone(), answer)?),
-            Place::Ray(address) => {
-                Box::new(Launcher::ray(address.clone(), folder.clone(), &program, on.clone(), answer)?)
-            }
-            Place::Launcher(words) => {
-                Box::new(Launcher::own(words.clone(), folder.clone(), &program, on.clone(), answer)?)
-            }
+            Place::Ray(address) => Box::new(Launcher::ray(
+                address.clone(),
+                folder.clone(),
+                &program,
+                on.clone(),
+                answer,
+            )?),
+            Place::Launcher(words) => Box::new(Launcher::own(
+                words.clone(),
+                folder.clone(),
+                &program,
+                on.clone(),
+                answer,
+            )?),
             Place::Local | Place::Plan => bail!("{place} is no other machine"),
         };
         Ok(Self { executor, folder, outlive: place == Place::Slurm })

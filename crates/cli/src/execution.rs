@@ -13,8 +13,8 @@ use datadiet_core::{Progress, Silent};
 use datadiet_data::Dataset;
 use datadiet_lab::executor::{Executor, Needs, Plan, local};
 use datadiet_lab::{
-    DeclaredExamples, Effort, Failure, OnOptions, Place as At, Program, Resources, Speed, Sweep, Trainer,
-    TrainingData, TrainingOptions, changed_since, positive, taken,
+    DeclaredExamples, Effort, Failure, OnOptions, Place as At, Program, Resources, Speed, Sweep,
+    Trainer, TrainingData, TrainingOptions, changed_since, positive, taken,
 };
 use datadiet_store::{RunSpec, Store, SweepFolder};
 use serde::Serialize;

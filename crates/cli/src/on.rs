@@ -52,10 +52,14 @@ impl OnArgs {
     pub fn resolved(&self) -> Result<OnOptions> {
         let said = match &self.on {
             None => self.in_file.clone(),
-            Some(On::File(file)) => datadiet_lab::options::laid_over(&self.in_file, &OnOptions::read(file)?)?,
+            Some(On::File(file)) => {
+                datadiet_lab::options::laid_over(&self.in_file, &OnOptions::read(file)?)?
+            }
             // Here nothing of it is of use.
             Some(On::Place(Place::Local)) => OnOptions::default(),
-            Some(On::Place(place)) => OnOptions { place: Some(place.clone()), ..self.in_file.clone() },
+            Some(On::Place(place)) => {
+                OnOptions { place: Some(place.clone()), ..self.in_file.clone() }
+            }
         };
         said.check()?;
         Ok(said)

@@ -4,9 +4,10 @@
 //! TOML or values ── ExperimentOptions ── Experiment::new(…, data set) ── run(sweep) ── outcome.json, tables, report
 //! ```
 //!
-//! This crate does not train. It asks a [`Trainer`] to, which in the program is a worker process
-//! ([`WorkerProcess`]) or a program of the user's ([`Program`]) and in tests a fake, so that scheduling,
-//! failure and resumption are tested without libtorch. Where that happens is an [`executor`]'s affair. What is asked of trained networks are studies ([`study::Study`]), a file each.
+//! This crate does not train. It asks a [`Trainer`] to, which in the program is a worker process ([`WorkerProcess`])
+//! or a program of the user's ([`Program`]) and in tests a fake, so that scheduling, failure and resumption are
+//! tested without libtorch. Where that happens is an [`executor`]'s affair. What is asked of trained networks are
+//! studies ([`study::Study`]), a file each.
 
 mod aggregate;
 mod data;

@@ -89,7 +89,9 @@ impl FromStr for Place {
             ("plan", _) => Self::Plan,
             ("slurm", _) => Self::Slurm,
             ("ray", _) => Self::Ray(None),
-            (_, Some("")) => return Err("ray: names no address; give ray alone, or ray:HOST:PORT".into()),
+            (_, Some("")) => {
+                return Err("ray: names no address; give ray alone, or ray:HOST:PORT".into());
+            }
             (_, Some(address)) => Self::Ray(Some(address.into())),
             // A launcher is a path, or a program with arguments: a single word is a name that was mistyped.
             _ if text.contains('/') || text.split_whitespace().count() > 1 => {
@@ -270,13 +272,19 @@ impl OnOptions {
         let lines = self.setup.iter().chain(&self.slurm.extra);
         let words = [&self.time, &self.slurm.partition, &self.slurm.account, &self.slurm.qos];
         let words = words.into_iter().chain([&self.slurm.gres, &self.slurm.constraint]).flatten();
-        if let Some(broken) = lines.clone().chain(words).find(|text| text.contains(['\n', '\r', '\0'])) {
+        if let Some(broken) =
+            lines.clone().chain(words).find(|text| text.contains(['\n', '\r', '\0']))
+        {
             bail!("in [on]: {broken:?} is more than a line; give one line each");
         }
         if let Some(extra) = self.slurm.extra.iter().find(|extra| !extra.starts_with("--")) {
-            bail!("in on.slurm.extra: {extra:?} is no option of sbatch; write it as \"--name=value\"");
+            bail!(
+                "in on.slurm.extra: {extra:?} is no option of sbatch; write it as \"--name=value\""
+            );
         }
-        for own in ["--array", "--output", "--error", "--job-name", "--parsable", "--wrap", "--wait"] {
+        for own in
+            ["--array", "--output", "--error", "--job-name", "--parsable", "--wrap", "--wait"]
+        {
             let is_own = |extra: &&String| extra.split('=').next() == Some(own);
             if let Some(extra) = self.slurm.extra.iter().find(is_own) {
                 bail!("in on.slurm.extra: {extra} is given by datadiet itself; leave it out");
@@ -310,13 +318,18 @@ mod tests {
             assert_eq!(place.to_string(), text);
         }
         let problem = "slrum".parse::<Place>().unwrap_err();
-        assert!(problem.contains("\"slrum\"") && problem.contains("did you mean slurm?"), "{problem}");
+        assert!(
+            problem.contains("\"slrum\"") && problem.contains("did you mean slurm?"),
+            "{problem}"
+        );
         assert!("ray:".parse::<Place>().is_err());
     }
 
     #[test]
     fn memory_is_in_units() {
-        for (text, mib) in [("512", 512), ("512M", 512), ("8G", 8192), ("8 GiB", 8192), ("1t", 1 << 20)] {
+        for (text, mib) in
+            [("512", 512), ("512M", 512), ("8G", 8192), ("8 GiB", 8192), ("1t", 1 << 20)]
+        {
             assert_eq!(text.parse(), Ok(Memory(mib)), "{text}");
         }
         for text in ["", "G", "-1G", "8X", "0", "99999999999999999T"] {
@@ -326,20 +339,32 @@ mod tests {
 
     #[test]
     fn a_file_has_a_table() {
-        let given = on("[on]\nwhere = \"slurm\"\nmemory = \"8G\"\ntime = \"1:00\"\n[on.slurm]\nqos = \"a\"").unwrap();
+        let given = on(
+            "[on]\nwhere = \"slurm\"\nmemory = \"8G\"\ntime = \"1:00\"\n[on.slurm]\nqos = \"a\"",
+        )
+        .unwrap();
         assert_eq!((given.place(), given.memory), (Place::Slurm, Some(Memory(8192))));
         assert_eq!(given.needs(2, true), Needs { cpus: 2, gpus: 1, memory_mib: 8192 });
         assert_eq!(on("epochs = 2"), Ok(OnOptions::default()));
         assert_eq!(on("on = \"slurm\"").unwrap().place(), Place::Slurm);
         for (text, expected) in [
             ("[on]\nwher = \"slurm\"", "unknown key `on.wher`; did you mean `where`?"),
-            ("[on.slurm]\nparition = \"x\"", "unknown key `on.slurm.parition`; did you mean `partition`?"),
+            (
+                "[on.slurm]\nparition = \"x\"",
+                "unknown key `on.slurm.parition`; did you mean `partition`?",
+            ),
             ("[on]\nwhere = \"slrum\"", "did you mean slurm?"),
             ("[on]\nat-a-time = 0", "on.at-a-time must be at least 1"),
             ("[on]\ntime = \"1:00\"", "on.time is for --on slurm, and this is local"),
-            ("[on]\nwhere = \"ray\"\n[on.slurm]\nqos = \"a\"", "[on.slurm] is for --on slurm, and this is ray"),
+            (
+                "[on]\nwhere = \"ray\"\n[on.slurm]\nqos = \"a\"",
+                "[on.slurm] is for --on slurm, and this is ray",
+            ),
             ("[on]\nwhere = \"slurm\"\n[on.slurm]\nextra = [\"-N 2\"]", "is no option of sbatch"),
-            ("[on]\nwhere = \"slurm\"\n[on.slurm]\nextra = [\"--array=0-3\"]", "given by datadiet itself"),
+            (
+                "[on]\nwhere = \"slurm\"\n[on.slurm]\nextra = [\"--array=0-3\"]",
+                "given by datadiet itself",
+            ),
             ("[on]\nwhere = \"slurm\"\nsetup = [\"a\\nb\"]", "is more than a line"),
             ("on = 3", "on is a table"),
         ] {

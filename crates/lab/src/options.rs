@@ -27,7 +27,9 @@ pub fn read<T: DeserializeOwned + Serialize>(path: &Path) -> Result<(T, OnOption
 pub(crate) fn table_of(path: &Path) -> Result<Table, LabError> {
     match std::fs::read_to_string(path) {
         Ok(text) => toml::from_str(&text).map_err(LabError::from).map_err(in_file(path)),
-        Err(error) => bail!("cannot read {}: {error} (options come as --data NAME …)", path.display()),
+        Err(error) => {
+            bail!("cannot read {}: {error} (options come as --data NAME …)", path.display())
+        }
     }
 }
 

@@ -1,8 +1,8 @@
 //! Runs of the store, several at a time, and what became of each.
 //!
 //! Completed runs are reused, recorded failures are not tried again unless asked, one failed run does not stop the
-//! others. A run that somebody else trains is waited for; one whose process was lost is started again. What a run came to
-//! the store says, not its process.
+//! others. A run that somebody else trains is waited for; one whose process was lost is started again. What a run
+//! came to the store says, not its process.
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::path::PathBuf;
@@ -127,8 +127,8 @@ impl<'a> Sweep<'a> {
         self.stop.load(Ordering::Relaxed)
     }
 
-    /// Carries out `jobs`, which are of different runs, in order. Before a run starts, `wanted` is asked, with how all runs
-    /// before it ended so far (`None` while they train), whether it is still needed.
+    /// Carries out `jobs`, which are of different runs, in order. Before a run starts, `wanted` is asked, with how
+    /// all runs before it ended so far (`None` while they train), whether it is still needed.
     ///
     /// # Errors
     /// When the store or the executor cannot be used. Failures of runs are in the answer.
@@ -583,12 +583,12 @@ impl<'a, P: Piece> Course<'a, P> {
         }
         let (sweep, piece) = (self.sweep, &self.pieces[index]);
         match how {
-            End::Done if sweep.executor.patience().is_zero() || self.stopping => {
+            End::Done if sweep.executor.patience().is_zero() || sweep.is_stopped() => {
                 self.fail(index, "its worker ended without a result".into());
             }
             End::Done => self.go_on(index, Stage::Late(Instant::now())),
             End::Unusable(reason) => return Err(LabError::Trainer(reason)),
-            End::Stopped | End::Lost(_) if self.stopping => self.fail(index, STOPPED.into()),
+            End::Stopped | End::Lost(_) if sweep.is_stopped() => self.fail(index, STOPPED.into()),
             End::Stopped | End::Lost(_) if piece.is_asked_to_stop(sweep) => {
                 let how =
                     "stopped by `datadiet runs stop`; the same command goes on from what it saved";

@@ -156,7 +156,9 @@ impl Cleaner<'_> {
         for run in runs.iter().filter(|run| run.join(RESULT).exists()) {
             let of_a_holder = |path: &PathBuf| {
                 let name = path.file_name().unwrap_or_default().to_string_lossy();
-                name.starts_with(GONE) || [LEASE, PROGRESS, STOP].contains(&&*name)
+                is_aside(path)
+                    || name.starts_with(GONE)
+                    || [LEASE, PROGRESS, STOP].contains(&&*name)
             };
             found.extend(Some(run.join(CHECKPOINT)).filter(|file| file.exists()));
             // Of one that was killed just when it was done.

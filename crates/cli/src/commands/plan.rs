@@ -11,9 +11,9 @@ const COMMANDS: [&str; 7] = ["score", "train", "diet", "run", "suspects", "ntk",
 
 /// Write down what a command would train now, and print a line for each.
 ///
-/// The lines are `datadiet worker --task N SWEEP`: GNU parallel, a Kubernetes Indexed Job or any other engine carries them
-/// out, wherever the folder can be seen, in any order and more than once. The same command without `plan` takes the
-/// results, and tells what is wanted next: `diet` and `run` ask for some trainings only when others are done.
+/// The lines are `datadiet worker --task N SWEEP`: GNU parallel, a Kubernetes Indexed Job or any other engine carries
+/// them out, wherever the folder can be seen, in any order and more than once. The same command without `plan` takes
+/// the results, and tells what is wanted next: `diet` and `run` ask for some trainings only when others are done.
 #[derive(Args)]
 pub struct PlanArgs {
     /// A command that trains, with its options: score, train, diet, run, suspects, ntk, lmc.

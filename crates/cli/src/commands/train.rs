@@ -8,8 +8,8 @@ use clap::Args;
 use datadiet_core::{ExampleId, grouped};
 use datadiet_lab::study::Size;
 use datadiet_lab::{
-    DefaultsTo, Effort, Failure, Fixed, OnOptions, Results, Retraining, Spread, Training, TrainingData,
-    TrainingOptions, length, metric_name, options, positive,
+    DefaultsTo, Effort, Failure, Fixed, OnOptions, Results, Retraining, Spread, Training,
+    TrainingData, TrainingOptions, length, metric_name, options, positive,
 };
 use datadiet_store::{RunId, RunSpec};
 use datadiet_table::{SubsetFile, TrainingSet, write_json};

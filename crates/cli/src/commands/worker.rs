@@ -272,11 +272,25 @@ impl Piece {
 
     /// Does it, or finds out that it is done.
     fn carry_out(&self, trainer: &dyn Trainer, progress: &dyn Progress) -> End {
+        self.wait_to_be_seen();
         match self.verb {
             Verb::Train => self.train(trainer, progress),
             Verb::Measure => self.measure(trainer, progress),
         }
         .unwrap_or_else(|error| End::Failed(error.to_string()))
+    }
+
+    /// Waits until its folder is seen, which was made before it was written down: file systems of several machines
+    /// remember for a while that it was not there.
+    fn wait_to_be_seen(&self) {
+        const PATIENCE: Duration = Duration::from_secs(60);
+        let start = Instant::now();
+        while !self.folder.exists() && start.elapsed() < PATIENCE && !STOP.load(Ordering::Relaxed) {
+            // Listing a folder has them ask for what is in it.
+            let above = self.folder.parent().map(std::fs::read_dir);
+            let _ = above.and_then(Result::ok).map(Iterator::count);
+            std::thread::sleep(LOOK);
+        }
     }
 
     fn train(&self, trainer: &dyn Trainer, progress: &dyn Progress) -> Result<End, StoreError> {
@@ -309,6 +323,7 @@ impl Piece {
                 // Somebody else was quicker, or has taken it over.
                 (Err(TrainerError::Failed(_) | TrainerError::Lost(_)), _)
                     if Holder::of(folder.path())?.is_some() => {}
+                (Err(_), _) if STOP.load(Ordering::Relaxed) => return Ok(End::Stopped),
                 (ended, RunStatus::Unfinished) => {
                     let how = end(ended, "its worker ended without a result");
                     told.log.line(&format!("ends: {how:?}"));

@@ -41,8 +41,19 @@ fn home() -> Home {
 }
 
 const SCORE: [&str; 13] = [
-    "score", "--trainer", "sh train.sh", "--train-examples", "labels.csv", "--epochs", "3", "--at", "1,3",
-    "--replicas", "3", "--out", "out",
+    "score",
+    "--trainer",
+    "sh train.sh",
+    "--train-examples",
+    "labels.csv",
+    "--epochs",
+    "3",
+    "--at",
+    "1,3",
+    "--replicas",
+    "3",
+    "--out",
+    "out",
 ];
 
 fn score<'a>(on: &'a [&'a str]) -> Vec<&'a str> {
@@ -52,7 +63,11 @@ fn score<'a>(on: &'a [&'a str]) -> Vec<&'a str> {
 /// A launcher in Python, whose words are to be in the error.
 fn launcher(home: &Home, text: &str) {
     let file = home.path().join("own.py");
-    std::fs::write(&file, format!("#!/usr/bin/env python3\nimport json, os, subprocess, sys, time\n{text}")).unwrap();
+    std::fs::write(
+        &file,
+        format!("#!/usr/bin/env python3\nimport json, os, subprocess, sys, time\n{text}"),
+    )
+    .unwrap();
     std::fs::set_permissions(file, std::fs::Permissions::from_mode(0o755)).unwrap();
 }
 
@@ -121,11 +136,19 @@ for line in sys.stdin:
 fn ctrl_c_has_trainings_save_and_the_same_command_goes_on() {
     let home = home();
     let mut command = std::process::Command::new(assert_cmd::cargo::cargo_bin("datadiet"));
-    command.args(score(&["--on", "./launcher.py"])).current_dir(home.path()).env("DATADIET_HOME", home.path());
-    let mut driver = command.env("DATADIET_TEST_PACE", "0.5").stderr(std::process::Stdio::null()).spawn().unwrap();
+    command
+        .args(score(&["--on", "./launcher.py"]))
+        .current_dir(home.path())
+        .env("DATADIET_HOME", home.path());
+    let mut driver = command
+        .env("DATADIET_TEST_PACE", "0.5")
+        .stderr(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
     let until = Instant::now() + Duration::from_secs(30);
     let saved = || {
-        let runs = std::fs::read_dir(home.path().join("store/runs")).into_iter().flatten().flatten();
+        let runs =
+            std::fs::read_dir(home.path().join("store/runs")).into_iter().flatten().flatten();
         runs.filter(|run| run.path().join("checkpoint/done").exists()).count()
     };
     while saved() < 3 {
@@ -166,7 +189,9 @@ fn launchers_that_cannot_start_anything_say_why() {
     };
     answers("{'ended': task['id'], 'code': 0}");
     fails("no node answers whether it can train");
-    answers("{'ended': task['id'], 'code': 127, 'tail': \"env: '/opt/datadiet': No such file or directory\"}");
+    answers(
+        "{'ended': task['id'], 'code': 127, 'tail': \"env: '/opt/datadiet': No such file or directory\"}",
+    );
     fails("a node cannot train: env: '/opt/datadiet': No such file or directory");
     answers("{'ended': task['id'], 'lost': 'no machine is free'}");
     fails("a node cannot train: no machine is free");

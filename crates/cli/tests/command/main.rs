@@ -18,6 +18,7 @@ mod runs;
 mod scores;
 mod select;
 mod setup;
+mod slurm;
 mod support;
 mod tour;
 mod train;

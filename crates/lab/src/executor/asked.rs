@@ -49,7 +49,8 @@ impl Question {
     pub fn new(on: &OnOptions, program: &Path, own: bool) -> Self {
         // How many, how long and how often do not matter to who answers.
         let on = OnOptions { at_a_time: None, retries: None, time: None, ..on.clone() };
-        let (program, version) = (program.to_string_lossy().into(), env!("CARGO_PKG_VERSION").into());
+        let (program, version) =
+            (program.to_string_lossy().into(), env!("CARGO_PKG_VERSION").into());
         Self { on, program, version, own }
     }
 
@@ -93,7 +94,10 @@ pub fn checked(probe: Probe) -> Result<Probe, LabError> {
     }
     let version = env!("CARGO_PKG_VERSION");
     if probe.version != version {
-        bail!("{host} has datadiet {}, and this is {version}: install the same on all machines", probe.version);
+        bail!(
+            "{host} has datadiet {}, and this is {version}: install the same on all machines",
+            probe.version
+        );
     }
     Ok(probe)
 }

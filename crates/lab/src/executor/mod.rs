@@ -27,8 +27,8 @@ use datadiet_core::progress::OwnedEvent;
 use datadiet_store::worker::{EXIT_MISUNDERSTOOD, EXIT_STOPPED};
 use datadiet_store::{SweepFolder, TaskLine};
 
-pub use datadiet_store::Verb;
 pub use asked::{Asks, Question};
+pub use datadiet_store::Verb;
 pub use plan::Plan;
 
 use crate::LabError;
@@ -163,8 +163,8 @@ pub trait Executor: Sync {
         None
     }
 
-    /// How late the result of a task that is done may be seen here: file systems of several machines remember that a file
-    /// was not there.
+    /// How late the result of a task that is done may be seen here: file systems of several machines remember that a
+    /// file was not there.
     fn patience(&self) -> Duration {
         Duration::from_secs(60)
     }

@@ -194,7 +194,10 @@ mod tests {
         let text = "[curve]\nby = [\"el2n@1\"]\n[on]\nwhere = \"slurm\"";
         let changes = ["on.time=1:00:00", "on.slurm.partition=gpu"].map(String::from);
         let (elsewhere, on) = ExperimentOptions::parse(text, &changes).unwrap();
-        assert_eq!((on.time.as_deref(), on.slurm.partition.as_deref()), (Some("1:00:00"), Some("gpu")));
+        assert_eq!(
+            (on.time.as_deref(), on.slurm.partition.as_deref()),
+            (Some("1:00:00"), Some("gpu"))
+        );
         let (here, _) = ExperimentOptions::parse("[curve]\nby = [\"el2n@1\"]", &[]).unwrap();
         let text = |options| serde_json::to_string(&options).unwrap();
         assert_eq!(text(elsewhere), text(here));

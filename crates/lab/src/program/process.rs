@@ -85,7 +85,8 @@ pub(super) fn follow(
         if let Some((status, at)) = ended
             && (silent || at.elapsed() > DRAIN)
         {
-            if told.is_some() {
+            // Killed by a signal it could not end what it started.
+            if told.is_some() || status.code().is_none() {
                 signal::end_rest(child);
             }
             return Ok(status);

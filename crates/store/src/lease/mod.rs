@@ -1,11 +1,11 @@
 //! Who trains a run, or makes a measurement: a lease that is taken, renewed and, once it is stale, taken over.
 //!
-//! Locks of files are not relied on: on many network file systems they are each machine's own, in silence. What
-//! holds on all of them is that a name is made once (`link`) and renamed by one (`rename`). So a lease is a
-//! file, `lease.json`, that says who holds it, with a random token; whoever makes it has it, and renews it by counting a
+//! Locks of files are not relied on: on many network file systems they are each machine's own, in silence. What holds
+//! on all of them is that a name is made once (`link`) and renamed by one (`rename`). So a lease is a file,
+//! `lease.json`, that says who holds it, with a random token; whoever makes it has it, and renews it by counting a
 //! number in it up, in place. A watcher that has seen the same bytes for the lease's whole time to live, by its own
-//! clock, takes it away: clocks of two machines are never compared. The holder looks for its token before
-//! it writes anything that counts ([`Fence`]), so one that slept meanwhile finds out and stops.
+//! clock, takes it away: clocks of two machines are never compared. The holder looks for its token before it writes
+//! anything that counts ([`Fence`]), so one that slept meanwhile finds out and stops.
 //!
 //! On the holder's own machine more is known, and nobody waits: it keeps the file `lock` locked, which the
 //! system undoes when it dies, and programs that it starts inherit. Where that is undone the lease is
@@ -80,7 +80,10 @@ impl Lease {
             }
             let guard = match Guard::take(folder)? {
                 Guard::Held(_) if folder.join(LEASE).exists() => continue,
-                Guard::Held(holder) => return Err(StoreError::locked(folder, holder)),
+                Guard::Held(holder) => {
+                    let left = ", or by one that it started and left behind";
+                    return Err(StoreError::locked(folder, holder + left));
+                }
                 Guard::Taken(file) => Some(file),
                 Guard::None => None,
             };

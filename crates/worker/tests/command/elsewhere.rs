@@ -83,9 +83,10 @@ fn workers_that_are_killed_again_and_again_end_with_the_bytes_of_a_local_trainin
                 0 => killpg(group, Signal::SIGKILL).unwrap(),
                 // The trainer sees that its input closed, saves and goes.
                 1 => kill(group, Signal::SIGKILL).unwrap(),
-                _ => children(child.id())
-                    .into_iter()
-                    .for_each(|pid| drop(kill(pid, Signal::SIGKILL))),
+                _ => children(child.id()).into_iter().for_each(|pid| {
+                    // It may just have ended.
+                    let _ = kill(pid, Signal::SIGKILL);
+                }),
             }
         }
         for child in both {

@@ -17,8 +17,8 @@ use crate::output::OutputArgs;
 Removes failed and damaged runs; a run that is being trained, or that cannot be read for want of
 permission, is left alone. Also removes lists of ids and labels that nothing refers to any more,
 measurements on runs that are gone, sweeps with nothing left to do, and what killed processes left
-half-written; not while another datadiet command uses the store, since that may need them. Says what it would remove until --yes is
-given.
+half-written; not while another datadiet command uses the store, since that may need them. Says what
+it would remove until --yes is given.
 
 Examples:
   datadiet runs gc                                   # what could go

@@ -1,8 +1,9 @@
 //! `datadiet worker --probe`: what this machine has, for whoever wants to have tasks carried out on it.
 
+use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use datadiet_core::isa::Avx512Bf16;
 use datadiet_store::{Holder, Probe, SweepFolder, SweepPlan, Trains};
 
@@ -38,14 +39,31 @@ pub fn answer(folder: &SweepFolder, plan: &SweepPlan) -> Result<ExitCode> {
 }
 
 /// The PyTorch that a worker here is started with, where it was told one.
-fn looked(folder: &SweepFolder, plan: &SweepPlan) -> Result<Option<std::path::PathBuf>> {
+fn looked(folder: &SweepFolder, plan: &SweepPlan) -> Result<Option<PathBuf>> {
     check_version(plan)?;
     // That of a program finds its folder and its labels.
     crate::carrier::trainer(folder, plan)?;
-    let Trains::Worker { program, torch } = &plan.trains else { return Ok(None) };
+    let (program, torch) = match &plan.trains {
+        Trains::Worker { program, torch } => (program, torch),
+        Trains::Program { command, .. } => {
+            let program = command.first().map_or("", String::as_str);
+            ensure!(is_there(program), "there is no program {program} on this machine");
+            return Ok(None);
+        }
+    };
     let worker = Worker::find_or(&Named { program: program.clone(), torch: torch.clone() })?;
     worker.check()?;
     Ok(worker.libraries())
+}
+
+/// Whether a program can be found, as it is started: by its path, else in the folders of PATH.
+fn is_there(program: &str) -> bool {
+    if Path::new(program).components().count() > 1 {
+        return Path::new(program).is_file();
+    }
+    let name = format!("{program}{}", std::env::consts::EXE_SUFFIX);
+    let folders = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&folders).any(|folder| folder.join(&name).is_file())
 }
 
 /// The processor's name.

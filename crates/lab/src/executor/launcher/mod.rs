@@ -168,9 +168,12 @@ impl Launcher {
                     (command, words.join(" "))
                 }
             };
-            let mut process = Process::start(command, &name, &self.sweep.path().join("launcher.log"))?;
+            let mut process =
+                Process::start(command, &name, &self.sweep.path().join("launcher.log"))?;
             let (datadiet, sweep) = (env!("CARGO_PKG_VERSION"), self.sweep.path());
-            process.say(&json!({"hello": {"protocol": PROTOCOL, "datadiet": datadiet, "sweep": sweep}}));
+            process.say(
+                &json!({"hello": {"protocol": PROTOCOL, "datadiet": datadiet, "sweep": sweep}}),
+            );
             now.process = Some(process);
         }
         Ok(now.process.as_mut().expect("started"))
@@ -282,7 +285,9 @@ impl Launcher {
         let folder = self.sweep.path().display();
         match how {
             End::Lost(reason) if asking.losses < self.on.retries() => {
-                let text = format!("the question whether it can train was lost, and is asked again: {reason}");
+                let text = format!(
+                    "the question whether it can train was lost, and is asked again: {reason}"
+                );
                 let event = Event::Note { text: text.into() };
                 now.happened.push_back(Happened::Told { id: PROBE.into(), event });
                 asking.losses += 1;
@@ -304,7 +309,13 @@ impl Launcher {
 }
 
 /// How a task ended that ended with this exit code, or was `lost`.
-fn end(code: Option<i32>, lost: Option<String>, tail: Option<String>, log: &Path, asked: bool) -> End {
+fn end(
+    code: Option<i32>,
+    lost: Option<String>,
+    tail: Option<String>,
+    log: &Path,
+    asked: bool,
+) -> End {
     if let Some(lost) = lost {
         return if asked { End::Stopped } else { End::Lost(lost) };
     }
@@ -317,7 +328,8 @@ fn end(code: Option<i32>, lost: Option<String>, tail: Option<String>, log: &Path
 /// What starts `datadiet worker` anywhere, with the variables of this process that matter to it: engines have others.
 fn argv(program: &Path, variables: impl Iterator<Item = (OsString, OsString)>) -> Vec<String> {
     let is_passed_on = |name: &str| {
-        (name.starts_with(OUR_VARIABLES) && !NOT_PASSED_ON.contains(&name)) || VARIABLES.contains(&name)
+        (name.starts_with(OUR_VARIABLES) && !NOT_PASSED_ON.contains(&name))
+            || VARIABLES.contains(&name)
     };
     let mut set: Vec<String> = variables
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
@@ -457,10 +469,16 @@ mod tests {
         assert_eq!(end(r#"{"ended":"a","code":0}"#, false), End::Done);
         let tail = r#"{"ended":"a","code":1,"tail":"noise\nerror: no labels\nfor 3 examples"}"#;
         assert_eq!(end(tail, false), End::Failed("no labels\nfor 3 examples".into()));
-        assert!(matches!(end(r#"{"ended":"a","code":127,"tail":"env: x: not there"}"#, false), End::Unusable(_)));
+        assert!(matches!(
+            end(r#"{"ended":"a","code":127,"tail":"env: x: not there"}"#, false),
+            End::Unusable(_)
+        ));
         assert_eq!(end(r#"{"ended":"a","code":3}"#, true), End::Stopped);
         assert!(matches!(end(r#"{"ended":"a","code":3}"#, false), End::Lost(_)));
-        assert_eq!(end(r#"{"ended":"a","code":null,"lost":"n2 died"}"#, false), End::Lost("n2 died".into()));
+        assert_eq!(
+            end(r#"{"ended":"a","code":null,"lost":"n2 died"}"#, false),
+            End::Lost("n2 died".into())
+        );
         assert_eq!(end(r#"{"ended":"a","lost":"n2 died"}"#, true), End::Stopped);
         assert!(matches!(end(r#"{"ended":"a","code":-9}"#, false), End::Lost(_)));
     }

@@ -120,7 +120,9 @@ impl Process {
         let told = told.strip_prefix("error: ").unwrap_or(&told);
         let (name, log) = (&self.name, self.log.display());
         LabError::Trainer(match told {
-            "" => format!("the launcher {name} {how} and wrote no reason; what it started saves and ends, or goes on"),
+            "" => format!(
+                "the launcher {name} {how} and wrote no reason; what it started saves and ends, or goes on"
+            ),
             _ => format!("the launcher {name} {how}: {told}\n(the rest is in {log})"),
         })
     }

@@ -23,7 +23,8 @@ fn python() -> PathBuf {
     if let Some(python) = named(PYTHON) {
         return python.into();
     }
-    let beside = std::env::current_exe().ok().and_then(|program| Some(program.parent()?.to_owned()));
+    let beside =
+        std::env::current_exe().ok().and_then(|program| Some(program.parent()?.to_owned()));
     let active = named("VIRTUAL_ENV").map(|folder| Path::new(&folder).join("bin"));
     let in_folder = |folder: PathBuf| Some(folder.join("python")).filter(|python| python.is_file());
     let found = [beside, active].into_iter().flatten().find_map(in_folder);

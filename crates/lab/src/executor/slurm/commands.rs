@@ -43,7 +43,9 @@ pub(super) fn sbatch(options: &[String], script: &OsStr) -> Result<u64, LabError
 /// When squeue does not answer, in its own words.
 pub(super) fn squeue() -> Result<Vec<Queued>, String> {
     let mut command = command("squeue");
-    command.args(["--me", "--array", "--noheader", "--states=all"]).arg(format!("--format={}", queue::FORMAT));
+    command
+        .args(["--me", "--array", "--noheader", "--states=all"])
+        .arg(format!("--format={}", queue::FORMAT));
     let output = output(&mut command).map_err(|error| error.to_string())?;
     if !output.status.success() {
         return Err(text(&output.stderr));
@@ -75,7 +77,11 @@ pub(super) fn scancel(jobs: &[String]) -> Result<(), String> {
     let output = output(command("scancel").args(jobs)).map_err(|error| error.to_string())?;
     let problem = text(&output.stderr);
     // Jobs that are over already are what was wanted.
-    if output.status.success() || problem.contains("Invalid job id") { Ok(()) } else { Err(problem) }
+    if output.status.success() || problem.contains("Invalid job id") {
+        Ok(())
+    } else {
+        Err(problem)
+    }
 }
 
 /// How many indices an array may have.
@@ -116,7 +122,9 @@ fn text(bytes: &[u8]) -> String {
 
 /// The words of sbatch in one line, without what it is called in each.
 fn of_sbatch(problem: &str) -> String {
-    let lines = problem.lines().map(|line| line.trim_start_matches("sbatch: ").trim_start_matches("error: "));
+    let lines = problem
+        .lines()
+        .map(|line| line.trim_start_matches("sbatch: ").trim_start_matches("error: "));
     lines.collect::<Vec<_>>().join("; ")
 }
 

@@ -18,7 +18,7 @@ use std::sync::{Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 use datadiet_core::progress::Event;
-use datadiet_store::{Probe, RunFolder, RunProgress, SweepFolder, TaskLine, Verb};
+use datadiet_store::{Probe, RunFolder, RunProgress, RunStatus, SweepFolder, TaskLine, Verb};
 
 use super::{End, Executor, Happened, Needs, Task, patience};
 use crate::LabError;
@@ -121,12 +121,26 @@ impl Job {
         queue::last_words(&String::from_utf8_lossy(&log))
     }
 
-    /// Whether the store says how it ended. By listing the folder: a file system of several machines remembers for a
+    /// How it ended, if the store says. By listing the folder: a file system of several machines remembers for a
     /// while that a file was not there.
-    fn is_marked(&self) -> bool {
-        let entries = std::fs::read_dir(self.sweep.folder_of(&self.task.line()));
-        let marks = |entry: std::fs::DirEntry| ["result.json", "failure.json"].iter().any(|m| entry.file_name() == *m);
-        entries.into_iter().flatten().flatten().any(marks)
+    fn marked(&self) -> Option<End> {
+        let path = self.sweep.folder_of(&self.task.line());
+        let names: Vec<_> = std::fs::read_dir(&path)
+            .into_iter()
+            .flatten()
+            .filter_map(|entry| entry.ok().map(|entry| entry.file_name()))
+            .collect();
+        let has = |name: &str| names.iter().any(|other| other == name);
+        if has("result.json") {
+            return Some(End::Done);
+        }
+        if !has("failure.json") {
+            return None;
+        }
+        match RunFolder::open(&path).and_then(|(folder, _)| folder.status()) {
+            Ok(RunStatus::Failed(failure)) => Some(End::Failed(failure.reason)),
+            _ => None,
+        }
     }
 
     /// Whether there is a state to go on from.
@@ -137,13 +151,15 @@ impl Job {
 
     /// What became of it, its job being over; none while that may still be seen. `word` is Slurm's.
     fn end(&self, word: Option<&str>, waited: bool) -> Option<End> {
-        if self.is_marked() {
-            return Some(End::Done);
+        if let Some(end) = self.marked() {
+            return Some(end);
         }
         let code = self.code();
         let cancelled = word == Some("CANCELLED");
         match code {
-            Some(code @ 0..=2 | code @ 126..=127) => return Some(End::of_exit(Some(code), &self.last_words(), false)),
+            Some(code @ 0..=2 | code @ 126..=127) => {
+                return Some(End::of_exit(Some(code), &self.last_words(), false));
+            }
             // Who ends a job by hand does not want it again; who preempts it is told of in another word.
             _ if cancelled => {
                 let job = self.name();
@@ -230,7 +246,8 @@ impl Slurm {
                 Some((sweep, queued)) => {
                     let place = (queued.line, queued.array, queued.index);
                     let job = Job::new(task, sweep.clone(), place);
-                    let text = format!("already submitted by an earlier command: job {}", job.name());
+                    let text =
+                        format!("already submitted by an earlier command: job {}", job.name());
                     now.tell(&job.task.id, text);
                     now.jobs.insert(job.task.id.clone(), job);
                 }
@@ -252,12 +269,14 @@ impl Slurm {
         let Some(needs) = tasks.first().map(|task| task.needs) else { return Ok(()) };
         let most = *now.most.get_or_insert_with(commands::most_in_an_array);
         let lines: Vec<usize> = tasks.iter().map(|task| task.index).collect();
-        let mut by_line: HashMap<usize, Task> = tasks.into_iter().map(|task| (task.index, task)).collect();
+        let mut by_line: HashMap<usize, Task> =
+            tasks.into_iter().map(|task| (task.index, task)).collect();
         for (offset, indices) in script::arrays(&lines, most) {
             let script = self.script(Does::Tasks { offset }, needs);
             let file = format!("slurm-{}.sh", now.scripts);
             now.scripts += 1;
-            let array = self.submit(script, &file, &[format!("--array={}", script::ranges(&indices))])?;
+            let array =
+                self.submit(script, &file, &[format!("--array={}", script::ranges(&indices))])?;
             now.arrays.push(array);
             for index in indices {
                 let line = offset + index;
@@ -339,11 +358,27 @@ impl Slurm {
 
 impl Job {
     fn new(task: Task, sweep: SweepFolder, (line, array, index): (usize, u64, usize)) -> Self {
-        Self { task, sweep, line, array, index, node: None, over: None, reason: String::new(), told: None }
+        Self {
+            task,
+            sweep,
+            line,
+            array,
+            index,
+            node: None,
+            over: None,
+            reason: String::new(),
+            told: None,
+        }
     }
 
     /// Looks at it, of which Slurm says this.
-    fn look(&mut self, id: &str, state: Option<State>, patience: Duration, happened: &mut Vec<Happened>) {
+    fn look(
+        &mut self,
+        id: &str,
+        state: Option<State>,
+        patience: Duration,
+        happened: &mut Vec<Happened>,
+    ) {
         let id = || id.to_owned();
         match state {
             Some(State::Running(node)) => {
@@ -358,7 +393,9 @@ impl Job {
                     }
                 }
                 let progress = RunProgress::read(&self.sweep.folder_of(&self.task.line()));
-                if let Some(progress) = progress.filter(|progress| self.told.as_ref() != Some(progress)) {
+                if let Some(progress) =
+                    progress.filter(|progress| self.told.as_ref() != Some(progress))
+                {
                     let (done, loss) = (progress.step, progress.loss);
                     let doing = progress.doing.clone().map(Into::into);
                     let event = Event::At { task: "".into(), done, loss, doing };
@@ -369,7 +406,8 @@ impl Job {
             Some(State::Waiting(reason)) => {
                 self.over = None;
                 if let Some(node) = self.node.take() {
-                    let text = format!("job {} is back in the queue; it was on {node}", self.name());
+                    let text =
+                        format!("job {} is back in the queue; it was on {node}", self.name());
                     happened.push(note(id(), text));
                 }
                 if queue::is_stuck(&reason) && self.reason != reason {

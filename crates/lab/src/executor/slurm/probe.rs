@@ -69,7 +69,6 @@ impl Asks for Slurm {
             }
         }
     }
-
 }
 
 impl Slurm {
@@ -84,7 +83,8 @@ impl Slurm {
         let Some(asking) = &mut now.asking else { return Ok(()) };
         match self.answer(asking)? {
             Answer::None(note) => {
-                if let (Some(note), Some(id)) = (note, now.held.first().map(|task| task.id.clone())) {
+                if let (Some(note), Some(id)) = (note, now.held.first().map(|task| task.id.clone()))
+                {
                     now.tell(&id, note);
                 }
                 Ok(())
@@ -115,7 +115,8 @@ impl Slurm {
                 "job {job} does not start until somebody sees to it: {reason} (scontrol show job {job})"
             ))));
         }
-        if waits || ["RUNNING", "CONFIGURING", "COMPLETING", "SUSPENDED"].contains(&state.as_str()) {
+        if waits || ["RUNNING", "CONFIGURING", "COMPLETING", "SUSPENDED"].contains(&state.as_str())
+        {
             asking.over = None;
             return Ok(Answer::None(None));
         }

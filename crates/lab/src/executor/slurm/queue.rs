@@ -46,10 +46,11 @@ fn line(line: &str) -> Option<Queued> {
     let (state, node, reason) = (fields.next()?, fields.next()?, fields.next()?);
     let (sweep, offset) = parsed_name(fields.next()?)?;
     let state = match state {
-        "RUNNING" | "SUSPENDED" | "STOPPED" | "SIGNALING" | "RESIZING" => State::Running(node.into()),
-        "PENDING" | "CONFIGURING" | "REQUEUED" | "REQUEUE_FED" | "REQUEUE_HOLD" | "SPECIAL_EXIT" => {
-            State::Waiting(reason.into())
+        "RUNNING" | "SUSPENDED" | "STOPPED" | "SIGNALING" | "RESIZING" => {
+            State::Running(node.into())
         }
+        "PENDING" | "CONFIGURING" | "REQUEUED" | "REQUEUE_FED" | "REQUEUE_HOLD"
+        | "SPECIAL_EXIT" => State::Waiting(reason.into()),
         "COMPLETING" | "STAGE_OUT" => State::Ending,
         ended => State::Ended(ended.into()),
     };
@@ -59,7 +60,12 @@ fn line(line: &str) -> Option<Queued> {
 /// Whether a job that waits for this reason waits until a person does something.
 pub(super) fn is_stuck(reason: &str) -> bool {
     let words = ["Held", "held", "BadConstraints", "InvalidAccount", "InvalidQOS", "PartitionDown"];
-    let limits = ["PartitionTimeLimit", "PartitionNodeLimit", "PartitionInactive", "DependencyNeverSatisfied"];
+    let limits = [
+        "PartitionTimeLimit",
+        "PartitionNodeLimit",
+        "PartitionInactive",
+        "DependencyNeverSatisfied",
+    ];
     words.iter().chain(&limits).any(|word| reason.contains(word))
 }
 
@@ -121,19 +127,35 @@ mod tests {
             (15, 1000, 2, waiting("BeginTime")),
             (18, 0, 1, State::Ended("NODE_FAIL".into())),
         ];
-        let expected = expected.map(|(array, offset, index, state)| {
-            Queued { array, sweep: "3fa4c1".into(), line: offset + index, index, state }
+        let expected = expected.map(|(array, offset, index, state)| Queued {
+            array,
+            sweep: "3fa4c1".into(),
+            line: offset + index,
+            index,
+            state,
         });
         assert_eq!(found, expected);
-        assert_eq!(queued("slurm_load_jobs error: Unable to contact slurm controller\n\n|||||"), []);
+        assert_eq!(
+            queued("slurm_load_jobs error: Unable to contact slurm controller\n\n|||||"),
+            []
+        );
     }
 
     #[test]
     fn what_waits_for_a_person_is_known() {
-        for reason in ["JobHeldUser", "JobHeldAdmin", "launch failed requeued held", "PartitionTimeLimit"] {
+        for reason in
+            ["JobHeldUser", "JobHeldAdmin", "launch failed requeued held", "PartitionTimeLimit"]
+        {
             assert!(is_stuck(reason), "{reason}");
         }
-        for reason in ["Resources", "Priority", "BeginTime", "None", "JobArrayTaskLimit", "QOSMaxCpuPerUserLimit"] {
+        for reason in [
+            "Resources",
+            "Priority",
+            "BeginTime",
+            "None",
+            "JobArrayTaskLimit",
+            "QOSMaxCpuPerUserLimit",
+        ] {
             assert!(!is_stuck(reason), "{reason}");
         }
     }
@@ -149,7 +171,8 @@ mod tests {
 
     #[test]
     fn the_length_of_arrays_is_read() {
-        let configuration = "Configuration data as of 2026\nMaxArraySize            = 1001\nMaxJobCount = 10000\n";
+        let configuration =
+            "Configuration data as of 2026\nMaxArraySize            = 1001\nMaxJobCount = 10000\n";
         assert_eq!(most_in_an_array(configuration), Some(1001));
         assert_eq!(most_in_an_array(""), None);
     }

@@ -223,7 +223,10 @@ mod tests {
     #[test]
     fn a_script_without_options_leaves_everything_to_the_cluster() {
         let on = OnOptions::default();
-        check(&script(Does::Tasks { offset: 0 }, &on, on.needs(1, false)), include_str!("snapshots/plain.sh"));
+        check(
+            &script(Does::Tasks { offset: 0 }, &on, on.needs(1, false)),
+            include_str!("snapshots/plain.sh"),
+        );
         check(&script(Does::Probe, &on, on.needs(1, true)), include_str!("snapshots/probe.sh"));
     }
 
@@ -244,8 +247,10 @@ mod tests {
         assert_eq!(arrays(&[9, 5, 5, 6], 4), [(5, vec![0, 1]), (9, vec![0])]);
         let many: Vec<usize> = (10..2511).collect();
         let cut = arrays(&many, 1001);
-        let again: Vec<usize> =
-            cut.iter().flat_map(|(offset, indices)| indices.iter().map(move |i| i + offset)).collect();
+        let again: Vec<usize> = cut
+            .iter()
+            .flat_map(|(offset, indices)| indices.iter().map(move |i| i + offset))
+            .collect();
         assert_eq!((cut.len(), again), (3, many));
         assert!(cut.iter().all(|(_, indices)| indices.iter().all(|&index| index < 1001)));
         assert_eq!(arrays(&[], 10), []);
