@@ -50,13 +50,14 @@ impl LmcArgs {
     pub fn needs_worker(&self) -> bool {
         let asked = with_file(self.file.as_deref(), &self.training);
         // What is wrong with the options is told when they are read.
-        asked.is_ok_and(|training| training.trainer.is_none())
+        asked.is_ok_and(|(training, _)| training.trainer.is_none())
     }
 }
 
 /// Runs the command.
-pub fn run(home: &HomeArgs, args: LmcArgs) -> Result<ExitCode> {
-    let training = with_file(args.file.as_deref(), &args.training)?;
+pub fn run(home: &HomeArgs, mut args: LmcArgs) -> Result<ExitCode> {
+    let (training, on) = with_file(args.file.as_deref(), &args.training)?;
+    args.question.execution = args.question.execution.on(on);
     let options = args.asked.experiment(training);
     args.question.answer(home, options, Path::new("."), DefaultFolder::Named("results", "lmc-"))
 }
