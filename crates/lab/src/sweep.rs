@@ -327,7 +327,7 @@ enum Stage {
     /// Its process said that it is done, and its result is not seen yet.
     Late(Instant),
     /// Somebody else has it.
-    Held(LeaseWatch),
+    Held(Box<LeaseWatch>),
 }
 
 /// A piece that goes on.
@@ -520,7 +520,7 @@ impl<'a, P: Piece> Course<'a, P> {
         let name = self.pieces[index].name();
         let text = format!("{name}: waits for {holder}, which is at it; its result is taken");
         self.sweep.progress.note(&text);
-        self.go_on(index, Stage::Held(watch));
+        self.go_on(index, Stage::Held(Box::new(watch)));
     }
 
     fn end(&mut self, index: usize, outcome: P::Outcome) {
