@@ -137,7 +137,7 @@ def processes(home):
 
 
 def test_trainings_save_and_end_with_whoever_asked(nodes, there):
-    """Ctrl-C, then `kill -9` of the driver, of Ray's launcher with it: no process is left, and the same command goes on."""
+    """Ctrl-C, then `kill -9` of the driver: no process is left, and the same command goes on."""
     driver = there.start(COMMAND, *SCORE, "--on", nodes.on)
     wait("they train", lambda: len(places(there)) == 4 and there.progress(), 90, there.said)
     driver.send_signal(signal.SIGINT)

@@ -16,8 +16,8 @@ pub(super) fn command(address: Option<&str>) -> (Command, String) {
     (command, name)
 }
 
-/// Where the package is: that which started this program, the one beside it, the environment that is active, or whatever
-/// is found by name.
+/// Where the package is: that which started this program, the one beside it, the environment that is active, or
+/// whatever is found by name.
 fn python() -> PathBuf {
     let named = |variable: &str| std::env::var_os(variable).filter(|text| !text.is_empty());
     if let Some(python) = named(PYTHON) {
