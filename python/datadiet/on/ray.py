@@ -30,7 +30,7 @@ __all__ = ["main"]
 
 PROTOCOL = 1
 OLDEST = (2, 49)
-"""The oldest Ray that this was tried with."""
+"""The oldest Ray that this was tried with; the tests have the newest."""
 
 _UNUSABLE = 2
 """This launcher's exit code where nothing can be started."""
@@ -391,11 +391,18 @@ class _Launcher:
             ended, _ = self._ray.wait(
                 running, num_returns=len(running), timeout=0, fetch_local=True
             )
-        # After it was seen that they have ended: all that they told is there.
-        for told in self._ray.get(self._events.take.remote()):
-            self._say(**told)
-        for reference in ended:
-            self._end(self._attempts.pop(reference))
+        attempts = [self._attempts.pop(reference) for reference in ended]
+        # After it was seen that they have ended: all that they told is there. Others began when these had ended.
+        told = self._ray.get(self._events.take.remote())
+        over = {attempt.run for attempt in attempts}
+        first = [one for one in told if (one.get("started") or one.get("told")) in over]
+        for one in first:
+            self._say(**one)
+        for attempt in attempts:
+            self._end(attempt)
+        for one in told:
+            if one not in first:
+                self._say(**one)
 
     def _end(self, attempt: _Attempt) -> None:
         errors = self._ray.exceptions
