@@ -506,7 +506,9 @@ impl<'a, P: Piece> Course<'a, P> {
         let begun = sweep.executor.start(&tasks);
         if begun.is_err() {
             // It has none of them, and tells of the end of none.
-            tasks.iter().for_each(|task| drop(self.started.remove(&task.id)));
+            for task in &tasks {
+                self.started.remove(&task.id);
+            }
         }
         begun
     }
