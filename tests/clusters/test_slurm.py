@@ -156,11 +156,11 @@ def test_a_curve_with_a_node_lost(here, there):
 def test_a_diet_of_a_pytorch_function_with_a_node_lost(here, there):
     (there.path / "ask.py").write_text(DIET.format(examples=str(ROOT / "examples"), on="slurm"))
     driver = there.start(sys.executable, "ask.py")
-    wait("a run is done, others go on", lambda: there.done() and queue("RUNNING"), 90)
-    node("kill", "n2")
-    down("n2")
+    (_, _, name, _), *_ = wait("a run is done, others go on", lambda: there.done() and queue("RUNNING"), 300)
+    node("kill", name)
+    down(name)
     time.sleep(1)
-    node("start", "n2")
+    node("start", name)
     end(driver, there, seconds=400)
     assert (tables(there.path / "diet"), there.said().splitlines()[-1]) == diet_of(here, there)
 

@@ -503,7 +503,14 @@ impl<'a, P: Piece> Course<'a, P> {
                 task.index = line;
             }
         }
-        sweep.executor.start(&tasks)
+        let begun = sweep.executor.start(&tasks);
+        if begun.is_err() {
+            // It has none of them, and tells of the end of none.
+            for task in &tasks {
+                self.started.remove(&task.id);
+            }
+        }
+        begun
     }
 
     /// Notes what a piece does now.

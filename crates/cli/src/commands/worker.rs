@@ -295,7 +295,9 @@ impl Piece {
 
     fn train(&self, trainer: &dyn Trainer, progress: &dyn Progress) -> Result<End, StoreError> {
         let (folder, spec) = RunFolder::open(&self.folder)?;
-        let told = Told { id: &self.id, log: Log::open(&folder), progress };
+        let log = Log::open(&folder);
+        // What a program says is kept there already.
+        let told = Told { id: &self.id, log, keeps: spec.trainer.is_none(), progress };
         let (task, total) = (self.id.as_str().into(), Some(spec.stop_after));
         let mut started = false;
         loop {
@@ -335,7 +337,7 @@ impl Piece {
 
     fn measure(&self, trainer: &dyn Trainer, progress: &dyn Progress) -> Result<End, StoreError> {
         let (folder, _) = MeasurementFolder::open(&self.folder)?;
-        let told = Told { id: &self.id, log: Log(None), progress };
+        let told = Told { id: &self.id, log: Log(None), keeps: false, progress };
         loop {
             if folder.result()?.is_some() {
                 return Ok(End::Done);
@@ -420,6 +422,8 @@ impl Log {
 struct Told<'a> {
     id: &'a str,
     log: Log,
+    /// Whether notes go into the log.
+    keeps: bool,
     progress: &'a dyn Progress,
 }
 
@@ -432,7 +436,9 @@ impl Progress for Told<'_> {
                 self.progress.tell(&Event::At { task, done: *done, loss: *loss, doing });
             }
             Event::Note { text } => {
-                self.log.line(text);
+                if self.keeps {
+                    self.log.line(text);
+                }
                 self.progress.note(&format!("{}: {text}", self.id));
             }
             Event::Started { .. } | Event::Reused { .. } | Event::Ended { .. } => {}
