@@ -152,7 +152,8 @@ def table(measured: dict[str, dict[str, float]], runs: int, missing: list[str]) 
         f"{runs} trainings that do next to nothing, {AT_A_TIME} at a time, after {AT_A_TIME} that start what is"
         " started once.",
         "",
-        "| where | seconds | milliseconds a training, of one place | relative | the first, s | driver, MiB | launcher, MiB |",
+        "| where | seconds | milliseconds a training, of one place | relative | the first, s |"
+        " driver, MiB | launcher, MiB |",
         "|---|---:|---:|---:|---:|---:|---:|",
     ]
     for name, at in measured.items():

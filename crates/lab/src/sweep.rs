@@ -327,7 +327,7 @@ enum Stage {
     /// Its process said that it is done, and its result is not seen yet.
     Late(Instant),
     /// Somebody else has it.
-    Held(LeaseWatch),
+    Held(Box<LeaseWatch>),
 }
 
 /// A piece that goes on.
@@ -503,7 +503,14 @@ impl<'a, P: Piece> Course<'a, P> {
                 task.index = line;
             }
         }
-        sweep.executor.start(&tasks)
+        let begun = sweep.executor.start(&tasks);
+        if begun.is_err() {
+            // It has none of them, and tells of the end of none.
+            for task in &tasks {
+                self.started.remove(&task.id);
+            }
+        }
+        begun
     }
 
     /// Notes what a piece does now.
@@ -523,7 +530,7 @@ impl<'a, P: Piece> Course<'a, P> {
         let name = self.pieces[index].name();
         let text = format!("{name}: waits for {holder}, which is at it; its result is taken");
         self.sweep.progress.note(&text);
-        self.go_on(index, Stage::Held(watch));
+        self.go_on(index, Stage::Held(Box::new(watch)));
     }
 
     fn end(&mut self, index: usize, outcome: P::Outcome) {

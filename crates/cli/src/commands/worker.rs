@@ -162,7 +162,7 @@ pub fn run(home: &HomeArgs, args: &WorkerArgs) -> Result<ExitCode> {
 /// What is asked.
 enum Asked {
     /// What this machine has.
-    Probe(SweepFolder, SweepPlan),
+    Probe(SweepFolder, Box<SweepPlan>),
     /// Work, and who does it; of a sweep, if of one.
     Pieces(Vec<Piece>, Box<dyn Trainer>, Option<SweepFolder>),
 }
@@ -178,7 +178,7 @@ impl Asked {
         ensure!(args.folders.len() == 1, "the tasks of one sweep at a time: give one folder");
         let (folder, plan) = SweepFolder::open(&first)?;
         if args.probe {
-            return Ok(Self::Probe(folder, plan));
+            return Ok(Self::Probe(folder, Box::new(plan)));
         }
         check_version(&plan)?;
         let tasks = folder.tasks()?;

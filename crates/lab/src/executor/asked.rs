@@ -73,10 +73,11 @@ impl Question {
             if asked.as_ref() != Some(self) {
                 continue;
             }
-            if let Ok(Some(probe)) = sweep.probe() {
-                if probe.problem.is_none() && probe.version == self.version {
-                    return Ok(Some(probe));
-                }
+            if let Ok(Some(probe)) = sweep.probe()
+                && probe.problem.is_none()
+                && probe.version == self.version
+            {
+                return Ok(Some(probe));
             }
         }
         Ok(None)

@@ -21,7 +21,7 @@ mod watch;
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{ErrorKind, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::sync::mpsc::{Sender, channel};
@@ -276,7 +276,7 @@ fn clear(folder: &Path) {
 }
 
 /// Whether a lease that was taken away is nobody's any more: its holder is gone, or it is old.
-fn is_left_behind(path: &PathBuf) -> bool {
+fn is_left_behind(path: &Path) -> bool {
     const OLD: Duration = Duration::from_secs(3600);
     let written = Written::read_file(path).ok().flatten();
     let age = fs::metadata(path).and_then(|about| about.modified()).ok();

@@ -75,6 +75,13 @@ struct Now {
     happened: VecDeque<Happened>,
 }
 
+impl Now {
+    /// Of which task it is told what is told of the question: the sweep knows no other.
+    fn asks(&self) -> String {
+        self.held.first().map_or_else(|| PROBE.to_owned(), |task| task.id.clone())
+    }
+}
+
 /// A task that the launcher has.
 #[derive(Debug)]
 struct Given {
@@ -242,6 +249,7 @@ impl Launcher {
                 if let Ok(event) = event
                     && (now.given.contains_key(&id) || id == PROBE)
                 {
+                    let id = if id == PROBE { now.asks() } else { id };
                     now.happened.push_back(Happened::Told { id, event });
                 }
             }
@@ -289,9 +297,10 @@ impl Launcher {
                     "the question whether it can train was lost, and is asked again: {reason}"
                 );
                 let event = Event::Note { text: text.into() };
-                now.happened.push_back(Happened::Told { id: PROBE.into(), event });
                 asking.losses += 1;
                 let needs = asking.needs;
+                let id = now.asks();
+                now.happened.push_back(Happened::Told { id, event });
                 self.start_question(now, needs)
             }
             End::Done if since.elapsed() < patience() => Ok(()),

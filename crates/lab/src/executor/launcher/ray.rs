@@ -12,12 +12,12 @@ pub(super) fn command(address: Option<&str>) -> (Command, String) {
     let mut command = Command::new(&python);
     // Nothing in the current folder is taken for a module of Python.
     command.args(["-m", "datadiet.on.ray"]).args(address).env("PYTHONSAFEPATH", "1");
-    let name = format!("of Ray (in {}; {PYTHON} names another Python)", python.display());
+    let name = format!("of Ray (in {}, which needs datadiet[ray]; {PYTHON} names another Python)", python.display());
     (command, name)
 }
 
-/// Where the package is: that which started this program, the one beside it, the environment that is active, or whatever
-/// is found by name.
+/// Where the package is: that which started this program, the one beside it, the environment that is active, or
+/// whatever is found by name.
 fn python() -> PathBuf {
     let named = |variable: &str| std::env::var_os(variable).filter(|text| !text.is_empty());
     if let Some(python) = named(PYTHON) {

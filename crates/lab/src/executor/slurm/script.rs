@@ -59,9 +59,10 @@ impl Script<'_> {
         let (sweep, program) = (quoted(self.sweep), quoted(self.program));
         let cpus = self.needs.cpus;
         match self.does {
-            Does::Probe => {
-                write!(text, "srun --ntasks=1 --cpus-per-task={cpus} {program} worker --probe {sweep}\n")
-            }
+            Does::Probe => writeln!(
+                text,
+                "srun --ntasks=1 --cpus-per-task={cpus} {program} worker --probe {sweep}"
+            ),
             Does::Tasks { offset } => write!(
                 text,
                 "\
