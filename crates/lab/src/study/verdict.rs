@@ -104,6 +104,7 @@ mod tests {
     use datadiet_store::Metric;
 
     use super::*;
+    use crate::by_class::ByClass;
     use crate::study::points::Place;
 
     fn point(series: &str, keep: f64, values: &[f64]) -> PointOutcome {
@@ -113,6 +114,7 @@ mod tests {
             skew: None,
             steps: 10,
             accuracy: Spread::of(values.to_vec()),
+            by_class: ByClass::default(),
         }
     }
 
@@ -124,6 +126,8 @@ mod tests {
             full: Spread::of(full.to_vec()),
             steps: 10,
             examples: 1000,
+            full_by_class: ByClass::default(),
+            classes: Vec::new(),
         }
     }
 
