@@ -164,6 +164,24 @@ fn runs_of_a_trainer_are_reused_and_a_changed_one_is_another() {
     assert!(!again.contains("has changed"), "{again}");
 }
 
+/// The run would be known as one of the program that was there when it was asked for.
+#[test]
+fn what_has_changed_since_it_was_planned_is_not_trained() {
+    let home = home_with("finish 0.5");
+    let train = by("train", "sh own.sh", &[]);
+    let lines = home.ok(&[&["plan"][..], &train].concat());
+    let words: Vec<&str> = lines.lines().next().unwrap().split(' ').collect();
+    let carry_out = || home.command(&words[1..]).output().unwrap();
+    write(&home, "finish 0.9");
+    let output = carry_out();
+    assert_eq!(output.status.code(), Some(1), "{}", errors(&output));
+    assert!(errors(&output).contains("own.sh is not as it was"), "{}", errors(&output));
+    write(&home, "finish 0.5");
+    let output = carry_out();
+    assert_eq!(output.status.code(), Some(0), "{}", errors(&output));
+    assert_eq!(home.json(&train)["accuracy"]["mean"], 0.5);
+}
+
 #[test]
 fn a_trainer_trains_on_subsets_and_with_the_labels_it_is_given() {
     let home = home();

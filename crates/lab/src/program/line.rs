@@ -9,7 +9,7 @@ use datadiet_store::program::{KEPT, WEIGHTS, kept_epoch};
 use datadiet_store::{
     Labels, Line, MeasurementFolder, Risks, RunFolder, RunId, RunSpec, Subset, TrainerSpec,
 };
-use datadiet_table::write_json;
+use datadiet_table::{ASIDE, write_json};
 use half::{bf16, f16};
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use serde::{Deserialize, Serialize};
@@ -127,7 +127,10 @@ impl Evaluation {
             Subset::Listed(list) => from.read_list(list).map_err(text)?,
         };
         let epoch = (line.step as f64 / trained.len().max(1) as f64).round() as u64;
-        let at = tempfile::tempdir_in(folder.path())
+        // Of that name it is cleared away where this process is killed.
+        let at = tempfile::Builder::new()
+            .prefix(ASIDE)
+            .tempdir_in(folder.path())
             .map_err(|error| format!("cannot make a folder for the points: {error}"))?;
         let points = write_points((&from, &to), epoch, &line.alphas, at.path())?;
         let write =

@@ -28,12 +28,13 @@ use datadiet_table::{Table, write_json};
 use serde::{Deserialize, Serialize};
 
 use crate::Resources;
+use crate::training::changed_since_asked;
 use crate::worker::{EXIT_NOT_STARTED, Trainer, TrainerError, ended_by_system};
 use answer::{Judged, Metrics, Recordings};
 pub use job::Examples;
 use job::{Job, LISTS};
 use line::Evaluation;
-use process::Said;
+use process::{Said, Wish};
 
 /// Bytes of that, at most.
 const LONGEST_LOG: u64 = 16 << 20;
@@ -120,8 +121,14 @@ impl Program {
         let (command, path, id) = (&self.command[..], folder.path(), folder.id().as_str());
         let asked = Asked { command, folder: path, id, lock: lease.guard() };
         let mut heard = Heard::new(&folder.log_file(), job.size() as u64, progress);
-        let stops = || stop.load(Ordering::Relaxed) || lease.over().is_some();
-        let ended = self.hear_out(&asked, slot, &stops, &mut heard, || {
+        let wish = || match lease.over() {
+            // What it saves now would be in the way of who has the run.
+            Some(Over::Lost(_)) => Wish::Die,
+            Some(_) => Wish::Save,
+            None if stop.load(Ordering::Relaxed) => Wish::Save,
+            None => Wish::GoOn,
+        };
+        let ended = self.hear_out(&asked, slot, &wish, &mut heard, || {
             // Where it begins only it knows; nobody is to take its first word for that.
             progress.tell(&Event::At { task: "".into(), done: 0, loss: None, doing: None });
             let state = std::fs::read_dir(path.join(CHECKPOINT));
@@ -141,7 +148,7 @@ impl Program {
         &self,
         asked: &Asked<'_>,
         slot: usize,
-        stops: &dyn Fn() -> bool,
+        wish: &dyn Fn() -> Wish,
         heard: &mut Heard<'_>,
         started: impl FnOnce(),
     ) -> Result<(), TrainerError> {
@@ -151,7 +158,7 @@ impl Program {
         let command = self.command(asked, slot).map_err(cannot)?;
         let mut child = process::start(command, asked.lock).map_err(cannot)?;
         started();
-        let ended = process::follow(&mut child, stops, |said| heard.line(said))
+        let ended = process::follow(&mut child, wish, |said| heard.line(said))
             .map_err(|error| format!("lost touch with the trainer: {error}"))?;
         if !ended.left_behind.is_empty() {
             let note = left_behind(&ended.left_behind);
@@ -159,7 +166,7 @@ impl Program {
             heard.write(&note);
         }
         let program = asked.command.join(" ");
-        explain(&program, ended.status, heard, stops())
+        explain(&program, ended.status, heard, wish() != Wish::GoOn)
     }
 
     /// Turns the answer of a program into a result, if it is one. One that is none is removed, with the
@@ -254,12 +261,15 @@ impl Trainer for Program {
         let Some(trainer) = &spec.trainer else {
             return Err("this run is of one of our own networks, and not of a trainer".into());
         };
-        let lease = folder.lock_patiently().map_err(text)?;
+        let lease = folder.lock_patiently().map_err(stored)?;
         if let RunStatus::Complete(_) = folder.status().map_err(text)? {
             return Ok(());
         }
         let folder = &folder.fenced(&lease);
         let progress = &lease.telling(spec.stop_after, progress);
+        if let Some(reason) = changed_since_asked(trainer) {
+            return Err(reason.into());
+        }
         let job = Job::write(folder, &spec, trainer, &self.examples)?;
         let what = (&spec, trainer);
         let before = spent(folder);
@@ -299,7 +309,8 @@ impl Trainer for Program {
         let evaluation = Evaluation::of_line(self, folder, line, id.clone())?;
         let asked = Asked { command, folder: evaluation.folder(), id: &id, lock: None };
         let mut heard = Heard::new(&folder.log_file(), 1, &Silent);
-        self.hear_out(&asked, slot, &|| stop.load(Ordering::Relaxed), &mut heard, || {})?;
+        let wish = || if stop.load(Ordering::Relaxed) { Wish::Save } else { Wish::GoOn };
+        self.hear_out(&asked, slot, &wish, &mut heard, || {})?;
         let (risks, seconds) = (evaluation.answer()?, start.elapsed().as_secs_f64());
         folder.complete(&Measured::Line { risks, seconds }).map_err(text)
     }
@@ -366,10 +377,12 @@ fn text(error: impl ToString) -> TrainerError {
     TrainerError::Failed(error.to_string())
 }
 
-/// Why something could not be written: where another process has taken the run over, it is not failed.
+/// Why something could not be written: where another process has the run, it is not failed.
 fn stored(error: StoreError) -> TrainerError {
     match error {
-        StoreError::Fenced { .. } => TrainerError::Lost(error.to_string()),
+        StoreError::Fenced { .. } | StoreError::Locked { .. } => {
+            TrainerError::Lost(error.to_string())
+        }
         error => text(error),
     }
 }

@@ -30,6 +30,17 @@ pub(super) struct Ended {
     pub left_behind: Vec<String>,
 }
 
+/// What is wanted of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Wish {
+    /// To go on.
+    GoOn,
+    /// To save its state and end.
+    Save,
+    /// To be gone at once.
+    Die,
+}
+
 /// A line of its output.
 pub(super) enum Said {
     /// On standard output.
@@ -67,12 +78,12 @@ fn inherited(_: &mut Command, lock: Option<&File>) -> std::io::Result<Option<Fil
     lock.map(File::try_clone).transpose()
 }
 
-/// Passes on what it says until it ends. When `stop` says so, its input closes and it is told to end, and
+/// Passes on what it says until it ends. Where it is to save, its input closes and it is told to end, and
 /// killed if it does not for a minute. What it leaves behind ends too: it would hold the run's lock, a
 /// GPU or the cores that the next training is given.
 pub(super) fn follow(
     child: &mut Child,
-    stop: impl Fn() -> bool,
+    wish: impl Fn() -> Wish,
     mut hear: impl FnMut(Said),
 ) -> std::io::Result<Ended> {
     let lines = lines(child);
@@ -110,7 +121,11 @@ pub(super) fn follow(
                 return Ok(Ended { status, left_behind });
             }
         }
-        if told.is_none() && stop() {
+        let wish = if ended.is_none() { wish() } else { Wish::GoOn };
+        if wish == Wish::Die {
+            signal::kill(child);
+        }
+        if told.is_none() && wish != Wish::GoOn {
             told = Some(Instant::now());
             drop(input.take());
             signal::end(child);
@@ -232,5 +247,21 @@ mod signal {
 
     pub(super) fn left(_: &Child) -> Vec<String> {
         Vec::new()
+    }
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_lost_its_run_is_gone_at_once() {
+        let mut command = Command::new("sh");
+        command.args(["-c", "trap '' TERM; echo on; while :; do sleep 0.05; done"]);
+        let mut child = start(command, None).unwrap();
+        let heard = std::cell::Cell::new(false);
+        let wish = || if heard.get() { Wish::Die } else { Wish::GoOn };
+        let ended = follow(&mut child, wish, |_| heard.set(true)).unwrap();
+        assert!(ended.status.code().is_none(), "{}", ended.status);
     }
 }

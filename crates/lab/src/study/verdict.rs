@@ -1,16 +1,13 @@
 //! What trainings on subsets say together: how much can go.
 //!
-//! Two means differ where they are more than two standard errors apart. The deviation behind these is
-//! pooled over all subsets that were trained on more than once: each alone has too few trainings.
+//! Two means differ where Student's t says so with 95 % confidence. The deviation behind it is pooled over all
+//! subsets that were trained on more than once: each alone has too few trainings.
 
 use datadiet_core::grouped;
 
 use super::points::{PointOutcome, PointsOutcome};
 use crate::Spread;
 use crate::spread::four_digits;
-
-/// Standard errors that a difference must have.
-const ERRORS: f64 = 2.0;
 
 /// In sentences: the smallest subset that is not worse than everything, what as many random examples give, and
 /// which differences so many trainings can tell. None where no score chose a subset, or everything failed.
@@ -27,14 +24,15 @@ pub(super) fn verdict(points: &PointsOutcome) -> Option<String> {
         of.map(|&(point, spread)| (point.size, point.place.clone(), spread.clone()))
     };
     let (size, place, spread) = best(&chosen)?;
-    let Some(deviation) = deviation(points) else {
+    let Some((deviation, freedom)) = deviation(points) else {
         return Some(
             "One training a subset: what differs by chance is not known; give retrainings = 3 or more."
                 .into(),
         );
     };
-    let told =
-        |a: &Spread, b: &Spread| ERRORS * deviation * (1.0 / count(a) + 1.0 / count(b)).sqrt();
+    let told = |a: &Spread, b: &Spread| {
+        quantile(freedom) * deviation * (1.0 / count(a) + 1.0 / count(b)).sqrt()
+    };
     let as_good: Vec<_> = chosen
         .iter()
         .filter(|(_, spread)| full.goodness() - spread.goodness() <= told(full, spread))
@@ -88,15 +86,24 @@ fn count(spread: &Spread) -> f64 {
     spread.values.len() as f64
 }
 
-/// The standard deviation of trainings on one set of examples, pooled; none of single trainings.
-fn deviation(points: &PointsOutcome) -> Option<f64> {
+/// The standard deviation of trainings on one set of examples, pooled, and its degrees of freedom; none of single
+/// trainings.
+fn deviation(points: &PointsOutcome) -> Option<(f64, usize)> {
     let spreads = points.points.iter().filter_map(|point| point.accuracy.as_ref());
     let (mut squares, mut freedom) = (0.0, 0);
     for spread in spreads.chain(points.full.as_ref()) {
         squares += spread.values.iter().map(|value| (value - spread.mean).powi(2)).sum::<f64>();
         freedom += spread.values.len() - 1;
     }
-    (freedom > 0).then(|| (squares / freedom as f64).sqrt())
+    (freedom > 0).then(|| ((squares / freedom as f64).sqrt(), freedom))
+}
+
+/// The 97.5 % quantile of Student's t; beyond the tabulated degrees of freedom the first terms of its expansion, which
+/// are right to 0.01.
+fn quantile(freedom: usize) -> f64 {
+    const FIRST: [f64; 6] = [12.706, 4.303, 3.182, 2.776, 2.571, 2.447];
+    let more = freedom as f64;
+    FIRST.get(freedom - 1).copied().unwrap_or(1.96 + 2.37 / more + 2.82 / (more * more))
 }
 
 #[cfg(test)]
@@ -141,7 +148,7 @@ mod tests {
         ];
         let text = verdict(&curve(&[0.940, 0.942], points)).unwrap();
         let expected = "50 % by aum@end, 94.0 % against 94.1 % (at random 92.6 %); 500 of 1,000 examples can go. \
-                        Differences under 0.3 points";
+                        Differences under 0.4 points";
         assert!(text.contains(expected), "{text}");
     }
 
@@ -164,6 +171,16 @@ mod tests {
         let text = verdict(&curve(&[0.94], vec![point("el2n@4", 0.5, &[0.94])])).unwrap();
         assert!(text.contains("retrainings = 3"), "{text}");
         assert_eq!(verdict(&curve(&[0.94, 0.95], vec![point("random", 0.5, &[0.9])])), None);
+    }
+
+    /// Values of tables.
+    #[test]
+    fn few_trainings_tell_large_differences_only() {
+        for (freedom, expected) in
+            [(1, 12.706), (7, 2.365), (10, 2.228), (30, 2.042), (1000, 1.962)]
+        {
+            assert!((quantile(freedom) - expected).abs() < 0.01, "{freedom}");
+        }
     }
 
     #[test]

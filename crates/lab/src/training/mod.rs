@@ -15,6 +15,7 @@ use datadiet_store::{
 };
 
 pub use given::{OrNone, Width};
+pub(crate) use program::changed_since_asked;
 pub use program::{AboutProgram, ProgramOption};
 pub use recipe::Recipe;
 pub use words::{amount, length, settings, taken};

@@ -185,6 +185,32 @@ fn digests(command: &[String]) -> Result<BTreeMap<String, String>, LabError> {
     own_files(command).map(digest).collect()
 }
 
+/// What of a program's files is not as it was when its training was asked for, as a reason not to train: the run would
+/// have the name of another program's. None of a function of Python, which looks itself.
+pub(crate) fn changed_since_asked(trainer: &TrainerSpec) -> Option<String> {
+    if trainer.command.is_empty() {
+        return None;
+    }
+    let now = match digests(&trainer.command) {
+        Ok(now) => now,
+        Err(error) => return Some(error.to_string()),
+    };
+    let names: std::collections::BTreeSet<&String> =
+        trainer.sources.keys().chain(now.keys()).collect();
+    let changed: Vec<&str> = names
+        .into_iter()
+        .filter(|name| trainer.sources.get(*name) != now.get(*name))
+        .map(String::as_str)
+        .collect();
+    (!changed.is_empty()).then(|| {
+        format!(
+            "{} is not as it was when this training was asked for: ask again, and the trainer of now trains, in runs \
+             of its own",
+            changed.join(", ")
+        )
+    })
+}
+
 impl TrainingOptions {
     /// The program that trains, as it belongs to a run; none where one of our networks is trained.
     ///
