@@ -207,7 +207,7 @@ def other(tmp_path):
     heads = []
     log = tmp_path / "head.log"
 
-    def start(before="", **more):
+    def start(before="pass", **more):
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             port = free.getsockname()[1]
