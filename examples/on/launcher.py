@@ -8,7 +8,8 @@ import threading
 
 
 def say(**what):
-    print(json.dumps(what), flush=True)
+    # In one piece: several threads do.
+    print(json.dumps(what) + "\n", end="", flush=True)
 
 
 def carry_out(task):

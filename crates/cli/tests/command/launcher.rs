@@ -183,6 +183,9 @@ fn launchers_that_cannot_start_anything_say_why() {
     fails("ended with exit status: 0 and wrote no reason");
     launcher(&home, "print(json.dumps({'hallo': 1}), flush=True)\nsys.stdin.read()");
     fails("in which nothing is started, told or ended: see docs/LAUNCHERS.md");
+    // As of two threads, at once.
+    launcher(&home, "print('{\"ended\": \"a\"}{\"ended\": \"b\"}', flush=True)\nsys.stdin.read()");
+    fails("which is not one object of JSON");
     let answers = |answer: &str| {
         let said = "for line in sys.stdin:\n  for task in json.loads(line).get('start', ()):\n    print(json.dumps(";
         launcher(&home, &format!("{said}{answer}), flush=True)"));

@@ -233,6 +233,11 @@ impl Launcher {
 
     fn hear(&self, now: &mut Now, line: &str) -> Result<(), LabError> {
         let Ok(said) = serde_json::from_str::<Said>(line) else {
+            if line.starts_with('{') {
+                bail!(
+                    "the launcher says {line:?}, which is not one object of JSON: see docs/LAUNCHERS.md"
+                );
+            }
             // Words for a person.
             if let Some(process) = &now.process {
                 process.keep(line);
