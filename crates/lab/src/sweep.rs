@@ -27,6 +27,8 @@ const RETRIES: u32 = 3;
 const PAUSE: Duration = Duration::from_millis(50);
 /// Time between two looks at what others do.
 const LOOK: Duration = Duration::from_millis(500);
+/// How long tasks that are to save and end after an error are waited for: longer than a trainer may take for that.
+const ABANDONED: Duration = Duration::from_secs(120);
 
 /// How runs are carried out.
 pub struct Sweep<'a> {
@@ -438,7 +440,7 @@ impl<'a, P: Piece> Course<'a, P> {
     fn fill(&mut self, wanted: &dyn Fn(&[Option<P::Outcome>]) -> bool) -> Result<(), LabError> {
         let mut starting = Vec::new();
         let room = self.sweep.executor.at_a_time().max(1);
-        while !self.stopping && self.started.len() < room {
+        while !self.stopping && self.started.len() + starting.len() < room {
             let index = match self.again.pop_front() {
                 Some(index) => index,
                 None if self.next < self.pieces.len() && self.wants(wanted) => {
@@ -447,8 +449,7 @@ impl<'a, P: Piece> Course<'a, P> {
                 }
                 None => break,
             };
-            if let Some(id) = self.begin(index)? {
-                self.started.insert(id, index);
+            if self.begin(index)? {
                 starting.push(index);
             }
             if self.sweep.is_stopped() {
@@ -468,23 +469,23 @@ impl<'a, P: Piece> Course<'a, P> {
         wants
     }
 
-    /// Finds out what there is to do for a piece; its id where it is to be started now.
-    fn begin(&mut self, index: usize) -> Result<Option<String>, LabError> {
+    /// Finds out what there is to do for a piece. Says whether it is to be started now.
+    fn begin(&mut self, index: usize) -> Result<bool, LabError> {
         let (sweep, piece) = (self.sweep, &self.pieces[index]);
         if self.going.contains_key(&index) && self.end_if_done(index)? {
-            return Ok(None);
+            return Ok(false);
         }
         if let Some(outcome) = piece.begin(sweep)? {
             self.end(index, outcome);
-            return Ok(None);
+            return Ok(false);
         }
         let mut watch = LeaseWatch::new(&piece.folder(sweep));
         if let Some(holder) = watch.holder()? {
             self.adopt(index, watch, &holder);
-            return Ok(None);
+            return Ok(false);
         }
         self.go_on(index, Stage::Started);
-        Ok(Some(piece.id(sweep)))
+        Ok(true)
     }
 
     fn start(&mut self, starting: &[usize]) -> Result<(), LabError> {
@@ -503,14 +504,11 @@ impl<'a, P: Piece> Course<'a, P> {
                 task.index = line;
             }
         }
-        let begun = sweep.executor.start(&tasks);
-        if begun.is_err() {
-            // It has none of them, and tells of the end of none.
-            for task in &tasks {
-                self.started.remove(&task.id);
-            }
-        }
-        begun
+        // Until it has them, it tells of the end of none.
+        sweep.executor.start(&tasks)?;
+        let ids = tasks.into_iter().map(|task| task.id);
+        self.started.extend(ids.zip(starting.iter().copied()));
+        Ok(())
     }
 
     /// Notes what a piece does now.
@@ -720,10 +718,11 @@ impl<'a, P: Piece> Course<'a, P> {
         Ok(())
     }
 
-    /// Ends what goes on, after an error that ends everything.
+    /// Ends what goes on, after an error that ends everything; does not wait for ever.
     fn abandon(mut self) {
+        let start = Instant::now();
         self.sweep.executor.stop();
-        while !self.started.is_empty() {
+        while !self.started.is_empty() && start.elapsed() < ABANDONED {
             match self.sweep.executor.next(PAUSE) {
                 Ok(Some(Happened::Ended { id, .. })) => drop(self.started.remove(&id)),
                 Ok(_) => {}

@@ -21,6 +21,8 @@ struct Scripted<'a> {
     becomes: &'a (dyn Fn(&RunFolder, usize) -> End + Sync),
     patience: Duration,
     folder: Option<SweepFolder>,
+    /// Whether it starts nothing.
+    refuses: bool,
     state: Mutex<State>,
 }
 
@@ -34,7 +36,7 @@ struct State {
 impl<'a> Scripted<'a> {
     fn new(bench: &'a Bench, becomes: &'a (dyn Fn(&RunFolder, usize) -> End + Sync)) -> Self {
         let patience = Duration::from_secs(60);
-        Self { bench, becomes, patience, folder: None, state: Mutex::default() }
+        Self { bench, becomes, patience, folder: None, refuses: false, state: Mutex::default() }
     }
 
     /// How often each run was started, fewest first.
@@ -55,6 +57,9 @@ impl Executor for Scripted<'_> {
     }
 
     fn start(&self, tasks: &[Task]) -> Result<(), LabError> {
+        if self.refuses {
+            return Err(LabError::Trainer("no such partition".into()));
+        }
         self.state.lock().unwrap().waiting.extend(tasks.iter().cloned());
         Ok(())
     }
@@ -69,8 +74,11 @@ impl Executor for Scripted<'_> {
         state.started.push(task.clone());
         let stopped = state.stopped;
         drop(state);
+        if stopped {
+            return Ok(Some(Happened::Ended { id: task.id, how: End::Stopped }));
+        }
         let folder = run(self.bench, &task.id);
-        let how = if stopped { End::Stopped } else { (self.becomes)(&folder, before) };
+        let how = (self.becomes)(&folder, before);
         Ok(Some(Happened::Ended { id: task.id, how }))
     }
 
@@ -291,6 +299,42 @@ fn what_can_train_nothing_ends_everything() {
     let ran = bench.job(2).scenes.plain().score(&sweep, &mut Results::default());
     assert_eq!(ran.unwrap_err().to_string(), "no libtorch on n3");
     assert!(executor.state.lock().unwrap().stopped, "the others were told to end");
+}
+
+/// Waits for the end of none that was never started.
+#[test]
+fn a_store_that_is_damaged_and_an_executor_that_refuses_end_everything_at_once() {
+    let bench = Bench::new();
+    let runs = prepared(&bench);
+    for run in &runs {
+        std::fs::write(run.join("result.json"), "{").unwrap();
+        let becomes = |_: &RunFolder, _: usize| End::Lost("nobody started it".into());
+        let executor = Scripted::new(&bench, &becomes);
+        let error = unscored(&bench, &executor).to_string();
+        assert!(error.contains("is damaged"), "{error}");
+        std::fs::remove_file(run.join("result.json")).unwrap();
+    }
+
+    let becomes = |_: &RunFolder, _: usize| unreachable!("it refuses all");
+    let executor = Scripted { refuses: true, ..Scripted::new(&bench, &becomes) };
+    assert_eq!(unscored(&bench, &executor).to_string(), "no such partition");
+
+    let folder = plan(&bench);
+    let _ = std::fs::remove_file(folder.tasks_file());
+    std::fs::create_dir(folder.tasks_file()).unwrap();
+    let executor = Scripted { folder: Some(folder), ..Scripted::new(&bench, &becomes) };
+    let error = unscored(&bench, &executor).to_string();
+    assert!(error.contains("tasks.txt"), "{error}");
+}
+
+/// Why two replicas were not scored; within a time that is shorter than tasks are waited for that were started.
+fn unscored(bench: &Bench, executor: &dyn Executor) -> LabError {
+    let start = Instant::now();
+    let mut sweep = Sweep::new(&bench.store, executor, &bench.stop, &datadiet_core::Silent);
+    sweep.retry_failed = true;
+    let error = bench.job(2).scenes.plain().score(&sweep, &mut Results::default()).unwrap_err();
+    assert!(start.elapsed() < Duration::from_secs(60));
+    error
 }
 
 #[test]
