@@ -70,6 +70,18 @@ fn a_holder_that_was_killed_holds_nothing_at_once() {
     assert!(!other.take(run));
 }
 
+/// Another mount on the same machine has locks of its own, and a network file system may have lost them.
+#[test]
+fn a_holder_that_lives_is_not_gone_where_its_lock_is() {
+    let folder = folder();
+    let lease = Lease::take(folder.path()).unwrap();
+    fs::remove_file(folder.path().join("lock")).unwrap();
+    fs::write(folder.path().join("lock"), "").unwrap();
+    assert!(matches!(Lease::take(folder.path()), Err(StoreError::Locked { .. })));
+    assert!(LeaseWatch::new(folder.path()).holder().unwrap().is_some());
+    lease.fence().pass().unwrap();
+}
+
 /// Locks of files are each machine's own here, as on some network file systems; whoever renews is alive.
 #[test]
 fn a_holder_that_renews_is_not_taken_over_and_tells_how_far_it_is() {
