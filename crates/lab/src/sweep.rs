@@ -23,6 +23,12 @@ use crate::worker::STOPPED;
 
 /// Losses of a task without a newer checkpoint, after which it has failed.
 const RETRIES: u32 = 3;
+/// So many times as many losses are the most without a further step: a trainer may write its state when it begins.
+const UNPROVEN: u32 = 10;
+/// Time between the first loss of a task without a further step and its next start; twice as long after each.
+const BACK_OFF: Duration = Duration::from_millis(100);
+/// The most that it comes to.
+const BACK_OFF_MOST: Duration = Duration::from_secs(30);
 /// Time between two looks whether it was asked to stop.
 const PAUSE: Duration = Duration::from_millis(50);
 /// Time between two looks at what others do.
@@ -341,8 +347,15 @@ struct Going {
     told: bool,
     /// How often it was lost in a row without a newer checkpoint.
     losses: u32,
-    /// When it had saved its state last, at the last loss.
+    /// How often it was lost in a row without a further step, with or without a newer checkpoint.
+    unproven: u32,
+    /// When it had saved its state last, at the last loss. Clocks of several machines: a later one may say less.
     saved: Option<SystemTime>,
+    /// The furthest step that was heard of, and what that was at the last loss.
+    step: u64,
+    lost_at: u64,
+    /// When it may be started again.
+    not_before: Option<Instant>,
     /// Why it is not started again, once it was lost too often.
     given_up: Option<String>,
 }
@@ -441,7 +454,7 @@ impl<'a, P: Piece> Course<'a, P> {
         let mut starting = Vec::new();
         let room = self.sweep.executor.at_a_time().max(1);
         while !self.stopping && self.started.len() + starting.len() < room {
-            let index = match self.again.pop_front() {
+            let index = match self.next_again() {
                 Some(index) => index,
                 None if self.next < self.pieces.len() && self.wants(wanted) => {
                     self.next += 1;
@@ -457,6 +470,16 @@ impl<'a, P: Piece> Course<'a, P> {
             }
         }
         self.start(&starting)
+    }
+
+    /// A piece that may be started again by now.
+    fn next_again(&mut self) -> Option<usize> {
+        let now = Instant::now();
+        let is_due = |index: &usize| {
+            let not_before = self.going.get(index).and_then(|going| going.not_before);
+            not_before.is_none_or(|not_before| now >= not_before)
+        };
+        self.again.iter().position(is_due).and_then(|place| self.again.remove(place))
     }
 
     /// Whether the next piece is wanted. That is asked again once more has ended: to find out may take long.
@@ -519,7 +542,18 @@ impl<'a, P: Piece> Course<'a, P> {
         }
         let taken: HashSet<usize> = self.going.values().map(|going| going.slot).collect();
         let slot = (0..).find(|slot| !taken.contains(slot)).expect("numbers do not end");
-        let going = Going { stage, slot, told: false, losses: 0, saved: None, given_up: None };
+        let going = Going {
+            stage,
+            slot,
+            told: false,
+            losses: 0,
+            unproven: 0,
+            saved: None,
+            step: 0,
+            lost_at: 0,
+            not_before: None,
+            given_up: None,
+        };
         self.going.insert(index, going);
     }
 
@@ -563,6 +597,9 @@ impl<'a, P: Piece> Course<'a, P> {
             }
             Happened::Told { id, event } => {
                 if let Some(&index) = self.started.get(&id) {
+                    if let Event::At { done, .. } = &event {
+                        self.heard_of(index, *done);
+                    }
                     self.pieces[index].tell(self.sweep, &event);
                 }
                 Ok(())
@@ -571,6 +608,12 @@ impl<'a, P: Piece> Course<'a, P> {
                 Some(index) => self.ended(index, how),
                 None => Ok(()),
             },
+        }
+    }
+
+    fn heard_of(&mut self, index: usize, step: u64) {
+        if let Some(going) = self.going.get_mut(&index) {
+            going.step = going.step.max(step);
         }
     }
 
@@ -622,15 +665,29 @@ impl<'a, P: Piece> Course<'a, P> {
     /// Has a piece started again whose process is gone, unless that leads nowhere.
     fn lost(&mut self, index: usize, reason: &str) -> Result<(), LabError> {
         let (sweep, piece) = (self.sweep, &self.pieces[index]);
+        // What was killed had told its step there.
+        let told = RunProgress::read(&piece.folder(sweep)).map_or(0, |told| told.step);
+        self.heard_of(index, told);
         let Some(going) = self.going.get_mut(&index) else { return Ok(()) };
         let saved = piece.saved(sweep);
-        going.losses = if saved > going.saved { 1 } else { going.losses + 1 };
-        going.saved = saved;
-        let times = match going.losses {
-            1 => String::new(),
-            losses => format!(" ({losses} times in a row, with no newer checkpoint)"),
+        let is_newer = saved.is_some() && saved != going.saved;
+        let is_further = going.step > going.lost_at;
+        // Where no steps are told, the checkpoint alone says it.
+        let came_on = is_newer && (is_further || going.step == 0);
+        going.losses = if came_on { 1 } else { going.losses + 1 };
+        going.unproven = if is_newer && is_further { 1 } else { going.unproven + 1 };
+        (going.saved, going.lost_at) = (saved, going.step);
+        let back_off = BACK_OFF.saturating_mul(2_u32.saturating_pow(going.unproven - 1));
+        going.not_before = Some(Instant::now() + back_off.min(BACK_OFF_MOST));
+        let times = match (going.losses, going.unproven) {
+            (1, unproven) if unproven > 1 && unproven > UNPROVEN * sweep.retries => {
+                format!(" ({unproven} times in a row, and it tells no step)")
+            }
+            (1, _) => String::new(),
+            (losses, _) => format!(" ({losses} times in a row, with no newer checkpoint)"),
         };
-        going.given_up = (going.losses > sweep.retries).then(|| format!("{reason}{times}"));
+        let too_often = going.losses > sweep.retries || going.unproven > UNPROVEN * sweep.retries;
+        going.given_up = too_often.then(|| format!("{reason}{times}"));
         // What was lost may seem to hold the run for a while, or another process does.
         if self.adopted(index)? {
             sweep.progress.note(&format!("{}: lost: {reason}", piece.name()));
@@ -647,7 +704,7 @@ impl<'a, P: Piece> Course<'a, P> {
     /// Ends a piece that was lost too often, unless it has come further since.
     fn gave_up(&mut self, index: usize) -> bool {
         let Some(going) = self.going.get_mut(&index) else { return false };
-        let came_further = self.pieces[index].saved(self.sweep) > going.saved;
+        let came_further = self.pieces[index].saved(self.sweep) != going.saved;
         match going.given_up.take().filter(|_| !came_further) {
             Some(reason) => {
                 self.fail(index, reason);
@@ -702,6 +759,7 @@ impl<'a, P: Piece> Course<'a, P> {
             Ok(Some(_)) => {
                 if let Some(RunProgress { step, loss, doing, .. }) = RunProgress::read(&folder) {
                     self.tell_started(index);
+                    self.heard_of(index, step);
                     let (done, doing) = (step, doing.map(Into::into));
                     let at = Event::At { task: "".into(), done, loss, doing };
                     self.pieces[index].tell(self.sweep, &at);

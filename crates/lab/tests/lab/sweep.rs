@@ -175,14 +175,42 @@ fn what_is_lost_again_and_again_with_no_newer_checkpoint_has_failed() {
         if before == 9 {
             return train(folder);
         }
-        let file = std::fs::File::create(folder.checkpoint_file()).unwrap();
-        let time = std::time::SystemTime::UNIX_EPOCH + Duration::from_secs(1000 + before as u64);
-        file.set_modified(time).unwrap();
+        save(folder, before as u64);
+        tell(folder, 1 + before as u64);
         End::Lost("preempted".into())
     };
     let executor = Scripted::new(&bench, &becomes);
     assert_eq!(score(&bench, &executor, &Notes::default()), (vec![0, 1], vec![]));
     assert_eq!(executor.counts(), [10, 10]);
+}
+
+/// A trainer may write its state when it begins, and come no further.
+#[test]
+fn a_newer_checkpoint_of_no_further_step_is_no_progress() {
+    let bench = Bench::new();
+    let becomes = |folder: &RunFolder, before: usize| {
+        save(folder, before as u64);
+        tell(folder, 7);
+        End::Lost("out of memory".into())
+    };
+    let executor = Scripted::new(&bench, &becomes);
+    let (completed, failed) = score(&bench, &executor, &Notes::default());
+    assert!(completed.is_empty());
+    assert!(failed[0].starts_with("out of memory (4 times in a row"), "{failed:?}");
+    assert_eq!(executor.counts(), [4, 4]);
+}
+
+/// A checkpoint of its own time: the machine that wrote the later one may have the slower clock.
+fn save(folder: &RunFolder, number: u64) {
+    let file = std::fs::File::create(folder.checkpoint_file()).unwrap();
+    let time = std::time::SystemTime::UNIX_EPOCH + Duration::from_secs(1000 - number);
+    file.set_modified(time).unwrap();
+}
+
+/// What its worker had told when it was killed.
+fn tell(folder: &RunFolder, step: u64) {
+    let text = format!("{{\"step\": {step}, \"total\": 100}}");
+    std::fs::write(folder.path().join("progress.json"), text).unwrap();
 }
 
 /// On another machine its lease outlives it for a while.
