@@ -12,8 +12,8 @@ use std::time::{Duration, Instant, SystemTime};
 use datadiet_core::Progress;
 use datadiet_core::progress::{Count, Event};
 use datadiet_store::{
-    Holder, LeaseWatch, Measured, Measurement, RunFailure, RunId, RunProgress, RunResult, RunSpec,
-    RunStatus, Store, SweepFolder, Verb,
+    Holder, LeaseWatch, Measured, Measurement, RunFailure, RunFolder, RunId, RunProgress,
+    RunResult, RunSpec, RunStatus, Store, StoreError, SweepFolder, Verb,
 };
 use datadiet_table::FailedReplica;
 
@@ -178,8 +178,9 @@ trait Piece {
     fn name(&self) -> &str;
     /// Its folder.
     fn folder(&self, sweep: &Sweep<'_>) -> PathBuf;
-    /// What came of it before, if something did; else makes its folder.
-    fn begin(&self, sweep: &Sweep<'_>) -> Result<Option<Self::Outcome>, LabError>;
+    /// What came of it before, if something did; else makes its folder. The `first` time, what was asked of it before
+    /// the command was typed is forgotten: a failure that is to be tried again.
+    fn begin(&self, sweep: &Sweep<'_>, first: bool) -> Result<Option<Self::Outcome>, LabError>;
     /// What came of it now, if it is done.
     fn done(&self, sweep: &Sweep<'_>) -> Result<Option<Self::Outcome>, LabError>;
     /// When it saved its state last.
@@ -212,20 +213,23 @@ impl Piece for Job {
         sweep.store.run(&self.spec).path().to_owned()
     }
 
-    fn begin(&self, sweep: &Sweep<'_>) -> Result<Option<RunOutcome>, LabError> {
+    fn begin(&self, sweep: &Sweep<'_>, first: bool) -> Result<Option<RunOutcome>, LabError> {
         let folder = sweep.store.run(&self.spec);
+        if first && sweep.retry_failed {
+            forget_failure(&folder)?;
+        }
         match folder.status()? {
             RunStatus::Complete(result) => {
                 let (task, total) = ((&self.name).into(), self.spec.stop_after);
                 sweep.progress.tell(&Event::Reused { task, total });
                 return Ok(Some(RunOutcome::Complete { result, reused: true }));
             }
-            RunStatus::Failed(failure) if !sweep.retry_failed => {
+            RunStatus::Failed(failure) if first => {
                 return Ok(Some(self.failed(sweep, remembered(&failure))));
             }
-            // Not in the middle of the work of somebody else.
-            RunStatus::Failed(_) if Holder::of(folder.path())?.is_none() => folder.retry()?,
-            RunStatus::Failed(_) | RunStatus::Unfinished => {}
+            // Of whoever was waited for.
+            RunStatus::Failed(failure) => return Ok(Some(self.failed(sweep, failure.reason))),
+            RunStatus::Unfinished => {}
         }
         folder.prepare(&self.spec)?;
         Ok(None)
@@ -291,7 +295,7 @@ impl Piece for MeasurementJob {
         sweep.store.measurement(&self.measurement).path().to_owned()
     }
 
-    fn begin(&self, sweep: &Sweep<'_>) -> Result<Option<MeasurementOutcome>, LabError> {
+    fn begin(&self, sweep: &Sweep<'_>, _: bool) -> Result<Option<MeasurementOutcome>, LabError> {
         let folder = sweep.store.measurement(&self.measurement);
         if let Some(measured) = folder.result()? {
             return Ok(Some(Ok(measured)));
@@ -495,10 +499,11 @@ impl<'a, P: Piece> Course<'a, P> {
     /// Finds out what there is to do for a piece. Says whether it is to be started now.
     fn begin(&mut self, index: usize) -> Result<bool, LabError> {
         let (sweep, piece) = (self.sweep, &self.pieces[index]);
-        if self.going.contains_key(&index) && self.end_if_done(index)? {
+        let first = !self.going.contains_key(&index);
+        if !first && self.end_if_done(index)? {
             return Ok(false);
         }
-        if let Some(outcome) = piece.begin(sweep)? {
+        if let Some(outcome) = piece.begin(sweep, first)? {
             self.end(index, outcome);
             return Ok(false);
         }
@@ -788,6 +793,27 @@ impl<'a, P: Piece> Course<'a, P> {
             }
         }
     }
+}
+
+/// Forgets a failure on record. Not in the middle of the work of somebody else: of two that ask at once, the slower one
+/// finds what the other trains.
+fn forget_failure(folder: &RunFolder) -> Result<(), LabError> {
+    /// Whoever has it has just failed, or is about to forget the failure too.
+    const PATIENCE: Duration = Duration::from_secs(5);
+    let is_failed = || Ok::<_, LabError>(matches!(folder.status()?, RunStatus::Failed(_)));
+    let start = Instant::now();
+    while is_failed()? {
+        match folder.lock() {
+            Ok(_lease) if is_failed()? => folder.retry()?,
+            Ok(_) => {}
+            Err(StoreError::Locked { .. }) if start.elapsed() < PATIENCE => {
+                std::thread::sleep(PAUSE)
+            }
+            Err(StoreError::Locked { .. }) => break,
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(())
 }
 
 fn remembered(failure: &RunFailure) -> String {

@@ -6,11 +6,11 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use datadiet_core::Progress;
 use datadiet_core::progress::Event;
+use datadiet_core::{Progress, Silent};
 use datadiet_lab::executor::{End, Executor, Happened, Plan, Task};
 use datadiet_lab::{LabError, Results, Scored, Sweep, Trainer};
-use datadiet_store::{Lease, RunFolder, SweepFolder, SweepPlan, Trains};
+use datadiet_store::{Lease, RunFailure, RunFolder, RunStatus, SweepFolder, SweepPlan, Trains};
 
 use crate::bench::{Bench, Fake};
 
@@ -119,7 +119,7 @@ fn run(bench: &Bench, id: &str) -> RunFolder {
 
 fn train(folder: &RunFolder) -> End {
     let idle = AtomicBool::new(false);
-    Fake::default().train(folder, 0, &idle, &datadiet_core::Silent).unwrap();
+    Fake::default().train(folder, 0, &idle, &Silent).unwrap();
     End::Done
 }
 
@@ -323,10 +323,51 @@ fn what_can_train_nothing_ends_everything() {
     let bench = Bench::new();
     let becomes = |_: &RunFolder, _: usize| End::Unusable("no libtorch on n3".into());
     let executor = Scripted::new(&bench, &becomes);
-    let sweep = Sweep::new(&bench.store, &executor, &bench.stop, &datadiet_core::Silent);
+    let sweep = Sweep::new(&bench.store, &executor, &bench.stop, &Silent);
     let ran = bench.job(2).scenes.plain().score(&sweep, &mut Results::default());
     assert_eq!(ran.unwrap_err().to_string(), "no libtorch on n3");
     assert!(executor.state.lock().unwrap().stopped, "the others were told to end");
+}
+
+/// A driver that began earlier forgot the failure as well, and its worker trains.
+#[test]
+fn a_failure_is_tried_again_once_and_not_in_the_middle_of_the_work_of_another() {
+    let bench = Bench::new();
+    let runs = prepared(&bench);
+    let failure = RunFailure { reason: "diverged".into(), step: None, learning_rate: None };
+    let fail = |folder: &RunFolder| folder.fail(&failure).unwrap();
+    let folders: Vec<RunFolder> = runs.iter().map(|run| RunFolder::open(run).unwrap().0).collect();
+    folders.iter().for_each(fail);
+    std::fs::write(folders[0].checkpoint_file(), "").unwrap();
+    let lease = folders[0].lock().unwrap();
+    let becomes = |folder: &RunFolder, _: usize| {
+        assert!(!matches!(folder.status().unwrap(), RunStatus::Failed(_)), "it was forgotten");
+        fail(folder);
+        End::Lost("nobody said that it failed".into())
+    };
+    let executor = Scripted::new(&bench, &becomes);
+    std::thread::scope(|scope| {
+        let scored = scope.spawn(|| {
+            let mut results = Results::default();
+            let mut sweep = Sweep::new(&bench.store, &executor, &bench.stop, &Silent);
+            sweep.retry_failed = true;
+            bench.job(2).scenes.plain().score(&sweep, &mut results).unwrap();
+            results.failed
+        });
+        // What the other does meanwhile.
+        std::thread::sleep(Duration::from_millis(200));
+        std::fs::remove_file(runs[0].join("failure.json")).unwrap();
+        while executor.counts().is_empty() {
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        assert!(folders[0].checkpoint_file().exists(), "it is that of the other");
+        fail(&folders[0]);
+        drop(lease);
+        let failed = scored.join().unwrap();
+        assert!(failed.iter().all(|failed| failed.reason.contains("diverged")), "{failed:?}");
+        assert_eq!(failed.len(), 2);
+    });
+    assert_eq!(executor.counts(), [1], "neither was tried a second time");
 }
 
 /// Waits for the end of none that was never started.
@@ -358,7 +399,7 @@ fn a_store_that_is_damaged_and_an_executor_that_refuses_end_everything_at_once()
 /// Why two replicas were not scored; within a time that is shorter than tasks are waited for that were started.
 fn unscored(bench: &Bench, executor: &dyn Executor) -> LabError {
     let start = Instant::now();
-    let mut sweep = Sweep::new(&bench.store, executor, &bench.stop, &datadiet_core::Silent);
+    let mut sweep = Sweep::new(&bench.store, executor, &bench.stop, &Silent);
     sweep.retry_failed = true;
     let error = bench.job(2).scenes.plain().score(&sweep, &mut Results::default()).unwrap_err();
     assert!(start.elapsed() < Duration::from_secs(60));
@@ -420,7 +461,7 @@ fn a_plan_has_what_is_wanted_now_and_starts_nothing() {
     static STOP: AtomicBool = AtomicBool::new(false);
     let bench = Bench::new();
     let executor = Plan::new(plan(&bench), &STOP);
-    let sweep = Sweep::new(&bench.store, &executor, &STOP, &datadiet_core::Silent);
+    let sweep = Sweep::new(&bench.store, &executor, &STOP, &Silent);
     let job = bench.job(3);
     job.scenes.plain().score(&sweep, &mut Results::default()).unwrap();
     assert!(sweep.is_stopped());
