@@ -15,7 +15,7 @@ use datadiet_store::{
     Holder, LeaseWatch, Measured, Measurement, RunFailure, RunFolder, RunId, RunProgress,
     RunResult, RunSpec, RunStatus, Store, StoreError, SweepFolder, Verb,
 };
-use datadiet_table::FailedReplica;
+use datadiet_table::{FailedReplica, FileError};
 
 use crate::LabError;
 use crate::executor::{End, Executor, Happened, Needs, Task};
@@ -35,6 +35,8 @@ const PAUSE: Duration = Duration::from_millis(50);
 const LOOK: Duration = Duration::from_millis(500);
 /// How long tasks that are to save and end after an error are waited for: longer than a trainer may take for that.
 const ABANDONED: Duration = Duration::from_secs(120);
+/// How long a store of several machines that does not answer is asked again, as an engine is that does not.
+const SILENCE: Duration = Duration::from_secs(30 * 60);
 
 /// How runs are carried out.
 pub struct Sweep<'a> {
@@ -382,6 +384,10 @@ struct Course<'a, P: Piece> {
     unwanted: Option<usize>,
     stopping: bool,
     looked: Instant,
+    /// Since when the store does not answer what is asked of a piece.
+    silent: HashMap<usize, Instant>,
+    /// Pieces that the executor no longer has, of which the store did not say what came of them.
+    unread: Vec<(usize, End)>,
 }
 
 impl<'a, P: Piece> Course<'a, P> {
@@ -398,6 +404,8 @@ impl<'a, P: Piece> Course<'a, P> {
             unwanted: None,
             stopping: false,
             looked: Instant::now(),
+            silent: HashMap::new(),
+            unread: Vec::new(),
         }
     }
 
@@ -435,13 +443,21 @@ impl<'a, P: Piece> Course<'a, P> {
             self.stopping = true;
             self.again.clear();
             // What others train goes on without us.
-            let started: HashSet<usize> = self.started.values().copied().collect();
+            let started = self.started.values().copied();
+            let unread = self.unread.iter().map(|(index, _)| *index);
+            let started: HashSet<usize> = started.chain(unread).collect();
             self.going.retain(|index, _| started.contains(index));
             self.sweep.executor.stop();
         }
-        self.fill(wanted)?;
-        if self.going.is_empty() {
+        // A store that does not answer is not asked all the time.
+        if self.silent.is_empty() || look {
+            self.fill(wanted)?;
+        }
+        if self.going.is_empty() && (self.again.is_empty() || self.stopping) {
             return Ok(false);
+        }
+        if self.going.is_empty() {
+            std::thread::sleep(PAUSE);
         }
         if let Some(happened) = self.sweep.executor.next(PAUSE)? {
             self.hear(happened)?;
@@ -466,8 +482,14 @@ impl<'a, P: Piece> Course<'a, P> {
                 }
                 None => break,
             };
-            if self.begin(index)? {
-                starting.push(index);
+            let begun = self.begin(index);
+            match self.bear(index, begun)? {
+                Some(true) => starting.push(index),
+                Some(false) => {}
+                None => {
+                    self.again.push_front(index);
+                    break;
+                }
             }
             if self.sweep.is_stopped() {
                 break;
@@ -629,8 +651,36 @@ impl<'a, P: Piece> Course<'a, P> {
         }
     }
 
-    /// What becomes of a piece that the executor no longer has.
+    /// Has a store of several machines that does not answer now asked again later. None where it did not.
+    fn bear<T>(&mut self, index: usize, read: Result<T, LabError>) -> Result<Option<T>, LabError> {
+        let patient = !self.sweep.executor.patience().is_zero();
+        match read {
+            Ok(value) => {
+                self.silent.remove(&index);
+                Ok(Some(value))
+            }
+            Err(error) if patient && is_passing(&error) => {
+                let (progress, name) = (self.sweep.progress, self.pieces[index].name());
+                let since = *self.silent.entry(index).or_insert_with(|| {
+                    progress.note(&format!("{name}: {error}; that is tried again"));
+                    Instant::now()
+                });
+                if since.elapsed() < SILENCE { Ok(None) } else { Err(error) }
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// What becomes of a piece that the executor no longer has, once the store says it.
     fn ended(&mut self, index: usize, how: End) -> Result<(), LabError> {
+        let known = self.settle(index, how.clone());
+        if self.bear(index, known)?.is_none() {
+            self.unread.push((index, how));
+        }
+        Ok(())
+    }
+
+    fn settle(&mut self, index: usize, how: End) -> Result<(), LabError> {
         if self.end_if_done(index)? {
             return Ok(());
         }
@@ -670,6 +720,8 @@ impl<'a, P: Piece> Course<'a, P> {
     /// Has a piece started again whose process is gone, unless that leads nowhere.
     fn lost(&mut self, index: usize, reason: &str) -> Result<(), LabError> {
         let (sweep, piece) = (self.sweep, &self.pieces[index]);
+        // What was lost may seem to hold the run for a while, or another process does.
+        let adopted = self.adopted(index)?;
         // What was killed had told its step there.
         let told = RunProgress::read(&piece.folder(sweep)).map_or(0, |told| told.step);
         self.heard_of(index, told);
@@ -693,8 +745,7 @@ impl<'a, P: Piece> Course<'a, P> {
         };
         let too_often = going.losses > sweep.retries || going.unproven > UNPROVEN * sweep.retries;
         going.given_up = too_often.then(|| format!("{reason}{times}"));
-        // What was lost may seem to hold the run for a while, or another process does.
-        if self.adopted(index)? {
+        if adopted {
             sweep.progress.note(&format!("{}: lost: {reason}", piece.name()));
             return Ok(());
         }
@@ -721,14 +772,21 @@ impl<'a, P: Piece> Course<'a, P> {
 
     /// Looks at what others do, and at results that were not seen yet.
     fn look(&mut self) -> Result<(), LabError> {
+        for (index, how) in std::mem::take(&mut self.unread) {
+            self.ended(index, how)?;
+        }
         let indices: Vec<usize> = self.going.keys().copied().collect();
         for index in indices {
             match self.going.get(&index).map(|going| &going.stage) {
                 Some(Stage::Late(since)) => {
                     let since = *since;
-                    self.look_for_result(index, since)?;
+                    let looked = self.look_for_result(index, since);
+                    self.bear(index, looked)?;
                 }
-                Some(Stage::Held(_)) => self.look_at_holder(index)?,
+                Some(Stage::Held(_)) => {
+                    let looked = self.look_at_holder(index);
+                    self.bear(index, looked)?;
+                }
                 Some(Stage::Started) | None => {}
             }
         }
@@ -793,6 +851,28 @@ impl<'a, P: Piece> Course<'a, P> {
             }
         }
     }
+}
+
+/// Whether what cannot be read now may be later: a file system in the network that is busy, or begins anew.
+fn is_passing(error: &LabError) -> bool {
+    use std::io::ErrorKind;
+    let (LabError::Store(StoreError::File(FileError::Io { cause, .. }))
+    | LabError::File(FileError::Io { cause, .. })) = error
+    else {
+        return false;
+    };
+    const EIO: i32 = 5;
+    let kinds = [
+        ErrorKind::StaleNetworkFileHandle,
+        ErrorKind::TimedOut,
+        ErrorKind::Interrupted,
+        ErrorKind::ResourceBusy,
+        ErrorKind::NotConnected,
+        ErrorKind::HostUnreachable,
+        ErrorKind::NetworkUnreachable,
+        ErrorKind::NetworkDown,
+    ];
+    kinds.contains(&cause.kind()) || cause.raw_os_error() == Some(EIO)
 }
 
 /// Forgets a failure on record. Not in the middle of the work of somebody else: of two that ask at once, the slower one

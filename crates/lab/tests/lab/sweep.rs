@@ -318,6 +318,45 @@ fn a_result_that_is_seen_late_is_a_result() {
     assert!(completed.is_empty() && failed[0].contains("do all machines see the same store?"));
 }
 
+/// A file system in the network that is busy; here, a file that cannot be read.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_store_that_does_not_answer_is_asked_again() {
+    let bench = Bench::new();
+    let unreadable = |folder: &PathBuf| {
+        std::os::unix::fs::symlink("/proc/self/mem", folder.join("result.json")).unwrap();
+    };
+    let (runs, notes) = (prepared(&bench), Notes::default());
+    runs.iter().for_each(unreadable);
+    let ended: Mutex<Option<PathBuf>> = Mutex::default();
+    // As a piece begins, and as it has ended.
+    let becomes = |folder: &RunFolder, before: usize| {
+        let mut ended = ended.lock().unwrap();
+        if before == 0 && ended.is_none() {
+            *ended = Some(folder.path().to_owned());
+            unreadable(ended.as_ref().unwrap());
+            return End::Lost("its node does not answer".into());
+        }
+        train(folder)
+    };
+    let executor = Scripted::new(&bench, &becomes);
+    std::thread::scope(|scope| {
+        let scored = scope.spawn(|| score(&bench, &executor, &notes));
+        let told = |times| notes.all().matches("that is tried again").count() >= times;
+        let wait = |times| {
+            while !told(times) && !scored.is_finished() {
+                std::thread::sleep(Duration::from_millis(20));
+            }
+        };
+        wait(1);
+        runs.iter().for_each(|run| std::fs::remove_file(run.join("result.json")).unwrap());
+        wait(2);
+        let ended = ended.lock().unwrap().clone().expect("one was started");
+        std::fs::remove_file(ended.join("result.json")).unwrap();
+        assert_eq!(scored.join().unwrap(), (vec![0, 1], vec![]));
+    });
+}
+
 #[test]
 fn what_can_train_nothing_ends_everything() {
     let bench = Bench::new();
