@@ -29,7 +29,7 @@ pub enum TrainerError {
     Unusable(String),
     /// It was asked to stop, by whoever, and what it saved is there to go on from.
     Stopped,
-    /// Its process was killed, or lost the run to another: what it saved is there to go on from.
+    /// Its process was killed, or another has the run: what it saved is there to go on from.
     Lost(String),
 }
 

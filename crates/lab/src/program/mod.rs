@@ -254,7 +254,7 @@ impl Trainer for Program {
         let Some(trainer) = &spec.trainer else {
             return Err("this run is of one of our own networks, and not of a trainer".into());
         };
-        let lease = folder.lock_patiently().map_err(text)?;
+        let lease = folder.lock_patiently().map_err(stored)?;
         if let RunStatus::Complete(_) = folder.status().map_err(text)? {
             return Ok(());
         }
@@ -366,10 +366,12 @@ fn text(error: impl ToString) -> TrainerError {
     TrainerError::Failed(error.to_string())
 }
 
-/// Why something could not be written: where another process has taken the run over, it is not failed.
+/// Why something could not be written: where another process has the run, or has taken it over, it is not failed.
 fn stored(error: StoreError) -> TrainerError {
     match error {
-        StoreError::Fenced { .. } => TrainerError::Lost(error.to_string()),
+        StoreError::Locked { .. } | StoreError::Fenced { .. } => {
+            TrainerError::Lost(error.to_string())
+        }
         error => text(error),
     }
 }
