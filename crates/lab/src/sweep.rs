@@ -19,7 +19,7 @@ use datadiet_table::{FailedReplica, FileError};
 
 use crate::LabError;
 use crate::executor::{End, Executor, Happened, Needs, Task};
-use crate::worker::STOPPED;
+use crate::worker::{STOPPED, STOPPED_BY_HAND};
 
 /// Losses of a task without a newer checkpoint, after which it has failed.
 const RETRIES: u32 = 3;
@@ -187,8 +187,10 @@ trait Piece {
     fn done(&self, sweep: &Sweep<'_>) -> Result<Option<Self::Outcome>, LabError>;
     /// When it saved its state last.
     fn saved(&self, sweep: &Sweep<'_>) -> Option<SystemTime>;
-    /// Whether somebody asked for it to stop, beside this sweep.
-    fn is_asked_to_stop(&self, sweep: &Sweep<'_>) -> bool;
+    /// When somebody asked for it to stop, beside this sweep.
+    fn asked_to_stop(&self, sweep: &Sweep<'_>) -> Option<SystemTime>;
+    /// Forgets that.
+    fn forget_stop(&self, sweep: &Sweep<'_>) -> Result<(), LabError>;
     /// That it did not complete.
     fn failed(&self, sweep: &Sweep<'_>, reason: String) -> Self::Outcome;
     /// Tells that it begins, as one of several.
@@ -248,8 +250,12 @@ impl Piece for Job {
         sweep.store.run(&self.spec).saved()
     }
 
-    fn is_asked_to_stop(&self, sweep: &Sweep<'_>) -> bool {
-        sweep.store.run(&self.spec).is_asked_to_stop()
+    fn asked_to_stop(&self, sweep: &Sweep<'_>) -> Option<SystemTime> {
+        sweep.store.run(&self.spec).asked_to_stop()
+    }
+
+    fn forget_stop(&self, sweep: &Sweep<'_>) -> Result<(), LabError> {
+        Ok(sweep.store.run(&self.spec).forget_stop()?)
     }
 
     fn failed(&self, sweep: &Sweep<'_>, reason: String) -> RunOutcome {
@@ -314,8 +320,12 @@ impl Piece for MeasurementJob {
         None
     }
 
-    fn is_asked_to_stop(&self, _: &Sweep<'_>) -> bool {
-        false
+    fn asked_to_stop(&self, _: &Sweep<'_>) -> Option<SystemTime> {
+        None
+    }
+
+    fn forget_stop(&self, _: &Sweep<'_>) -> Result<(), LabError> {
+        Ok(())
     }
 
     fn failed(&self, sweep: &Sweep<'_>, reason: String) -> MeasurementOutcome {
@@ -378,6 +388,8 @@ struct Course<'a, P: Piece> {
     /// Pieces that the executor has, by their ids.
     started: HashMap<String, usize>,
     ended: Vec<Option<P::Outcome>>,
+    /// When pieces had been asked to stop before this command was typed.
+    stopped_before: Vec<Option<SystemTime>>,
     /// How many have ended.
     done: usize,
     /// How many had when no more was wanted.
@@ -400,6 +412,7 @@ impl<'a, P: Piece> Course<'a, P> {
             going: HashMap::new(),
             started: HashMap::new(),
             ended: vec![None; pieces.len()],
+            stopped_before: vec![None; pieces.len()],
             done: 0,
             unwanted: None,
             stopping: false,
@@ -522,6 +535,9 @@ impl<'a, P: Piece> Course<'a, P> {
     fn begin(&mut self, index: usize) -> Result<bool, LabError> {
         let (sweep, piece) = (self.sweep, &self.pieces[index]);
         let first = !self.going.contains_key(&index);
+        if first {
+            self.stopped_before[index] = piece.asked_to_stop(sweep);
+        }
         if !first && self.end_if_done(index)? {
             return Ok(false);
         }
@@ -533,6 +549,13 @@ impl<'a, P: Piece> Course<'a, P> {
         if let Some(holder) = watch.holder()? {
             self.adopt(index, watch, &holder);
             return Ok(false);
+        }
+        if let Some(asked) = piece.asked_to_stop(sweep) {
+            if self.stopped_before[index] != Some(asked) {
+                self.fail(index, STOPPED_BY_HAND.into());
+                return Ok(false);
+            }
+            piece.forget_stop(sweep)?;
         }
         self.go_on(index, Stage::Started);
         Ok(true)
@@ -692,10 +715,9 @@ impl<'a, P: Piece> Course<'a, P> {
             End::Done => self.go_on(index, Stage::Late(Instant::now())),
             End::Unusable(reason) => return Err(LabError::Trainer(reason)),
             End::Stopped | End::Lost(_) if sweep.is_stopped() => self.fail(index, STOPPED.into()),
-            End::Stopped | End::Lost(_) if piece.is_asked_to_stop(sweep) => {
-                let how =
-                    "stopped by `datadiet runs stop`; the same command goes on from what it saved";
-                self.fail(index, how.into());
+            // What was asked before it began is forgotten.
+            End::Stopped | End::Lost(_) if piece.asked_to_stop(sweep).is_some() => {
+                self.fail(index, STOPPED_BY_HAND.into());
             }
             End::Failed(reason) => {
                 // Another process may have been quicker to take it.

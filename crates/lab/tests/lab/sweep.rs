@@ -269,6 +269,39 @@ fn a_run_whose_holder_lets_go_before_it_is_done_is_trained() {
     assert_eq!(executor.counts(), [1, 1]);
 }
 
+/// As `datadiet runs stop` does it, whoever has the run and whoever waits for it.
+#[test]
+fn a_run_that_is_asked_to_stop_is_not_trained_by_whoever_waits_for_it() {
+    let bench = Bench::new();
+    let runs = prepared(&bench);
+    let becomes = |folder: &RunFolder, _: usize| train(folder);
+    // What was asked before the command was typed, it forgets.
+    for (asked_before, completed) in [(false, vec![1]), (true, vec![0, 1])] {
+        let (executor, notes) = (Scripted::new(&bench, &becomes), Notes::default());
+        let lease = Lease::take(&runs[0]).unwrap();
+        let first = RunFolder::open(&runs[0]).unwrap().1.replica;
+        let completed: Vec<u32> = completed.iter().map(|replica| (replica + first) % 2).collect();
+        std::thread::scope(|scope| {
+            let scored = scope.spawn(|| score(&bench, &executor, &notes));
+            while !notes.all().contains("waits for process") && !scored.is_finished() {
+                std::thread::sleep(Duration::from_millis(20));
+            }
+            if !asked_before {
+                RunFolder::ask_to_stop(&runs[0]).unwrap();
+            }
+            drop(lease);
+            let (mut trained, failed) = scored.join().unwrap();
+            trained.sort_unstable();
+            let mut completed = completed;
+            completed.sort_unstable();
+            assert_eq!(trained, completed);
+            let stopped = failed.iter().all(|reason| reason.contains("`datadiet runs stop`"));
+            assert!(stopped && failed.len() == usize::from(!asked_before), "{failed:?}");
+        });
+    }
+    assert!(!runs[0].join("stop").exists());
+}
+
 /// Two may have seen that nobody had it, and the slower one fails to take it.
 #[test]
 fn a_task_that_found_its_run_taken_has_not_failed() {

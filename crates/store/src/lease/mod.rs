@@ -46,7 +46,7 @@ use holder::{Life, Written};
 pub(crate) const LEASE: &str = "lease.json";
 /// How names of leases begin that are being taken away.
 pub(crate) const GONE: &str = ".gone-";
-/// What asks the holder to save and go.
+/// What asks the holder to save and go, and whoever waits for the run not to take it.
 pub(crate) const STOP: &str = "stop";
 /// How far the holder is.
 pub(crate) const PROGRESS: &str = "progress.json";
@@ -263,7 +263,6 @@ fn take_away(folder: &Path, is_meant: impl Fn(&Written) -> bool) -> Result<bool,
 
 /// Removes what those left behind who held the run before. What cannot be removed does no harm.
 fn clear(folder: &Path) {
-    let _ = fs::remove_file(folder.join(STOP));
     let _ = fs::remove_file(folder.join(PROGRESS));
     for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
         let (name, path) = (entry.file_name(), entry.path());
