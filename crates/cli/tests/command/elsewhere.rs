@@ -258,6 +258,31 @@ fn runs_say_who_trains_them_and_are_stopped() {
     write(&home, "record; finish");
 }
 
+/// Nobody here can ask a machine that is gone: its lease is not renewed.
+#[test]
+fn a_run_whose_machine_is_gone_is_not_trained() {
+    let home = home_with(WAITS);
+    planned(&home);
+    let run = runs(&home)[0].clone();
+    let gone = || {
+        let lease = run.join("lease.json");
+        let text = r#"{"token": "0", "host": "gone", "pid": 1, "since": 0, "beat": 3, "ttl": 0.5, "guarded": true}"#;
+        std::fs::write(&lease, text).unwrap();
+        let before = std::time::SystemTime::now() - Duration::from_secs(3600);
+        let file = std::fs::File::options().write(true).open(&lease).unwrap();
+        file.set_modified(before).unwrap();
+    };
+    gone();
+    assert!(home.ok(&["runs", "list"]).contains("silent for "));
+    let watched = home.command(&["runs", "watch"]).output().unwrap();
+    assert!(watched.status.success(), "{}", errors(&watched));
+    assert!(errors(&watched).contains("nobody trains it any more"), "{}", errors(&watched));
+    gone();
+    let removed = home.json(&["runs", "gc", "--unfinished", "--yes"]);
+    assert_eq!(removed["runs"].as_array().unwrap().len(), 2, "{removed}");
+    assert!(!run.exists());
+}
+
 #[test]
 fn what_cannot_be_carried_out_says_why_by_its_exit_code() {
     let home = home_with("echo 'error: no such loader' >&2; exit 1");

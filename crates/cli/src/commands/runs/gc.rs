@@ -1,14 +1,17 @@
 //! `datadiet runs gc`: removes runs that are of no more use, and what nothing refers to.
 
 use std::path::PathBuf;
+use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use clap::Args;
 use datadiet_lab::text::table;
-use datadiet_store::{Cleaner, Garbage, Lease, RunFolder, Store, StoreError, Unused, UnusedKind};
+use datadiet_store::{
+    Cleaner, Garbage, Holder, Lease, LeaseWatch, RunFolder, Store, StoreError, Unused, UnusedKind,
+};
 use serde::Serialize;
 
-use super::{Listed, State, all, rows};
+use super::{Listed, State, all, listed, rows, silent};
 use crate::output::OutputArgs;
 
 /// Arguments of `runs gc`.
@@ -54,6 +57,9 @@ struct Collected {
 /// Removes what is of no more use, or says what that would be.
 pub fn run(store: &Store, args: &GcArgs) -> Result<()> {
     let mut runs = all(store)?;
+    if args.unfinished || args.complete {
+        look_for_dead_holders(&mut runs);
+    }
     runs.iter_mut().for_each(check_content);
     runs.retain(|run| is_garbage(run, args));
     let going: Vec<PathBuf> = runs.iter().map(|run| run.path.clone()).collect();
@@ -70,6 +76,43 @@ pub fn run(store: &Store, args: &GcArgs) -> Result<()> {
     }
     let collected = Collected { removed: args.yes, runs, unused, note };
     args.output.answer(&collected, || text(&collected))
+}
+
+/// Waits for leases that seem old until they are renewed, or are known to be of holders that are gone: these runs are
+/// unfinished.
+fn look_for_dead_holders(runs: &mut [Listed]) {
+    let silent = |run: &&mut Listed| {
+        run.holder.as_ref().is_some_and(|holder| silent(&run.path, holder).is_some())
+    };
+    let watched = |run| {
+        let Listed { path, holder, .. } = &run;
+        let (watch, beat) = (LeaseWatch::new(path), holder.as_ref().map(|holder| holder.beat));
+        (run, watch, beat)
+    };
+    let mut old: Vec<(&mut Listed, LeaseWatch, Option<u64>)> =
+        runs.iter_mut().filter(silent).map(watched).collect();
+    if old.is_empty() {
+        return;
+    }
+    let longest = old.iter().filter_map(|(run, ..)| run.holder.as_ref()).map(Holder::ttl).max();
+    let (start, longest) = (Instant::now(), longest.unwrap_or_default() + Duration::from_secs(2));
+    let seconds = longest.as_secs();
+    eprintln!(
+        "looks for up to {seconds} s whether {} runs are still trained that were not heard of for long",
+        old.len()
+    );
+    while !old.is_empty() && start.elapsed() < longest {
+        old.retain_mut(|(run, watch, beat)| match watch.holder() {
+            Ok(Some(holder)) => Some(holder.beat) == *beat,
+            // It stays: what cannot be looked at is not known to be of no use.
+            Err(_) => true,
+            Ok(None) => {
+                **run = listed(&run.path);
+                false
+            }
+        });
+        std::thread::sleep(Duration::from_millis(200));
+    }
 }
 
 /// Marks a complete run as damaged whose scores cannot be read, or whose weights are gone. Reading
