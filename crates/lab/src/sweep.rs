@@ -31,6 +31,8 @@ const BACK_OFF: Duration = Duration::from_millis(100);
 const BACK_OFF_MOST: Duration = Duration::from_secs(30);
 /// Time between two looks whether it was asked to stop.
 const PAUSE: Duration = Duration::from_millis(50);
+/// Things that are heard before it is looked whether it was asked to stop.
+const MOST_HEARD: usize = 1000;
 /// Time between two looks at what others do.
 const LOOK: Duration = Duration::from_millis(500);
 /// How long tasks that are to save and end after an error are waited for: longer than a trainer may take for that.
@@ -446,7 +448,7 @@ impl<'a, P: Piece> Course<'a, P> {
         Ok(self.ended)
     }
 
-    /// Starts what is wanted, and hears of one thing that happened. Says whether something goes on.
+    /// Starts what is wanted, and hears what happened. Says whether something goes on.
     fn step(&mut self, wanted: &dyn Fn(&[Option<P::Outcome>]) -> bool) -> Result<bool, LabError> {
         let look = self.looked.elapsed() >= LOOK;
         if look && self.sweep.executor.sweep_folder().is_some_and(SweepFolder::is_stopped) {
@@ -472,8 +474,12 @@ impl<'a, P: Piece> Course<'a, P> {
         if self.going.is_empty() {
             std::thread::sleep(PAUSE);
         }
-        if let Some(happened) = self.sweep.executor.next(PAUSE)? {
+        // All that happened, before more is started: what ends together is followed by what is started together.
+        let mut wait = PAUSE;
+        for _ in 0..MOST_HEARD {
+            let Some(happened) = self.sweep.executor.next(wait)? else { break };
             self.hear(happened)?;
+            wait = Duration::ZERO;
         }
         if look {
             self.looked = Instant::now();
