@@ -33,6 +33,8 @@ const BACK_OFF_MOST: Duration = Duration::from_secs(30);
 const PAUSE: Duration = Duration::from_millis(50);
 /// Things that are heard before it is looked whether it was asked to stop.
 const MOST_HEARD: usize = 1000;
+/// Time between two signs of life in the sweep's folder.
+const TOUCH: Duration = Duration::from_secs(3600);
 /// Time between two looks at what others do.
 const LOOK: Duration = Duration::from_millis(500);
 /// How long tasks that are to save and end after an error are waited for: longer than a trainer may take for that.
@@ -398,6 +400,7 @@ struct Course<'a, P: Piece> {
     unwanted: Option<usize>,
     stopping: bool,
     looked: Instant,
+    touched: Instant,
     /// Since when the store does not answer what is asked of a piece.
     silent: HashMap<usize, Instant>,
     /// Pieces that the executor no longer has, of which the store did not say what came of them.
@@ -419,6 +422,7 @@ impl<'a, P: Piece> Course<'a, P> {
             unwanted: None,
             stopping: false,
             looked: Instant::now(),
+            touched: Instant::now(),
             silent: HashMap::new(),
             unread: Vec::new(),
         }
@@ -453,6 +457,12 @@ impl<'a, P: Piece> Course<'a, P> {
         let look = self.looked.elapsed() >= LOOK;
         if look && self.sweep.executor.sweep_folder().is_some_and(SweepFolder::is_stopped) {
             self.sweep.stop.store(true, Ordering::Relaxed);
+        }
+        if self.touched.elapsed() >= TOUCH
+            && let Some(folder) = self.sweep.executor.sweep_folder()
+        {
+            self.touched = Instant::now();
+            folder.touch();
         }
         if self.sweep.is_stopped() && !self.stopping {
             self.stopping = true;

@@ -66,7 +66,8 @@ pub fn run(store: &Store, args: &GcArgs) -> Result<()> {
     let cleaner = store.cleaner();
     let planned =
         cleaner.as_ref().map(|all| all.garbage(&going, args.data.is_some())).transpose()?;
-    let note = note(planned.as_ref());
+    let spares_new = cleaner.as_ref().is_some_and(Cleaner::spares_new);
+    let note = note(planned.as_ref(), spares_new);
     let mut unused = planned.unwrap_or_default().unused;
     if args.yes {
         runs = remove_runs(runs)?;
@@ -164,7 +165,7 @@ fn remove_unused(cleaner: &Cleaner<'_>, planned: &mut Vec<Unused>) -> Result<()>
     Ok(planned.iter().try_for_each(|unused| cleaner.remove(unused))?)
 }
 
-fn note(garbage: Option<&Garbage>) -> Option<String> {
+fn note(garbage: Option<&Garbage>, spares_new: bool) -> Option<String> {
     match garbage {
         None => Some(
             "another datadiet command uses this store and may need lists and measurements that nothing \
@@ -175,6 +176,11 @@ fn note(garbage: Option<&Garbage>) -> Option<String> {
             "{} cannot be read and may refer to any list of ids or labels, so all lists stay",
             file.display()
         )),
+        Some(_) if spares_new => Some(
+            "lists, sweeps and half-written files of the last day stay: the store is on a file system of \
+             several machines, where a command of another may still need them"
+                .into(),
+        ),
         Some(_) => None,
     }
 }
