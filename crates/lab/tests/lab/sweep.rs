@@ -123,6 +123,15 @@ fn train(folder: &RunFolder) -> End {
     End::Done
 }
 
+/// Waits for something that happens soon.
+fn until(happened: impl Fn() -> bool) {
+    let start = Instant::now();
+    while !happened() {
+        assert!(start.elapsed() < Duration::from_secs(60), "it did not happen");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
 /// Replicas that completed, and why others did not.
 fn score(bench: &Bench, executor: &dyn Executor, notes: &Notes) -> (Vec<u32>, Vec<String>) {
     let (job, mut results) = (bench.job(2), Results::default());
@@ -240,15 +249,13 @@ fn a_run_that_somebody_else_trains_is_waited_for() {
     let lease = Lease::take(&runs[0]).unwrap();
     let (becomes, notes) = (|folder: &RunFolder, _: usize| train(folder), Notes::default());
     let executor = Scripted::new(&bench, &becomes);
-    let start = Instant::now();
     std::thread::scope(|scope| {
         let scored = scope.spawn(|| score(&bench, &executor, &notes));
-        std::thread::sleep(Duration::from_millis(700));
+        until(|| notes.all().contains("waits for process") || scored.is_finished());
         train(&RunFolder::open(&runs[0]).unwrap().0);
         drop(lease);
         assert_eq!(scored.join().unwrap(), (vec![0, 1], vec![]));
     });
-    assert!(start.elapsed() >= Duration::from_millis(700));
     assert_eq!(executor.counts(), [1], "the other is the only one that was started here");
     assert!(notes.all().contains("waits for process"), "{}", notes.all());
 }
@@ -259,10 +266,10 @@ fn a_run_whose_holder_lets_go_before_it_is_done_is_trained() {
     let runs = prepared(&bench);
     let lease = Lease::take(&runs[0]).unwrap();
     let becomes = |folder: &RunFolder, _: usize| train(folder);
-    let executor = Scripted::new(&bench, &becomes);
+    let (executor, notes) = (Scripted::new(&bench, &becomes), Notes::default());
     std::thread::scope(|scope| {
-        let scored = scope.spawn(|| score(&bench, &executor, &Notes::default()));
-        std::thread::sleep(Duration::from_millis(300));
+        let scored = scope.spawn(|| score(&bench, &executor, &notes));
+        until(|| notes.all().contains("waits for process") || scored.is_finished());
         drop(lease);
         assert_eq!(scored.join().unwrap(), (vec![0, 1], vec![]));
     });
@@ -283,9 +290,7 @@ fn a_run_that_is_asked_to_stop_is_not_trained_by_whoever_waits_for_it() {
         let completed: Vec<u32> = completed.iter().map(|replica| (replica + first) % 2).collect();
         std::thread::scope(|scope| {
             let scored = scope.spawn(|| score(&bench, &executor, &notes));
-            while !notes.all().contains("waits for process") && !scored.is_finished() {
-                std::thread::sleep(Duration::from_millis(20));
-            }
+            until(|| notes.all().contains("waits for process") || scored.is_finished());
             if !asked_before {
                 RunFolder::ask_to_stop(&runs[0]).unwrap();
             }
@@ -318,7 +323,7 @@ fn a_task_that_found_its_run_taken_has_not_failed() {
     let executor = Scripted::new(&bench, &becomes);
     std::thread::scope(|scope| {
         let scored = scope.spawn(|| score(&bench, &executor, &Notes::default()));
-        std::thread::sleep(Duration::from_millis(300));
+        until(|| taken.lock().unwrap().is_some() || scored.is_finished());
         drop(taken.lock().unwrap().take());
         assert_eq!(scored.join().unwrap(), (vec![0, 1], vec![]));
     });
@@ -335,7 +340,7 @@ fn a_result_that_is_seen_late_is_a_result() {
     let executor = Scripted::new(&bench, &becomes);
     std::thread::scope(|scope| {
         let scored = scope.spawn(|| score(&bench, &executor, &Notes::default()));
-        std::thread::sleep(Duration::from_millis(800));
+        until(|| done.lock().unwrap().len() == 2 || scored.is_finished());
         for path in done.lock().unwrap().iter() {
             train(&RunFolder::open(path).unwrap().0);
         }
@@ -375,12 +380,8 @@ fn a_store_that_does_not_answer_is_asked_again() {
     let executor = Scripted::new(&bench, &becomes);
     std::thread::scope(|scope| {
         let scored = scope.spawn(|| score(&bench, &executor, &notes));
-        let told = |times| notes.all().matches("that is tried again").count() >= times;
-        let wait = |times| {
-            while !told(times) && !scored.is_finished() {
-                std::thread::sleep(Duration::from_millis(20));
-            }
-        };
+        let told = || notes.all().matches("that is tried again").count();
+        let wait = |times| until(|| told() >= times || scored.is_finished());
         wait(1);
         runs.iter().for_each(|run| std::fs::remove_file(run.join("result.json")).unwrap());
         wait(2);
@@ -429,9 +430,7 @@ fn a_failure_is_tried_again_once_and_not_in_the_middle_of_the_work_of_another() 
         // What the other does meanwhile.
         std::thread::sleep(Duration::from_millis(200));
         std::fs::remove_file(runs[0].join("failure.json")).unwrap();
-        while executor.counts().is_empty() {
-            std::thread::sleep(Duration::from_millis(20));
-        }
+        until(|| !executor.counts().is_empty() || scored.is_finished());
         assert!(folders[0].checkpoint_file().exists(), "it is that of the other");
         fail(&folders[0]);
         drop(lease);
