@@ -320,10 +320,10 @@ fn a_task_that_found_its_run_taken_has_not_failed() {
         *taken = Some(folder.lock().unwrap());
         End::Failed("the run is locked".into())
     };
-    let executor = Scripted::new(&bench, &becomes);
+    let (executor, notes) = (Scripted::new(&bench, &becomes), Notes::default());
     std::thread::scope(|scope| {
-        let scored = scope.spawn(|| score(&bench, &executor, &Notes::default()));
-        until(|| taken.lock().unwrap().is_some() || scored.is_finished());
+        let scored = scope.spawn(|| score(&bench, &executor, &notes));
+        until(|| notes.all().contains("waits for process") || scored.is_finished());
         drop(taken.lock().unwrap().take());
         assert_eq!(scored.join().unwrap(), (vec![0, 1], vec![]));
     });
@@ -341,6 +341,8 @@ fn a_result_that_is_seen_late_is_a_result() {
     std::thread::scope(|scope| {
         let scored = scope.spawn(|| score(&bench, &executor, &Notes::default()));
         until(|| done.lock().unwrap().len() == 2 || scored.is_finished());
+        // It looks at once, and then again and again.
+        std::thread::sleep(Duration::from_millis(200));
         for path in done.lock().unwrap().iter() {
             train(&RunFolder::open(path).unwrap().0);
         }
