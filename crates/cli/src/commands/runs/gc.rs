@@ -82,16 +82,14 @@ pub fn run(store: &Store, args: &GcArgs) -> Result<()> {
 /// Waits for leases that seem old until they are renewed, or are known to be of holders that are gone: these runs are
 /// unfinished.
 fn look_for_dead_holders(runs: &mut [Listed]) {
-    let silent = |run: &&mut Listed| {
-        run.holder.as_ref().is_some_and(|holder| silent(&run.path, holder).is_some())
-    };
-    let watched = |run| {
-        let Listed { path, holder, .. } = &run;
-        let (watch, beat) = (LeaseWatch::new(path), holder.as_ref().map(|holder| holder.beat));
-        (run, watch, beat)
-    };
-    let mut old: Vec<(&mut Listed, LeaseWatch, Option<u64>)> =
-        runs.iter_mut().filter(silent).map(watched).collect();
+    let mut old = Vec::new();
+    for run in runs {
+        let holder = run.holder.as_ref().filter(|holder| silent(&run.path, holder).is_some());
+        if let Some(Holder { beat, .. }) = holder {
+            let (watch, beat) = (LeaseWatch::new(&run.path), *beat);
+            old.push((run, watch, beat));
+        }
+    }
     if old.is_empty() {
         return;
     }
@@ -104,7 +102,7 @@ fn look_for_dead_holders(runs: &mut [Listed]) {
     );
     while !old.is_empty() && start.elapsed() < longest {
         old.retain_mut(|(run, watch, beat)| match watch.holder() {
-            Ok(Some(holder)) => Some(holder.beat) == *beat,
+            Ok(Some(holder)) => holder.beat == *beat,
             // It stays: what cannot be looked at is not known to be of no use.
             Err(_) => true,
             Ok(None) => {
