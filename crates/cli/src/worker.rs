@@ -1,7 +1,7 @@
 //! The program that trains, and PyTorch's libraries for it.
 
 use std::path::PathBuf;
-use std::process::{Command, Stdio};
+use std::process::{Command, ExitStatus, Stdio};
 
 use anyhow::{Result, bail, ensure};
 use datadiet_lab::find_libraries;
@@ -81,6 +81,10 @@ impl Worker {
             // That is told where it is to train: what is stored needs no worker.
             return Ok(());
         };
+        if was_killed(answer.status) {
+            // That says nothing of it, either.
+            return Ok(());
+        }
         let told = String::from_utf8_lossy(&answer.stdout);
         let errors = String::from_utf8_lossy(&answer.stderr);
         let missing = told.lines().find(|line| line.contains("not found"));
@@ -122,6 +126,20 @@ impl Worker {
             torch::VARIABLE
         );
     }
+}
+
+/// Whether somebody ended a process, and not what it did, as with a library that is damaged.
+#[cfg(unix)]
+fn was_killed(status: ExitStatus) -> bool {
+    use std::os::unix::process::ExitStatusExt;
+    /// SIGHUP, SIGINT, SIGKILL and SIGTERM, whose numbers are the same everywhere.
+    const FROM_OUTSIDE: [i32; 4] = [1, 2, 9, 15];
+    status.signal().is_some_and(|signal| FROM_OUTSIDE.contains(&signal))
+}
+
+#[cfg(not(unix))]
+fn was_killed(_: ExitStatus) -> bool {
+    false
 }
 
 /// What DATADIET_WORKER and DATADIET_TORCH name, absolute.

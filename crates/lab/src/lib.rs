@@ -58,7 +58,7 @@ pub use training::{
     AboutProgram, DeviceChoice, OrNone, PrecisionChoice, ProgramOption, Recipe, ScheduleKind,
     Training, TrainingOptions, Width, amount, length, positive, settings, taken,
 };
-pub use worker::{Trainer, TrainerError, WorkerProcess, find_libraries};
+pub use worker::{STOPPED_BY_HAND, Trainer, TrainerError, WorkerProcess, find_libraries};
 
 /// An error that ends a whole job; failures of single runs are recorded instead.
 #[derive(Debug, thiserror::Error)]

@@ -12,21 +12,35 @@ use std::time::{Duration, Instant, SystemTime};
 use datadiet_core::Progress;
 use datadiet_core::progress::{Count, Event};
 use datadiet_store::{
-    Holder, LeaseWatch, Measured, Measurement, RunFailure, RunId, RunProgress, RunResult, RunSpec,
-    RunStatus, Store, SweepFolder, Verb,
+    Holder, LeaseWatch, Measured, Measurement, RunFailure, RunFolder, RunId, RunProgress,
+    RunResult, RunSpec, RunStatus, Store, StoreError, SweepFolder, Verb,
 };
-use datadiet_table::FailedReplica;
+use datadiet_table::{FailedReplica, FileError};
 
 use crate::LabError;
 use crate::executor::{End, Executor, Happened, Needs, Task};
-use crate::worker::STOPPED;
+use crate::worker::{STOPPED, STOPPED_BY_HAND};
 
 /// Losses of a task without a newer checkpoint, after which it has failed.
 const RETRIES: u32 = 3;
+/// So many times as many losses are the most without a further step: a trainer may write its state when it begins.
+const UNPROVEN: u32 = 10;
+/// Time between the first loss of a task without a further step and its next start; twice as long after each.
+const BACK_OFF: Duration = Duration::from_millis(100);
+/// The most that it comes to.
+const BACK_OFF_MOST: Duration = Duration::from_secs(30);
 /// Time between two looks whether it was asked to stop.
 const PAUSE: Duration = Duration::from_millis(50);
+/// Things that are heard before it is looked whether it was asked to stop.
+const MOST_HEARD: usize = 1000;
+/// Time between two signs of life in the sweep's folder.
+const TOUCH: Duration = Duration::from_secs(3600);
 /// Time between two looks at what others do.
 const LOOK: Duration = Duration::from_millis(500);
+/// How long tasks that are to save and end after an error are waited for: longer than a trainer may take for that.
+const ABANDONED: Duration = Duration::from_secs(120);
+/// How long a store of several machines that does not answer is asked again, as an engine is that does not.
+const SILENCE: Duration = Duration::from_secs(30 * 60);
 
 /// How runs are carried out.
 pub struct Sweep<'a> {
@@ -170,14 +184,17 @@ trait Piece {
     fn name(&self) -> &str;
     /// Its folder.
     fn folder(&self, sweep: &Sweep<'_>) -> PathBuf;
-    /// What came of it before, if something did; else makes its folder.
-    fn begin(&self, sweep: &Sweep<'_>) -> Result<Option<Self::Outcome>, LabError>;
+    /// What came of it before, if something did; else makes its folder. The `first` time, what was asked of it before
+    /// the command was typed is forgotten: a failure that is to be tried again.
+    fn begin(&self, sweep: &Sweep<'_>, first: bool) -> Result<Option<Self::Outcome>, LabError>;
     /// What came of it now, if it is done.
     fn done(&self, sweep: &Sweep<'_>) -> Result<Option<Self::Outcome>, LabError>;
     /// When it saved its state last.
     fn saved(&self, sweep: &Sweep<'_>) -> Option<SystemTime>;
-    /// Whether somebody asked for it to stop, beside this sweep.
-    fn is_asked_to_stop(&self, sweep: &Sweep<'_>) -> bool;
+    /// When somebody asked for it to stop, beside this sweep.
+    fn asked_to_stop(&self, sweep: &Sweep<'_>) -> Option<SystemTime>;
+    /// Forgets that.
+    fn forget_stop(&self, sweep: &Sweep<'_>) -> Result<(), LabError>;
     /// That it did not complete.
     fn failed(&self, sweep: &Sweep<'_>, reason: String) -> Self::Outcome;
     /// Tells that it begins, as one of several.
@@ -204,20 +221,23 @@ impl Piece for Job {
         sweep.store.run(&self.spec).path().to_owned()
     }
 
-    fn begin(&self, sweep: &Sweep<'_>) -> Result<Option<RunOutcome>, LabError> {
+    fn begin(&self, sweep: &Sweep<'_>, first: bool) -> Result<Option<RunOutcome>, LabError> {
         let folder = sweep.store.run(&self.spec);
+        if first && sweep.retry_failed {
+            forget_failure(&folder)?;
+        }
         match folder.status()? {
             RunStatus::Complete(result) => {
                 let (task, total) = ((&self.name).into(), self.spec.stop_after);
                 sweep.progress.tell(&Event::Reused { task, total });
                 return Ok(Some(RunOutcome::Complete { result, reused: true }));
             }
-            RunStatus::Failed(failure) if !sweep.retry_failed => {
+            RunStatus::Failed(failure) if first => {
                 return Ok(Some(self.failed(sweep, remembered(&failure))));
             }
-            // Not in the middle of the work of somebody else.
-            RunStatus::Failed(_) if Holder::of(folder.path())?.is_none() => folder.retry()?,
-            RunStatus::Failed(_) | RunStatus::Unfinished => {}
+            // Of whoever was waited for.
+            RunStatus::Failed(failure) => return Ok(Some(self.failed(sweep, failure.reason))),
+            RunStatus::Unfinished => {}
         }
         folder.prepare(&self.spec)?;
         Ok(None)
@@ -234,8 +254,12 @@ impl Piece for Job {
         sweep.store.run(&self.spec).saved()
     }
 
-    fn is_asked_to_stop(&self, sweep: &Sweep<'_>) -> bool {
-        sweep.store.run(&self.spec).is_asked_to_stop()
+    fn asked_to_stop(&self, sweep: &Sweep<'_>) -> Option<SystemTime> {
+        sweep.store.run(&self.spec).asked_to_stop()
+    }
+
+    fn forget_stop(&self, sweep: &Sweep<'_>) -> Result<(), LabError> {
+        Ok(sweep.store.run(&self.spec).forget_stop()?)
     }
 
     fn failed(&self, sweep: &Sweep<'_>, reason: String) -> RunOutcome {
@@ -283,7 +307,7 @@ impl Piece for MeasurementJob {
         sweep.store.measurement(&self.measurement).path().to_owned()
     }
 
-    fn begin(&self, sweep: &Sweep<'_>) -> Result<Option<MeasurementOutcome>, LabError> {
+    fn begin(&self, sweep: &Sweep<'_>, _: bool) -> Result<Option<MeasurementOutcome>, LabError> {
         let folder = sweep.store.measurement(&self.measurement);
         if let Some(measured) = folder.result()? {
             return Ok(Some(Ok(measured)));
@@ -300,8 +324,12 @@ impl Piece for MeasurementJob {
         None
     }
 
-    fn is_asked_to_stop(&self, _: &Sweep<'_>) -> bool {
-        false
+    fn asked_to_stop(&self, _: &Sweep<'_>) -> Option<SystemTime> {
+        None
+    }
+
+    fn forget_stop(&self, _: &Sweep<'_>) -> Result<(), LabError> {
+        Ok(())
     }
 
     fn failed(&self, sweep: &Sweep<'_>, reason: String) -> MeasurementOutcome {
@@ -339,8 +367,15 @@ struct Going {
     told: bool,
     /// How often it was lost in a row without a newer checkpoint.
     losses: u32,
-    /// When it had saved its state last, at the last loss.
+    /// How often it was lost in a row without a further step, with or without a newer checkpoint.
+    unproven: u32,
+    /// When it had saved its state last, at the last loss. Clocks of several machines: a later one may say less.
     saved: Option<SystemTime>,
+    /// The furthest step that was heard of, and what that was at the last loss.
+    step: u64,
+    lost_at: u64,
+    /// When it may be started again.
+    not_before: Option<Instant>,
     /// Why it is not started again, once it was lost too often.
     given_up: Option<String>,
 }
@@ -357,12 +392,19 @@ struct Course<'a, P: Piece> {
     /// Pieces that the executor has, by their ids.
     started: HashMap<String, usize>,
     ended: Vec<Option<P::Outcome>>,
+    /// When pieces had been asked to stop before this command was typed.
+    stopped_before: Vec<Option<SystemTime>>,
     /// How many have ended.
     done: usize,
     /// How many had when no more was wanted.
     unwanted: Option<usize>,
     stopping: bool,
     looked: Instant,
+    touched: Instant,
+    /// Since when the store does not answer what is asked of a piece.
+    silent: HashMap<usize, Instant>,
+    /// Pieces that the executor no longer has, of which the store did not say what came of them.
+    unread: Vec<(usize, End)>,
 }
 
 impl<'a, P: Piece> Course<'a, P> {
@@ -375,10 +417,14 @@ impl<'a, P: Piece> Course<'a, P> {
             going: HashMap::new(),
             started: HashMap::new(),
             ended: vec![None; pieces.len()],
+            stopped_before: vec![None; pieces.len()],
             done: 0,
             unwanted: None,
             stopping: false,
             looked: Instant::now(),
+            touched: Instant::now(),
+            silent: HashMap::new(),
+            unread: Vec::new(),
         }
     }
 
@@ -406,26 +452,44 @@ impl<'a, P: Piece> Course<'a, P> {
         Ok(self.ended)
     }
 
-    /// Starts what is wanted, and hears of one thing that happened. Says whether something goes on.
+    /// Starts what is wanted, and hears what happened. Says whether something goes on.
     fn step(&mut self, wanted: &dyn Fn(&[Option<P::Outcome>]) -> bool) -> Result<bool, LabError> {
         let look = self.looked.elapsed() >= LOOK;
         if look && self.sweep.executor.sweep_folder().is_some_and(SweepFolder::is_stopped) {
             self.sweep.stop.store(true, Ordering::Relaxed);
         }
+        if self.touched.elapsed() >= TOUCH
+            && let Some(folder) = self.sweep.executor.sweep_folder()
+        {
+            self.touched = Instant::now();
+            folder.touch();
+        }
         if self.sweep.is_stopped() && !self.stopping {
             self.stopping = true;
             self.again.clear();
             // What others train goes on without us.
-            let started: HashSet<usize> = self.started.values().copied().collect();
+            let started = self.started.values().copied();
+            let unread = self.unread.iter().map(|(index, _)| *index);
+            let started: HashSet<usize> = started.chain(unread).collect();
             self.going.retain(|index, _| started.contains(index));
             self.sweep.executor.stop();
         }
-        self.fill(wanted)?;
-        if self.going.is_empty() {
+        // A store that does not answer is not asked all the time.
+        if self.silent.is_empty() || look {
+            self.fill(wanted)?;
+        }
+        if self.going.is_empty() && (self.again.is_empty() || self.stopping) {
             return Ok(false);
         }
-        if let Some(happened) = self.sweep.executor.next(PAUSE)? {
+        if self.going.is_empty() {
+            std::thread::sleep(PAUSE);
+        }
+        // All that happened, before more is started: what ends together is followed by what is started together.
+        let mut wait = PAUSE;
+        for _ in 0..MOST_HEARD {
+            let Some(happened) = self.sweep.executor.next(wait)? else { break };
             self.hear(happened)?;
+            wait = Duration::ZERO;
         }
         if look {
             self.looked = Instant::now();
@@ -438,8 +502,8 @@ impl<'a, P: Piece> Course<'a, P> {
     fn fill(&mut self, wanted: &dyn Fn(&[Option<P::Outcome>]) -> bool) -> Result<(), LabError> {
         let mut starting = Vec::new();
         let room = self.sweep.executor.at_a_time().max(1);
-        while !self.stopping && self.started.len() < room {
-            let index = match self.again.pop_front() {
+        while !self.stopping && self.started.len() + starting.len() < room {
+            let index = match self.next_again() {
                 Some(index) => index,
                 None if self.next < self.pieces.len() && self.wants(wanted) => {
                     self.next += 1;
@@ -447,15 +511,30 @@ impl<'a, P: Piece> Course<'a, P> {
                 }
                 None => break,
             };
-            if let Some(id) = self.begin(index)? {
-                self.started.insert(id, index);
-                starting.push(index);
+            let begun = self.begin(index);
+            match self.bear(index, begun)? {
+                Some(true) => starting.push(index),
+                Some(false) => {}
+                None => {
+                    self.again.push_front(index);
+                    break;
+                }
             }
             if self.sweep.is_stopped() {
                 break;
             }
         }
         self.start(&starting)
+    }
+
+    /// A piece that may be started again by now.
+    fn next_again(&mut self) -> Option<usize> {
+        let now = Instant::now();
+        let is_due = |index: &usize| {
+            let not_before = self.going.get(index).and_then(|going| going.not_before);
+            not_before.is_none_or(|not_before| now >= not_before)
+        };
+        self.again.iter().position(is_due).and_then(|place| self.again.remove(place))
     }
 
     /// Whether the next piece is wanted. That is asked again once more has ended: to find out may take long.
@@ -468,23 +547,34 @@ impl<'a, P: Piece> Course<'a, P> {
         wants
     }
 
-    /// Finds out what there is to do for a piece; its id where it is to be started now.
-    fn begin(&mut self, index: usize) -> Result<Option<String>, LabError> {
+    /// Finds out what there is to do for a piece. Says whether it is to be started now.
+    fn begin(&mut self, index: usize) -> Result<bool, LabError> {
         let (sweep, piece) = (self.sweep, &self.pieces[index]);
-        if self.going.contains_key(&index) && self.end_if_done(index)? {
-            return Ok(None);
+        let first = !self.going.contains_key(&index);
+        if first {
+            self.stopped_before[index] = piece.asked_to_stop(sweep);
         }
-        if let Some(outcome) = piece.begin(sweep)? {
+        if !first && self.end_if_done(index)? {
+            return Ok(false);
+        }
+        if let Some(outcome) = piece.begin(sweep, first)? {
             self.end(index, outcome);
-            return Ok(None);
+            return Ok(false);
         }
         let mut watch = LeaseWatch::new(&piece.folder(sweep));
         if let Some(holder) = watch.holder()? {
             self.adopt(index, watch, &holder);
-            return Ok(None);
+            return Ok(false);
+        }
+        if let Some(asked) = piece.asked_to_stop(sweep) {
+            if self.stopped_before[index] != Some(asked) {
+                self.fail(index, STOPPED_BY_HAND.into());
+                return Ok(false);
+            }
+            piece.forget_stop(sweep)?;
         }
         self.go_on(index, Stage::Started);
-        Ok(Some(piece.id(sweep)))
+        Ok(true)
     }
 
     fn start(&mut self, starting: &[usize]) -> Result<(), LabError> {
@@ -503,14 +593,11 @@ impl<'a, P: Piece> Course<'a, P> {
                 task.index = line;
             }
         }
-        let begun = sweep.executor.start(&tasks);
-        if begun.is_err() {
-            // It has none of them, and tells of the end of none.
-            for task in &tasks {
-                self.started.remove(&task.id);
-            }
-        }
-        begun
+        // Until it has them, it tells of the end of none.
+        sweep.executor.start(&tasks)?;
+        let ids = tasks.into_iter().map(|task| task.id);
+        self.started.extend(ids.zip(starting.iter().copied()));
+        Ok(())
     }
 
     /// Notes what a piece does now.
@@ -521,7 +608,18 @@ impl<'a, P: Piece> Course<'a, P> {
         }
         let taken: HashSet<usize> = self.going.values().map(|going| going.slot).collect();
         let slot = (0..).find(|slot| !taken.contains(slot)).expect("numbers do not end");
-        let going = Going { stage, slot, told: false, losses: 0, saved: None, given_up: None };
+        let going = Going {
+            stage,
+            slot,
+            told: false,
+            losses: 0,
+            unproven: 0,
+            saved: None,
+            step: 0,
+            lost_at: 0,
+            not_before: None,
+            given_up: None,
+        };
         self.going.insert(index, going);
     }
 
@@ -565,6 +663,9 @@ impl<'a, P: Piece> Course<'a, P> {
             }
             Happened::Told { id, event } => {
                 if let Some(&index) = self.started.get(&id) {
+                    if let Event::At { done, .. } = &event {
+                        self.heard_of(index, *done);
+                    }
                     self.pieces[index].tell(self.sweep, &event);
                 }
                 Ok(())
@@ -576,6 +677,12 @@ impl<'a, P: Piece> Course<'a, P> {
         }
     }
 
+    fn heard_of(&mut self, index: usize, step: u64) {
+        if let Some(going) = self.going.get_mut(&index) {
+            going.step = going.step.max(step);
+        }
+    }
+
     fn tell_started(&mut self, index: usize) {
         let Some(going) = self.going.get_mut(&index) else { return };
         if !std::mem::replace(&mut going.told, true) {
@@ -583,8 +690,36 @@ impl<'a, P: Piece> Course<'a, P> {
         }
     }
 
-    /// What becomes of a piece that the executor no longer has.
+    /// Has a store of several machines that does not answer now asked again later. None where it did not.
+    fn bear<T>(&mut self, index: usize, read: Result<T, LabError>) -> Result<Option<T>, LabError> {
+        let patient = !self.sweep.executor.patience().is_zero();
+        match read {
+            Ok(value) => {
+                self.silent.remove(&index);
+                Ok(Some(value))
+            }
+            Err(error) if patient && is_passing(&error) => {
+                let (progress, name) = (self.sweep.progress, self.pieces[index].name());
+                let since = *self.silent.entry(index).or_insert_with(|| {
+                    progress.note(&format!("{name}: {error}; that is tried again"));
+                    Instant::now()
+                });
+                if since.elapsed() < SILENCE { Ok(None) } else { Err(error) }
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// What becomes of a piece that the executor no longer has, once the store says it.
     fn ended(&mut self, index: usize, how: End) -> Result<(), LabError> {
+        let known = self.settle(index, how.clone());
+        if self.bear(index, known)?.is_none() {
+            self.unread.push((index, how));
+        }
+        Ok(())
+    }
+
+    fn settle(&mut self, index: usize, how: End) -> Result<(), LabError> {
         if self.end_if_done(index)? {
             return Ok(());
         }
@@ -596,10 +731,9 @@ impl<'a, P: Piece> Course<'a, P> {
             End::Done => self.go_on(index, Stage::Late(Instant::now())),
             End::Unusable(reason) => return Err(LabError::Trainer(reason)),
             End::Stopped | End::Lost(_) if sweep.is_stopped() => self.fail(index, STOPPED.into()),
-            End::Stopped | End::Lost(_) if piece.is_asked_to_stop(sweep) => {
-                let how =
-                    "stopped by `datadiet runs stop`; the same command goes on from what it saved";
-                self.fail(index, how.into());
+            // What was asked before it began is forgotten.
+            End::Stopped | End::Lost(_) if piece.asked_to_stop(sweep).is_some() => {
+                self.fail(index, STOPPED_BY_HAND.into());
             }
             End::Failed(reason) => {
                 // Another process may have been quicker to take it.
@@ -624,17 +758,32 @@ impl<'a, P: Piece> Course<'a, P> {
     /// Has a piece started again whose process is gone, unless that leads nowhere.
     fn lost(&mut self, index: usize, reason: &str) -> Result<(), LabError> {
         let (sweep, piece) = (self.sweep, &self.pieces[index]);
+        // What was lost may seem to hold the run for a while, or another process does.
+        let adopted = self.adopted(index)?;
+        // What was killed had told its step there.
+        let told = RunProgress::read(&piece.folder(sweep)).map_or(0, |told| told.step);
+        self.heard_of(index, told);
         let Some(going) = self.going.get_mut(&index) else { return Ok(()) };
         let saved = piece.saved(sweep);
-        going.losses = if saved > going.saved { 1 } else { going.losses + 1 };
-        going.saved = saved;
-        let times = match going.losses {
-            1 => String::new(),
-            losses => format!(" ({losses} times in a row, with no newer checkpoint)"),
+        let is_newer = saved.is_some() && saved != going.saved;
+        let is_further = going.step > going.lost_at;
+        // Where no steps are told, the checkpoint alone says it.
+        let came_on = is_newer && (is_further || going.step == 0);
+        going.losses = if came_on { 1 } else { going.losses + 1 };
+        going.unproven = if is_newer && is_further { 1 } else { going.unproven + 1 };
+        (going.saved, going.lost_at) = (saved, going.step);
+        let back_off = BACK_OFF.saturating_mul(2_u32.saturating_pow(going.unproven - 1));
+        going.not_before = Some(Instant::now() + back_off.min(BACK_OFF_MOST));
+        let times = match (going.losses, going.unproven) {
+            (1, unproven) if unproven > 1 && unproven > UNPROVEN * sweep.retries => {
+                format!(" ({unproven} times in a row, and it tells no step)")
+            }
+            (1, _) => String::new(),
+            (losses, _) => format!(" ({losses} times in a row, with no newer checkpoint)"),
         };
-        going.given_up = (going.losses > sweep.retries).then(|| format!("{reason}{times}"));
-        // What was lost may seem to hold the run for a while, or another process does.
-        if self.adopted(index)? {
+        let too_often = going.losses > sweep.retries || going.unproven > UNPROVEN * sweep.retries;
+        going.given_up = too_often.then(|| format!("{reason}{times}"));
+        if adopted {
             sweep.progress.note(&format!("{}: lost: {reason}", piece.name()));
             return Ok(());
         }
@@ -649,7 +798,7 @@ impl<'a, P: Piece> Course<'a, P> {
     /// Ends a piece that was lost too often, unless it has come further since.
     fn gave_up(&mut self, index: usize) -> bool {
         let Some(going) = self.going.get_mut(&index) else { return false };
-        let came_further = self.pieces[index].saved(self.sweep) > going.saved;
+        let came_further = self.pieces[index].saved(self.sweep) != going.saved;
         match going.given_up.take().filter(|_| !came_further) {
             Some(reason) => {
                 self.fail(index, reason);
@@ -661,14 +810,21 @@ impl<'a, P: Piece> Course<'a, P> {
 
     /// Looks at what others do, and at results that were not seen yet.
     fn look(&mut self) -> Result<(), LabError> {
+        for (index, how) in std::mem::take(&mut self.unread) {
+            self.ended(index, how)?;
+        }
         let indices: Vec<usize> = self.going.keys().copied().collect();
         for index in indices {
             match self.going.get(&index).map(|going| &going.stage) {
                 Some(Stage::Late(since)) => {
                     let since = *since;
-                    self.look_for_result(index, since)?;
+                    let looked = self.look_for_result(index, since);
+                    self.bear(index, looked)?;
                 }
-                Some(Stage::Held(_)) => self.look_at_holder(index)?,
+                Some(Stage::Held(_)) => {
+                    let looked = self.look_at_holder(index);
+                    self.bear(index, looked)?;
+                }
                 Some(Stage::Started) | None => {}
             }
         }
@@ -704,6 +860,7 @@ impl<'a, P: Piece> Course<'a, P> {
             Ok(Some(_)) => {
                 if let Some(RunProgress { step, loss, doing, .. }) = RunProgress::read(&folder) {
                     self.tell_started(index);
+                    self.heard_of(index, step);
                     let (done, doing) = (step, doing.map(Into::into));
                     let at = Event::At { task: "".into(), done, loss, doing };
                     self.pieces[index].tell(self.sweep, &at);
@@ -720,10 +877,11 @@ impl<'a, P: Piece> Course<'a, P> {
         Ok(())
     }
 
-    /// Ends what goes on, after an error that ends everything.
+    /// Ends what goes on, after an error that ends everything; does not wait for ever.
     fn abandon(mut self) {
+        let start = Instant::now();
         self.sweep.executor.stop();
-        while !self.started.is_empty() {
+        while !self.started.is_empty() && start.elapsed() < ABANDONED {
             match self.sweep.executor.next(PAUSE) {
                 Ok(Some(Happened::Ended { id, .. })) => drop(self.started.remove(&id)),
                 Ok(_) => {}
@@ -731,6 +889,49 @@ impl<'a, P: Piece> Course<'a, P> {
             }
         }
     }
+}
+
+/// Whether what cannot be read now may be later: a file system in the network that is busy, or begins anew.
+fn is_passing(error: &LabError) -> bool {
+    use std::io::ErrorKind;
+    let (LabError::Store(StoreError::File(FileError::Io { cause, .. }))
+    | LabError::File(FileError::Io { cause, .. })) = error
+    else {
+        return false;
+    };
+    const EIO: i32 = 5;
+    let kinds = [
+        ErrorKind::StaleNetworkFileHandle,
+        ErrorKind::TimedOut,
+        ErrorKind::Interrupted,
+        ErrorKind::ResourceBusy,
+        ErrorKind::NotConnected,
+        ErrorKind::HostUnreachable,
+        ErrorKind::NetworkUnreachable,
+        ErrorKind::NetworkDown,
+    ];
+    kinds.contains(&cause.kind()) || cause.raw_os_error() == Some(EIO)
+}
+
+/// Forgets a failure on record. Not in the middle of the work of somebody else: of two that ask at once, the slower one
+/// finds what the other trains.
+fn forget_failure(folder: &RunFolder) -> Result<(), LabError> {
+    /// Whoever has it has just failed, or is about to forget the failure too.
+    const PATIENCE: Duration = Duration::from_secs(5);
+    let is_failed = || Ok::<_, LabError>(matches!(folder.status()?, RunStatus::Failed(_)));
+    let start = Instant::now();
+    while is_failed()? {
+        match folder.lock() {
+            Ok(_lease) if is_failed()? => folder.retry()?,
+            Ok(_) => {}
+            Err(StoreError::Locked { .. }) if start.elapsed() < PATIENCE => {
+                std::thread::sleep(PAUSE)
+            }
+            Err(StoreError::Locked { .. }) => break,
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(())
 }
 
 fn remembered(failure: &RunFailure) -> String {

@@ -20,6 +20,10 @@ pub(crate) const EXIT_NOT_STARTED: u8 = 127;
 /// What is said of what was stopped.
 pub(crate) const STOPPED: &str = "stopped; its state is saved";
 
+/// What is said of a run that was stopped from outside of the command that wants it.
+pub const STOPPED_BY_HAND: &str =
+    "stopped by `datadiet runs stop`; the command that asked for it goes on from what it saved";
+
 /// Why a trainer did not complete what it was given, for a person to read.
 #[derive(Clone, Debug, PartialEq)]
 pub enum TrainerError {
@@ -29,7 +33,7 @@ pub enum TrainerError {
     Unusable(String),
     /// It was asked to stop, by whoever, and what it saved is there to go on from.
     Stopped,
-    /// Its process was killed, or lost the run to another: what it saved is there to go on from.
+    /// Its process was killed, or another has the run: what it saved is there to go on from.
     Lost(String),
 }
 

@@ -9,6 +9,7 @@ use std::ffi::OsStr;
 use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
 
 use datadiet_table::remove_folder_atomically;
 use serde::Serialize;
@@ -18,14 +19,20 @@ use crate::lease::{GONE, LEASE, PROGRESS, STOP};
 use crate::measurement::REQUEST;
 use crate::run_folder::{CHECKPOINT, RESULT, SPEC, bytes_below};
 use crate::store::{entries, is_aside};
+use crate::store_lock::locks_reach_all;
 use crate::sweep_folder::PLAN;
 use crate::{Holder, MeasurementFolder, Store, StoreError, SweepFolder, TaskLine};
 
-/// A store that nobody else has open. Runs may still be trained in it.
+/// A store that nobody else has open, as far as locks of files tell. Runs may still be trained in it.
 #[derive(Debug)]
 pub struct Cleaner<'a> {
     store: &'a Store,
+    /// Where they do not tell of other machines: what is younger stays, since somebody may have it in hand.
+    spared: Option<Duration>,
 }
+
+/// Nobody has something in hand for longer and does not touch it.
+const SPARED: Duration = Duration::from_secs(24 * 3600);
 
 /// What no run needs.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -65,7 +72,8 @@ impl Store {
     /// The store for oneself, to see and remove what no run needs; none while another process, or
     /// another part of this one, has it open.
     pub fn cleaner(&self) -> Option<Cleaner<'_>> {
-        self.lock().alone().then_some(Cleaner { store: self })
+        let spared = (!locks_reach_all(self.root())).then_some(SPARED);
+        self.lock().alone().then_some(Cleaner { store: self, spared })
     }
 }
 
@@ -76,6 +84,23 @@ impl Drop for Cleaner<'_> {
 }
 
 impl Cleaner<'_> {
+    /// Whether lists, sweeps and half-written files of the last day stay, whoever needs them: the store is on a file
+    /// system of several machines, on which each may see its own locks alone.
+    pub fn spares_new(&self) -> bool {
+        self.spared.is_some()
+    }
+
+    /// Whether somebody may have it in hand.
+    fn is_spared(&self, path: &Path) -> bool {
+        let Some(spared) = self.spared else { return false };
+        let modified = |path: &Path| path.metadata().and_then(|about| about.modified()).ok();
+        let inside = entries(path).unwrap_or_default();
+        let newest = inside.iter().filter_map(|path| modified(path)).chain(modified(path)).max();
+        // Whoever keeps the files may have a clock that is ahead.
+        let is_old = |at: SystemTime| at.elapsed().is_ok_and(|age| age >= spared);
+        newest.is_some_and(|at| !is_old(at))
+    }
+
     /// What no run needs once the run folders `going` are gone; with `only_theirs`, only what these
     /// needed.
     ///
@@ -112,7 +137,7 @@ impl Cleaner<'_> {
         }
         for sweep in SweepFolder::all(self.store)? {
             let has_more = self.has_more(&sweep, going);
-            if has_more || only_theirs {
+            if has_more || only_theirs || self.is_spared(sweep.path()) {
                 needed.add(&sweep.path().join(PLAN));
             } else {
                 unused.push(Unused::new(UnusedKind::Sweep, sweep.path().to_owned()));
@@ -120,12 +145,13 @@ impl Cleaner<'_> {
         }
         for path in entries(&root.join("lists"))?.into_iter().filter(|path| !is_aside(path)) {
             let needed = needed.unknown.is_some() || needed.has(&path);
-            if !needed && (theirs.has(&path) || !only_theirs) {
+            let wanted = theirs.has(&path) || !only_theirs;
+            if !needed && wanted && !self.is_spared(&path) {
                 unused.push(Unused::new(UnusedKind::List, path));
             }
         }
         if !only_theirs {
-            unused.extend(self.leftovers()?);
+            unused.extend(self.leftovers()?.filter(|left| !self.is_spared(&left.path)));
         }
         Ok(Garbage { unused, unknown: needed.unknown })
     }
@@ -247,5 +273,34 @@ fn is_damaged(file: &Path) -> bool {
     match fs::read(file) {
         Ok(text) => serde_json::from_slice::<Value>(&text).is_err(),
         Err(error) => error.kind() == ErrorKind::NotFound,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_new_stays_where_locks_do_not_tell_of_other_machines() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(folder.path()).unwrap();
+        let keep = || drop(store.keep_list(&[3, 1, 2]).unwrap());
+        keep();
+        let lists = entries(&store.root().join("lists")).unwrap();
+        let mut cleaner = store.cleaner().unwrap();
+        let paths = |cleaner: &Cleaner<'_>| -> Vec<PathBuf> {
+            let unused = cleaner.garbage(&[], false).unwrap().unused;
+            unused.into_iter().map(|unused| unused.path).collect()
+        };
+        cleaner.spared = None;
+        assert_eq!(paths(&cleaner), lists);
+        cleaner.spared = Some(SPARED);
+        assert_eq!(paths(&cleaner), [] as [PathBuf; 0]);
+        let file = fs::File::options().write(true).open(&lists[0]).unwrap();
+        file.set_modified(SystemTime::now() - 2 * SPARED).unwrap();
+        assert_eq!(paths(&cleaner), lists);
+        // Somebody is about to refer to it again.
+        keep();
+        assert_eq!(paths(&cleaner), [] as [PathBuf; 0]);
     }
 }

@@ -13,6 +13,7 @@ use datadiet_core::hex;
 use datadiet_table::{Column, Table};
 
 use crate::StoreError;
+use crate::store_lock::touch;
 
 /// A list by its content.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -38,7 +39,7 @@ impl ListRef {
     }
 }
 
-/// Keeps a list below the store's `root`; one that is there already is left alone.
+/// Keeps a list below the store's `root`; one that is there already is left alone, but for its time: it is in hand.
 pub(crate) fn keep(root: &Path, values: &[u32]) -> Result<ListRef, StoreError> {
     let list = ListRef::of(values);
     let file = list.file(root);
@@ -46,6 +47,8 @@ pub(crate) fn keep(root: &Path, values: &[u32]) -> Result<ListRef, StoreError> {
         let mut table = Table::default();
         table.push(COLUMN, Column::U32(values.to_vec()))?;
         table.write(&file)?;
+    } else {
+        touch(&file);
     }
     Ok(list)
 }

@@ -172,7 +172,8 @@ impl RunFolder {
         self.fence.as_ref().map_or(Ok(()), Fence::pass)
     }
 
-    /// Asks whoever trains the run in `folder`, damaged or not, to save its state and go.
+    /// Asks whoever trains the run in `folder`, damaged or not, to save its state and go, and whoever waits for it not to
+    /// begin. That holds until a command that was typed later [forgets it](Self::forget_stop).
     ///
     /// # Errors
     /// When it cannot be asked.
@@ -180,9 +181,17 @@ impl RunFolder {
         Ok(write_atomically(&folder.join(STOP), |_| Ok(()))?)
     }
 
-    /// Whether it was asked to stop, and nobody has begun to train it since.
-    pub fn is_asked_to_stop(&self) -> bool {
-        self.path.join(STOP).exists()
+    /// When it was asked to stop, by the clock of whoever keeps its files; none where it was not, or that was forgotten.
+    pub fn asked_to_stop(&self) -> Option<SystemTime> {
+        fs::metadata(self.path.join(STOP)).and_then(|about| about.modified()).ok()
+    }
+
+    /// Forgets that it was asked to stop.
+    ///
+    /// # Errors
+    /// When that cannot be forgotten.
+    pub fn forget_stop(&self) -> Result<(), StoreError> {
+        remove_if_there(&self.path.join(STOP))
     }
 
     /// How far the run has come.

@@ -4,7 +4,7 @@
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::ErrorKind;
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use crate::StoreError;
 
@@ -66,6 +66,37 @@ impl StoreLock {
             let _ = file.unlock().and_then(|()| file.lock_shared());
         }
     }
+}
+
+/// Whether all who use the store on other machines see its locks, as far as is known: there are no others.
+#[cfg(target_os = "linux")]
+pub(crate) fn locks_reach_all(root: &Path) -> bool {
+    use nix::sys::statfs::{
+        BTRFS_SUPER_MAGIC, EXT4_SUPER_MAGIC, FsType, OVERLAYFS_SUPER_MAGIC, TMPFS_MAGIC,
+        XFS_SUPER_MAGIC, statfs,
+    };
+    const ZFS: FsType = FsType(0x2fc1_2fc1);
+    let of_one_machine = [
+        BTRFS_SUPER_MAGIC,
+        EXT4_SUPER_MAGIC,
+        OVERLAYFS_SUPER_MAGIC,
+        TMPFS_MAGIC,
+        XFS_SUPER_MAGIC,
+        ZFS,
+    ];
+    statfs(root).is_ok_and(|about| of_one_machine.contains(&about.filesystem_type()))
+}
+
+/// Nobody knows here.
+#[cfg(not(target_os = "linux"))]
+pub(crate) fn locks_reach_all(_: &Path) -> bool {
+    true
+}
+
+/// Notes that a file is in use, for others who clean up; one that cannot be changed is another's.
+pub(crate) fn touch(file: &Path) {
+    let opened = File::options().append(true).open(file);
+    let _ = opened.and_then(|file| file.set_modified(SystemTime::now()));
 }
 
 fn is_read_only(kind: ErrorKind) -> bool {

@@ -23,6 +23,7 @@ use datadiet_table::{make_folder_atomically, write_atomically, write_json};
 
 use crate::run_folder::read_json;
 use crate::run_id::short_digest;
+use crate::store_lock::touch;
 use crate::{ListRef, Store, StoreError, lists, random};
 
 /// The folder of a store that has all sweeps.
@@ -275,6 +276,11 @@ impl SweepFolder {
             write_atomically(&self.tasks_file(), |file| file.write_all(text.as_bytes()))?;
         }
         Ok(lines)
+    }
+
+    /// Notes that whoever asked for it is still there, for others who clean up. To be said more often than once a day.
+    pub fn touch(&self) {
+        touch(&self.path.join(PLAN));
     }
 
     /// Its tasks, one a line.

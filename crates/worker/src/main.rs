@@ -29,7 +29,7 @@ Exit codes:
   0  done, and the result is in the folder
   1  failed, for the reason on standard error
   2  not asked in a way that this version understands
-  3  stopped; the state is saved, and the same command goes on from it";
+  3  stopped, its state saved, or another process is at it; the same command goes on from it";
 
 #[derive(Subcommand)]
 enum Command {

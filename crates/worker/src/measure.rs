@@ -9,9 +9,9 @@ use datadiet_data::DataHome;
 use datadiet_engine::EngineError;
 use datadiet_engine::measure::{self, Surroundings};
 use datadiet_store::worker::EXIT_STOPPED;
-use datadiet_store::{Lease, MeasurementFolder};
+use datadiet_store::{Lease, MeasurementFolder, StoreError};
 
-use crate::surroundings::{SurroundingArgs, stopped_by_parent};
+use crate::surroundings::{SurroundingArgs, held, stopped_by_parent};
 
 /// Arguments of a measurement.
 #[derive(Args)]
@@ -26,7 +26,10 @@ pub struct MeasureArgs {
 pub fn run(args: &MeasureArgs) -> Result<ExitCode> {
     let stop = stopped_by_parent()?;
     let (folder, measurement) = MeasurementFolder::open(&args.folder)?;
-    let lease = Lease::take_patiently(folder.path())?;
+    let lease = match Lease::take_patiently(folder.path()) {
+        Err(error @ StoreError::Locked { .. }) => return Ok(held(&error)),
+        lease => lease?,
+    };
     if folder.result()?.is_some() {
         return Ok(ExitCode::SUCCESS);
     }

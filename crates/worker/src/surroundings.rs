@@ -2,10 +2,13 @@
 
 use std::io::Read;
 use std::path::PathBuf;
+use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::Result;
 use clap::Args;
+use datadiet_store::StoreError;
+use datadiet_store::worker::EXIT_STOPPED;
 
 /// Options that change no result.
 #[derive(Args)]
@@ -54,4 +57,11 @@ pub fn stopped_by_parent() -> Result<&'static AtomicBool> {
         STOP.store(true, Ordering::Relaxed);
     });
     Ok(&STOP)
+}
+
+/// What to answer where another process has what is asked for: that is no failure, and whoever asked waits for it, or
+/// asks again.
+pub fn held(error: &StoreError) -> ExitCode {
+    eprintln!("error: {error}");
+    ExitCode::from(EXIT_STOPPED)
 }

@@ -16,7 +16,7 @@ use datadiet_engine::session::{self, Ending, Surroundings};
 use datadiet_store::worker::EXIT_STOPPED;
 use datadiet_store::{Over, RunFolder, RunStatus, StoreError};
 
-use crate::surroundings::{SurroundingArgs, stopped_by_parent};
+use crate::surroundings::{SurroundingArgs, held, stopped_by_parent};
 
 /// Arguments of a training.
 #[derive(Args)]
@@ -34,7 +34,10 @@ pub struct TrainArgs {
 pub fn run(args: &TrainArgs) -> Result<ExitCode> {
     let stop = stopped_by_parent()?;
     let (folder, spec) = RunFolder::open(&args.folder)?;
-    let lease = folder.lock_patiently()?;
+    let lease = match folder.lock_patiently() {
+        Err(error @ StoreError::Locked { .. }) => return Ok(held(&error)),
+        lease => lease?,
+    };
     // Whoever had it before may have come to its end.
     if let RunStatus::Complete(_) = folder.status()? {
         return Ok(ExitCode::SUCCESS);
@@ -56,10 +59,7 @@ pub fn run(args: &TrainArgs) -> Result<ExitCode> {
             }
             Ok(ExitCode::from(EXIT_STOPPED))
         }
-        Err(EngineError::Store(error @ StoreError::Fenced { .. })) => {
-            eprintln!("error: {error}");
-            Ok(ExitCode::from(EXIT_STOPPED))
-        }
+        Err(EngineError::Store(error @ StoreError::Fenced { .. })) => Ok(held(&error)),
         Err(error) => Err(error.into()),
     }
 }

@@ -16,11 +16,11 @@ use clap::Args;
 use datadiet_core::Progress;
 use datadiet_core::progress::Event;
 use datadiet_lab::executor::End;
-use datadiet_lab::{Resources, Trainer, TrainerError};
+use datadiet_lab::{Resources, STOPPED_BY_HAND, Trainer, TrainerError};
 use datadiet_store::worker::{EXIT_MISUNDERSTOOD, EXIT_STOPPED};
 use datadiet_store::{
     Holder, LeaseWatch, MeasurementFolder, RunFolder, RunStatus, StoreError, SweepFolder,
-    SweepPlan, TaskLine, Verb,
+    SweepPlan, TaskLine, Verb, job_of_environment,
 };
 
 use crate::carrier::{self, OwnWorker};
@@ -300,6 +300,7 @@ impl Piece {
         let told = Told { id: &self.id, log, keeps: spec.trainer.is_none(), progress };
         let (task, total) = (self.id.as_str().into(), Some(spec.stop_after));
         let mut started = false;
+        let stopped_before = folder.asked_to_stop();
         loop {
             match folder.status()? {
                 RunStatus::Complete(_) => return Ok(End::Done),
@@ -312,6 +313,18 @@ impl Piece {
             let complete = || matches!(folder.status(), Ok(RunStatus::Complete(_)));
             if self.waited(&told, &complete)? {
                 continue;
+            }
+            match folder.asked_to_stop() {
+                None => {}
+                asked if asked != stopped_before => {
+                    told.note(STOPPED_BY_HAND);
+                    return Ok(End::Stopped);
+                }
+                // An engine starts again what ended, and nobody has typed that.
+                Some(_) if job_of_environment().is_some() => {
+                    return Ok(End::Failed(STOPPED_BY_HAND.into()));
+                }
+                Some(_) => folder.forget_stop()?,
             }
             if !std::mem::replace(&mut started, true) {
                 told.log.line("begins, or goes on");
@@ -373,9 +386,13 @@ impl Piece {
                 told.note(&format!("waits for {holder}, which is at it"));
                 said = Some(holder);
             }
+            if complete() {
+                return Ok(true);
+            }
+            // Many may wait, and the store may be a network away.
             let start = Instant::now();
             while start.elapsed() < LOOK {
-                if STOP.load(Ordering::Relaxed) || complete() {
+                if STOP.load(Ordering::Relaxed) {
                     return Ok(true);
                 }
                 std::thread::sleep(PAUSE);

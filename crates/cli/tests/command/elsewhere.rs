@@ -19,6 +19,13 @@ const SLOW: &str = "state=\"$run/checkpoint/epoch\"; epoch=$(cat \"$state\" 2>/d
     epoch=$((epoch + 1)); echo \"$epoch\" >\"$state.new\"; mv \"$state.new\" \"$state\"; sleep 0.02; done\n\
     echo $$ >>trained; record; finish 0.5";
 
+/// Has a script wait until [`go`].
+const GATE: &str = "while [ ! -e go ]; do sleep 0.02; done";
+
+fn go(home: &Home) {
+    std::fs::write(home.path().join("go"), "").unwrap();
+}
+
 /// A score of two replicas.
 fn score<'a>(options: &'a [&'a str]) -> Vec<&'a str> {
     let scored = ["--at", "4", "--scores", "el2n", "--replicas", "2", "--out", "out"];
@@ -33,11 +40,17 @@ fn planned(home: &Home) -> Vec<Vec<String>> {
 
 /// Starts a line of a plan, with nothing to read, in a process group of its own.
 fn start(home: &Home, line: &[String], host: &str) -> Child {
+    start_with_lease(home, line, host, 60.0)
+}
+
+/// The same, whose leases are stale after `ttl` seconds.
+fn start_with_lease(home: &Home, line: &[String], host: &str, ttl: f64) -> Child {
     use std::os::unix::process::CommandExt;
     assert_eq!(line[0], "datadiet");
     let mut command = Command::new(assert_cmd::cargo::cargo_bin("datadiet"));
     command.args(&line[1..]).current_dir("/").env("DATADIET_HOME", home.path());
-    command.env("DATADIET_HOST", host).env("DATADIET_LEASE_TTL", "1.5").process_group(0);
+    command.env("DATADIET_HOST", host).env("DATADIET_LEASE_TTL", ttl.to_string());
+    command.process_group(0);
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
 }
 
@@ -101,18 +114,19 @@ fn several_tasks_in_a_row_and_at_the_same_time() {
 
 #[test]
 fn a_driver_waits_for_what_workers_train() {
-    let home = home_with(SLOW);
+    let home = home_with(&format!("{GATE}; {SLOW}"));
     let lines = planned(&home);
     let workers: Vec<Child> = lines.iter().map(|line| start(&home, line, "n1")).collect();
-    let has_lease = |run: &std::path::PathBuf| run.join("lease.json").exists();
-    let began = Instant::now();
-    while !runs(&home).iter().all(has_lease) {
-        assert!(began.elapsed() < Duration::from_secs(30));
-        std::thread::sleep(Duration::from_millis(5));
-    }
-    let output = home.command(&score(&[])).output().unwrap();
-    assert!(output.status.success(), "{}", errors(&output));
-    assert!(errors(&output).contains(" on n1, since "), "{}", errors(&output));
+    runs(&home).iter().for_each(|run| wait_for(&run.join("lease.json")));
+    let mut command = Command::new(assert_cmd::cargo::cargo_bin("datadiet"));
+    command.args(score(&[])).current_dir(home.path()).env("DATADIET_HOME", home.path());
+    let mut driver = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut told = BufReader::new(driver.stderr.take().unwrap()).lines().map_while(Result::ok);
+    // It ends without these words if it does not wait.
+    assert_eq!(told.by_ref().filter(|line| line.contains(" on n1, since ")).take(2).count(), 2);
+    go(&home);
+    let rest: Vec<String> = told.collect();
+    assert!(driver.wait().unwrap().success(), "{rest:?}");
     assert_eq!(trained(&home), 2, "by the workers alone");
     for worker in workers {
         assert!(worker.wait_with_output().unwrap().status.success());
@@ -170,13 +184,14 @@ fn kill_programs(home: &Home) {
 /// A machine that hangs is taken over; when it wakes, it finds the run done by another, and does no harm.
 #[test]
 fn a_worker_that_hangs_is_taken_over() {
-    let home = home_with(&format!("echo $$ >\"pid\"; {SLOW}"));
+    let home = home_with(&format!("echo $$ >pid.new; mv pid.new pid; {GATE}; {SLOW}"));
     let line = &planned(&home)[0];
-    let hung = start(&home, line, "n1");
+    let hung = start_with_lease(&home, line, "n1", 1.5);
     wait_for(&home.path().join("pid"));
     let program = std::fs::read_to_string(home.path().join("pid")).unwrap().trim().parse().unwrap();
     let both = [Pid::from_raw(hung.id() as i32), Pid::from_raw(program)];
     both.iter().for_each(|&pid| kill(pid, Signal::SIGSTOP).unwrap());
+    go(&home);
     let start_of_other = Instant::now();
     let output = start(&home, line, "n2").wait_with_output().unwrap();
     assert!(output.status.success(), "{}", errors(&output));
@@ -228,7 +243,9 @@ fn a_worker_that_is_told_to_end_saves_and_goes() {
 
 #[test]
 fn runs_say_who_trains_them_and_are_stopped() {
-    let home = home_with(WAITS);
+    let home = home_with(&format!(
+        "echo '{{\"event\": \"at\", \"done\": 1}}'; : >ready; {GATE}; record; finish"
+    ));
     let line = &planned(&home)[0];
     let child = start(&home, line, "n7");
     wait_for(&home.path().join("ready"));
@@ -255,7 +272,35 @@ fn runs_say_who_trains_them_and_are_stopped() {
     // Of a sweep that was stopped nothing is begun any more; another goes on.
     let output = carry_out(&home, line);
     assert_eq!(output.status.code(), Some(3), "{}", errors(&output));
-    write(&home, "record; finish");
+    let line = &planned(&home)[0];
+    go(&home);
+    let output = carry_out(&home, line);
+    assert_eq!(output.status.code(), Some(0), "{}", errors(&output));
+}
+
+/// Nobody here can ask a machine that is gone: its lease is not renewed.
+#[test]
+fn a_run_whose_machine_is_gone_is_not_trained() {
+    let home = home_with(WAITS);
+    planned(&home);
+    let run = runs(&home)[0].clone();
+    let gone = || {
+        let lease = run.join("lease.json");
+        let text = r#"{"token": "0", "host": "gone", "pid": 1, "since": 0, "beat": 3, "ttl": 0.5, "guarded": true}"#;
+        std::fs::write(&lease, text).unwrap();
+        let before = std::time::SystemTime::now() - Duration::from_secs(3600);
+        let file = std::fs::File::options().write(true).open(&lease).unwrap();
+        file.set_modified(before).unwrap();
+    };
+    gone();
+    assert!(home.ok(&["runs", "list"]).contains("silent for "));
+    let watched = home.command(&["runs", "watch"]).output().unwrap();
+    assert!(watched.status.success(), "{}", errors(&watched));
+    assert!(errors(&watched).contains("nobody trains it any more"), "{}", errors(&watched));
+    gone();
+    let removed = home.json(&["runs", "gc", "--unfinished", "--yes"]);
+    assert_eq!(removed["runs"].as_array().unwrap().len(), 2, "{removed}");
+    assert!(!run.exists());
 }
 
 #[test]

@@ -129,9 +129,10 @@ impl Holder {
         Duration::try_from_secs_f64(self.ttl).unwrap_or(DEFAULT_TTL)
     }
 
-    /// Whether it is of this machine since it last started.
+    /// Whether it is known to be of this machine since it last started: several may have the same name.
     pub fn is_here(&self) -> bool {
-        self.host == machine::name() && self.boot == machine::boot()
+        let boot = machine::boot();
+        self.host == machine::name() && boot.is_some() && self.boot == boot
     }
 
     /// As it is written.
@@ -148,10 +149,11 @@ impl Holder {
         if !self.is_here() {
             return Life::Unknown;
         }
+        // That its lock is undone tells nothing: network file systems lose locks, and another mount has its own.
         match (guarded.filter(|_| self.guarded), machine::has_process(self.pid)) {
-            (Some(false), _) | (None, Some(false)) => Life::Gone,
+            (Some(false) | None, Some(false)) => Life::Gone,
             (Some(true), Some(false)) => Life::LeftBehind,
-            _ => Life::Unknown,
+            (_, Some(true) | None) => Life::Unknown,
         }
     }
 }
@@ -288,22 +290,41 @@ mod machine {
     /// Which start of the machine this is, and which world of process numbers, where the system tells.
     pub(super) fn boot() -> Option<String> {
         static BOOT: OnceLock<Option<String>> = OnceLock::new();
-        let read = || {
-            let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
-            let pids = std::fs::read_link("/proc/self/ns/pid").ok()?;
-            Some(format!("{} {}", boot.trim(), pids.display()))
-        };
-        BOOT.get_or_init(read).clone()
+        BOOT.get_or_init(started).clone()
     }
 
-    /// Whether there is a process of this number; none where the system does not tell.
+    #[cfg(not(target_os = "macos"))]
+    fn started() -> Option<String> {
+        let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
+        let pids = std::fs::read_link("/proc/self/ns/pid").ok()?;
+        Some(format!("{} {}", boot.trim(), pids.display()))
+    }
+
+    #[cfg(target_os = "macos")]
+    fn started() -> Option<String> {
+        let mut command = std::process::Command::new("/usr/sbin/sysctl");
+        let told = command.args(["-n", "kern.bootsessionuuid"]).output().ok()?;
+        let boot = String::from_utf8(told.stdout).ok()?.trim().to_owned();
+        (told.status.success() && !boot.is_empty()).then_some(boot)
+    }
+
+    /// Whether there is a process of this number that has not ended; none where the system does not tell.
     #[cfg(unix)]
     pub(super) fn has_process(pid: u32) -> Option<bool> {
         use nix::errno::Errno;
         use nix::sys::signal::kill;
         use nix::unistd::Pid;
         let pid = i32::try_from(pid).ok().filter(|&pid| pid > 0)?;
-        Some(kill(Pid::from_raw(pid), None) != Err(Errno::ESRCH))
+        Some(kill(Pid::from_raw(pid), None) != Err(Errno::ESRCH) && !has_ended(pid))
+    }
+
+    /// Whether all that is left of a process is its number, for a parent that has not asked how it ended.
+    #[cfg(unix)]
+    fn has_ended(pid: i32) -> bool {
+        let about = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+        // After its name, which may have any character: its state.
+        let state = about.rsplit_once(')').and_then(|(_, rest)| rest.trim_start().chars().next());
+        matches!(state, Some('Z' | 'X'))
     }
 
     #[cfg(not(unix))]

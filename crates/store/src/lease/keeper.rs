@@ -17,6 +17,9 @@ use crate::run_folder::read_json;
 
 /// Time between two looks of the thread.
 const PAUSE: Duration = Duration::from_secs(1);
+/// Time between two looks whether it is asked to stop, where an engine started it: the store may be a network away, and
+/// many look.
+const FAR: Duration = Duration::from_secs(10);
 /// How long a lease may be out of sight: somebody who took it away by mistake is giving it back.
 const AWAY: Duration = Duration::from_secs(2);
 
@@ -136,10 +139,15 @@ impl Inner {
     pub(super) fn keep(&self, ended: &Receiver<()>) {
         let ttl = self.state().holder.ttl();
         let pause = PAUSE.min(ttl / 6);
+        let far = if self.state().holder.job.is_some() { FAR } else { Duration::ZERO };
+        let mut looked = Instant::now();
         while let Err(RecvTimeoutError::Timeout) = ended.recv_timeout(pause) {
             self.tell();
-            if self.over().is_none() && self.folder.join(STOP).exists() {
-                self.end(Over::Asked);
+            if self.over().is_none() && looked.elapsed() >= far {
+                looked = Instant::now();
+                if self.folder.join(STOP).exists() {
+                    self.end(Over::Asked);
+                }
             }
             let due = self.state().renewed.elapsed() >= ttl / 3;
             if due && self.check_within(Duration::ZERO).is_err_and(|error| self.is_final(&error)) {

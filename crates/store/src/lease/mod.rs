@@ -7,9 +7,9 @@
 //! clock, takes it away: clocks of two machines are never compared. The holder looks for its token before it writes
 //! anything that counts ([`Fence`]), so one that slept meanwhile finds out and stops.
 //!
-//! On the holder's own machine more is known, and nobody waits: it keeps the file `lock` locked, which the
-//! system undoes when it dies, and programs that it starts inherit. Where that is undone the lease is
-//! stale at once; where the holder is gone but a program that it started lives, the run stays held.
+//! On the holder's own machine more is known, and nobody waits: where its process is gone the lease is stale at
+//! once, unless the file `lock` is still locked, which programs that it starts inherit: while one lives that it left
+//! behind, the run stays held. That the file is not locked tells nothing of a process that lives.
 //!
 //! What remains: a holder that sleeps for longer than the time to live *between* its look and the renaming of a file
 //! that it has written may replace a file by another of the same run and specification.
@@ -46,7 +46,7 @@ use holder::{Life, Written};
 pub(crate) const LEASE: &str = "lease.json";
 /// How names of leases begin that are being taken away.
 pub(crate) const GONE: &str = ".gone-";
-/// What asks the holder to save and go.
+/// What asks the holder to save and go, and whoever waits for the run not to take it.
 pub(crate) const STOP: &str = "stop";
 /// How far the holder is.
 pub(crate) const PROGRESS: &str = "progress.json";
@@ -263,7 +263,6 @@ fn take_away(folder: &Path, is_meant: impl Fn(&Written) -> bool) -> Result<bool,
 
 /// Removes what those left behind who held the run before. What cannot be removed does no harm.
 fn clear(folder: &Path) {
-    let _ = fs::remove_file(folder.join(STOP));
     let _ = fs::remove_file(folder.join(PROGRESS));
     for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
         let (name, path) = (entry.file_name(), entry.path());

@@ -70,23 +70,35 @@ fn a_holder_that_was_killed_holds_nothing_at_once() {
     assert!(!other.take(run));
 }
 
+/// Another mount on the same machine has locks of its own, and a network file system may have lost them.
+#[test]
+fn a_holder_that_lives_is_not_gone_where_its_lock_is() {
+    let folder = folder();
+    let lease = Lease::take(folder.path()).unwrap();
+    fs::remove_file(folder.path().join("lock")).unwrap();
+    fs::write(folder.path().join("lock"), "").unwrap();
+    assert!(matches!(Lease::take(folder.path()), Err(StoreError::Locked { .. })));
+    assert!(LeaseWatch::new(folder.path()).holder().unwrap().is_some());
+    lease.fence().pass().unwrap();
+}
+
 /// Locks of files are each machine's own here, as on some network file systems; whoever renews is alive.
 #[test]
 fn a_holder_that_renews_is_not_taken_over_and_tells_how_far_it_is() {
     let folder = folder();
     let run = &folders(folder.path(), 1)[0];
-    let mut host = Host::start("n1", 0.6);
+    let mut host = Host::start("n1", 3.0);
     assert!(host.take(run));
     host.tell(run, 7);
     let mut watch = LeaseWatch::new(run);
     let start = Instant::now();
     let (mut beats, mut told) = (std::collections::BTreeSet::new(), None);
-    while start.elapsed() < Duration::from_secs(2) {
+    while beats.len() < 3 || told.is_none() {
+        assert!(start.elapsed() < Duration::from_secs(60), "{beats:?}, {told:?}");
         beats.insert(watch.holder().unwrap().expect("it is held").beat);
         told = told.or(RunProgress::read(run));
         std::thread::sleep(Duration::from_millis(20));
     }
-    assert!(beats.len() >= 3, "{beats:?}");
     let told = told.unwrap();
     assert_eq!((told.step, told.total, &*told.host), (7, 10, "n1"));
     assert!(host.passes(run));
@@ -105,8 +117,7 @@ fn a_holder_is_asked_to_stop() {
     }
     lease.fence().pass().expect("it saves its state before it goes");
     drop(lease);
-    let lease = Lease::take(run).unwrap();
-    assert!(!run.join("stop").exists() && lease.over().is_none(), "that was for the one before");
+    assert!(run.join("stop").exists(), "whoever waits for it is asked as well");
 }
 
 #[test]

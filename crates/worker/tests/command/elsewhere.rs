@@ -2,7 +2,7 @@
 
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Output, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill, killpg};
 use nix::unistd::Pid;
@@ -116,7 +116,12 @@ fn a_run_folder_is_trained_by_hand() {
     let runs: Vec<String> = home.runs().iter().map(|run| run.display().to_string()).collect();
     let line = format!("datadiet worker {}", runs.join(" "));
     let child = start(&home, &line);
-    std::thread::sleep(Duration::from_millis(1500));
+    // Before it has a run it may not hear of it.
+    let start = Instant::now();
+    while !home.runs().iter().any(|run| run.join("lease.json").exists()) {
+        assert!(start.elapsed() < Duration::from_secs(60), "it trains nothing");
+        std::thread::sleep(Duration::from_millis(20));
+    }
     kill(Pid::from_raw(child.id() as i32), Signal::SIGTERM).unwrap();
     let output = child.wait_with_output().unwrap();
     assert!(matches!(output.status.code(), Some(0 | 3)), "{}", errors(&output));

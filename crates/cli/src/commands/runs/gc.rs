@@ -1,14 +1,17 @@
 //! `datadiet runs gc`: removes runs that are of no more use, and what nothing refers to.
 
 use std::path::PathBuf;
+use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use clap::Args;
 use datadiet_lab::text::table;
-use datadiet_store::{Cleaner, Garbage, Lease, RunFolder, Store, StoreError, Unused, UnusedKind};
+use datadiet_store::{
+    Cleaner, Garbage, Holder, Lease, LeaseWatch, RunFolder, Store, StoreError, Unused, UnusedKind,
+};
 use serde::Serialize;
 
-use super::{Listed, State, all, rows};
+use super::{Listed, State, all, listed, rows, silent};
 use crate::output::OutputArgs;
 
 /// Arguments of `runs gc`.
@@ -54,13 +57,17 @@ struct Collected {
 /// Removes what is of no more use, or says what that would be.
 pub fn run(store: &Store, args: &GcArgs) -> Result<()> {
     let mut runs = all(store)?;
+    if args.unfinished || args.complete {
+        look_for_dead_holders(&mut runs);
+    }
     runs.iter_mut().for_each(check_content);
     runs.retain(|run| is_garbage(run, args));
     let going: Vec<PathBuf> = runs.iter().map(|run| run.path.clone()).collect();
     let cleaner = store.cleaner();
     let planned =
         cleaner.as_ref().map(|all| all.garbage(&going, args.data.is_some())).transpose()?;
-    let note = note(planned.as_ref());
+    let spares_new = cleaner.as_ref().is_some_and(Cleaner::spares_new);
+    let note = note(planned.as_ref(), spares_new);
     let mut unused = planned.unwrap_or_default().unused;
     if args.yes {
         runs = remove_runs(runs)?;
@@ -70,6 +77,41 @@ pub fn run(store: &Store, args: &GcArgs) -> Result<()> {
     }
     let collected = Collected { removed: args.yes, runs, unused, note };
     args.output.answer(&collected, || text(&collected))
+}
+
+/// Waits for leases that seem old until they are renewed, or are known to be of holders that are gone: these runs are
+/// unfinished.
+fn look_for_dead_holders(runs: &mut [Listed]) {
+    let mut old = Vec::new();
+    for run in runs {
+        let holder = run.holder.as_ref().filter(|holder| silent(&run.path, holder).is_some());
+        if let Some(Holder { beat, .. }) = holder {
+            let (watch, beat) = (LeaseWatch::new(&run.path), *beat);
+            old.push((run, watch, beat));
+        }
+    }
+    if old.is_empty() {
+        return;
+    }
+    let longest = old.iter().filter_map(|(run, ..)| run.holder.as_ref()).map(Holder::ttl).max();
+    let (start, longest) = (Instant::now(), longest.unwrap_or_default() + Duration::from_secs(2));
+    let seconds = longest.as_secs();
+    eprintln!(
+        "looks for up to {seconds} s whether {} runs are still trained that were not heard of for long",
+        old.len()
+    );
+    while !old.is_empty() && start.elapsed() < longest {
+        old.retain_mut(|(run, watch, beat)| match watch.holder() {
+            Ok(Some(holder)) => holder.beat == *beat,
+            // It stays: what cannot be looked at is not known to be of no use.
+            Err(_) => true,
+            Ok(None) => {
+                **run = listed(&run.path);
+                false
+            }
+        });
+        std::thread::sleep(Duration::from_millis(200));
+    }
 }
 
 /// Marks a complete run as damaged whose scores cannot be read, or whose weights are gone. Reading
@@ -121,7 +163,7 @@ fn remove_unused(cleaner: &Cleaner<'_>, planned: &mut Vec<Unused>) -> Result<()>
     Ok(planned.iter().try_for_each(|unused| cleaner.remove(unused))?)
 }
 
-fn note(garbage: Option<&Garbage>) -> Option<String> {
+fn note(garbage: Option<&Garbage>, spares_new: bool) -> Option<String> {
     match garbage {
         None => Some(
             "another datadiet command uses this store and may need lists and measurements that nothing \
@@ -132,6 +174,11 @@ fn note(garbage: Option<&Garbage>) -> Option<String> {
             "{} cannot be read and may refer to any list of ids or labels, so all lists stay",
             file.display()
         )),
+        Some(_) if spares_new => Some(
+            "lists, sweeps and half-written files of the last day stay: the store is on a file system of \
+             several machines, where a command of another may still need them"
+                .into(),
+        ),
         Some(_) => None,
     }
 }

@@ -10,7 +10,7 @@ use anyhow::Result;
 use clap::Args;
 use datadiet_core::Progress;
 use datadiet_core::progress::Event;
-use datadiet_store::{Holder, RunFolder, RunProgress, RunStatus, Store};
+use datadiet_store::{Holder, LeaseWatch, RunFolder, RunProgress, RunStatus, Store};
 
 use crate::interrupt::{self, EXIT_INTERRUPTED, STOP};
 use crate::progress::ProgressArgs;
@@ -29,11 +29,20 @@ pub struct WatchArgs {
     progress: ProgressArgs,
 }
 
+/// A run that somebody trains.
+struct Watched {
+    folder: RunFolder,
+    /// Says when its holder is gone, also on another machine.
+    lease: LeaseWatch,
+    /// The step that was told last.
+    told: Option<u64>,
+}
+
 /// Tells how far they are until nobody trains any.
 pub fn run(store: &Store, args: &WatchArgs) -> Result<ExitCode> {
     let drawer = Arc::new(args.progress.drawer(None));
     interrupt::install_quietly()?;
-    let mut watched: HashMap<String, (RunFolder, Option<u64>)> = HashMap::new();
+    let mut watched: HashMap<String, Watched> = HashMap::new();
     let mut nothing = 0;
     while nothing < LOOKS {
         if STOP.load(Ordering::Relaxed) {
@@ -51,11 +60,12 @@ pub fn run(store: &Store, args: &WatchArgs) -> Result<ExitCode> {
             let (task, total) = ((&id).into(), Some(spec.stop_after));
             drawer.tell(&Event::Started { task, total, worker: Some(watched.len()) });
             drawer.note(&format!("{id}: {} replica {}, {holder}", spec.data.name, spec.replica));
-            watched.insert(id, (folder, None));
+            let lease = LeaseWatch::new(&path);
+            watched.insert(id, Watched { folder, lease, told: None });
         }
         let mut gone = Vec::new();
-        for (id, (folder, told)) in &mut watched {
-            if Holder::of(folder.path())?.is_none() {
+        for (id, Watched { folder, lease, told }) in &mut watched {
+            if lease.holder()?.is_none() {
                 gone.push(id.clone());
             } else if let Some(at) = RunProgress::read(folder.path())
                 && told.replace(at.step) != Some(at.step)
@@ -65,7 +75,7 @@ pub fn run(store: &Store, args: &WatchArgs) -> Result<ExitCode> {
             }
         }
         for id in gone {
-            let Some((folder, _)) = watched.remove(&id) else { continue };
+            let Some(Watched { folder, .. }) = watched.remove(&id) else { continue };
             let problem = match folder.status()? {
                 RunStatus::Complete(_) => None,
                 RunStatus::Failed(failure) => Some(failure.reason),
