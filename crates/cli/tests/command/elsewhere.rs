@@ -152,7 +152,12 @@ fn killed_again_and_again_it_ends_as_if_nothing_had_been() {
                 match round % 3 {
                     0 => kill(pid, Signal::SIGKILL).unwrap(),
                     1 => killpg(pid, Signal::SIGKILL).unwrap(),
-                    _ => kill_programs(&home),
+                    _ => {
+                        kill_programs(&home);
+                        // One that had no program yet, or waited for that of another, would go on to its end.
+                        std::thread::sleep(delays.next().unwrap());
+                        kill(pid, Signal::SIGTERM).unwrap();
+                    }
                 }
             }
             let code = child.wait_with_output().unwrap().status.code();
