@@ -1,5 +1,7 @@
 //! Trainings on other machines: what carries them out, and what those machines are asked before.
 
+use std::sync::atomic::Ordering;
+
 use anyhow::{Result, bail};
 use datadiet_core::Progress;
 use datadiet_lab::executor::launcher::Launcher;
@@ -8,7 +10,7 @@ use datadiet_lab::executor::{Asks, Executor, Needs, Question};
 use datadiet_lab::{OnOptions, Place, TrainingOptions};
 use datadiet_store::{Precision, Store, SweepFolder, SweepPlan, Trains};
 
-use crate::interrupt::STOP;
+use crate::interrupt::{EXIT_INTERRUPTED, STOP, install_quietly};
 use crate::torch;
 
 /// What carries out trainings elsewhere, with the sweep that is written down for it.
@@ -91,7 +93,13 @@ pub fn ask_processor(
         None if quietly => None,
         None => {
             let needs: Needs = on.needs(plan.threads, false);
-            Elsewhere::new(on, store, plan)?.executor.ask(needs, &STOP, progress)?
+            install_quietly()?;
+            let answer = Elsewhere::new(on, store, plan)?.executor.ask(needs, &STOP, progress)?;
+            if STOP.load(Ordering::Relaxed) {
+                progress.note("stopped; the question was taken back, and nothing was begun");
+                std::process::exit(i32::from(EXIT_INTERRUPTED));
+            }
+            answer
         }
     };
     if let Some(answer) = answer {

@@ -128,7 +128,7 @@ fn run(cli: Cli, only_plan: bool) -> anyhow::Result<ExitCode> {
         Command::Report(args) => commands::report::run(&cli.home, args),
         Command::Tour(args) => commands::tour::run(&args),
         Command::Runs(command) => commands::runs::run(&cli.home, command),
-        Command::Plan(args) => return run(commands::plan::command(cli.home, &args)?, true),
+        Command::Plan(args) => run(commands::plan::command(cli.home, &args)?, true),
         Command::Worker(args) => commands::worker::run(&cli.home, &args),
         Command::Setup(args) => commands::setup::run(&args),
         Command::Completions(args) => commands::completions::run(&args),

@@ -42,6 +42,9 @@ const ABANDONED: Duration = Duration::from_secs(120);
 /// How long a store of several machines that does not answer is asked again, as an engine is that does not.
 const SILENCE: Duration = Duration::from_secs(30 * 60);
 
+/// What is said of a task that may go on without this process.
+const LEFT: &str = "not done yet; the same command finds it again";
+
 /// How runs are carried out.
 pub struct Sweep<'a> {
     /// Where runs live.
@@ -123,6 +126,9 @@ pub enum RunOutcome {
     /// Not complete.
     Failed(Failure),
 }
+
+/// Whether more is needed, asked with how all pieces before ended so far: none of those that go on.
+type Wanted<'w, O> = dyn Fn(&[Option<O>]) -> bool + 'w;
 
 impl<'a> Sweep<'a> {
     /// In `store` by `executor`, with what else there is as it usually is.
@@ -431,7 +437,7 @@ impl<'a, P: Piece> Course<'a, P> {
     /// Carries out pieces in order as long as `wanted` says so; tells of `each` that ended.
     fn run(
         mut self,
-        wanted: &dyn Fn(&[Option<P::Outcome>]) -> bool,
+        wanted: &Wanted<'_, P::Outcome>,
         each: &dyn Fn(),
     ) -> Result<Vec<Option<P::Outcome>>, LabError> {
         let mut counted = 0;
@@ -453,7 +459,7 @@ impl<'a, P: Piece> Course<'a, P> {
     }
 
     /// Starts what is wanted, and hears what happened. Says whether something goes on.
-    fn step(&mut self, wanted: &dyn Fn(&[Option<P::Outcome>]) -> bool) -> Result<bool, LabError> {
+    fn step(&mut self, wanted: &Wanted<'_, P::Outcome>) -> Result<bool, LabError> {
         let look = self.looked.elapsed() >= LOOK;
         if look && self.sweep.executor.sweep_folder().is_some_and(SweepFolder::is_stopped) {
             self.sweep.stop.store(true, Ordering::Relaxed);
@@ -499,7 +505,7 @@ impl<'a, P: Piece> Course<'a, P> {
     }
 
     /// Starts what is wanted now.
-    fn fill(&mut self, wanted: &dyn Fn(&[Option<P::Outcome>]) -> bool) -> Result<(), LabError> {
+    fn fill(&mut self, wanted: &Wanted<'_, P::Outcome>) -> Result<(), LabError> {
         let mut starting = Vec::new();
         let room = self.sweep.executor.at_a_time().max(1);
         while !self.stopping && self.started.len() + starting.len() < room {
@@ -538,7 +544,7 @@ impl<'a, P: Piece> Course<'a, P> {
     }
 
     /// Whether the next piece is wanted. That is asked again once more has ended: to find out may take long.
-    fn wants(&mut self, wanted: &dyn Fn(&[Option<P::Outcome>]) -> bool) -> bool {
+    fn wants(&mut self, wanted: &Wanted<'_, P::Outcome>) -> bool {
         if self.unwanted == Some(self.done) {
             return false;
         }
@@ -730,7 +736,10 @@ impl<'a, P: Piece> Course<'a, P> {
             }
             End::Done => self.go_on(index, Stage::Late(Instant::now())),
             End::Unusable(reason) => return Err(LabError::Trainer(reason)),
-            End::Stopped | End::Lost(_) if sweep.is_stopped() => self.fail(index, STOPPED.into()),
+            End::Stopped | End::Lost(_) if sweep.is_stopped() => {
+                let how = if sweep.executor.goes_on() { LEFT } else { STOPPED };
+                self.fail(index, how.into());
+            }
             // What was asked before it began is forgotten.
             End::Stopped | End::Lost(_) if piece.asked_to_stop(sweep).is_some() => {
                 self.fail(index, STOPPED_BY_HAND.into());

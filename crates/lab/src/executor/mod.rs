@@ -158,6 +158,11 @@ pub trait Executor: Sync {
     /// [`End::Stopped`] or otherwise, and are told by [`next`](Self::next).
     fn stop(&self);
 
+    /// Whether its tasks go on when this process stops.
+    fn goes_on(&self) -> bool {
+        false
+    }
+
     /// Where its tasks are written down before they are started; none where this process carries them out.
     fn sweep_folder(&self) -> Option<&SweepFolder> {
         None

@@ -523,6 +523,10 @@ impl Executor for Slurm {
         }
     }
 
+    fn goes_on(&self) -> bool {
+        true
+    }
+
     fn sweep_folder(&self) -> Option<&SweepFolder> {
         Some(&self.sweep)
     }

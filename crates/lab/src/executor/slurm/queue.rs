@@ -59,7 +59,15 @@ fn line(line: &str) -> Option<Queued> {
 
 /// Whether a job that waits for this reason waits until a person does something.
 pub(super) fn is_stuck(reason: &str) -> bool {
-    let words = ["Held", "held", "BadConstraints", "InvalidAccount", "InvalidQOS", "PartitionDown"];
+    let words = [
+        "Held",
+        "held",
+        "BadConstraints",
+        "InvalidAccount",
+        "InvalidQOS",
+        "PartitionDown",
+        "PartitionConfig",
+    ];
     let limits = [
         "PartitionTimeLimit",
         "PartitionNodeLimit",
