@@ -53,6 +53,20 @@ pub(super) fn squeue() -> Result<Vec<Queued>, String> {
     Ok(queue::queued(&text(&output.stdout)))
 }
 
+/// The numbers of this user's jobs that are of a sweep and not over: its arrays, and the question to a node.
+///
+/// # Errors
+/// When squeue does not answer, in its own words.
+pub(super) fn jobs_of(sweep: &str) -> Result<Vec<String>, String> {
+    let mut command = command("squeue");
+    command.args(["--me", "--noheader", "--format=%F|%j"]);
+    let output = output(&mut command).map_err(|error| error.to_string())?;
+    if !output.status.success() {
+        return Err(text(&output.stderr));
+    }
+    Ok(queue::jobs_of(&text(&output.stdout), sweep))
+}
+
 /// What squeue says of one job: its state and its reason; none when it no longer knows it.
 ///
 /// # Errors

@@ -532,13 +532,14 @@ impl Executor for Slurm {
     }
 }
 
-/// Ends the jobs of a sweep that Slurm has, waiting or not.
+/// Ends the jobs of a sweep that Slurm has now, waiting or not. Numbers that were noted once are not enough: Slurm
+/// begins its count anew in time, and another cluster has another.
 ///
 /// # Errors
 /// When Slurm does not take that, in its words.
 pub fn cancel(sweep: &SweepFolder) -> Result<(), String> {
-    let jobs = sweep.jobs();
-    let jobs: Vec<String> =
-        jobs.iter().filter_map(|job| job.strip_prefix("slurm ")).map(str::to_owned).collect();
-    commands::scancel(&jobs)
+    if !sweep.jobs().iter().any(|job| job.starts_with("slurm ")) {
+        return Ok(());
+    }
+    commands::scancel(&commands::jobs_of(&sweep.id())?)
 }

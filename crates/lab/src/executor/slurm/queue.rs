@@ -1,6 +1,6 @@
 //! What Slurm's commands answer, read. Nothing is started here.
 
-use super::script::parsed_name;
+use super::script::{is_of, parsed_name};
 use crate::text;
 
 /// What `squeue --format` is asked for: one task of an array a line.
@@ -55,6 +55,18 @@ fn line(line: &str) -> Option<Queued> {
         ended => State::Ended(ended.into()),
     };
     Some(Queued { array, sweep: sweep.into(), line: offset + index, index, state })
+}
+
+/// The numbers in lines of `number|name` whose name is of a sweep, each once.
+pub(super) fn jobs_of(answer: &str, sweep: &str) -> Vec<String> {
+    let is_ours = |line: &str| {
+        let (job, name) = line.trim().split_once('|')?;
+        is_of(name, sweep).then(|| job.to_owned())
+    };
+    let mut jobs: Vec<String> = answer.lines().filter_map(is_ours).collect();
+    jobs.sort();
+    jobs.dedup();
+    jobs
 }
 
 /// Whether a job that waits for this reason waits until a person does something.
@@ -139,6 +151,13 @@ mod tests {
             queued("slurm_load_jobs error: Unable to contact slurm controller\n\n|||||"),
             []
         );
+    }
+
+    #[test]
+    fn only_jobs_of_a_sweep_are_ended() {
+        let answer = "12|datadiet-3fa4c1+0\n12|datadiet-3fa4c1+0\n13|datadiet-3fa4c1-probe\n\
+                      14|datadiet-3fa4c12+0\n15|mine\n16|datadiet-3fa4c1\n17|datadiet-99\n";
+        assert_eq!(jobs_of(answer, "3fa4c1"), ["12", "13"]);
     }
 
     #[test]

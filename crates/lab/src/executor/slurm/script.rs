@@ -11,6 +11,8 @@ const WARNING_SECONDS: u32 = 120;
 
 /// How the names of our jobs begin; the sweep's id and the first line of its tasks follow: `datadiet-3fa4c1+100`.
 const NAME: &str = "datadiet-";
+/// What follows the id in the name of the job that asks a node whether it can train.
+const PROBE: &str = "-probe";
 
 /// A batch script.
 #[derive(Clone, Copy, Debug)]
@@ -42,7 +44,7 @@ impl Script<'_> {
         let id = self.sweep.file_name().unwrap_or_default().to_string_lossy();
         match self.does {
             Does::Tasks { offset } => format!("{NAME}{id}+{offset}"),
-            Does::Probe => format!("{NAME}{id}-probe"),
+            Does::Probe => format!("{NAME}{id}{PROBE}"),
         }
     }
 
@@ -136,6 +138,12 @@ exit $code
 pub(super) fn parsed_name(name: &str) -> Option<(&str, usize)> {
     let (sweep, offset) = name.strip_prefix(NAME)?.split_once('+')?;
     Some((sweep, offset.parse().ok()?))
+}
+
+/// Whether a job of this name is of a sweep.
+pub(super) fn is_of(name: &str, sweep: &str) -> bool {
+    parsed_name(name).is_some_and(|(id, _)| id == sweep)
+        || name.strip_prefix(NAME).and_then(|rest| rest.strip_suffix(PROBE)) == Some(sweep)
 }
 
 /// Arrays of these lines of tasks, none of whose indices reaches `limit`: the number that is added to the
