@@ -12,7 +12,10 @@ pub(super) fn command(address: Option<&str>) -> (Command, String) {
     let mut command = Command::new(&python);
     // Nothing in the current folder is taken for a module of Python.
     command.args(["-m", "datadiet.on.ray"]).args(address).env("PYTHONSAFEPATH", "1");
-    let name = format!("of Ray (in {}, which needs datadiet[ray]; {PYTHON} names another Python)", python.display());
+    let name = format!(
+        "of Ray (in {}, which needs datadiet[ray]; {PYTHON} names another Python)",
+        python.display()
+    );
     (command, name)
 }
 

@@ -1,7 +1,7 @@
 //! Slurm: tasks are the indices of job arrays, of `sbatch`.
 //!
 //! Slurm schedules, ends and requeues. What became of a task the store says first, `squeue` second, and a note that its
-//! script leaves in the sweep's folder (`ended/LINE`: the array and the exit code); `sacct` is not asked, since
+//! script leaves in the sweep's folder (`ended/LINE`: the array, the exit code, jobs in vain); `sacct` is not asked, since
 //! many clusters have none. A task that `squeue` does not know and the store does not mark for a while is lost, and the
 //! sweep has it submitted again. Jobs go on when this process ends: another one finds them by their names.
 //!
@@ -108,11 +108,11 @@ impl Job {
         self.sweep.path().join(format!("{}.log", self.name()))
     }
 
-    /// The exit code that its script noted, of this array.
-    fn code(&self) -> Option<i32> {
+    /// What its script noted at its end, of this array.
+    fn ended(&self) -> Option<queue::Ended> {
         let file = self.sweep.path().join("ended").join(self.line.to_string());
         let note = std::fs::read_to_string(file).ok()?;
-        queue::ended(&note).filter(|(array, _)| *array == self.array).map(|(_, code)| code)
+        queue::ended(&note).filter(|ended| ended.array == self.array)
     }
 
     /// What was written last, without Slurm's words.
@@ -154,9 +154,16 @@ impl Job {
         if let Some(end) = self.marked() {
             return Some(end);
         }
-        let code = self.code();
+        let ended = self.ended();
+        if let Some(queue::Ended { code: 3, stuck: stuck @ 1.., .. }) = ended {
+            let job = self.name();
+            return Some(End::Failed(format!(
+                "its job {job} saved and was requeued {stuck} times in a row without coming further: the time that \
+                 it has is too short (time in [on])"
+            )));
+        }
         let cancelled = word == Some("CANCELLED");
-        match code {
+        match ended.map(|ended| ended.code) {
             Some(code @ 0..=2 | code @ 126..=127) => {
                 return Some(End::of_exit(Some(code), &self.last_words(), false));
             }

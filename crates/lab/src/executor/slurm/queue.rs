@@ -96,10 +96,21 @@ pub(super) fn most_in_an_array(configuration: &str) -> Option<usize> {
     value?.parse().ok()
 }
 
-/// The array and the exit code that a script noted at its end.
-pub(super) fn ended(note: &str) -> Option<(u64, i32)> {
-    let (array, code) = note.trim().split_once(' ')?;
-    Some((array.parse().ok()?, code.parse().ok()?))
+/// What a script noted at its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Ended {
+    pub array: u64,
+    /// Its exit code.
+    pub code: i32,
+    /// Jobs in a row that came no further.
+    pub stuck: u32,
+}
+
+/// What a script noted at its end, as `array code stuck`.
+pub(super) fn ended(note: &str) -> Option<Ended> {
+    let mut words = note.split_whitespace();
+    let (array, code) = (words.next()?.parse().ok()?, words.next()?.parse().ok()?);
+    Some(Ended { array, code, stuck: words.next()?.parse().ok()? })
 }
 
 /// Why a task failed, from the end of its job's log: from the last line that begins with `error: `, if there is one,
@@ -184,7 +195,7 @@ mod tests {
         assert_eq!(submitted("1234\n"), Some(1234));
         assert_eq!(submitted("sbatch: a message of the site\n1234;alpha\n"), Some(1234));
         assert_eq!(submitted("Submitted batch job"), None);
-        assert_eq!(ended("1234 137\n"), Some((1234, 137)));
+        assert_eq!(ended("1234 137 0\n"), Some(Ended { array: 1234, code: 137, stuck: 0 }));
         assert_eq!(ended(""), None);
     }
 
