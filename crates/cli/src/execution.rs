@@ -59,10 +59,11 @@ impl ExecutionArgs {
             .context("--checkpoint-every is a number of seconds, such as 15")
     }
 
-    /// The same, with what a file of options says of where trainings are carried out.
+    /// The same, with what a file of options says of where trainings are carried out, and what beside --on was
+    /// `typed` of it.
     #[must_use]
-    pub fn on(self, in_file: OnOptions) -> Self {
-        Self { on: self.on.over(in_file), ..self }
+    pub fn on(self, in_file: OnOptions, typed: OnOptions) -> Self {
+        Self { on: self.on.over(in_file, typed), ..self }
     }
 
     /// Where trainings are carried out.
