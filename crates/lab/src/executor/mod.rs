@@ -128,6 +128,15 @@ pub enum Happened {
     },
 }
 
+/// Variables that say something of this process alone: tasks on other machines are not given them.
+const OF_THIS_PROCESS: [&str; 5] = [
+    "DATADIET_RUN",
+    "DATADIET_PYTHON",
+    "DATADIET_CHECKPOINT_EVERY",
+    "DATADIET_HOST",
+    "DATADIET_JOB",
+];
+
 /// Seconds after which what a process on another machine has written is no longer waited for, for tests.
 const PATIENCE: &str = "DATADIET_PATIENCE";
 

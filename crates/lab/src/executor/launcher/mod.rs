@@ -22,7 +22,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::asked::{Asks, checked};
-use super::{End, Executor, Happened, Needs, Task, patience};
+use super::{End, Executor, Happened, Needs, OF_THIS_PROCESS, Task, patience};
 use crate::LabError;
 use crate::on::OnOptions;
 use crate::refuse::bail;
@@ -39,8 +39,6 @@ const PAUSE: Duration = Duration::from_millis(50);
 const OUR_VARIABLES: &str = "DATADIET_";
 /// Others that are.
 const VARIABLES: [&str; 2] = ["PYTHONPATH", "OMP_NUM_THREADS"];
-/// Of ours, those that mean something else there.
-const NOT_PASSED_ON: [&str; 3] = ["DATADIET_RUN", "DATADIET_PYTHON", "DATADIET_CHECKPOINT_EVERY"];
 
 /// Has a program start tasks.
 #[derive(Debug)]
@@ -164,7 +162,7 @@ impl Launcher {
     /// The launcher, which is started if it does not run.
     fn process<'a>(&self, now: &'a mut Now) -> Result<&'a mut Process, LabError> {
         if now.process.is_none() {
-            let (command, name) = match &self.kind {
+            let (mut command, name) = match &self.kind {
                 Kind::Ray(address) => ray::command(address.as_deref()),
                 Kind::Own(words) => {
                     let [program, arguments @ ..] = words.as_slice() else {
@@ -175,6 +173,10 @@ impl Launcher {
                     (command, words.join(" "))
                 }
             };
+            // Where it is and what job it is part of, it tells its tasks itself.
+            for variable in ["DATADIET_HOST", "DATADIET_JOB"] {
+                command.env_remove(variable);
+            }
             let mut process =
                 Process::start(command, &name, &self.sweep.path().join("launcher.log"))?;
             let (datadiet, sweep) = (env!("CARGO_PKG_VERSION"), self.sweep.path());
@@ -337,7 +339,7 @@ fn end(
 /// What starts `datadiet worker` anywhere, with the variables of this process that matter to it: engines have others.
 fn argv(program: &Path, variables: impl Iterator<Item = (OsString, OsString)>) -> Vec<String> {
     let is_passed_on = |name: &str| {
-        (name.starts_with(OUR_VARIABLES) && !NOT_PASSED_ON.contains(&name))
+        (name.starts_with(OUR_VARIABLES) && !OF_THIS_PROCESS.contains(&name))
             || VARIABLES.contains(&name)
     };
     let mut set: Vec<String> = variables
@@ -452,6 +454,8 @@ mod tests {
             ("PYTHONPATH", "/a:/b"),
             ("DATADIET_MAX_ISA", "avx2"),
             ("DATADIET_RUN", "3fa4"),
+            ("DATADIET_HOST", "login"),
+            ("DATADIET_JOB", "slurm 7"),
             ("SECRET", "x"),
         ];
         let variables = variables.into_iter().map(|(name, value)| (name.into(), value.into()));

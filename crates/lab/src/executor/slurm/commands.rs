@@ -6,6 +6,7 @@ use std::process::{Command, Output, Stdio};
 
 use super::queue::{self, Queued};
 use crate::LabError;
+use crate::executor::OF_THIS_PROCESS;
 use crate::refuse::bail;
 
 /// How many indices an array may have where the cluster does not tell: Slurm's own default.
@@ -13,6 +14,25 @@ const MOST_IN_AN_ARRAY: usize = 1001;
 
 /// Variables of Slurm that say where it is and who asks, not what job this process is part of.
 const KEPT: [&str; 3] = ["SLURM_CONF", "SLURM_JWT", "SLURM_CLUSTERS"];
+
+/// Variables that give sbatch options that are ours to give, or have it wait for the end of the job.
+const OURS: [&str; 6] = [
+    "SBATCH_ARRAY_INX",
+    "SBATCH_ERROR",
+    "SBATCH_INPUT",
+    "SBATCH_JOB_NAME",
+    "SBATCH_OUTPUT",
+    "SBATCH_WAIT",
+];
+
+/// Whether Slurm's commands are started without a variable of this process: it may be part of a job itself, whose
+/// size and number are none of the new ones'; and what the user has squeue show is not what is read here.
+fn is_dropped(name: &str) -> bool {
+    let is_of = |prefixes: [&str; 3]| prefixes.iter().any(|prefix| name.starts_with(prefix));
+    (is_of(["SLURM_", "SQUEUE_", "SCANCEL_"]) && !KEPT.contains(&name))
+        || OURS.contains(&name)
+        || OF_THIS_PROCESS.contains(&name)
+}
 
 /// Submits a script. Answers with the job's number.
 ///
@@ -108,9 +128,8 @@ pub(super) fn most_in_an_array() -> usize {
 fn command(name: &str) -> Command {
     let mut command = Command::new(name);
     command.stdin(Stdio::null());
-    // This process may be part of a job itself, whose size and number are none of the new ones'.
     for (name, _) in std::env::vars_os() {
-        if name.to_string_lossy().starts_with("SLURM_") && !KEPT.iter().any(|kept| name == *kept) {
+        if is_dropped(&name.to_string_lossy()) {
             command.env_remove(name);
         }
     }
@@ -144,6 +163,36 @@ fn of_sbatch(problem: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    #[test]
+    fn the_variables_of_this_process_and_of_its_user_s_squeue_are_dropped() {
+        let dropped = [
+            "SLURM_JOB_ID",
+            "SLURM_CPUS_PER_TASK",
+            "SQUEUE_FORMAT",
+            "SQUEUE_STATES",
+            "SCANCEL_PARTITION",
+            "SBATCH_WAIT",
+            "SBATCH_ARRAY_INX",
+            "SBATCH_ERROR",
+            "DATADIET_HOST",
+            "DATADIET_JOB",
+        ];
+        for name in dropped {
+            assert!(super::is_dropped(name), "{name}");
+        }
+        let kept = [
+            "SLURM_CONF",
+            "SLURM_CLUSTERS",
+            "SBATCH_PARTITION",
+            "SBATCH_TIMELIMIT",
+            "PATH",
+            "DATADIET_TORCH",
+        ];
+        for name in kept {
+            assert!(!super::is_dropped(name), "{name}");
+        }
+    }
+
     #[test]
     fn the_words_of_sbatch_are_kept() {
         let said = "sbatch: error: invalid partition specified: nope\n\
