@@ -259,6 +259,25 @@ fn runs_say_who_trains_them_and_are_stopped() {
 }
 
 #[test]
+fn a_sweep_that_is_seen_late_is_waited_for() {
+    let home = home_with("record; finish");
+    let line = &planned(&home)[0];
+    let sweep = Path::new(line.last().unwrap());
+    for name in ["sweep.json", "tasks.txt"] {
+        let (file, aside) = (sweep.join(name), sweep.join("aside"));
+        std::fs::rename(&file, &aside).unwrap();
+        let output = std::thread::scope(|scope| {
+            let output = scope.spawn(|| carry_out(&home, line));
+            std::thread::sleep(std::time::Duration::from_millis(400));
+            std::fs::rename(&aside, &file).unwrap();
+            output.join().unwrap()
+        });
+        assert!(output.status.success(), "{}", errors(&output));
+        assert!(errors(&output).contains("not seen yet in"), "{}", errors(&output));
+    }
+}
+
+#[test]
 fn what_cannot_be_carried_out_says_why_by_its_exit_code() {
     let home = home_with("echo 'error: no such loader' >&2; exit 1");
     let line = &planned(&home)[0];
@@ -268,7 +287,7 @@ fn what_cannot_be_carried_out_says_why_by_its_exit_code() {
     assert!(errors(&output).contains("no such loader"), "{}", errors(&output));
 
     let fails = |arguments: &[&str], expected: &str| {
-        let output = home.command(arguments).output().unwrap();
+        let output = home.command(arguments).env("DATADIET_PATIENCE", "0").output().unwrap();
         assert_eq!(output.status.code(), Some(2), "{arguments:?}: {}", errors(&output));
         assert!(errors(&output).contains(expected), "{arguments:?}: {}", errors(&output));
     };

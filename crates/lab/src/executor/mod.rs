@@ -9,7 +9,7 @@
 //! |---|---|---|
 //! | 0 | a result, perhaps seen late | done |
 //! | 1 | a failure on record, or none | failed for good: its last words on standard error are the reason |
-//! | 2, 127 | | it can carry out nothing: of another version, or without its libraries |
+//! | 2, 127 | | its machine can carry out nothing: of another version, or without its libraries; lost, once one can |
 //! | 3 | a checkpoint | stopped: where nobody asked for it, lost |
 //! | others, signals, a node that is gone | a checkpoint | lost: started again |
 //!
@@ -100,6 +100,16 @@ impl End {
             None => Self::Lost(or("it was killed")),
         }
     }
+
+    /// The same at a `place` of several, one of which answered that it can train: that another can carry out nothing
+    /// is that machine's affair, and the task is started again.
+    fn of_one_machine(self, place: &str) -> Self {
+        match self {
+            Self::Unusable(reason) if place.is_empty() => Self::Lost(reason),
+            Self::Unusable(reason) => Self::Lost(format!("{place} cannot train: {reason}")),
+            other => other,
+        }
+    }
 }
 
 /// What an executor tells.
@@ -141,7 +151,7 @@ const OF_THIS_PROCESS: [&str; 5] = [
 const PATIENCE: &str = "DATADIET_PATIENCE";
 
 /// How late a file that another machine wrote may be seen here.
-fn patience() -> Duration {
+pub fn patience() -> Duration {
     let seconds = std::env::var(PATIENCE).ok().and_then(|text| text.parse().ok());
     Duration::from_secs(seconds.unwrap_or(60))
 }

@@ -84,6 +84,8 @@ impl Now {
 #[derive(Debug)]
 struct Given {
     log: PathBuf,
+    /// Where it runs, once that was said.
+    place: String,
     stopped: bool,
 }
 
@@ -214,7 +216,7 @@ impl Launcher {
             let log = self.sweep.path().join(format!("{}.log", task.index));
             let words = ["--task".into(), task.index.to_string(), self.sweep_word()];
             told.push(self.told(&task.id, &words, task.needs, &log));
-            now.given.insert(task.id.clone(), Given { log, stopped: false });
+            now.given.insert(task.id.clone(), Given { log, place: String::new(), stopped: false });
         }
         self.process(now)?.say(&json!({"start": told}));
         Ok(())
@@ -243,6 +245,7 @@ impl Launcher {
         };
         match said {
             Said { started: Some(id), place, .. } if now.given.contains_key(&id) => {
+                now.given.entry(id.clone()).and_modify(|given| given.place.clone_from(&place));
                 now.happened.push_back(Happened::Started { id, place });
             }
             Said { told: Some(id), event, .. } => {
@@ -263,8 +266,8 @@ impl Launcher {
                 }
             }
             Said { ended: Some(id), code, lost, tail, .. } => {
-                if let Some(Given { log, stopped }) = now.given.remove(&id) {
-                    let how = end(code, lost, tail, &log, stopped);
+                if let Some(Given { log, place, stopped }) = now.given.remove(&id) {
+                    let how = end(code, lost, tail, &log, stopped).of_one_machine(&place);
                     now.happened.push_back(Happened::Ended { id, how });
                 }
             }

@@ -7,7 +7,6 @@ use std::process::{Command, Output, Stdio};
 use super::queue::{self, Queued};
 use crate::LabError;
 use crate::executor::OF_THIS_PROCESS;
-use crate::refuse::bail;
 
 /// How many indices an array may have where the cluster does not tell: Slurm's own default.
 const MOST_IN_AN_ARRAY: usize = 1001;
@@ -34,11 +33,41 @@ fn is_dropped(name: &str) -> bool {
         || OF_THIS_PROCESS.contains(&name)
 }
 
+/// Why a job is not submitted.
+#[derive(Debug)]
+pub(super) enum Trouble {
+    /// Slurm does not answer now, in its words.
+    Passing(String),
+    /// It will not be otherwise.
+    ForGood(LabError),
+}
+
+impl<E: Into<LabError>> From<E> for Trouble {
+    fn from(error: E) -> Self {
+        Self::ForGood(error.into())
+    }
+}
+
+/// Whether these words of Slurm are of a controller that is being started again or has too much to do.
+fn is_passing(problem: &str) -> bool {
+    let words = [
+        "Unable to contact slurm controller",
+        "Socket timed out",
+        "Connection refused",
+        "Connection reset",
+        "Connection timed out",
+        "temporarily un",
+        "standby mode",
+        "Zero Bytes were transmitted",
+    ];
+    words.iter().any(|word| problem.contains(word))
+}
+
 /// Submits a script. Answers with the job's number.
 ///
 /// # Errors
-/// When there is no sbatch, or Slurm refuses the job, in its own words.
-pub(super) fn sbatch(options: &[String], script: &OsStr) -> Result<u64, LabError> {
+/// When there is no sbatch, Slurm does not answer, or refuses the job, in its own words.
+pub(super) fn sbatch(options: &[String], script: &OsStr) -> Result<u64, Trouble> {
     let mut command = command("sbatch");
     command.arg("--parsable").args(options).arg(script);
     let output = output(&mut command)?;
@@ -47,12 +76,16 @@ pub(super) fn sbatch(options: &[String], script: &OsStr) -> Result<u64, LabError
         Some(job) if output.status.success() => Ok(job),
         _ => {
             let problem = if problem.is_empty() { said } else { problem };
-            bail!(
+            if is_passing(&problem) {
+                return Err(Trouble::Passing(of_sbatch(&problem)));
+            }
+            let refused = format!(
                 "Slurm does not take the job: {}; what is asked for stands in {} (partition, time, memory and the \
                  like: [on] and [on.slurm] of a file of options)",
                 of_sbatch(&problem),
                 script.display()
-            )
+            );
+            Err(LabError::Plan(refused).into())
         }
     }
 }
@@ -191,6 +224,18 @@ mod tests {
         for name in kept {
             assert!(!super::is_dropped(name), "{name}");
         }
+    }
+
+    #[test]
+    fn a_controller_that_is_started_again_is_waited_for() {
+        for said in [
+            "sbatch: error: Batch job submission failed: Unable to contact slurm controller (connect failure)",
+            "sbatch: error: Batch job submission failed: Socket timed out on send/recv operation",
+            "sbatch: error: Slurm temporarily unable to accept job, sleeping and retrying",
+        ] {
+            assert!(super::is_passing(said), "{said}");
+        }
+        assert!(!super::is_passing("sbatch: error: Batch job submission failed: Invalid account"));
     }
 
     #[test]

@@ -70,12 +70,12 @@ impl Script<'_> {
                 "\
 sweep={sweep}
 task=$((SLURM_ARRAY_TASK_ID + {offset}))
-folder=$sweep/../../$(sed -n \"$((task + 1))s/^[a-z]* //p\" \"$sweep/tasks.txt\")
 # A signal to this shell means that Slurm itself ends the job, and begins it again or does not.
 told=; trap 'told=1' TERM
 # A step of its own, since warnings before the end of a job's time go to steps.
 srun --ntasks=1 --cpus-per-task={cpus} {program} worker --task \"$task\" \"$sweep\"
 code=$?
+folder=$sweep/../../$(sed -n \"$((task + 1))s/^[a-z]* //p\" \"$sweep/tasks.txt\")
 mkdir -p \"$sweep/ended\"
 note=$sweep/ended/$task
 # Saved in the middle, and nobody asked to end: on with it in another job, at the same place in the queue, unless

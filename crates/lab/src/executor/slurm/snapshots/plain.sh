@@ -10,12 +10,12 @@
 
 sweep='/shared/a store/sweeps/3fa4c1'
 task=$((SLURM_ARRAY_TASK_ID + 0))
-folder=$sweep/../../$(sed -n "$((task + 1))s/^[a-z]* //p" "$sweep/tasks.txt")
 # A signal to this shell means that Slurm itself ends the job, and begins it again or does not.
 told=; trap 'told=1' TERM
 # A step of its own, since warnings before the end of a job's time go to steps.
 srun --ntasks=1 --cpus-per-task=1 '/shared/bin/datadiet' worker --task "$task" "$sweep"
 code=$?
+folder=$sweep/../../$(sed -n "$((task + 1))s/^[a-z]* //p" "$sweep/tasks.txt")
 mkdir -p "$sweep/ended"
 note=$sweep/ended/$task
 # Saved in the middle, and nobody asked to end: on with it in another job, at the same place in the queue, unless
