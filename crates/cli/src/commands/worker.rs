@@ -422,10 +422,7 @@ fn on_record(reason: &str) -> String {
 fn end(ended: Result<(), TrainerError>, without: &str) -> End {
     match ended {
         Ok(()) => End::Failed(without.into()),
-        Err(TrainerError::Failed(reason)) => End::Failed(reason),
-        Err(TrainerError::Unusable(reason)) => End::Unusable(reason),
-        Err(TrainerError::Stopped) => End::Stopped,
-        Err(TrainerError::Lost(reason)) => End::Lost(reason),
+        Err(error) => error.into(),
     }
 }
 

@@ -32,7 +32,7 @@ pub use datadiet_store::Verb;
 pub use plan::Plan;
 
 use crate::LabError;
-use crate::worker::EXIT_NOT_STARTED;
+use crate::worker::{EXIT_NOT_STARTED, TrainerError};
 
 /// What an engine is given to do: one training or measurement, in a process of its own.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -108,6 +108,17 @@ impl End {
             Self::Unusable(reason) if place.is_empty() => Self::Lost(reason),
             Self::Unusable(reason) => Self::Lost(format!("{place} cannot train: {reason}")),
             other => other,
+        }
+    }
+}
+
+impl From<TrainerError> for End {
+    fn from(error: TrainerError) -> Self {
+        match error {
+            TrainerError::Failed(reason) => Self::Failed(reason),
+            TrainerError::Unusable(reason) => Self::Unusable(reason),
+            TrainerError::Stopped => Self::Stopped,
+            TrainerError::Lost(reason) => Self::Lost(reason),
         }
     }
 }

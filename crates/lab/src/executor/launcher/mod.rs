@@ -290,7 +290,7 @@ impl Launcher {
         // By listing the folder a network file system is asked for what is in it.
         let _ = std::fs::read_dir(self.sweep.path()).map(Iterator::count);
         if let Some(probe) = self.sweep.probe()? {
-            now.answer = Some(checked(probe)?);
+            now.answer = Some(checked(probe, &self.sweep)?);
             now.asking = None;
             let held = std::mem::take(&mut now.held);
             return if held.is_empty() { Ok(()) } else { self.start_all(now, &held) };
@@ -359,6 +359,10 @@ fn argv(program: &Path, variables: impl Iterator<Item = (OsString, OsString)>) -
 }
 
 impl Asks for Launcher {
+    fn answer(&self) -> Option<Probe> {
+        self.now().answer.clone()
+    }
+
     fn ask(
         &self,
         needs: Needs,

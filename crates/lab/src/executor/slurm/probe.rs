@@ -44,6 +44,10 @@ impl Asking {
 }
 
 impl Asks for Slurm {
+    fn answer(&self) -> Option<Probe> {
+        self.now().answer.clone()
+    }
+
     fn ask(
         &self,
         needs: Needs,
@@ -57,7 +61,7 @@ impl Asks for Slurm {
                 asking.take_back();
                 return Ok(None);
             }
-            match self.answer(&mut asking)? {
+            match self.look_for_answer(&mut asking)? {
                 Answer::Some(probe) => {
                     self.now().answer = Some((*probe).clone());
                     return Ok(Some(*probe));
@@ -122,7 +126,7 @@ impl Slurm {
     /// Looks for an answer, on which the tasks that wait for it are submitted.
     pub(super) fn look_at_probe(&self, now: &mut Now) -> Result<(), LabError> {
         let Some(asking) = &mut now.asking else { return self.start_asking(now) };
-        match self.answer(asking)? {
+        match self.look_for_answer(asking)? {
             Answer::None(note) => {
                 if let (Some(note), Some(id)) = (note, now.held.first().map(|task| task.id.clone()))
                 {
@@ -138,11 +142,11 @@ impl Slurm {
         }
     }
 
-    fn answer(&self, asking: &mut Asking) -> Result<Answer, LabError> {
+    fn look_for_answer(&self, asking: &mut Asking) -> Result<Answer, LabError> {
         // Listing the folder has a network file system ask for what is in it.
         let _ = std::fs::read_dir(self.sweep.path()).map(Iterator::count);
         if let Some(probe) = self.sweep.probe()? {
-            return checked(probe).map(|probe| Answer::Some(probe.into()));
+            return checked(probe, &self.sweep).map(|probe| Answer::Some(probe.into()));
         }
         let job = asking.job;
         let (state, reason) = match commands::squeue_of(job) {
