@@ -117,6 +117,10 @@ pub fn run(home: &HomeArgs, args: &WorkerArgs) -> Result<ExitCode> {
             return Ok(ExitCode::from(EXIT_MISUNDERSTOOD));
         }
     };
+    let (id, stopped) = match &sweep {
+        Some(sweep) => (sweep.id(), sweep.is_stopped()),
+        None => (String::new(), false),
+    };
     stops(args.attached, sweep)?;
     let drawer = Arc::new(args.progress.drawer(None));
     let tells: Box<dyn Progress> = match args.attached {
@@ -128,6 +132,7 @@ pub fn run(home: &HomeArgs, args: &WorkerArgs) -> Result<ExitCode> {
         let how = piece.carry_out(&*trainer, &*tells);
         let problem = match &how {
             End::Done => None,
+            End::Stopped if stopped => Some("its sweep was stopped"),
             End::Stopped => Some("stopped; its state is saved"),
             End::Failed(reason) | End::Unusable(reason) | End::Lost(reason) => Some(&**reason),
         };
@@ -146,6 +151,12 @@ pub fn run(home: &HomeArgs, args: &WorkerArgs) -> Result<ExitCode> {
             }
             End::Stopped => {
                 drawer.finish();
+                if stopped {
+                    eprintln!(
+                        "error: sweep {id} was stopped, by `datadiet runs stop` or by the command that asked for it; \
+                         ask again to have a new one"
+                    );
+                }
                 return Ok(ExitCode::from(EXIT_STOPPED));
             }
             End::Lost(reason) => {

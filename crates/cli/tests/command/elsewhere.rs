@@ -304,6 +304,13 @@ fn what_cannot_be_carried_out_says_why_by_its_exit_code() {
     std::fs::write(&file, text.replace("\"format\": 1", "\"format\": 9")).unwrap();
     fails(&["worker", "--task", "0", sweep], "its format is 9");
 
+    let home = home_with("record; finish");
+    let line = &planned(&home)[0];
+    std::fs::write(Path::new(line.last().unwrap()).join("stop"), "").unwrap();
+    let output = carry_out(&home, line);
+    assert_eq!(output.status.code(), Some(3), "{}", errors(&output));
+    assert!(errors(&output).contains("was stopped"), "{}", errors(&output));
+
     let home = home_with("exit 2");
     let output = carry_out(&home, &planned(&home)[0]);
     assert_eq!(output.status.code(), Some(2), "{}", errors(&output));
@@ -323,7 +330,7 @@ fn a_machine_says_what_it_has() {
     let (probe, plan) = (read("probe.json"), read("sweep.json"));
     assert_eq!(probe["token"], plan["token"]);
     assert_eq!(probe["version"], env!("CARGO_PKG_VERSION"));
-    assert!(probe["problem"].is_null() && probe["cpus"].as_u64().unwrap() > 0, "{probe}");
+    assert!(probe["problem"].is_null() && probe["has_bf16"].is_boolean(), "{probe}");
     // The folder that the trainer is started in is not on that machine.
     let text = std::fs::read_to_string(Path::new(&sweep).join("sweep.json")).unwrap();
     let cwd = plan["trains"]["program"]["cwd"].as_str().unwrap();
