@@ -139,7 +139,7 @@ enum Place {
         workers: usize,
     },
     /// On other machines.
-    There(Elsewhere),
+    There(Box<Elsewhere>),
     /// Nowhere: they are written down.
     Nowhere(Plan),
 }
@@ -343,7 +343,7 @@ impl Prepared {
         let place = match on.place() {
             At::Plan => Place::Nowhere(Plan::new(SweepFolder::create(&store, &plan()?)?, &STOP)),
             At::Slurm | At::Ray(_) | At::Launcher(_) => {
-                Place::There(Elsewhere::new(on, &store, &plan()?)?)
+                Place::There(Elsewhere::new(on, &store, &plan()?)?.into())
             }
             At::Local => {
                 let trainer: Box<dyn Trainer> = match &task.options.trainer {
