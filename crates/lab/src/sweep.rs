@@ -22,7 +22,7 @@ use crate::executor::{End, Executor, Happened, Needs, Task};
 use crate::worker::STOPPED;
 
 /// Losses of a task without a newer checkpoint, after which it has failed.
-const RETRIES: u32 = 3;
+const RETRIES: u32 = crate::OnOptions::RETRIES;
 /// Time between two looks whether it was asked to stop.
 const PAUSE: Duration = Duration::from_millis(50);
 /// Time between two looks at what others do.
