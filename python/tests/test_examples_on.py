@@ -3,6 +3,7 @@
 The programs of the engines are stand-ins; `datadiet` is the real one, which takes the arguments or does not.
 """
 
+import os
 import subprocess
 from pathlib import Path
 
@@ -43,7 +44,9 @@ def shell(tmp_path):
 
 def taken(call, sweep):
     """The real command understands it, as far as that the sweep is not there; gives the number of the task."""
-    done = subprocess.run([_command._find(), *call.split()], capture_output=True, text=True)
+    command = [_command._find(), *call.split()]
+    environment = {**os.environ, "DATADIET_PATIENCE": "0"}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True)
     assert done.returncode == 2 and f"{sweep}/sweep.json" in done.stderr, done.stderr
     words = call.split()
     return int(words[words.index("--task") + 1])

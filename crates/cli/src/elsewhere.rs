@@ -8,7 +8,7 @@ use datadiet_lab::executor::launcher::Launcher;
 use datadiet_lab::executor::slurm::Slurm;
 use datadiet_lab::executor::{Asks, Executor, Needs, Question};
 use datadiet_lab::{OnOptions, Place, TrainingOptions};
-use datadiet_store::{Precision, Store, SweepFolder, SweepPlan, Trains};
+use datadiet_store::{Precision, Store, SweepFolder, SweepPlan};
 
 use crate::interrupt::{EXIT_INTERRUPTED, STOP, install_quietly};
 use crate::torch;
@@ -18,6 +18,8 @@ pub struct Elsewhere {
     executor: Box<dyn Asks>,
     folder: SweepFolder,
     outlive: bool,
+    /// What was not answered before.
+    question: Option<Question>,
 }
 
 impl Elsewhere {
@@ -27,12 +29,10 @@ impl Elsewhere {
     /// When options make no sense there, or the sweep cannot be written down.
     pub fn new(on: &OnOptions, store: &Store, plan: &SweepPlan) -> Result<Self> {
         let program = torch::this_program()?;
-        let question = Question::new(on, &program, matches!(plan.trains, Trains::Worker { .. }));
+        let question = Question::new(on, &program, plan);
         let answer = question.answered(store)?;
         let folder = SweepFolder::create(store, plan)?;
-        if answer.is_none() {
-            question.note(&folder)?;
-        }
+        let question = answer.is_none().then_some(question);
         let place = on.place();
         let executor: Box<dyn Asks> = match &place {
             Place::Slurm => Box::new(Slurm::new(folder.clone(), program, on.clone(), answer)?),
@@ -52,7 +52,7 @@ impl Elsewhere {
             )?),
             Place::Local | Place::Plan => bail!("{place} is no other machine"),
         };
-        Ok(Self { executor, folder, outlive: place == Place::Slurm })
+        Ok(Self { executor, folder, outlive: place == Place::Slurm, question })
     }
 
     /// What carries them out.
@@ -65,12 +65,19 @@ impl Elsewhere {
         self.outlive
     }
 
-    /// Forgets the sweep if it came to nothing: all was in the store.
-    pub fn clean_up(&self) {
+    /// Keeps what was answered, and forgets the sweep if it came to nothing: all was in the store.
+    ///
+    /// # Errors
+    /// When the store cannot be written.
+    pub fn clean_up(&self, store: &Store) -> Result<()> {
+        if let (Some(question), Some(answer)) = (&self.question, self.executor.answer()) {
+            question.keep(store, answer)?;
+        }
         let is_empty = self.folder.tasks().is_ok_and(|tasks| tasks.is_empty());
         if is_empty && self.folder.jobs().is_empty() {
             let _ = std::fs::remove_dir_all(self.folder.path());
         }
+        Ok(())
     }
 }
 
@@ -87,14 +94,16 @@ pub fn ask_processor(
     quietly: bool,
     progress: &dyn Progress,
 ) -> Result<()> {
-    let question = Question::new(on, &torch::this_program()?, true);
+    let question = Question::new(on, &torch::this_program()?, plan);
     let answer = match question.answered(store)? {
         Some(answer) => Some(answer),
         None if quietly => None,
         None => {
-            let needs: Needs = on.needs(plan.threads, false);
+            let needs: Needs = on.needs(plan.threads, plan.gpus > 0);
             install_quietly()?;
-            let answer = Elsewhere::new(on, store, plan)?.executor.ask(needs, &STOP, progress)?;
+            let there = Elsewhere::new(on, store, plan)?;
+            let answer = there.executor.ask(needs, &STOP, progress)?;
+            there.clean_up(store)?;
             if STOP.load(Ordering::Relaxed) {
                 progress.note("stopped; the question was taken back, and nothing was begun");
                 std::process::exit(i32::from(EXIT_INTERRUPTED));

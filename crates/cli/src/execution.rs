@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
 use clap::Args;
+use datadiet_core::isa::Avx512Bf16;
 use datadiet_core::{Progress, Silent};
 use datadiet_data::Dataset;
 use datadiet_lab::executor::{Executor, Needs, Plan, local};
@@ -16,7 +17,7 @@ use datadiet_lab::{
     DeclaredExamples, Effort, Failure, OnOptions, Place as At, Program, Resources, Speed, Sweep,
     Trainer, TrainingData, TrainingOptions, changed_since, positive, taken,
 };
-use datadiet_store::{RunSpec, Store, SweepFolder};
+use datadiet_store::{Precision, RunSpec, Store, SweepFolder};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -59,10 +60,11 @@ impl ExecutionArgs {
             .context("--checkpoint-every is a number of seconds, such as 15")
     }
 
-    /// The same, with what a file of options says of where trainings are carried out.
+    /// The same, with what a file of options says of where trainings are carried out, and what beside --on was
+    /// `typed` of it.
     #[must_use]
-    pub fn on(self, in_file: OnOptions) -> Self {
-        Self { on: self.on.over(in_file), ..self }
+    pub fn on(self, in_file: OnOptions, typed: OnOptions) -> Self {
+        Self { on: self.on.over(in_file, typed), ..self }
     }
 
     /// Where trainings are carried out.
@@ -83,7 +85,21 @@ impl ExecutionArgs {
         plan: bool,
     ) -> Result<()> {
         let on = self.place()?;
-        if !training.asks_processor() || matches!(on.place(), At::Local | At::Plan) {
+        if !training.asks_processor() || on.place() == At::Local {
+            return Ok(());
+        }
+        if on.place() == At::Plan {
+            let here =
+                if Avx512Bf16::detect().is_some() { Precision::Bf16 } else { Precision::F32 };
+            training.auto = Some(here);
+            eprintln!(
+                "note: --precision auto is {} here, and the tasks are written down so; give --precision f32 or bf16 \
+                 where machines of another kind carry them out",
+                match here {
+                    Precision::Bf16 => "bf16",
+                    Precision::F32 => "f32",
+                }
+            );
             return Ok(());
         }
         let threads = positive("--threads", training.threads, 1)?;
@@ -123,7 +139,7 @@ enum Place {
         workers: usize,
     },
     /// On other machines.
-    There(Elsewhere),
+    There(Box<Elsewhere>),
     /// Nowhere: they are written down.
     Nowhere(Plan),
 }
@@ -295,7 +311,7 @@ pub fn carry_out<T: Serialize>(
         return tell_plan(plan.folder(), output);
     }
     if let Place::There(there) = &prepared.place {
-        there.clean_up();
+        there.clean_up(&prepared.store)?;
     }
     let Some(Answer { value, text, failed }) = answer? else {
         reporter.note("stopped; run the same command again to go on");
@@ -327,7 +343,7 @@ impl Prepared {
         let place = match on.place() {
             At::Plan => Place::Nowhere(Plan::new(SweepFolder::create(&store, &plan()?)?, &STOP)),
             At::Slurm | At::Ray(_) | At::Launcher(_) => {
-                Place::There(Elsewhere::new(on, &store, &plan()?)?)
+                Place::There(Elsewhere::new(on, &store, &plan()?)?.into())
             }
             At::Local => {
                 let trainer: Box<dyn Trainer> = match &task.options.trainer {

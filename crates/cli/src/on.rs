@@ -17,6 +17,9 @@ pub struct OnArgs {
     /// What the file of options says.
     #[arg(skip)]
     in_file: OnOptions,
+    /// What other options say of it that were typed.
+    #[arg(skip)]
+    typed: OnOptions,
 }
 
 /// What `--on` names.
@@ -39,10 +42,10 @@ impl FromStr for On {
 }
 
 impl OnArgs {
-    /// The same over what the file of options says.
+    /// The same over what the file of options says, with what else was `typed`, which wins over all files.
     #[must_use]
-    pub fn over(self, in_file: OnOptions) -> Self {
-        Self { in_file, ..self }
+    pub fn over(self, in_file: OnOptions, typed: OnOptions) -> Self {
+        Self { in_file, typed, ..self }
     }
 
     /// What all of it says together.
@@ -51,14 +54,15 @@ impl OnArgs {
     /// When a file cannot be read, or what it says makes no sense at the place.
     pub fn resolved(&self) -> Result<OnOptions> {
         let said = match &self.on {
-            None => self.in_file.clone(),
+            None => self.in_file.clone().under(self.typed.clone())?,
             Some(On::File(file)) => {
-                datadiet_lab::options::laid_over(&self.in_file, &OnOptions::read(file)?)?
+                self.in_file.clone().under(OnOptions::read(file)?)?.under(self.typed.clone())?
             }
             // Here nothing of it is of use.
             Some(On::Place(Place::Local)) => OnOptions::default(),
             Some(On::Place(place)) => {
-                OnOptions { place: Some(place.clone()), ..self.in_file.clone() }
+                let said = self.in_file.clone().under(self.typed.clone())?;
+                OnOptions { place: Some(place.clone()), ..said }
             }
         };
         said.check()?;

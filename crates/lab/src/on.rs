@@ -220,6 +220,35 @@ impl OnOptions {
         read().map_err(options::in_file(path))
     }
 
+    /// What `changes` (`key=value`) say of it; others are none of its own.
+    ///
+    /// # Errors
+    /// For unknown keys, or values that make no sense.
+    pub fn of_changes(changes: &[String]) -> Result<Self, LabError> {
+        let mut table = Table::new();
+        for change in changes {
+            let key = change.split(['.', '=']).next().unwrap_or_default();
+            if key.trim() == "on" {
+                options::set(&mut table, change)?;
+            }
+        }
+        Self::taken_from(&mut table)
+    }
+
+    /// So many at a time, where a number is given.
+    pub fn of_workers(workers: Option<u32>) -> Self {
+        Self { at_a_time: workers, ..Self::default() }
+    }
+
+    /// These, with those of `above` that were given instead.
+    ///
+    /// # Errors
+    /// When they cannot be brought together.
+    pub fn under(self, above: Self) -> Result<Self, LabError> {
+        let slurm = options::laid_over(&self.slurm, &above.slurm)?;
+        Ok(Self { slurm, ..options::laid_over(&self, &above)? })
+    }
+
     /// The place.
     pub fn place(&self) -> Place {
         self.place.clone().unwrap_or(Place::Local)
@@ -323,6 +352,19 @@ mod tests {
             "{problem}"
         );
         assert!("ray:".parse::<Place>().is_err());
+    }
+
+    #[test]
+    fn what_is_typed_wins_key_by_key() {
+        let below =
+            on("[on]\nwhere = \"slurm\"\ntime = \"1:00\"\n[on.slurm]\nqos = \"a\"").unwrap();
+        let changes = ["on.time=2:00", "on.slurm.partition=gpu", "training.epochs=2"];
+        let above = OnOptions::of_changes(&changes.map(str::to_owned)).unwrap();
+        let both = below.clone().under(above).unwrap();
+        let slurm = SlurmOptions { partition: Some("gpu".into()), ..below.slurm.clone() };
+        assert_eq!(both, OnOptions { time: Some("2:00".into()), slurm, ..below.clone() });
+        assert_eq!(both.under(OnOptions::of_workers(Some(2))).unwrap().at_a_time(), 2);
+        assert_eq!(below.clone().under(OnOptions::of_workers(None)).unwrap(), below);
     }
 
     #[test]

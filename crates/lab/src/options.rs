@@ -75,6 +75,32 @@ fn plain(options: &impl Serialize) -> Value {
     serde_json::to_value(options).expect("options are plain data")
 }
 
+/// Changes a value by its path: `key=value`.
+///
+/// # Errors
+/// When it is none, or the path leads through something that is no table.
+pub(crate) fn set(options: &mut Table, change: &str) -> Result<(), LabError> {
+    let Some((key, value)) = change.split_once('=') else {
+        bail!("give KEY=VALUE, such as training.epochs=2");
+    };
+    let mut parts: Vec<&str> = key.trim().split('.').collect();
+    let last = parts.pop().unwrap_or_default();
+    let mut inner = options;
+    for part in parts {
+        let entry = inner.entry(part).or_insert_with(|| Table::new().into());
+        let toml::Value::Table(next) = entry else { bail!("{part} is not a table") };
+        inner = next;
+    }
+    inner.insert(last.to_owned(), value_of(value.trim()));
+    Ok(())
+}
+
+/// As TOML, or else as text: `--set training.data=cifar10` needs no quotes.
+fn value_of(text: &str) -> toml::Value {
+    let as_toml = toml::from_str::<Table>(&format!("value = {text}")).ok();
+    as_toml.and_then(|mut table| table.remove("value")).unwrap_or_else(|| text.into())
+}
+
 /// `below`, with those options of `above` that were given instead.
 ///
 /// # Errors

@@ -22,7 +22,7 @@ use crate::executor::{End, Executor, Happened, Needs, Task};
 use crate::worker::{STOPPED, STOPPED_BY_HAND};
 
 /// Losses of a task without a newer checkpoint, after which it has failed.
-const RETRIES: u32 = 3;
+const RETRIES: u32 = crate::OnOptions::RETRIES;
 /// So many times as many losses are the most without a further step: a trainer may write its state when it begins.
 const UNPROVEN: u32 = 10;
 /// Time between the first loss of a task without a further step and its next start; twice as long after each.

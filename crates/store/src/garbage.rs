@@ -171,8 +171,9 @@ impl Cleaner<'_> {
     /// lease; a complete one needs no checkpoint.
     fn leftovers(&self) -> Result<impl Iterator<Item = Unused>, StoreError> {
         let root = self.store.root();
-        let mut folders =
-            ["", "lists", "runs", "measurements", "sweeps"].map(|name| root.join(name)).to_vec();
+        let mut folders = ["", "lists", "runs", "measurements", "sweeps", "answers"]
+            .map(|name| root.join(name))
+            .to_vec();
         folders.extend(entries(&root.join("measurements"))?.into_iter().filter(|at| at.is_dir()));
         let mut found = Vec::new();
         for folder in folders.iter().filter(|folder| !is_aside(folder)) {

@@ -51,7 +51,7 @@ pub use lease::{Fence, Holder, Lease, LeaseWatch, Over, RunProgress, Telling, jo
 pub use lists::ListRef;
 pub use measurement::{KernelDistance, Line, Measured, Measurement, MeasurementFolder, Risks};
 pub use run_folder::{RunFailure, RunFolder, RunResult, RunStatus, TimedAccuracy};
-pub use run_id::RunId;
+pub use run_id::{RunId, short_digest};
 pub use spec::{
     Activation, Augmentation, DeviceKind, Flip, Labels, LearningRate, Lookahead, Muon, NetworkSpec,
     Precision, Recording, RunSpec, Schedule, Spawn, Subset, Views,

@@ -27,7 +27,7 @@ impl RunId {
 }
 
 /// The first 16 hexadecimal digits of the SHA-256 of a text.
-pub(crate) fn short_digest(text: &str) -> String {
+pub fn short_digest(text: &str) -> String {
     sha256(text.as_bytes())[..16].to_owned()
 }
 

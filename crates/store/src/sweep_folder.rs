@@ -171,17 +171,8 @@ pub struct Probe {
     /// Why it cannot train, for a person to read; none when it can.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub problem: Option<String>,
-    /// Folder of the PyTorch that `datadiet-worker` loads there, where it was told one.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub torch: Option<PathBuf>,
     /// Whether its processor multiplies bf16 in hardware.
     pub has_bf16: bool,
-    /// Its processor's name, as the system tells it.
-    pub cpu: String,
-    /// Processors that it may use there.
-    pub cpus: usize,
-    /// The names of its GPUs, as `nvidia-smi` tells them.
-    pub gpus: Vec<String>,
 }
 
 /// The folder of a sweep.

@@ -5,8 +5,8 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::Args;
-use datadiet_lab::TrainingOptions;
 use datadiet_lab::study::connectivity::ConnectivityQuestion;
+use datadiet_lab::{OnOptions, TrainingOptions};
 
 use crate::commands::question::{DefaultFolder, QuestionArgs};
 use crate::commands::train::with_file;
@@ -57,7 +57,8 @@ impl LmcArgs {
 /// Runs the command.
 pub fn run(home: &HomeArgs, mut args: LmcArgs) -> Result<ExitCode> {
     let (training, on) = with_file(args.file.as_deref(), &args.training)?;
-    args.question.execution = args.question.execution.on(on);
+    let typed = OnOptions::of_workers(args.training.workers);
+    args.question.execution = args.question.execution.on(on, typed);
     let options = args.asked.experiment(training);
     args.question.answer(home, options, Path::new("."), DefaultFolder::Named("results", "lmc-"))
 }

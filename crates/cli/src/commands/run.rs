@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::Args;
-use datadiet_lab::ExperimentOptions;
+use datadiet_lab::{ExperimentOptions, OnOptions};
 
 use crate::commands::question::{DefaultFolder, QuestionArgs};
 use crate::home::HomeArgs;
@@ -57,7 +57,8 @@ impl RunArgs {
 /// Runs the command.
 pub fn run(home: &HomeArgs, mut args: RunArgs) -> Result<ExitCode> {
     let (options, on) = ExperimentOptions::read(&args.file, &args.set)?;
-    args.question.execution = args.question.execution.on(on);
+    let typed = OnOptions::of_changes(&args.set)?;
+    args.question.execution = args.question.execution.on(on, typed);
     let folder = args.file.parent().unwrap_or(Path::new("."));
     let default = DefaultFolder::At(default_folder(&args.file));
     args.question.answer(home, options, folder, default)

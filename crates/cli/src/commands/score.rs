@@ -10,7 +10,8 @@ use anyhow::{Context, Result};
 use clap::Args;
 use datadiet_core::{grouped, spearman};
 use datadiet_lab::{
-    DefaultsTo, Experiment, ExperimentOptions, Scene, ScoringOptions, TrainingOptions, amount,
+    DefaultsTo, Experiment, ExperimentOptions, OnOptions, Scene, ScoringOptions, TrainingOptions,
+    amount,
 };
 use datadiet_pages::extremes_picture;
 use datadiet_store::{RunId, RunSpec};
@@ -97,7 +98,8 @@ impl ScoreArgs {
 /// Runs the command.
 pub fn run(home: &HomeArgs, args: ScoreArgs) -> Result<ExitCode> {
     let (asked, on) = with_file(args.file.as_deref(), &args.options)?;
-    let how = (args.execution.on(on), args.output);
+    let typed = OnOptions::of_workers(args.options.training.workers);
+    let how = (args.execution.on(on, typed), args.output);
     answer(home, asked, how, |_| Ok(()), |_, report| Ok((report.text(), report)))
 }
 

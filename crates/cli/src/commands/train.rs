@@ -118,8 +118,9 @@ pub fn with_file<T: Clone + Serialize + DeserializeOwned>(
 /// Runs the command.
 pub fn run(home: &HomeArgs, mut args: TrainArgs) -> Result<ExitCode> {
     let (training, on) = with_file(args.file.as_deref(), &args.training)?;
+    let typed = OnOptions::of_workers(args.training.workers);
     args.training = training;
-    args.execution = args.execution.on(on);
+    args.execution = args.execution.on(on, typed);
     args.execution.ask_processor(home, &mut args.training, false)?;
     let opened = open(home, &args.training)?;
     let plan = Plan::new(&args, opened.data())?;

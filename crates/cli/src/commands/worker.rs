@@ -4,7 +4,7 @@ mod probe;
 
 use std::fs::{File, OpenOptions};
 use std::io::{Read, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::str::FromStr;
 use std::sync::Arc;
@@ -15,7 +15,7 @@ use anyhow::{Context, Result, ensure};
 use clap::Args;
 use datadiet_core::Progress;
 use datadiet_core::progress::Event;
-use datadiet_lab::executor::End;
+use datadiet_lab::executor::{End, patience};
 use datadiet_lab::{Resources, STOPPED_BY_HAND, Trainer, TrainerError};
 use datadiet_store::worker::{EXIT_MISUNDERSTOOD, EXIT_STOPPED};
 use datadiet_store::{
@@ -117,6 +117,10 @@ pub fn run(home: &HomeArgs, args: &WorkerArgs) -> Result<ExitCode> {
             return Ok(ExitCode::from(EXIT_MISUNDERSTOOD));
         }
     };
+    let (id, stopped) = match &sweep {
+        Some(sweep) => (sweep.id(), sweep.is_stopped()),
+        None => (String::new(), false),
+    };
     stops(args.attached, sweep)?;
     let drawer = Arc::new(args.progress.drawer(None));
     let tells: Box<dyn Progress> = match args.attached {
@@ -128,6 +132,7 @@ pub fn run(home: &HomeArgs, args: &WorkerArgs) -> Result<ExitCode> {
         let how = piece.carry_out(&*trainer, &*tells);
         let problem = match &how {
             End::Done => None,
+            End::Stopped if stopped => Some("its sweep was stopped"),
             End::Stopped => Some("stopped; its state is saved"),
             End::Failed(reason) | End::Unusable(reason) | End::Lost(reason) => Some(&**reason),
         };
@@ -146,6 +151,12 @@ pub fn run(home: &HomeArgs, args: &WorkerArgs) -> Result<ExitCode> {
             }
             End::Stopped => {
                 drawer.finish();
+                if stopped {
+                    eprintln!(
+                        "error: sweep {id} was stopped, by `datadiet runs stop` or by the command that asked for it; \
+                         ask again to have a new one"
+                    );
+                }
                 return Ok(ExitCode::from(EXIT_STOPPED));
             }
             End::Lost(reason) => {
@@ -176,12 +187,21 @@ impl Asked {
             return Ok(Self::Pieces(pieces, trainer, None));
         }
         ensure!(args.folders.len() == 1, "the tasks of one sweep at a time: give one folder");
-        let (folder, plan) = SweepFolder::open(&first)?;
+        let (folder, plan) = late(&first, || {
+            let missing = !first.join("sweep.json").exists();
+            (SweepFolder::open(&first), missing)
+        })?;
         if args.probe {
             return Ok(Self::Probe(folder, Box::new(plan)));
         }
         check_version(&plan)?;
-        let tasks = folder.tasks()?;
+        let last = args.task.iter().map(|task| task.first).max().unwrap_or(0);
+        let tasks = late(folder.path(), || {
+            let tasks = folder.tasks();
+            let missing =
+                tasks.as_ref().is_ok_and(|tasks| !args.task.is_empty() && tasks.len() <= last);
+            (tasks, missing)
+        })?;
         ensure!(
             !args.task.is_empty(),
             "which of its {} tasks? Give --task N, from 0; {} lists them",
@@ -202,6 +222,25 @@ impl Asked {
         }
         let trainer = carrier::trainer(&folder, &plan)?;
         Ok(Self::Pieces(pieces, trainer, Some(folder)))
+    }
+}
+
+/// What is in a folder, where it was written before this was started: file systems of several machines remember for a
+/// while that it was not there. `look` says whether it seems to be missing.
+fn late<T, E>(folder: &Path, look: impl Fn() -> (Result<T, E>, bool)) -> Result<T, E> {
+    let start = Instant::now();
+    let mut told = false;
+    loop {
+        let (found, missing) = look();
+        if !missing || start.elapsed() >= patience() {
+            return found;
+        }
+        if !std::mem::replace(&mut told, true) {
+            eprintln!("note: waiting for what is not seen yet in {}", folder.display());
+        }
+        // Listing a folder has them ask for what is in it.
+        let _ = std::fs::read_dir(folder).map(Iterator::count);
+        std::thread::sleep(PAUSE);
     }
 }
 
@@ -283,9 +322,9 @@ impl Piece {
     /// Waits until its folder is seen, which was made before it was written down: file systems of several machines
     /// remember for a while that it was not there.
     fn wait_to_be_seen(&self) {
-        const PATIENCE: Duration = Duration::from_secs(60);
         let start = Instant::now();
-        while !self.folder.exists() && start.elapsed() < PATIENCE && !STOP.load(Ordering::Relaxed) {
+        while !self.folder.exists() && start.elapsed() < patience() && !STOP.load(Ordering::Relaxed)
+        {
             // Listing a folder has them ask for what is in it.
             let above = self.folder.parent().map(std::fs::read_dir);
             let _ = above.and_then(Result::ok).map(Iterator::count);
@@ -411,10 +450,7 @@ fn on_record(reason: &str) -> String {
 fn end(ended: Result<(), TrainerError>, without: &str) -> End {
     match ended {
         Ok(()) => End::Failed(without.into()),
-        Err(TrainerError::Failed(reason)) => End::Failed(reason),
-        Err(TrainerError::Unusable(reason)) => End::Unusable(reason),
-        Err(TrainerError::Stopped) => End::Stopped,
-        Err(TrainerError::Lost(reason)) => End::Lost(reason),
+        Err(error) => error.into(),
     }
 }
 

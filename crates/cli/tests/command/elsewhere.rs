@@ -309,6 +309,25 @@ fn a_run_whose_machine_is_gone_is_not_trained() {
 }
 
 #[test]
+fn a_sweep_that_is_seen_late_is_waited_for() {
+    let home = home_with("record; finish");
+    let line = &planned(&home)[0];
+    let sweep = Path::new(line.last().unwrap());
+    for name in ["sweep.json", "tasks.txt"] {
+        let (file, aside) = (sweep.join(name), sweep.join("aside"));
+        std::fs::rename(&file, &aside).unwrap();
+        let output = std::thread::scope(|scope| {
+            let output = scope.spawn(|| carry_out(&home, line));
+            std::thread::sleep(std::time::Duration::from_millis(400));
+            std::fs::rename(&aside, &file).unwrap();
+            output.join().unwrap()
+        });
+        assert!(output.status.success(), "{}", errors(&output));
+        assert!(errors(&output).contains("not seen yet in"), "{}", errors(&output));
+    }
+}
+
+#[test]
 fn what_cannot_be_carried_out_says_why_by_its_exit_code() {
     let home = home_with("echo 'error: no such loader' >&2; exit 1");
     let line = &planned(&home)[0];
@@ -318,7 +337,7 @@ fn what_cannot_be_carried_out_says_why_by_its_exit_code() {
     assert!(errors(&output).contains("no such loader"), "{}", errors(&output));
 
     let fails = |arguments: &[&str], expected: &str| {
-        let output = home.command(arguments).output().unwrap();
+        let output = home.command(arguments).env("DATADIET_PATIENCE", "0").output().unwrap();
         assert_eq!(output.status.code(), Some(2), "{arguments:?}: {}", errors(&output));
         assert!(errors(&output).contains(expected), "{arguments:?}: {}", errors(&output));
     };
@@ -334,6 +353,13 @@ fn what_cannot_be_carried_out_says_why_by_its_exit_code() {
     fails(&["worker", "--task", "0", sweep], "install the same version on all machines");
     std::fs::write(&file, text.replace("\"format\": 1", "\"format\": 9")).unwrap();
     fails(&["worker", "--task", "0", sweep], "its format is 9");
+
+    let home = home_with("record; finish");
+    let line = &planned(&home)[0];
+    std::fs::write(Path::new(line.last().unwrap()).join("stop"), "").unwrap();
+    let output = carry_out(&home, line);
+    assert_eq!(output.status.code(), Some(3), "{}", errors(&output));
+    assert!(errors(&output).contains("was stopped"), "{}", errors(&output));
 
     let home = home_with("exit 2");
     let output = carry_out(&home, &planned(&home)[0]);
@@ -354,7 +380,7 @@ fn a_machine_says_what_it_has() {
     let (probe, plan) = (read("probe.json"), read("sweep.json"));
     assert_eq!(probe["token"], plan["token"]);
     assert_eq!(probe["version"], env!("CARGO_PKG_VERSION"));
-    assert!(probe["problem"].is_null() && probe["cpus"].as_u64().unwrap() > 0, "{probe}");
+    assert!(probe["problem"].is_null() && probe["has_bf16"].is_boolean(), "{probe}");
     // The folder that the trainer is started in is not on that machine.
     let text = std::fs::read_to_string(Path::new(&sweep).join("sweep.json")).unwrap();
     let cwd = plan["trains"]["program"]["cwd"].as_str().unwrap();

@@ -158,6 +158,88 @@ fn a_lost_job_is_submitted_again_but_not_for_ever() {
     assert_eq!(said.matches("--array=").count(), 2, "{said}");
 }
 
+/// The question is answered, and afterwards each of these is what starts programs on nodes, in turn.
+fn on_bad_nodes(commands: &str) -> Output {
+    let home = home_with("finish");
+    working(&home);
+    let srun = format!(
+        "case \"$*\" in *--probe*) ;; *) echo x >>\"$SLURM/tries\"; tries=$(wc -l <\"$SLURM/tries\"); {commands};; esac\n{SRUN}"
+    );
+    slurm(&home, &[("srun", &srun)]);
+    run(&home, &by("train", "sh own.sh", &["--on", "slurm"]))
+}
+
+#[test]
+fn a_bad_node_is_not_all_of_them() {
+    let once = on_bad_nodes("[ $tries -gt 1 ] || { echo 'error: no library here' >&2; exit 2; }");
+    assert!(once.status.success(), "{}", errors(&once));
+    let lost = "lost, and started again: job 102_0 cannot train: no library here";
+    assert!(errors(&once).contains(lost), "{}", errors(&once));
+    let always = on_bad_nodes("echo 'error: no library here' >&2; exit 127");
+    assert_eq!(always.status.code(), Some(1), "{}", errors(&always));
+    assert!(errors(&always).contains("no library here (4 times in a row"), "{}", errors(&always));
+}
+
+#[test]
+fn a_controller_that_is_started_again_is_waited_for() {
+    let home = home_with("finish");
+    working(&home);
+    // Of each command the first call, and one in the middle, meet nobody.
+    let fails = |text: &str| {
+        format!(
+            "echo x >>\"$0.calls\"; case $(wc -l <\"$0.calls\") in *[13]) \
+             echo 'error: Unable to contact slurm controller (connect failure)' >&2; exit 1;; esac\n{text}"
+        )
+    };
+    slurm(&home, &[("sbatch", &fails(SBATCH)), ("squeue", &fails(""))]);
+    let output = run(&home, &by("train", "sh own.sh", &["--on", "slurm"]));
+    assert!(output.status.success(), "{}", errors(&output));
+    assert!(errors(&output).contains("Slurm does not answer, waiting"), "{}", errors(&output));
+}
+
+#[test]
+fn only_jobs_that_the_queue_shows_are_cancelled() {
+    let home = home_with("finish");
+    // What is submitted is never carried out; its number is somebody else's job by now.
+    slurm(
+        &home,
+        &[
+            ("sbatch", "echo 7"),
+            (
+                "squeue",
+                "case \"$*\" in *--jobs=7*) echo 'RUNNING|None';; *) echo \"$SHOWN\";; esac",
+            ),
+            ("scancel", "echo \"$*\" >>\"$SLURM/cancelled\""),
+        ],
+    );
+    let path = format!("{}:/usr/bin:/bin", home.path().join("slurm").display());
+    let mut asked = std::process::Command::new(assert_cmd::cargo::cargo_bin("datadiet"))
+        .args(by("train", "sh own.sh", &["--on", "slurm"]))
+        .current_dir(home.path())
+        .env("DATADIET_HOME", home.path())
+        .env("PATH", &path)
+        .stderr(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
+    let sweep = loop {
+        let sweeps =
+            std::fs::read_dir(home.path().join("store/sweeps")).into_iter().flatten().flatten();
+        match sweeps.map(|sweep| sweep.path()).find(|sweep| sweep.join("jobs.txt").exists()) {
+            Some(sweep) => break sweep,
+            None => std::thread::sleep(std::time::Duration::from_millis(20)),
+        }
+    };
+    asked.kill().unwrap();
+    asked.wait().unwrap();
+    std::fs::write(sweep.join("tasks.txt"), "train runs/a1\n").unwrap();
+    let id = sweep.file_name().unwrap().to_string_lossy().into_owned();
+    let shown = format!("7|somebody\n8|datadiet-{id}+0\n9|datadiet-{id}x+0");
+    let stopped =
+        home.command(&["runs", "stop"]).env("PATH", &path).env("SHOWN", shown).output().unwrap();
+    assert!(stopped.status.success(), "{}", errors(&stopped));
+    assert_eq!(std::fs::read_to_string(home.path().join("slurm/cancelled")).unwrap(), "8\n");
+}
+
 #[test]
 fn options_of_the_place_are_checked() {
     let home = home_with("finish");

@@ -135,10 +135,7 @@ impl Shared<'_> {
             let _ = self.told.send(Happened::Started { id: task.id.clone(), place });
             let how = match self.carry_out(&task, slot) {
                 Ok(()) => End::Done,
-                Err(TrainerError::Failed(reason)) => End::Failed(reason),
-                Err(TrainerError::Unusable(reason)) => End::Unusable(reason),
-                Err(TrainerError::Stopped) => End::Stopped,
-                Err(TrainerError::Lost(reason)) => End::Lost(reason),
+                Err(error) => error.into(),
             };
             self.end(task.id, how);
         }

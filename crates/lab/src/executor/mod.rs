@@ -9,7 +9,7 @@
 //! |---|---|---|
 //! | 0 | a result, perhaps seen late | done |
 //! | 1 | a failure on record, or none | failed for good: its last words on standard error are the reason |
-//! | 2, 127 | | it can carry out nothing: of another version, or without its libraries |
+//! | 2, 127 | | its machine can carry out nothing: of another version, or without its libraries; lost, once one can |
 //! | 3 | a checkpoint | stopped: where nobody asked for it, lost |
 //! | others, signals, a node that is gone | a checkpoint | lost: started again |
 //!
@@ -32,7 +32,7 @@ pub use datadiet_store::Verb;
 pub use plan::Plan;
 
 use crate::LabError;
-use crate::worker::EXIT_NOT_STARTED;
+use crate::worker::{EXIT_NOT_STARTED, TrainerError};
 
 /// What an engine is given to do: one training or measurement, in a process of its own.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -100,6 +100,27 @@ impl End {
             None => Self::Lost(or("it was killed")),
         }
     }
+
+    /// The same at a `place` of several, one of which answered that it can train: that another can carry out nothing
+    /// is that machine's affair, and the task is started again.
+    fn of_one_machine(self, place: &str) -> Self {
+        match self {
+            Self::Unusable(reason) if place.is_empty() => Self::Lost(reason),
+            Self::Unusable(reason) => Self::Lost(format!("{place} cannot train: {reason}")),
+            other => other,
+        }
+    }
+}
+
+impl From<TrainerError> for End {
+    fn from(error: TrainerError) -> Self {
+        match error {
+            TrainerError::Failed(reason) => Self::Failed(reason),
+            TrainerError::Unusable(reason) => Self::Unusable(reason),
+            TrainerError::Stopped => Self::Stopped,
+            TrainerError::Lost(reason) => Self::Lost(reason),
+        }
+    }
 }
 
 /// What an executor tells.
@@ -128,11 +149,20 @@ pub enum Happened {
     },
 }
 
+/// Variables that say something of this process alone: tasks on other machines are not given them.
+const OF_THIS_PROCESS: [&str; 5] = [
+    "DATADIET_RUN",
+    "DATADIET_PYTHON",
+    "DATADIET_CHECKPOINT_EVERY",
+    "DATADIET_HOST",
+    "DATADIET_JOB",
+];
+
 /// Seconds after which what a process on another machine has written is no longer waited for, for tests.
 const PATIENCE: &str = "DATADIET_PATIENCE";
 
 /// How late a file that another machine wrote may be seen here.
-fn patience() -> Duration {
+pub fn patience() -> Duration {
     let seconds = std::env::var(PATIENCE).ok().and_then(|text| text.parse().ok());
     Duration::from_secs(seconds.unwrap_or(60))
 }

@@ -86,7 +86,7 @@ impl ExperimentOptions {
     pub fn parse(text: &str, changes: &[String]) -> Result<(Self, OnOptions), LabError> {
         let mut given: Table = toml::from_str(text)?;
         for change in changes {
-            if let Err(error) = set(&mut given, change) {
+            if let Err(error) = options::set(&mut given, change) {
                 bail!("in --set {change}: {error}");
             }
         }
@@ -155,28 +155,6 @@ impl<'de> Deserialize<'de> for Studies {
     }
 }
 
-fn set(options: &mut Table, change: &str) -> Result<(), LabError> {
-    let Some((key, value)) = change.split_once('=') else {
-        bail!("give KEY=VALUE, such as training.epochs=2");
-    };
-    let mut parts: Vec<&str> = key.trim().split('.').collect();
-    let last = parts.pop().unwrap_or_default();
-    let mut inner = options;
-    for part in parts {
-        let entry = inner.entry(part).or_insert_with(|| Table::new().into());
-        let toml::Value::Table(next) = entry else { bail!("{part} is not a table") };
-        inner = next;
-    }
-    inner.insert(last.to_owned(), value_of(value.trim()));
-    Ok(())
-}
-
-/// As TOML, or else as text: `--set training.data=cifar10` needs no quotes.
-fn value_of(text: &str) -> toml::Value {
-    let as_toml = toml::from_str::<Table>(&format!("value = {text}")).ok();
-    as_toml.and_then(|mut table| table.remove("value")).unwrap_or_else(|| text.into())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -185,12 +163,12 @@ mod tests {
     fn values_can_be_changed_by_their_path() {
         let mut options: Table = toml::from_str("[training]\nepochs = 8").unwrap();
         for change in ["training.epochs=2", "training.data = cifar10", "curve.keep=[0.5, 0.2]"] {
-            set(&mut options, change).unwrap();
+            options::set(&mut options, change).unwrap();
         }
         assert_eq!(options["training"]["epochs"].as_integer(), Some(2));
         assert_eq!(options["training"]["data"].as_str(), Some("cifar10"));
         assert_eq!(options["curve"]["keep"].as_array().unwrap().len(), 2);
-        assert!(set(&mut options, "training.epochs").is_err());
+        assert!(options::set(&mut options, "training.epochs").is_err());
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! `datadiet worker --probe`: what this machine has, for whoever wants to have tasks carried out on it.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, ExitCode, Stdio};
 
 use anyhow::{Result, ensure};
@@ -13,20 +13,13 @@ use crate::worker::{Named, Worker};
 /// Writes the answer into the sweep's folder. Exit code 1 where tasks cannot be carried out here, with the reason on
 /// standard error too.
 pub fn answer(folder: &SweepFolder, plan: &SweepPlan) -> Result<ExitCode> {
-    let (problem, torch) = match looked(folder, plan) {
-        Ok(torch) => (None, torch),
-        Err(error) => (Some(format!("{error:#}")), None),
-    };
+    let problem = looked(folder, plan).err().map(|error| format!("{error:#}"));
     let probe = Probe {
         token: plan.token.clone(),
         version: env!("CARGO_PKG_VERSION").into(),
         host: Holder::host_here(),
         problem,
-        torch,
         has_bf16: Avx512Bf16::detect().is_some(),
-        cpu: cpu(),
-        cpus: std::thread::available_parallelism().map_or(1, |cpus| cpus.get()),
-        gpus: gpus(),
     };
     folder.write_probe(&probe)?;
     Ok(match &probe.problem {
@@ -38,8 +31,8 @@ pub fn answer(folder: &SweepFolder, plan: &SweepPlan) -> Result<ExitCode> {
     })
 }
 
-/// The PyTorch that a worker here is started with, where it was told one.
-fn looked(folder: &SweepFolder, plan: &SweepPlan) -> Result<Option<PathBuf>> {
+/// Refuses where something of the plan is not here.
+fn looked(folder: &SweepFolder, plan: &SweepPlan) -> Result<()> {
     check_version(plan)?;
     // That of a program finds its folder and its labels.
     crate::carrier::trainer(folder, plan)?;
@@ -48,12 +41,24 @@ fn looked(folder: &SweepFolder, plan: &SweepPlan) -> Result<Option<PathBuf>> {
         Trains::Program { command, .. } => {
             let program = command.first().map_or("", String::as_str);
             ensure!(is_there(program), "there is no program {program} on this machine");
-            return Ok(None);
+            return Ok(());
         }
     };
-    let worker = Worker::find_or(&Named { program: program.clone(), torch: torch.clone() })?;
-    worker.check()?;
-    Ok(worker.libraries())
+    if let Some(home) = &plan.data_home {
+        ensure!(
+            home.is_dir(),
+            "there is no folder of data sets {} on this machine: put them where all machines see them \
+             (--data-home, or DATADIET_HOME)",
+            home.display()
+        );
+    }
+    let gpus = if plan.gpus > 0 { gpus() } else { 0 };
+    ensure!(
+        gpus >= plan.gpus,
+        "a training needs {} GPU, and nvidia-smi shows {gpus} here: ask for a node with one (gpus in [on])",
+        plan.gpus
+    );
+    Worker::find_or(&Named { program: program.clone(), torch: torch.clone() })?.check()
 }
 
 /// Whether a program can be found, as it is started: by its path, else in the folders of PATH.
@@ -66,21 +71,10 @@ fn is_there(program: &str) -> bool {
     std::env::split_paths(&folders).any(|folder| folder.join(&name).is_file())
 }
 
-/// The processor's name.
-fn cpu() -> String {
-    let about = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-    let name = about.lines().find_map(|line| line.strip_prefix("model name"));
-    let name = name.map(|rest| rest.trim_start_matches([' ', '\t', ':']).to_owned());
-    name.unwrap_or_else(|| std::env::consts::ARCH.into())
-}
-
-/// The names of NVIDIA's GPUs; none where there is no driver.
-fn gpus() -> Vec<String> {
+/// How many GPUs of NVIDIA this process may use; none where there is no driver.
+fn gpus() -> u32 {
     let mut command = Command::new("nvidia-smi");
     command.args(["--query-gpu=name", "--format=csv,noheader"]).stdin(Stdio::null());
-    let Ok(output) = command.output() else { return Vec::new() };
-    if !output.status.success() {
-        return Vec::new();
-    }
-    String::from_utf8_lossy(&output.stdout).lines().map(|line| line.trim().to_owned()).collect()
+    let output = command.output().ok().filter(|output| output.status.success());
+    output.map_or(0, |output| String::from_utf8_lossy(&output.stdout).lines().count() as u32)
 }

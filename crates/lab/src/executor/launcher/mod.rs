@@ -22,7 +22,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::asked::{Asks, checked};
-use super::{End, Executor, Happened, Needs, Task, patience};
+use super::{End, Executor, Happened, Needs, OF_THIS_PROCESS, Task, patience};
 use crate::LabError;
 use crate::on::OnOptions;
 use crate::refuse::bail;
@@ -39,8 +39,6 @@ const PAUSE: Duration = Duration::from_millis(50);
 const OUR_VARIABLES: &str = "DATADIET_";
 /// Others that are.
 const VARIABLES: [&str; 2] = ["PYTHONPATH", "OMP_NUM_THREADS"];
-/// Of ours, those that mean something else there.
-const NOT_PASSED_ON: [&str; 3] = ["DATADIET_RUN", "DATADIET_PYTHON", "DATADIET_CHECKPOINT_EVERY"];
 
 /// Has a program start tasks.
 #[derive(Debug)]
@@ -86,6 +84,8 @@ impl Now {
 #[derive(Debug)]
 struct Given {
     log: PathBuf,
+    /// Where it runs, once that was said.
+    place: String,
     stopped: bool,
 }
 
@@ -164,7 +164,7 @@ impl Launcher {
     /// The launcher, which is started if it does not run.
     fn process<'a>(&self, now: &'a mut Now) -> Result<&'a mut Process, LabError> {
         if now.process.is_none() {
-            let (command, name) = match &self.kind {
+            let (mut command, name) = match &self.kind {
                 Kind::Ray(address) => ray::command(address.as_deref()),
                 Kind::Own(words) => {
                     let [program, arguments @ ..] = words.as_slice() else {
@@ -175,6 +175,10 @@ impl Launcher {
                     (command, words.join(" "))
                 }
             };
+            // Where it is and what job it is part of, it tells its tasks itself.
+            for variable in ["DATADIET_HOST", "DATADIET_JOB"] {
+                command.env_remove(variable);
+            }
             let mut process =
                 Process::start(command, &name, &self.sweep.path().join("launcher.log"))?;
             let (datadiet, sweep) = (env!("CARGO_PKG_VERSION"), self.sweep.path());
@@ -212,7 +216,7 @@ impl Launcher {
             let log = self.sweep.path().join(format!("{}.log", task.index));
             let words = ["--task".into(), task.index.to_string(), self.sweep_word()];
             told.push(self.told(&task.id, &words, task.needs, &log));
-            now.given.insert(task.id.clone(), Given { log, stopped: false });
+            now.given.insert(task.id.clone(), Given { log, place: String::new(), stopped: false });
         }
         self.process(now)?.say(&json!({"start": told}));
         Ok(())
@@ -246,6 +250,7 @@ impl Launcher {
         };
         match said {
             Said { started: Some(id), place, .. } if now.given.contains_key(&id) => {
+                now.given.entry(id.clone()).and_modify(|given| given.place.clone_from(&place));
                 now.happened.push_back(Happened::Started { id, place });
             }
             Said { told: Some(id), event, .. } => {
@@ -266,8 +271,8 @@ impl Launcher {
                 }
             }
             Said { ended: Some(id), code, lost, tail, .. } => {
-                if let Some(Given { log, stopped }) = now.given.remove(&id) {
-                    let how = end(code, lost, tail, &log, stopped);
+                if let Some(Given { log, place, stopped }) = now.given.remove(&id) {
+                    let how = end(code, lost, tail, &log, stopped).of_one_machine(&place);
                     now.happened.push_back(Happened::Ended { id, how });
                 }
             }
@@ -290,7 +295,7 @@ impl Launcher {
         // By listing the folder a network file system is asked for what is in it.
         let _ = std::fs::read_dir(self.sweep.path()).map(Iterator::count);
         if let Some(probe) = self.sweep.probe()? {
-            now.answer = Some(checked(probe)?);
+            now.answer = Some(checked(probe, &self.sweep)?);
             now.asking = None;
             let held = std::mem::take(&mut now.held);
             return if held.is_empty() { Ok(()) } else { self.start_all(now, &held) };
@@ -342,7 +347,7 @@ fn end(
 /// What starts `datadiet worker` anywhere, with the variables of this process that matter to it: engines have others.
 fn argv(program: &Path, variables: impl Iterator<Item = (OsString, OsString)>) -> Vec<String> {
     let is_passed_on = |name: &str| {
-        (name.starts_with(OUR_VARIABLES) && !NOT_PASSED_ON.contains(&name))
+        (name.starts_with(OUR_VARIABLES) && !OF_THIS_PROCESS.contains(&name))
             || VARIABLES.contains(&name)
     };
     let mut set: Vec<String> = variables
@@ -359,6 +364,10 @@ fn argv(program: &Path, variables: impl Iterator<Item = (OsString, OsString)>) -
 }
 
 impl Asks for Launcher {
+    fn answer(&self) -> Option<Probe> {
+        self.now().answer.clone()
+    }
+
     fn ask(
         &self,
         needs: Needs,
@@ -457,6 +466,8 @@ mod tests {
             ("PYTHONPATH", "/a:/b"),
             ("DATADIET_MAX_ISA", "avx2"),
             ("DATADIET_RUN", "3fa4"),
+            ("DATADIET_HOST", "login"),
+            ("DATADIET_JOB", "slurm 7"),
             ("SECRET", "x"),
         ];
         let variables = variables.into_iter().map(|(name, value)| (name.into(), value.into()));

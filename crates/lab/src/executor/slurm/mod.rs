@@ -1,7 +1,7 @@
 //! Slurm: tasks are the indices of job arrays, of `sbatch`.
 //!
 //! Slurm schedules, ends and requeues. What became of a task the store says first, `squeue` second, and a note that its
-//! script leaves in the sweep's folder (`ended/LINE`: the array and the exit code); `sacct` is not asked, since
+//! script leaves in the sweep's folder (`ended/LINE`: the array, the exit code, jobs in vain); `sacct` is not asked, since
 //! many clusters have none. A task that `squeue` does not know and the store does not mark for a while is lost, and the
 //! sweep has it submitted again. Jobs go on when this process ends: another one finds them by their names.
 //!
@@ -24,6 +24,7 @@ use super::{End, Executor, Happened, Needs, Task, patience};
 use crate::LabError;
 use crate::on::OnOptions;
 use crate::refuse::bail;
+use commands::Trouble;
 use probe::Asking;
 use queue::{Queued, State};
 use script::{Does, Script};
@@ -53,7 +54,7 @@ struct Now {
     /// What a node answered that was asked whether it can train.
     answer: Option<Probe>,
     asking: Option<Asking>,
-    /// Tasks that wait for the answer.
+    /// Tasks that wait for the answer, or for a Slurm that takes them.
     held: Vec<Task>,
     /// Tasks that are submitted, by id.
     jobs: BTreeMap<String, Job>,
@@ -62,14 +63,36 @@ struct Now {
     stirred: Option<Instant>,
     /// When Slurm was looked at last.
     looked: Option<Instant>,
-    /// Since when it does not answer.
-    silent: Option<Instant>,
+    silence: Silence,
     /// How many indices an array may have.
     most: Option<usize>,
     /// Scripts that were submitted.
     scripts: usize,
-    /// Numbers of the arrays that were submitted here.
-    arrays: Vec<u64>,
+}
+
+/// Since when Slurm does not answer, if it does not.
+#[derive(Debug, Default)]
+struct Silence(Option<Instant>);
+
+impl Silence {
+    /// It does not answer; what is worth a line.
+    ///
+    /// # Errors
+    /// When that has been so for too long.
+    fn goes_on(&mut self, problem: &str) -> Result<Option<String>, LabError> {
+        let first = self.0.is_none();
+        if self.0.get_or_insert_with(Instant::now).elapsed() >= SILENCE {
+            bail!(
+                "Slurm has not answered for {} minutes ({problem}); jobs go on, and the same command looks at them again",
+                SILENCE.as_secs() / 60
+            );
+        }
+        Ok(first.then(|| format!("Slurm does not answer, waiting: {problem}")))
+    }
+
+    fn ends(&mut self) {
+        self.0 = None;
+    }
 }
 
 /// A task in Slurm's hands.
@@ -108,11 +131,11 @@ impl Job {
         self.sweep.path().join(format!("{}.log", self.name()))
     }
 
-    /// The exit code that its script noted, of this array.
-    fn code(&self) -> Option<i32> {
+    /// What its script noted at its end, of this array.
+    fn ended(&self) -> Option<queue::Ended> {
         let file = self.sweep.path().join("ended").join(self.line.to_string());
         let note = std::fs::read_to_string(file).ok()?;
-        queue::ended(&note).filter(|(array, _)| *array == self.array).map(|(_, code)| code)
+        queue::ended(&note).filter(|ended| ended.array == self.array)
     }
 
     /// What was written last, without Slurm's words.
@@ -154,11 +177,20 @@ impl Job {
         if let Some(end) = self.marked() {
             return Some(end);
         }
-        let code = self.code();
+        let ended = self.ended();
+        if let Some(queue::Ended { code: 3, stuck: stuck @ 1.., .. }) = ended {
+            let job = self.name();
+            return Some(End::Failed(format!(
+                "its job {job} saved and was requeued {stuck} times in a row without coming further: the time that \
+                 it has is too short (time in [on])"
+            )));
+        }
         let cancelled = word == Some("CANCELLED");
-        match code {
+        match ended.map(|ended| ended.code) {
+            // A node answered that it can train: one that cannot is not all of them.
             Some(code @ 0..=2 | code @ 126..=127) => {
-                return Some(End::of_exit(Some(code), &self.last_words(), false));
+                let end = End::of_exit(Some(code), &self.last_words(), false);
+                return Some(end.of_one_machine(&self.place()));
             }
             // Who ends a job by hand does not want it again; who preempts it is told of in another word.
             _ if cancelled => {
@@ -226,10 +258,10 @@ impl Slurm {
     }
 
     /// Writes a script, and submits it with these options more.
-    fn submit(&self, script: Script<'_>, file: &str, more: &[String]) -> Result<u64, LabError> {
+    fn submit(&self, script: Script<'_>, file: &str, more: &[String]) -> Result<u64, Trouble> {
         let path = self.sweep.path().join(file);
         if let Err(error) = std::fs::write(&path, script.text()) {
-            bail!("cannot write {}: {error}", path.display());
+            return Err(LabError::Plan(format!("cannot write {}: {error}", path.display())).into());
         }
         let options = [script.options(), more.to_vec()].concat();
         let job = commands::sbatch(&options, path.as_os_str())?;
@@ -237,11 +269,16 @@ impl Slurm {
         Ok(job)
     }
 
-    /// Submits tasks; those that an earlier command submitted are taken over as they are.
-    fn submit_all(&self, now: &mut Now, tasks: Vec<Task>) -> Result<(), LabError> {
-        let found = self.found(&tasks)?;
+    /// Submits the tasks that wait for that; those that an earlier command submitted are taken over as they are. What
+    /// Slurm does not take now goes on waiting.
+    fn submit_held(&self, now: &mut Now) -> Result<(), LabError> {
+        let found = match self.found(&now.held) {
+            Ok(found) => found,
+            Err(problem) => return now.silent(&problem),
+        };
+        let all = now.held.clone();
         let mut new: BTreeMap<(u32, u32, u64), Vec<Task>> = BTreeMap::new();
-        for task in tasks {
+        for task in std::mem::take(&mut now.held) {
             match found.get(&task.line()) {
                 Some((sweep, queued)) => {
                     let place = (queued.line, queued.array, queued.index);
@@ -257,10 +294,18 @@ impl Slurm {
                 }
             }
         }
-        for (_, tasks) in new {
-            self.submit_new(now, tasks)?;
-        }
         now.stirred = Some(Instant::now());
+        for (_, tasks) in new {
+            if let Err(error) = self.submit_new(now, tasks) {
+                // Each ends once, also those that were not submitted.
+                now.held =
+                    all.into_iter().filter(|task| !now.jobs.contains_key(&task.id)).collect();
+                return Err(error);
+            }
+        }
+        if now.held.is_empty() {
+            now.silence.ends();
+        }
         Ok(())
     }
 
@@ -275,9 +320,18 @@ impl Slurm {
             let script = self.script(Does::Tasks { offset }, needs);
             let file = format!("slurm-{}.sh", now.scripts);
             now.scripts += 1;
-            let array =
-                self.submit(script, &file, &[format!("--array={}", script::ranges(&indices))])?;
-            now.arrays.push(array);
+            let array = match self.submit(
+                script,
+                &file,
+                &[format!("--array={}", script::ranges(&indices))],
+            ) {
+                Ok(array) => array,
+                Err(Trouble::ForGood(error)) => return Err(error),
+                Err(Trouble::Passing(problem)) => {
+                    now.held.extend(by_line.into_values());
+                    return now.silent(&problem);
+                }
+            };
             for index in indices {
                 let line = offset + index;
                 if let Some(task) = by_line.remove(&line) {
@@ -290,11 +344,8 @@ impl Slurm {
     }
 
     /// Which of the tasks wait or go on, submitted by this command or an earlier one for a sweep of the same store.
-    fn found(&self, tasks: &[Task]) -> Result<HashMap<TaskLine, (SweepFolder, Queued)>, LabError> {
-        let queued = match commands::squeue() {
-            Ok(queued) => queued,
-            Err(problem) => bail!("Slurm's squeue does not answer: {problem}"),
-        };
+    fn found(&self, tasks: &[Task]) -> Result<HashMap<TaskLine, (SweepFolder, Queued)>, String> {
+        let queued = commands::squeue()?;
         let wanted: std::collections::HashSet<TaskLine> = tasks.iter().map(Task::line).collect();
         let mut sweeps: HashMap<String, Option<(SweepFolder, Vec<TaskLine>)>> = HashMap::new();
         let mut found = HashMap::new();
@@ -320,16 +371,21 @@ impl Slurm {
     /// Looks at Slurm and the store.
     fn look(&self, now: &mut Now) -> Result<(), LabError> {
         if !now.held.is_empty() {
-            self.look_at_probe(now)?;
+            match now.answer {
+                None => self.look_at_probe(now)?,
+                Some(_) => self.submit_held(now)?,
+            }
         }
         if now.jobs.is_empty() {
             return Ok(());
         }
         let queued = match commands::squeue() {
             Ok(queued) => queued,
-            Err(problem) => return now.silence(&problem),
+            Err(problem) => return now.silent(&problem),
         };
-        now.silent = None;
+        if now.held.is_empty() {
+            now.silence.ends();
+        }
         let mut queued: HashMap<(u64, usize), Queued> =
             queued.into_iter().map(|queued| ((queued.array, queued.line), queued)).collect();
         let patience = self.patience();
@@ -339,13 +395,8 @@ impl Slurm {
             job.look(id, found.map(|queued| queued.state), patience, &mut happened);
         }
         for event in &happened {
-            if let Happened::Ended { id, how } = event {
+            if let Happened::Ended { id, .. } = event {
                 now.jobs.remove(id);
-                if matches!(how, End::Unusable(_)) {
-                    // The others would meet the same.
-                    let arrays: Vec<String> = now.arrays.iter().map(u64::to_string).collect();
-                    let _ = commands::scancel(&arrays);
-                }
             }
         }
         if happened.iter().any(|event| !matches!(event, Happened::Told { .. })) {
@@ -444,17 +495,11 @@ impl Now {
     }
 
     /// Slurm does not answer.
-    fn silence(&mut self, problem: &str) -> Result<(), LabError> {
-        let first = self.silent.is_none();
-        let since = *self.silent.get_or_insert_with(Instant::now);
-        if since.elapsed() >= SILENCE {
-            bail!(
-                "Slurm has not answered for {} minutes ({problem}); jobs go on, and the same command looks at them again",
-                SILENCE.as_secs() / 60
-            );
-        }
-        if let Some(id) = self.jobs.keys().next().filter(|_| first).cloned() {
-            self.tell(&id, format!("Slurm does not answer, waiting: {problem}"));
+    fn silent(&mut self, problem: &str) -> Result<(), LabError> {
+        let note = self.silence.goes_on(problem)?;
+        let held = || self.held.first().map(|task| task.id.clone());
+        if let (Some(note), Some(id)) = (note, self.jobs.keys().next().cloned().or_else(held)) {
+            self.tell(&id, note);
         }
         Ok(())
     }
@@ -474,16 +519,12 @@ impl Executor for Slurm {
 
     fn start(&self, tasks: &[Task]) -> Result<(), LabError> {
         let mut now = self.now();
-        if now.answer.is_none() {
-            if now.asking.is_none() {
-                let needs = tasks.first().map(|task| task.needs).unwrap_or_default();
-                now.asking = Some(self.submit_question(needs)?);
-                now.stirred = Some(Instant::now());
-            }
-            now.held.extend_from_slice(tasks);
-            return Ok(());
+        now.held.extend_from_slice(tasks);
+        match now.answer {
+            None if now.asking.is_none() => self.start_asking(&mut now),
+            None => Ok(()),
+            Some(_) => self.submit_held(&mut now),
         }
-        self.submit_all(&mut now, tasks.to_vec())
     }
 
     fn next(&self, wait: Duration) -> Result<Option<Happened>, LabError> {
@@ -536,13 +577,14 @@ impl Executor for Slurm {
     }
 }
 
-/// Ends the jobs of a sweep that Slurm has, waiting or not.
+/// Ends the jobs of a sweep that Slurm has now, waiting or not. Numbers that were noted once are not enough: Slurm
+/// begins its count anew in time, and another cluster has another.
 ///
 /// # Errors
 /// When Slurm does not take that, in its words.
 pub fn cancel(sweep: &SweepFolder) -> Result<(), String> {
-    let jobs = sweep.jobs();
-    let jobs: Vec<String> =
-        jobs.iter().filter_map(|job| job.strip_prefix("slurm ")).map(str::to_owned).collect();
-    commands::scancel(&jobs)
+    if !sweep.jobs().iter().any(|job| job.starts_with("slurm ")) {
+        return Ok(());
+    }
+    commands::scancel(&commands::jobs_of(&sweep.id())?)
 }

@@ -7,10 +7,10 @@ use std::time::{Duration, Instant};
 use datadiet_core::Progress;
 use datadiet_store::Probe;
 
-use super::commands;
+use super::commands::{self, Trouble};
 use super::queue::is_stuck;
 use super::script::Does;
-use super::{Executor, Needs, Now, OFTEN, Slurm};
+use super::{Executor, Needs, Now, OFTEN, Silence, Slurm};
 use crate::LabError;
 use crate::executor::asked::{Asks, checked};
 use crate::refuse::bail;
@@ -26,6 +26,7 @@ pub(super) struct Asking {
     over: Option<Instant>,
     /// Whether it was told that the job does not start.
     stuck: bool,
+    silence: Silence,
 }
 
 /// What became of a question.
@@ -43,45 +44,89 @@ impl Asking {
 }
 
 impl Asks for Slurm {
+    fn answer(&self) -> Option<Probe> {
+        self.now().answer.clone()
+    }
+
     fn ask(
         &self,
         needs: Needs,
         stop: &AtomicBool,
         progress: &dyn Progress,
     ) -> Result<Option<Probe>, LabError> {
-        let mut asking = self.submit_question(needs)?;
+        let Some(mut asking) = self.asking(needs, stop, progress)? else { return Ok(None) };
         progress.note(&format!("asking a node of Slurm whether it can train: job {}", asking.job));
         loop {
             if stop.load(Ordering::Relaxed) {
                 asking.take_back();
                 return Ok(None);
             }
-            match self.answer(&mut asking)? {
+            match self.look_for_answer(&mut asking)? {
                 Answer::Some(probe) => {
                     self.now().answer = Some((*probe).clone());
                     return Ok(Some(*probe));
                 }
                 Answer::None(note) => note.iter().for_each(|note| progress.note(note)),
             }
-            let until = Instant::now() + OFTEN / 2;
-            while Instant::now() < until && !stop.load(Ordering::Relaxed) {
-                std::thread::sleep(Duration::from_millis(50));
-            }
+            pause(stop);
         }
+    }
+}
+
+fn pause(stop: &AtomicBool) {
+    let until = Instant::now() + OFTEN / 2;
+    while Instant::now() < until && !stop.load(Ordering::Relaxed) {
+        std::thread::sleep(Duration::from_millis(50));
     }
 }
 
 impl Slurm {
     /// Submits the question.
-    pub(super) fn submit_question(&self, needs: Needs) -> Result<Asking, LabError> {
+    fn submit_question(&self, needs: Needs) -> Result<Asking, Trouble> {
         let job = self.submit(self.script(Does::Probe, needs), "probe.sh", &[])?;
-        Ok(Asking { job, over: None, stuck: false })
+        Ok(Asking { job, over: None, stuck: false, silence: Silence::default() })
+    }
+
+    /// Submits the question, once Slurm takes it; none when `stop` was set before.
+    fn asking(
+        &self,
+        needs: Needs,
+        stop: &AtomicBool,
+        progress: &dyn Progress,
+    ) -> Result<Option<Asking>, LabError> {
+        let mut silence = Silence::default();
+        while !stop.load(Ordering::Relaxed) {
+            match self.submit_question(needs) {
+                Ok(asking) => return Ok(Some(asking)),
+                Err(Trouble::ForGood(error)) => return Err(error),
+                Err(Trouble::Passing(problem)) => {
+                    silence.goes_on(&problem)?.iter().for_each(|note| progress.note(note));
+                }
+            }
+            pause(stop);
+        }
+        Ok(None)
+    }
+
+    /// Submits the question for the tasks that wait.
+    pub(super) fn start_asking(&self, now: &mut Now) -> Result<(), LabError> {
+        let needs = now.held.first().map(|task| task.needs).unwrap_or_default();
+        match self.submit_question(needs) {
+            Ok(asking) => {
+                now.silence.ends();
+                now.asking = Some(asking);
+                now.stirred = Some(Instant::now());
+                Ok(())
+            }
+            Err(Trouble::ForGood(error)) => Err(error),
+            Err(Trouble::Passing(problem)) => now.silent(&problem),
+        }
     }
 
     /// Looks for an answer, on which the tasks that wait for it are submitted.
     pub(super) fn look_at_probe(&self, now: &mut Now) -> Result<(), LabError> {
-        let Some(asking) = &mut now.asking else { return Ok(()) };
-        match self.answer(asking)? {
+        let Some(asking) = &mut now.asking else { return self.start_asking(now) };
+        match self.look_for_answer(asking)? {
             Answer::None(note) => {
                 if let (Some(note), Some(id)) = (note, now.held.first().map(|task| task.id.clone()))
                 {
@@ -92,22 +137,23 @@ impl Slurm {
             Answer::Some(probe) => {
                 now.answer = Some(*probe);
                 now.asking = None;
-                let held = std::mem::take(&mut now.held);
-                self.submit_all(now, held)
+                self.submit_held(now)
             }
         }
     }
 
-    fn answer(&self, asking: &mut Asking) -> Result<Answer, LabError> {
+    fn look_for_answer(&self, asking: &mut Asking) -> Result<Answer, LabError> {
+        // Listing the folder has a network file system ask for what is in it.
+        let _ = std::fs::read_dir(self.sweep.path()).map(Iterator::count);
         if let Some(probe) = self.sweep.probe()? {
-            return checked(probe).map(|probe| Answer::Some(probe.into()));
+            return checked(probe, &self.sweep).map(|probe| Answer::Some(probe.into()));
         }
         let job = asking.job;
         let (state, reason) = match commands::squeue_of(job) {
             Ok(found) => found.unwrap_or_default(),
-            // Perhaps later.
-            Err(_) => return Ok(Answer::None(None)),
+            Err(problem) => return asking.silence.goes_on(&problem).map(Answer::None),
         };
+        asking.silence.ends();
         let waits = state == "PENDING";
         if waits && is_stuck(&reason) && !asking.stuck {
             asking.stuck = true;
@@ -126,8 +172,9 @@ impl Slurm {
         let waited = asking.over.get_or_insert_with(Instant::now).elapsed();
         let log = std::fs::read(self.sweep.path().join(LOG)).unwrap_or_default();
         let told = super::queue::last_words(&String::from_utf8_lossy(&log));
-        // The log is there before an answer could be.
-        let patience = if told.is_empty() { self.patience() } else { OFTEN };
+        // Setup and Slurm write into the log too: only that the job failed says that there will be no answer.
+        let failed = state == "FAILED" && !told.is_empty();
+        let patience = if failed { OFTEN } else { self.patience() };
         if waited < patience {
             return Ok(Answer::None(None));
         }

@@ -1,6 +1,6 @@
 //! What Slurm's commands answer, read. Nothing is started here.
 
-use super::script::parsed_name;
+use super::script::{is_of, parsed_name};
 use crate::text;
 
 /// What `squeue --format` is asked for: one task of an array a line.
@@ -57,6 +57,18 @@ fn line(line: &str) -> Option<Queued> {
     Some(Queued { array, sweep: sweep.into(), line: offset + index, index, state })
 }
 
+/// The numbers in lines of `number|name` whose name is of a sweep, each once.
+pub(super) fn jobs_of(answer: &str, sweep: &str) -> Vec<String> {
+    let is_ours = |line: &str| {
+        let (job, name) = line.trim().split_once('|')?;
+        is_of(name, sweep).then(|| job.to_owned())
+    };
+    let mut jobs: Vec<String> = answer.lines().filter_map(is_ours).collect();
+    jobs.sort();
+    jobs.dedup();
+    jobs
+}
+
 /// Whether a job that waits for this reason waits until a person does something.
 pub(super) fn is_stuck(reason: &str) -> bool {
     let words = [
@@ -92,10 +104,21 @@ pub(super) fn most_in_an_array(configuration: &str) -> Option<usize> {
     value?.parse().ok()
 }
 
-/// The array and the exit code that a script noted at its end.
-pub(super) fn ended(note: &str) -> Option<(u64, i32)> {
-    let (array, code) = note.trim().split_once(' ')?;
-    Some((array.parse().ok()?, code.parse().ok()?))
+/// What a script noted at its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Ended {
+    pub array: u64,
+    /// Its exit code.
+    pub code: i32,
+    /// Jobs in a row that came no further.
+    pub stuck: u32,
+}
+
+/// What a script noted at its end, as `array code stuck`.
+pub(super) fn ended(note: &str) -> Option<Ended> {
+    let mut words = note.split_whitespace();
+    let (array, code) = (words.next()?.parse().ok()?, words.next()?.parse().ok()?);
+    Some(Ended { array, code, stuck: words.next()?.parse().ok()? })
 }
 
 /// Why a task failed, from the end of its job's log: from the last line that begins with `error: `, if there is one,
@@ -150,6 +173,13 @@ mod tests {
     }
 
     #[test]
+    fn only_jobs_of_a_sweep_are_ended() {
+        let answer = "12|datadiet-3fa4c1+0\n12|datadiet-3fa4c1+0\n13|datadiet-3fa4c1-probe\n\
+                      14|datadiet-3fa4c12+0\n15|mine\n16|datadiet-3fa4c1\n17|datadiet-99\n";
+        assert_eq!(jobs_of(answer, "3fa4c1"), ["12", "13"]);
+    }
+
+    #[test]
     fn what_waits_for_a_person_is_known() {
         for reason in
             ["JobHeldUser", "JobHeldAdmin", "launch failed requeued held", "PartitionTimeLimit"]
@@ -173,7 +203,7 @@ mod tests {
         assert_eq!(submitted("1234\n"), Some(1234));
         assert_eq!(submitted("sbatch: a message of the site\n1234;alpha\n"), Some(1234));
         assert_eq!(submitted("Submitted batch job"), None);
-        assert_eq!(ended("1234 137\n"), Some((1234, 137)));
+        assert_eq!(ended("1234 137 0\n"), Some(Ended { array: 1234, code: 137, stuck: 0 }));
         assert_eq!(ended(""), None);
     }
 

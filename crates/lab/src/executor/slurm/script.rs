@@ -6,11 +6,13 @@ use std::path::Path;
 use crate::executor::Needs;
 use crate::on::OnOptions;
 
-/// Seconds before the end of a job's time at which its training is told to save.
-const WARNING_SECONDS: u32 = 120;
+/// Most seconds before the end of a job's time at which its training is told to save.
+const WARNING_SECONDS: u64 = 120;
 
 /// How the names of our jobs begin; the sweep's id and the first line of its tasks follow: `datadiet-3fa4c1+100`.
 const NAME: &str = "datadiet-";
+/// What follows the id in the name of the job that asks a node whether it can train.
+const PROBE: &str = "-probe";
 
 /// A batch script.
 #[derive(Clone, Copy, Debug)]
@@ -42,7 +44,7 @@ impl Script<'_> {
         let id = self.sweep.file_name().unwrap_or_default().to_string_lossy();
         match self.does {
             Does::Tasks { offset } => format!("{NAME}{id}+{offset}"),
-            Does::Probe => format!("{NAME}{id}-probe"),
+            Does::Probe => format!("{NAME}{id}{PROBE}"),
         }
     }
 
@@ -57,7 +59,7 @@ impl Script<'_> {
             writeln!(text, "{line}").expect("text grows");
         }
         let (sweep, program) = (quoted(self.sweep), quoted(self.program));
-        let cpus = self.needs.cpus;
+        let (cpus, retries) = (self.needs.cpus, self.on.retries());
         match self.does {
             Does::Probe => writeln!(
                 text,
@@ -68,18 +70,36 @@ impl Script<'_> {
                 "\
 sweep={sweep}
 task=$((SLURM_ARRAY_TASK_ID + {offset}))
-folder=$sweep/../../$(sed -n \"$((task + 1))s/^[a-z]* //p\" \"$sweep/tasks.txt\")
 # A signal to this shell means that Slurm itself ends the job, and begins it again or does not.
 told=; trap 'told=1' TERM
 # A step of its own, since warnings before the end of a job's time go to steps.
 srun --ntasks=1 --cpus-per-task={cpus} {program} worker --task \"$task\" \"$sweep\"
 code=$?
-# Saved in the middle, and nobody asked to end: on with it in another job, at the same place in the queue.
-if [ $code = 3 ] && [ -z \"$told\" ] && [ ! -e \"$sweep/stop\" ] && [ ! -e \"$folder/stop\" ]; then
-    scontrol requeue \"${{SLURM_ARRAY_JOB_ID}}_$SLURM_ARRAY_TASK_ID\" && exit $code
-fi
+folder=$sweep/../../$(sed -n \"$((task + 1))s/^[a-z]* //p\" \"$sweep/tasks.txt\")
 mkdir -p \"$sweep/ended\"
-echo \"$SLURM_ARRAY_JOB_ID $code\" >\"$sweep/ended/.$task\" && mv -f \"$sweep/ended/.$task\" \"$sweep/ended/$task\"
+note=$sweep/ended/$task
+# Saved in the middle, and nobody asked to end: on with it in another job, at the same place in the queue, unless
+# that leads nowhere. Of a training that does not say how far it is, two minutes count as a step.
+stuck=0
+if [ $code = 3 ] && [ -z \"$told\" ] && [ ! -e \"$sweep/stop\" ] && [ ! -e \"$folder/stop\" ]; then
+    step=$(sed -n 's/.*\"step\": *\\([0-9][0-9]*\\).*/\\1/p' \"$folder/progress.json\" 2>/dev/null | tail -n 1)
+    array= best=-1
+    [ ! -e \"$note.step\" ] || read -r array best stuck <\"$note.step\"
+    [ \"$array\" = \"$SLURM_ARRAY_JOB_ID\" ] || best=-1 stuck=0
+    if [ \"${{step:-0}}\" -gt \"$best\" ]; then
+        best=${{step:-0}} stuck=0
+    elif [ -d \"$folder/checkpoint\" ] && [ -z \"$step\" ] && [ \"$SECONDS\" -ge 120 ]; then
+        stuck=0
+    else
+        stuck=$((stuck + 1))
+    fi
+    echo \"$SLURM_ARRAY_JOB_ID $best $stuck\" >\"$note.step\"
+    if [ \"$stuck\" -le {retries} ]; then
+        scontrol requeue \"${{SLURM_ARRAY_JOB_ID}}_$SLURM_ARRAY_TASK_ID\" && exit $code
+        stuck=0
+    fi
+fi
+echo \"$SLURM_ARRAY_JOB_ID $code $stuck\" >\"$note.aside\" && mv -f \"$note.aside\" \"$note\"
 exit $code
 "
             ),
@@ -108,7 +128,7 @@ exit $code
         match self.does {
             Does::Tasks { .. } => {
                 options.push("--requeue".into());
-                options.push(format!("--signal=TERM@{WARNING_SECONDS}"));
+                options.push(format!("--signal=TERM@{}", warning(on.time.as_deref())));
             }
             Does::Probe => options.push("--no-requeue".into()),
         }
@@ -136,6 +156,12 @@ exit $code
 pub(super) fn parsed_name(name: &str) -> Option<(&str, usize)> {
     let (sweep, offset) = name.strip_prefix(NAME)?.split_once('+')?;
     Some((sweep, offset.parse().ok()?))
+}
+
+/// Whether a job of this name is of a sweep.
+pub(super) fn is_of(name: &str, sweep: &str) -> bool {
+    parsed_name(name).is_some_and(|(id, _)| id == sweep)
+        || name.strip_prefix(NAME).and_then(|rest| rest.strip_suffix(PROBE)) == Some(sweep)
 }
 
 /// Arrays of these lines of tasks, none of whose indices reaches `limit`: the number that is added to the
@@ -168,6 +194,33 @@ pub(super) fn ranges(indices: &[usize]) -> String {
         false => format!("{first}-{last}"),
     });
     text.collect::<Vec<_>>().join(",")
+}
+
+/// Seconds before the end of a job of this time at which its training is told to save: of a short one less, or it
+/// would be told so at once.
+fn warning(time: Option<&str>) -> u64 {
+    let short = time.and_then(seconds).map(|seconds| (seconds / 4).max(1));
+    short.map_or(WARNING_SECONDS, |short| short.min(WARNING_SECONDS))
+}
+
+/// A time in Slurm's words: minutes, minutes:seconds, hours:minutes:seconds, days-hours, days-hours:minutes or
+/// days-hours:minutes:seconds; none for others, which sbatch refuses or knows better.
+fn seconds(time: &str) -> Option<u64> {
+    let (days, rest) = match time.trim().split_once('-') {
+        Some((days, rest)) => (Some(days.parse::<u64>().ok()?), rest),
+        None => (None, time.trim()),
+    };
+    let parts: Vec<u64> = rest.split(':').map(|part| part.parse().ok()).collect::<Option<_>>()?;
+    let (hours, minutes, seconds) = match (days, parts.as_slice()) {
+        (None, &[minutes]) => (0, minutes, 0),
+        (None, &[minutes, seconds]) => (0, minutes, seconds),
+        (Some(_), &[hours]) => (hours, 0, 0),
+        (Some(_), &[hours, minutes]) => (hours, minutes, 0),
+        (_, &[hours, minutes, seconds]) => (hours, minutes, seconds),
+        _ => return None,
+    };
+    let hours = days.unwrap_or(0).checked_mul(24)?.checked_add(hours)?;
+    hours.checked_mul(60)?.checked_add(minutes)?.checked_mul(60)?.checked_add(seconds)
 }
 
 /// For the shell.
@@ -256,6 +309,64 @@ mod tests {
         assert!(cut.iter().all(|(_, indices)| indices.iter().all(|&index| index < 1001)));
         assert_eq!(arrays(&[], 10), []);
         assert_eq!(ranges(&[0, 1, 2, 3, 7, 9, 10]), "0-3,7,9-10");
+    }
+
+    #[test]
+    fn a_short_job_is_warned_shortly_before_its_end() {
+        for (time, expected) in [
+            ("1", 15),
+            ("2:00", 30),
+            ("10:0", 120),
+            ("4:00:00", 120),
+            ("0:02:00", 30),
+            ("0-1", 120),
+            ("0-0:02", 30),
+            ("1-0:0:0", 120),
+            ("0", 1),
+            ("soon", 120),
+            ("1:2:3:4", 120),
+        ] {
+            assert_eq!(warning(Some(time)), expected, "{time}");
+        }
+        assert_eq!(warning(None), 120);
+    }
+
+    /// The end of the script, after a worker that ended with exit code 3, by a Slurm that requeues at once.
+    #[cfg(unix)]
+    #[test]
+    fn a_training_that_comes_no_further_is_not_requeued_for_ever() {
+        let home = tempfile::tempdir().unwrap();
+        let sweep = home.path().join("sweeps/3fa4c1");
+        let run = home.path().join("runs/a1");
+        std::fs::create_dir_all(&sweep).unwrap();
+        std::fs::create_dir_all(&run).unwrap();
+        std::fs::write(sweep.join("tasks.txt"), "train runs/a1\n").unwrap();
+        let on = OnOptions { retries: Some(2), ..OnOptions::default() };
+        let (does, needs) = (Does::Tasks { offset: 0 }, on.needs(1, false));
+        let program = Path::new("/shared/bin/datadiet");
+        let text = Script { sweep: &sweep, program, does, needs, on: &on }.text();
+        let text = format!("srun() {{ return 3; }}\nscontrol() {{ echo again; }}\n{text}");
+        let job = |step: Option<u32>| {
+            if let Some(step) = step {
+                std::fs::write(run.join("progress.json"), format!("{{\n  \"step\": {step},\n}}"))
+                    .unwrap();
+            }
+            let mut bash = std::process::Command::new("bash");
+            bash.arg("-c")
+                .arg(&text)
+                .env("SLURM_ARRAY_JOB_ID", "7")
+                .env("SLURM_ARRAY_TASK_ID", "0");
+            String::from_utf8(bash.output().unwrap().stdout).unwrap().contains("again")
+        };
+        let noted = || std::fs::read_to_string(sweep.join("ended/0")).unwrap_or_default();
+        // It comes further each time, then no more, once further, then no more for good.
+        let steps = [None, Some(3), Some(9), Some(9), Some(8), Some(10), Some(10), Some(10)];
+        for step in steps {
+            assert!(job(step), "at {step:?}: {}", noted());
+        }
+        assert_eq!(noted(), "");
+        assert!(!job(Some(10)));
+        assert_eq!(noted(), "7 3 3\n");
     }
 
     #[test]
