@@ -146,7 +146,7 @@ def test_a_curve_with_a_node_lost(nodes, here, there):
 def test_a_diet_of_a_pytorch_function_with_a_node_lost(nodes, here, there):
     (there.path / "ask.py").write_text(DIET.format(examples=str(ROOT / "examples"), on=nodes.on))
     driver = there.start(sys.executable, "ask.py")
-    wait("trainings go on", lambda: places(there) and len(processes(there)) > 1, 120, there.said)
+    wait("trainings go on", lambda: places(there) and len(processes(there)) > 1, 240, there.said)
     lose_one(nodes, there)
     end(driver, there, seconds=400)
     answer = tables(there.path / "diet"), there.said().splitlines()[-1]
