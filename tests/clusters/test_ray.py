@@ -89,17 +89,36 @@ def places(home):
     return went
 
 
+def processes(home):
+    """Processes of trainings of a home, by id."""
+    found = subprocess.run(["pgrep", "-f", f"worker.* {home.path}/"], capture_output=True, text=True)
+    return [int(process) for process in found.stdout.split()]
+
+
 def lose_one(nodes, home):
-    """The node where the last training began, which goes on."""
+    """A node where a training goes on, which is held until the node is gone: it cannot be done before."""
+    held = processes(home)
+    for process in held:
+        send(process, signal.SIGSTOP)
+    time.sleep(0.5)  # What was done before is told.
     nodes.lose([*places(home).values()][-1])
+    for process in held:
+        send(process, signal.SIGCONT)
     # Its lease outlives it, or not.
     wait("it is noticed", lambda: re.search(": lost(, and started again)?: Task failed", home.said()), 60, home.said)
     nodes.fill()
 
 
+def send(process, what):
+    try:
+        os.kill(process, what)
+    except ProcessLookupError:
+        pass
+
+
 def test_replicas_with_a_node_lost(nodes, here, there):
     driver = there.start(COMMAND, *SCORE, "--on", nodes.on)
-    wait("both nodes train", lambda: len({*places(there).values()}) == 2 and there.progress(), 90, there.said)
+    wait("both nodes train", lambda: len({*places(there).values()}) == 2 and there.progress(), 120, there.said)
     lose_one(nodes, there)
     end(driver, there)
     assert "is dead or unavailable" in there.said()
@@ -113,7 +132,11 @@ def test_a_curve_with_a_node_lost(nodes, here, there):
         (home.path / "curve.toml").write_text(CURVE.replace("epochs = 60", "epochs = 150"))
     run = ("run", "curve.toml", "--out", "curve", "--checkpoint-every", "0.5")
     driver = there.start(COMMAND, *run, "--on", nodes.on)
-    wait("a run is done, others go on", lambda: ": done" in there.said() and places(there), 120, there.said)
+
+    def going():
+        return ": done" in there.said() and places(there) and len(processes(there)) > 1
+
+    wait("a run is done, others go on", going, 120, there.said)
     lose_one(nodes, there)
     end(driver, there)
     here.ok(*run)
@@ -123,17 +146,11 @@ def test_a_curve_with_a_node_lost(nodes, here, there):
 def test_a_diet_of_a_pytorch_function_with_a_node_lost(nodes, here, there):
     (there.path / "ask.py").write_text(DIET.format(examples=str(ROOT / "examples"), on=nodes.on))
     driver = there.start(sys.executable, "ask.py")
-    wait("trainings go on", lambda: places(there), 120, there.said)
+    wait("trainings go on", lambda: places(there) and len(processes(there)) > 1, 240, there.said)
     lose_one(nodes, there)
     end(driver, there, seconds=400)
     answer = tables(there.path / "diet"), there.said().splitlines()[-1]
     assert answer == diet_of(here, there)
-
-
-def processes(home):
-    """Processes of trainings of a home, by id."""
-    found = subprocess.run(["pgrep", "-f", f"worker.* {home.path}/"], capture_output=True, text=True)
-    return found.stdout.split()
 
 
 def test_trainings_save_and_end_with_whoever_asked(nodes, there):
