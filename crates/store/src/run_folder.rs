@@ -172,8 +172,8 @@ impl RunFolder {
         self.fence.as_ref().map_or(Ok(()), Fence::pass)
     }
 
-    /// Asks whoever trains the run in `folder`, damaged or not, to save its state and go, and whoever waits for it not to
-    /// begin. That holds until a command that was typed later [forgets it](Self::forget_stop).
+    /// Asks whoever trains the run in `folder`, damaged or not, to save its state and go, and whoever waits for it not
+    /// to begin. That holds until a command that was typed later [forgets it](Self::forget_stop).
     ///
     /// # Errors
     /// When it cannot be asked.
@@ -181,7 +181,8 @@ impl RunFolder {
         Ok(write_atomically(&folder.join(STOP), |_| Ok(()))?)
     }
 
-    /// When it was asked to stop, by the clock of whoever keeps its files; none where it was not, or that was forgotten.
+    /// When it was asked to stop, by the clock of whoever keeps its files; none where it was not, or that is
+    /// forgotten.
     pub fn asked_to_stop(&self) -> Option<SystemTime> {
         fs::metadata(self.path.join(STOP)).and_then(|about| about.modified()).ok()
     }
