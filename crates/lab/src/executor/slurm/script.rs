@@ -56,7 +56,9 @@ impl Script<'_> {
         }
         text.push_str("# Written by datadiet.\n\n");
         for line in &self.on.setup {
-            writeln!(text, "{line}").expect("text grows");
+            let told = format!("error: setup of [on] does not work on this node: {line}");
+            let told = quoted(Path::new(&told));
+            writeln!(text, "{line}\n[ $? = 0 ] || {{ echo {told} >&2; exit 2; }}").expect("text grows");
         }
         let (sweep, program) = (quoted(self.sweep), quoted(self.program));
         let (cpus, retries) = (self.needs.cpus, self.on.retries());

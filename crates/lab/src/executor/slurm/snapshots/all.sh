@@ -15,7 +15,9 @@
 # Written by datadiet.
 
 module load cuda/12.8
+[ $? = 0 ] || { echo 'error: setup of [on] does not work on this node: module load cuda/12.8' >&2; exit 2; }
 source /proj/env/bin/activate
+[ $? = 0 ] || { echo 'error: setup of [on] does not work on this node: source /proj/env/bin/activate' >&2; exit 2; }
 sweep='/shared/a store/sweeps/3fa4c1'
 task=$((SLURM_ARRAY_TASK_ID + 1000))
 # A signal to this shell means that Slurm itself ends the job, and begins it again or does not.
