@@ -70,7 +70,7 @@ enum Command {
     Lmc(Box<commands::lmc::LmcArgs>),
     Report(commands::report::ReportArgs),
     Tour(commands::tour::TourArgs),
-    /// List, show, watch, stop and clean up the trainings in the store.
+    /// List, show, watch, stop and clean up trainings.
     #[command(subcommand)]
     Runs(commands::runs::RunsCommand),
     Plan(commands::plan::PlanArgs),

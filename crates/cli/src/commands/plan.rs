@@ -9,7 +9,7 @@ use crate::{Cli, help};
 /// Commands that train, and can be planned.
 const COMMANDS: [&str; 7] = ["score", "train", "diet", "run", "suspects", "ntk", "lmc"];
 
-/// Write down what a command would train now, and print a line for each.
+/// Write down what a command would train, a line each.
 ///
 /// The lines are `datadiet worker --task N SWEEP`: GNU parallel, a Kubernetes Indexed Job or any other engine carries
 /// them out, wherever the folder can be seen, in any order and more than once. The same command without `plan` takes

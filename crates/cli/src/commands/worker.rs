@@ -28,7 +28,7 @@ use crate::home::HomeArgs;
 use crate::progress::{Drawer, ProgressArgs};
 use crate::worker::Worker;
 
-/// Carry out tasks of a sweep, or run folders, on this machine.
+/// Carry out trainings of a plan on this machine.
 ///
 /// Engines such as Slurm, Ray and Kubernetes start this on their nodes, and so may you: `datadiet plan` writes a sweep
 /// down. A task may be started again at any time, anywhere: it goes on from its last checkpoint, ends at once where it
