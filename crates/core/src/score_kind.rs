@@ -353,7 +353,7 @@ const CATALOGUE: [Entry; 22] = [
         pass: TRAINING,
         range: "[−87.4, 87.4]",
         reference: PICKLER,
-        when: "to find wrong labels from the training that has them, over a training that has not yet memorised them; to prune by only where labels are right: what is hardest by it is mislabelled first",
+        when: "to find wrong labels from the training that has them, over a training that has not yet memorised them; not to prune by where labels may be wrong: what is hardest by it is mislabelled first",
     },
     Entry {
         kind: ScoreKind::Dual,
