@@ -58,7 +58,8 @@ impl Script<'_> {
         for line in &self.on.setup {
             let told = format!("error: setup of [on] does not work on this node: {line}");
             let told = quoted(Path::new(&told));
-            writeln!(text, "{line}\n[ $? = 0 ] || {{ echo {told} >&2; exit 2; }}").expect("text grows");
+            writeln!(text, "{line}\n[ $? = 0 ] || {{ echo {told} >&2; exit 2; }}")
+                .expect("text grows");
         }
         let (sweep, program) = (quoted(self.sweep), quoted(self.program));
         let (cpus, retries) = (self.needs.cpus, self.on.retries());
