@@ -10,8 +10,8 @@ use datadiet_lab::{OnOptions, Place};
 /// Where trainings are carried out.
 #[derive(Args, Clone, Default)]
 pub struct OnArgs {
-    /// Where to train: local, slurm, ray[:ADDRESS], a launcher by its path (./launcher), or a TOML file whose
-    /// table [on] says it, see docs/CLUSTERS.md [default: local].
+    /// Where to train: local, slurm, `ray[:ADDRESS]`, a launcher by its path (./launcher), or a TOML file whose
+    /// table `[on]` says it, see docs/CLUSTERS.md [default: local].
     #[arg(long, value_name = "WHERE")]
     on: Option<On>,
     /// What the file of options says.
