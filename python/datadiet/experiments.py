@@ -330,12 +330,7 @@ def diet(
         on=on,
         out=out,
     )
-    arguments = ["--out", str(asked.out)]
-    for name, value in how.items():
-        if value is not None:
-            many = isinstance(value, list)
-            text = ",".join(repr(float(one)) for one in value) if many else str(value)
-            arguments += [f"--{name}", text]
+    arguments = ["--out", str(asked.out), *_options(how)]
     outcome = asked.ask("diet", asked.training(), arguments, quiet)
     found = outcome["tune"]
     file = asked.out / "subset.parquet"
@@ -504,17 +499,27 @@ def connectivity(
         workers=workers,
         out=out,
     )
-    arguments = ["--out", str(asked.out)]
-    for name, value in how.items():
-        if value is not None:
-            text = ",".join(map(str, value)) if isinstance(value, list) else str(value)
-            arguments += [f"--{name}", text]
+    arguments = ["--out", str(asked.out), *_options(how)]
     outcome = asked.ask("lmc", asked.training(), arguments, quiet)
     return Connectivity(
         spawns=outcome["connectivity"]["spawns"],
         report=asked.out / "report.html",
         outcome=outcome,
     )
+
+
+def _options(given: Mapping[str, Any]) -> list[str]:
+    """As they are typed: what is None is left out, lists have commas."""
+
+    def text(one: object) -> str:
+        return repr(float(one)) if isinstance(one, float) else str(one)
+
+    words = []
+    for name, value in given.items():
+        if value is not None:
+            one = ",".join(map(text, value)) if isinstance(value, list) else str(value)
+            words += [f"--{name}", one]
+    return words
 
 
 def _spread(found: Mapping[str, Any] | None) -> Spread | None:
