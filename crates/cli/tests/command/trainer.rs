@@ -753,6 +753,27 @@ fn lines_between_weights_that_a_trainer_keeps_are_evaluated() {
     assert_eq!(passed, [2 * 120, 4 * 120]);
 }
 
+/// The measurement would be known as one of the evaluation that was there when it was asked for.
+#[test]
+fn an_evaluation_that_has_changed_since_it_was_planned_does_not_measure() {
+    let home = lmc_home(KEEPS, EVALUATES);
+    let lmc = [&LMC[..], &["--out", "out"]].concat();
+    home.json(&lmc);
+    let evaluates = |what: &str| {
+        let text = format!("{EVALUATES}\n# {what}\n");
+        std::fs::write(home.path().join("evaluate.sh"), text).unwrap();
+    };
+    evaluates("planned");
+    let lines = home.ok(&[&["plan"][..], &lmc].concat());
+    let words: Vec<&str> = lines.lines().next().unwrap().split(' ').collect();
+    evaluates("another");
+    let output = home.command(&words[1..]).output().unwrap();
+    assert_eq!(output.status.code(), Some(1), "{}", errors(&output));
+    assert!(errors(&output).contains("evaluate.sh is not as it was"), "{}", errors(&output));
+    evaluates("planned");
+    assert_eq!(home.command(&words[1..]).output().unwrap().status.code(), Some(0));
+}
+
 #[test]
 fn weights_and_evaluations_that_are_none_are_told() {
     let keeps_nothing = "record; finish";

@@ -17,6 +17,7 @@ use serde_json::Value;
 
 use super::job::{List, PROTOCOL, Rows, kept_none};
 use super::{Program, TrainerError, text};
+use crate::training::evaluation_changed;
 
 /// What a program is asked, in the folder of an evaluation.
 const QUESTION: &str = "evaluation.json";
@@ -117,6 +118,10 @@ impl Evaluation {
         let Some(trainer) = &spec.trainer else {
             return Err("these runs are of our own networks, and not of a trainer".into());
         };
+        let command = program.evaluate.as_deref().unwrap_or_default();
+        if let Some(reason) = evaluation_changed(trainer, command, line.evaluation.as_deref()) {
+            return Err(reason.into());
+        }
         let labels = match &spec.labels {
             Labels::Original => program.examples.labels.clone(),
             Labels::Listed(list) => from.read_list(list).map_err(text)?,

@@ -15,8 +15,8 @@ use datadiet_store::{
 };
 
 pub use given::{OrNone, Width};
-pub(crate) use program::changed_since_asked;
 pub use program::{AboutProgram, ProgramOption};
+pub(crate) use program::{changed_since_asked, evaluation_changed};
 pub use recipe::Recipe;
 pub use words::{amount, length, settings, taken};
 

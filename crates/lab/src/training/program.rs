@@ -150,7 +150,7 @@ impl ProgramOption {
         );
         let what = match &self.about.source {
             Some(source) => source.clone(),
-            None => format!("{command:?} {:?}", digests(command)?),
+            None => with_files(command)?,
         };
         Ok(Some(sha256(what.as_bytes())))
     }
@@ -183,6 +183,31 @@ fn digests(command: &[String]) -> Result<BTreeMap<String, String>, LabError> {
         Err(error) => bail!("cannot read {word} of the trainer: {error}"),
     };
     own_files(command).map(digest).collect()
+}
+
+/// A command with what is in its files.
+fn with_files(command: &[String]) -> Result<String, LabError> {
+    Ok(format!("{command:?} {:?}", digests(command)?))
+}
+
+/// As [`changed_since_asked`], of what evaluates the trainer's weights for a measurement that was asked for with
+/// `evaluation`.
+pub(crate) fn evaluation_changed(
+    trainer: &TrainerSpec,
+    command: &[String],
+    evaluation: Option<&str>,
+) -> Option<String> {
+    if trainer.command.is_empty() {
+        return None;
+    }
+    match with_files(command) {
+        Ok(now) if evaluation == Some(sha256(now.as_bytes()).as_str()) => None,
+        Ok(_) => Some(format!(
+            "{} is not as it was when this evaluation was asked for: ask again, and that of now measures",
+            command.join(" ")
+        )),
+        Err(error) => Some(error.to_string()),
+    }
 }
 
 /// What of a program's files is not as it was when its training was asked for, as a reason not to train: the run would
