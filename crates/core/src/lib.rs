@@ -43,17 +43,20 @@ mod logit_scores;
 mod loss;
 mod margin;
 mod monotone_key;
+mod multi_label;
 mod nearest;
 mod packed;
 mod presence;
 pub mod progress;
 mod recorder_state;
+mod regression;
 mod row_scores;
 mod score_error;
 mod score_kind;
 pub mod selection;
 pub mod stats;
 pub mod streams;
+mod tokens;
 mod training_dynamics;
 mod trajectory_recorder;
 pub mod value_kind;
@@ -75,9 +78,11 @@ pub use l1::l1;
 pub use logit_scores::LogitScores;
 pub use loss::loss;
 pub use margin::{log_margin, max_margin, sum_margin};
+pub use multi_label::MultiLabelScores;
 pub use nearest::{by_likeness, nearest};
 pub use progress::{Progress, Silent};
 pub use recorder_state::StateColumn;
+pub use regression::RegressionScores;
 pub use score_error::{MOST_CLASSES, PROBABILITY_TOLERANCE, ScoreError};
 pub use score_kind::{Definition, Direction, ParseScoreKindError, ScoreKind, Source};
 pub use selection::{
@@ -90,6 +95,7 @@ pub use stats::{
     reliability, replicas_for, spearman, spearman_interval, top_overlap, wrong_labels,
 };
 pub use streams::{Stream, permutation, rng};
+pub use tokens::{NO_EXAMPLE, SequenceScores, Sequences, Token, TokenScores};
 pub use training_dynamics::{EpochError, TrainingDynamics};
 pub use trajectory_recorder::TrajectoryRecorder;
 pub use value_kind::{

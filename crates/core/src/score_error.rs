@@ -98,6 +98,60 @@ pub enum ScoreError {
         value: f32,
     },
 
+    /// Labels that are not those of sequences of some length.
+    #[error(
+        "{labels} labels are no sequences of {length} tokens; pass B × T labels, T at least 1, and logits of the same B and T"
+    )]
+    NoTokens {
+        /// How many labels.
+        labels: usize,
+        /// Tokens of a sequence.
+        length: usize,
+    },
+
+    /// A token's label is neither a class nor the value that marks a token without one.
+    #[error(
+        "sequence {sequence}, position {position}: the label {label} is neither a class (0 to {}) nor the ignored value {ignore}; pass as ignore_index what marks tokens without a label, and logits over all classes", .classes - 1
+    )]
+    TokenLabel {
+        /// Row of the batch.
+        sequence: usize,
+        /// Place in the row.
+        position: usize,
+        /// The label.
+        label: i64,
+        /// Number of classes.
+        classes: usize,
+        /// The value that is no label.
+        ignore: i64,
+    },
+
+    /// A logarithm of a probability above zero.
+    #[error(
+        "sequence {sequence}, position {position}: {value} is not a log-probability, which is at most 0; pass losses with the sign turned, logits as logits, and logarithms of probabilities"
+    )]
+    PositiveLogProbability {
+        /// Row of the batch.
+        sequence: usize,
+        /// Place in the row.
+        position: usize,
+        /// The value.
+        value: f64,
+    },
+
+    /// A label of a multi-label task that is neither 0 nor 1.
+    #[error(
+        "row {row}, label {label}: {value} is neither 0 nor 1; scores of several labels need each given or not: leave out examples with unknown ones, and record soft labels by their losses"
+    )]
+    NotZeroOrOne {
+        /// Row of the matrix.
+        row: usize,
+        /// Column of the matrix.
+        label: usize,
+        /// The value.
+        value: u8,
+    },
+
     /// An example id beyond the training set.
     #[error(
         "row {row} has example id {id}, but the recorder was made for {examples} examples; make it with the size of the full training set, not of the subset"
