@@ -42,11 +42,14 @@ __all__ = [
     "furthest_sum",
     "logit_score",
     "logit_scores",
+    "multi_label_scores",
     "read_subset",
+    "regression_scores",
     "reliability",
     "select",
     "softmax_rows",
     "spearman",
+    "token_scores",
     "trajectory_scores",
 ]
 

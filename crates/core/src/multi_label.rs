@@ -6,7 +6,10 @@
 
 use crate::{
     checks::{self, ROWS_LISTED},
-    fast::{Element, chunk, labels::{LabelRow, score}},
+    fast::{
+        Element, chunk,
+        labels::{LabelRow, score},
+    },
     score_error::ScoreError,
 };
 
@@ -75,11 +78,15 @@ impl MultiLabelScores {
         let chunks: Vec<_> =
             rows.chunks_mut(size).map(|to| (to, rest.next().unwrap_or_default())).collect();
         type Part<'a> = (&'a mut [LabelRow], &'a mut [f32]);
-        chunk::all_good(chunks, || (), |(), at, (to, margins): Part| {
-            let of = at * size * classes..(at * size + to.len()) * classes;
-            score(&logits[of.clone()], &labels[of], classes, to, margins);
-            true
-        });
+        chunk::all_good(
+            chunks,
+            || (),
+            |(), at, (to, margins): Part| {
+                let of = at * size * classes..(at * size + to.len()) * classes;
+                score(&logits[of.clone()], &labels[of], classes, to, margins);
+                true
+            },
+        );
         let bad = || rows.iter().enumerate().filter(|(_, row)| !row.finite);
         let total = bad().count();
         if total > 0 {

@@ -41,13 +41,17 @@ impl RegressionScores {
         let mut squares = vec![0.0; n];
         let rows = chunk::few_rows(2 * size * size_of::<E>());
         let chunks = squares.chunks_mut(rows).collect();
-        chunk::all_good(chunks, || (), |(), at, squares: &mut [f64]| {
-            for (row, square) in squares.iter_mut().enumerate() {
-                let of = (at * rows + row) * size..(at * rows + row + 1) * size;
-                *square = squared_distance(&outputs[of.clone()], &targets[of]);
-            }
-            true
-        });
+        chunk::all_good(
+            chunks,
+            || (),
+            |(), at, squares: &mut [f64]| {
+                for (row, square) in squares.iter_mut().enumerate() {
+                    let of = (at * rows + row) * size..(at * rows + row + 1) * size;
+                    *square = squared_distance(&outputs[of.clone()], &targets[of]);
+                }
+                true
+            },
+        );
         let mean = |square: f64| (square / size as f64) as f32;
         let bad = || (0..n).filter(|&row| !mean(squares[row]).is_finite());
         let total = bad().count();
@@ -63,7 +67,11 @@ impl RegressionScores {
             } else {
                 "squared errors"
             };
-            return Err(ScoreError::NonFinite { what, rows: bad().take(ROWS_LISTED).collect(), total });
+            return Err(ScoreError::NonFinite {
+                what,
+                rows: bad().take(ROWS_LISTED).collect(),
+                total,
+            });
         }
         Ok(Self {
             error_norm: squares.iter().map(|square| square.sqrt() as f32).collect(),

@@ -47,6 +47,8 @@ pub struct Token {
     pub place: usize,
     /// Row of the logits among the B × T.
     pub row: usize,
+    /// Place of the label in its example: in its sequence, or since the example began in it.
+    pub position: u32,
     /// The label.
     pub label: u32,
     /// The example.
@@ -71,7 +73,11 @@ impl Sequences<'_> {
             None => (place / length) as u32,
         };
         let mut tokens = Vec::new();
+        let mut begin = 0;
         for (place, &value) in self.labels.iter().enumerate() {
+            if place.is_multiple_of(length) || example_of(place - 1) != example_of(place) {
+                begin = place;
+            }
             if value == self.ignore {
                 continue;
             }
@@ -89,11 +95,11 @@ impl Sequences<'_> {
             if example == NO_EXAMPLE {
                 continue;
             }
-            if self.shift && (place.is_multiple_of(length) || example_of(place - 1) != example) {
+            if self.shift && place == begin {
                 continue;
             }
-            let row = place - usize::from(self.shift);
-            tokens.push(Token { place, row, label, example });
+            let (row, position) = (place - usize::from(self.shift), (place - begin) as u32);
+            tokens.push(Token { place, row, position, label, example });
         }
         Ok(tokens)
     }
@@ -277,8 +283,12 @@ impl TokenScores {
 
     /// The error of examples that have a token that `bad` says is not finite.
     fn not_finite(&self, what: &'static str, bad: impl Fn(&Token) -> bool) -> ScoreError {
-        let mut rows: Vec<usize> =
-            self.tokens.iter().filter(|token| bad(token)).map(|token| token.example as usize).collect();
+        let mut rows: Vec<usize> = self
+            .tokens
+            .iter()
+            .filter(|token| bad(token))
+            .map(|token| token.example as usize)
+            .collect();
         rows.sort_unstable();
         rows.dedup();
         let total = rows.len();

@@ -66,6 +66,18 @@ impl IntoPython for ScoreError {
                 let details = [("rows", Detail::Wholes(rows)), ("total", Detail::Whole(total))];
                 exception("NonFiniteError", &text, &details)
             }
+            Self::NoTokens { .. } => exception("ShapeError", &text, &[]),
+            Self::TokenLabel { sequence, .. } => {
+                exception("LabelError", &text, &[("row", Detail::Whole(sequence))])
+            }
+            Self::NotZeroOrOne { row, .. } => {
+                exception("LabelError", &text, &[("row", Detail::Whole(row))])
+            }
+            Self::PositiveLogProbability { sequence, value, .. } => {
+                let details =
+                    [("row", Detail::Whole(sequence)), ("value", Detail::Real(value))];
+                exception("ProbabilityError", &text, &details)
+            }
             Self::NotNormalised { row, sum, .. } => {
                 let details = [("row", Detail::Whole(row)), ("value", Detail::Real(sum))];
                 exception("ProbabilityError", &text, &details)

@@ -16,6 +16,7 @@ mod selection;
 mod softmax_outputs;
 mod stats;
 mod table;
+mod tasks;
 mod trajectories;
 
 use pyo3::pymodule;
@@ -40,6 +41,8 @@ mod _datadiet {
     use crate::stats::{detection, forgetting_key, reliability, spearman};
     #[pymodule_export]
     use crate::table::{Table, read_subset};
+    #[pymodule_export]
+    use crate::tasks::{multi_label_scores, regression_scores, token_scores};
     #[pymodule_export]
     use crate::trajectories::{forgetting_of_correct, trajectory_scores};
 

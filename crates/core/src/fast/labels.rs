@@ -6,11 +6,7 @@
 //! from `e = exp(−|m_j|)`, so that nothing overflows or cancels. The logarithms of a row are one: `Π (1 + e)`
 //! less 1 is kept, which holds the digits of small e, and is emptied before it overflows.
 
-use super::{
-    element::Element,
-    exp::ln_1p,
-    vector::Lanes,
-};
+use super::{element::Element, exp::ln_1p, vector::Lanes};
 use crate::isa::{Isa, Kernel, LANES, dispatch};
 
 /// Chunks of lanes after which sums are emptied: products of so many factors of at most 2 do not overflow
@@ -158,7 +154,8 @@ impl Sums {
             self.least[lane] = if less { m[lane] } else { self.least[lane] };
             let e = if counts { f64::from(e) } else { 0.0 };
             let margin = if counts { f64::from(m[lane]) } else { 0.0 };
-            self.products[lane] = isa.mul_add_f64(e, 1.0 + self.products[lane], self.products[lane]);
+            self.products[lane] =
+                isa.mul_add_f64(e, 1.0 + self.products[lane], self.products[lane]);
             self.margins[lane] += margin;
             self.away[lane] += if margin < 0.0 { -margin } else { 0.0 };
         }
@@ -249,9 +246,13 @@ mod tests {
                         let m = || pairs().map(|(&z, &y)| if y == 1 { z } else { -z });
                         let k = classes as f64;
                         let error = |m: f64| 1.0 / (1.0 + m.exp());
-                        let loss = m().map(|m| (-m.abs()).exp().ln_1p() + (-m).max(0.0)).sum::<f64>();
+                        let loss =
+                            m().map(|m| (-m.abs()).exp().ln_1p() + (-m).max(0.0)).sum::<f64>();
                         let least = m().fold(f64::MAX, f64::min);
-                        assert!(near(found.el2n, m().map(|m| error(m).powi(2)).sum::<f64>().sqrt()));
+                        assert!(near(
+                            found.el2n,
+                            m().map(|m| error(m).powi(2)).sum::<f64>().sqrt()
+                        ));
                         assert!(near(found.loss, loss / k), "{} is not {}", found.loss, loss / k);
                         assert!(near(found.mean_margin, m().sum::<f64>() / k));
                         assert_eq!(f64::from(found.least_margin), least);
