@@ -102,7 +102,8 @@ impl LabelTracks {
     pub(crate) fn bytes(examples: usize, labels: usize, by_label: bool) -> usize {
         let each = if by_label { labels } else { 1 };
         let example = 6 * size_of::<u32>();
-        let numbers = examples.saturating_mul(each).saturating_mul(size_of::<f64>() + size_of::<f32>());
+        let numbers =
+            examples.saturating_mul(each).saturating_mul(size_of::<f64>() + size_of::<f32>());
         numbers.saturating_add(examples.saturating_mul(example + (labels + 2 * each) / 8))
     }
 
@@ -156,9 +157,8 @@ impl LabelTracks {
     /// AUM: n labels each, [`NO_LABEL`] where the example was not seen (in that epoch, or at all).
     pub(crate) fn least_labels(&self, epochs: u32) -> Vec<(ScoreKind, u32, Vec<u32>)> {
         let kept = self.kept_least.iter().filter(|(epoch, _)| *epoch < epochs);
-        let mut columns: Vec<_> = kept
-            .map(|(epoch, labels)| (ScoreKind::LeastMargin, *epoch, labels.clone()))
-            .collect();
+        let mut columns: Vec<_> =
+            kept.map(|(epoch, labels)| (ScoreKind::LeastMargin, *epoch, labels.clone())).collect();
         if epochs > 0 {
             columns.push((ScoreKind::LeastMargin, epochs, self.last_least.clone()));
             if self.by_label() {
@@ -377,9 +377,7 @@ impl Tracks for LabelTracks {
         };
         let count = |counts: &[u32], example: usize| f64::from(counts[example]);
         add(ScoreKind::Forgetting, &|example, _| count(&self.forgotten, example));
-        add(ScoreKind::NeverLearned, &|example, _| {
-            f64::from(u8::from(self.correct[example] == 0))
-        });
+        add(ScoreKind::NeverLearned, &|example, _| f64::from(u8::from(self.correct[example] == 0)));
         add(ScoreKind::Aum, &|example, times| {
             self.sums_of(example).iter().sum::<f64>() / times / self.each as f64
         });

@@ -74,8 +74,7 @@ impl IntoPython for ScoreError {
                 exception("LabelError", &text, &[("row", Detail::Whole(row))])
             }
             Self::PositiveLogProbability { sequence, value, .. } => {
-                let details =
-                    [("row", Detail::Whole(sequence)), ("value", Detail::Real(value))];
+                let details = [("row", Detail::Whole(sequence)), ("value", Detail::Real(value))];
                 exception("ProbabilityError", &text, &details)
             }
             Self::NotNormalised { row, sum, .. } => {

@@ -126,9 +126,7 @@ pub fn regression_scores<'py>(
             RegressionScores::of(outputs, targets, size)
         }
         // Of two types: no digit of either is lost.
-        (outputs, targets) => {
-            RegressionScores::of(&outputs.to_f64(), &targets.to_f64(), size)
-        }
+        (outputs, targets) => RegressionScores::of(&outputs.to_f64(), &targets.to_f64(), size),
     });
     let found = found.or_raise()?;
     let scores = PyDict::new(py);
