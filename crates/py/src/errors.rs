@@ -94,7 +94,13 @@ impl IntoPython for ScoreError {
                 let details = [("row", Detail::Whole(row)), ("id", Detail::Whole(id as usize))];
                 exception("IdError", &text, &details)
             }
-            Self::LabelChanged { id, .. } => {
+            Self::Unlabelled { rows, total } => {
+                let details = [("rows", Detail::Wholes(rows)), ("total", Detail::Whole(total))];
+                exception("LabelError", &text, &details)
+            }
+            Self::LabelChanged { id, .. }
+            | Self::LabelsChanged { id, .. }
+            | Self::TokenChanged { id, .. } => {
                 exception("LabelError", &text, &[("id", Detail::Whole(id as usize))])
             }
             Self::OfExamples { ids, problem } => of_examples(&text, ids, *problem),

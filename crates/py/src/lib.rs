@@ -16,6 +16,7 @@ mod selection;
 mod softmax_outputs;
 mod stats;
 mod table;
+mod task_recorders;
 mod tasks;
 mod trajectories;
 
@@ -41,6 +42,8 @@ mod _datadiet {
     use crate::stats::{detection, forgetting_key, reliability, spearman};
     #[pymodule_export]
     use crate::table::{Table, read_subset};
+    #[pymodule_export]
+    use crate::task_recorders::{MultiLabelRecorder, RegressionRecorder, TokenRecorder};
     #[pymodule_export]
     use crate::tasks::{multi_label_scores, regression_scores, token_scores};
     #[pymodule_export]

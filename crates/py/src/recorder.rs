@@ -21,7 +21,7 @@ use crate::errors::OrRaise;
 use crate::table::Table;
 
 /// Held by the one merge of ranks that is under way: it holds two recorders at once.
-static MERGING: Mutex<()> = Mutex::new(());
+pub static MERGING: Mutex<()> = Mutex::new(());
 
 /// Records the scores of one training.
 #[pyclass(frozen, module = "datadiet._datadiet")]
@@ -155,18 +155,7 @@ impl Recorder {
 
     /// Everything, as arrays by name.
     fn state<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
-        let state = py.detach(|| self.lock().state());
-        let arrays = PyDict::new(py);
-        for (name, column) in state {
-            let array = match column {
-                StateColumn::F64(values) => values.into_pyarray(py).into_bound_py_any(py),
-                StateColumn::F32(values) => values.into_pyarray(py).into_bound_py_any(py),
-                StateColumn::U32(values) => values.into_pyarray(py).into_bound_py_any(py),
-                StateColumn::U8(values) => values.into_pyarray(py).into_bound_py_any(py),
-            };
-            arrays.set_item(name, array?)?;
-        }
-        Ok(arrays)
+        state_arrays(py, py.detach(|| self.lock().state()))
     }
 
     /// The recorder that wrote a state.
@@ -219,7 +208,26 @@ fn check_memory(examples: usize, classes: usize, class_means: bool) -> PyResult<
     })
 }
 
-fn column(array: &Bound<'_, PyAny>) -> Option<StateColumn> {
+/// The columns of a state as arrays by name.
+pub fn state_arrays(
+    py: Python<'_>,
+    state: Vec<(String, StateColumn)>,
+) -> PyResult<Bound<'_, PyDict>> {
+    let arrays = PyDict::new(py);
+    for (name, column) in state {
+        let array = match column {
+            StateColumn::F64(values) => values.into_pyarray(py).into_bound_py_any(py),
+            StateColumn::F32(values) => values.into_pyarray(py).into_bound_py_any(py),
+            StateColumn::U32(values) => values.into_pyarray(py).into_bound_py_any(py),
+            StateColumn::U8(values) => values.into_pyarray(py).into_bound_py_any(py),
+        };
+        arrays.set_item(name, array?)?;
+    }
+    Ok(arrays)
+}
+
+/// An array of a state.
+pub fn column(array: &Bound<'_, PyAny>) -> Option<StateColumn> {
     if let Ok(values) = array.extract::<PyReadonlyArray1<'_, f64>>() {
         return Some(StateColumn::F64(values.as_slice().ok()?.to_vec()));
     }

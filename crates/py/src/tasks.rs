@@ -5,8 +5,33 @@ use numpy::{IntoPyArray, PyReadonlyArray2, PyUntypedArrayMethods};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
-use crate::arrays::{FloatSlice, Floats, with_numbers};
+use crate::arrays::{Floats, with_numbers};
 use crate::errors::OrRaise;
+
+/// Calls something with two arrays of floats of one type: themselves or, of two types, copies of 64 bits, so
+/// that no digit of either is lost.
+macro_rules! with_pair {
+    ($pair:expr, |$first:ident, $second:ident| $call:expr) => {
+        match $pair {
+            ($crate::arrays::FloatSlice::F16($first), $crate::arrays::FloatSlice::F16($second)) => {
+                $call
+            }
+            (
+                $crate::arrays::FloatSlice::Bf16($first),
+                $crate::arrays::FloatSlice::Bf16($second),
+            ) => $call,
+            ($crate::arrays::FloatSlice::F32($first), $crate::arrays::FloatSlice::F32($second)) => {
+                $call
+            }
+            (first, second) => {
+                let (first, second) = (first.to_f64(), second.to_f64());
+                let ($first, $second) = (&first[..], &second[..]);
+                $call
+            }
+        }
+    };
+}
+pub(crate) use with_pair;
 
 /// Where labels are and what they mean: see [`Sequences`].
 #[derive(FromPyObject)]
@@ -115,18 +140,8 @@ pub fn regression_scores<'py>(
     let targets = Floats::of(targets, "targets", 2)?;
     let size = outputs.shape()[1];
     let pair = (outputs.slice()?, targets.slice()?);
-    let found = py.detach(|| match pair {
-        (FloatSlice::F16(outputs), FloatSlice::F16(targets)) => {
-            RegressionScores::of(outputs, targets, size)
-        }
-        (FloatSlice::Bf16(outputs), FloatSlice::Bf16(targets)) => {
-            RegressionScores::of(outputs, targets, size)
-        }
-        (FloatSlice::F32(outputs), FloatSlice::F32(targets)) => {
-            RegressionScores::of(outputs, targets, size)
-        }
-        // Of two types: no digit of either is lost.
-        (outputs, targets) => RegressionScores::of(&outputs.to_f64(), &targets.to_f64(), size),
+    let found = py.detach(|| {
+        with_pair!(pair, |outputs, targets| RegressionScores::of(outputs, targets, size))
     });
     let found = found.or_raise()?;
     let scores = PyDict::new(py);

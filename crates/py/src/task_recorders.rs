@@ -1,0 +1,425 @@
+//! The recorders of tokens, of several labels an example and of regressions.
+//!
+//! Each is behind a lock, as [`crate::recorder`] says; what they share is written once, by a macro, since a
+//! class of Python has no type parameters.
+
+use std::collections::BTreeSet;
+use std::ptr;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use datadiet_core::{
+    KeptTokens, MultiLabelRecorder as Labels, NO_LABEL, NOT_PREDICTED,
+    RegressionRecorder as Numbers, ScoreError, Sequences, TokenRecorder as Tokens, Unlabelled,
+};
+use datadiet_table::{Column, Recorded, ScoreTable, TimePoint};
+use numpy::{IntoPyArray, PyArray1, PyReadonlyArray1, PyReadonlyArray2, PyUntypedArrayMethods};
+use pyo3::exceptions::PyMemoryError;
+use pyo3::prelude::*;
+use pyo3::types::PyDict;
+
+use crate::arrays::{Floats, Wholes, with_numbers};
+use crate::errors::OrRaise;
+use crate::recorder::{MERGING, column, state_arrays};
+use crate::table::Table;
+use crate::tasks::with_pair;
+
+/// What every recorder is made with.
+#[derive(FromPyObject)]
+#[pyo3(from_item_all)]
+pub struct Options {
+    keep_at: Vec<u32>,
+    mergeable: bool,
+    threshold: Option<f32>,
+}
+
+/// A class of Python around a recorder of the core, with what all of them do.
+macro_rules! recorder {
+    ($(#[$about:meta])* $name:ident, $recorder:ty, { $($methods:tt)* }) => {
+        $(#[$about])*
+        #[pyclass(frozen, module = "datadiet._datadiet")]
+        pub struct $name(Mutex<$recorder>);
+
+        impl $name {
+            /// A panic leaves the recorder as the last whole update did.
+            fn lock(&self) -> MutexGuard<'_, $recorder> {
+                self.0.lock().unwrap_or_else(PoisonError::into_inner)
+            }
+
+            fn of(
+                recorder: $recorder,
+                options: &Options,
+                reference: Option<PyReadonlyArray1<'_, f32>>,
+            ) -> PyResult<Self> {
+                let mut recorder = recorder.keep_at(&options.keep_at);
+                if !options.mergeable {
+                    recorder = recorder.single_rank();
+                }
+                if let Some(threshold) = options.threshold {
+                    recorder = recorder.with_threshold(threshold).or_raise()?;
+                }
+                if let Some(reference) = reference {
+                    let losses = reference.as_slice()?.to_vec();
+                    recorder = recorder.with_reference(losses).or_raise()?;
+                }
+                Ok(Self(Mutex::new(recorder)))
+            }
+
+            /// Copies of some recorders, none of which is waited for with another in hand.
+            fn copies(py: Python<'_>, all: &[Bound<'_, Self>]) -> Vec<$recorder> {
+                let all: Vec<&Self> = all.iter().map(|one| one.get()).collect();
+                py.detach(|| all.iter().map(|one| one.lock().clone()).collect())
+            }
+        }
+
+        #[pymethods]
+        impl $name {
+            $($methods)*
+
+            /// Ends the epoch.
+            fn end_epoch(&self, py: Python<'_>) {
+                py.detach(|| self.lock().end_epoch());
+            }
+
+            /// Number of examples.
+            #[getter]
+            fn examples(&self, py: Python<'_>) -> usize {
+                py.detach(|| self.lock().losses().examples())
+            }
+
+            /// Finished epochs.
+            #[getter]
+            fn epochs(&self, py: Python<'_>) -> u32 {
+                py.detach(|| self.lock().losses().epochs())
+            }
+
+            /// Examples recorded since the last epoch ended.
+            #[getter]
+            fn unfinished(&self, py: Python<'_>) -> usize {
+                py.detach(|| self.lock().losses().unfinished())
+            }
+
+            /// Examples that each finished epoch missed.
+            fn unseen<'py>(&self, py: Python<'py>) -> Bound<'py, PyArray1<u32>> {
+                py.detach(|| self.lock().losses().unseen().to_vec()).into_pyarray(py)
+            }
+
+            /// Epochs that have values of one forward pass.
+            #[getter]
+            fn scored_epochs(&self, py: Python<'_>) -> Vec<u32> {
+                py.detach(|| self.lock().losses().scored_epochs())
+            }
+
+            /// The loss down to which an example counts as learned.
+            #[getter]
+            fn threshold(&self, py: Python<'_>) -> Option<f32> {
+                py.detach(|| self.lock().losses().threshold())
+            }
+
+            /// Names of the values beside the losses.
+            #[getter]
+            fn beside(&self, py: Python<'_>) -> Vec<String> {
+                py.detach(|| self.lock().losses().beside().iter().map(ToString::to_string).collect())
+            }
+
+            /// Adds what other ranks of the same training recorded, all of them or, on an error, none;
+            /// gives the presentations that more than one had.
+            fn merge_ranks(&self, py: Python<'_>, ranks: Vec<Bound<'_, Self>>) -> PyResult<u64> {
+                let ranks: Vec<&Self> = ranks.iter().map(|rank| rank.get()).collect();
+                let merged = py.detach(|| {
+                    let _alone = MERGING.lock().unwrap_or_else(PoisonError::into_inner);
+                    let mut own = self.lock();
+                    let mut merged = own.clone();
+                    let mut repeated = 0;
+                    for rank in ranks {
+                        repeated += if ptr::eq(rank, self) {
+                            merged.merge_ranks(&own)?
+                        } else {
+                            merged.merge_ranks(&rank.lock())?
+                        };
+                    }
+                    *own = merged;
+                    Ok::<_, ScoreError>(repeated)
+                });
+                merged.or_raise()
+            }
+
+            /// Everything, as arrays by name.
+            fn state<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+                state_arrays(py, py.detach(|| self.lock().state()))
+            }
+
+            /// The recorder that wrote a state.
+            #[staticmethod]
+            fn of_state(state: &Bound<'_, PyDict>) -> PyResult<Self> {
+                let column = |name: &str| column(&state.get_item(name).ok()??);
+                Ok(Self(Mutex::new(<$recorder>::from_state(column).or_raise()?)))
+            }
+        }
+    };
+}
+
+/// The scores of some replicas as a table.
+macro_rules! recorded {
+    ($py:expr, $recorder:ty, $replicas:expr, $pass:expr) => {
+        $py.detach(|| {
+            let all: Vec<Recorded> = $replicas
+                .iter()
+                .map(|replica| {
+                    let scores = replica.columns().into_iter();
+                    let scores =
+                        scores.map(|(measure, epoch, column)| (measure, time(epoch), column));
+                    Recorded { scores: scores.collect(), predicted: Vec::new() }
+                })
+                .collect();
+            ScoreTable::recorded_of(<$recorder>::TASK, &all, None, 0, $pass)
+        })
+    };
+}
+
+fn time(epoch: u32) -> TimePoint {
+    TimePoint { epochs: f64::from(epoch), step: u64::from(epoch) }
+}
+
+recorder! {
+    /// Records scores of sequences of tokens.
+    TokenRecorder, Tokens, {
+        /// A recorder of n examples that keeps the tokens of some, of all (True) or of none.
+        #[new]
+        fn new(
+            examples: usize,
+            keep_tokens: Option<Vec<u32>>,
+            keep_all: bool,
+            options: Options,
+            reference: Option<PyReadonlyArray1<'_, f32>>,
+        ) -> PyResult<Self> {
+            check_memory(examples.saturating_mul(datadiet_core::LossRecorder::BYTES + 40))?;
+            let keep = match keep_tokens {
+                _ if keep_all => KeptTokens::All,
+                Some(ids) => KeptTokens::Of(ids.into_iter().collect::<BTreeSet<u32>>()),
+                None => KeptTokens::None,
+            };
+            Self::of(Tokens::of_tokens(examples, keep), &options, reference)
+        }
+
+        /// Records a batch; all of it or nothing. `rows`: the example among `ids` that each token is of,
+        /// where sequences have several.
+        #[expect(clippy::too_many_arguments, reason = "one for each of Python's")]
+        fn update(
+            &self,
+            py: Python<'_>,
+            ids: &Bound<'_, PyAny>,
+            outputs: &Bound<'_, PyAny>,
+            labels: PyReadonlyArray2<'_, i64>,
+            rows: Option<PyReadonlyArray2<'_, u32>>,
+            ignore: i64,
+            shift: bool,
+            skip: bool,
+        ) -> PyResult<()> {
+            let axes = outputs.getattr("ndim")?.extract()?;
+            let outputs = Floats::of(outputs, if axes == 3 { "logits" } else { "log_probs" }, axes)?;
+            let classes = outputs.shape().get(2).copied();
+            let ids = Wholes::ids(ids)?.to_ids()?;
+            let length = labels.shape()[1];
+            let (values, labels) = (outputs.slice()?, labels.as_slice()?);
+            let examples = rows.as_ref().map(|rows| rows.as_slice()).transpose()?;
+            let sequences = Sequences { labels, length, ignore, shift, examples };
+            let unlabelled = if skip { Unlabelled::Skip } else { Unlabelled::Refuse };
+            let done = py.detach(|| {
+                with_numbers!(values, |values| match classes {
+                    Some(classes) => {
+                        self.lock().update(&ids, values, classes, &sequences, unlabelled)
+                    }
+                    None => self.lock().update_log_probs(&ids, values, &sequences, unlabelled),
+                })
+            });
+            done.or_raise()
+        }
+
+        /// Whether tokens are kept.
+        #[getter]
+        fn keeps_tokens(&self, py: Python<'_>) -> bool {
+            py.detach(|| self.lock().keeps_tokens())
+        }
+
+        /// The kept tokens of finished epochs, by example and position: columns by name.
+        fn tokens<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+            let found = py.detach(|| self.lock().tokens());
+            let columns = PyDict::new(py);
+            let predicted = found.predicted.iter().all(|&class| class != NOT_PREDICTED);
+            columns.set_item("example", found.example.into_pyarray(py))?;
+            columns.set_item("position", found.position.into_pyarray(py))?;
+            columns.set_item("label", found.label.into_pyarray(py))?;
+            columns.set_item("mean-loss", found.mean_loss.into_pyarray(py))?;
+            columns.set_item("loss", found.loss.into_pyarray(py))?;
+            if predicted {
+                columns.set_item("el2n", found.el2n.into_pyarray(py))?;
+                columns.set_item("predicted", found.predicted.into_pyarray(py))?;
+            }
+            Ok(columns)
+        }
+
+        /// The table of some replicas.
+        #[staticmethod]
+        fn table(py: Python<'_>, replicas: Vec<Bound<'_, Self>>, pass_: &str) -> PyResult<Table> {
+            let replicas = Self::copies(py, &replicas);
+            Ok(recorded!(py, Tokens, replicas, pass_).or_raise()?.into())
+        }
+    }
+}
+
+recorder! {
+    /// Records scores of examples of several labels.
+    MultiLabelRecorder, Labels, {
+        /// A recorder of n examples with K labels that keeps numbers of each label, or not.
+        #[new]
+        fn new(
+            examples: usize,
+            labels: usize,
+            by_label: bool,
+            options: Options,
+            reference: Option<PyReadonlyArray1<'_, f32>>,
+        ) -> PyResult<Self> {
+            check_memory(Labels::bytes(examples, labels, by_label))?;
+            Self::of(Labels::of_labels(examples, labels, by_label), &options, reference)
+        }
+
+        /// Records a batch; all of it or nothing.
+        fn update(
+            &self,
+            py: Python<'_>,
+            ids: &Bound<'_, PyAny>,
+            logits: &Bound<'_, PyAny>,
+            labels: PyReadonlyArray2<'_, u8>,
+            losses: Option<PyReadonlyArray1<'_, f32>>,
+        ) -> PyResult<()> {
+            let logits = Floats::of(logits, "logits", 2)?;
+            let ids = Wholes::ids(ids)?.to_ids()?;
+            let (values, labels) = (logits.slice()?, labels.as_slice()?);
+            let losses = losses.as_ref().map(|losses| losses.as_slice()).transpose()?;
+            let done = py.detach(|| {
+                with_numbers!(values, |values| self.lock().update(&ids, values, labels, losses))
+            });
+            done.or_raise()
+        }
+
+        /// Number of labels.
+        #[getter]
+        fn labels(&self, py: Python<'_>) -> usize {
+            py.detach(|| self.lock().labels())
+        }
+
+        /// Whether numbers of each label are kept.
+        #[getter]
+        fn by_label(&self, py: Python<'_>) -> bool {
+            py.detach(|| self.lock().by_label())
+        }
+
+        /// The table of some replicas; `names` of the labels, where they have some.
+        #[staticmethod]
+        fn table(
+            py: Python<'_>,
+            replicas: Vec<Bound<'_, Self>>,
+            pass_: &str,
+            names: Option<Vec<String>>,
+        ) -> PyResult<Table> {
+            let replicas = Self::copies(py, &replicas);
+            let mut table = recorded!(py, Labels, replicas, pass_).or_raise()?;
+            for (name, column) in least_labels(&replicas, names.as_deref()) {
+                table.columns_mut().push(name, column).or_raise()?;
+            }
+            Ok(table.into())
+        }
+    }
+}
+
+/// Which label has the least margin and AUM, and whether it is given, in the view of most replicas (among
+/// equals the lowest): `least-aum-label@4`, `least-aum-given@4`. None at times that missed an example.
+fn least_labels(replicas: &[Labels], names: Option<&[String]>) -> Vec<(String, Column)> {
+    let Some(first) = replicas.first() else { return Vec::new() };
+    let all: Vec<_> = replicas.iter().map(Labels::least_labels).collect();
+    let mut columns = Vec::new();
+    for (place, (kind, epoch, labels)) in all[0].iter().enumerate() {
+        let mut votes = vec![0_u32; first.labels()];
+        let most = |example: usize| {
+            votes.fill(0);
+            let cast = all.iter().filter_map(|one| one.get(place)).map(|one| one.2[example]);
+            cast.filter(|&label| label != NO_LABEL).for_each(|label| votes[label as usize] += 1);
+            let most = votes.iter().max().filter(|&&most| most > 0)?;
+            votes.iter().position(|count| count == most).map(|label| label as u32)
+        };
+        let Some(labels) = (0..labels.len()).map(most).collect::<Option<Vec<u32>>>() else {
+            continue;
+        };
+        let given = labels.iter().enumerate().map(|(example, &label)| {
+            u32::from(replicas.iter().any(|replica| replica.is_given(example, label)))
+        });
+        let given = Column::U32(given.collect());
+        let labels = match names {
+            None => Column::U32(labels),
+            Some(names) => {
+                Column::Text(labels.iter().map(|&label| names[label as usize].clone()).collect())
+            }
+        };
+        columns.push((format!("{kind}-label@{epoch}"), labels));
+        columns.push((format!("{kind}-given@{epoch}"), given));
+    }
+    columns
+}
+
+recorder! {
+    /// Records scores of regressions.
+    RegressionRecorder, Numbers, {
+        /// A recorder of n examples.
+        #[new]
+        fn new(
+            examples: usize,
+            options: Options,
+            reference: Option<PyReadonlyArray1<'_, f32>>,
+        ) -> PyResult<Self> {
+            let each = 2 * datadiet_core::LossRecorder::BYTES + 8;
+            check_memory(examples.saturating_mul(each))?;
+            Self::of(Numbers::of_numbers(examples), &options, reference)
+        }
+
+        /// Records a batch; all of it or nothing.
+        fn update(
+            &self,
+            py: Python<'_>,
+            ids: &Bound<'_, PyAny>,
+            outputs: &Bound<'_, PyAny>,
+            targets: &Bound<'_, PyAny>,
+            losses: Option<PyReadonlyArray1<'_, f32>>,
+        ) -> PyResult<()> {
+            let outputs = Floats::of(outputs, "outputs", 2)?;
+            let targets = Floats::of(targets, "targets", 2)?;
+            let ids = Wholes::ids(ids)?.to_ids()?;
+            let size = outputs.shape()[1];
+            let losses = losses.as_ref().map(|losses| losses.as_slice()).transpose()?;
+            let pair = (outputs.slice()?, targets.slice()?);
+            let done = py.detach(|| {
+                with_pair!(pair, |outputs, targets| {
+                    self.lock().update(&ids, outputs, targets, size, losses)
+                })
+            });
+            done.or_raise()
+        }
+
+        /// The table of some replicas.
+        #[staticmethod]
+        fn table(py: Python<'_>, replicas: Vec<Bound<'_, Self>>, pass_: &str) -> PyResult<Table> {
+            let replicas = Self::copies(py, &replicas);
+            Ok(recorded!(py, Numbers, replicas, pass_).or_raise()?.into())
+        }
+    }
+}
+
+/// There is room for a recorder: all of it is asked for at once and given back, since the parts of a
+/// recorder cannot say that they found none.
+fn check_memory(bytes: usize) -> PyResult<()> {
+    Vec::<u8>::new().try_reserve_exact(bytes).map_err(|_| {
+        PyMemoryError::new_err(format!(
+            "a recorder of so many examples takes {bytes} bytes, which there are not; record fewer of them, \
+             numbers of fewer (of several labels by_label=False), or on a larger machine"
+        ))
+    })
+}
