@@ -31,7 +31,9 @@ from datadiet.exceptions import (
     UndefinedError,
 )
 from datadiet.experiments import diet, score, train
+from datadiet.multi_label import MultiLabelRecorder, multi_label_scores
 from datadiet.recorder import Recorder
+from datadiet.regression import RegressionRecorder, regression_scores
 from datadiet.scores import (
     correct,
     el2n,
@@ -55,6 +57,7 @@ from datadiet.statistics import (
     spearman,
 )
 from datadiet.table import ScoreTable, read_subset
+from datadiet.tokens import TokenRecorder, TokenScores, token_scores, token_segments
 from datadiet.training import Job, Trainer, trainer
 from datadiet.trajectories import (
     aum,
@@ -82,10 +85,12 @@ __all__ = [
     "IdError",
     "Job",
     "LabelError",
+    "MultiLabelRecorder",
     "NoiseMetrics",
     "NonFiniteError",
     "ProbabilityError",
     "Recorder",
+    "RegressionRecorder",
     "Reliability",
     "ScoreTable",
     "SelectionError",
@@ -93,6 +98,8 @@ __all__ = [
     "StateError",
     "StatisticsError",
     "TableError",
+    "TokenRecorder",
+    "TokenScores",
     "Trainer",
     "TrainerError",
     "UndefinedError",
@@ -120,15 +127,19 @@ __all__ = [
     "log_margin",
     "max_margin",
     "mean_el2n",
+    "multi_label_scores",
     "never_learned",
     "noise_metrics",
     "read_subset",
+    "regression_scores",
     "reliability",
     "score",
     "select",
     "spearman",
     "sum_margin",
     "tdds",
+    "token_scores",
+    "token_segments",
     "train",
     "trainer",
     "trajectory_scores",

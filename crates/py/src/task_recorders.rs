@@ -9,9 +9,9 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use datadiet_core::{
     KeptTokens, MultiLabelRecorder as Labels, NO_LABEL, NOT_PREDICTED,
-    RegressionRecorder as Numbers, ScoreError, Sequences, TokenRecorder as Tokens, Unlabelled,
+    RegressionRecorder as Numbers, ScoreError, ScoreKind, Sequences, TokenColumn, TokenRecorder as Tokens, Unlabelled,
 };
-use datadiet_table::{Column, Recorded, ScoreTable, TimePoint};
+use datadiet_table::{Column, KEY, Recorded, ScoreTable, TOKEN, TableBuilder, TableError, TimePoint};
 use numpy::{IntoPyArray, PyArray1, PyReadonlyArray1, PyReadonlyArray2, PyUntypedArrayMethods};
 use pyo3::exceptions::PyMemoryError;
 use pyo3::prelude::*;
@@ -258,6 +258,22 @@ recorder! {
             Ok(columns)
         }
 
+        /// The kept tokens as a table: each a row, classified as its label. `classes` and `texts` of them,
+        /// where there are some.
+        fn token_table(
+            &self,
+            py: Python<'_>,
+            classes: Option<Vec<String>>,
+            texts: Option<Vec<String>>,
+            pass_: &str,
+        ) -> PyResult<Table> {
+            let (found, epochs) = py.detach(|| {
+                let recorder = self.lock();
+                (recorder.tokens(), recorder.losses().epochs())
+            });
+            Ok(token_table(found, time(epochs), classes, texts, pass_).or_raise()?.into())
+        }
+
         /// The table of some replicas.
         #[staticmethod]
         fn table(py: Python<'_>, replicas: Vec<Bound<'_, Self>>, pass_: &str) -> PyResult<Table> {
@@ -265,6 +281,37 @@ recorder! {
             Ok(recorded!(py, Tokens, replicas, pass_).or_raise()?.into())
         }
     }
+}
+
+fn token_table(
+    found: TokenColumn,
+    time: TimePoint,
+    classes: Option<Vec<String>>,
+    texts: Option<Vec<String>>,
+    pass: &str,
+) -> Result<ScoreTable, TableError> {
+    let mut made = TableBuilder::default();
+    let places = found.example.iter().zip(&found.position);
+    let keys = places.map(|(example, position)| format!("{example}:{position}")).collect();
+    made.push("id", Column::U32((0..found.example.len() as u32).collect()))?;
+    made.push(KEY, Column::Text(keys))?;
+    made.push("example", Column::U32(found.example))?;
+    made.push("position", Column::U32(found.position))?;
+    made.push("label", Column::U32(found.label))?;
+    for (name, column) in [("class", classes), (TOKEN, texts)] {
+        if let Some(column) = column {
+            made.push(name, Column::Text(column))?;
+        }
+    }
+    let logits = found.predicted.iter().all(|&class| class != NOT_PREDICTED);
+    made.add(ScoreKind::MeanLoss, &time, &[&found.mean_loss])?;
+    made.add(ScoreKind::Loss, &time, &[&found.loss])?;
+    if logits {
+        made.add(ScoreKind::El2n, &time, &[&found.el2n])?;
+        made.push(format!("predicted@{}", time.epochs), Column::U32(found.predicted))?;
+    }
+    let (table, card) = made.finish(Some(pass));
+    Ok(ScoreTable::new(table, card))
 }
 
 recorder! {

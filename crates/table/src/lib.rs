@@ -40,6 +40,6 @@ pub use replicas::{RECORDED_PASS, Recorded, TableBuilder, column_name};
 pub use score_table::{ColumnDescription, Row, ScoreFile, ScoreTable};
 pub use subset::{Subset, SubsetFile};
 pub use suspects::{Extremes, Histogram, MOST_SHOWN_CLASSES, Suspect};
-pub use table::{Column, KEY, Table, TableFile, TableWriter, is_detail};
+pub use table::{Column, KEY, TOKEN, Table, TableFile, TableWriter, is_detail};
 pub use truth::{Truth, TruthKind};
 pub use wrong_labels::{WrongLabelCount, WrongLabelEstimate};
