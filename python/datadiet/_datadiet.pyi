@@ -1,6 +1,5 @@
 """The compiled part; use the package `datadiet` instead."""
 
-from collections.abc import Mapping
 from os import PathLike
 from typing import Any, Final, TypedDict, final
 
@@ -33,6 +32,7 @@ __all__ = [
     "RECORDED_PASS",
     "RULES",
     "SCORES",
+    "LossRecorder",
     "MultiLabelRecorder",
     "Recorder",
     "RegressionRecorder",
@@ -157,14 +157,54 @@ class Recorder:
     def table(replicas: list[Recorder], pass_: str) -> Table: ...
 
 @final
+class LossRecorder:
+    def __new__(
+        cls,
+        examples: int,
+        keep_at: list[int],
+        mergeable: bool,
+        threshold: float | None,
+        reference: npt.NDArray[Any] | None,
+    ) -> LossRecorder: ...
+    @property
+    def examples(self) -> int: ...
+    @property
+    def epochs(self) -> int: ...
+    @property
+    def unfinished(self) -> int: ...
+    @property
+    def scored_epochs(self) -> list[int]: ...
+    @property
+    def threshold(self) -> float | None: ...
+    @property
+    def has_reference(self) -> bool: ...
+    @property
+    def beside(self) -> list[str]: ...
+    def update(
+        self,
+        ids: npt.NDArray[Any],
+        losses: npt.NDArray[Any],
+        names: list[str],
+        beside: list[npt.NDArray[Any]],
+    ) -> None: ...
+    def end_epoch(self) -> None: ...
+    def unseen(self) -> npt.NDArray[np.uint32]: ...
+    def merge_ranks(self, ranks: list[LossRecorder]) -> int: ...
+    def state(self) -> dict[str, npt.NDArray[Any]]: ...
+    @staticmethod
+    def of_state(state: dict[str, npt.NDArray[Any]]) -> LossRecorder: ...
+    @staticmethod
+    def table(replicas: list[LossRecorder], pass_: str) -> Table: ...
+
+@final
 class TokenRecorder:
     def __new__(
         cls,
         examples: int,
         keep_tokens: list[int] | None,
         keep_all: bool,
-        options: Mapping[str, Any],
-        reference: npt.NDArray[np.float32] | None,
+        options: dict[str, Any],
+        reference: npt.NDArray[Any] | None,
     ) -> TokenRecorder: ...
     def update(
         self,
@@ -196,6 +236,8 @@ class TokenRecorder:
     def threshold(self) -> float | None: ...
     @property
     def beside(self) -> list[str]: ...
+    @property
+    def has_reference(self) -> bool: ...
     def end_epoch(self) -> None: ...
     def unseen(self) -> npt.NDArray[np.uint32]: ...
     def merge_ranks(self, ranks: list[TokenRecorder]) -> int: ...
@@ -210,15 +252,15 @@ class MultiLabelRecorder:
         examples: int,
         labels: int,
         by_label: bool,
-        options: Mapping[str, Any],
-        reference: npt.NDArray[np.float32] | None,
+        options: dict[str, Any],
+        reference: npt.NDArray[Any] | None,
     ) -> MultiLabelRecorder: ...
     def update(
         self,
         ids: npt.NDArray[Any],
         logits: npt.NDArray[Any],
         labels: npt.NDArray[np.uint8],
-        losses: npt.NDArray[np.float32] | None,
+        losses: npt.NDArray[Any] | None,
     ) -> None: ...
     @property
     def labels(self) -> int: ...
@@ -238,6 +280,8 @@ class MultiLabelRecorder:
     def threshold(self) -> float | None: ...
     @property
     def beside(self) -> list[str]: ...
+    @property
+    def has_reference(self) -> bool: ...
     def end_epoch(self) -> None: ...
     def unseen(self) -> npt.NDArray[np.uint32]: ...
     def merge_ranks(self, ranks: list[MultiLabelRecorder]) -> int: ...
@@ -250,15 +294,15 @@ class RegressionRecorder:
     def __new__(
         cls,
         examples: int,
-        options: Mapping[str, Any],
-        reference: npt.NDArray[np.float32] | None,
+        options: dict[str, Any],
+        reference: npt.NDArray[Any] | None,
     ) -> RegressionRecorder: ...
     def update(
         self,
         ids: npt.NDArray[Any],
         outputs: npt.NDArray[Any],
         targets: npt.NDArray[Any],
-        losses: npt.NDArray[np.float32] | None,
+        losses: npt.NDArray[Any] | None,
     ) -> None: ...
     @staticmethod
     def table(replicas: list[RegressionRecorder], pass_: str) -> Table: ...
@@ -274,6 +318,8 @@ class RegressionRecorder:
     def threshold(self) -> float | None: ...
     @property
     def beside(self) -> list[str]: ...
+    @property
+    def has_reference(self) -> bool: ...
     def end_epoch(self) -> None: ...
     def unseen(self) -> npt.NDArray[np.uint32]: ...
     def merge_ranks(self, ranks: list[RegressionRecorder]) -> int: ...

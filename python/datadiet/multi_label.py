@@ -6,7 +6,7 @@ Throughout z are B × K logits, of a sigmoid each, and y B × K zeros and ones. 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,8 +15,9 @@ import numpy.typing as npt
 from datadiet import _datadiet
 from datadiet._arrays import Floats, Wholes, check_same_rows, floats, plain, wholes
 from datadiet._datadiet import RECORDED_PASS
-from datadiet._task_recorder import TaskRecorder, one_each, options
+from datadiet._task_recorder import TaskRecorder, options, reference_losses
 from datadiet.exceptions import LabelError, ShapeError, StateError
+from datadiet.table import ScoreTable
 
 __all__ = ["MultiLabelRecorder", "multi_label_scores"]
 
@@ -128,7 +129,7 @@ class MultiLabelRecorder(TaskRecorder):
     threshold
         Loss down to which an example counts as learned, for ``learned-at``.
     reference
-        n losses of a reference model, for ``excess-loss``.
+        n losses of a reference model, or the table of its recorder, for ``excess-loss``.
     pass_
         Which pass of the network gives the logits, for the record.
 
@@ -159,10 +160,10 @@ class MultiLabelRecorder(TaskRecorder):
         by_label: bool | None = None,
         mergeable: bool = True,
         threshold: float | None = None,
-        reference: Floats | None = None,
+        reference: Floats | ScoreTable | None = None,
         pass_: str = RECORDED_PASS,
     ) -> None:
-        chosen = options(keep_at, mergeable, threshold, n_examples)
+        chosen = options(n_examples, keep_at, mergeable, threshold)
         if n_labels < 1:
             raise ValueError(f"n_labels is {n_labels}; an example needs at least 1")
         self._names = None if names is None else [str(name) for name in names]
@@ -170,9 +171,9 @@ class MultiLabelRecorder(TaskRecorder):
             raise ValueError(f"{len(self._names)} names for {n_labels} labels; pass one for each")
         if by_label is None:
             by_label = n_examples * n_labels <= _MOST_NUMBERS
-        losses = one_each(reference, "reference")
+        losses = reference_losses(reference)
         made = _datadiet.MultiLabelRecorder(n_examples, n_labels, by_label, chosen, losses)
-        self._start(made, pass_)
+        self._begin(made, pass_)
 
     def update(
         self, ids: Wholes, logits: Floats, labels: Wholes, *, losses: Floats | None = None
@@ -203,7 +204,9 @@ class MultiLabelRecorder(TaskRecorder):
                 f"logits of {matrix.shape[1]} labels, expected {self.n_labels}; pass all labels, in the same order"
                 " every time"
             )
-        self._recorder.update(wholes(ids, "ids"), matrix, given, one_each(losses, "losses"))
+        self._recorder.update(
+            wholes(ids, "ids"), matrix, given, None if losses is None else floats(losses)
+        )
 
     @property
     def n_labels(self) -> int:
@@ -215,26 +218,44 @@ class MultiLabelRecorder(TaskRecorder):
         """Names of the labels, if they have some."""
         return self._names
 
+    def state_dict(self) -> dict[str, npt.NDArray[Any]]:
+        """Everything, as arrays by name, to be saved with a checkpoint; see `Recorder.state_dict`."""
+        state = super().state_dict()
+        if self._names is not None:
+            text = "\0".join(self._names)
+            state[_NAMES_STATE] = np.array(bytearray(text, "utf-8"), dtype=np.uint8)
+        return state
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on from a `state_dict`; see `Recorder.load_state_dict`. Its names, if any, replace these.
+
+        Raises
+        ------
+        StateError
+            A state of other sizes than this recorder's, or a damaged one.
+        """
+        names = _names_of(state, self._names)
+        super().load_state_dict(state)
+        self._names = names
+
+    def __setstate__(self, state: dict[str, npt.NDArray[Any]]) -> None:
+        self._names = _names_of(state, None)
+        super().__setstate__(state)
+
     def _table(self, replicas: list[Any]) -> _datadiet.Table:
         return _datadiet.MultiLabelRecorder.table(replicas, self._pass, self._names)
 
-    def _sizes(self, recorder: Any) -> dict[str, int]:
-        return {"examples": recorder.examples, "labels": recorder.labels}
+    def _sizes(self, compiled: Any) -> dict[str, int]:
+        return {"examples": compiled.examples, "labels": compiled.labels}
 
     def _facts(self) -> dict[str, Any]:
         return {**super()._facts(), "by_label": self._recorder.by_label, "names": self._names}
 
-    def _more_state(self) -> dict[str, npt.NDArray[Any]]:
-        if self._names is None:
-            return {}
-        text = "\0".join(self._names)
-        return {_NAMES_STATE: np.array(bytearray(text, "utf-8"), dtype=np.uint8)}
 
-    def _take_state(self, state: Any) -> None:
-        super()._take_state(state)
-        self._names = None
-        if _NAMES_STATE in state:
-            try:
-                self._names = state[_NAMES_STATE].tobytes().decode("utf-8").split("\0")
-            except UnicodeDecodeError as error:
-                raise StateError(f"{_NAMES_STATE} is damaged: {error}") from error
+def _names_of(state: Mapping[str, Any], otherwise: list[str] | None) -> list[str] | None:
+    if _NAMES_STATE not in state:
+        return otherwise
+    try:
+        return plain(state[_NAMES_STATE]).tobytes().decode("utf-8").split("\0")
+    except UnicodeDecodeError as error:
+        raise StateError(f"{_NAMES_STATE} is damaged: {error}") from error

@@ -14,8 +14,9 @@ import numpy.typing as npt
 from datadiet import _datadiet
 from datadiet._arrays import Column, Floats, Wholes, check_same_rows, floats, wholes
 from datadiet._datadiet import RECORDED_PASS
-from datadiet._task_recorder import TaskRecorder, one_each, options
+from datadiet._task_recorder import TaskRecorder, options, reference_losses
 from datadiet.exceptions import ShapeError
+from datadiet.table import ScoreTable
 
 __all__ = ["RegressionRecorder", "regression_scores"]
 
@@ -85,7 +86,7 @@ class RegressionRecorder(TaskRecorder):
     threshold
         Loss down to which an example counts as learned.
     reference
-        n losses of a reference model, for ``excess-loss``.
+        n losses of a reference model, or the table of its recorder, for ``excess-loss``.
     pass_
         Which pass of the network gives the outputs, for the record.
 
@@ -112,12 +113,12 @@ class RegressionRecorder(TaskRecorder):
         keep_at: Iterable[int] = (),
         mergeable: bool = True,
         threshold: float | None = None,
-        reference: Floats | None = None,
+        reference: Floats | ScoreTable | None = None,
         pass_: str = RECORDED_PASS,
     ) -> None:
-        chosen = options(keep_at, mergeable, threshold, n_examples)
-        losses = one_each(reference, "reference")
-        self._start(_datadiet.RegressionRecorder(n_examples, chosen, losses), pass_)
+        chosen = options(n_examples, keep_at, mergeable, threshold)
+        losses = reference_losses(reference)
+        self._begin(_datadiet.RegressionRecorder(n_examples, chosen, losses), pass_)
 
     def update(
         self, ids: Wholes, outputs: Floats, targets: Floats, *, losses: Floats | None = None
@@ -141,4 +142,6 @@ class RegressionRecorder(TaskRecorder):
             As of `regression_scores`, with the ids in ``ids``.
         """
         found, wanted = _batch(outputs, targets)
-        self._recorder.update(wholes(ids, "ids"), found, wanted, one_each(losses, "losses"))
+        self._recorder.update(
+            wholes(ids, "ids"), found, wanted, None if losses is None else floats(losses)
+        )

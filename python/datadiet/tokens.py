@@ -33,7 +33,7 @@ from datadiet._arrays import (
 )
 from datadiet._datadiet import RECORDED_PASS
 from datadiet._ids import whole_ids
-from datadiet._task_recorder import TaskRecorder, one_each, options
+from datadiet._task_recorder import TaskRecorder, options, reference_losses
 from datadiet.exceptions import DtypeError, IdError, LabelError, ShapeError, StateError
 from datadiet.table import ScoreTable
 
@@ -301,7 +301,7 @@ class TokenRecorder(TaskRecorder):
     threshold
         Loss in nats a token down to which an example counts as learned.
     reference
-        n losses of a reference model, for ``excess-loss``.
+        n losses of a reference model, or the table of its recorder, for ``excess-loss``.
     pass_
         Which pass of the network gives the logits, for the record.
 
@@ -329,19 +329,19 @@ class TokenRecorder(TaskRecorder):
         keep_tokens: Wholes | bool = False,
         mergeable: bool = True,
         threshold: float | None = None,
-        reference: Floats | None = None,
+        reference: Floats | ScoreTable | None = None,
         pass_: str = RECORDED_PASS,
     ) -> None:
-        chosen = options(keep_at, mergeable, threshold, n_examples)
+        chosen = options(n_examples, keep_at, mergeable, threshold)
         some = None
         if not isinstance(keep_tokens, bool):
             some = [int(one) for one in whole_ids(keep_tokens)]
             for one in some:
                 if not 0 <= one < n_examples:
                     raise IdError(f"keep_tokens has {one}; ids are 0..{n_examples - 1}", id=one)
-        losses = one_each(reference, "reference")
+        losses = reference_losses(reference)
         recorder = _datadiet.TokenRecorder(n_examples, some, keep_tokens is True, chosen, losses)
-        self._start(recorder, pass_)
+        self._begin(recorder, pass_)
 
     def update(
         self,

@@ -1,25 +1,26 @@
 //! The recorders of tokens, of several labels an example and of regressions.
 //!
-//! Each is behind a lock, as [`crate::recorder`] says; what they share is written once, by a macro, since a
-//! class of Python has no type parameters.
+//! What they share is written once, by a macro, since a class of Python has no type parameters.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
-use std::ptr;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use datadiet_core::{
-    KeptTokens, MultiLabelRecorder as Labels, NO_LABEL, NOT_PREDICTED,
-    RegressionRecorder as Numbers, ScoreError, ScoreKind, Sequences, TokenColumn, TokenRecorder as Tokens, Unlabelled,
+    KeptTokens, LossRecorder, Measure, MultiLabelRecorder as Labels, NO_LABEL, NOT_PREDICTED,
+    RegressionRecorder as Numbers, ScoreKind, Sequences, TokenColumn, TokenRecorder as Tokens,
+    Unlabelled,
 };
-use datadiet_table::{Column, KEY, Recorded, ScoreTable, TOKEN, TableBuilder, TableError, TimePoint};
-use numpy::{IntoPyArray, PyArray1, PyReadonlyArray1, PyReadonlyArray2, PyUntypedArrayMethods};
-use pyo3::exceptions::PyMemoryError;
+use datadiet_table::{
+    Column, KEY, Recorded, ScoreTable, TOKEN, TableBuilder, TableError, TimePoint,
+};
+use numpy::{IntoPyArray, PyArray1, PyReadonlyArray2, PyUntypedArrayMethods};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
 use crate::arrays::{Floats, Wholes, with_numbers};
 use crate::errors::OrRaise;
-use crate::recorder::{MERGING, column, state_arrays};
+use crate::loss_recorder::one_each;
+use crate::shared::{Shared, check_memory, scores, time};
 use crate::table::Table;
 use crate::tasks::with_pair;
 
@@ -37,18 +38,13 @@ macro_rules! recorder {
     ($(#[$about:meta])* $name:ident, $recorder:ty, { $($methods:tt)* }) => {
         $(#[$about])*
         #[pyclass(frozen, module = "datadiet._datadiet")]
-        pub struct $name(Mutex<$recorder>);
+        pub struct $name(Shared<$recorder>);
 
         impl $name {
-            /// A panic leaves the recorder as the last whole update did.
-            fn lock(&self) -> MutexGuard<'_, $recorder> {
-                self.0.lock().unwrap_or_else(PoisonError::into_inner)
-            }
-
             fn of(
                 recorder: $recorder,
                 options: &Options,
-                reference: Option<PyReadonlyArray1<'_, f32>>,
+                reference: Option<&Bound<'_, PyAny>>,
             ) -> PyResult<Self> {
                 let mut recorder = recorder.keep_at(&options.keep_at);
                 if !options.mergeable {
@@ -58,16 +54,28 @@ macro_rules! recorder {
                     recorder = recorder.with_threshold(threshold).or_raise()?;
                 }
                 if let Some(reference) = reference {
-                    let losses = reference.as_slice()?.to_vec();
+                    let losses = Floats::of(reference, "reference", 1)?;
+                    let losses = losses.slice()?.to_f32().into_owned();
                     recorder = recorder.with_reference(losses).or_raise()?;
                 }
-                Ok(Self(Mutex::new(recorder)))
+                Ok(Self(Shared::new(recorder)))
             }
 
-            /// Copies of some recorders, none of which is waited for with another in hand.
-            fn copies(py: Python<'_>, all: &[Bound<'_, Self>]) -> Vec<$recorder> {
-                let all: Vec<&Self> = all.iter().map(|one| one.get()).collect();
-                py.detach(|| all.iter().map(|one| one.lock().clone()).collect())
+            /// Copies of some recorders, and the table of them.
+            fn recorded(
+                py: Python<'_>,
+                replicas: &[Bound<'_, Self>],
+                pass_: &str,
+            ) -> PyResult<(Vec<$recorder>, ScoreTable)> {
+                let all: Vec<&Shared<_>> = replicas.iter().map(|replica| &replica.get().0).collect();
+                let replicas = Shared::copies(py, &all);
+                let made = py.detach(|| {
+                    let record =
+                        |one: &$recorder| Recorded { scores: scores(one), predicted: Vec::new() };
+                    let all: Vec<Recorded> = replicas.iter().map(record).collect();
+                    ScoreTable::recorded_of(<$recorder>::TASK, &all, None, 0, pass_)
+                });
+                Ok((replicas, made.or_raise()?))
             }
         }
 
@@ -77,107 +85,77 @@ macro_rules! recorder {
 
             /// Ends the epoch.
             fn end_epoch(&self, py: Python<'_>) {
-                py.detach(|| self.lock().end_epoch());
+                self.0.tell(py, <$recorder>::end_epoch);
             }
 
             /// Number of examples.
             #[getter]
             fn examples(&self, py: Python<'_>) -> usize {
-                py.detach(|| self.lock().losses().examples())
+                self.0.read(py, |recorder| recorder.losses().examples())
             }
 
             /// Finished epochs.
             #[getter]
             fn epochs(&self, py: Python<'_>) -> u32 {
-                py.detach(|| self.lock().losses().epochs())
+                self.0.read(py, |recorder| recorder.losses().epochs())
             }
 
             /// Examples recorded since the last epoch ended.
             #[getter]
             fn unfinished(&self, py: Python<'_>) -> usize {
-                py.detach(|| self.lock().losses().unfinished())
+                self.0.read(py, |recorder| recorder.losses().unfinished())
             }
 
             /// Examples that each finished epoch missed.
             fn unseen<'py>(&self, py: Python<'py>) -> Bound<'py, PyArray1<u32>> {
-                py.detach(|| self.lock().losses().unseen().to_vec()).into_pyarray(py)
+                self.0.read(py, |recorder| recorder.losses().unseen().to_vec()).into_pyarray(py)
             }
 
             /// Epochs that have values of one forward pass.
             #[getter]
             fn scored_epochs(&self, py: Python<'_>) -> Vec<u32> {
-                py.detach(|| self.lock().losses().scored_epochs())
+                self.0.read(py, |recorder| recorder.losses().scored_epochs())
             }
 
             /// The loss down to which an example counts as learned.
             #[getter]
             fn threshold(&self, py: Python<'_>) -> Option<f32> {
-                py.detach(|| self.lock().losses().threshold())
+                self.0.read(py, |recorder| recorder.losses().threshold())
+            }
+
+            /// Whether there are losses of a reference model.
+            #[getter]
+            fn has_reference(&self, py: Python<'_>) -> bool {
+                self.0.read(py, |recorder| recorder.losses().reference().is_some())
             }
 
             /// Names of the values beside the losses.
             #[getter]
             fn beside(&self, py: Python<'_>) -> Vec<String> {
-                py.detach(|| self.lock().losses().beside().iter().map(ToString::to_string).collect())
+                self.0.read(py, |recorder| {
+                    recorder.losses().beside().iter().map(Measure::to_string).collect()
+                })
             }
 
             /// Adds what other ranks of the same training recorded, all of them or, on an error, none;
             /// gives the presentations that more than one had.
             fn merge_ranks(&self, py: Python<'_>, ranks: Vec<Bound<'_, Self>>) -> PyResult<u64> {
-                let ranks: Vec<&Self> = ranks.iter().map(|rank| rank.get()).collect();
-                let merged = py.detach(|| {
-                    let _alone = MERGING.lock().unwrap_or_else(PoisonError::into_inner);
-                    let mut own = self.lock();
-                    let mut merged = own.clone();
-                    let mut repeated = 0;
-                    for rank in ranks {
-                        repeated += if ptr::eq(rank, self) {
-                            merged.merge_ranks(&own)?
-                        } else {
-                            merged.merge_ranks(&rank.lock())?
-                        };
-                    }
-                    *own = merged;
-                    Ok::<_, ScoreError>(repeated)
-                });
-                merged.or_raise()
+                let ranks: Vec<&Shared<_>> = ranks.iter().map(|rank| &rank.get().0).collect();
+                self.0.merge_ranks(py, &ranks)
             }
 
             /// Everything, as arrays by name.
             fn state<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
-                state_arrays(py, py.detach(|| self.lock().state()))
+                self.0.state(py)
             }
 
             /// The recorder that wrote a state.
             #[staticmethod]
             fn of_state(state: &Bound<'_, PyDict>) -> PyResult<Self> {
-                let column = |name: &str| column(&state.get_item(name).ok()??);
-                Ok(Self(Mutex::new(<$recorder>::from_state(column).or_raise()?)))
+                Shared::of_state(state).map(Self)
             }
         }
     };
-}
-
-/// The scores of some replicas as a table.
-macro_rules! recorded {
-    ($py:expr, $recorder:ty, $replicas:expr, $pass:expr) => {
-        $py.detach(|| {
-            let all: Vec<Recorded> = $replicas
-                .iter()
-                .map(|replica| {
-                    let scores = replica.columns().into_iter();
-                    let scores =
-                        scores.map(|(measure, epoch, column)| (measure, time(epoch), column));
-                    Recorded { scores: scores.collect(), predicted: Vec::new() }
-                })
-                .collect();
-            ScoreTable::recorded_of(<$recorder>::TASK, &all, None, 0, $pass)
-        })
-    };
-}
-
-fn time(epoch: u32) -> TimePoint {
-    TimePoint { epochs: f64::from(epoch), step: u64::from(epoch) }
 }
 
 recorder! {
@@ -190,9 +168,9 @@ recorder! {
             keep_tokens: Option<Vec<u32>>,
             keep_all: bool,
             options: Options,
-            reference: Option<PyReadonlyArray1<'_, f32>>,
+            reference: Option<&Bound<'_, PyAny>>,
         ) -> PyResult<Self> {
-            check_memory(examples.saturating_mul(datadiet_core::LossRecorder::BYTES + 40))?;
+            check_memory(examples, examples.saturating_mul(LossRecorder::BYTES + 40), "")?;
             let keep = match keep_tokens {
                 _ if keep_all => KeptTokens::All,
                 Some(ids) => KeptTokens::Of(ids.into_iter().collect::<BTreeSet<u32>>()),
@@ -224,12 +202,12 @@ recorder! {
             let examples = rows.as_ref().map(|rows| rows.as_slice()).transpose()?;
             let sequences = Sequences { labels, length, ignore, shift, examples };
             let unlabelled = if skip { Unlabelled::Skip } else { Unlabelled::Refuse };
-            let done = py.detach(|| {
+            let done = self.0.tell(py, |recorder| {
                 with_numbers!(values, |values| match classes {
                     Some(classes) => {
-                        self.lock().update(&ids, values, classes, &sequences, unlabelled)
+                        recorder.update(&ids, values, classes, &sequences, unlabelled)
                     }
-                    None => self.lock().update_log_probs(&ids, values, &sequences, unlabelled),
+                    None => recorder.update_log_probs(&ids, values, &sequences, unlabelled),
                 })
             });
             done.or_raise()
@@ -238,12 +216,12 @@ recorder! {
         /// Whether tokens are kept.
         #[getter]
         fn keeps_tokens(&self, py: Python<'_>) -> bool {
-            py.detach(|| self.lock().keeps_tokens())
+            self.0.read(py, Tokens::keeps_tokens)
         }
 
         /// The kept tokens of finished epochs, by example and position: columns by name.
         fn tokens<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
-            let found = py.detach(|| self.lock().tokens());
+            let found = self.0.read(py, Tokens::tokens);
             let columns = PyDict::new(py);
             let predicted = found.predicted.iter().all(|&class| class != NOT_PREDICTED);
             columns.set_item("example", found.example.into_pyarray(py))?;
@@ -267,25 +245,22 @@ recorder! {
             texts: Option<Vec<String>>,
             pass_: &str,
         ) -> PyResult<Table> {
-            let (found, epochs) = py.detach(|| {
-                let recorder = self.lock();
-                (recorder.tokens(), recorder.losses().epochs())
-            });
-            Ok(token_table(found, time(epochs), classes, texts, pass_).or_raise()?.into())
+            let (found, epochs) =
+                self.0.read(py, |recorder| (recorder.tokens(), recorder.losses().epochs()));
+            Ok(token_table(found, &time(epochs), classes, texts, pass_).or_raise()?.into())
         }
 
         /// The table of some replicas.
         #[staticmethod]
         fn table(py: Python<'_>, replicas: Vec<Bound<'_, Self>>, pass_: &str) -> PyResult<Table> {
-            let replicas = Self::copies(py, &replicas);
-            Ok(recorded!(py, Tokens, replicas, pass_).or_raise()?.into())
+            Ok(Self::recorded(py, &replicas, pass_)?.1.into())
         }
     }
 }
 
 fn token_table(
     found: TokenColumn,
-    time: TimePoint,
+    time: &TimePoint,
     classes: Option<Vec<String>>,
     texts: Option<Vec<String>>,
     pass: &str,
@@ -304,10 +279,10 @@ fn token_table(
         }
     }
     let logits = found.predicted.iter().all(|&class| class != NOT_PREDICTED);
-    made.add(ScoreKind::MeanLoss, &time, &[&found.mean_loss])?;
-    made.add(ScoreKind::Loss, &time, &[&found.loss])?;
+    made.add(ScoreKind::MeanLoss, time, &[&found.mean_loss])?;
+    made.add(ScoreKind::Loss, time, &[&found.loss])?;
     if logits {
-        made.add(ScoreKind::El2n, &time, &[&found.el2n])?;
+        made.add(ScoreKind::El2n, time, &[&found.el2n])?;
         made.push(format!("predicted@{}", time.epochs), Column::U32(found.predicted))?;
     }
     let (table, card) = made.finish(Some(pass));
@@ -324,9 +299,10 @@ recorder! {
             labels: usize,
             by_label: bool,
             options: Options,
-            reference: Option<PyReadonlyArray1<'_, f32>>,
+            reference: Option<&Bound<'_, PyAny>>,
         ) -> PyResult<Self> {
-            check_memory(Labels::bytes(examples, labels, by_label))?;
+            let less = if by_label { "pass by_label=False, " } else { "" };
+            check_memory(examples, Labels::bytes(examples, labels, by_label), less)?;
             Self::of(Labels::of_labels(examples, labels, by_label), &options, reference)
         }
 
@@ -337,14 +313,18 @@ recorder! {
             ids: &Bound<'_, PyAny>,
             logits: &Bound<'_, PyAny>,
             labels: PyReadonlyArray2<'_, u8>,
-            losses: Option<PyReadonlyArray1<'_, f32>>,
+            losses: Option<&Bound<'_, PyAny>>,
         ) -> PyResult<()> {
             let logits = Floats::of(logits, "logits", 2)?;
             let ids = Wholes::ids(ids)?.to_ids()?;
             let (values, labels) = (logits.slice()?, labels.as_slice()?);
-            let losses = losses.as_ref().map(|losses| losses.as_slice()).transpose()?;
-            let done = py.detach(|| {
-                with_numbers!(values, |values| self.lock().update(&ids, values, labels, losses))
+            let losses = losses.map(|losses| one_each(losses, "losses", ids.len())).transpose()?;
+            let losses = losses.as_ref().map(|losses| Ok::<_, PyErr>(losses.slice()?.to_f32()));
+            let losses: Option<Cow<'_, [f32]>> = losses.transpose()?;
+            let done = self.0.tell(py, |recorder| {
+                with_numbers!(values, |values| {
+                    recorder.update(&ids, values, labels, losses.as_deref())
+                })
             });
             done.or_raise()
         }
@@ -369,8 +349,7 @@ recorder! {
             pass_: &str,
             names: Option<Vec<String>>,
         ) -> PyResult<Table> {
-            let replicas = Self::copies(py, &replicas);
-            let mut table = recorded!(py, Labels, replicas, pass_).or_raise()?;
+            let (replicas, mut table) = Self::recorded(py, &replicas, pass_)?;
             for (name, column) in least_labels(&replicas, names.as_deref()) {
                 table.columns_mut().push(name, column).or_raise()?;
             }
@@ -421,10 +400,10 @@ recorder! {
         fn new(
             examples: usize,
             options: Options,
-            reference: Option<PyReadonlyArray1<'_, f32>>,
+            reference: Option<&Bound<'_, PyAny>>,
         ) -> PyResult<Self> {
-            let each = 2 * datadiet_core::LossRecorder::BYTES + 8;
-            check_memory(examples.saturating_mul(each))?;
+            let bytes = examples.saturating_mul(2 * LossRecorder::BYTES + 8);
+            check_memory(examples, bytes, "")?;
             Self::of(Numbers::of_numbers(examples), &options, reference)
         }
 
@@ -435,17 +414,19 @@ recorder! {
             ids: &Bound<'_, PyAny>,
             outputs: &Bound<'_, PyAny>,
             targets: &Bound<'_, PyAny>,
-            losses: Option<PyReadonlyArray1<'_, f32>>,
+            losses: Option<&Bound<'_, PyAny>>,
         ) -> PyResult<()> {
             let outputs = Floats::of(outputs, "outputs", 2)?;
             let targets = Floats::of(targets, "targets", 2)?;
             let ids = Wholes::ids(ids)?.to_ids()?;
             let size = outputs.shape()[1];
-            let losses = losses.as_ref().map(|losses| losses.as_slice()).transpose()?;
+            let losses = losses.map(|losses| one_each(losses, "losses", ids.len())).transpose()?;
+            let losses = losses.as_ref().map(|losses| Ok::<_, PyErr>(losses.slice()?.to_f32()));
+            let losses: Option<Cow<'_, [f32]>> = losses.transpose()?;
             let pair = (outputs.slice()?, targets.slice()?);
-            let done = py.detach(|| {
+            let done = self.0.tell(py, |recorder| {
                 with_pair!(pair, |outputs, targets| {
-                    self.lock().update(&ids, outputs, targets, size, losses)
+                    recorder.update(&ids, outputs, targets, size, losses.as_deref())
                 })
             });
             done.or_raise()
@@ -454,19 +435,7 @@ recorder! {
         /// The table of some replicas.
         #[staticmethod]
         fn table(py: Python<'_>, replicas: Vec<Bound<'_, Self>>, pass_: &str) -> PyResult<Table> {
-            let replicas = Self::copies(py, &replicas);
-            Ok(recorded!(py, Numbers, replicas, pass_).or_raise()?.into())
+            Ok(Self::recorded(py, &replicas, pass_)?.1.into())
         }
     }
-}
-
-/// There is room for a recorder: all of it is asked for at once and given back, since the parts of a
-/// recorder cannot say that they found none.
-fn check_memory(bytes: usize) -> PyResult<()> {
-    Vec::<u8>::new().try_reserve_exact(bytes).map_err(|_| {
-        PyMemoryError::new_err(format!(
-            "a recorder of so many examples takes {bytes} bytes, which there are not; record fewer of them, \
-             numbers of fewer (of several labels by_label=False), or on a larger machine"
-        ))
-    })
 }
