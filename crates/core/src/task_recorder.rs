@@ -516,12 +516,16 @@ impl Tracks for ErrorTracks {
             _ if mean == 0.0 => 0.0,
             _ => mean / deviation,
         });
-        let ratio = ratio.collect();
-        vec![
+        let ratio: Vec<f32> = ratio.collect();
+        let mut columns = vec![
             (ScoreKind::MeanError.into(), epochs, mean),
             (ScoreKind::ErrorStd.into(), epochs, deviation),
-            (ScoreKind::ErrorRatio.into(), epochs, ratio),
-        ]
+        ];
+        // After one epoch nobody has a deviation.
+        if epochs > 1 {
+            columns.push((ScoreKind::ErrorRatio.into(), epochs, ratio));
+        }
+        columns
     }
 
     fn state(&self, _: bool) -> Vec<(String, StateColumn)> {
