@@ -18,9 +18,9 @@ N, EPOCHS = 30, 6
 def test_scores_are_those_of_numpy(chance, shape, kind):
     outputs, targets = (torch.tensor(chance.normal(size=(20, *shape))) for _ in range(2))
     outputs = outputs.to(getattr(torch, kind))
-    for targets in (targets, targets.to(outputs.dtype)):  # noqa: PLR1704
-        off = (outputs.double() - targets.double()).reshape(20, -1).numpy()
-        found = datadiet.regression_scores(outputs, targets)
+    for wanted in (targets, targets.to(outputs.dtype)):
+        off = (outputs.double() - wanted.double()).reshape(20, -1).numpy()
+        found = datadiet.regression_scores(outputs, wanted)
         np.testing.assert_allclose(found["error-norm"], np.linalg.norm(off, axis=1), rtol=1e-7)
         np.testing.assert_allclose(found["loss"], (off**2).mean(axis=1), rtol=1e-7)
 
