@@ -322,6 +322,7 @@ def test_bad_batches_are_refused_with_their_ids_and_change_nothing():
         ((np.array([1, 7]), logits, labels), datadiet.IdError, "example 7 was seen before"),
         ((np.array([1, 10]), logits, labels), datadiet.IdError, "id 10"),
         ((np.array([1]), logits, labels), datadiet.ShapeError, "ids"),
+        ((np.array([1, 2]), logits[:, :, :-1], labels), datadiet.ShapeError, "expected 50"),
     ]
     for arguments, error, message in cases:
         with pytest.raises(error, match=message) as caught:
