@@ -21,6 +21,7 @@ mod select;
 mod setup;
 mod slurm;
 mod support;
+mod tasks;
 mod tour;
 mod train;
 mod trainer;
