@@ -50,7 +50,9 @@ def check_tokens(batch: Batch, loss: TokenLoss, classes: int | None, before: int
             row=before + empty[0],
             id=None if batch.ids is None else int(batch.ids[empty[0]]),
         )
-    outside = (counted & ((aims < 0) | (aims >= (classes or 1)))).nonzero() if classes else []
+    if classes is None:
+        return
+    outside = (counted & ((aims < 0) | (aims >= classes))).nonzero()
     if len(outside):
         row, token = outside[0].tolist()
         example = row if batch.packing is None else int(batch.packing.numbers[row, token])

@@ -92,7 +92,7 @@ class Tap(torch.autograd.Function):
         ctx: Any, out: Tensor, x: Tensor, anchor: Tensor, name: str, receive: Receive
     ) -> Tensor:
         ctx.save_for_backward(x)
-        ctx.name, ctx.receive = name, receive
+        ctx.layer, ctx.receive = name, receive
         # Not a view, so that a layer that works in place may follow.
         return out.detach()
 
@@ -104,7 +104,7 @@ class Tap(torch.autograd.Function):
             if "modified by an inplace operation" not in str(error):
                 raise
             raise ModelError(
-                f"the input of {ctx.name} is changed in place after its use; copy it first"
+                f"the input of {ctx.layer} is changed in place after its use; copy it first"
             ) from None
         ctx.receive(x, delta)
         ctx.receive = None
@@ -251,6 +251,8 @@ class Tape(Hooks):
         self.expected: Counter[nn.Parameter] = Counter()
         self.again = False
         """Whether the backward pass runs, in which checkpointed layers are called again."""
+        self.hidden = False
+        """Whether a layer was called without a graph, as reentrant checkpoints do."""
         self.found: dict[nn.Parameter, Tensor] = {}
         """What is measured of each parameter's gradient (B x width), after `backward`."""
         self.model, self.outside = model, ExitStack()
@@ -279,6 +281,7 @@ class Tape(Hooks):
         layout = self._layout(layer, number)
         if layout.copied:
             x, out = layout.copies(x, self.rows), layout.copies(out, self.rows)
+        self.hidden |= not torch.is_grad_enabled()
         if not self.again:
             self.expected.update(layer.owned.values())
 
@@ -342,17 +345,28 @@ class Tape(Hooks):
 
     def backward(self, losses: Tensor) -> None:
         """Fills `found` with what is measured of each loss's gradients."""
-        self.again = True
-        try:
-            with torch.autocast(losses.device.type, enabled=False):
-                torch.autograd.grad(losses, self.anchor, torch.ones_like(losses), allow_unused=True)
-        except RuntimeError as error:
-            if "use_reentrant" not in str(error):
-                raise
+        if self.hidden and _holds(losses, "CheckpointFunctionBackward"):
             raise ModelError(
                 "the model checkpoints layers in the reentrant way, for which PyTorch gives no gradients"
                 " of chosen tensors; checkpoint with use_reentrant=False"
-            ) from error
+            )
+        self.again = True
+        with torch.autocast(losses.device.type, enabled=False):
+            torch.autograd.grad(losses, self.anchor, torch.ones_like(losses), allow_unused=True)
         # Uses whose output the loss does not depend on never came.
         for parameter in list(self.uses):
             self._measure(parameter)
+
+
+def _holds(losses: Tensor, name: str) -> bool:
+    """Whether the graph has a function of this name."""
+    ahead, seen = [losses.grad_fn], set()
+    while ahead:
+        node = ahead.pop()
+        if node is None or node in seen:
+            continue
+        if type(node).__name__ == name:
+            return True
+        seen.add(node)
+        ahead += [before for before, _ in node.next_functions]
+    return False

@@ -9,8 +9,8 @@ example's gradient ``d`` at the output of every layer. With its input ``a`` that
     embedding        row t of dW = sum of d_p over the positions p that hold token t
 
 A layer has a rule when its forward pass is its class's own: a subclass that overrides it, or a
-layer whose weight is computed (weight norm, parametrisations), has none. RMS norms of other libraries
-are known by what they compute, `Conv1D` of transformers by its name.
+layer whose weight is computed (weight norm, parametrisations), has none. RMS norms and scaled embeddings
+of other libraries are known by what they compute, `Conv1D` of transformers by its name.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from __future__ import annotations
 from torch import nn
 
 from datadiet.torch.rules.convolution import Convolution
-from datadiet.torch.rules.embedding import Embedding
+from datadiet.torch.rules.embedding import Embedding, ScaledEmbedding, scale_of
 from datadiet.torch.rules.linear import Linear, Turned
 from datadiet.torch.rules.norms import (
     BatchNorm,
@@ -66,6 +66,8 @@ def rule_of(module: nn.Module) -> tuple[Rule | None, str]:
             known.append((kind, rule))
     for kind, rule in known:
         if "forward" in vars(module) or type(module).forward is not kind.forward:
+            if (scale := scale_of(module)) is not None:
+                return ScaledEmbedding(scale), ""
             return None, f"its {type(module).__name__} has a forward pass of its own"
         refusal = rule.refusal(module)
         return (None, refusal) if refusal else (rule, "")

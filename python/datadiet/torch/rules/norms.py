@@ -108,7 +108,7 @@ class RmsNormByTrial(LayerNorm):
     names: tuple[str, ...] = ("weight",)
 
     def normalised(self, module: Any, x: Tensor) -> Tensor:
-        return x * (x.square().mean(-1, keepdim=True) + _eps(module)).rsqrt_()
+        return x * (x.square().mean(-1, keepdim=True) + (_eps(module) or 0.0)).rsqrt_()
 
 
 # Of a trial in 32-bit floats; a layer that computes something else differs by far more.
