@@ -320,9 +320,13 @@ def test_rows_of_transformers_own_collator() -> None:
 
 
 def test_attention_across_the_examples_of_a_row_is_noticed() -> None:
+    """In a model that has not learned anything too, where little crosses."""
     model, rows = decoder("Llama"), texts()
     batch = packed_rows(rows)
     del batch["position_ids"]
+    fresh = transformers.LlamaForCausalLM(model.config)
+    with pytest.raises(ModelError, match="attends across examples"):
+        grand(fresh, [batch], loss=CAUSAL, packed="segment_ids")
     with pytest.raises(ModelError, match="attends across examples"):
         grand(model, [batch], loss=CAUSAL, packed="segment_ids")
     with pytest.raises(LossError, match="a loss that adds up tokens"):
@@ -434,6 +438,44 @@ def test_checkpoints_of_ones_own_keep_no_inputs() -> None:
     assert few < most / 2
     with pytest.raises(ModelError, match="checkpoint with use_reentrant=False"):
         grand(Deep(True), [(x.requires_grad_(), y)], loss=loss)
+
+
+def test_a_loose_parameter_whose_copies_are_wrong_is_refused() -> None:
+    """Copies fit, but their gradients are not the examples': the parameter is used for all at once, too."""
+
+    class Twice(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.scale = nn.Parameter(torch.rand(4) + 0.5)
+            self.head = nn.Linear(4, 3)
+
+        def forward(self, x: Any) -> Any:
+            # The values of the parameter behind the back of every function that is watched.
+            behind = x.new_tensor(self.scale.tolist())
+            return self.head(torch.tanh(x[:, None] * self.scale)[:, 0] * behind)
+
+    class Turned(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.scale = nn.Parameter(torch.rand(4) + 0.5)
+            self.head = nn.Linear(4, 3)
+
+        def forward(self, x: Any) -> Any:
+            # Examples lie on the first axis of x and on the last but one of the product.
+            mixed = (x.roll(1, 0)[:, None] * self.scale)[:, 0].roll(-1, 0)
+            return self.head(mixed)
+
+    torch.manual_seed(5)
+    x, y = torch.randn(5, 4), torch.tensor([0, 1, 2, 0, 1])
+    for model in (Twice(), Turned()):
+        losses = [
+            lambda model=model, n=n: nn.functional.cross_entropy(model(x[n : n + 1]), y[n : n + 1])
+            for n in range(5)
+        ]
+        expected = gradients(model, losses)
+        agree(grand(model, [(x, y)], fallback="loop"), expected)
+    with pytest.raises(ModelError, match="scale: its rule disagrees"):
+        grand(model, [(x, y)])
 
 
 @pytest.mark.parametrize("kind", ["Mixtral", "Qwen3Moe"])

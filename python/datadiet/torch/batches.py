@@ -104,12 +104,13 @@ def batch_of(item: Any) -> Batch:
 def examples_of(item: Any, model: nn.Module, packed: str | None) -> Batch:
     """The same for a model, where rows may hold several examples; `packed` names what tells them apart."""
     batch = _unpacked(item)
+    taken = inspect.signature(model.forward).parameters
     if packed is None:
-        refuse_packed(batch.inputs)
+        refuse_packed(batch.inputs, taken)
         return _counted(batch)
     packing = packing_of(batch.inputs, batch.labels, packed)
     inputs = dict(batch.inputs)
-    if packed != POSITIONS and packed not in inspect.signature(model.forward).parameters:
+    if packed != POSITIONS and packed not in taken:
         del inputs[packed]
     return _counted(Batch(inputs, batch.labels, batch.ids, packing))
 

@@ -19,7 +19,11 @@ def evaluating(model: nn.Module) -> Iterator[None]:
     """
     modes = [(module, module.training) for module in model.modules()]
     configs = {id(c): c for m in model.modules() if (c := getattr(m, "config", None)) is not None}
-    caching = [c for c in configs.values() if getattr(c, "use_cache", None) is True]
+    caching = [
+        config
+        for config in configs.values()
+        if getattr(config, "use_cache", None) is True and hasattr(config, "model_type")
+    ]
     try:
         model.eval()
         for config in caching:

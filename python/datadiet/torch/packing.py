@@ -10,7 +10,7 @@ examples x tokens of the longest, with zeros after the shorter ones: zeros add n
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -132,11 +132,14 @@ def _once(entry: Tensor, name: str) -> None:
             )
 
 
-def refuse_packed(inputs: Any) -> None:
-    """Refuses rows that hold several examples, when nobody said so: they would count as one."""
+def refuse_packed(inputs: Any, taken: Collection[str]) -> None:
+    """Refuses rows that hold several examples, when nobody said so: they would count as one.
+
+    What the model's forward pass takes by its name may mean something else there.
+    """
     if not isinstance(inputs, Mapping):
         return
-    signs = [name for name in SIGNS if name in inputs]
+    signs = [name for name in SIGNS if name in inputs and name not in taken]
     positions = inputs.get(POSITIONS)
     if isinstance(positions, Tensor) and positions.dim() == 2:
         again = (positions[:, 1:] == 0) & (positions[:, :-1] > 0)

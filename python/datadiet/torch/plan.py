@@ -48,6 +48,8 @@ class Plan:
     def refuse(self, parameter: nn.Parameter, reason: str) -> None:
         """Takes a parameter from the layers: all of it, or its uses would be counted in part."""
         self.without.setdefault(parameter, reason)
+        self.bare.pop(parameter, None)
+        self.loose = [p for p in self.loose if p is not parameter]
         for layer in self.layers.values():
             layer.owned = {name: p for name, p in layer.owned.items() if p is not parameter}
         self.layers = {module: layer for module, layer in self.layers.items() if layer.owned}
@@ -87,6 +89,7 @@ def plan_of(model: nn.Module, scope: nn.Module) -> Plan:
     )
     plan = Plan(names, {})
     reasons: dict[nn.Parameter, str] = {}
+    loose: list[nn.Parameter] = []
     for prefix, module in model.named_modules():
         own = {name: p for name, p in module._parameters.items() if p is not None and p in names}
         if not own:
@@ -101,14 +104,14 @@ def plan_of(model: nn.Module, scope: nn.Module) -> Plan:
                 continue
             reasons.setdefault(parameter, reason or f"the layer computes its weight from {name}")
             if not rule and not type(module).__module__.startswith("torch."):
-                plan.loose.append(parameter)
+                loose.append(parameter)
     ruled = {p for layer in plan.layers.values() for p in layer.owned.values()}
     for parameter, reason in reasons.items():
         # A layer may hold a parameter only to be tied to another, as the bias of BERT's decoder; that it
         # does not use it is watched.
         if parameter not in ruled or reason.startswith("the layer computes"):
             plan.refuse(parameter, reason)
-    plan.loose = [p for p in plan.loose if p in plan.without]
+    plan.loose = [p for p in loose if p in plan.without]
     return plan
 
 

@@ -133,7 +133,7 @@ def _copies_fit(run: Any, copied: set[Call], expected: Tensor, examples: int = 2
 
 def _copy_loose(plan: Plan, run: Any, copied: set[Call], losses: Tensor) -> None:
     """Gives each example its own copy of loose parameters, of those for which some copy fits the model."""
-    for parameter in plan.loose:
+    for parameter in list(plan.loose):
         if parameter not in plan.without or (parameter.dim() > 2 and len(parameter) > 1):
             continue
         reason = plan.without.pop(parameter)
