@@ -54,6 +54,12 @@ def decoder(kind: str, **more: Any) -> Any:
             vocab_size=WORDS, n_positions=64, n_embd=16, n_layer=2, n_head=2, **more
         )
         return randomised(transformers.GPT2LMHeadModel(config))
+    if kind == "OPT":
+        config = transformers.OPTConfig(
+            vocab_size=WORDS, hidden_size=16, num_hidden_layers=2, ffn_dim=24, num_attention_heads=2,
+            max_position_embeddings=64, word_embed_proj_dim=16,
+        )  # fmt: skip
+        return randomised(transformers.OPTForCausalLM(config))
     config = getattr(transformers, f"{kind}Config")(
         vocab_size=WORDS,
         hidden_size=16,
@@ -145,6 +151,7 @@ DECODERS = {
     "Qwen2": ("Qwen2", {}),
     "Qwen3": ("Qwen3", {"tie_word_embeddings": True}),
     "Gemma": ("Gemma", {}),
+    "OPT": ("OPT", {}),
     "Mistral": ("Mistral", {"sliding_window": 4}),
 }
 

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from datadiet.torch.errors import FrozenParametersWarning, ModelError
 from datadiet.torch.rules import Rule, rule_of
+from datadiet.torch.rules.embedding import EmbeddingWithin
 from datadiet.torch.rules.rule import parameters
 
 FALLBACKS = ("vmap", "loop")
@@ -24,6 +25,11 @@ class Layer:
     rule: Rule
     owned: dict[str, nn.Parameter]
     """Parameters that train, by their name in the layer."""
+
+    @property
+    def within(self) -> bool:
+        """Whether its call is that of a function, in a forward pass of its own."""
+        return isinstance(self.rule, EmbeddingWithin)
 
 
 @dataclass

@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 from torch.overrides import TorchFunctionMode
 
 from datadiet.torch.contributions import Contribution, Rows, wide
@@ -123,6 +124,12 @@ class Hooks(TorchFunctionMode):
         self.data_dependent = False
         """Whether values of tensors may have decided which layers got how many rows."""
         self.ruled = {id(parameter): parameter for parameter in plan.ruled()}
+        self.within = {
+            id(parameter): layer
+            for layer in plan.layers.values()
+            if layer.within
+            for parameter in layer.owned.values()
+        }
 
     def copy(self, parameter: nn.Parameter) -> Tensor:
         """A loose parameter for each example."""
@@ -147,7 +154,9 @@ class Hooks(TorchFunctionMode):
 
     def __enter__(self) -> Self:
         try:
-            for module in self.plan.layers:
+            for module, layer in self.plan.layers.items():
+                if layer.within:
+                    continue
                 self.handles += [
                     module.register_forward_pre_hook(self._before),
                     module.register_forward_hook(self._after, prepend=True, with_kwargs=True),
@@ -178,12 +187,14 @@ class Hooks(TorchFunctionMode):
         self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], out: Tensor
     ) -> Tensor:
         self.inside = None
-        number = self.calls[module]
-        self.calls[module] += 1
         layer = self.plan.layers[module]
         if len(args) + len(kwargs) != 1:
             raise self.misused(layer, "is called with more than its input")
-        x = args[0] if args else next(iter(kwargs.values()))
+        return self._counted(layer, args[0] if args else next(iter(kwargs.values())), out)
+
+    def _counted(self, layer: Layer, x: Tensor, out: Tensor) -> Tensor:
+        number = self.calls[layer.module]
+        self.calls[layer.module] += 1
         return self.called(layer, number, x, out)
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
@@ -192,6 +203,8 @@ class Hooks(TorchFunctionMode):
             args = self._with_copies(args)
             kwargs = dict(zip(kwargs, self._with_copies((*kwargs.values(),)), strict=True))
         result = func(*args, **kwargs)
+        if func is F.embedding and self.inside is None and id(args[1]) in self.within:
+            return self._counted(self.within[id(args[1])], args[0], result)
         self.data_dependent |= func in DATA_DEPENDENT or _by_mask(func, args)
         for value in (*args, *kwargs.values()):
             for one in value if isinstance(value, (tuple, list)) else (value,):

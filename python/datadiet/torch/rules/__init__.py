@@ -9,8 +9,9 @@ example's gradient ``d`` at the output of every layer. With its input ``a`` that
     embedding        row t of dW = sum of d_p over the positions p that hold token t
 
 A layer has a rule when its forward pass is its class's own: a subclass that overrides it, or a
-layer whose weight is computed (weight norm, parametrisations), has none. RMS norms and scaled embeddings
-of other libraries are known by what they compute, `Conv1D` of transformers by its name.
+layer whose weight is computed (weight norm, parametrisations), has none; but embeddings may
+prepare tokens and change rows as they like. RMS norms of other libraries are known by what they compute,
+`Conv1D` of transformers by its name.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from __future__ import annotations
 from torch import nn
 
 from datadiet.torch.rules.convolution import Convolution
-from datadiet.torch.rules.embedding import Embedding, ScaledEmbedding, scale_of
+from datadiet.torch.rules.embedding import Embedding, EmbeddingWithin
 from datadiet.torch.rules.linear import Linear, Turned
 from datadiet.torch.rules.norms import (
     BatchNorm,
@@ -66,8 +67,8 @@ def rule_of(module: nn.Module) -> tuple[Rule | None, str]:
             known.append((kind, rule))
     for kind, rule in known:
         if "forward" in vars(module) or type(module).forward is not kind.forward:
-            if (scale := scale_of(module)) is not None:
-                return ScaledEmbedding(scale), ""
+            if isinstance(module, nn.Embedding) and not rule.refusal(module):
+                return EmbeddingWithin(), ""
             return None, f"its {type(module).__name__} has a forward pass of its own"
         refusal = rule.refusal(module)
         return (None, refusal) if refusal else (rule, "")
