@@ -279,6 +279,23 @@ def test_lora_over_a_frozen_model(kind: str) -> None:
         agree(grand(model, [padded(rows)], loss=CAUSAL), expected)
 
 
+def test_adapters_that_use_their_matrices_otherwise_need_the_loop() -> None:
+    """DoRA takes the norm of its weights: no parameter that trains has a rule."""
+    peft = pytest.importorskip("peft")
+    settings = peft.LoraConfig(r=3, target_modules=["down_proj"], use_dora=True)
+    model, rows = peft.get_peft_model(decoder("Llama"), settings).eval(), texts()
+    with torch.no_grad():
+        for name, parameter in model.named_parameters():
+            if "lora_B" in name:
+                parameter.normal_(0, 0.2)
+    expected = one_by_one(model, rows)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FrozenParametersWarning)
+        with pytest.raises(ModelError, match="lora_magnitude_vector"):
+            grand(model, [padded(rows)], loss=CAUSAL)
+        agree(grand(model, [padded(rows)], loss=CAUSAL, fallback="loop"), expected)
+
+
 def packed_rows(rows: list[Any], labels: list[Any] | None = None) -> dict[str, Any]:
     """The first three texts in one row, the others in another, with padding after them."""
     groups, longest = (slice(0, 3), slice(3, 5)), sum(map(len, rows[:3]))

@@ -71,8 +71,8 @@ def gradients_alone(
     The example stands there twice, since some models drop a first axis of length one.
     """
     losses = losses_of(model, batch.take([row] * copies), loss, forward)
-    if not losses.requires_grad:
-        return losses[0], [None] * len(parameters)
+    if not losses.requires_grad or not parameters:
+        return losses[0].detach(), [None] * len(parameters)
     gradients = torch.autograd.grad(losses.sum(), parameters, allow_unused=True)
     return losses[0].detach(), [
         None if g is None else (g.to_dense() if g.is_sparse else g) / copies for g in gradients

@@ -50,6 +50,8 @@ def wrong_parameters(
         expected_loss, gradients = gradients_alone(model, parameters, batch, row, loss, forward)
         tolerance = _tolerance(losses, parameters)
         _same_loss(row, float(losses[row]), float(expected_loss), tolerance)
+        if not parameters:
+            continue
         norms = [0.0 if g is None else float(wide(g).square().sum().double()) for g in gradients]
         expected = torch.tensor(norms, dtype=torch.float64).sqrt()
         found = torch.stack([squares[p][row].cpu().double() for p in parameters]).sqrt()
@@ -64,7 +66,7 @@ def _tolerance(losses: Tensor, parameters: list[nn.Parameter]) -> float:
     narrow = {losses.dtype, *(p.dtype for p in parameters)} - set(TOLERANCE)
     if narrow or torch.is_autocast_enabled(losses.device.type):
         return NARROW
-    return max(TOLERANCE[p.dtype] for p in parameters)
+    return max(TOLERANCE[dtype] for dtype in (losses.dtype, *(p.dtype for p in parameters)))
 
 
 def _same_loss(row: int, together: float, alone: float, tolerance: float) -> None:
