@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use datadiet_arrays::ArrayError;
 use datadiet_core::ScoreError;
+use datadiet_table::KeyError;
 
 use crate::Batch;
 
@@ -435,6 +436,10 @@ pub enum IngestError {
         /// The file.
         path: PathBuf,
     },
+
+    /// Ids that there is no room for.
+    #[error(transparent)]
+    Keys(#[from] KeyError),
 
     /// Nothing was read.
     #[error("{path} holds no rows")]

@@ -46,8 +46,9 @@ mod text;
 
 pub use batch::{Batch, Kind, Reader, Said};
 pub use cells::ClassNames;
+pub use datadiet_table::Keys;
 pub use error::IngestError;
-pub use id_map::{IdMap, Keys};
+pub use id_map::IdMap;
 pub use ingest::{Ingested, IngestedRun, Options, ReadFile, ingest};
 pub use names::Names;
 pub use open::open;
