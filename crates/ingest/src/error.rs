@@ -1,4 +1,4 @@
-//! What can be wrong with files of logits, each with the next thing to do.
+//! What can be wrong with files of logits and losses, each with the next thing to do.
 
 use std::path::{Path, PathBuf};
 
@@ -27,7 +27,7 @@ pub enum IngestError {
 
     /// A folder without files to read.
     #[error(
-        "{path} holds no file of logits{}; name a folder with one file an epoch, such as epoch_1.npz, epoch_2.npz, …, or one file of all epochs ({READ})", besides(.found)
+        "{path} holds no file of logits or losses{}; name a folder with one file an epoch, such as epoch_1.npz, epoch_2.npz, …, or one file of all epochs ({READ})", besides(.found)
     )]
     NoFiles {
         /// The folder.
@@ -437,6 +437,13 @@ pub enum IngestError {
         path: PathBuf,
     },
 
+    /// A threshold that no loss is compared with.
+    #[error("--threshold is {threshold}; give the loss down to which an example counts as learned, a finite number")]
+    Threshold {
+        /// What was given.
+        threshold: f32,
+    },
+
     /// Ids that there is no room for.
     #[error(transparent)]
     Keys(#[from] KeyError),
@@ -470,6 +477,9 @@ fn said(problem: &ScoreError) -> String {
 
 /// What is read, for messages.
 const READ: &str = "npy, npz, safetensors, parquet, arrow, feather, jsonl, json, csv, tsv (texts also as .gz, .zst)";
+
+/// What no file of values lacks.
+const VALUES: &str = "logits, probabilities or losses";
 
 /// Files of other formats that a folder has.
 fn besides(found: &[String]) -> String {
@@ -540,11 +550,33 @@ impl IngestError {
     pub(crate) fn no_values(path: &Path, found: Vec<String>) -> Self {
         Self::Missing {
             path: path.to_owned(),
-            what: "logits or probabilities",
+            what: VALUES,
             found,
             hint: "call the array, column or field `logits` or `probs` (columns of one class each \
-                   `logit_0`, `logit_1`, …), or name it with --values",
+                   `logit_0`, `logit_1`, …) or `loss`, or name it with --values",
         }
+    }
+
+    /// A table with losses of nobody.
+    pub(crate) fn log(path: &Path, found: Vec<String>) -> Self {
+        Self::Missing {
+            path: path.to_owned(),
+            what: VALUES,
+            found,
+            hint: "a loss and no ids is what a trainer logs of its batches and epochs; name the ids \
+                   with --id, or say --kind losses if each row is the loss of one example",
+        }
+    }
+
+    /// Epochs in names of columns and in a column.
+    pub(crate) fn epochs_twice(path: &Path, column: &str) -> Self {
+        Self::shape(
+            path,
+            format!(
+                "it has losses of several epochs in each row, and epochs in {column}; name the one \
+                 column of losses to read with --values, or say --epoch none"
+            ),
+        )
     }
 
     /// A value that is null.
@@ -559,8 +591,7 @@ impl IngestError {
 
     /// Whether a file is whole and simply holds something else than values.
     pub(crate) fn is_of_other_content(&self) -> bool {
-        let no_values = "logits or probabilities";
-        matches!(self, Self::Missing { what, .. } if *what == no_values)
+        matches!(self, Self::Missing { what, .. } if *what == VALUES)
             || matches!(self, Self::Type { .. } | Self::Shape { .. })
     }
 

@@ -44,9 +44,11 @@ impl Ingested {
         pass: &str,
     ) -> Result<ScoreTable, IntoTableError> {
         let mut made = TableBuilder::default();
-        made.push("id", Column::U32((0..self.labels.len() as u32).collect()))?;
-        made.push("label", Column::U32(self.labels.clone()))?;
-        made.push("class", Column::Text(self.class_names(names)?))?;
+        made.push("id", Column::U32((0..self.examples() as u32).collect()))?;
+        if !self.labels.is_empty() {
+            made.push("label", Column::U32(self.labels.clone()))?;
+            made.push("class", Column::Text(self.class_names(names)?))?;
+        }
         if !self.keys.are_rows() {
             let keys = std::mem::replace(&mut self.keys, Keys::Integers(Vec::new()));
             made.push(KEY, keys.into_column())?;
