@@ -30,6 +30,7 @@ mod correct;
 mod digest;
 mod el2n;
 mod entropy;
+mod epoch_losses;
 mod epoch_rows;
 pub mod example_id;
 mod fast;
@@ -41,19 +42,26 @@ pub mod kernel_distance;
 mod l1;
 mod logit_scores;
 mod loss;
+mod loss_recorder;
+mod loss_recorder_state;
+mod loss_tracks;
 mod margin;
+mod measure;
 mod monotone_key;
 mod nearest;
 mod packed;
 mod presence;
 pub mod progress;
+mod ranks;
 mod recorder_state;
 mod row_scores;
 mod score_error;
 mod score_kind;
 pub mod selection;
+mod state_column;
 pub mod stats;
 pub mod streams;
+mod task;
 mod training_dynamics;
 mod trajectory_recorder;
 pub mod value_kind;
@@ -74,22 +82,25 @@ pub use kernel_distance::{KernelError, kernel_distance};
 pub use l1::l1;
 pub use logit_scores::LogitScores;
 pub use loss::loss;
+pub use loss_recorder::LossRecorder;
 pub use margin::{log_margin, max_margin, sum_margin};
+pub use measure::Measure;
 pub use nearest::{by_likeness, nearest};
 pub use progress::{Progress, Silent};
-pub use recorder_state::StateColumn;
 pub use score_error::{MOST_CLASSES, PROBABILITY_TOLERANCE, ScoreError};
 pub use score_kind::{Definition, Direction, ParseScoreKindError, ScoreKind, Source};
 pub use selection::{
     Amount, Candidates, Choice, Chosen, ClassShare, Classes, KeepFraction, KeepFractionError,
     Quota, Rule, RuleOptions, Scores, SelectionError, check_no_class_vanishes, class_shares, skew,
 };
+pub use state_column::StateColumn;
 pub use stats::{
     CannotTell, Detection, Interval, LabelScore, Mispredicted, Reliability, StatsError,
     WrongLabels, average_ranks, band, detection, mean_and_standard_error, order, percentile,
     reliability, replicas_for, spearman, spearman_interval, top_overlap, wrong_labels,
 };
 pub use streams::{Stream, permutation, rng};
+pub use task::{ParseTaskError, Task};
 pub use training_dynamics::{EpochError, TrainingDynamics};
 pub use trajectory_recorder::TrajectoryRecorder;
 pub use value_kind::{

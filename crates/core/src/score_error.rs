@@ -3,6 +3,8 @@
 
 use thiserror::Error;
 
+use crate::{ExampleId, ParseScoreKindError};
+
 /// How far the probabilities of one row may sum from 1: wide enough for probabilities that were
 /// rounded to two digits, or to `bf16` (which moves a sum by up to 2⁻⁹, and a little more in a softmax
 /// that works in it), narrow enough to catch logits and percentages. A row that is off by more than
@@ -206,4 +208,83 @@ pub enum ScoreError {
         "a recorder made with `single_rank` cannot be merged; make the recorder of every rank without it"
     )]
     NoHistory,
+
+    /// One loss for a whole batch.
+    #[error(
+        "that is one loss for the batch of {ids} examples, and a score needs the loss of each: ask the loss function for all of them (in PyTorch `reduction=\"none\"`, in Keras `reduction=None`), record these, and train on their mean"
+    )]
+    BatchLoss {
+        /// Ids that were passed with it.
+        ids: usize,
+    },
+
+    /// Another number of losses than of examples.
+    #[error(
+        "{what}: {found} values for {ids} examples; pass one for each example: of tokens, boxes or pixels take the mean (or the sum) over each example first, such as losses.flatten(1).mean(1)"
+    )]
+    LossCount {
+        /// Which values.
+        what: String,
+        /// Number of them.
+        found: usize,
+        /// Number of ids.
+        ids: usize,
+    },
+
+    /// Parts of a loss, or other values beside it, that are not those of the batches before.
+    #[error(
+        "the values beside the loss are {found:?}, and were {expected:?} in the batches before; pass the same ones every time"
+    )]
+    OtherParts {
+        /// Those of the batches before.
+        expected: Vec<String>,
+        /// Those passed.
+        found: Vec<String>,
+    },
+
+    /// A value of a batch that is not of its losses as a whole.
+    #[error("{part}: {problem}")]
+    OfPart {
+        /// What it is a value of, such as `loss:box`.
+        part: String,
+        /// What is wrong with it.
+        problem: Box<ScoreError>,
+    },
+
+    /// A name of a part that cannot stand in the name of a column.
+    #[error(
+        "a part of the {kind} is called {part:?}; give it a name of letters, digits, `_` and `-`"
+    )]
+    PartName {
+        /// The score that it is a part of.
+        kind: &'static str,
+        /// The name.
+        part: String,
+    },
+
+    /// A threshold that no loss can be compared with.
+    #[error("the threshold is {value}; pass a number, such as a loss that counts as learned")]
+    Threshold {
+        /// The value.
+        value: f32,
+    },
+
+    /// A word that names no score.
+    #[error(transparent)]
+    UnknownScore(#[from] ParseScoreKindError),
+}
+
+impl ScoreError {
+    /// The same error, with the ids of the rows that it names.
+    pub(crate) fn of_examples(self, ids: &[ExampleId]) -> Self {
+        let rows = match &self {
+            Self::NonFinite { rows, .. } => rows.clone(),
+            Self::LabelOutOfRange { row, .. }
+            | Self::NotNormalised { row, .. }
+            | Self::NegativeProbability { row, .. } => vec![*row],
+            _ => return self,
+        };
+        let ids = rows.into_iter().filter_map(|row| ids.get(row)).map(|id| id.0).collect();
+        Self::OfExamples { ids, problem: Box::new(self) }
+    }
 }

@@ -31,13 +31,11 @@ const LOW_IS_HARD: [&str; 19] = [
 ];
 
 /// Columns of other tools whose high values are hard.
-const HIGH_IS_HARD: [&str; 16] = [
+const HIGH_IS_HARD: [&str; 14] = [
     "losses",
-    "mean_loss",
     "train_loss",
     "cross_entropy",
     "nll",
-    "perplexity",
     "el2n_score",
     "el2n_scores",
     "error_l2_norm",
