@@ -53,6 +53,7 @@ mod packed;
 mod presence;
 pub mod progress;
 mod ranks;
+mod renumbered;
 mod recorder_state;
 mod row_scores;
 mod score_error;

@@ -146,7 +146,7 @@ pub enum IngestError {
 
     /// Targets of a multi-label problem.
     #[error(
-        "{path}: the labels are a matrix ({found}): a multi-label problem, for which these scores are not defined; ingest each label as a binary problem of its own: one column of probabilities or logits and labels 0 or 1; if they are one-hot, save labels.argmax(1)"
+        "{path}: the labels are a matrix ({found}): a multi-label problem, for which these scores are not defined; ingest each label as a binary problem of its own: one column of probabilities or logits and labels 0 or 1, or give the loss of each example; if they are one-hot, save labels.argmax(1)"
     )]
     MultiLabel {
         /// The file.
@@ -157,7 +157,7 @@ pub enum IngestError {
 
     /// Targets that are real numbers.
     #[error(
-        "{path}: label {value} of row {row} is not a whole number: a regression problem, for which these scores are not defined; for classes give their indices, 0 to K − 1"
+        "{path}: label {value} of row {row} is not a whole number: a regression problem, for which these scores are not defined: give the loss of each example; for classes give their indices, 0 to K − 1"
     )]
     Regression {
         /// The file.
