@@ -1,7 +1,7 @@
 """Find out which training examples matter, with the logits of any training loop.
 
 Functions on arrays (`el2n`, `forgetting`, `aum`, `select`, `noise_metrics`, …), a `Recorder` to
-feed from a loop, and `ScoreTable` for what comes out. `datadiet.torch` is for PyTorch,
+feed from a loop of a classification and a `LossRecorder` from any other, and `ScoreTable` for what comes out. `datadiet.torch` is for PyTorch,
 `datadiet.datasets` for Hugging Face's data sets. NumPy is all that is needed.
 
 A training function of your own becomes a `trainer`, by which `score`, `train`, `diet` and
@@ -31,6 +31,7 @@ from datadiet.exceptions import (
     UndefinedError,
 )
 from datadiet.experiments import diet, score, train
+from datadiet.loss_recorder import LossRecorder
 from datadiet.recorder import Recorder
 from datadiet.scores import (
     correct,
@@ -82,6 +83,7 @@ __all__ = [
     "IdError",
     "Job",
     "LabelError",
+    "LossRecorder",
     "NoiseMetrics",
     "NonFiniteError",
     "ProbabilityError",

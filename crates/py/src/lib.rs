@@ -9,10 +9,12 @@ mod arrays;
 mod capsule;
 mod errors;
 mod logit_scores;
+mod loss_recorder;
 mod order;
 mod recorder;
 mod report;
 mod selection;
+mod shared;
 mod softmax_outputs;
 mod stats;
 mod table;
@@ -30,6 +32,8 @@ mod _datadiet {
 
     #[pymodule_export]
     use crate::logit_scores::{confident_joint, logit_score, logit_scores};
+    #[pymodule_export]
+    use crate::loss_recorder::LossRecorder;
     #[pymodule_export]
     use crate::recorder::Recorder;
     #[pymodule_export]
