@@ -109,7 +109,7 @@ class Recording:
             A state of other sizes than this recorder's, or a damaged one.
         """
         arrays = {name: plain(values) for name, values in state.items()}
-        loaded = self._compiled.of_state(arrays)
+        loaded = self._load(arrays)
         self._check_loaded(loaded)
         self._pass = _pass_of(arrays, self._pass)
         self._recorder = loaded
@@ -118,7 +118,7 @@ class Recording:
         return self.state_dict()
 
     def __setstate__(self, state: dict[str, npt.NDArray[Any]]) -> None:
-        self._begin(self._compiled.of_state(state), _pass_of(state, RECORDED_PASS))
+        self._begin(self._load(dict(state)), _pass_of(state, RECORDED_PASS))
 
     def _merge(self, replicas: tuple[Any, ...]) -> ScoreTable:
         recorders = (self, *replicas)
@@ -133,7 +133,7 @@ class Recording:
                 raise StateError("no epoch has ended: call end_epoch() after each one")
         _check_equal("replicas", [replica._facts() for replica in recorders])
         parts = [replica._recorder for replica in recorders]
-        return ScoreTable(self._compiled.table(parts, self._pass))
+        return ScoreTable(type(self._recorder).table(parts, self._pass))
 
     def _merge_ranks(self, ranks: tuple[Any, ...]) -> int:
         self._check_like("merge_ranks", ranks)
@@ -152,6 +152,10 @@ class Recording:
                 raise TypeError(
                     f"{method} of a {type(self).__name__} takes others, not a {type(other).__name__}"
                 )
+
+    def _load(self, state: dict[str, npt.NDArray[Any]]) -> Any:
+        """The compiled recorder that wrote a state."""
+        return self._compiled.of_state(state)
 
     def _facts(self) -> dict[str, Any]:
         """What replicas have in common."""

@@ -68,7 +68,45 @@ impl LossRecorder {
     }
 }
 
+impl LossRecorder {
+    /// Takes back room for examples, down to n, as far as the last ones have never been seen: the contrary of
+    /// [`Self::grow`].
+    pub fn shrink(&mut self, examples: usize) {
+        let last = |seen: &FixedBitSet| seen.maximum().map_or(0, |index| index + 1);
+        let kept = self.kept.iter().map(|(_, epoch)| epoch);
+        let epochs = kept.chain([&self.current, &self.last]).map(|epoch| last(epoch.seen()));
+        let told = self.tracks.iter().rposition(|track| track.presentations > 0);
+        let least = epochs.max().unwrap_or(0).max(told.map_or(0, |index| index + 1));
+        let examples = examples.max(least);
+        let Some(less @ 1..) = self.examples.checked_sub(examples) else { return };
+        self.examples = examples;
+        self.tracks.truncate(examples);
+        self.unseen.iter_mut().for_each(|unseen| *unseen -= less as u32);
+        if let Some(reference) = &mut self.reference {
+            reference.truncate(examples);
+        }
+        self.current.shrink(examples);
+        self.last.shrink(examples);
+        self.kept.iter_mut().for_each(|(_, epoch)| epoch.shrink(examples));
+        self.history.iter_mut().flatten().for_each(|epoch| epoch.seen = cut(&epoch.seen, examples));
+    }
+}
+
+/// A set of the first examples.
+fn cut(seen: &FixedBitSet, examples: usize) -> FixedBitSet {
+    let mut cut = FixedBitSet::with_capacity(examples);
+    seen.ones().take_while(|&index| index < examples).for_each(|index| cut.insert(index));
+    cut
+}
+
 impl EpochLosses {
+    fn shrink(&mut self, examples: usize) {
+        let mut columns = self.columns().map(|column| column[..examples].to_vec());
+        let losses = columns.next().unwrap_or_default();
+        let beside = columns.collect();
+        *self = Self::from_parts(cut(self.seen(), examples), losses, beside);
+    }
+
     fn renumbered(&self, numbers: &[ExampleId], examples: usize) -> Self {
         let mut seen = FixedBitSet::with_capacity(examples);
         self.seen().ones().for_each(|index| seen.insert(numbers[index].index()));
@@ -120,6 +158,22 @@ mod tests {
     fn another_order_is_what_would_have_been_recorded_in_it() {
         let moved = recorded([0, 1, 2], 3).renumbered(&[4, 0, 2].map(ExampleId), 6).unwrap();
         assert_eq!(moved.state(), recorded([4, 0, 2], 6).state());
+    }
+
+    #[test]
+    fn room_is_taken_back_as_far_as_nobody_was_seen_there() {
+        for examples in [3, 5] {
+            let before = recorded([0, 1, 2], examples);
+            let mut recorder = before.clone();
+            recorder.grow(9);
+            recorder.shrink(examples);
+            assert_eq!(recorder.state(), before.state());
+            recorder.shrink(0);
+            assert_eq!(recorder.state(), recorded([0, 1, 2], 3).state());
+        }
+        let mut fresh = LossRecorder::new(4);
+        fresh.shrink(1);
+        assert_eq!(fresh.state(), LossRecorder::new(1).state());
     }
 
     #[test]

@@ -2,13 +2,13 @@
 
 use std::path::PathBuf;
 
-use datadiet_core::ScoreKind;
+use datadiet_core::{ScoreKind, Task};
 use datadiet_table::{
     Card, Column, IngestedFile, IngestedFiles, IngestedRun, KEY, Recorded, ScoreTable,
     TableBuilder, TableError, TimePoint,
 };
 
-use crate::{Ingested, Keys};
+use crate::{Ingested, Keys, Kind};
 
 /// Scores that cannot become a table.
 #[derive(Debug, thiserror::Error)]
@@ -43,7 +43,8 @@ impl Ingested {
         names: Option<&[String]>,
         pass: &str,
     ) -> Result<ScoreTable, IntoTableError> {
-        let mut made = TableBuilder::default();
+        let task = if self.kind == Kind::Losses { Task::Loss } else { Task::default() };
+        let mut made = TableBuilder::of_task(task);
         made.push("id", Column::U32((0..self.examples() as u32).collect()))?;
         if !self.labels.is_empty() {
             made.push("label", Column::U32(self.labels.clone()))?;

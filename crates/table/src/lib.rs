@@ -35,7 +35,7 @@ pub use cautions::{Made, cautions, chance_of_order, follows_length};
 pub use detections::ColumnDetection;
 pub use error::{FileError, TableError};
 pub use identity::{Examples, OwnIds, Rows, TrainingSet};
-pub use keys::{Key, KeyError, KeyMap, Keys, SavedKeys};
+pub use keys::{Key, KeyError, KeyMap, Keys};
 pub use list::{DATA, FINGERPRINT, ListFile, ListedIds};
 pub use ranking::{Ranking, direction_of, hard_end, kind_of, measure_of, time_of};
 pub use replicas::{RECORDED_PASS, Recorded, TableBuilder, column_name};

@@ -44,6 +44,9 @@ const TEXT: u8 = 2;
 /// The smallest table has 2 to this power of slots.
 const LEAST_BITS: u32 = 10;
 
+/// Bytes of a word.
+const WORD: usize = size_of::<u64>();
+
 /// Bytes before a text that say how long it is.
 const LENGTH: usize = size_of::<u32>();
 
@@ -62,17 +65,6 @@ pub struct KeyMap {
     texts: Store<u8>,
     memory: usize,
     spilled: bool,
-}
-
-/// The ids of a map as columns by number, for a checkpoint.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct SavedKeys {
-    /// Kinds: 0 a whole number with sign, 1 one of 64 bits without, 2 a text.
-    pub kinds: Vec<u8>,
-    /// The 64 bits of a whole number, the bytes of a text.
-    pub words: Vec<i64>,
-    /// All texts, in UTF-8.
-    pub texts: Vec<u8>,
 }
 
 impl Default for KeyMap {
@@ -225,40 +217,49 @@ impl KeyMap {
         sort::sorted(self)
     }
 
-    /// Everything, as columns; a map that is made of them gives the same numbers.
+    /// Everything, as bytes: the number of ids (8 bytes, the lowest first), what each is (0 a whole number, 1 one
+    /// of 64 bits without sign, 2 a text), 8 bytes of each (the number, of a text its length), then all texts.
     #[must_use]
-    pub fn state(&self) -> SavedKeys {
-        let mut saved = SavedKeys { kinds: self.kinds.values().to_vec(), ..SavedKeys::default() };
-        for number in 0..self.len() as u32 {
-            saved.words.push(match self.key(number) {
-                Key::Whole(key) => key,
-                Key::Unsigned(key) => key as i64,
-                Key::Text(key) => {
-                    saved.texts.extend_from_slice(key.as_bytes());
-                    key.len() as i64
-                }
+    pub fn state(&self) -> Vec<u8> {
+        let mut saved = (self.len() as u64).to_le_bytes().to_vec();
+        saved.extend_from_slice(self.kinds.values());
+        let all = || (0..self.len() as u32).map(|number| self.key(number));
+        for key in all() {
+            saved.extend(match key {
+                Key::Whole(key) => key.to_le_bytes(),
+                Key::Unsigned(key) => key.to_le_bytes(),
+                Key::Text(key) => (key.len() as u64).to_le_bytes(),
             });
+        }
+        for key in all() {
+            if let Key::Text(text) = key {
+                saved.extend_from_slice(text.as_bytes());
+            }
         }
         saved
     }
 
-    /// The map that wrote a state, within a bound of memory.
+    /// The map that wrote a state, within a bound of memory: it gives the same numbers.
     ///
     /// # Errors
     /// A state that no map writes; no room.
-    pub fn of_state(saved: &SavedKeys, memory: usize) -> Result<Self, KeyError> {
+    pub fn of_state(saved: &[u8], memory: usize) -> Result<Self, KeyError> {
+        let ends = KeyError::Damaged("it ends too early");
+        let Some((count, rest)) = saved.split_first_chunk::<WORD>() else { return Err(ends) };
+        let count = usize::try_from(u64::from_le_bytes(*count)).unwrap_or(usize::MAX);
+        let Some((kinds, rest)) = rest.split_at_checked(count) else { return Err(ends) };
+        let Some((words, mut texts)) = rest.split_at_checked(count.saturating_mul(WORD)) else {
+            return Err(ends);
+        };
         let mut map = Self::within(memory);
-        if saved.kinds.len() != saved.words.len() {
-            return Err(KeyError::Damaged("it has other numbers of ids and of their kinds"));
-        }
-        let mut texts = &saved.texts[..];
-        for (number, (&kind, &word)) in (0..).zip(saved.kinds.iter().zip(&saved.words)) {
+        let (words, _) = words.as_chunks::<WORD>();
+        for (number, (&kind, &word)) in (0..).zip(kinds.iter().zip(words)) {
             let key = match kind {
-                WHOLE => Key::Whole(word),
-                UNSIGNED => Key::Unsigned(word as u64),
+                WHOLE => Key::Whole(i64::from_le_bytes(word)),
+                UNSIGNED => Key::Unsigned(u64::from_le_bytes(word)),
                 TEXT => {
-                    let text = usize::try_from(word).ok().and_then(|length| texts.split_at_checked(length));
-                    let (text, rest) = text.ok_or(KeyError::Damaged("its texts end too early"))?;
+                    let length = usize::try_from(u64::from_le_bytes(word)).unwrap_or(usize::MAX);
+                    let Some((text, rest)) = texts.split_at_checked(length) else { return Err(ends) };
                     texts = rest;
                     let text = std::str::from_utf8(text);
                     Key::Text(text.map_err(|_| KeyError::Damaged("its texts are not UTF-8"))?)
@@ -585,18 +586,22 @@ mod tests {
             map.number(key).unwrap();
         }
         let good = map.state();
-        let refused = |change: fn(&mut SavedKeys)| {
+        let (kinds, words) = (WORD, WORD + 4);
+        assert_eq!(good.len(), words + 4 * WORD + 3);
+        let refused = |change: &dyn Fn(&mut Vec<u8>)| {
             let mut bad = good.clone();
             change(&mut bad);
             KeyMap::of_state(&bad, 0).unwrap_err().to_string()
         };
-        assert!(refused(|saved| saved.kinds[0] = 9).contains("unknown kind"));
-        assert!(refused(|saved| saved.words[3] = 3).contains("too early"));
-        assert!(refused(|saved| saved.words[3] = 1).contains("too many"));
-        assert!(refused(|saved| saved.words[3] = -1).contains("too early"));
-        assert!(refused(|saved| saved.texts[0] = 0xff).contains("UTF-8"));
-        assert!(refused(|saved| (saved.kinds[2], saved.words[2]) = (WHOLE, -1)).contains("twice"));
-        assert!(refused(|saved| saved.kinds.truncate(3)).contains("numbers of ids"));
+        for length in 0..good.len() {
+            assert!(refused(&|saved| saved.truncate(length)).contains("too early"), "{length}");
+        }
+        assert!(refused(&|saved| saved[kinds] = 9).contains("unknown kind"));
+        assert!(refused(&|saved| saved[words + 3 * WORD] = 3).contains("too early"));
+        assert!(refused(&|saved| saved[words + 3 * WORD] = 1).contains("too many"));
+        assert!(refused(&|saved| saved[words + 4 * WORD] = 0xff).contains("UTF-8"));
+        assert!(refused(&|saved| saved[kinds + 2] = WHOLE).contains("twice"));
+        assert!(refused(&|saved| saved[7] = 0xff).contains("too early"));
     }
 
     #[test]

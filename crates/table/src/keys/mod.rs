@@ -4,9 +4,11 @@ mod map;
 mod sort;
 mod store;
 
-pub use map::{KeyError, KeyMap, SavedKeys};
+pub use map::{KeyError, KeyMap};
 
-use crate::Column;
+use datadiet_core::Task;
+
+use crate::{Card, Column, KEY, Recorded, ScoreTable, TableBuilder, TableError};
 
 /// Ids of some rows.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -109,6 +111,29 @@ impl<'k> Key<'k> {
                 _ => self,
             },
         }
+    }
+}
+
+impl ScoreTable {
+    /// The table of some replicas that recorded the same scores of examples with ids of their own, in the order
+    /// of these: as [`Self::recorded_of`], with the ids in the column [`KEY`] unless they are 0, 1, 2, …
+    ///
+    /// # Errors
+    /// As [`TableBuilder::add_recorded`].
+    pub fn recorded_by_key(
+        task: Task,
+        keys: Keys,
+        replicas: &[Recorded],
+        pass: &str,
+    ) -> Result<Self, TableError> {
+        let mut made = TableBuilder::of_task(task);
+        made.push("id", Column::U32((0..keys.len() as u32).collect()))?;
+        if !keys.are_rows() {
+            made.push(KEY, keys.into_column())?;
+        }
+        made.add_recorded(replicas, 0)?;
+        let (table, card) = made.finish(Some(pass));
+        Ok(Self::new(table, Card { replicas: Some(replicas.len()), ..card }))
     }
 }
 
