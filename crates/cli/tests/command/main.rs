@@ -11,6 +11,7 @@ mod help;
 mod identity;
 mod ingest;
 mod launcher;
+mod losses;
 mod markdown;
 mod no_worker;
 mod noise;
