@@ -58,7 +58,7 @@ pub struct IngestArgs {
     /// Folders or files, one a training.
     #[arg(required = true, value_name = "RUN")]
     runs: Vec<PathBuf>,
-    /// Epochs, as the files number them, whose EL2N and kin are kept beside the last epoch's.
+    /// Epochs, as the files number them, whose EL2N and kin (or losses) are kept beside the last epoch's.
     #[arg(long, value_delimiter = ',', value_name = "EPOCHS")]
     at: Vec<i64>,
     /// Folder to write to [default: scores/NAME-ID].
@@ -161,6 +161,14 @@ pub fn ingest(args: &IngestArgs) -> Result<IngestReport> {
         args.threshold.is_none() || found.kind == Kind::Losses,
         "--threshold is of losses, and these are {}; say --kind losses where there are losses too",
         found.kind
+    );
+    ensure!(
+        found.kind != Kind::Losses || !(args.renormalise || args.class_means),
+        "--renormalise and --class-means are of logits and probabilities, and these are losses"
+    );
+    ensure!(
+        class_names.is_none() || !found.labels.is_empty(),
+        "--classes names classes, and no labels were read, which losses need not have; name them with --label or --labels"
     );
     let (examples, classes) = (found.examples(), found.classes);
     let scores = found.into_table(&args.runs, class_names.as_deref(), &args.pass)?;
