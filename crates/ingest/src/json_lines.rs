@@ -426,6 +426,12 @@ impl JsonLines {
             };
             return Err(self.row_error(format!("among the values{of} is {what}, {why}")));
         }
+        // Once there is a width there is a kind.
+        if self.width.is_some() && row.kind != self.kind {
+            return Err(self.row_error(
+                "it holds other values (logits, probabilities, losses) than rows before it",
+            ));
+        }
         let found = values.numbers.len();
         if row.kind == Some(Kind::Losses) && found != row.named_epochs.len().max(1) {
             return Err(self.row_error(several_losses("its loss")));
@@ -502,9 +508,6 @@ impl JsonLines {
             None => None,
         };
         add(epoch, &mut batch.epochs, first).ok_or_else(|| missing("an epoch"))?;
-        if row.kind != self.kind {
-            return Err(self.row_error("it holds other values (logits, probabilities, losses) than rows before it"));
-        }
         if !self.row_epochs.is_empty() && row.named_epochs != self.row_epochs {
             return Err(self.row_error("it has losses of other epochs, or in another order, than rows before it"));
         }

@@ -255,9 +255,9 @@ impl<'a> Pass<'a> {
                 self.check_values(path, &*reader, &mut batch)?;
                 side.complete(path, &mut batch, before, losses)?;
                 let numbers = match &batch.epochs {
-                    Some(epochs) => epochs,
+                    Some(epochs) => &epochs[..],
                     None if said.epochs.is_empty() => std::slice::from_ref(&epoch),
-                    None => &said.epochs,
+                    None => &said.epochs[..],
                 };
                 for &number in numbers {
                     let (first, last) = read.epochs.unwrap_or((number, number));

@@ -100,10 +100,9 @@ impl IntoPython for Problem {
                 with_place(error.into_python(), &place, "ids", &Detail::Keys(keys))
             }
             Self::Keys(error @ KeyError::TooMany) => exception("IdError", &error.to_string(), &[]),
-            Self::Keys(KeyError::Aside(ref cause)) => {
-                let kind = cause.kind();
-                let Self::Keys(error) = self else { unreachable!("as above") };
-                std::io::Error::new(kind, error.to_string()).into()
+            Self::Keys(KeyError::Aside { ref cause, .. }) => {
+                let Self::Keys(error) = &self else { unreachable!("as above") };
+                std::io::Error::new(cause.kind(), error.to_string()).into()
             }
             Self::Keys(error @ KeyError::Damaged(_)) => {
                 exception("StateError", &error.to_string(), &[])

@@ -13,6 +13,7 @@
 
 use std::hash::{BuildHasher, RandomState};
 use std::io;
+use std::path::PathBuf;
 
 use thiserror::Error;
 
@@ -27,13 +28,23 @@ pub enum KeyError {
     TooMany,
     /// There is no room.
     #[error(
-        "cannot keep the ids in {}: {0}; free some room there, or name another folder with TMPDIR",
-        std::env::temp_dir().display()
+        "cannot keep the ids in {folder}: {cause}; free some room there, or name another folder with TMPDIR"
     )]
-    Aside(#[from] io::Error),
+    Aside {
+        /// Where temporary files are.
+        folder: PathBuf,
+        /// The system's reason.
+        cause: io::Error,
+    },
     /// What should be a saved map is none.
     #[error("the saved ids are damaged ({0}); go on from an earlier checkpoint")]
     Damaged(&'static str),
+}
+
+impl From<io::Error> for KeyError {
+    fn from(cause: io::Error) -> Self {
+        Self::Aside { folder: std::env::temp_dir(), cause }
+    }
 }
 
 /// Ids of 64 bits with sign, of 64 bits without, and texts.
