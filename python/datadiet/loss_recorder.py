@@ -186,7 +186,9 @@ class LossRecorder(Recording):
         names: list[str] = []
         beside: list[npt.NDArray[Any]] = []
         if isinstance(losses, Mapping):
-            check_same_rows(ids=ids, length=length, **{str(name): of for name, of in losses.items()})
+            check_same_rows(
+                ids=ids, length=length, **{str(name): of for name, of in losses.items()}
+            )
             names = [f"loss:{name}" for name in losses]
             beside = [floats(part) for part in losses.values()]
             whole = _sum(names, beside)
@@ -352,10 +354,14 @@ def _by_id(reference: Any) -> tuple[npt.NDArray[Any] | list[str], npt.NDArray[An
 def _sum(names: list[str], parts: list[npt.NDArray[Any]]) -> npt.NDArray[np.float64]:
     """The sum of some arrays of one shape, in 64 bits."""
     if not parts:
-        raise ShapeError("the losses are an empty dictionary; pass B losses, or some parts of them by name")
+        raise ShapeError(
+            "the losses are an empty dictionary; pass B losses, or some parts of them by name"
+        )
     shapes = {name: part.shape for name, part in zip(names, parts, strict=True)}
     if len(set(shapes.values())) > 1:
-        raise ShapeError(f"parts of the loss have different shapes, {shapes}; pass one value an example")
+        raise ShapeError(
+            f"parts of the loss have different shapes, {shapes}; pass one value an example"
+        )
     total = np.zeros(parts[0].shape, np.float64)
     for part in parts:
         total += _wide(part)

@@ -272,7 +272,9 @@ def test_threads_may_feed_one_recorder(losses, chance):
         def part(rows, epoch=epoch):
             feed(recorder, epoch, keys, rows=rows)
 
-        threads = [threading.Thread(target=part, args=(rows,)) for rows in np.array_split(np.arange(N), 4)]
+        threads = [
+            threading.Thread(target=part, args=(rows,)) for rows in np.array_split(np.arange(N), 4)
+        ]
         for thread in threads:
             thread.start()
         for thread in threads:

@@ -171,9 +171,10 @@ mod tests {
             recorder.shrink(0);
             assert_eq!(recorder.state(), recorded([0, 1, 2], 3).state());
         }
-        let mut fresh = LossRecorder::new(4);
-        fresh.shrink(1);
-        assert_eq!(fresh.state(), LossRecorder::new(1).state());
+        let fresh = |examples| LossRecorder::new(examples).with_threshold(1.0).unwrap();
+        let mut four = fresh(4);
+        four.shrink(1);
+        assert_eq!(four.state(), fresh(1).state());
     }
 
     #[test]

@@ -235,7 +235,7 @@ fn large_ids_are_kept() {
     let folder = Folder::new();
     folder.file("e1.npz", &zip(&members, None));
     let keys = folder.run().unwrap().keys;
-    let texts = [large.to_string(), "7".into()];
+    let texts = ["7".into(), large.to_string()];
     assert_eq!([keys.text(0), keys.text(1)], texts);
     let line = |id: u64| format!("{{\"id\": {id}, \"logits\": [0, 1.5], \"label\": 0}}\n");
     let folder = Folder::new();
@@ -474,7 +474,7 @@ fn runs_must_have_the_same_epochs_and_names_must_be_found() {
     let error =
         ingest(&found_of(&first), &Options { names, ..Options::default() }, &datadiet_core::Silent);
     says(&error.unwrap_err(), &["has no logits, probabilities or losses", "--values"]);
-    says(&Folder::error("a.pt", b"1,2\n"), &["holds no file of logits (it has a.pt)"]);
+    says(&Folder::error("a.pt", b"1,2\n"), &["holds no file of logits or losses (it has a.pt)"]);
     let torch = find(&[folder.file("a.pt", b"1,2\n")], &Options::default()).unwrap_err();
     says(&torch, &["not a known ending", "jsonl", "numpy.savez"]);
     says(&Folder::error("a.jsonl", b"\n"), &["holds no rows"]);

@@ -584,9 +584,9 @@ mod tests {
         assert_eq!(map.len() as u64, MANY);
         if let Ok(open) = std::fs::read_dir("/proc/self/fd") {
             let links = open.filter_map(|one| std::fs::read_link(one.ok()?.path()).ok());
-            let ours = links.filter(|to| to.starts_with(std::env::temp_dir()));
-            let names: Vec<String> = ours.map(|to| to.display().to_string()).collect();
-            assert!(names.len() >= 4 && names.iter().all(|name| name.ends_with("(deleted)")), "{names:?}");
+            let names: Vec<String> = links.map(|to| to.display().to_string()).collect();
+            let gone = names.iter().filter(|name| name.ends_with("(deleted)")).count();
+            assert!(gone >= 4, "{names:?}");
         }
     }
 
