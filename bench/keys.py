@@ -29,9 +29,9 @@ def run(ours: Path, kind: str, ids: int, memory: str) -> dict:
 
 def row(what: str, ids: int, where: str, found: dict) -> str:
     def seconds(name: str) -> str:
-        return "" if found[name] is None else f"{found[name]:.1f}"
+        return "" if found[name] is None else "{0:.1f} ({1:.1f})".format(*found[name])
 
-    each = 1e9 * found["again"] / ids
+    each = 1e9 * found["again"][1] / ids
     return (
         f"| {ids:,} {what} | {where} | {seconds('first')} | {seconds('again')} | {each:.0f} | {seconds('sorted')} |"
         f" {found['anonymous_mib']:,} | {found['mapped_mib']:,} |"
@@ -67,8 +67,9 @@ def main() -> None:
         [
             *lines,
             "",
-            "One round. Known ids are looked up one at a time, in an order that jumps. Memory of its own cannot be"
-            " taken back by the system, pages of mapped files can: they are there since there was room.",
+            "One round. Seconds on the clock, in brackets those that processors worked, of which the nanoseconds are."
+            " Known ids are looked up one at a time, in an order that jumps. Memory of its own cannot be taken"
+            " back by the system, pages of mapped files can: they are there since there was room.",
             "",
             f"{readme.machine(args.python)} Load average before the start (1 is one core busy with other"
             f" work): {load:.1f}.",

@@ -22,35 +22,60 @@ fn main() {
     }
     // No common divisor with the count: another order of the same ids.
     let stride = (count * 618 / 1000..).find(|&stride| divisor(stride, count) == 1).unwrap_or(1);
-    let start = Instant::now();
+    let start = Clock::start();
     for index in 0..count {
         assert_eq!(ids.number(hash(index), texts.then(|| written(index, &mut text))), index as u32);
     }
-    let first = start.elapsed().as_secs_f64();
-    let start = Instant::now();
+    let first = start.read();
+    let start = Clock::start();
     let mut index = 0;
     for _ in 0..count {
         index = (index + stride) % count;
         assert_eq!(ids.number(hash(index), texts.then(|| written(index, &mut text))), index as u32);
     }
-    let again = start.elapsed().as_secs_f64();
+    let again = start.read();
     let (anonymous, mapped) = (status("RssAnon"), status("RssFile"));
-    let start = Instant::now();
+    let start = Clock::start();
     let (held, files) = ids.map.as_ref().map_or((0, 0), KeyMap::bytes);
     let mut sorted = None;
     if let Some(map) = &ids.map {
         let (keys, order) = map.sorted();
         assert_eq!(order.len() as u64, count);
-        sorted = Some(start.elapsed().as_secs_f64());
+        sorted = Some(start.read());
         drop(keys);
     }
     println!(
-        "{{\"first\": {first:.2}, \"again\": {again:.2}, \"sorted\": {}, \"anonymous_mib\": {anonymous}, \
+        "{{\"first\": {first}, \"again\": {again}, \"sorted\": {}, \"anonymous_mib\": {anonymous}, \
          \"mapped_mib\": {mapped}, \"held_mib\": {}, \"files_mib\": {}}}",
-        sorted.map_or("null".to_owned(), |seconds| format!("{seconds:.2}")),
+        sorted.unwrap_or("null".to_owned()),
         held >> 20,
         files >> 20
     );
+}
+
+/// Seconds, and those that processors worked.
+struct Clock {
+    start: Instant,
+    worked: f64,
+}
+
+impl Clock {
+    fn start() -> Self {
+        Self { start: Instant::now(), worked: worked() }
+    }
+
+    /// Both since then, as JSON.
+    fn read(&self) -> String {
+        format!("[{:.2}, {:.2}]", self.start.elapsed().as_secs_f64(), worked() - self.worked)
+    }
+}
+
+/// Seconds that processors have worked for this process, as Linux counts them.
+fn worked() -> f64 {
+    let all = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
+    let after = all.rsplit_once(") ").map_or("", |(_, after)| after);
+    let ticks = after.split_whitespace().skip(11).take(2).filter_map(|ticks| ticks.parse::<f64>().ok());
+    ticks.sum::<f64>() / 100.0
 }
 
 struct Ids {
