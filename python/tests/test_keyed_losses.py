@@ -194,7 +194,7 @@ def test_states_of_the_other_kind_and_damaged_ones_are_refused():
         ("keys", lambda saved: saved[:-1], "too early"),
         ("keys", lambda saved: saved[:0], "too early"),
         ("last.loss", lambda saved: saved[:1], "last.loss"),
-        ("recorder.shape", lambda saved: saved[:2], "shape"),
+        ("losses.shape", lambda saved: saved[:2], "shape"),
     ):
         state = keyed.state_dict()
         state[name] = change(state[name])
@@ -293,7 +293,7 @@ def test_threads_may_feed_one_recorder(losses, chance):
         (["new", "other"], [1.0], datadiet.ShapeError, 'reduction="none"'),
         (["new", "other"], 1.0, datadiet.ShapeError, 'reduction="none"'),
         (["new", "other"], [1.0, 2.0, 3.0], datadiet.ShapeError, "3 values for 2"),
-        ([["new"], ["other"]], [1.0, 2.0], (datadiet.ShapeError, datadiet.DtypeError), ""),
+        ([["new"], ["other"]], [1.0, 2.0], datadiet.DtypeError, "whole numbers"),
         (["new", None], [1.0, 2.0], datadiet.IdError, "missing"),
         ([0.5], [1.0], datadiet.DtypeError, "whole"),
         ([True], [1.0], datadiet.DtypeError, "bool"),
