@@ -234,7 +234,7 @@ def test_replicas_merge_to_means_with_standard_errors(losses, chance):
         ([0, 1], [0.5, 1e39], datadiet.NonFiniteError, r"example\(s\) \[1\]: losses: 1 row"),
         ([0, 3], [0.5, 0.5], datadiet.IdError, "id 3"),
         ([0, -1], [0.5, 0.5], datadiet.IdError, "row 1 has example id -1"),
-        ([0, 2**63 + 1], [0.5, 0.5], datadiet.IdError, "row 1 has example id 9223372036854775809"),
+        (np.array([0, 2**63 + 1], np.uint64), [0.5, 0.5], datadiet.IdError, "row 1 has example id 9223372036854775809"),
         ([1, 1], [0.5, 0.5], datadiet.IdError, "example 1 was seen before in epoch 1"),
         ([0, 2], [0.5, 0.5], datadiet.IdError, "example 2 was seen before in epoch 1"),
         ([0.5], [0.5], datadiet.DtypeError, "ids: float64"),

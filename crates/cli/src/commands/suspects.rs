@@ -259,9 +259,11 @@ impl Answer {
     fn text(&self) -> String {
         let known = self.suspects.iter().any(|suspect| suspect.changed.is_some());
         // Of losses nothing is known of classes.
-        let of_classes = self.suspects.iter().any(|one| one.class.is_some() || one.predicted.is_some());
+        let of_classes =
+            self.suspects.iter().any(|one| one.class.is_some() || one.predicted.is_some());
         let row = |suspect: &Suspect| {
-            let classes = [&suspect.class, &suspect.predicted].map(|class| class.as_deref().unwrap_or("–"));
+            let classes =
+                [&suspect.class, &suspect.predicted].map(|class| class.as_deref().unwrap_or("–"));
             let mut row: Vec<String> =
                 classes.map(str::to_owned).into_iter().filter(|_| of_classes).collect();
             row.extend([suspect.name(), format!("{:.3}", suspect.score)]);

@@ -35,7 +35,10 @@ fn suspects_of_losses_have_no_classes() {
     assert!(!text.contains("labelled") && !text.contains("predicted"), "{text}");
     let first: Vec<&str> = text.lines().nth(1).unwrap().split_whitespace().collect();
     assert_eq!(first, ["39", "29.250"], "{text}");
-    assert!(text.contains("cannot be told: losses that a training loop gave need not be"), "{text}");
+    assert!(
+        text.contains("cannot be told: losses that a training loop gave need not be"),
+        "{text}"
+    );
     let answer = home.json(&["suspects", "losses.parquet", "-n", "1"]);
     assert_eq!(answer["by"], "mean-loss@2");
     assert!(answer["suspects"][0].get("class").is_none(), "{answer}");
@@ -46,7 +49,8 @@ fn suspects_of_losses_have_no_classes() {
 fn a_choice_by_losses_says_that_it_follows_the_length() {
     let home = home();
     let select = |by: &str| {
-        let arguments = ["select", "losses.parquet", "--by", by, "--keep", "0.5", "--out", "half.json"];
+        let arguments =
+            ["select", "losses.parquet", "--by", by, "--keep", "0.5", "--out", "half.json"];
         let output = home.command(&arguments).output().unwrap();
         assert!(output.status.success(), "{}", errors(&output));
         errors(&output)
@@ -58,7 +62,8 @@ fn a_choice_by_losses_says_that_it_follows_the_length() {
     assert_eq!(subset["ids"].as_array().unwrap()[0], 20);
     let said = select("loss-forgetting@end");
     assert!(!said.contains("follows"), "{said}");
-    let quota = ["select", "losses.parquet", "--keep", "0.5", "--quota", "balanced", "--out", "x.json"];
+    let quota =
+        ["select", "losses.parquet", "--keep", "0.5", "--quota", "balanced", "--out", "x.json"];
     assert!(home.fails(&quota).contains("label"), "{}", home.fails(&quota));
 }
 
