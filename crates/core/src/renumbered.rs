@@ -45,7 +45,8 @@ impl LossRecorder {
             moved
         });
         let more = (examples - self.examples) as u32;
-        let kept = self.kept.iter().map(|(epoch, losses)| (*epoch, losses.renumbered(numbers, examples)));
+        let kept =
+            self.kept.iter().map(|(epoch, losses)| (*epoch, losses.renumbered(numbers, examples)));
         let history = self.history.as_ref().map(|history| {
             history.iter().map(|epoch| epoch.renumbered(numbers, examples)).collect()
         });
@@ -143,7 +144,9 @@ mod tests {
         let mut recorder = LossRecorder::new(examples).keep_at(&[1]).with_threshold(1.0).unwrap();
         recorder.set_beside(&[Measure::part(ScoreKind::Loss, "box").unwrap()]).unwrap();
         for epoch in 0..4_u8 {
-            for (place, id) in ids.into_iter().enumerate().filter(|(place, _)| *place as u8 != epoch) {
+            for (place, id) in
+                ids.into_iter().enumerate().filter(|(place, _)| *place as u8 != epoch)
+            {
                 let loss = (place as f32 - 1.5) * f32::from(epoch).sin();
                 recorder.update(&[ExampleId(id)], &[loss], &[&[loss / 2.0]]).unwrap();
             }

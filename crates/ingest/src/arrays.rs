@@ -55,7 +55,9 @@ impl ArrayReader {
                 found: values.element.to_string(),
                 wanted: match kind {
                     Some(Kind::Losses) => "losses are f16, bf16, f32 or f64",
-                    _ => "logits and probabilities are f16, bf16, f32 or f64; predicted classes are neither",
+                    _ => {
+                        "logits and probabilities are f16, bf16, f32 or f64; predicted classes are neither"
+                    }
                 },
             });
         }

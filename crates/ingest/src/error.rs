@@ -438,7 +438,9 @@ pub enum IngestError {
     },
 
     /// A threshold that no loss is compared with.
-    #[error("--threshold is {threshold}; give the loss down to which an example counts as learned, a finite number")]
+    #[error(
+        "--threshold is {threshold}; give the loss down to which an example counts as learned, a finite number"
+    )]
     Threshold {
         /// What was given.
         threshold: f32,

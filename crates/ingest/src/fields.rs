@@ -58,12 +58,14 @@ impl Said {
         names: &Names,
         all: impl Iterator<Item = &'n str> + Clone,
     ) {
-        let first = |of: &dyn Fn(&str) -> bool| all.clone().find(|name| of(name)).map(str::to_owned);
+        let first =
+            |of: &dyn Fn(&str) -> bool| all.clone().find(|name| of(name)).map(str::to_owned);
         if kind == Some(Kind::Losses) {
             let label = |name: &str| names.field(name) == Some(Field::Labels);
             self.unused_labels = if names.wants_labels(kind) { None } else { first(&label) };
         } else if names.kind.is_none() && names.values.is_none() {
-            self.unused_losses = first(&|name| names.field(name) == Some(Field::Values(Some(Kind::Losses))));
+            self.unused_losses =
+                first(&|name| names.field(name) == Some(Field::Values(Some(Kind::Losses))));
         }
     }
 }

@@ -140,7 +140,10 @@ mod tests {
     #[test]
     fn hashes_sort_by_value() {
         let (keys, order) = numbered(&[Keys::of_u64(&[1 << 63, 10]), Keys::Integers(vec![9])]);
-        assert_eq!(keys, Keys::Texts(["9", "10", "9223372036854775808"].map(str::to_owned).to_vec()));
+        assert_eq!(
+            keys,
+            Keys::Texts(["9", "10", "9223372036854775808"].map(str::to_owned).to_vec())
+        );
         assert_eq!(order, [2, 1, 0]);
     }
 

@@ -509,7 +509,9 @@ impl JsonLines {
         };
         add(epoch, &mut batch.epochs, first).ok_or_else(|| missing("an epoch"))?;
         if !self.row_epochs.is_empty() && row.named_epochs != self.row_epochs {
-            return Err(self.row_error("it has losses of other epochs, or in another order, than rows before it"));
+            return Err(self.row_error(
+                "it has losses of other epochs, or in another order, than rows before it",
+            ));
         }
         batch.values.extend(row.values.unwrap_or_default().1.numbers);
         batch.rows += 1;

@@ -89,7 +89,8 @@ impl<'a> Pass<'a> {
         }
         let mut saved = recording.save(&run.path, &mut self.spool)?;
         self.merge_labels(run, &std::mem::take(&mut saved.labels))?;
-        let (epochs, unseen) = (std::mem::take(&mut saved.epochs), std::mem::take(&mut saved.unseen));
+        let (epochs, unseen) =
+            (std::mem::take(&mut saved.epochs), std::mem::take(&mut saved.unseen));
         let (path, name, rows) = (run.path.clone(), run.name.clone(), self.rows - rows);
         Ok((IngestedRun { path, name, files, epochs, rows, unseen }, saved))
     }
@@ -327,7 +328,8 @@ impl<'a> Pass<'a> {
                  alone say --kind losses"
             ));
         }
-        let (named, beside) = (said.unused_labels.as_deref(), labels.map(|file| file.path.display()));
+        let (named, beside) =
+            (said.unused_labels.as_deref(), labels.map(|file| file.path.display()));
         if let Some(labels) = named {
             note(format!(
                 "{labels} is not read: losses need no labels; where they are classes, say --label {labels}"

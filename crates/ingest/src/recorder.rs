@@ -18,9 +18,9 @@ impl Recorder {
         Ok(if layout.kind == Kind::Losses {
             let recorder = LossRecorder::new(0).single_rank();
             Self::Losses(match options.threshold {
-                Some(threshold) => {
-                    recorder.with_threshold(threshold).map_err(|_| IngestError::Threshold { threshold })?
-                }
+                Some(threshold) => recorder
+                    .with_threshold(threshold)
+                    .map_err(|_| IngestError::Threshold { threshold })?,
                 None => recorder,
             })
         } else {

@@ -209,7 +209,10 @@ impl Found {
             }
         };
         note("without logits or probabilities", left);
-        note("of losses, since others have logits or probabilities (--kind losses reads losses alone)", losses);
+        note(
+            "of losses, since others have logits or probabilities (--kind losses reads losses alone)",
+            losses,
+        );
         note("of other formats", others);
     }
 

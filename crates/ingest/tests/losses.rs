@@ -101,7 +101,11 @@ fn assert_table(table: &ScoreTable, expected: &[(String, Column)], what: &str) {
 #[track_caller]
 fn assert_read_with(files: &Files, keys: &Keys, options: &Options, what: &str) {
     let found = read(files, options).unwrap_or_else(|error| panic!("{what}: {error}"));
-    assert_eq!((found.kind, found.classes, found.examples()), (Kind::Losses, 0, EXAMPLES), "{what}");
+    assert_eq!(
+        (found.kind, found.classes, found.examples()),
+        (Kind::Losses, 0, EXAMPLES),
+        "{what}"
+    );
     assert_eq!(found.runs[0].rows as usize, rows_of(files), "{what}");
     let at: Vec<u32> = options.at.iter().map(|&epoch| epoch as u32).collect();
     let table = found.into_table(&[PathBuf::from("run")], None, "mine").unwrap();
@@ -161,7 +165,8 @@ fn all() -> impl Iterator<Item = (usize, usize)> + Clone {
 #[test]
 fn csv_of_all_kinds_of_ids() {
     let csv = |id: &dyn Fn(usize) -> String| {
-        let line = |(epoch, example)| format!("{},{},{}\n", epoch + 1, id(example), loss(epoch, example));
+        let line =
+            |(epoch, example)| format!("{},{},{}\n", epoch + 1, id(example), loss(epoch, example));
         "epoch,id,loss\n".to_owned() + &all().map(line).collect::<String>()
     };
     assert_read(one("losses.csv", csv(&|example| example.to_string())), &rows(), "rows");
@@ -192,7 +197,11 @@ fn files_of_epochs() {
         (0..EPOCHS).map(|epoch| (named(epoch + 1), of(epoch))).collect()
     };
     assert_read(arrays(|epoch| format!("loss_epoch_{epoch}.npy")), &rows(), "loss_epoch_1.npy");
-    assert_read(arrays(|epoch| format!("train_losses_ep{epoch}.npy")), &rows(), "train_losses_ep1.npy");
+    assert_read(
+        arrays(|epoch| format!("train_losses_ep{epoch}.npy")),
+        &rows(),
+        "train_losses_ep1.npy",
+    );
     assert_read(arrays(|epoch| format!("e{epoch}/losses.npy")), &rows(), "e1/losses.npy");
     let mut with_ids = arrays(|epoch| format!("losses_{epoch}.npy"));
     let ids: String = (0..EXAMPLES).map(|example| name(example) + "\n").collect();
@@ -215,14 +224,20 @@ fn json_of_lines_and_lists() {
     // In dataset cartography's layout, but for the values.
     let of = |epoch: usize| {
         let line = |example| {
-            format!("{{\"guid\": \"{}\", \"loss_epoch_{}\": {}}}\n", name(example), epoch + 1, loss(epoch, example))
+            format!(
+                "{{\"guid\": \"{}\", \"loss_epoch_{}\": {}}}\n",
+                name(example),
+                epoch + 1,
+                loss(epoch, example)
+            )
         };
         order(epoch).map(line).collect::<String>().into_bytes()
     };
     let files = (0..EPOCHS).map(|e| (format!("dynamics_epoch_{}.jsonl", e + 1), of(e))).collect();
     assert_read(files, &names(), "cartography");
     let wide = |example: usize| {
-        let losses = (0..EPOCHS).map(|e| format!(", \"loss_epoch_{}\": {}", e + 1, loss(e, example)));
+        let losses =
+            (0..EPOCHS).map(|e| format!(", \"loss_epoch_{}\": {}", e + 1, loss(e, example)));
         format!("{{\"id\": \"{}\"{}}}\n", name(example), losses.collect::<String>())
     };
     assert_read(one("wide.jsonl", order(0).map(wide).collect::<String>()), &names(), "wide");
@@ -230,9 +245,14 @@ fn json_of_lines_and_lists() {
 
 #[test]
 fn arrays_with_an_axis_of_epochs() {
-    let values = || floats((0..EPOCHS).flat_map(|epoch| (0..EXAMPLES).map(move |e| loss(epoch, e))));
+    let values =
+        || floats((0..EPOCHS).flat_map(|epoch| (0..EXAMPLES).map(move |e| loss(epoch, e))));
     assert_read(one("losses.npy", npy("<f4", "(3, 7)", &values())), &rows(), "npy");
-    assert_read(one("losses.npy", npy("<f4", "(3, 7, 1)", &values())), &rows(), "npy with an axis of one");
+    assert_read(
+        one("losses.npy", npy("<f4", "(3, 7, 1)", &values())),
+        &rows(),
+        "npy with an axis of one",
+    );
     let header = format!(
         "{{\"losses\":{{\"dtype\":\"F32\",\"shape\":[3,7],\"data_offsets\":[0,84]}},\
          \"ids\":{{\"dtype\":\"U64\",\"shape\":[7],\"data_offsets\":[84,140]}}}}"
@@ -243,7 +263,12 @@ fn arrays_with_an_axis_of_epochs() {
     file.extend((0..EXAMPLES).flat_map(|example| hash(example).to_le_bytes()));
     assert_read(one("run.safetensors", file), &hashes(), "safetensors");
     let options = Options { at: vec![1, 2], ..learned() };
-    assert_read_with(&one("losses.npy", npy("<f4", "(3, 7)", &values())), &rows(), &options, "kept epochs");
+    assert_read_with(
+        &one("losses.npy", npy("<f4", "(3, 7)", &values())),
+        &rows(),
+        &options,
+        "kept epochs",
+    );
 }
 
 fn long(ids: ArrayRef) -> RecordBatch {
@@ -256,7 +281,8 @@ fn long(ids: ArrayRef) -> RecordBatch {
 
 fn parquet(batch: &RecordBatch) -> Vec<u8> {
     let mut bytes = Vec::new();
-    let mut writer = parquet::arrow::ArrowWriter::try_new(&mut bytes, batch.schema(), None).unwrap();
+    let mut writer =
+        parquet::arrow::ArrowWriter::try_new(&mut bytes, batch.schema(), None).unwrap();
     writer.write(batch).unwrap();
     writer.close().unwrap();
     bytes
@@ -319,8 +345,10 @@ fn other_names_and_rows_without_ids_are_asked_for() {
 
 #[test]
 fn logits_go_before_losses_and_that_is_said() {
-    let line = |example: usize| format!("{example},{},0.5,{},0\n", loss(0, example), loss(1, example));
-    let text = "id,loss,logit_0,logit_1,label\n".to_owned() + &(0..EXAMPLES).map(line).collect::<String>();
+    let line =
+        |example: usize| format!("{example},{},0.5,{},0\n", loss(0, example), loss(1, example));
+    let text =
+        "id,loss,logit_0,logit_1,label\n".to_owned() + &(0..EXAMPLES).map(line).collect::<String>();
     let files = one("epoch_1.csv", text);
     let found = read(&files, &Options::default()).unwrap();
     assert_eq!((found.kind, found.classes), (Kind::Logits, 2));
@@ -356,11 +384,27 @@ fn bad_losses_are_named() {
         ("a.csv", "id,loss\nx1,0.5\nx2,inf\n", &["x2", "NaN or infinity"]),
         ("a.csv", "id,loss\nx1,0.5\nx2,\n", &["x2", "NaN or infinity"]),
         ("a.csv", "id,loss\nx1,0.5\nx2,high\n", &["x2", "not a number"]),
-        ("a.csv", "id,epoch,loss\nx1,1,0.5\nx1,1,0.9\n", &["x1", "twice in epoch 1", "--keep-first"]),
-        ("a.csv", "id,loss\nx1,\"[0.5, 0.25]\"\n", &["loss is a list", "mean or sum", "loss_epoch_1"]),
-        ("a.csv", "id,epoch,loss_epoch_1,loss_epoch_2\nx,1,2,3\n", &["several epochs", "--epoch none"]),
+        (
+            "a.csv",
+            "id,epoch,loss\nx1,1,0.5\nx1,1,0.9\n",
+            &["x1", "twice in epoch 1", "--keep-first"],
+        ),
+        (
+            "a.csv",
+            "id,loss\nx1,\"[0.5, 0.25]\"\n",
+            &["loss is a list", "mean or sum", "loss_epoch_1"],
+        ),
+        (
+            "a.csv",
+            "id,epoch,loss_epoch_1,loss_epoch_2\nx,1,2,3\n",
+            &["several epochs", "--epoch none"],
+        ),
         ("a.csv", "id,loss,losses\nx1,1,2\n", &["several values: loss, losses", "--values"]),
-        ("a.jsonl", "{\"id\": \"x1\", \"loss\": [0.5, 0.25]}\n", &["loss is a list", "mean or sum"]),
+        (
+            "a.jsonl",
+            "{\"id\": \"x1\", \"loss\": [0.5, 0.25]}\n",
+            &["loss is a list", "mean or sum"],
+        ),
         ("a.jsonl", "{\"id\": \"x1\", \"loss\": null}\n", &["x1", "missing value"]),
         ("a.jsonl", "{\"id\": \"x1\", \"loss\": NaN}\n", &["x1", "NaN"]),
         (
@@ -385,7 +429,10 @@ fn bad_losses_are_named() {
     ];
     let found = read(&files, &Options::default()).unwrap();
     assert_eq!((found.kind, found.runs[0].files.len()), (Kind::Logits, 1));
-    let error = read(&one("a.csv", "id,loss\n1,0.5\n"), &Options { threshold: Some(f32::NAN), ..learned() });
+    let error = read(
+        &one("a.csv", "id,loss\n1,0.5\n"),
+        &Options { threshold: Some(f32::NAN), ..learned() },
+    );
     assert!(error.unwrap_err().to_string().contains("--threshold"));
 }
 
@@ -406,7 +453,8 @@ fn replicas_are_joined_by_their_ids() {
     let of = |seed: usize| {
         let ids: Vec<&str> = if seed == 0 { vec!["a", "b", "c"] } else { vec!["d", "c", "a"] };
         let line = |(row, id): (usize, &&str)| format!("{id},{}\n", row + 10 * seed);
-        ("id,loss\n".to_owned() + &ids.iter().enumerate().map(line).collect::<String>()).into_bytes()
+        ("id,loss\n".to_owned() + &ids.iter().enumerate().map(line).collect::<String>())
+            .into_bytes()
     };
     let files: Files = (0..2).map(|seed| (format!("seed{seed}_epoch1.csv"), of(seed))).collect();
     let table = read(&files, &Options::default()).unwrap().into_table(&[], None, "mine").unwrap();

@@ -35,7 +35,8 @@ impl Detail {
             Self::Real(value) => value.into_py_any(py),
             Self::Key(key) => key.to_object(py),
             Self::Keys(keys) => {
-                let keys: Vec<_> = keys.iter().map(|key| key.to_object(py)).collect::<PyResult<_>>()?;
+                let keys: Vec<_> =
+                    keys.iter().map(|key| key.to_object(py)).collect::<PyResult<_>>()?;
                 keys.into_py_any(py)
             }
         }

@@ -27,7 +27,9 @@ pub enum KeySlice<'a> {
 impl<'py> GivenKeys<'py> {
     /// An array of int64 or uint64, or a list of texts.
     pub fn of(ids: &Bound<'py, PyAny>) -> PyResult<Self> {
-        let Ok(array) = ids.cast::<PyUntypedArray>() else { return Ok(Self::Texts(ids.extract()?)) };
+        let Ok(array) = ids.cast::<PyUntypedArray>() else {
+            return Ok(Self::Texts(ids.extract()?));
+        };
         if array.ndim() != 1 {
             return Err(wrong_axes("ids", 1, array.shape()));
         }

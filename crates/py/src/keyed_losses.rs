@@ -158,7 +158,11 @@ impl Keyed {
     }
 
     /// Adds what other ranks recorded, all of them or none; the presentations that more than one had.
-    fn merge_ranks(&mut self, ranks: &[&KeyedLossRecorder], own: &KeyedLossRecorder) -> Result<u64, Problem> {
+    fn merge_ranks(
+        &mut self,
+        ranks: &[&KeyedLossRecorder],
+        own: &KeyedLossRecorder,
+    ) -> Result<u64, Problem> {
         let before = self.keys.len();
         let mut merged = self.recorder.clone();
         let done = ranks.iter().try_fold(0, |repeated, rank| {
@@ -212,7 +216,9 @@ impl Keyed {
             (Some(StateColumn::U8(keys)), Some(StateColumn::F32(losses))) => {
                 let keys = KeyMap::of_state(&keys, memory)?;
                 if keys.len() != losses.len() {
-                    return Err(damaged("it has another number of losses of the reference than ids"));
+                    return Err(damaged(
+                        "it has another number of losses of the reference than ids",
+                    ));
                 }
                 Some(Reference { keys, losses })
             }
@@ -268,7 +274,8 @@ impl KeyedLossRecorder {
         if let Some(threshold) = threshold {
             recorder = recorder.with_threshold(threshold).or_raise()?;
         }
-        let reference = reference.map(|(ids, losses)| reference_of(&ids, &losses, memory)).transpose()?;
+        let reference =
+            reference.map(|(ids, losses)| reference_of(&ids, &losses, memory)).transpose()?;
         Ok(Self(Mutex::new(Keyed { recorder, keys: KeyMap::within(memory), reference })))
     }
 
@@ -403,7 +410,9 @@ impl KeyedLossRecorder {
 }
 
 /// The ids of some replicas in order, and the scores of each in that order.
-fn joined(replicas: &[&KeyedLossRecorder]) -> Result<(datadiet_table::Keys, Vec<Recorded>), Problem> {
+fn joined(
+    replicas: &[&KeyedLossRecorder],
+) -> Result<(datadiet_table::Keys, Vec<Recorded>), Problem> {
     let mut all: Option<KeyMap> = None;
     let mut parts = Vec::new();
     for replica in replicas {
@@ -426,7 +435,8 @@ fn joined(replicas: &[&KeyedLossRecorder]) -> Result<(datadiet_table::Keys, Vec<
             }
             placed
         };
-        let scores = scores.into_iter().map(|(measure, time, values)| (measure, time, placed(values)));
+        let scores =
+            scores.into_iter().map(|(measure, time, values)| (measure, time, placed(values)));
         Recorded { scores: scores.collect(), predicted: Vec::new() }
     });
     Ok((keys, recorded.collect()))

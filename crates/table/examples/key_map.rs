@@ -74,7 +74,8 @@ impl Clock {
 fn worked() -> f64 {
     let all = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
     let after = all.rsplit_once(") ").map_or("", |(_, after)| after);
-    let ticks = after.split_whitespace().skip(11).take(2).filter_map(|ticks| ticks.parse::<f64>().ok());
+    let ticks =
+        after.split_whitespace().skip(11).take(2).filter_map(|ticks| ticks.parse::<f64>().ok());
     ticks.sum::<f64>() / 100.0
 }
 

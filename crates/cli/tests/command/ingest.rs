@@ -278,6 +278,7 @@ fn losses_become_a_table_by_the_ids_of_the_files() {
     assert!(table.column("label").is_none());
     let error = home.fails(&["ingest", "losses.csv", "--out", "other"]);
     assert!(error.contains("--id image") || error.contains("--id"), "{error}");
-    let error = home.fails(&["ingest", "losses.csv", "--id", "image", "--threshold", "nan", "--out", "x"]);
+    let error =
+        home.fails(&["ingest", "losses.csv", "--id", "image", "--threshold", "nan", "--out", "x"]);
     assert!(error.contains("--threshold"), "{error}");
 }

@@ -210,7 +210,11 @@ impl KeyMap {
         while self.len() > length {
             let number = self.len() as u32 - 1;
             let key = self.key(number);
-            let text = if let Key::Text(_) = key { Some(self.words.values()[number as usize]) } else { None };
+            let text = if let Key::Text(_) = key {
+                Some(self.words.values()[number as usize])
+            } else {
+                None
+            };
             if let Some(slot) = self.slot_of(self.hash(key), number) {
                 self.free(slot);
             }
@@ -270,7 +274,9 @@ impl KeyMap {
                 UNSIGNED => Key::Unsigned(u64::from_le_bytes(word)),
                 TEXT => {
                     let length = usize::try_from(u64::from_le_bytes(word)).unwrap_or(usize::MAX);
-                    let Some((text, rest)) = texts.split_at_checked(length) else { return Err(ends) };
+                    let Some((text, rest)) = texts.split_at_checked(length) else {
+                        return Err(ends);
+                    };
                     texts = rest;
                     let text = std::str::from_utf8(text);
                     Key::Text(text.map_err(|_| KeyError::Damaged("its texts are not UTF-8"))?)
@@ -356,7 +362,8 @@ impl KeyMap {
             Key::Whole(key) => (WHOLE, key as u64),
             Key::Unsigned(key) => (UNSIGNED, key),
             Key::Text(text) => {
-                let too_long = || io::Error::new(io::ErrorKind::InvalidInput, "an id is longer than 4 GiB");
+                let too_long =
+                    || io::Error::new(io::ErrorKind::InvalidInput, "an id is longer than 4 GiB");
                 let length = u32::try_from(text.len()).map_err(|_| too_long())?;
                 let start = self.texts.len();
                 let added = self.texts.extend(&length.to_ne_bytes());
@@ -389,7 +396,8 @@ impl KeyMap {
         let grows = bits > self.bits;
         if !self.spilled {
             let table = if grows { size_of::<u64>() << bits } else { 0 };
-            let columns = self.words.bytes_more(1) + self.kinds.bytes_more(1) + self.texts.bytes_more(bytes);
+            let columns =
+                self.words.bytes_more(1) + self.kinds.bytes_more(1) + self.texts.bytes_more(bytes);
             if table + columns > 0 && self.bytes().0 + table + columns > self.memory {
                 self.spill()?;
             }
@@ -519,7 +527,8 @@ mod tests {
         prop_assert_eq!(&found, &order);
         let texts: Vec<String> = (0..keys.len()).map(|index| keys.text(index)).collect();
         prop_assert_eq!(texts, order.iter().map(of).collect::<Vec<_>>());
-        let small = known.iter().all(|key| super::super::is_whole(key) && key.parse::<i64>().is_ok());
+        let small =
+            known.iter().all(|key| super::super::is_whole(key) && key.parse::<i64>().is_ok());
         prop_assert_eq!(matches!(keys, Keys::Integers(_)), small);
         let back = KeyMap::of_state(&map.state(), map.memory()).unwrap();
         prop_assert_eq!(back.state(), map.state());
