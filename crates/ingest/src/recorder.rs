@@ -8,8 +8,8 @@ use crate::{IngestError, Options};
 
 /// What rows of a run go into.
 pub(crate) enum Recorder {
-    Outputs(TrajectoryRecorder),
-    Losses(LossRecorder),
+    Outputs(Box<TrajectoryRecorder>),
+    Losses(Box<LossRecorder>),
 }
 
 impl Recorder {
@@ -17,19 +17,20 @@ impl Recorder {
     pub(crate) fn new(layout: Layout, options: &Options) -> Result<Self, IngestError> {
         Ok(if layout.kind == Kind::Losses {
             let recorder = LossRecorder::new(0).single_rank();
-            Self::Losses(match options.threshold {
+            let recorder = match options.threshold {
                 Some(threshold) => recorder
                     .with_threshold(threshold)
                     .map_err(|_| IngestError::Threshold { threshold })?,
                 None => recorder,
-            })
+            };
+            Self::Losses(Box::new(recorder))
         } else {
             let recorder = if options.class_means {
                 TrajectoryRecorder::keeping(0, layout.width(), true)
             } else {
                 TrajectoryRecorder::new(0, layout.width())
             };
-            Self::Outputs(recorder.single_rank())
+            Self::Outputs(Box::new(recorder.single_rank()))
         })
     }
 
@@ -64,13 +65,15 @@ impl Recorder {
         match self {
             Self::Outputs(recorder) => {
                 let next = recorder.epochs() + 1;
-                let mut recorder = if keep { recorder.keep_at(&[next]) } else { recorder };
+                let mut recorder =
+                    if keep { Box::new(recorder.keep_at(&[next])) } else { recorder };
                 recorder.end_epoch();
                 Self::Outputs(recorder)
             }
             Self::Losses(recorder) => {
                 let next = recorder.epochs() + 1;
-                let mut recorder = if keep { recorder.keep_at(&[next]) } else { recorder };
+                let mut recorder =
+                    if keep { Box::new(recorder.keep_at(&[next])) } else { recorder };
                 recorder.end_epoch();
                 Self::Losses(recorder)
             }

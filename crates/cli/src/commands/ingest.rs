@@ -50,10 +50,11 @@ Examples:
   datadiet report scores/training_dynamics-…
 
 Arrays, columns and fields are found by their usual names: values logits, logits_epoch_3, probs, …
-(or columns logit_0, logit_1, …), or loss, losses (or a column of each epoch, loss_epoch_1, …); ids id, guid, sample_id, index, …; labels label, gold, target, y;
-epochs epoch, step. Arrays of values are [n, K], or [T, n, K] for T epochs; one column (K = 1) is a
-binary problem. Arrays of losses are [n] or [T, n]. Multi-label targets and regression are refused: of these
-give losses. A table of losses needs ids, or --kind losses to say that its rows are examples.")]
+(or columns logit_0, logit_1, …), loss, losses (or a column of each epoch, loss_epoch_1, …); ids id,
+guid, sample_id, index, …; labels label, gold, target, y; epochs epoch, step. Arrays of values are
+[n, K], or [T, n, K] for T epochs; one column (K = 1) is a binary problem. Arrays of losses are [n] or
+[T, n]. Multi-label targets and regression are refused: of these give losses. A table of losses needs
+ids, or --kind losses to say that its rows are examples.")]
 pub struct IngestArgs {
     /// Folders or files, one a training.
     #[arg(required = true, value_name = "RUN")]
