@@ -253,10 +253,8 @@ fn arrays_with_an_axis_of_epochs() {
         &rows(),
         "npy with an axis of one",
     );
-    let header = format!(
-        "{{\"losses\":{{\"dtype\":\"F32\",\"shape\":[3,7],\"data_offsets\":[0,84]}},\
-         \"ids\":{{\"dtype\":\"U64\",\"shape\":[7],\"data_offsets\":[84,140]}}}}"
-    );
+    let header = "{\"losses\":{\"dtype\":\"F32\",\"shape\":[3,7],\"data_offsets\":[0,84]},\
+                  \"ids\":{\"dtype\":\"U64\",\"shape\":[7],\"data_offsets\":[84,140]}}";
     let mut file = (header.len() as u64).to_le_bytes().to_vec();
     file.extend(header.as_bytes());
     file.extend(values());
