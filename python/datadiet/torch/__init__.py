@@ -2,7 +2,9 @@
 
 `grand` gives the norm of each example's gradient. `indexed` makes a loader yield ids, which
 `Recorder.update` takes with a batch's logits and labels, tensors of any device; `LightningRecorder` and
-`TrainerRecorder` are callbacks that do so. `subset` takes what `datadiet.select` chose.
+`TrainerRecorder` are callbacks that do so, of Lightning and of Hugging Face's trainers, and `YoloRecorder` of
+Ultralytics'; `DetectionLosses` gives torchvision's losses an image; `keep_ids` and `pack` keep ids of texts
+through collators and packing. `subset` takes what `datadiet.select` chose.
 """
 
 from __future__ import annotations
@@ -10,6 +12,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from datadiet.recorder import Recorder
+from datadiet.torch.collators import keep_ids, pack
+from datadiet.torch.detection import DetectionLosses, YoloRecorder
 from datadiet.torch.errors import BatchError, FrozenParametersWarning, LossError, ModelError
 from datadiet.torch.gradient_norms import cross_entropy, grand
 from datadiet.torch.subsets import Indexed, indexed, subset
@@ -20,6 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "BatchError",
+    "DetectionLosses",
     "FrozenParametersWarning",
     "Indexed",
     "LightningRecorder",
@@ -27,9 +32,12 @@ __all__ = [
     "ModelError",
     "Recorder",
     "TrainerRecorder",
+    "YoloRecorder",
     "cross_entropy",
     "grand",
     "indexed",
+    "keep_ids",
+    "pack",
     "subset",
 ]
 
