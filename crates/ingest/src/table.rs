@@ -86,7 +86,7 @@ impl Ingested {
     ) -> std::io::Result<Recorded> {
         let (kind, epoch) = self.columns[place];
         let time = TimePoint { epochs: epoch as f64, step: epoch.unsigned_abs() };
-        let scores = vec![(kind, time.clone(), self.column(run, place)?)];
+        let scores = vec![(kind.into(), time.clone(), self.column(run, place)?)];
         let predicted = match predicted {
             Some(place) => vec![(time, self.predictions(run, place)?)],
             None => Vec::new(),

@@ -125,6 +125,16 @@ impl<'a> FloatSlice<'a> {
         }
     }
 
+    /// The values as 64-bit floats: themselves, or wider copies.
+    pub fn to_f64(self) -> Cow<'a, [f64]> {
+        match self {
+            Self::F16(values) => Cow::Owned(values.to_f64_vec()),
+            Self::Bf16(values) => Cow::Owned(values.to_f64_vec()),
+            Self::F32(values) => Cow::Owned(values.iter().copied().map(f64::from).collect()),
+            Self::F64(values) => Cow::Borrowed(values),
+        }
+    }
+
     /// Numbers of 32 bits in the same order and with the same ties, for what reads only that.
     pub fn ordered(self) -> Cow<'a, [f32]> {
         match self {

@@ -21,10 +21,12 @@ pub struct Suspect {
     pub key: Option<String>,
     /// Its value in the column.
     pub score: f32,
-    /// The class it is labelled as.
-    pub class: String,
+    /// The class it is labelled as; none where the table has no labels.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub class: Option<String>,
     /// Index of that class.
-    pub label: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub label: Option<u32>,
     /// The class that most replicas predict, where the table tells.
     pub predicted: Option<String>,
     /// Whether its label is known to be wrong, or right.
@@ -39,11 +41,11 @@ impl Suspect {
     }
 }
 
-/// Both ends of a class.
+/// Both ends of a class, or of all examples.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Extremes {
-    /// The class.
-    pub class: u32,
+    /// The class; none of all examples.
+    pub class: Option<u32>,
     /// Its easiest examples, easiest first.
     pub easiest: Vec<Row>,
     /// Its hardest examples, hardest first.
@@ -73,19 +75,19 @@ impl ScoreTable {
         n: usize,
     ) -> Result<Vec<Suspect>, TableError> {
         let ids = self.ids();
-        let labels = self.columns().integers("label").unwrap_or_default();
+        let labels = self.columns().integers("label").ok();
         let predicted = self.predictions(&ranking.name);
         let name =
             |class: u32| classes.get(class as usize).cloned().unwrap_or_else(|| class.to_string());
         let suspect = |row: Row| {
             let at = row.index();
-            let label = labels.get(at).copied().unwrap_or_default();
+            let label = labels.map(|labels| labels[at]);
             Suspect {
                 row,
                 id: ids[at],
                 key: self.own_id(row),
                 score: ranking.values[at],
-                class: name(label),
+                class: label.map(name),
                 label,
                 predicted: predicted.map(|predicted| name(predicted[at])),
                 changed: changed.map(|changed| changed[at]),
@@ -123,16 +125,33 @@ impl ScoreTable {
             let class = labels.get(row.index()).and_then(|&label| members.get_mut(label as usize));
             class.into_iter().for_each(|members| members.push(row));
         }
-        let of = |(class, members): (u32, Vec<Row>)| {
-            let easiest = count.min(members.len().div_ceil(2));
-            let hardest = count.min(members.len() / 2);
-            Extremes {
-                class,
-                easiest: members.iter().rev().take(easiest).copied().collect(),
-                hardest: members[..hardest].to_vec(),
-            }
-        };
+        let of = |(class, members): (u32, Vec<Row>)| Extremes::of(Some(class), &members, count);
         Ok((0..).zip(members).map(of).collect())
+    }
+
+    /// The same of all examples, whatever they are labelled as.
+    ///
+    /// # Errors
+    /// When the column cannot be ordered.
+    pub fn extremes_of_all(
+        &self,
+        ranking: &Ranking<'_>,
+        count: usize,
+    ) -> Result<Extremes, TableError> {
+        Ok(Extremes::of(None, &ranking.hardest_first(&self.ids())?, count))
+    }
+}
+
+impl Extremes {
+    /// Of some rows, hardest first.
+    fn of(class: Option<u32>, members: &[Row], count: usize) -> Self {
+        let easiest = count.min(members.len().div_ceil(2));
+        let hardest = count.min(members.len() / 2);
+        Self {
+            class,
+            easiest: members.iter().rev().take(easiest).copied().collect(),
+            hardest: members[..hardest].to_vec(),
+        }
     }
 }
 
@@ -188,7 +207,22 @@ mod tests {
         let found = table.suspects(&classes, &ranking, None, 9).unwrap();
         let rows: Vec<u32> = found.iter().map(|suspect| suspect.row.0).collect();
         assert_eq!(rows, [2, 0, 5, 4, 1]);
-        assert_eq!((found[0].class.as_str(), found[0].predicted.as_deref()), ("cat", Some("dog")));
+        assert_eq!((found[0].class.as_deref(), found[0].predicted.as_deref()), (Some("cat"), Some("dog")));
+    }
+
+    /// As of losses, where there are no labels.
+    #[test]
+    fn suspects_without_labels_are_of_no_class() {
+        let mut columns = Table::default();
+        columns.push("mean-loss@1", Column::F32(vec![0.5, 2.0, 0.1])).unwrap();
+        let table = ScoreTable::of(columns).unwrap();
+        let ranking = table.ranking("mean-loss@1", None).unwrap();
+        let found = table.suspects(&[], &ranking, None, 1).unwrap();
+        assert_eq!((found[0].row, &found[0].class, found[0].label), (Row(1), &None, None));
+        assert_eq!(serde_json::to_string(&found[0]).unwrap(), r#"{"id":1,"score":2.0,"predicted":null}"#);
+        let ends = table.extremes_of_all(&ranking, 2).unwrap();
+        assert_eq!((ends.easiest, ends.hardest), (vec![Row(2), Row(0)], vec![Row(1)]));
+        assert!(table.extremes(&ranking, 1, 2).unwrap()[0].easiest.is_empty());
     }
 
     #[test]

@@ -258,23 +258,25 @@ impl SuspectsArgs {
 impl Answer {
     fn text(&self) -> String {
         let known = self.suspects.iter().any(|suspect| suspect.changed.is_some());
+        // Of losses nothing is known of classes.
+        let of_classes = self.suspects.iter().any(|one| one.class.is_some() || one.predicted.is_some());
         let row = |suspect: &Suspect| {
-            let mut row = vec![
-                suspect.class.clone(),
-                suspect.predicted.clone().unwrap_or_else(|| "–".into()),
-                suspect.name(),
-                format!("{:.3}", suspect.score),
-            ];
+            let classes = [&suspect.class, &suspect.predicted].map(|class| class.as_deref().unwrap_or("–"));
+            let mut row: Vec<String> =
+                classes.map(str::to_owned).into_iter().filter(|_| of_classes).collect();
+            row.extend([suspect.name(), format!("{:.3}", suspect.score)]);
             if known {
                 row.push(if suspect.changed == Some(true) { "wrong" } else { "" }.into());
             }
             row
         };
-        let mut header = vec!["labelled", "predicted", "id", self.by.as_str()];
+        let mut header = if of_classes { vec!["labelled", "predicted"] } else { Vec::new() };
+        header.extend(["id", self.by.as_str()]);
         if known {
             header.push("truth");
         }
-        let mut text = table(&header, self.suspects.iter().map(row).collect(), 2);
+        let texts = if of_classes { 2 } else { 0 };
+        let mut text = table(&header, self.suspects.iter().map(row).collect(), texts);
         if let Some(detection) = &self.detection {
             text = format!("{}\n\n{text}", detection_text(detection));
         }
