@@ -251,7 +251,7 @@ def _labels(model: Any, y: Any) -> tuple[npt.NDArray[Any], int]:
     if len(wrong):
         row = int(wrong[0])
         raise LabelError(
-            f"row {row} has the label {labels[row]!r}, and the model was fitted on {list(classes)!r};"
+            f"row {row} has the label {labels.tolist()[row]!r}, and the model was fitted on {classes.tolist()};"
             " pass the labels that it was fitted on",
             row=row,
         )

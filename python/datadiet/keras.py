@@ -126,20 +126,22 @@ class KerasRecorder(keras.callbacks.Callback):  # type: ignore[misc]
         self._lock = threading.Lock()
         # Of a thread of the backend's.
         self._error: Exception | None = None
+        # An interrupted training does not tell its callback that it ended.
+        self._unwrap()
         # Before fit, which builds the model on labels with ids before it calls callbacks.
         self._wrap()
 
     def _wrap(self) -> None:
         model = self._observed
         own = vars(model)
-        if any(isinstance(own.get(name), _Without) for name in _WRAPPED):
-            if own["compute_loss"].owner is self:
-                return
-            raise StateError("two KerasRecorders record one model; pass one of them")
         own["compute_loss"] = _Without(self, model.compute_loss, self._look)
         own["compute_metrics"] = _Without(self, model.compute_metrics)
         # Compiled without them.
         model.train_function = model.test_function = None
+
+    def _owner(self) -> KerasRecorder | None:
+        wrapped = vars(self._observed).get("compute_loss")
+        return wrapped.owner if isinstance(wrapped, _Without) else None
 
     def _unwrap(self) -> None:
         model = self._observed
@@ -159,7 +161,11 @@ class KerasRecorder(keras.callbacks.Callback):  # type: ignore[misc]
                 "the recorder is in the middle of an epoch of an interrupted training; make a new one, or"
                 " load its state from a checkpoint: recorder.load_state_dict(…)"
             )
-        self._wrap()
+        owner = self._owner()
+        if owner is None:
+            self._wrap()
+        elif owner is not self:
+            raise StateError("another KerasRecorder was made for this model since; pass that one alone")
 
     def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
         self._training = True
@@ -190,6 +196,7 @@ class KerasRecorder(keras.callbacks.Callback):  # type: ignore[misc]
         if not (self._training if training is None else training):
             return
         if not _has_ids(y):
+            self._unwrap()
             raise LabelError(
                 "a training batch has no ids; pass fit(x, datadiet.keras.with_ids(y)), or yield such"
                 " labels from the loader"

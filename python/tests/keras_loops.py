@@ -114,8 +114,10 @@ def check_what_cannot_be_recorded():
     raises(LabelError, "with_ids(y)", lambda: fit(one, Y, KerasRecorder(recorder(), one)))
     assert "compute_loss" not in vars(one)
     two = model()
-    KerasRecorder(recorder(), two)
-    raises(StateError, "two KerasRecorders", lambda: KerasRecorder(recorder(), two))
+    old, new = KerasRecorder(recorder(), two), KerasRecorder(recorder(), two)
+    raises(StateError, "another KerasRecorder", lambda: fit(two, with_ids(Y), old))
+    fit(two, with_ids(Y), new)
+    assert new.recorder.epochs == EPOCHS and old.recorder.epochs == 0
     three = model()
     twice = with_ids(Y, np.zeros(EXAMPLES, dtype=int))
     raises(IdError, "", lambda: fit(three, twice, KerasRecorder(recorder(), three)))
@@ -127,6 +129,35 @@ def check_what_cannot_be_recorded():
     callback = KerasRecorder(recorder(), five)
     callback.recorder.update([0], [[1.0, 0.0, 0.0]], [0])
     raises(StateError, "interrupted training", lambda: fit(five, with_ids(Y), callback))
+
+
+def check_losses_tokens_and_numbers():
+    """The compiled loss of each example; outputs of several places with a label each."""
+    recorder = datadiet.LossRecorder(EXAMPLES)
+    targets = random.normal(size=(EXAMPLES, 2)).astype(np.float32)
+    model = network(2, "mse")
+    history = fit(model, with_ids(targets), KerasRecorder(recorder, model))
+    mean = recorder.table()[f"loss@{EPOCHS}"].mean()
+    np.testing.assert_allclose(mean, history["loss"][-1], rtol=1e-5)
+    recorder = datadiet.RegressionRecorder(EXAMPLES)
+    model = network(2, "mse", rate=0.0)
+    fit(model, with_ids(targets), KerasRecorder(recorder, model))
+    expected = ((model.predict(X, verbose=0) - targets) ** 2).mean(1)
+    found = recorder.table()[f"loss@{EPOCHS}"]
+    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-6)
+    recorder = datadiet.TokenRecorder(EXAMPLES)
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    words = keras.Sequential([keras.Input((6, 1)), keras.layers.Dense(CLASSES)])
+    words.compile(keras.optimizers.SGD(0.0), loss)
+    labels = random.integers(0, CLASSES, (EXAMPLES, 6))
+    options = {"epochs": 1, "batch_size": BATCH, "verbose": 0}
+    callback = KerasRecorder(recorder, words)
+    words.fit(X[..., None], with_ids(labels), callbacks=[callback], **options)
+    logits = words.predict(X[..., None], verbose=0)
+    expected = datadiet.token_scores(logits, labels, shift=False).examples
+    for name in ("loss", "el2n", "token-accuracy"):
+        found = recorder.table()[f"{name}@1"]
+        np.testing.assert_allclose(found, expected[name], rtol=1e-4, atol=1e-6)
 
 
 def check_examples_that_are_split_off_are_unseen():

@@ -253,7 +253,7 @@ class TestBoosting:
         ).fit(values, labels, eval_set=[(values, noise)], verbose=False)
         stopped = lightgbm.LGBMClassifier(
             n_estimators=60, early_stopping_round=3, n_jobs=1, verbose=-1
-        ).fit(values, labels, eval_set=[(values, noise)])
+        ).fit(values, labels, eval_X=values, eval_y=noise)
         for fitted, rounds in ((model, model.best_iteration + 1), (stopped, stopped.best_iteration_)):
             assert rounds < 60
             table = boosting.record(fitted, values, labels)
