@@ -37,10 +37,11 @@ def detector(name: str) -> Any:
     from torchvision.ops import MultiScaleRoIAlign
 
     torch.manual_seed(0)
+    width = 32 if name == "FCOS" else 8
     backbone = nn.Sequential(
-        nn.Conv2d(3, 8, 3, 4, 1), nn.BatchNorm2d(8), nn.ReLU(), nn.Conv2d(8, 8, 3, 2, 1)
+        nn.Conv2d(3, 8, 3, 4, 1), nn.BatchNorm2d(8), nn.ReLU(), nn.Conv2d(8, width, 3, 2, 1)
     )
-    backbone.out_channels = 8
+    backbone.out_channels = [width] if name == "SSD" else width
     size = {"min_size": 64, "max_size": 64}
     if name == "SSD":
         boxes = DefaultBoxGenerator([[2]], scales=[0.3, 0.6])
@@ -50,9 +51,9 @@ def detector(name: str) -> Any:
         pool = MultiScaleRoIAlign(["0"], 4, 2)
         head = {"rpn_anchor_generator": anchors, "box_roi_pool": pool}
         return detection.FasterRCNN(backbone, CLASSES, **head, **size)
-    if name == "FCOS":
-        return detection.FCOS(backbone, CLASSES, anchor_generator=AnchorGenerator(((16,),), ((1.0,),)), **size)
-    return detection.RetinaNet(backbone, CLASSES, AnchorGenerator(((16,),), ((0.5, 1.0),)), **size)
+    ratios = ((1.0,),) if name == "FCOS" else ((0.5, 1.0),)
+    anchors = AnchorGenerator(((16,),), ratios)
+    return getattr(detection, name)(backbone, CLASSES, anchor_generator=anchors, **size)
 
 
 @pytest.fixture
