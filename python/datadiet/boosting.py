@@ -184,14 +184,15 @@ def _of_xgboost(model: Any, X: Any) -> Iterator[Any]:
     rounds = booster.num_boosted_rounds()
     if isinstance(model, xgboost.Booster):
         # A copy, since each round's margin is set there.
-        data = X.slice(range(X.num_row())) if isinstance(X, xgboost.DMatrix) else xgboost.DMatrix(X)
+        data = X.slice(np.arange(X.num_row())) if isinstance(X, xgboost.DMatrix) else xgboost.DMatrix(X)
     else:
         # As its predict does: missing values, categories, and the rounds up to the best.
         data = xgboost.DMatrix(
             X, missing=model.missing, enable_categorical=model.enable_categorical
         )
-        if booster.attr("best_iteration") is not None:
-            rounds = int(booster.attr("best_iteration")) + 1
+        best = booster.attr("best_iteration")
+        if best is not None:
+            rounds = int(best) + 1
     margin: Any = None
     for number in range(rounds):
         if margin is not None:
@@ -256,4 +257,3 @@ def _labels(model: Any, y: Any) -> tuple[npt.NDArray[Any], int]:
             row=row,
         )
     return found, max(len(classes), 2)
-

@@ -56,12 +56,14 @@ def with_ids(y: Any, ids: Wholes | None = None) -> dict[str, Any]:
     count = len(next(iter(labels.values())) if isinstance(labels, Mapping) else labels)
     numbers = np.arange(count) if ids is None else wholes(ids, "ids")
     if numbers.shape != (count,):
-        raise ShapeError(f"there are {count} labels and ids of {numbers.shape}; pass one id a label")
+        raise ShapeError(
+            f"there are {count} labels and ids of {numbers.shape}; pass one id a label"
+        )
     # Keras on JAX has no wider numbers.
     return {"labels": labels, "ids": numbers.astype(np.int32)}
 
 
-class KerasRecorder(keras.callbacks.Callback):  # type: ignore[misc]
+class KerasRecorder(keras.callbacks.Callback):
     """Records the outputs of every training step of ``model.fit``, and ends the recorder's epochs with Keras'.
 
     ::
@@ -165,7 +167,9 @@ class KerasRecorder(keras.callbacks.Callback):  # type: ignore[misc]
         if owner is None:
             self._wrap()
         elif owner is not self:
-            raise StateError("another KerasRecorder was made for this model since; pass that one alone")
+            raise StateError(
+                "another KerasRecorder was made for this model since; pass that one alone"
+            )
 
     def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
         self._training = True

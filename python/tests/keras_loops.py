@@ -1,6 +1,6 @@
 """What test_loops.py runs with Keras on a backend: each check is a function, and this file is the program.
 
-    KERAS_BACKEND=jax python keras_loops.py
+KERAS_BACKEND=jax python keras_loops.py
 """
 
 import sys

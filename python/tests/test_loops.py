@@ -191,9 +191,7 @@ class TestBoosting:
         if name != "ada" and classes == 3:
             # Margins of log-probabilities are margins of logits.
             expected = datadiet.aum(np.log(probs), labels)
-            np.testing.assert_allclose(
-                table[f"aum@{self.ROUNDS}"], expected, rtol=1e-3, atol=1e-4
-            )
+            np.testing.assert_allclose(table[f"aum@{self.ROUNDS}"], expected, rtol=1e-3, atol=1e-4)
 
     @pytest.mark.parametrize("name", ["gradient", "xgboost", "lightgbm"])
     def test_an_epoch_may_be_several_rounds(self, data: Any, name: str) -> None:
@@ -254,7 +252,10 @@ class TestBoosting:
         stopped = lightgbm.LGBMClassifier(
             n_estimators=60, early_stopping_round=3, n_jobs=1, verbose=-1
         ).fit(values, labels, eval_X=values, eval_y=noise)
-        for fitted, rounds in ((model, model.best_iteration + 1), (stopped, stopped.best_iteration_)):
+        for fitted, rounds in (
+            (model, model.best_iteration + 1),
+            (stopped, stopped.best_iteration_),
+        ):
             assert rounds < 60
             table = boosting.record(fitted, values, labels)
             expected = datadiet.el2n(probs=fitted.predict_proba(values), labels=labels)

@@ -105,7 +105,9 @@ def test_losses_of_images_of_torchvision(images: Any, name: str) -> None:
     recorder.end_epoch()
     table = recorder.table()
     with torch.no_grad():
-        alone = [model([picture], [target]) for picture, target in zip(pictures, targets, strict=True)]
+        alone = [
+            model([picture], [target]) for picture, target in zip(pictures, targets, strict=True)
+        ]
     for part in found:
         values = [float(one[part]) for one in alone]
         np.testing.assert_allclose(table[f"loss:{part}@1"], values, rtol=1e-4, atol=1e-6)

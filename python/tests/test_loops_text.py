@@ -342,7 +342,9 @@ class TestSft:
     def test_not_packed(self, causal: Any, tmp_path: Any, kwargs: Any) -> None:
         """A text without labels is dropped by the trainer where it cuts texts off."""
         recorder = TokenRecorder(EXAMPLES)
-        data = causal if kwargs.get("max_length", 16) else causal.select([0, 1, *range(3, EXAMPLES)])
+        data = (
+            causal if kwargs.get("max_length", 16) else causal.select([0, 1, *range(3, EXAMPLES)])
+        )
         self.train(data, TrainerRecorder(recorder), tmp_path, **kwargs)
         check(recorder, alone(llama(), causal, True), names=LOG_PROBS)
 
@@ -374,7 +376,9 @@ class TestSft:
         """A text may lie in two rows; all of its tokens are counted together."""
         length = 16 if strategy == "bfd" else 7
         packed = pack(causal, length, strategy=strategy)
-        assert sum(len(row) for row in packed["ids"]) == sum(len(row) for row in causal["input_ids"])
+        assert sum(len(row) for row in packed["ids"]) == sum(
+            len(row) for row in causal["input_ids"]
+        )
         recorder = TokenRecorder(EXAMPLES)
         kwargs = {
             "packing": True,

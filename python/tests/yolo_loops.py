@@ -82,9 +82,11 @@ def check_one_image_a_batch_has_the_loss_that_the_trainer_shows():
             np.testing.assert_allclose(mean, shown[f"{part}_loss"], rtol=1e-4, atol=1e-6)
     names = [Path(file).name for file in recorded.files]
     assert names == sorted(names) and len(names) == EXAMPLES
-    lines = [len(Path("labels", f"{Path(name).stem}.txt").read_text().split("\n")) for name in names]
+    lines = [
+        len(Path("labels", f"{Path(name).stem}.txt").read_text().split("\n")) for name in names
+    ]
     empty = [not Path("labels", f"{Path(name).stem}.txt").read_text() for name in names]
-    expected = [0 if none else count for count, none in zip(lines, empty)]
+    expected = [0 if none else count for count, none in zip(lines, empty, strict=True)]
     assert recorded.boxes == expected and max(expected) == 3
     assert table["length@2"].tolist() == expected
     # Without boxes there is nothing to fit.

@@ -67,8 +67,7 @@ def _laid_out(ids: list[Any], examples: list[Any], batch: Any) -> torch.Tensor:
         raise BatchError(f'the collator makes no "{_TOKENS}", so that ids of tokens have no place')
     lengths = [len(example[_TOKENS]) for example in examples]
     each = [
-        one if one.dim() else one.expand(length)
-        for one, length in zip(each, lengths, strict=True)
+        one if one.dim() else one.expand(length) for one, length in zip(each, lengths, strict=True)
     ]
     if any(len(one) != length for one, length in zip(each, lengths, strict=True)):
         raise BatchError("an example has another number of ids than of tokens")
@@ -92,9 +91,7 @@ def _laid_out(ids: list[Any], examples: list[Any], batch: Any) -> torch.Tensor:
     return laid
 
 
-def pack(
-    dataset: Any, length: int, *, strategy: str = "bfd", labels: str | None = "labels"
-) -> Any:
+def pack(dataset: Any, length: int, *, strategy: str = "bfd", labels: str | None = "labels") -> Any:
     """TRL's packing, with an id for each token, for ``SFTTrainer``.
 
     ``SFTTrainer`` packs by itself too, and forgets which example a token is of. Packed beforehand::
@@ -145,11 +142,12 @@ def pack(
             f"pass a data set of Hugging Face with the column {_TOKENS!r}; this is"
             f" {type(dataset).__name__} with {list(names)}"
         )
-    has_ids, has_labels = "ids" in names, labels is not None and labels in names
+    has_ids = "ids" in names
+    own_labels = labels if labels in names else None
 
     def of_tokens(row: dict[str, Any], number: int) -> dict[str, Any]:
         tokens = row[_TOKENS]
-        found = row[labels] if has_labels else tokens
+        found = tokens if own_labels is None else row[own_labels]
         if len(found) != len(tokens):
             raise ShapeError(
                 f"row {number} has {len(tokens)} tokens and {len(found)} labels; give one a token"

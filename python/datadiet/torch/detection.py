@@ -91,7 +91,9 @@ class DetectionLosses:
             return
         given = dict(zip(("images", "targets"), args, strict=False)) | kwargs
         if given.get("images") is None or given.get("targets") is None:
-            raise ModelError("the model is not called with images and targets, as torchvision's detectors are")
+            raise ModelError(
+                "the model is not called with images and targets, as torchvision's detectors are"
+            )
         self._batch, self._found = (given["images"], given["targets"]), None
 
     def _compute(self, targets: Any, outputs: Any, anchors: Any, *rest: Any, **named: Any) -> Any:
@@ -113,7 +115,9 @@ class DetectionLosses:
     def _one_by_one(self, images: Any, targets: Any) -> list[Mapping[str, Tensor]]:
         model, batch = self.model, self._batch
         # Statistics of the batch are the training's own.
-        norms = [part for part in model.modules() if isinstance(part, nn.modules.batchnorm._BatchNorm)]
+        norms = [
+            part for part in model.modules() if isinstance(part, nn.modules.batchnorm._BatchNorm)
+        ]
         training = [part.training for part in norms]
         devices = {parameter.device for parameter in model.parameters()}
         gpus = [device for device in devices if device.type == "cuda"]
@@ -123,8 +127,7 @@ class DetectionLosses:
                 for part in norms:
                     part.eval()
                 found = [
-                    model([image], [target])
-                    for image, target in zip(images, targets, strict=True)
+                    model([image], [target]) for image, target in zip(images, targets, strict=True)
                 ]
             finally:
                 for part, was in zip(norms, training, strict=True):
@@ -197,7 +200,9 @@ class YoloRecorder:
                 f" {', '.join(f'{name}=0.0' for name in mixing)}"
             )
         if trainer.world_size > 1:
-            raise StateError("Ultralytics' training of several processes cannot be recorded; use one device")
+            raise StateError(
+                "Ultralytics' training of several processes cannot be recorded; use one device"
+            )
         labels = sorted(trainer.train_loader.dataset.labels, key=lambda label: label["im_file"])
         self.files = [label["im_file"] for label in labels]
         self.boxes = [len(label["cls"]) for label in labels]
@@ -279,5 +284,3 @@ class _Criterion:
 
 def _unwrapped(model: Any) -> Any:
     return getattr(model, "module", model)
-
-

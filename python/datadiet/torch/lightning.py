@@ -130,16 +130,15 @@ class LightningRecorder(Callback):
         self._whole = trainer.is_last_batch
         if _skipped(outputs) and pl_module.automatic_optimization:
             return
-        wanted = ("losses",) if takes_losses(self.recorder) else ("logits",)
-        if takes_tokens(self.recorder):
-            wanted = ("logits", "log_probs")
+        losses, tokens = takes_losses(self.recorder), takes_tokens(self.recorder)
+        wanted = ["losses"] if losses else ["logits", *(["log_probs"] if tokens else [])]
         if not isinstance(outputs, Mapping) or not any(name in outputs for name in wanted):
             raise BatchError(
                 f'training_step must return {{"loss": loss, "{wanted[0]}": {wanted[0]}}} for LightningRecorder'
                 f" with a {type(self.recorder).__name__}"
             )
         labels, ids = outputs.get("labels"), outputs.get("ids")
-        if ids is None or (labels is None and wanted != ("losses",)):
+        if ids is None or (labels is None and not losses):
             found = batch_of(batch)
             labels = found.labels if labels is None else labels
             ids = found.ids if ids is None else ids
@@ -148,9 +147,9 @@ class LightningRecorder(Callback):
                 "the batch has no ids: make the loader of datadiet.torch.indexed(dataset), or return"
                 ' "labels" and "ids" from training_step'
             )
-        if takes_losses(self.recorder):
+        if losses:
             record_losses(self._rows, ids, outputs["losses"], outputs.get("length"))
-        elif takes_tokens(self.recorder):
+        elif tokens:
             of = {name: outputs[name] for name in wanted if outputs.get(name) is not None}
             record_tokens(self._rows, ids, labels, self.shift, **of)
         else:

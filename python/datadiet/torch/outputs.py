@@ -43,7 +43,7 @@ def record_losses(rows: FirstPresentations, ids: Any, losses: Any, length: Any =
     for part in parts:
         if isinstance(part, Tensor) and part.dim() == 0:
             raise LossError(
-                "that is one loss for the batch; give one an example: reduction=\"none\", and a mean or sum"
+                'that is one loss for the batch; give one an example: reduction="none", and a mean or sum'
                 " over all axes but the first"
             )
     rows.update(ids, losses, **({} if length is None else {"length": length}))
@@ -62,7 +62,7 @@ def record_classes(rows: FirstPresentations, ids: Any, logits: Any, labels: Any)
 def record_tokens(
     rows: FirstPresentations,
     ids: Any,
-    labels: Tensor,
+    labels: Any,
     shift: bool,
     *,
     logits: Tensor | None = None,
@@ -80,6 +80,7 @@ def record_tokens(
     """
     outputs = logits if log_probs is None else log_probs
     assert outputs is not None
+    labels = torch.as_tensor(labels)
     axes = 3 if log_probs is None else 2
     if outputs.dim() != axes or labels.dim() != 2 or len(outputs) != len(labels):
         raise BatchError(

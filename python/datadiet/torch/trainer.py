@@ -353,9 +353,10 @@ def _shifts(model: torch.nn.Module) -> bool:
     """Whether a model's logits at t are of the label at t + 1, by the kind of model that it is."""
     from transformers.models.auto import modeling_auto as kinds
 
-    if hasattr(model, "get_base_model"):
-        # Of PEFT.
-        model = model.get_base_model()
+    # Of PEFT.
+    base: Any = getattr(model, "get_base_model", None)
+    if base is not None:
+        model = base()
     names = {part.__name__ for part in type(model).__mro__}
     causal = bool(names & {*kinds.MODEL_FOR_CAUSAL_LM_MAPPING_NAMES.values()})
     other = bool(
