@@ -256,8 +256,9 @@ impl TokenRecorder {
     /// …
     ///
     /// # Errors
-    /// As [`TokenScores::of`] and [`LossRecorder::update`]; log-probabilities before; an example without a
-    /// labelled token, if these are refused; a kept token whose label changed. Nothing is recorded then.
+    /// As [`TokenScores::of`] and [`LossRecorder::update`]; another number of classes than before, or
+    /// log-probabilities; an example without a labelled token, if these are refused; a kept token whose label
+    /// changed. Nothing is recorded then.
     pub fn update<E: Element>(
         &mut self,
         ids: &[ExampleId],
@@ -267,9 +268,12 @@ impl TokenRecorder {
         unlabelled: Unlabelled,
     ) -> Result<(), ScoreError> {
         self.check_ids(ids, sequences)?;
+        self.tracks.check_classes(classes)?;
         let scores = TokenScores::of(logits, classes, sequences, self.tracks.keeps())
             .map_err(|error| error.of_examples(ids))?;
-        self.record(ids, &scores, &Self::OF_LOGITS, unlabelled)
+        self.record(ids, &scores, &Self::OF_LOGITS, unlabelled)?;
+        self.tracks.set_classes(classes);
+        Ok(())
     }
 
     /// The same from B × T log-probabilities of the labels: without EL2N and accuracy.
@@ -516,12 +520,16 @@ impl Tracks for ErrorTracks {
             _ if mean == 0.0 => 0.0,
             _ => mean / deviation,
         });
-        let ratio = ratio.collect();
-        vec![
+        let ratio: Vec<f32> = ratio.collect();
+        let mut columns = vec![
             (ScoreKind::MeanError.into(), epochs, mean),
             (ScoreKind::ErrorStd.into(), epochs, deviation),
-            (ScoreKind::ErrorRatio.into(), epochs, ratio),
-        ]
+        ];
+        // After one epoch nobody has a deviation.
+        if epochs > 1 {
+            columns.push((ScoreKind::ErrorRatio.into(), epochs, ratio));
+        }
+        columns
     }
 
     fn state(&self, _: bool) -> Vec<(String, StateColumn)> {

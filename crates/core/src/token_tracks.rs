@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use fixedbitset::FixedBitSet;
 
 use crate::{
-    ExampleId, Measure, ScoreError, TokenScores,
+    ExampleId, Measure, ScoreError, TokenScores, checks,
     ranks::same,
     state_column::{Saved, StateColumn},
     task_recorder::Tracks,
@@ -92,6 +92,8 @@ pub const NOT_PREDICTED: u32 = u32::MAX;
 #[derive(Clone, Debug, Default)]
 pub struct TokenTracks {
     keep: KeptTokens,
+    /// V; 0 before there were logits.
+    classes: usize,
     tokens: BTreeMap<(u32, u32), Kept>,
     /// Of the epoch that is not finished, by example.
     current: BTreeMap<u32, Vec<New>>,
@@ -100,6 +102,19 @@ pub struct TokenTracks {
 impl TokenTracks {
     pub(crate) fn new(keep: KeptTokens) -> Self {
         Self { keep, ..Self::default() }
+    }
+
+    /// There are as many classes as there were.
+    ///
+    /// # Errors
+    /// Another number.
+    pub(crate) fn check_classes(&self, classes: usize) -> Result<(), ScoreError> {
+        if self.classes == 0 { Ok(()) } else { checks::classes(self.classes, classes) }
+    }
+
+    /// Notes the number of classes.
+    pub(crate) fn set_classes(&mut self, classes: usize) {
+        self.classes = classes;
     }
 
     /// Whether any tokens are kept.
@@ -183,6 +198,9 @@ impl Tracks for TokenTracks {
 
     fn check_same(&self, other: &Self) -> Result<(), ScoreError> {
         let mine = matches!(self.keep, KeptTokens::None);
+        if self.classes != 0 && other.classes != 0 {
+            same("number of classes", &self.classes, &other.classes)?;
+        }
         same("whether tokens are kept", &mine, &matches!(other.keep, KeptTokens::None))?;
         for (&(id, position), theirs) in &other.tokens {
             let known = self.tokens.get(&(id, position));
@@ -195,6 +213,7 @@ impl Tracks for TokenTracks {
     }
 
     fn merge(&mut self, other: &Self, only_theirs: &FixedBitSet) {
+        self.classes = self.classes.max(other.classes);
         for (&at, theirs) in &other.tokens {
             let Some(mine) = self.tokens.get_mut(&at) else {
                 self.tokens.insert(at, *theirs);
@@ -239,7 +258,7 @@ impl Tracks for TokenTracks {
             }
         }
         let mut columns = vec![
-            (KEEP.to_owned(), StateColumn::U32([vec![all], ids].concat())),
+            (KEEP.to_owned(), StateColumn::U32([vec![all, self.classes as u32], ids].concat())),
             (WHOLES.to_owned(), StateColumn::U32(wholes)),
         ];
         // Of columns that are empty PyTorch refuses two of different types.
@@ -257,10 +276,10 @@ impl Tracks for TokenTracks {
         _: bool,
     ) -> Result<Self, ScoreError> {
         let keep = saved.u32(KEEP)?;
-        let keep = match keep.split_first() {
-            Some((0, [])) => KeptTokens::None,
-            Some((1, ids)) => KeptTokens::Of(ids.iter().copied().collect()),
-            Some((2, [])) => KeptTokens::All,
+        let (keep, classes) = match keep[..] {
+            [0, classes] => (KeptTokens::None, classes),
+            [1, classes, ref ids @ ..] => (KeptTokens::Of(ids.iter().copied().collect()), classes),
+            [2, classes] => (KeptTokens::All, classes),
             _ => return Err(Saved::<F>::damaged(KEEP, "it does not say whose tokens are kept")),
         };
         let wholes = saved.u32(WHOLES)?;
@@ -270,7 +289,7 @@ impl Tracks for TokenTracks {
         }
         let numbers =
             if wholes.is_empty() { Vec::new() } else { saved.f64(NUMBERS, 3 * wholes.len())? };
-        let mut tracks = Self::new(keep);
+        let mut tracks = Self { classes: classes as usize, ..Self::new(keep) };
         for (whole, number) in wholes.iter().zip(numbers.as_chunks::<3>().0) {
             let &[id, position, label, presentations, epoch, predicted] = whole;
             let &[sum, loss, el2n] = number;

@@ -332,13 +332,13 @@ recorder! {
         /// Number of labels.
         #[getter]
         fn labels(&self, py: Python<'_>) -> usize {
-            py.detach(|| self.lock().labels())
+            self.0.read(py, Labels::labels)
         }
 
         /// Whether numbers of each label are kept.
         #[getter]
         fn by_label(&self, py: Python<'_>) -> bool {
-            py.detach(|| self.lock().by_label())
+            self.0.read(py, Labels::by_label)
         }
 
         /// The table of some replicas; `names` of the labels, where they have some.

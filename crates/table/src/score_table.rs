@@ -177,9 +177,13 @@ impl ScoreTable {
     /// When the table has no column of scores.
     pub fn default_suspicion(&self) -> Result<String, TableError> {
         let best: &[ScoreKind] = match self.task() {
-            Task::Classification => {
-                &[ScoreKind::Aum, ScoreKind::MarginOfMean, ScoreKind::LogMargin]
-            }
+            // Of tokens, which are classified one by one, there are losses over time instead of margins.
+            Task::Classification => &[
+                ScoreKind::Aum,
+                ScoreKind::MarginOfMean,
+                ScoreKind::LogMargin,
+                ScoreKind::MeanLoss,
+            ],
             Task::Loss | Task::Tokens => &[ScoreKind::MeanLoss, ScoreKind::Loss],
             Task::MultiLabel => &[ScoreKind::LeastAum, ScoreKind::LeastMargin, ScoreKind::Aum],
             Task::Regression => &[ScoreKind::ErrorRatio, ScoreKind::MeanError],

@@ -1,9 +1,10 @@
 //! The likeliest mislabelled examples, the extremes of each class, and the spread of a column.
 
+use datadiet_core::{ScoreKind, Task};
 use serde::Serialize;
 
 use crate::ranking::time_of;
-use crate::{Ranking, Row, ScoreTable, TableError};
+use crate::{Column, Ranking, Row, ScoreTable, TOKEN, TableError};
 
 /// Classes whose extremes are shown; more would make a picture that nobody can look at.
 pub const MOST_SHOWN_CLASSES: usize = 40;
@@ -29,6 +30,9 @@ pub struct Suspect {
     pub label: Option<u32>,
     /// The class that most replicas predict, where the table tells.
     pub predicted: Option<String>,
+    /// Where the token is, in a table whose rows are tokens.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub token: Option<TokenPlace>,
     /// Whether its label is known to be wrong, or right.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub changed: Option<bool>,
@@ -39,6 +43,25 @@ impl Suspect {
     pub fn name(&self) -> String {
         self.key.clone().unwrap_or_else(|| self.id.to_string())
     }
+}
+
+/// Where a token is, and what it reads.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct TokenPlace {
+    /// The example that it is of.
+    pub example: u32,
+    /// Its place in that example, from 0.
+    pub position: u32,
+    /// Its text, where the table has it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub text: Option<String>,
+}
+
+/// Which of several labels of an example looks wrong.
+struct OneLabel<'t> {
+    labels: &'t Column,
+    /// 1 where the label is given to the example.
+    given: &'t [u32],
 }
 
 /// Both ends of a class, or of all examples.
@@ -79,21 +102,61 @@ impl ScoreTable {
         let predicted = self.predictions(&ranking.name);
         let name =
             |class: u32| classes.get(class as usize).cloned().unwrap_or_else(|| class.to_string());
+        let one_label = self.one_label(&ranking.name);
         let suspect = |row: Row| {
             let at = row.index();
             let label = labels.map(|labels| labels[at]);
+            let (class, predicted) = match &one_label {
+                Some(one) => {
+                    let [given, predicted] = one.given_and_predicted(at);
+                    (Some(given), Some(predicted))
+                }
+                None => (label.map(name), predicted.map(|predicted| name(predicted[at]))),
+            };
             Suspect {
                 row,
                 id: ids[at],
                 key: self.own_id(row),
                 score: ranking.values[at],
-                class: label.map(name),
-                label,
-                predicted: predicted.map(|predicted| name(predicted[at])),
+                class,
+                label: label.or_else(|| one_label.as_ref()?.number(at)),
+                predicted,
+                token: self.token(at),
                 changed: changed.map(|changed| changed[at]),
             }
         };
         Ok(ranking.hardest_first(&ids)?.into_iter().take(n).map(suspect).collect())
+    }
+
+    /// Which label a column of several labels is of in each row: `least-aum-label@4` of `least-aum@4`. Of another
+    /// column of such a table it is the one that looks wrong over the whole training, else at the end.
+    fn one_label(&self, column: &str) -> Option<OneLabel<'_>> {
+        let table = self.columns();
+        let of = |column: &str| {
+            let (kind, time) = column.split_once('@')?;
+            let labels = table.column(&format!("{kind}-label@{time}"))?;
+            let given = table.integers(&format!("{kind}-given@{time}")).ok()?;
+            Some(OneLabel { labels, given })
+        };
+        let latest = |kind: ScoreKind| of(&self.resolved(&format!("{kind}@end")).ok()?);
+        if self.task() != Task::MultiLabel {
+            return None;
+        }
+        of(column)
+            .or_else(|| latest(ScoreKind::LeastAum))
+            .or_else(|| latest(ScoreKind::LeastMargin))
+    }
+
+    /// Where the token of a row is, in a table whose rows are tokens.
+    fn token(&self, row: usize) -> Option<TokenPlace> {
+        let table = self.columns();
+        let example = table.integers("example").ok()?;
+        let position = table.integers("position").ok()?;
+        let text = match table.column(TOKEN) {
+            Some(Column::Text(texts)) => Some(texts[row].clone()),
+            _ => None,
+        };
+        Some(TokenPlace { example: example[row], position: position[row], text })
     }
 
     /// The predictions at the time of a column, else the latest.
@@ -139,6 +202,28 @@ impl ScoreTable {
         count: usize,
     ) -> Result<Extremes, TableError> {
         Ok(Extremes::of(None, &ranking.hardest_first(&self.ids())?, count))
+    }
+}
+
+impl OneLabel<'_> {
+    /// What the example is labelled as in a row, and what is predicted instead: a label looks wrong where the
+    /// two differ, and then they are each other's opposite.
+    fn given_and_predicted(&self, row: usize) -> [String; 2] {
+        let name = match self.labels {
+            Column::U32(labels) => labels[row].to_string(),
+            Column::Text(names) => names[row].clone(),
+            Column::F32(_) => String::new(),
+        };
+        let not = format!("not {name}");
+        if self.given[row] == 1 { [name, not] } else { [not, name] }
+    }
+
+    /// The label's number, where the table has it.
+    fn number(&self, row: usize) -> Option<u32> {
+        match self.labels {
+            Column::U32(labels) => Some(labels[row]),
+            _ => None,
+        }
     }
 }
 
@@ -189,7 +274,7 @@ impl Histogram {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Column, Table};
+    use crate::{Card, Table};
 
     fn table() -> ScoreTable {
         let mut table = Table::default();
@@ -223,6 +308,42 @@ mod tests {
         let ends = table.extremes_of_all(&ranking, 2).unwrap();
         assert_eq!((ends.easiest, ends.hardest), (vec![Row(2), Row(0)], vec![Row(1)]));
         assert!(table.extremes(&ranking, 1, 2).unwrap()[0].easiest.is_empty());
+    }
+
+    #[test]
+    fn of_several_labels_the_one_that_looks_wrong_is_named() {
+        let mut columns = Table::default();
+        columns.push("least-aum@2", Column::F32(vec![-1.0, -3.0, 2.0])).unwrap();
+        let names = ["cat", "dog", "cat"].map(str::to_owned).to_vec();
+        columns.push("least-aum-label@2", Column::Text(names)).unwrap();
+        columns.push("least-aum-given@2", Column::U32(vec![1, 0, 1])).unwrap();
+        columns.push("el2n@2", Column::F32(vec![0.1, 0.2, 0.3])).unwrap();
+        let card = Card { task: Task::MultiLabel, ..Card::new(Vec::new()) };
+        let table = ScoreTable::new(columns, card);
+        let listed = |by: &str| -> Vec<(u32, String, String)> {
+            let ranking = table.ranking(by, None).unwrap();
+            let found = table.suspects(&[], &ranking, None, 2).unwrap().into_iter();
+            found.map(|one| (one.row.0, one.class.unwrap(), one.predicted.unwrap())).collect()
+        };
+        let row = |row, class: &str, predicted: &str| (row, class.to_owned(), predicted.to_owned());
+        assert_eq!(table.default_suspicion().unwrap(), "least-aum@2");
+        let expected = [row(1, "not dog", "dog"), row(0, "cat", "not cat")];
+        assert_eq!(listed("least-aum@2"), expected);
+        assert_eq!(listed("el2n@2")[1], expected[0]);
+    }
+
+    #[test]
+    fn tokens_are_named_by_their_places() {
+        let mut columns = table().columns().clone();
+        columns.push("example", Column::U32(vec![4, 4, 4, 5, 5, 5])).unwrap();
+        columns.push("position", Column::U32(vec![0, 1, 2, 0, 1, 2])).unwrap();
+        let words = ["In", "New", "York", "it", "is", "late"].map(str::to_owned);
+        columns.push(TOKEN, Column::Text(words.to_vec())).unwrap();
+        let table = ScoreTable::of(columns).unwrap();
+        let ranking = table.ranking("el2n@1", None).unwrap();
+        let found = table.suspects(&[], &ranking, None, 1).unwrap();
+        let place = TokenPlace { example: 4, position: 2, text: Some("York".into()) };
+        assert_eq!(found[0].token, Some(place));
     }
 
     #[test]

@@ -260,10 +260,13 @@ impl Answer {
         let known = self.suspects.iter().any(|suspect| suspect.changed.is_some());
         // Of losses nothing is known of classes.
         let of_classes = self.suspects.iter().any(|one| one.class.is_some() || one.predicted.is_some());
+        let token = |suspect: &Suspect| suspect.token.as_ref()?.text.clone();
+        let of_tokens = self.suspects.iter().any(|suspect| token(suspect).is_some());
         let row = |suspect: &Suspect| {
             let classes = [&suspect.class, &suspect.predicted].map(|class| class.as_deref().unwrap_or("–"));
             let mut row: Vec<String> =
                 classes.map(str::to_owned).into_iter().filter(|_| of_classes).collect();
+            row.extend(of_tokens.then(|| token(suspect).unwrap_or_default()));
             row.extend([suspect.name(), format!("{:.3}", suspect.score)]);
             if known {
                 row.push(if suspect.changed == Some(true) { "wrong" } else { "" }.into());
@@ -271,11 +274,12 @@ impl Answer {
             row
         };
         let mut header = if of_classes { vec!["labelled", "predicted"] } else { Vec::new() };
+        header.extend(of_tokens.then_some("token"));
+        let texts = header.len();
         header.extend(["id", self.by.as_str()]);
         if known {
             header.push("truth");
         }
-        let texts = if of_classes { 2 } else { 0 };
         let mut text = table(&header, self.suspects.iter().map(row).collect(), texts);
         if let Some(detection) = &self.detection {
             text = format!("{}\n\n{text}", detection_text(detection));
