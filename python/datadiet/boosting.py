@@ -184,7 +184,11 @@ def _of_xgboost(model: Any, X: Any) -> Iterator[Any]:
     rounds = booster.num_boosted_rounds()
     if isinstance(model, xgboost.Booster):
         # A copy, since each round's margin is set there.
-        data = X.slice(np.arange(X.num_row())) if isinstance(X, xgboost.DMatrix) else xgboost.DMatrix(X)
+        data = (
+            X.slice(np.arange(X.num_row()))
+            if isinstance(X, xgboost.DMatrix)
+            else xgboost.DMatrix(X)
+        )
     else:
         # As its predict does: missing values, categories, and the rounds up to the best.
         data = xgboost.DMatrix(
