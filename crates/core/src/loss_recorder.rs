@@ -351,8 +351,7 @@ impl LossRecorder {
         let (Some(mine), Some(theirs)) = (&self.history, &other.history) else {
             return Err(ScoreError::NoHistory);
         };
-        let repeated =
-            seen_of(mine, &self.current).repeated(&seen_of(theirs, &other.current))?;
+        let repeated = seen_of(mine, &self.current).repeated(&seen_of(theirs, &other.current))?;
         if !self.started {
             self.set_beside(&other.beside)?;
             self.started = other.started;

@@ -45,7 +45,8 @@ impl<F: Fn(&str) -> Option<StateColumn>> Saved<F> {
         }
         let values = Self::check(SHAPE, values, 7)?;
         let counts: Option<Vec<u32>> = values[1..6].iter().copied().map(checks::count).collect();
-        let counts = counts.ok_or_else(|| Self::damaged(SHAPE, "it does not hold whole numbers"))?;
+        let counts =
+            counts.ok_or_else(|| Self::damaged(SHAPE, "it does not hold whole numbers"))?;
         Ok(Shape {
             examples: counts[0] as usize,
             epochs: counts[1],
@@ -124,7 +125,8 @@ impl<F: Fn(&str) -> Option<StateColumn>> Saved<F> {
                 forgotten: forgotten[index],
                 low: low[index],
             };
-            let numbers = track.mean.is_finite() && track.squares.is_finite() && track.squares >= 0.0;
+            let numbers =
+                track.mean.is_finite() && track.squares.is_finite() && track.squares >= 0.0;
             let counts = track.presentations.max(track.learned) <= epochs
                 && track.forgotten <= track.presentations;
             let reason = || format!("no recorder writes what it has of example {index}");

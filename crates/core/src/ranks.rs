@@ -33,7 +33,8 @@ impl Seen<'_> {
         let finished = self.finished.iter().copied().zip(theirs.finished.iter().copied());
         let repeated: u64 = finished.map(both).sum();
         let count = |seen: &FixedBitSet| seen.count_ones(..) as u64;
-        let all = theirs.finished.iter().map(|seen| count(seen)).sum::<u64>() + count(theirs.current);
+        let all =
+            theirs.finished.iter().map(|seen| count(seen)).sum::<u64>() + count(theirs.current);
         if all > 0 && all == repeated + both((self.current, theirs.current)) {
             return Err(ScoreError::MergedBefore { presentations: all });
         }

@@ -180,8 +180,10 @@ const CHO: &str = "DUAL: Cho et al. 2025, arXiv:2502.06905, and its code";
 const HE: &str = "Dyn-Unc: He et al. 2024, arXiv:2306.05175";
 const ZHENG_CODE: &str = "code released with Zheng et al. 2023, arXiv:2210.15809";
 const ZHANG_CODE: &str = "code released with Zhang et al. 2024, arXiv:2311.13613";
-const BALDOCK: &str = "after Baldock, Maennel, Neyshabur 2021, arXiv:2106.09647, whose is of predictions";
-const TONEVA_OF_LOSSES: &str = "after Toneva et al. 2019, arXiv:1812.05159, whose is of predictions";
+const BALDOCK: &str =
+    "after Baldock, Maennel, Neyshabur 2021, arXiv:2106.09647, whose is of predictions";
+const TONEVA_OF_LOSSES: &str =
+    "after Toneva et al. 2019, arXiv:1812.05159, whose is of predictions";
 const MINDERMANN: &str = "RHO-Loss: Mindermann et al. 2022, arXiv:2206.07137";
 const MARION: &str = "Marion et al. 2023, arXiv:2309.04564";
 const PLEISS_OF_LABELS: &str = "after Pleiss et al. 2020, arXiv:2001.10528, label by label";

@@ -35,7 +35,11 @@ impl<F: Fn(&str) -> Option<StateColumn>> Saved<F> {
         (self.0)(name).ok_or_else(|| Self::damaged(name, "it is missing"))
     }
 
-    pub(crate) fn check<T>(name: &str, values: Vec<T>, length: usize) -> Result<Vec<T>, ScoreError> {
+    pub(crate) fn check<T>(
+        name: &str,
+        values: Vec<T>,
+        length: usize,
+    ) -> Result<Vec<T>, ScoreError> {
         if values.len() == length {
             return Ok(values);
         }

@@ -1,9 +1,9 @@
 //! Errors name the place and the next thing to do, and leave nothing half done.
 
 use datadiet_core::{
-    ExampleId, Kept, LogitScores, LossRecorder, Matrix, ScoreError, ScoreKind, StatsError, TrainingDynamics,
-    average_ranks, band, detection, forgetting_key, mean_and_standard_error, percentile,
-    reliability, spearman, spearman_interval, top_overlap,
+    ExampleId, Kept, LogitScores, LossRecorder, Matrix, ScoreError, ScoreKind, StatsError,
+    TrainingDynamics, average_ranks, band, detection, forgetting_key, mean_and_standard_error,
+    percentile, reliability, spearman, spearman_interval, top_overlap,
 };
 
 #[test]
@@ -183,7 +183,10 @@ fn every_score_has_one_home() {
         let other = matches!(kind.source(), Source::Losses | Source::Outputs);
         assert_eq!(ScoreKind::OF_CLASSIFICATION.contains(&kind), !other, "{kind}");
         let over_time = LossRecorder::OVER_TIME.contains(&kind);
-        assert_eq!(LossRecorder::new(0).column(kind).is_some(), over_time && kind != ScoreKind::LearnedAt);
+        assert_eq!(
+            LossRecorder::new(0).column(kind).is_some(),
+            over_time && kind != ScoreKind::LearnedAt
+        );
         let when = kind.definition().when;
         assert!(when.contains("; not ") || kind == ScoreKind::GrandLastLayer, "{kind}: {when}");
     }

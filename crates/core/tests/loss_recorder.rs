@@ -102,9 +102,8 @@ impl Training {
             }
             ScoreKind::LossDrop => first - last,
             ScoreKind::LearnedAt => {
-                let from = (0..seen.len()).find(|&from| {
-                    seen[from..].iter().all(|(_, loss)| learned(*loss))
-                });
+                let from = (0..seen.len())
+                    .find(|&from| seen[from..].iter().all(|(_, loss)| learned(*loss)));
                 from.map_or(self.epochs.len() + 1, |from| seen[from].0) as f64
             }
             ScoreKind::LossForgetting => {
@@ -428,5 +427,8 @@ fn tasks_read_the_scores_that_they_share() {
     assert_eq!(el2n, ["[0, √2]", "[0, √2]", "[0, √K]", "[0, √2]", "[0, √2]"]);
     let part = Task::Loss.definition_of(&parts()[0]);
     assert_eq!(part.formula, "the part `box` of the loss of the example, as it was given");
-    assert_eq!("tok".parse::<Task>().unwrap_err().to_string(), "no task is called `tok`; known: classification, loss, multi-label, regression, tokens");
+    assert_eq!(
+        "tok".parse::<Task>().unwrap_err().to_string(),
+        "no task is called `tok`; known: classification, loss, multi-label, regression, tokens"
+    );
 }

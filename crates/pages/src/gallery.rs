@@ -75,7 +75,8 @@ pub fn suspects_picture(
         easiest: Vec::new(),
         hardest: suspects.iter().filter(|s| s.label == label).filter_map(tile).collect(),
     };
-    let labelled = (0..).zip(classes).map(|(class, name)| of(Some(class), format!("labelled {name}")));
+    let labelled =
+        (0..).zip(classes).map(|(class, name)| of(Some(class), format!("labelled {name}")));
     let rows = labelled.chain([of(None, "suspects".into())]);
     let rows = rows.filter(|row| !row.hardest.is_empty()).collect();
     let below = match suspects.iter().any(|suspect| suspect.predicted.is_some()) {

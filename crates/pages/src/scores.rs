@@ -199,18 +199,20 @@ fn suspects_section(view: &ScoresView<'_>, ranking: &Ranking) -> Result<Section,
     };
     let suspicion = suspicion.unwrap_or_else(|_| ranking.clone());
     let found = view.table.suspects(view.classes, &suspicion, None, view.suspects)?;
-    let what = match view.table.task() {
+    let (fit, among) = match view.table.task() {
         Task::Classification => {
-            "whose labels fit worst what the networks learned, by {}. Wrong labels are often among them, \
-             hard but right ones too"
+            ("whose labels fit worst", "Wrong labels are often among them, hard but right ones too")
         }
-        _ => {
-            "that fit worst what the networks learned, by {}. Wrong labels, boxes or targets and damaged \
-             inputs are often among them, rare and hard but right ones too"
-        }
+        _ => (
+            "that fit worst",
+            "Wrong labels, boxes or targets and damaged inputs are often among them, rare and hard but right \
+             ones too",
+        ),
     };
-    let what = what.replace("{}", &suspicion.name);
-    let mut blocks = vec![Block::Text(format!("The examples {what}: look before you remove."))];
+    let mut blocks = vec![Block::Text(format!(
+        "The examples {fit} what the networks learned, by {}. {among}: look before you remove.",
+        suspicion.name
+    ))];
     blocks.push(Block::Text(how_many(view.table, &suspicion)?));
     let of_classes = found.iter().any(|one| one.class.is_some() || one.predicted.is_some());
     if let Some(pictures) = view.pictures {
@@ -221,7 +223,8 @@ fn suspects_section(view: &ScoresView<'_>, ranking: &Ranking) -> Result<Section,
         blocks.push(Block::Gallery(PictureGallery { title, rows }));
     }
     let row = |suspect: &Suspect| {
-        let classes = [&suspect.class, &suspect.predicted].map(|class| class.as_deref().unwrap_or("–"));
+        let classes =
+            [&suspect.class, &suspect.predicted].map(|class| class.as_deref().unwrap_or("–"));
         let classes = classes.map(str::to_owned).into_iter().filter(|_| of_classes);
         classes.chain([suspect.name(), format!("{:.4}", suspect.score)]).collect()
     };

@@ -142,8 +142,7 @@ fn placed(error: PyErr, place: &str) -> PyErr {
 /// The same exception, with a place before its message and one more attribute.
 pub fn with_place(error: PyErr, place: &str, name: &str, detail: &Detail) -> PyErr {
     let error = placed(error, place);
-    let changed =
-        Python::attach(|py| error.value(py).setattr(name, detail.to_object(py)?));
+    let changed = Python::attach(|py| error.value(py).setattr(name, detail.to_object(py)?));
     changed.map_or_else(|failure: PyErr| failure, |()| error)
 }
 

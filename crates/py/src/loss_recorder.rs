@@ -151,8 +151,7 @@ impl LossRecorder {
         let all: Vec<&Shared<_>> = replicas.iter().map(|replica| &replica.get().0).collect();
         let replicas = Shared::copies(py, &all);
         let made = py.detach(|| {
-            let record =
-                |one: &Losses| Recorded { scores: scores(one), predicted: Vec::new() };
+            let record = |one: &Losses| Recorded { scores: scores(one), predicted: Vec::new() };
             let all: Vec<Recorded> = replicas.iter().map(record).collect();
             ScoreTable::recorded_of(Task::Loss, &all, None, 0, pass_)
         });
@@ -181,7 +180,8 @@ pub fn one_each<'py>(array: &Bound<'py, PyAny>, what: &str, ids: usize) -> PyRes
 fn is_named(recorder: &Losses, names: &[String]) -> bool {
     let known = recorder.beside();
     let is = |(measure, name): (&Measure, &String)| {
-        let (kind, part) = name.split_once(':').map_or((name.as_str(), None), |(a, b)| (a, Some(b)));
+        let (kind, part) =
+            name.split_once(':').map_or((name.as_str(), None), |(a, b)| (a, Some(b)));
         measure.kind().name() == kind && measure.part_name() == part
     };
     known.len() == names.len() && known.iter().zip(names).all(is)

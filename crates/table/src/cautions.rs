@@ -180,13 +180,16 @@ mod tests {
         };
         let texts = table(Task::Tokens, [10.0, 20.0, 30.0, 0.0, 40.0]);
         let text = said(&texts, "loss-drop@end").unwrap();
-        for part in ["follows length@2 (Spearman 1.00)", "hardest texts", "the shortest", "tokens"] {
+        for part in ["follows length@2 (Spearman 1.00)", "hardest texts", "the shortest", "tokens"]
+        {
             assert!(text.contains(part), "{part}: {text}");
         }
         assert_eq!(said(&texts, "length@2"), None, "itself");
         let boxes = table(Task::Loss, [9.0, 8.0, 7.0, 6.0, 5.0]);
         let text = said(&boxes, "loss-drop@end").unwrap();
-        assert!(text.contains("-1.00") && text.contains("hardest examples are above all the longest"));
+        assert!(
+            text.contains("-1.00") && text.contains("hardest examples are above all the longest")
+        );
         assert_eq!(said(&table(Task::Loss, [2.0, 1.0, 4.0, 9.0, 2.0]), "loss-drop@end"), None);
     }
 

@@ -168,7 +168,9 @@ mod tests {
         {
             assert_eq!(direction_of(low), Some(Direction::LowerIsHarder), "{low}");
         }
-        for high in ["loss", "Grad Norm", "EL2N", "forgetting_events", "el2n@4", "max_margin", "loss:box@2"] {
+        for high in
+            ["loss", "Grad Norm", "EL2N", "forgetting_events", "el2n@4", "max_margin", "loss:box@2"]
+        {
             assert_eq!(direction_of(high), Some(Direction::HigherIsHarder), "{high}");
         }
         assert_eq!(direction_of("uniqueness"), None);

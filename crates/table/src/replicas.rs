@@ -271,7 +271,8 @@ mod tests {
         assert_eq!(names, ["id", "loss@3", "loss:box@3"]);
         let card = made.card().unwrap();
         assert_eq!(card.task, Task::Loss);
-        let formulas: Vec<_> = card.columns.iter().map(|column| &column.definition.formula).collect();
+        let formulas: Vec<_> =
+            card.columns.iter().map(|column| &column.definition.formula).collect();
         assert_eq!(formulas[0], "the loss of the example, as it was given");
         assert_eq!(formulas[1], "the part `box` of the loss of the example, as it was given");
         assert!(card.columns.iter().all(|column| column.score == ScoreKind::Loss));

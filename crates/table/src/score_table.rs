@@ -522,7 +522,9 @@ fn why_absent(kind: ScoreKind) -> Option<&'static str> {
                 ", which takes gradients: --scores, or datadiet.torch, for one of PyTorch's"
             }
             Source::Losses => ", which is taken of losses that a training loop records each epoch",
-            Source::Outputs => ", which is taken of tokens, of several labels an example or of a regression",
+            Source::Outputs => {
+                ", which is taken of tokens, of several labels an example or of a regression"
+            }
             Source::Inputs | Source::EvalLogits => return None,
         },
     })

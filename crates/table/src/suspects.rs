@@ -292,7 +292,10 @@ mod tests {
         let found = table.suspects(&classes, &ranking, None, 9).unwrap();
         let rows: Vec<u32> = found.iter().map(|suspect| suspect.row.0).collect();
         assert_eq!(rows, [2, 0, 5, 4, 1]);
-        assert_eq!((found[0].class.as_deref(), found[0].predicted.as_deref()), (Some("cat"), Some("dog")));
+        assert_eq!(
+            (found[0].class.as_deref(), found[0].predicted.as_deref()),
+            (Some("cat"), Some("dog"))
+        );
     }
 
     /// As of losses, where there are no labels.
@@ -304,7 +307,10 @@ mod tests {
         let ranking = table.ranking("mean-loss@1", None).unwrap();
         let found = table.suspects(&[], &ranking, None, 1).unwrap();
         assert_eq!((found[0].row, &found[0].class, found[0].label), (Row(1), &None, None));
-        assert_eq!(serde_json::to_string(&found[0]).unwrap(), r#"{"id":1,"score":2.0,"predicted":null}"#);
+        assert_eq!(
+            serde_json::to_string(&found[0]).unwrap(),
+            r#"{"id":1,"score":2.0,"predicted":null}"#
+        );
         let ends = table.extremes_of_all(&ranking, 2).unwrap();
         assert_eq!((ends.easiest, ends.hardest), (vec![Row(2), Row(0)], vec![Row(1)]));
         assert!(table.extremes(&ranking, 1, 2).unwrap()[0].easiest.is_empty());

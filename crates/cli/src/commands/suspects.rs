@@ -259,11 +259,13 @@ impl Answer {
     fn text(&self) -> String {
         let known = self.suspects.iter().any(|suspect| suspect.changed.is_some());
         // Of losses nothing is known of classes.
-        let of_classes = self.suspects.iter().any(|one| one.class.is_some() || one.predicted.is_some());
+        let of_classes =
+            self.suspects.iter().any(|one| one.class.is_some() || one.predicted.is_some());
         let token = |suspect: &Suspect| suspect.token.as_ref()?.text.clone();
         let of_tokens = self.suspects.iter().any(|suspect| token(suspect).is_some());
         let row = |suspect: &Suspect| {
-            let classes = [&suspect.class, &suspect.predicted].map(|class| class.as_deref().unwrap_or("–"));
+            let classes =
+                [&suspect.class, &suspect.predicted].map(|class| class.as_deref().unwrap_or("–"));
             let mut row: Vec<String> =
                 classes.map(str::to_owned).into_iter().filter(|_| of_classes).collect();
             row.extend(of_tokens.then(|| token(suspect).unwrap_or_default()));
