@@ -1,6 +1,7 @@
 """PyTorch's side: gradient norms of models, recording in training loops, subsets of data sets.
 
-`grand` gives the norm of each example's gradient. `indexed` makes a loader yield ids, which
+`grand` gives the norm of each example's gradient, `grad` a random projection of it, and `check` says how
+much it depends on the batch that an example is in. `indexed` makes a loader yield ids, which
 `Recorder.update` takes with a batch's logits and labels, tensors of any device; `LightningRecorder` and
 `TrainerRecorder` are callbacks that do so, of Lightning and of Hugging Face's trainers, and `YoloRecorder` of
 Ultralytics'; `DetectionLosses` gives torchvision's losses an image; `keep_ids` and `pack` keep ids of texts
@@ -13,9 +14,13 @@ from typing import TYPE_CHECKING, Any
 
 from datadiet.recorder import Recorder
 from datadiet.torch.collators import keep_ids, pack
+from datadiet.torch.dependence import Dependence, check
 from datadiet.torch.detection import DetectionLosses, YoloRecorder
 from datadiet.torch.errors import BatchError, FrozenParametersWarning, LossError, ModelError
-from datadiet.torch.gradient_norms import cross_entropy, grand
+from datadiet.torch.gradient_norms import grand
+from datadiet.torch.gradients import grad
+from datadiet.torch.losses import TokenLoss, cross_entropy
+from datadiet.torch.projection import Projection
 from datadiet.torch.subsets import Indexed, indexed, subset
 
 if TYPE_CHECKING:
@@ -24,16 +29,21 @@ if TYPE_CHECKING:
 
 __all__ = [
     "BatchError",
+    "Dependence",
     "DetectionLosses",
     "FrozenParametersWarning",
     "Indexed",
     "LightningRecorder",
     "LossError",
     "ModelError",
+    "Projection",
     "Recorder",
+    "TokenLoss",
     "TrainerRecorder",
     "YoloRecorder",
+    "check",
     "cross_entropy",
+    "grad",
     "grand",
     "indexed",
     "keep_ids",
