@@ -69,8 +69,8 @@ class RegressionRecorder(TaskRecorder):
 
     Call `update` with every batch and `end_epoch` after every epoch. Then `table` has, at the last epoch and at
     the epochs of `keep_at`: ``loss`` (the mean squared error, if no other is given) and ``error-norm``; and over
-    all epochs ``mean-error``, ``error-std`` and ``error-ratio``, the mean of the error norm by its standard
-    deviation, high where an error is large and stays: those are the suspects; and the scores of losses:
+    all epochs ``mean-error``, by which suspects are listed, ``error-std`` and ``error-ratio`` (the mean of the error
+    norm by its standard deviation, high where an error stays as it is); and the scores of losses:
     ``mean-loss``, ``loss-std``, ``loss-drop``, ``loss-forgetting`` and, with a `threshold`, ``learned-at``.
 
     Ids, threads, checkpoints, ranks and replicas are as of `Recorder`.

@@ -329,8 +329,8 @@ def test_bad_batches_are_refused_with_their_ids_and_change_nothing():
             recorder.update(*arguments, shift=False)
         if error in (datadiet.NonFiniteError, datadiet.LabelError):
             assert caught.value.ids == [2]
-    after = recorder.state_dict()
-    assert all(np.array_equal(before[name], after[name]) for name in before | after)
+
+    np.testing.assert_equal(recorder.state_dict(), before)
     recorder.update([1, 2], logits, unlabelled, shift=False, unlabelled="skip")
     recorder.end_epoch()
     assert recorder.unseen.tolist() == [7]

@@ -186,7 +186,7 @@ impl ScoreTable {
             ],
             Task::Loss | Task::Tokens => &[ScoreKind::MeanLoss, ScoreKind::Loss],
             Task::MultiLabel => &[ScoreKind::LeastAum, ScoreKind::LeastMargin, ScoreKind::Aum],
-            Task::Regression => &[ScoreKind::ErrorRatio, ScoreKind::MeanError],
+            Task::Regression => &[ScoreKind::MeanError, ScoreKind::ErrorNorm],
         };
         let latest = best.iter().find_map(|kind| self.resolved(&format!("{kind}@end")).ok());
         latest.map_or_else(|| self.default_column(), Ok)
