@@ -127,7 +127,9 @@ def losses(losses, threshold):
     """Scores over time of T × n losses, NaN where an example was missed."""
     losses = np.asarray(losses, dtype=np.float64)
     medians = np.nanmedian(losses, axis=1)
-    found = {name: [] for name in ("mean-loss", "loss-std", "loss-drop", "learned-at", "loss-forgetting")}
+    found = {
+        name: [] for name in ("mean-loss", "loss-std", "loss-drop", "learned-at", "loss-forgetting")
+    }
     for column in losses.T:
         epochs = np.flatnonzero(~np.isnan(column))
         seen = column[epochs]

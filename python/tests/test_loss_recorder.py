@@ -53,7 +53,9 @@ def test_every_score_against_numpy(losses, chance):
     of_reference[50] = np.nan
     recorder = recorded(losses, keep_at=[2, 5], reference=of_reference)
     table = recorder.table()
-    expected = {f"{name}@{T}": c for name, c in reference.losses(losses, np.float32(THRESHOLD)).items()}
+    expected = {
+        f"{name}@{T}": c for name, c in reference.losses(losses, np.float32(THRESHOLD)).items()
+    }
     for epoch in (2, 5, T):
         expected[f"loss@{epoch}"] = losses[epoch - 1]
         expected[f"excess-loss@{epoch}"] = losses[epoch - 1] - of_reference
@@ -108,7 +110,11 @@ def test_losses_of_any_library(chance):
         (list(values), np.float32),
     ]
     for given, rounded in ways:
-        expected = torch.tensor(values).bfloat16().float().numpy() if rounded is None else values.astype(rounded)
+        expected = (
+            torch.tensor(values).bfloat16().float().numpy()
+            if rounded is None
+            else values.astype(rounded)
+        )
         recorder = datadiet.LossRecorder(6)
         recorder.update(torch.arange(6), given)
         recorder.end_epoch()
@@ -206,7 +212,9 @@ def test_ranks_of_one_training_merge_to_one_recorder_bit_for_bit(losses):
 
 
 def test_replicas_merge_to_means_with_standard_errors(losses, chance):
-    all_losses = [losses * chance.uniform(0.5, 1.5, losses.shape).astype(np.float32) for _ in range(4)]
+    all_losses = [
+        losses * chance.uniform(0.5, 1.5, losses.shape).astype(np.float32) for _ in range(4)
+    ]
     replicas = [recorded(one) for one in all_losses]
     table = replicas[0].merge(*replicas[1:])
     means = np.stack([replica.table()[f"mean-loss@{T}"] for replica in replicas])
@@ -221,7 +229,12 @@ def test_replicas_merge_to_means_with_standard_errors(losses, chance):
 @pytest.mark.parametrize(
     ("ids", "losses", "error", "message"),
     [
-        ([0, 1], 0.5, datadiet.ShapeError, 'one loss for the batch of 2 examples.*reduction="none"'),
+        (
+            [0, 1],
+            0.5,
+            datadiet.ShapeError,
+            'one loss for the batch of 2 examples.*reduction="none"',
+        ),
         ([0], 0.5, datadiet.ShapeError, "one loss for the batch of 1 examples"),
         ([0, 1], [0.5], datadiet.ShapeError, "one loss for the batch of 2 examples"),
         ([0, 1], {"box": 0.5, "class": 0.2}, datadiet.ShapeError, "one loss for the batch"),
@@ -234,7 +247,12 @@ def test_replicas_merge_to_means_with_standard_errors(losses, chance):
         ([0, 1], [0.5, 1e39], datadiet.NonFiniteError, r"example\(s\) \[1\]: losses: 1 row"),
         ([0, 3], [0.5, 0.5], datadiet.IdError, "id 3"),
         ([0, -1], [0.5, 0.5], datadiet.IdError, "row 1 has example id -1"),
-        ([0, 2**63 + 1], [0.5, 0.5], datadiet.IdError, "row 1 has example id 9223372036854775809"),
+        (
+            np.array([0, 2**63 + 1], np.uint64),
+            [0.5, 0.5],
+            datadiet.IdError,
+            "row 1 has example id 9223372036854775809",
+        ),
         ([1, 1], [0.5, 0.5], datadiet.IdError, "example 1 was seen before in epoch 1"),
         ([0, 2], [0.5, 0.5], datadiet.IdError, "example 2 was seen before in epoch 1"),
         ([0.5], [0.5], datadiet.DtypeError, "ids: float64"),
@@ -337,7 +355,11 @@ def test_tables_of_losses_are_chosen_from_and_reported(found, tmp_path):
     assert told.by == "mean-loss@5"
     table.report(tmp_path / "report.html")
     page = (tmp_path / "report.html").read_text(encoding="utf-8")
-    for part in ["The examples that fit worst", "the loss of the example, as it was given", "loss:box"]:
+    for part in [
+        "The examples that fit worst",
+        "the loss of the example, as it was given",
+        "loss:box",
+    ]:
         assert part in page, part
     for absent in ["labelled", "predicted"]:
         assert f"<th>{absent}" not in page, absent
