@@ -21,6 +21,7 @@ from torch import Tensor, nn
 from datadiet.exceptions import IdError, StateError
 from datadiet.torch.batches import each_tensor
 from datadiet.torch.errors import BatchError, ModelError
+from datadiet.torch.first_presentations import takes_any_ids
 
 Losses = dict[str, Tensor]
 """B losses by the name of the part; their sum is an image's loss."""
@@ -164,7 +165,8 @@ class YoloRecorder:
     Parameters
     ----------
     recorder
-        A `datadiet.LossRecorder` of as many examples as there are training images.
+        A `datadiet.LossRecorder` of as many examples as there are training images; or one of ids of any
+        kind, made without their number: ids are then the files' names, as Ultralytics has them.
     model
         An ``ultralytics.YOLO``, before its ``train``.
 
@@ -207,7 +209,7 @@ class YoloRecorder:
         self.files = [label["im_file"] for label in labels]
         self.boxes = [len(label["cls"]) for label in labels]
         self._ids = {file: number for number, file in enumerate(self.files)}
-        if len(self.files) != self.recorder.n_examples:
+        if not takes_any_ids(self.recorder) and len(self.files) != self.recorder.n_examples:
             raise IdError(
                 f"the training has {len(self.files)} images and the recorder {self.recorder.n_examples}"
                 " examples; make it of as many"
@@ -223,7 +225,9 @@ class YoloRecorder:
 
     def _record(self, files: list[str], losses: Losses) -> None:
         ids = [self._ids[file] for file in files]
-        self.recorder.update(ids, losses, length=[self.boxes[number] for number in ids])
+        boxes = [self.boxes[number] for number in ids]
+        own = files if takes_any_ids(self.recorder) else ids
+        self.recorder.update(own, losses, length=boxes)
 
     def _on_train_epoch_end(self, trainer: Any) -> None:
         self.recorder.end_epoch()

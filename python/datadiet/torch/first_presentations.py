@@ -57,6 +57,9 @@ class FirstPresentations:
         Values are arrays of B rows, mappings of such, or None; `options` are the same for all rows.
         """
         options = options or {}
+        if takes_any_ids(self.recorder):
+            self.recorder.update(ids, *values, **named, **options)
+            return len(ids)
         rows = wholes(ids, "ids")
         if not self._are_ids(rows) or not _fit(len(rows), [*values, *named.values()]):
             # The recorder says what is wrong with them.
@@ -187,8 +190,18 @@ def _rows(value: Any, rows: npt.NDArray[np.intp]) -> Any:
     return value[rows] if hasattr(value, "shape") else np.asarray(value)[rows]
 
 
+def takes_any_ids(recorder: Any) -> bool:
+    """Whether ids may be of any kind, texts too: of a `datadiet.LossRecorder` made without ``n_examples``.
+
+    Which of these came before in an epoch is not known here: the recorder refuses them.
+    """
+    return type(getattr(recorder, "_recorder", None)).__name__ == "KeyedLossRecorder"
+
+
 def _seen(recorder: Any) -> npt.NDArray[np.bool_]:
     """Which examples the current epoch has shown."""
+    if takes_any_ids(recorder):
+        return np.zeros(0, dtype=np.bool_)
     if not recorder.unfinished:
         return np.zeros(recorder.n_examples, dtype=np.bool_)
     packed = recorder.state_dict()[SEEN]
