@@ -143,6 +143,7 @@ bench: build $(BENCH_READY)
 	$(PY) bench/executors.py --datadiet $(DATADIET)
 	$(PY) bench/python.py
 	$(PY) bench/torch_grand.py
+	$(PY) bench/loops.py
 
 fuzz:
 	scripts/fuzz

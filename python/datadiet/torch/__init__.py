@@ -3,7 +3,9 @@
 `grand` gives the norm of each example's gradient, `grad` a random projection of it, and `check` says how
 much it depends on the batch that an example is in. `indexed` makes a loader yield ids, which
 `Recorder.update` takes with a batch's logits and labels, tensors of any device; `LightningRecorder` and
-`TrainerRecorder` are callbacks that do so. `subset` takes what `datadiet.select` chose.
+`TrainerRecorder` are callbacks that do so, of Lightning and of Hugging Face's trainers, and `YoloRecorder` of
+Ultralytics'; `DetectionLosses` gives torchvision's losses an image; `keep_ids` and `pack` keep ids of texts
+through collators and packing. `subset` takes what `datadiet.select` chose.
 """
 
 from __future__ import annotations
@@ -11,7 +13,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from datadiet.recorder import Recorder
+from datadiet.torch.collators import keep_ids, pack
 from datadiet.torch.dependence import Dependence, check
+from datadiet.torch.detection import DetectionLosses, YoloRecorder
 from datadiet.torch.errors import BatchError, FrozenParametersWarning, LossError, ModelError
 from datadiet.torch.gradient_norms import grand
 from datadiet.torch.gradients import grad
@@ -26,6 +30,7 @@ if TYPE_CHECKING:
 __all__ = [
     "BatchError",
     "Dependence",
+    "DetectionLosses",
     "FrozenParametersWarning",
     "Indexed",
     "LightningRecorder",
@@ -35,11 +40,14 @@ __all__ = [
     "Recorder",
     "TokenLoss",
     "TrainerRecorder",
+    "YoloRecorder",
     "check",
     "cross_entropy",
     "grad",
     "grand",
     "indexed",
+    "keep_ids",
+    "pack",
     "subset",
 ]
 
