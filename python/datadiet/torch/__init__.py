@@ -1,8 +1,9 @@
-"""PyTorch's side: gradient norms of models, recording in training loops, subsets of data sets.
+"""PyTorch's side: gradient norms of models, recording in training loops, choosing examples in them, subsets.
 
 `grand` gives the norm of each example's gradient. `indexed` makes a loader yield ids, which
 `Recorder.update` takes with a batch's logits and labels, tensors of any device; `LightningRecorder` and
-`TrainerRecorder` are callbacks that do so. `subset` takes what `datadiet.select` chose.
+`TrainerRecorder` are callbacks that do so. `subset` takes what `datadiet.select` chose. `DietSampler`
+chooses the examples of each epoch while the training runs.
 """
 
 from __future__ import annotations
@@ -10,7 +11,23 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from datadiet.recorder import Recorder
-from datadiet.torch.errors import BatchError, FrozenParametersWarning, LossError, ModelError
+from datadiet.torch.diet_rules import (
+    ClassBalanced,
+    DietRule,
+    Everything,
+    InfoBatch,
+    ProxyHardest,
+    RandomSubsets,
+    hardest,
+)
+from datadiet.torch.diet_sampler import DietSampler
+from datadiet.torch.errors import (
+    BatchError,
+    DietWarning,
+    FrozenParametersWarning,
+    LossError,
+    ModelError,
+)
 from datadiet.torch.gradient_norms import cross_entropy, grand
 from datadiet.torch.subsets import Indexed, indexed, subset
 
@@ -20,15 +37,24 @@ if TYPE_CHECKING:
 
 __all__ = [
     "BatchError",
+    "ClassBalanced",
+    "DietRule",
+    "DietSampler",
+    "DietWarning",
+    "Everything",
     "FrozenParametersWarning",
     "Indexed",
+    "InfoBatch",
     "LightningRecorder",
     "LossError",
     "ModelError",
+    "ProxyHardest",
+    "RandomSubsets",
     "Recorder",
     "TrainerRecorder",
     "cross_entropy",
     "grand",
+    "hardest",
     "indexed",
     "subset",
 ]
