@@ -240,8 +240,7 @@ def gradients(rule: DietRule, losses: Any, seeds: int, weighed: bool) -> tuple[A
         state = sampler.state_dict()
         state["losses"][known] = torch.tensor(losses[known])
         sampler.load_state_dict(state)
-        loader = DataLoader(indexed(TensorDataset(inputs)), batch_size=16, sampler=sampler)
-        _, (_, ids) = (batch for batch, _ in zip(loader, range(2), strict=False))
+        ids = torch.tensor([*sampler][16:32])
         found.append(gradient(ids, sampler.weights(ids) if weighed else torch.ones(len(ids))))
     return np.array(found), whole
 
@@ -643,6 +642,9 @@ def test_an_epoch_is_not_trained_on_twice():
             sampler.set_epoch(wrong)
     with pytest.raises(StateError, match="needs the losses of the epochs between"):
         sampler.set_epoch(2)
+    sampler.set_epoch(1)
+    with pytest.raises(StateError, match="epoch 0 after epoch 1: a sampler goes forward"):
+        sampler.set_epoch(0)
 
 
 def test_no_losses_are_refused_and_few_are_told():
