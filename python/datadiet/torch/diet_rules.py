@@ -280,9 +280,10 @@ class ClassBalanced(DietRule):
         object.__setattr__(self, "labels", labels.astype(np.int64))
 
     def check(self, examples: int, ranks: int) -> None:
-        if len(self.labels) != examples:
+        labels: Any = self.labels
+        if len(labels) != examples:
             raise ShapeError(
-                f"{len(self.labels)} labels for {examples} examples; pass one of each example"
+                f"{len(labels)} labels for {examples} examples; pass one of each example"
             )
 
     def draw(self, setting: Setting) -> Draw:
@@ -290,9 +291,7 @@ class ClassBalanced(DietRule):
         step = setting.ranks // gcd(setting.ranks, len(sizes))
         each = max(1, round(self.keep * setting.examples / len(sizes) / step)) * step
         # By class, and at random within a class: the first few of each are those that come once more.
-        order = np.lexsort(
-            (_keys(setting.examples, setting.seed, setting.epoch, "more"), classes)
-        )
+        order = np.lexsort((_keys(setting.examples, setting.seed, setting.epoch, "more"), classes))
         of = classes[order]
         place = np.arange(setting.examples) - (np.cumsum(sizes) - sizes)[of]
         times = each // sizes[of] + (place < (each % sizes)[of])
@@ -340,9 +339,10 @@ class ProxyHardest(DietRule):
             )
 
     def check(self, examples: int, ranks: int) -> None:
-        if self.losses.shape[1] != examples:  # type: ignore[union-attr]
+        losses: Any = self.losses
+        if losses.shape[1] != examples:
             raise ShapeError(
-                f"the proxy's losses are of {self.losses.shape[1]} examples, and the training set has"  # type: ignore[union-attr]
+                f"the proxy's losses are of {losses.shape[1]} examples, and the training set has"
                 f" {examples}; pass epochs x examples"
             )
         if self.batch % ranks or round(self.keep * self.batch) % ranks:

@@ -19,7 +19,14 @@ from torch import Tensor, distributed
 from torch.utils.data import Sampler
 
 from datadiet._arrays import Floats, Wholes, _level_of_user, floats, wholes
-from datadiet.exceptions import DtypeError, IdError, NonFiniteError, SelectionError, ShapeError, StateError
+from datadiet.exceptions import (
+    DtypeError,
+    IdError,
+    NonFiniteError,
+    SelectionError,
+    ShapeError,
+    StateError,
+)
 from datadiet.torch.diet_rules import DietRule, Draw, Everything, Float32s, Setting
 from datadiet.torch.errors import DietWarning, LossError
 
@@ -262,7 +269,7 @@ class DietSampler(Sampler[int]):
                 f" {'any number of them' if self.epochs is None else self.epochs}"
             )
         if epoch == self.epoch:
-            if self._exhausted and self._done:
+            if self._exhausted and self._done > self._start:
                 raise StateError(
                     f"epoch {epoch} was trained on already: pass the next one to set_epoch, or load a state"
                 )
@@ -337,7 +344,9 @@ class DietSampler(Sampler[int]):
         ranks: list[Any] = [None] * self.num_replicas
         distributed.all_gather_object(ranks, (alike, ids, self._fresh[ids]), group=self.group)
         for number, (other, _, _) in enumerate(ranks):
-            _check_alike(alike, other, f"the sampler of rank {number}", "make them alike on all ranks")
+            _check_alike(
+                alike, other, f"the sampler of rank {number}", "make them alike on all ranks"
+            )
         for _, ids, losses in ranks:
             self._fresh[ids] = losses
         self._together = True
@@ -369,7 +378,9 @@ class DietSampler(Sampler[int]):
             in mid-epoch.
         """
         if not isinstance(state, Mapping) or not {"rule", "place", "fresh"} <= set(state):
-            raise StateError("this is not what DietSampler.state_dict gives; pass its part of the checkpoint")
+            raise StateError(
+                "this is not what DietSampler.state_dict gives; pass its part of the checkpoint"
+            )
         advice = "make the sampler as it was made then, or begin anew without the state"
         _check_alike(self._made_of(), state, "the state", advice)
         ranks, rank, place = state["num_replicas"], state["rank"], state["place"]
@@ -480,7 +491,9 @@ def _checked(losses: Floats, rows: npt.NDArray[np.int64]) -> Float32s:
     return values
 
 
-def _check_alike(ours: Mapping[str, Any], theirs: Mapping[str, Any], what: str, advice: str) -> None:
+def _check_alike(
+    ours: Mapping[str, Any], theirs: Mapping[str, Any], what: str, advice: str
+) -> None:
     for name, value in ours.items():
         if theirs.get(name) != value:
             raise StateError(
