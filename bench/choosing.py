@@ -30,9 +30,11 @@ ARMS = (
 )
 
 
-def measured(args: argparse.Namespace, rule: str, epochs: int, seed: int) -> dict:
-    """One training, or what is there of it."""
+def measured(args: argparse.Namespace, rule: str, epochs: int, seed: int) -> dict | None:
+    """One training, now or from the folder; None where it is not there and nothing is to be trained."""
     file = args.out / f"{rule}-{epochs}-width-{args.width}-seed-{seed}.json"
+    if not file.exists() and args.only_table:
+        return None
     if not file.exists():
         command = [args.python, str(PEER), "--data", str(args.data), "--rule", rule]
         command += ["--epochs", str(epochs), "--seed", str(seed), "--width", str(args.width)]
@@ -87,12 +89,30 @@ def table(found: dict[tuple[str, int], list[dict]]) -> list[str]:
     return lines
 
 
+def told(args: argparse.Namespace, found: dict[tuple[str, int], list[dict]], load: float) -> str:
+    return "\n".join(
+        [
+            *table(found),
+            "",
+            f"Airbench of width {args.width} by the recipe `speedrun`, bf16, one thread; the proxy has width 4."
+            " Means of the trainings; ±: standard error of the mean. Seconds: all of the training, with what"
+            " chooses and the proxy, without reading the data and testing; processor seconds leave out what the"
+            " core did for others. One view of each test image. The last column: on the line through the plain"
+            " trainings; above 1 the rule is worth its choosing.",
+            "",
+            f"{readme.machine(args.python)} Load average before the start (1 is one core busy with other"
+            f" work): {load:.1f}.",
+        ]
+    )
+
+
 def main() -> None:
     flags = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     flags.add_argument("--datadiet", type=Path, required=True)
     flags.add_argument("--data", type=Path, help="CIFAR-10 as datadiet keeps it; found out where not given")
     flags.add_argument("--python", default=sys.executable, help="a Python with datadiet, PyTorch and safetensors")
     flags.add_argument("--out", type=Path, required=True, help="folder for what each training gave")
+    flags.add_argument("--only-table", action="store_true", help="train nothing: the table of what is there")
     flags.add_argument("--seeds", type=int, default=3)
     flags.add_argument("--width", type=int, default=16)
     flags.add_argument("--readme", type=Path, default=readme.README)
@@ -104,23 +124,13 @@ def main() -> None:
     found: dict[tuple[str, int], list[dict]] = {}
     for seed in range(args.seeds):
         for rule, epochs, _ in ARMS:
-            found.setdefault((rule, epochs), []).append(measured(args, rule, epochs, seed))
-        text = "\n".join(
-            [
-                *table(found),
-                "",
-                f"Airbench of width {args.width} by the recipe `speedrun`, bf16, one thread; the proxy has width 4."
-                " Means of the trainings; ±: standard error of the mean. Seconds: all of the training, with what"
-                " chooses and the proxy, without reading the data and testing; processor seconds leave out what the"
-                " core did for others. One view of each test image. The last column: on the line through the plain"
-                " trainings; above 1 the rule is worth its choosing.",
-                "",
-                f"{readme.machine(args.python)} Load average before the start (1 is one core busy with other"
-                f" work): {load:.1f}.",
-            ]
-        )
-        readme.put("choosing", text, args.readme)
-    print(text)
+            one = measured(args, rule, epochs, seed)
+            if one is None:
+                continue
+            found.setdefault((rule, epochs), []).append(one)
+            # A run that is stopped leaves the table of what it has.
+            readme.put("choosing", told(args, found, load), args.readme)
+    print(told(args, found, load))
 
 
 if __name__ == "__main__":
