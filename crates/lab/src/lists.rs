@@ -26,7 +26,8 @@ pub(crate) fn columns(
     path: &Path,
     data: TrainingData<'_>,
 ) -> Result<Vec<(String, Vec<f32>)>, LabError> {
-    let columns = ListFile::read(path, "columns")?.number_columns_of(data.name, data.fingerprint)?;
+    let columns =
+        ListFile::read(path, "columns")?.number_columns_of(data.name, data.fingerprint)?;
     let (rows, examples) = (columns[0].1.len(), data.labels.len());
     ensure!(
         rows == examples,

@@ -612,7 +612,8 @@ mod tests {
         assert_eq!(names, ["length", "ratio"]);
         assert_eq!(found[0].1, [2.0, 3.0, -1.0]);
         assert!(found[1].1[1].is_nan() && found[1].1[2] == 1000.0);
-        let json = columns("a.json", br#"[{"length": 2, "seen": true}, {"length": null, "seen": false}]"#);
+        let json =
+            columns("a.json", br#"[{"length": 2, "seen": true}, {"length": null, "seen": false}]"#);
         let json = json.unwrap();
         assert!(json[0].1[0] == 2.0 && json[0].1[1].is_nan() && json[1].1 == [1.0, 0.0]);
         for (bytes, expected) in [

@@ -26,8 +26,8 @@ use crate::scenes::{Common, Scenes, Variation};
 use crate::study::{Budget, Recommended, Size, Stage, Wait};
 use crate::training::{amount, keep_labels, settings};
 use crate::{
-    Effort, Job, LabError, MeasurementJob, Results, Scene, Scored, ScoredScene, Sweep, TrainingData,
-    lists,
+    Effort, Job, LabError, MeasurementJob, Results, Scene, Scored, ScoredScene, Sweep,
+    TrainingData, lists,
 };
 
 /// An experiment, resolved for a data set and checked.
