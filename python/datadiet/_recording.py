@@ -110,7 +110,7 @@ class Recording:
             A state of other sizes than this recorder's, or a damaged one.
         """
         arrays = {name: plain(values) for name, values in state.items()}
-        loaded = self._compiled.of_state(arrays)
+        loaded = self._load(arrays)
         self._check_loaded(loaded)
         self._pass = _pass_of(arrays, self._pass)
         self._recorder = loaded
@@ -119,7 +119,7 @@ class Recording:
         return self.state_dict()
 
     def __setstate__(self, state: dict[str, npt.NDArray[Any]]) -> None:
-        self._begin(self._compiled.of_state(state), _pass_of(state, RECORDED_PASS))
+        self._begin(self._load(dict(state)), _pass_of(state, RECORDED_PASS))
 
     def _merge(self, replicas: tuple[Any, ...]) -> ScoreTable:
         recorders = (self, *replicas)
@@ -155,8 +155,12 @@ class Recording:
 
     def _table(self, replicas: list[Any]) -> _datadiet.Table:
         """The table of some replicas, as they are compiled."""
-        table: _datadiet.Table = self._compiled.table(replicas, self._pass)
+        table: _datadiet.Table = type(self._recorder).table(replicas, self._pass)
         return table
+
+    def _load(self, state: dict[str, npt.NDArray[Any]]) -> Any:
+        """The compiled recorder that wrote a state."""
+        return self._compiled.of_state(state)
 
     def _facts(self) -> dict[str, Any]:
         """What replicas have in common."""

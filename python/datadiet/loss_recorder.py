@@ -10,12 +10,16 @@ import numpy.typing as npt
 
 from datadiet import _datadiet
 from datadiet._arrays import BFLOAT16, Floats, Wholes, check_same_rows, floats, wholes
-from datadiet._datadiet import RECORDED_PASS
+from datadiet._datadiet import KEY, RECORDED_PASS
+from datadiet._ids import any_ids
 from datadiet._recording import Recording, check_examples, epochs_to_keep
 from datadiet.exceptions import ShapeError, StateError
 from datadiet.table import ScoreTable
 
 __all__ = ["LossRecorder"]
+
+# The column of a state that recorders by ids of any kind have.
+_KEYS_STATE = "keys"
 
 
 class LossRecorder(Recording):
@@ -32,6 +36,12 @@ class LossRecorder(Recording):
     ``losses.mean()``. Losses that are sums over tokens, boxes or pixels rank long examples first; divide by
     their number, or record that as `length` beside, and tables, reports and subsets warn where it matters.
 
+    **Ids of any kind.** Without `n_examples` ids may be texts (file names, keys of WebDataset) and whole
+    numbers of any size (hashes above 2⁶³, negative ones), and need not be known beforehand: an example is new
+    when its id first comes. The table has them in the column ``key``, in their order, as tables of
+    ``datadiet ingest`` have; `ScoreTable.keys` turns what `ScoreTable.select` gives into them. A text of a whole
+    number and that number are one id.
+
     It is safe to call from several threads at once. In distributed training each rank has a recorder, see
     `merge_ranks`.
 
@@ -39,7 +49,8 @@ class LossRecorder(Recording):
     ----------
     n_examples
         Size of the **full** training set, below 2³² − 1; ids are 0..n_examples − 1. An example takes
-        48 bytes, and 4 more for each epoch of `keep_at`; with parts or a length, 8 and 4 more for each.
+        48 bytes, and 4 more for each epoch of `keep_at`; with parts or a length, 8 and 4 more for each. If
+        not given, ids may be of any kind.
     keep_at
         Epochs, counted from 1, whose losses are kept beside the last one's.
     mergeable
@@ -49,7 +60,12 @@ class LossRecorder(Recording):
         The loss down to which an example counts as learned, for ``learned-at``.
     reference
         Losses of a reference model, n_examples of them, NaN where there is none, for ``excess-loss``; or a
-        table with a column ``loss``, whose latest is taken.
+        table with a column ``loss``, whose latest is taken. Without `n_examples` a table, whose ids are
+        those of its column ``key`` (else ``id``), or a dictionary of losses by id.
+    memory
+        Without `n_examples`, bytes of ids that are held in memory, 1 GiB if not given; beyond them all ids are in
+        temporary files, mapped into memory as far as the system has room, which are gone with the process
+        (`TMPDIR` says in which folder). A whole number takes 20 to 30 bytes, a text these and its length.
     pass_
         Which pass of the network gives the losses, for the record: such as ``"training mode,
         augmented"`` or ``"eval mode, un-augmented"``.
@@ -78,24 +94,48 @@ class LossRecorder(Recording):
     array([ 3., nan,  2.], dtype=float32)
     >>> table.columns[:3]
     ['id', 'loss@2', 'mean-loss@2']
+
+    By ids of any kind:
+
+    >>> recorder = datadiet.LossRecorder()
+    >>> recorder.update(ids=["b.jpg", "a.jpg"], losses=[2.0, 1.0])
+    >>> recorder.end_epoch()
+    >>> table = recorder.table()
+    >>> table["key"], table["loss@1"]
+    (['a.jpg', 'b.jpg'], array([1., 2.], dtype=float32))
     """
 
     __slots__ = ()
 
     _compiled = _datadiet.LossRecorder
-    _recorder: _datadiet.LossRecorder
+    _recorder: _datadiet.LossRecorder | _datadiet.KeyedLossRecorder
 
     def __init__(
         self,
-        n_examples: int,
+        n_examples: int | None = None,
         *,
         keep_at: Iterable[int] = (),
         mergeable: bool = True,
         threshold: float | None = None,
-        reference: Floats | ScoreTable | None = None,
+        reference: Floats | ScoreTable | Mapping[int, float] | Mapping[str, float] | None = None,
+        memory: int | None = None,
         pass_: str = RECORDED_PASS,
     ) -> None:
+        if n_examples is None:
+            if memory is not None and memory < 0:
+                raise ValueError(f"memory is {memory}; pass a number of bytes")
+            keyed = _datadiet.KeyedLossRecorder(
+                epochs_to_keep(keep_at), mergeable, threshold, _by_id(reference), memory
+            )
+            self._begin(keyed, pass_)
+            return
         check_examples(n_examples)
+        if memory is not None:
+            raise ValueError("memory is for ids of any kind; leave n_examples out to have these")
+        if isinstance(reference, Mapping):
+            raise TypeError(
+                "reference is a dictionary of losses by id; pass n_examples losses in the order of the ids"
+            )
         if isinstance(reference, ScoreTable):
             reference = reference["loss@end"]
         losses = None if reference is None else floats(reference)
@@ -115,7 +155,7 @@ class LossRecorder(Recording):
         Parameters
         ----------
         ids
-            B ids, in any order.
+            B ids, in any order; of any kind if the recorder was made without `n_examples`.
         losses
             B losses, floats of 16, 32 or 64 bits, rounded to 32; or a dictionary of them by name, such as a
             detector has: their sum is the loss, and each is a column of its own, ``loss:box@4``.
@@ -158,7 +198,10 @@ class LossRecorder(Recording):
         if length is not None:
             names.append("length")
             beside.append(floats(length))
-        self._recorder.update(wholes(ids, "ids"), whole, names, beside)
+        if isinstance(self._recorder, _datadiet.KeyedLossRecorder):
+            self._recorder.update(any_ids(ids), whole, names, beside)
+        else:
+            self._recorder.update(wholes(ids, "ids"), whole, names, beside)
 
     @property
     def threshold(self) -> float | None:
@@ -182,7 +225,8 @@ class LossRecorder(Recording):
         """The scores over several independent trainings: this one and `replicas`.
 
         Each column is the mean over the trainings that saw the example, with its standard error beside it
-        (``mean-loss@4.se``); `ScoreTable.describe` has the reliability. Nothing is recorded into this one.
+        (``mean-loss@4.se``); `ScoreTable.describe` has the reliability. Ids of any kind say which examples are
+        the same, whatever the order in which they came. Nothing is recorded into this one.
         For the ranks of **one** training use `merge_ranks`.
 
         Raises
@@ -232,7 +276,7 @@ class LossRecorder(Recording):
         """Go on from a `state_dict` bit for bit as if the training had not stopped.
 
         Values may be arrays of any library, on any device. The state's `keep_at`, `mergeable`, `threshold`,
-        `reference` and `pass_` replace these.
+        `reference` and `pass_` replace these; `memory` stays.
 
         Raises
         ------
@@ -241,7 +285,34 @@ class LossRecorder(Recording):
         """
         super().load_state_dict(state)
 
-    def _check_loaded(self, loaded: _datadiet.LossRecorder) -> None:
+    def _load(self, state: dict[str, npt.NDArray[Any]]) -> Any:
+        own = getattr(self, "_recorder", None)
+        if _KEYS_STATE not in state:
+            if isinstance(own, _datadiet.KeyedLossRecorder):
+                raise StateError(
+                    "the state is of a recorder that was made with n_examples, this one without; make the"
+                    " recorder as it was made then"
+                )
+            return super()._load(state)
+        if isinstance(own, _datadiet.LossRecorder):
+            raise StateError(
+                f"the state has ids of any kind, this recorder {self.n_examples} numbered examples; make the"
+                " recorder as it was made then, without n_examples"
+            )
+        return _datadiet.KeyedLossRecorder.of_state(state, None if own is None else own.memory)
+
+    def _check_like(self, method: str, others: tuple[Any, ...]) -> None:
+        super()._check_like(method, others)
+        for other in others:
+            if type(other._recorder) is not type(self._recorder):
+                raise StateError(
+                    f"{method}: one recorder was made with n_examples and another without, so that nothing says"
+                    " which examples are the same; make them alike"
+                )
+
+    def _check_loaded(self, loaded: _datadiet.LossRecorder | _datadiet.KeyedLossRecorder) -> None:
+        if isinstance(loaded, _datadiet.KeyedLossRecorder):
+            return
         if loaded.examples != self.n_examples:
             raise StateError(
                 f"the state has {loaded.examples} examples, this recorder {self.n_examples}; make the"
@@ -249,8 +320,9 @@ class LossRecorder(Recording):
             )
 
     def _facts(self) -> dict[str, Any]:
+        keyed = isinstance(self._recorder, _datadiet.KeyedLossRecorder)
         return {
-            "n_examples": self.n_examples,
+            "n_examples": None if keyed else self.n_examples,
             "epochs": self.epochs,
             "epochs with losses": self._recorder.scored_epochs,
             "pass_": self.pass_,
@@ -260,7 +332,23 @@ class LossRecorder(Recording):
         }
 
     def __repr__(self) -> str:
-        return f"LossRecorder({self.n_examples} examples, {self.epochs} epochs ended)"
+        so_far = " by their ids" if isinstance(self._recorder, _datadiet.KeyedLossRecorder) else ""
+        return f"LossRecorder({self.n_examples} examples{so_far}, {self.epochs} epochs ended)"
+
+
+def _by_id(reference: Any) -> tuple[npt.NDArray[Any] | list[str], npt.NDArray[Any]] | None:
+    """Ids of any kind, and the losses of a reference model of them."""
+    if reference is None:
+        return None
+    if isinstance(reference, ScoreTable):
+        name = KEY if KEY in reference else "id"
+        return any_ids(reference[name]), floats(reference["loss@end"])
+    if isinstance(reference, Mapping):
+        return any_ids(list(reference)), floats(list(reference.values()))
+    raise TypeError(
+        "reference is a column of losses, and without n_examples nothing says of which examples; pass a"
+        " dictionary of losses by id, or a table"
+    )
 
 
 def _sum(names: list[str], parts: list[npt.NDArray[Any]]) -> npt.NDArray[np.float64]:

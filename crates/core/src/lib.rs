@@ -57,6 +57,7 @@ pub mod progress;
 mod ranks;
 mod recorder_state;
 mod regression;
+mod renumbered;
 mod row_scores;
 mod score_error;
 mod score_kind;

@@ -210,9 +210,8 @@ impl TokenScores {
         checks::length("log-probabilities", sequences.labels.len(), log_probs.len())?;
         let tokens = sequences.tokens(usize::MAX)?;
         let value = |token: &Token| -> f64 { log_probs[token.row].into() };
-        let mut found = Self::default();
-        found.loss = tokens.iter().map(|token| (-value(token)).max(0.0) as f32).collect();
-        found.tokens = tokens;
+        let loss = tokens.iter().map(|token| (-value(token)).max(0.0) as f32).collect();
+        let found = Self { tokens, loss, ..Self::default() };
         let bad = |token: &Token| !(value(token) as f32).is_finite();
         if found.tokens.iter().any(bad) {
             return Err(found.not_finite("log-probabilities", bad));

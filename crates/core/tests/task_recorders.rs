@@ -167,7 +167,9 @@ fn ranks_of_regressions_are_as_one_recorder() {
                 id,
             );
         }
-        [&mut truth, &mut first, &mut second].map(RegressionRecorder::end_epoch);
+        for recorder in [&mut truth, &mut first, &mut second] {
+            recorder.end_epoch();
+        }
     }
     first.merge_ranks(&second).unwrap();
     assert_same(&first.columns(), &truth.columns(), 0.0);
@@ -201,7 +203,9 @@ fn tokens_that_are_kept_go_through_ranks_and_states() {
                 id,
             );
         }
-        [&mut truth, &mut first, &mut second].map(TokenRecorder::end_epoch);
+        for recorder in [&mut truth, &mut first, &mut second] {
+            recorder.end_epoch();
+        }
     }
     first.merge_ranks(&second).unwrap();
     assert_same(&first.columns(), &truth.columns(), 0.0);
@@ -216,6 +220,8 @@ fn tokens_that_are_kept_go_through_ranks_and_states() {
     let state = first.state();
     let mut back = TokenRecorder::from_state(saved(&state)).unwrap();
     assert_same_state(&back.state(), &state);
-    [&mut first, &mut back].map(TokenRecorder::end_epoch);
+    for recorder in [&mut first, &mut back] {
+        recorder.end_epoch();
+    }
     assert_eq!(back.tokens(), first.tokens());
 }

@@ -1,5 +1,6 @@
 //! From the options of scoring to what replicas record.
 
+use std::path::PathBuf;
 use std::str::FromStr;
 
 use clap::Args;
@@ -37,6 +38,10 @@ pub struct ScoringOptions {
     /// Also write a column for every replica.
     #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     pub per_replica: Option<bool>,
+    /// Numbers of your own to rank by as well, such as the lengths of texts: a file (.csv, .parquet, .json) with a
+    /// row for each training example; each of its columns of numbers is one.
+    #[arg(long, value_name = "FILE")]
+    pub columns: Option<PathBuf>,
 }
 
 impl ScoringOptions {

@@ -151,14 +151,14 @@ impl<'a> FloatSlice<'a> {
 
 /// Name of the type of an array's values. NumPy has no bfloat16: it comes from a package that adds
 /// the type, or as one field of this name (`datadiet._arrays.BFLOAT16`).
-fn type_name(array: &Bound<'_, PyUntypedArray>) -> PyResult<String> {
+pub fn type_name(array: &Bound<'_, PyUntypedArray>) -> PyResult<String> {
     match array.dtype().names().as_deref() {
         Some([name]) if name == "bfloat16" => Ok(name.clone()),
         _ => Ok(array.dtype().typeobj().name()?.to_string()),
     }
 }
 
-fn wrong_axes(what: &str, axes: usize, shape: &[usize]) -> PyErr {
+pub fn wrong_axes(what: &str, axes: usize, shape: &[usize]) -> PyErr {
     let asked = match axes {
         1 => "one value an example (n)",
         2 => "examples × classes (n × K)",

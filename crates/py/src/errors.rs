@@ -11,6 +11,8 @@ use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList};
 
+use crate::given_keys::OwnedKey;
+
 /// The value of an attribute of an exception.
 pub enum Detail {
     /// A count, a row, an id.
@@ -19,6 +21,10 @@ pub enum Detail {
     Wholes(Vec<usize>),
     /// A sum, a probability.
     Real(f64),
+    /// An id of any kind.
+    Key(OwnedKey),
+    /// Several of them.
+    Keys(Vec<OwnedKey>),
 }
 
 impl Detail {
@@ -27,6 +33,12 @@ impl Detail {
             Self::Whole(value) => value.into_py_any(py),
             Self::Wholes(values) => values.clone().into_py_any(py),
             Self::Real(value) => value.into_py_any(py),
+            Self::Key(key) => key.to_object(py),
+            Self::Keys(keys) => {
+                let keys: Vec<_> =
+                    keys.iter().map(|key| key.to_object(py)).collect::<PyResult<_>>()?;
+                keys.into_py_any(py)
+            }
         }
     }
 }
@@ -131,7 +143,7 @@ fn of_examples(text: &str, ids: Vec<u32>, problem: ScoreError) -> PyErr {
 }
 
 /// The same exception, with a place before its message.
-fn placed(error: PyErr, place: &str) -> PyErr {
+pub fn placed(error: PyErr, place: &str) -> PyErr {
     let changed = Python::attach(|py| {
         let value = error.value(py);
         value.setattr("args", (format!("{place}: {}", value.str()?),))

@@ -8,6 +8,8 @@
 mod arrays;
 mod capsule;
 mod errors;
+mod given_keys;
+mod keyed_losses;
 mod logit_scores;
 mod loss_recorder;
 mod order;
@@ -32,6 +34,8 @@ mod _datadiet {
     use pyo3::prelude::*;
     use pyo3::types::PyTuple;
 
+    #[pymodule_export]
+    use crate::keyed_losses::KeyedLossRecorder;
     #[pymodule_export]
     use crate::logit_scores::{confident_joint, logit_score, logit_scores};
     #[pymodule_export]

@@ -64,10 +64,8 @@ impl LossRecorder {
             beside.iter().map(|values| Ok(values.slice()?.to_f32())).collect::<PyResult<_>>()?;
         let beside: Vec<&[f32]> = beside.iter().map(AsRef::as_ref).collect();
         let done = self.0.tell(py, |recorder| {
-            if !is_named(recorder, &names) {
-                let measures: Result<Vec<Measure>, ScoreError> =
-                    names.iter().map(|name| name.parse()).collect();
-                recorder.set_beside(&measures?)?;
+            if let Some(measures) = measures(recorder, &names)? {
+                recorder.set_beside(&measures)?;
             }
             recorder.update(&ids, &losses, &beside)
         });
@@ -176,13 +174,17 @@ pub fn one_each<'py>(array: &Bound<'py, PyAny>, what: &str, ids: usize) -> PyRes
     }
 }
 
-/// Whether the values beside have these names already, without making a name anew.
-fn is_named(recorder: &Losses, names: &[String]) -> bool {
+/// The measures of values beside the losses, of these names; none where the recorder has them already, which is
+/// found out without making them anew.
+pub fn measures(recorder: &Losses, names: &[String]) -> Result<Option<Vec<Measure>>, ScoreError> {
     let known = recorder.beside();
     let is = |(measure, name): (&Measure, &String)| {
         let (kind, part) =
             name.split_once(':').map_or((name.as_str(), None), |(a, b)| (a, Some(b)));
         measure.kind().name() == kind && measure.part_name() == part
     };
-    known.len() == names.len() && known.iter().zip(names).all(is)
+    if known.len() == names.len() && known.iter().zip(names).all(is) {
+        return Ok(None);
+    }
+    names.iter().map(|name| name.parse()).collect::<Result<_, _>>().map(Some)
 }

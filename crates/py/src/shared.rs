@@ -22,7 +22,7 @@ use pyo3::types::PyDict;
 use crate::errors::OrRaise;
 
 /// Held by the one merge of ranks that is under way: it holds two recorders at once.
-static MERGING: Mutex<()> = Mutex::new(());
+pub static MERGING: Mutex<()> = Mutex::new(());
 
 /// A recorder of the core.
 pub trait Recording: Clone + Send + Sync + Sized {
@@ -134,17 +134,7 @@ impl<R: Recording> Shared<R> {
 
     /// Everything, as arrays by name.
     pub fn state<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
-        let arrays = PyDict::new(py);
-        for (name, column) in self.read(py, R::state) {
-            let array = match column {
-                StateColumn::F64(values) => values.into_pyarray(py).into_bound_py_any(py),
-                StateColumn::F32(values) => values.into_pyarray(py).into_bound_py_any(py),
-                StateColumn::U32(values) => values.into_pyarray(py).into_bound_py_any(py),
-                StateColumn::U8(values) => values.into_pyarray(py).into_bound_py_any(py),
-            };
-            arrays.set_item(name, array?)?;
-        }
-        Ok(arrays)
+        to_arrays(py, self.read(py, R::state))
     }
 
     /// The recorder that wrote a state.
@@ -152,6 +142,21 @@ impl<R: Recording> Shared<R> {
         let column = |name: &str| column(&state.get_item(name).ok()??);
         Ok(Self::new(R::from_state(column).or_raise()?))
     }
+}
+
+/// Columns as arrays by name.
+pub fn to_arrays(py: Python<'_>, state: Vec<(String, StateColumn)>) -> PyResult<Bound<'_, PyDict>> {
+    let arrays = PyDict::new(py);
+    for (name, column) in state {
+        let array = match column {
+            StateColumn::F64(values) => values.into_pyarray(py).into_bound_py_any(py),
+            StateColumn::F32(values) => values.into_pyarray(py).into_bound_py_any(py),
+            StateColumn::U32(values) => values.into_pyarray(py).into_bound_py_any(py),
+            StateColumn::U8(values) => values.into_pyarray(py).into_bound_py_any(py),
+        };
+        arrays.set_item(name, array?)?;
+    }
+    Ok(arrays)
 }
 
 /// The scores of a recorder, as a table takes them.
@@ -176,7 +181,8 @@ pub fn check_memory(examples: usize, bytes: usize, less: &str) -> PyResult<()> {
     })
 }
 
-fn column(array: &Bound<'_, PyAny>) -> Option<StateColumn> {
+/// A column of a state that was an array.
+pub fn column(array: &Bound<'_, PyAny>) -> Option<StateColumn> {
     if let Ok(values) = array.extract::<PyReadonlyArray1<'_, f64>>() {
         return Some(StateColumn::F64(values.as_slice().ok()?.to_vec()));
     }

@@ -51,7 +51,7 @@ pub struct SuspectsArgs {
     /// A scores.parquet, or the folder that holds one [default: scores are taken of --data].
     scores: Option<PathBuf>,
     /// Column to suspect by, or several joined by `+`, whose ranks are added up [default: the latest AUM,
-    /// else margin of mean, log margin, EL2N; of a speedrun trained here the log margins at the end and of the mean together].
+    /// else margin of mean, log margin, EL2N; of losses their mean; of a speedrun trained here the log margins at the end and of the mean together].
     #[arg(long, value_name = "COLUMN")]
     by: Option<String>,
     #[command(flatten)]

@@ -234,9 +234,8 @@ mod tests {
     fn rows_have_the_numbers_of_their_definitions() {
         for classes in [1, 5, 16, 17, 80, 1200] {
             for scale in [0.1, 3.0, 30.0, 200.0] {
-                let logits: Vec<f64> = (0..20 * classes)
-                    .map(|i| f64::from(((i as f32 * 0.37).sin() * scale) as f32))
-                    .collect();
+                let logits: Vec<f64> =
+                    (0..20 * classes).map(|i| f64::from((i as f32 * 0.37).sin() * scale)).collect();
                 let labels: Vec<u8> = (0..logits.len()).map(|i| (i % 3 == 0) as u8).collect();
                 let all = everywhere(Of { logits: &logits, labels: &labels, classes });
                 for found in &all {
