@@ -103,7 +103,8 @@ def main() -> None:
             *lines,
             "",
             f"Medians of {args.rounds} rounds, the three in turn. An eighth of the tokens has no label: ours does not"
-            " read them, the others do. Reading the memory: a sum of its 64-bit words on both cores. Ours gives"
+            " read them, the others do. Reading the memory: a sum of its 64-bit words on both cores, which of few"
+            " megabytes is mostly the start of its threads. Ours gives"
             " loss, EL2N and correctness of each token and six scores of each example; PyTorch losses alone, with"
             f" {torch.get_num_threads()} threads.",
             "",
