@@ -48,7 +48,7 @@ def measured(args: argparse.Namespace, rule: str, epochs: int, seed: int) -> dic
 
 def seconds_to(accuracy: float, line: list[tuple[float, float]]) -> float | None:
     """Seconds of plain training to an accuracy: between two lengths, on the line through them."""
-    for (early, low), (late, high) in zip(line, line[1:]):
+    for (early, low), (late, high) in zip(line, line[1:], strict=False):
         if low <= accuracy <= high and high > low:
             return early + (late - early) * (accuracy - low) / (high - low)
     return None
