@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar
 
@@ -133,6 +134,12 @@ class Recording:
             if replica.epochs == 0:
                 raise StateError("no epoch has ended: call end_epoch() after each one")
         _check_equal("replicas", [replica._facts() for replica in recorders])
+        unfinished = sum(replica.unfinished for replica in recorders)
+        if unfinished:
+            warnings.warn(
+                f"{unfinished} examples recorded since the last end_epoch() are in no score of this table",
+                stacklevel=3,
+            )
         return ScoreTable(self._table([replica._recorder for replica in recorders]))
 
     def _merge_ranks(self, ranks: tuple[Any, ...]) -> int:

@@ -31,6 +31,23 @@ HardEnd: TypeAlias = Literal["high", "low"]
 """Which end of a column holds the hard examples."""
 
 
+# Endings that say another format than Parquet.
+_OTHER_FORMATS = frozenset(
+    (
+        ".arrow",
+        ".csv",
+        ".feather",
+        ".json",
+        ".jsonl",
+        ".npy",
+        ".npz",
+        ".safetensors",
+        ".tsv",
+        ".txt",
+    )
+)
+
+
 class ScoreTable:
     """One row an example, one column a score and time.
 
@@ -133,9 +150,17 @@ class ScoreTable:
 
         Raises
         ------
+        ValueError
+            The path ends as files of another format do; `to_pandas` has ways to write these.
         OSError
             The file cannot be written.
         """
+        ending = Path(path).suffix.lower()
+        if ending in _OTHER_FORMATS:
+            raise ValueError(
+                f"{os.fspath(path)!r} is called {ending}, and a table is written as Parquet: call it"
+                " .parquet, or write to_pandas() (pip install 'datadiet[pandas]'), which keeps no card"
+            )
         self._table.write(Path(path))
 
     @property

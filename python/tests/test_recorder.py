@@ -477,3 +477,21 @@ def test_rounded_probabilities_are_told_once():
     found, expected = recorder.table(), divided.table()
     for name in ("el2n@2", "loss@2", "confidence@2"):
         np.testing.assert_allclose(found[name], expected[name], atol=1e-6)
+
+
+def test_a_table_says_that_an_epoch_has_not_ended():
+    recorder = datadiet.Recorder(2, 2)
+    recorder.update([0, 1], [[1.0, 0.0], [0.0, 1.0]], [0, 1])
+    recorder.end_epoch()
+    recorder.update([1], [[1.0, 0.0]], [1])
+    with pytest.warns(UserWarning, match="1 examples recorded since the last end_epoch"):
+        recorder.table()
+
+
+def test_a_table_is_not_written_under_the_name_of_another_format(tmp_path):
+    recorder = datadiet.Recorder(1, 2)
+    recorder.update([0], [[1.0, 0.0]], [0])
+    recorder.end_epoch()
+    with pytest.raises(ValueError, match=r"\.csv.*as Parquet"):
+        recorder.save(tmp_path / "scores.csv")
+    assert not list(tmp_path.iterdir())
