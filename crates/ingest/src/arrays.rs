@@ -117,6 +117,7 @@ impl ArrayReader {
         let mut said = Said {
             epoch: if arrays.len() > 1 { Names::epoch(&values.name) } else { None },
             unused_ids: if keys.is_none() { names.like_ids(rest()) } else { Vec::new() },
+            axes: epochs.map(|epochs| [epochs, rows]),
             ..Said::default()
         };
         said.unused(kind, names, all());

@@ -327,7 +327,7 @@ pub enum IngestError {
 
     /// Rows in no known order, and a column that may tell.
     #[error(
-        "{path} has no column that is known for ids, but {}; say --id {} if it is the id of an example, or --id none if rows are the same examples in every file", list(.columns), .columns[0]
+        "{path} has no column that is known for ids, but {}; say --id {} if it is the id of an example, or --id none if rows are the same examples in every file", columns.iter().map(|name| as_word(name)).collect::<Vec<_>>().join(", "), as_word(&columns[0])
     )]
     UnusedIds {
         /// The file.
@@ -510,6 +510,12 @@ fn unread(path: &Path) -> &'static str {
         "zip" | "tar" | "bz2" | "xz" | "7z" | "gz" | "zst" => ": unpack it first",
         _ => "",
     }
+}
+
+/// A name as a shell takes it: that of a frame's own index is empty.
+pub(crate) fn as_word(name: &str) -> String {
+    let plain = !name.is_empty() && !name.contains(|c: char| c.is_whitespace() || c == '\'');
+    if plain { name.to_owned() } else { format!("'{}'", name.replace('\'', r"'\''")) }
 }
 
 fn list(names: &[String]) -> String {

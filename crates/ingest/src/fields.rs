@@ -7,7 +7,7 @@
 use std::path::Path;
 
 use crate::batch::Kind;
-use crate::names::{self, Field, Names, Rank, STEP};
+use crate::names::{self, FRAME_INDEX, Field, Names, Rank, STEP};
 use crate::{IngestError, Keys};
 
 /// What a column holds, as far as it matters to whether it can be values.
@@ -43,6 +43,8 @@ pub struct Said {
     pub steps: bool,
     /// Columns that look like ids and are not read, where none is.
     pub unused_ids: Vec<String>,
+    /// Epochs and examples of an array that has an axis of each.
+    pub axes: Option<[u64; 2]>,
     /// Losses that are not read, since there are logits or probabilities.
     pub unused_losses: Option<String>,
     /// Labels that are not read, since losses need none.
@@ -86,9 +88,16 @@ impl Fields {
         let of = |field| names.one(path, field, rest());
         let labels = if names.wants_labels(kind) { of(Field::Labels)? } else { None };
         let (keys, epochs) = (of(Field::Ids)?, of(Field::Epochs)?);
+        let index = keys.filter(|&(_, rank)| losses && rank == FRAME_INDEX);
+        let keys = if index.is_some() { None } else { keys };
+        let mut unused_ids = if keys.is_none() { names.like_ids(rest()) } else { Vec::new() };
         if losses && keys.is_none() && !names.rows_may_be_examples() {
+            if index.is_some() && !unused_ids.is_empty() {
+                return Err(IngestError::UnusedIds { path: path.to_owned(), columns: unused_ids });
+            }
             return Err(IngestError::log(path, all.iter().map(|(name, _)| name.clone()).collect()));
         }
+        unused_ids.extend(index.map(|(name, _)| name.to_owned()));
         let mut said = Said {
             epoch: match &values[..] {
                 [one] => Names::epoch(one),
@@ -100,7 +109,7 @@ impl Fields {
                 _ => Vec::new(),
             },
             steps: names.epochs.is_none() && epochs.is_some_and(|(_, rank)| rank == STEP),
-            unused_ids: if keys.is_none() { names.like_ids(rest()) } else { Vec::new() },
+            unused_ids,
             ..Said::default()
         };
         said.unused(kind, names, all.iter().map(|(name, _)| name.as_str()));

@@ -16,7 +16,7 @@ use serde::{Deserialize, Deserializer};
 use crate::batch::{self, Batch, Kind, Reader, Said};
 use crate::cells::{self, Cell, KeysBuilder};
 use crate::fields::several_losses;
-use crate::names::{Field, Names, Rank, STEP};
+use crate::names::{FRAME_INDEX, Field, Names, Rank, STEP};
 use crate::{IngestError, text};
 
 /// The longest line, in bytes.
@@ -359,6 +359,13 @@ impl JsonLines {
             opened.kind = first.kind;
             let all = || opened.fields.known.iter().map(|(name, _)| name.as_str());
             let losses = first.kind == Some(Kind::Losses);
+            if losses && matches!(first.key, Some((FRAME_INDEX, _))) {
+                let is_index = |of: &Option<(Field, Rank)>| *of == Some((Field::Ids, FRAME_INDEX));
+                let index = opened.fields.known.iter().filter(|(_, of)| is_index(of));
+                let mut columns = names.like_ids(opened.fields.unread.iter().map(String::as_str));
+                columns.extend(index.map(|(name, _)| name.clone()));
+                return Err(IngestError::UnusedIds { path: path.to_owned(), columns });
+            }
             if losses && first.key.is_none() && !names.rows_may_be_examples() {
                 return Err(IngestError::log(path, all().map(str::to_owned).collect()));
             }

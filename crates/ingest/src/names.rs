@@ -168,6 +168,10 @@ pub(crate) type Rank = usize;
 /// The rank of steps among the epochs.
 pub(crate) const STEP: Rank = 1;
 
+/// The rank of a frame's own index among the ids. A log that was written with one has it too, and of rows of several
+/// epochs it numbers the rows: of losses, which trainers log, it is no id unless it is named.
+pub(crate) const FRAME_INDEX: Rank = 2;
+
 /// The rank of losses among the values: below all that losses can be computed from.
 const LOSS: Rank = 3;
 

@@ -8,6 +8,7 @@ use datadiet_core::{ExampleId, Kept, Progress, ScoreKind, TrajectoryRecorder};
 
 use crate::batch::{Batch, Kind};
 use crate::by_epoch::{self, ByEpoch};
+use crate::error::as_word;
 use crate::ingest::{Ingested, IngestedRun, Options, ReadFile, UNKNOWN};
 use crate::layout::{Layout, Sums};
 use crate::recording::{Recording, Rows, Saved};
@@ -267,6 +268,10 @@ impl<'a> Pass<'a> {
                 let axis = batch.axis || !said.epochs.is_empty();
                 let several = !axis && read.epochs.is_some_and(|(first, last)| first < last);
                 self.check_identified(run, file, &batch, several, &said.unused_ids)?;
+                if losses && batch.keys.is_none() {
+                    let joined = run.files[1..].iter().any(|file| !file.continues);
+                    self.check_rows(path, said.axes, joined || run.files.len() < self.files)?;
+                }
                 rows = rows.max(batch.first + batch.rows as u64);
                 batch.first += before;
                 let place = Place { path, epoch, guessed };
@@ -382,6 +387,7 @@ impl<'a> Pass<'a> {
                 return Err(IngestError::UnusedIds { path: path(), columns: unused.to_vec() });
             }
             if batch.first == 0 {
+                let first = as_word(first);
                 self.notes.push(format!(
                     "{}: {first} looks like an id and is not used: rows are numbered; to use it say \
                      --id {first}",
@@ -394,6 +400,44 @@ impl<'a> Pass<'a> {
         }
         if file.process && run.files.len() > 1 {
             return Err(IngestError::NoIdsOfProcess { path: path() });
+        }
+        Ok(())
+    }
+
+    /// Says on what losses without ids rely, of which no label tells whether rows are the same examples: `axes` are
+    /// epochs and examples of an array, `joined` says that there are files of other epochs or runs.
+    fn check_rows(
+        &mut self,
+        path: &Path,
+        axes: Option<[u64; 2]>,
+        joined: bool,
+    ) -> Result<(), IngestError> {
+        if let Some([epochs, examples]) = axes.filter(|[epochs, examples]| epochs > examples) {
+            let reason = format!(
+                "its losses are {epochs} × {examples}, which is read as {epochs} epochs of {examples} examples; of \
+                 {epochs} examples write [T, n], the transpose (losses.T), and of {examples} their ids beside"
+            );
+            return Err(IngestError::shape(path, reason));
+        }
+        let mut note = |note: String| {
+            if !self.notes.contains(&note) {
+                self.notes.push(note);
+            }
+        };
+        if let Some([epochs, examples]) = axes.filter(|[epochs, examples]| epochs == examples) {
+            note(format!(
+                "{}: its losses are {epochs} × {examples}: the first axis is read as epochs",
+                path.display()
+            ));
+        }
+        if (joined || axes.is_some_and(|[epochs, _]| epochs > 1))
+            && self.options.names.ids.as_deref() != Some("none")
+        {
+            note(
+                "losses without ids: rows of the same number are taken for the same example, and nothing in the \
+                 files tells whether they are; of a shuffled loader they are not. Add ids, or say --id none"
+                    .into(),
+            );
         }
         Ok(())
     }

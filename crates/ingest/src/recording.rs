@@ -8,11 +8,14 @@ use crate::ingest::{UNKNOWN, list};
 use crate::layout::Layout;
 use crate::recorder::Recorder;
 use crate::spool::Spool;
-use crate::{IdMap, IngestError, Options};
+use crate::{IdMap, IngestError, Kind, Options};
 
 /// How far the values of a repeated row may be from the first, in parts of their size: what another
 /// order of sums makes.
 const SAME: f32 = 1e-3;
+
+/// How far two losses of one row may be beside that, near 0: some roundings of what is taken from 1.
+const NEAR_ZERO: f32 = 16.0 * f32::EPSILON;
 
 /// A run whose columns are on disk.
 #[derive(Default)]
@@ -138,7 +141,12 @@ impl<'o> Recording<'o> {
                 *seen = Seen { epoch: number, print, label: *label };
                 continue;
             }
-            let same = (seen.print - print).abs() <= SAME * seen.print.abs().max(1.0);
+            let (size, least) = match layout.kind {
+                // Late in training most losses are far below 1, and as far from each other as before.
+                Kind::Losses => (seen.print.abs().max(print.abs()), NEAR_ZERO),
+                _ => (seen.print.abs().max(1.0), 0.0),
+            };
+            let same = (seen.print - print).abs() <= (SAME * size).max(least);
             if !same && !self.options.keep_first {
                 let key = ids.key(*id);
                 return Err(IngestError::Repeated { path: path.to_owned(), epoch, key });

@@ -446,6 +446,84 @@ fn repeated_and_missing_rows() {
     assert!(last[0].is_nan() && last[1] == 0.25, "{last:?}");
 }
 
+/// Late in training most losses are small, and differ as much.
+#[test]
+fn other_losses_of_a_row_are_refused_however_small() {
+    let of = |second: &str| one("a.csv", format!("id,epoch,loss\nx,1,0.0002\nx,1,{second}\n"));
+    let error = read(&of("0.0009"), &Options::default()).map(|_| ()).unwrap_err().to_string();
+    assert!(error.contains("twice in epoch 1"), "{error}");
+    for same in ["0.00020001", "0.0002012"] {
+        assert!(read(&of(same), &Options::default()).is_ok(), "{same}: what rounding makes");
+    }
+}
+
+/// What pandas writes before the columns numbers rows, of whatever they are.
+#[test]
+fn the_index_of_a_data_frame_is_no_id_of_losses() {
+    let refused = |files: &Files, options: &Options| {
+        read(files, options).map(|_| ()).unwrap_err().to_string()
+    };
+    for header in ["", "Unnamed: 0"] {
+        let log = one("log.csv", format!("{header},epoch,loss\n0,1,0.5\n1,2,0.4\n"));
+        let error = refused(&log, &Options::default());
+        assert!(error.contains("what a trainer logs"), "{error}");
+        let text =
+            format!("{header},file_name,epoch,loss\n0,a,1,0.5\n1,b,1,1\n2,a,2,0.4\n3,b,2,0.9\n");
+        let files = one("log.csv", text);
+        let error = refused(&files, &Options::default());
+        assert!(error.contains("say --id file_name"), "{error}");
+        let named = |id: &str| Options {
+            names: Names { ids: Some(id.into()), ..Names::default() },
+            ..Options::default()
+        };
+        assert_eq!(read(&files, &named("file_name")).unwrap().examples(), 2);
+        assert_eq!(read(&files, &named(header)).unwrap().examples(), 4, "named it is one");
+    }
+    // Where each row is said to be an example, its number is that of the row, which is told.
+    let names = Names { kind: Some(Kind::Losses), ..Names::default() };
+    let asked = Options { names, ..Options::default() };
+    let found = read(&one("log.csv", ",loss\n7,0.5\n3,0.4\n"), &asked).unwrap();
+    let told = |note: &String| note.contains("rows are numbered") && note.contains("--id ''");
+    assert!(found.examples() == 2 && found.notes.iter().any(told), "{:?}", found.notes);
+    let epochs = one("log.csv", ",epoch,loss\n0,1,0.5\n1,2,0.4\n");
+    assert!(refused(&epochs, &asked).contains("--id ''"));
+    let line = "{\"Unnamed: 0\": 0, \"file_name\": \"a\", \"epoch\": 1, \"loss\": 0.5}\n";
+    assert!(refused(&one("log.jsonl", line), &Options::default()).contains("--id file_name"));
+}
+
+#[test]
+fn more_epochs_than_examples_are_a_matrix_the_other_way_round() {
+    let values = floats((0..EXAMPLES).flat_map(|e| (0..EPOCHS).map(move |epoch| loss(epoch, e))));
+    let mut files = one("losses.npy", npy("<f4", "(7, 3)", &values));
+    let error = read(&files, &Options::default()).map(|_| ()).unwrap_err().to_string();
+    assert!(error.contains("7 × 3") && error.contains("losses.T"), "{error}");
+    files.push(("ids.txt".into(), b"a\nb\nc\n".to_vec()));
+    assert_eq!(read(&files, &Options::default()).unwrap().examples(), 3, "ids say so");
+    let square = one("losses.npy", npy("<f4", "(2, 2)", &floats([1.0, 2.0, 3.0, 4.0])));
+    let notes = read(&square, &Options::default()).unwrap().notes;
+    assert!(notes.iter().any(|note| note.contains("first axis is read as epochs")), "{notes:?}");
+}
+
+/// Of logits the labels tell where rows are others; losses have none.
+#[test]
+fn losses_that_rely_on_the_order_of_rows_say_so() {
+    let of = |epoch: usize| npy("<f4", "(7,)", &floats((0..EXAMPLES).map(|e| loss(epoch, e))));
+    let files: Files = (0..2).map(|e| (format!("loss_epoch_{}.npy", e + 1), of(e))).collect();
+    let told = |files: &Files, options: &Options| {
+        let notes = read(files, options).unwrap().notes;
+        notes.iter().filter(|note| note.contains("losses without ids")).count()
+    };
+    assert_eq!(told(&files, &Options::default()), 1);
+    let axis = one("losses.npy", npy("<f4", "(2, 3)", &floats([0.5; 6])));
+    assert_eq!(told(&axis, &Options::default()), 1);
+    assert_eq!(told(&files[..1].to_vec(), &Options::default()), 0, "one epoch");
+    let names = Names { ids: Some("none".into()), ..Names::default() };
+    assert_eq!(told(&files, &Options { names, ..Options::default() }), 0, "it was said");
+    let ids: String = (0..EXAMPLES).map(|example| name(example) + "\n").collect();
+    let with_ids = [files, vec![("ids.txt".to_owned(), ids.into_bytes())]].concat();
+    assert_eq!(told(&with_ids, &Options::default()), 0);
+}
+
 #[test]
 fn replicas_are_joined_by_their_ids() {
     let of = |seed: usize| {
