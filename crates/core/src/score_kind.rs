@@ -602,7 +602,7 @@ const CATALOGUE: [Entry; 40] = [
         pass: OUTPUTS,
         range: "[0, ∞]",
         reference: TEXTBOOK,
-        when: "to tell an error that stays from one that varies, beside the mean error; not to list wrong targets by, of which the mean error found more wherever both were tried, and not after a few epochs, when the deviation of few values is chance",
+        when: "to tell an error that stays from one that varies, beside the mean error; not to list wrong targets by, of which the mean error finds more (docs/REGRESSION.md), and not after a few epochs, when the deviation of few values is chance",
     },
     Entry {
         kind: ScoreKind::MeanMargin,
