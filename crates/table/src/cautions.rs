@@ -78,14 +78,22 @@ pub fn follows_length(table: &ScoreTable, ranking: &Ranking<'_>) -> Option<Strin
     let (values, lengths): (Vec<f32>, Vec<f32>) = both.unzip();
     let rho = spearman(&values, &lengths).ok().filter(|rho| rho.abs() >= MOST_OF_LENGTH)?;
     let harder = (rho > 0.0) == (ranking.direction == Direction::HigherIsHarder);
-    let (what, instead) = match table.task() {
-        Task::Tokens => ("texts", "a mean over tokens"),
-        _ => ("examples", "a mean over their parts (tokens, boxes, pixels)"),
-    };
+    let tokens = table.task() == Task::Tokens;
+    let what = if tokens { "texts" } else { "examples" };
     let end = if harder { "longest" } else { "shortest" };
+    // Of tokens all but the sum are means as they are; of losses nobody knows.
+    let advice = match (tokens, kind_of(by) == Some(ScoreKind::LossSum), harder) {
+        (true, true, true) => "take a mean over tokens, and ".to_owned(),
+        (false, _, true) => {
+            "take a mean over their parts (tokens, boxes, pixels) where it is a sum, and "
+                .to_owned()
+        }
+        (_, _, true) => String::new(),
+        (.., false) => format!("short {what} have extreme means; "),
+    };
     Some(format!(
-        "{by} follows {column} (Spearman {rho:.2}): the hardest {what} are above all the {end}; take \
-         {instead}, and compare with a choice by length and one at random",
+        "{by} follows {column} (Spearman {rho:.2}): the hardest {what} are above all the {end}; {advice}compare \
+         with a choice by length and one at random",
     ))
 }
 
@@ -180,16 +188,27 @@ mod tests {
         };
         let texts = table(Task::Tokens, [10.0, 20.0, 30.0, 0.0, 40.0]);
         let text = said(&texts, "loss-drop@end").unwrap();
-        for part in ["follows length@2 (Spearman 1.00)", "hardest texts", "the shortest", "tokens"]
+        for part in
+            ["follows length@2 (Spearman 1.00)", "hardest texts", "the shortest", "extreme means"]
         {
             assert!(text.contains(part), "{part}: {text}");
         }
+        assert!(!text.contains("take a mean"), "what is one already: {text}");
         assert_eq!(said(&texts, "length@2"), None, "itself");
         let boxes = table(Task::Loss, [9.0, 8.0, 7.0, 6.0, 5.0]);
         let text = said(&boxes, "loss-drop@end").unwrap();
         assert!(
             text.contains("-1.00") && text.contains("hardest examples are above all the longest")
         );
+        assert!(text.contains("take a mean over their parts"), "{text}");
+        let sums = |by: &str| {
+            let mut columns = texts.columns().clone();
+            columns.push(by, Column::F32(vec![1.0, 2.0, 3.0, 0.0, 4.0])).unwrap();
+            let card = Card { task: Task::Tokens, ..Card::new(Vec::new()) };
+            said(&ScoreTable::new(columns, card), by).unwrap()
+        };
+        assert!(sums("loss-sum@2").contains("the longest; take a mean over tokens, and compare"));
+        assert!(sums("mean-loss@2").contains("the longest; compare with a choice by length"));
         assert_eq!(said(&table(Task::Loss, [2.0, 1.0, 4.0, 9.0, 2.0]), "loss-drop@end"), None);
     }
 

@@ -124,6 +124,7 @@ pub(crate) fn plain_name(column: &str) -> Option<(String, Option<ScoreKind>)> {
     let name = column.split('@').next().filter(|_| !column.contains(SUM))?;
     let name = name.to_lowercase().replace(['-', ' ', '.'], "_");
     let kind = name.split(PART).next()?.replace('_', "-").parse().ok();
+    let kind = kind.filter(|&kind| !is_anything(column, kind));
     Some((name, kind))
 }
 
@@ -142,7 +143,15 @@ pub fn kind_of(column: &str) -> Option<ScoreKind> {
 
 /// The score, or the part of one, of a column named `score@time` or `score:part@time`, where it is one of ours.
 pub fn measure_of(column: &str) -> Option<Measure> {
-    column.split('@').next().filter(|_| !column.contains(SUM))?.parse().ok()
+    let found: Option<Measure> =
+        column.split('@').next().filter(|_| !column.contains(SUM))?.parse().ok();
+    found.filter(|measure| !is_anything(column, measure.kind()))
+}
+
+/// Whether a column is called like one of our scores and may be anything: a `length` without a time, in seconds or
+/// centimetres. Ours have one.
+fn is_anything(column: &str, kind: ScoreKind) -> bool {
+    kind == ScoreKind::Length && !column.contains('@')
 }
 
 /// The time of a column named `score@time`, in epochs; of several joined by `+` the one that all have.
@@ -174,6 +183,11 @@ mod tests {
             assert_eq!(direction_of(high), Some(Direction::HigherIsHarder), "{high}");
         }
         assert_eq!(direction_of("uniqueness"), None);
+        for anything in ["length", "Length"] {
+            assert_eq!((direction_of(anything), measure_of(anything)), (None, None), "{anything}");
+        }
+        assert_eq!(direction_of("length@2"), Some(Direction::HigherIsHarder));
+        assert_eq!(kind_of("length@2"), Some(ScoreKind::Length));
     }
 
     #[test]

@@ -163,8 +163,13 @@ impl ScoreTable {
             Task::Loss | Task::Tokens => &[ScoreKind::MeanLoss, ScoreKind::Loss],
             Task::Regression => &[ScoreKind::MeanError, ScoreKind::ErrorNorm],
         };
-        let mut first = [ScoreKind::El2n].iter().chain(means);
-        let found = first.find_map(|kind| last_of(*kind)).or(names.last());
+        let el2n = [ScoreKind::El2n];
+        // Of texts the mean loss goes first, as for suspects.
+        let (first, then) = match self.task() {
+            Task::Tokens => (means, &el2n[..]),
+            _ => (&el2n[..], means),
+        };
+        let found = first.iter().chain(then).find_map(|kind| last_of(*kind)).or(names.last());
         let found = found.map(|name| (*name).to_owned());
         found.ok_or_else(|| TableError::Column("the table has no column of scores".into()))
     }
@@ -588,6 +593,20 @@ mod tests {
             names.push(ScoreTable::of(columns.clone()).unwrap().default_suspicion().unwrap());
         }
         assert_eq!(names, ["loss@1", "el2n@3", "log-margin@3", "margin-of-mean@3", "aum@3"]);
+    }
+
+    #[test]
+    fn of_texts_the_mean_loss_is_the_usual_column() {
+        let mut columns = Table::default();
+        for name in ["mean-loss@3", "el2n@3", "length@3"] {
+            columns.push(name, Column::F32(vec![0.0, 1.0])).unwrap();
+        }
+        let usual = |task| {
+            let card = Card { task, ..Card::new(Vec::new()) };
+            ScoreTable::new(columns.clone(), card).default_column().unwrap()
+        };
+        let found = [Task::Tokens, Task::Loss].map(usual);
+        assert_eq!(found, ["mean-loss@3", "el2n@3"]);
     }
 
     #[test]

@@ -28,7 +28,8 @@ pub struct Suspect {
     /// Index of that class.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub label: Option<u32>,
-    /// The class that most replicas predict, where the table tells.
+    /// The class that most replicas predict, where the table tells; of several labels what is predicted in place of
+    /// the one named, where that is predicted wrongly.
     pub predicted: Option<String>,
     /// Where the token is, in a table whose rows are tokens.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -62,6 +63,8 @@ struct OneLabel<'t> {
     labels: &'t Column,
     /// 1 where the label is given to the example.
     given: &'t [u32],
+    /// Its margin, below 0 where the opposite is predicted; NaN where the example was not seen.
+    margins: &'t [f32],
 }
 
 /// Both ends of a class, or of all examples.
@@ -107,10 +110,7 @@ impl ScoreTable {
             let at = row.index();
             let label = labels.map(|labels| labels[at]);
             let (class, predicted) = match &one_label {
-                Some(one) => {
-                    let [given, predicted] = one.given_and_predicted(at);
-                    (Some(given), Some(predicted))
-                }
+                Some(one) => one.given_and_predicted(at),
                 None => (label.map(name), predicted.map(|predicted| name(predicted[at]))),
             };
             Suspect {
@@ -119,7 +119,7 @@ impl ScoreTable {
                 key: self.own_id(row),
                 score: ranking.values[at],
                 class,
-                label: label.or_else(|| one_label.as_ref()?.number(at)),
+                label,
                 predicted,
                 token: self.token(at),
                 changed: changed.map(|changed| changed[at]),
@@ -136,7 +136,7 @@ impl ScoreTable {
             let (kind, time) = column.split_once('@')?;
             let labels = table.column(&format!("{kind}-label@{time}"))?;
             let given = table.integers(&format!("{kind}-given@{time}")).ok()?;
-            Some(OneLabel { labels, given })
+            Some(OneLabel { labels, given, margins: table.floats(column).ok()? })
         };
         let latest = |kind: ScoreKind| of(&self.resolved(&format!("{kind}@end")).ok()?);
         if self.task() != Task::MultiLabel {
@@ -147,9 +147,13 @@ impl ScoreTable {
             .or_else(|| latest(ScoreKind::LeastMargin))
     }
 
-    /// Where the token of a row is, in a table whose rows are tokens.
+    /// Where the token of a row is, in a table whose rows are tokens: one with their texts, or with a card. In a
+    /// table from elsewhere two columns of these names may be anything.
     fn token(&self, row: usize) -> Option<TokenPlace> {
         let table = self.columns();
+        if self.card().is_none() && table.column(TOKEN).is_none() {
+            return None;
+        }
         let example = table.integers("example").ok()?;
         let position = table.integers("position").ok()?;
         let text = match table.column(TOKEN) {
@@ -206,24 +210,21 @@ impl ScoreTable {
 }
 
 impl OneLabel<'_> {
-    /// What the example is labelled as in a row, and what is predicted instead: a label looks wrong where the
-    /// two differ, and then they are each other's opposite.
-    fn given_and_predicted(&self, row: usize) -> [String; 2] {
+    /// What the example is labelled as in a row, and what is predicted instead, its opposite; neither where the
+    /// example was not seen, the second only where the margin tells so.
+    fn given_and_predicted(&self, row: usize) -> (Option<String>, Option<String>) {
+        let margin = self.margins[row];
+        if margin.is_nan() {
+            return (None, None);
+        }
         let name = match self.labels {
             Column::U32(labels) => labels[row].to_string(),
             Column::Text(names) => names[row].clone(),
             Column::F32(_) => String::new(),
         };
         let not = format!("not {name}");
-        if self.given[row] == 1 { [name, not] } else { [not, name] }
-    }
-
-    /// The label's number, where the table has it.
-    fn number(&self, row: usize) -> Option<u32> {
-        match self.labels {
-            Column::U32(labels) => Some(labels[row]),
-            _ => None,
-        }
+        let (given, predicted) = if self.given[row] == 1 { (name, not) } else { (not, name) };
+        (Some(given), (margin < 0.0).then_some(predicted))
     }
 }
 
@@ -319,11 +320,11 @@ mod tests {
     #[test]
     fn of_several_labels_the_one_that_looks_wrong_is_named() {
         let mut columns = Table::default();
-        columns.push("least-aum@2", Column::F32(vec![-1.0, -3.0, 2.0])).unwrap();
-        let names = ["cat", "dog", "cat"].map(str::to_owned).to_vec();
+        columns.push("least-aum@2", Column::F32(vec![-1.0, -3.0, 2.0, f32::NAN])).unwrap();
+        let names = ["cat", "dog", "cat", ""].map(str::to_owned).to_vec();
         columns.push("least-aum-label@2", Column::Text(names)).unwrap();
-        columns.push("least-aum-given@2", Column::U32(vec![1, 0, 1])).unwrap();
-        columns.push("el2n@2", Column::F32(vec![0.1, 0.2, 0.3])).unwrap();
+        columns.push("least-aum-given@2", Column::U32(vec![1, 0, 1, 0])).unwrap();
+        columns.push("el2n@2", Column::F32(vec![0.1, 0.2, 0.05, 0.0])).unwrap();
         let card = Card { task: Task::MultiLabel, ..Card::new(Vec::new()) };
         let table = ScoreTable::new(columns, card);
         let listed = |by: &str| -> Vec<(u32, String, String)> {
@@ -335,7 +336,27 @@ mod tests {
         assert_eq!(table.default_suspicion().unwrap(), "least-aum@2");
         let expected = [row(1, "not dog", "dog"), row(0, "cat", "not cat")];
         assert_eq!(listed("least-aum@2"), expected);
-        assert_eq!(listed("el2n@2")[1], expected[0]);
+        assert_eq!(listed("el2n@2"), expected);
+        // Of a label that is predicted as it is given nothing else is, and of an unseen example no label.
+        let ranking = table.ranking("el2n@2", None).unwrap();
+        let found = table.suspects(&[], &ranking, None, 4).unwrap();
+        let said = |at: usize| (found[at].class.as_deref(), found[at].predicted.as_deref());
+        assert_eq!((said(2), said(3)), ((Some("cat"), None), (None, None)));
+    }
+
+    /// A data set's classes are not the labels of an example.
+    #[test]
+    fn a_number_of_several_labels_is_no_class() {
+        let mut columns = Table::default();
+        columns.push("least-aum@2", Column::F32(vec![-1.0, -3.0])).unwrap();
+        columns.push("least-aum-label@2", Column::U32(vec![4, 0])).unwrap();
+        columns.push("least-aum-given@2", Column::U32(vec![0, 1])).unwrap();
+        let card = Card { task: Task::MultiLabel, ..Card::new(Vec::new()) };
+        let table = ScoreTable::new(columns, card);
+        let ranking = table.ranking("least-aum@2", None).unwrap();
+        let found = table.suspects(&["bird".to_owned()], &ranking, None, 2).unwrap();
+        let said: Vec<_> = found.iter().map(|one| (one.label, one.class.as_deref())).collect();
+        assert_eq!(said, [(None, Some("0")), (None, Some("not 4"))]);
     }
 
     #[test]
@@ -343,6 +364,7 @@ mod tests {
         let mut columns = table().columns().clone();
         columns.push("example", Column::U32(vec![4, 4, 4, 5, 5, 5])).unwrap();
         columns.push("position", Column::U32(vec![0, 1, 2, 0, 1, 2])).unwrap();
+        let without = columns.clone();
         let words = ["In", "New", "York", "it", "is", "late"].map(str::to_owned);
         columns.push(TOKEN, Column::Text(words.to_vec())).unwrap();
         let table = ScoreTable::of(columns).unwrap();
@@ -350,6 +372,14 @@ mod tests {
         let found = table.suspects(&[], &ranking, None, 1).unwrap();
         let place = TokenPlace { example: 4, position: 2, text: Some("York".into()) };
         assert_eq!(found[0].token, Some(place));
+        // Whose texts are nowhere: a place where the card makes it ours, else two numbers of somebody's.
+        let place = |table: &ScoreTable| {
+            let ranking = table.ranking("el2n@1", None).unwrap();
+            table.suspects(&[], &ranking, None, 1).unwrap().remove(0).token
+        };
+        assert_eq!(place(&ScoreTable::of(without.clone()).unwrap()), None);
+        let ours = ScoreTable::new(without, Card::new(Vec::new()));
+        assert_eq!(place(&ours), Some(TokenPlace { example: 4, position: 2, text: None }));
     }
 
     #[test]

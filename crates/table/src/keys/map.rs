@@ -27,9 +27,7 @@ pub enum KeyError {
     #[error("more than 2³² − 1 examples; take the data in parts")]
     TooMany,
     /// There is no room.
-    #[error(
-        "cannot keep the ids in {folder}: {cause}; free some room there, or name another folder with TMPDIR"
-    )]
+    #[error("cannot keep the ids in {folder}: {cause}{}", advice(cause))]
     Aside {
         /// Where temporary files are.
         folder: PathBuf,
@@ -39,6 +37,14 @@ pub enum KeyError {
     /// What should be a saved map is none.
     #[error("the saved ids are damaged ({0}); go on from an earlier checkpoint")]
     Damaged(&'static str),
+}
+
+/// What helps against the system's reason.
+fn advice(cause: &io::Error) -> &'static str {
+    match cause.kind() {
+        io::ErrorKind::Unsupported => "",
+        _ => "; free some room there, or name another folder with TMPDIR",
+    }
 }
 
 impl From<io::Error> for KeyError {
@@ -76,6 +82,8 @@ pub struct KeyMap {
     texts: Store<u8>,
     memory: usize,
     spilled: bool,
+    /// The process that made the files: one that is forked from it shares them.
+    process: u32,
 }
 
 impl Default for KeyMap {
@@ -103,6 +111,7 @@ impl KeyMap {
             texts: Store::default(),
             memory,
             spilled: false,
+            process: 0,
         }
     }
 
@@ -137,8 +146,14 @@ impl KeyMap {
     /// The number of an id; a new one gets the next.
     ///
     /// # Errors
-    /// When there are too many, or there is no room; the map is as before then.
+    /// When there are too many, or there is no room, or the ids are in files of the process that this one was forked
+    /// from; the map is as before then.
     pub fn number(&mut self, key: Key<'_>) -> Result<u32, KeyError> {
+        self.check_process()?;
+        self.number_here(key)
+    }
+
+    fn number_here(&mut self, key: Key<'_>) -> Result<u32, KeyError> {
         let key = key.plain();
         let hash = self.hash(key);
         if self.bits > 0
@@ -158,9 +173,10 @@ impl KeyMap {
     /// # Errors
     /// As [`Self::number`]; map and `out` are as before then.
     pub fn numbers(&mut self, keys: &Keys, out: &mut Vec<u32>) -> Result<(), KeyError> {
+        self.check_process()?;
         let (before, filled) = (self.len(), out.len());
         let done = keys.iter().try_for_each(|key| {
-            out.push(self.number(key)?);
+            out.push(self.number_here(key)?);
             Ok(())
         });
         if done.is_err() {
@@ -283,7 +299,7 @@ impl KeyMap {
                 }
                 _ => return Err(KeyError::Damaged("it has an unknown kind of ids")),
             };
-            if map.number(key)? != number {
+            if map.number_here(key)? != number {
                 return Err(KeyError::Damaged("it has an id twice"));
             }
         }
@@ -308,7 +324,9 @@ impl KeyMap {
                 return Err(at);
             }
             let number = slot as u32 - 1;
-            if (slot >> 32) as u32 == hash && self.key(number) == key {
+            // A process that is forked from this one's may see numbers that the other gave since.
+            let known = (number as usize) < self.len();
+            if known && (slot >> 32) as u32 == hash && self.key(number) == key {
                 return Ok(number);
             }
             at = self.next(at);
@@ -423,7 +441,18 @@ impl KeyMap {
         self.kinds.spill()?;
         self.texts.spill()?;
         self.spilled = true;
+        self.process = std::process::id();
         Ok(())
+    }
+
+    /// That this process may write: what it wrote the one that it was forked from would read.
+    fn check_process(&self) -> Result<(), KeyError> {
+        if !self.spilled || self.process == std::process::id() {
+            return Ok(());
+        }
+        let why = "this process was forked from the one that keeps them there, and would write into its files; \
+                   give the ids to a recorder that is made after the fork, or hold more of them in memory";
+        Err(io::Error::new(io::ErrorKind::Unsupported, why).into())
     }
 
     /// A table of 2^bits slots with all numbers.
@@ -596,6 +625,24 @@ mod tests {
             let names: Vec<String> = links.map(|to| to.display().to_string()).collect();
             let gone = names.iter().filter(|name| name.ends_with("(deleted)")).count();
             assert!(gone >= 4, "{names:?}");
+        }
+    }
+
+    #[test]
+    fn a_forked_process_does_not_write_into_the_files_of_the_other() {
+        let key = Keys::Integers(vec![7]);
+        for (memory, refused) in [(0, true), (KeyMap::MEMORY, false)] {
+            let mut map = KeyMap::within(memory);
+            map.number(Key::Whole(5)).unwrap();
+            map.process = 0;
+            let mut out = Vec::new();
+            let found = map.numbers(&key, &mut out).map_err(|error| error.to_string());
+            assert_eq!(found.is_err(), refused);
+            if let Err(error) = found {
+                assert!(error.contains("fork") && !error.contains("free some room"), "{error}");
+                assert!(map.number(Key::Whole(7)).is_err());
+                assert_eq!((map.len(), out.len(), map.find(Key::Whole(5))), (1, 0, Some(0)));
+            }
         }
     }
 

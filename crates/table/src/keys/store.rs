@@ -2,7 +2,8 @@
 //!
 //! The file is a temporary one without a name: it is gone with the process, however that ends. Its room
 //! is written, not only claimed, before it is mapped, so that a full disk is an error here and no signal
-//! later.
+//! later. Where the folder of temporary files is itself in memory (tmpfs, as `/tmp` is on many systems), so is
+//! the column, until `TMPDIR` names one on a disk.
 
 use std::fs::File;
 use std::io::{Error, ErrorKind, Result, Seek, SeekFrom, Write};
@@ -169,6 +170,6 @@ fn lengthened(file: &mut File, from: usize, to: usize) -> Result<MmapMut> {
         left -= piece;
     }
     // SAFETY: the file has no name, so that no other program changes or shortens it, and this column alone
-    // holds it open.
+    // holds it open; a forked process, which shares it, is not let write ([`super::KeyMap`]).
     unsafe { MmapMut::map_mut(&*file) }
 }
