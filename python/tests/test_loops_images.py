@@ -269,3 +269,37 @@ class TestLightning:
             np.testing.assert_allclose(table[f"{name}@2"], expected[name], rtol=1e-5)
         with pytest.raises(BatchError, match="shift=True"):
             LightningRecorder(datadiet.TokenRecorder(11))
+
+    @pytest.mark.parametrize("returned", [False, True])
+    def test_padding_predicts_nothing(self, tmp_path: Any, returned: bool) -> None:
+        """The first token of a text that is padded on the left has no loss, as without padding."""
+        import datadiet
+        from datadiet.torch import LightningRecorder
+
+        torch.manual_seed(0)
+        words, short = torch.randint(1, 9, (11, 6)), torch.arange(11) % 3
+        mask = (torch.arange(6) >= short[:, None]).long()
+        words = words * mask
+        net = nn.Embedding(9, 9)
+
+        class Texts(TensorDataset):
+            def __getitem__(self, index: int) -> Any:
+                row, there = super().__getitem__(index)
+                labels = row.masked_fill(there == 0, -100)
+                name = "there" if returned else "attention_mask"
+                return {"input_ids": row, name: there, "labels": labels}
+
+        def step(model: Any, batch: Any) -> Any:
+            logits = model(batch["input_ids"])
+            more = {"attention_mask": batch["there"]} if returned else {}
+            return {"loss": logits.square().mean(), "logits": logits, **more}
+
+        recorder = datadiet.TokenRecorder(11)
+        callback = LightningRecorder(recorder, shift=True)
+        self.fit(step, Texts(words, mask), callback, tmp_path, net)
+        table = recorder.table()
+        for row, start in enumerate(short.tolist()):
+            text = words[row : row + 1, start:]
+            alone = datadiet.token_scores(net(text).detach(), text, shift=True).examples
+            for name in ("loss", "loss-sum", "length", "el2n"):
+                assert table[f"{name}@2"][row] == pytest.approx(alone[name][0], rel=1e-4), name

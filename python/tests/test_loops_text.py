@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,8 @@ torch = pytest.importorskip("torch")
 import datadiet  # noqa: E402
 from datadiet import LossRecorder, ShapeError, TokenRecorder  # noqa: E402
 from datadiet.torch import BatchError, LossError, TrainerRecorder, keep_ids, pack  # noqa: E402
+from datadiet.torch.first_presentations import FirstPresentations  # noqa: E402
+from datadiet.torch.outputs import record_tokens  # noqa: E402
 
 EXAMPLES, WORDS, CLASSES, EPOCHS, BATCH = 13, 30, 4, 2, 4
 PAD, END = 0, 1
@@ -152,6 +155,50 @@ class TestTrainer:
         assert callback.unlabelled == EPOCHS and callback.repeated == 0
 
     @pytest.mark.filterwarnings("ignore:.*have no labelled token")
+    @pytest.mark.parametrize("cut", [False, True])
+    def test_padding_on_the_left(self, causal: Any, tmp_path: Any, cut: bool) -> None:
+        """Padding predicts the first token there, whose loss transformers counts and a recorder does not."""
+        transformers = imported("transformers")
+        causal = causal.remove_columns("labels").add_column("labels", causal["input_ids"])
+        model, recorder = llama(), TokenRecorder(EXAMPLES)
+        words = tokenizer()
+        words.padding_side = "left"
+        collator = keep_ids(transformers.DataCollatorForSeq2Seq(words))
+        batch = collator(causal.select([0, 1, 2]).to_list())
+        assert (batch["attention_mask"][:, 0] == 0).any() and batch["attention_mask"][:, -1].all()
+        options: dict[str, Any] = {}
+        if cut:  # The last token's are of no label.
+            options["logits"] = lambda outputs: outputs.logits[:, :-1]
+        callback = TrainerRecorder(recorder, **options)
+        trainer_of(model, causal, collator, callback, tmp_path).train()
+        check(recorder, alone(model, causal, True), unseen=0)
+
+    def test_labels_that_are_shifted_already_and_padded_on_the_left(self) -> None:
+        rows = FirstPresentations(TokenRecorder(1))
+        labels = torch.tensor([[4, 5, 6, -100]])
+        logits = torch.randn(1, 4, 9)
+        record_tokens(rows, [0], labels, False, logits=logits, mask=torch.tensor([[0, 1, 1, 1]]))
+        rows.end_epoch()
+        expected = torch.nn.functional.cross_entropy(logits[0, 1:3], labels[0, 1:3])
+        table = rows.recorder.table()
+        assert table["length@1"][0] == 2
+        assert table["loss@1"][0] == pytest.approx(float(expected), rel=1e-5)
+
+    def test_a_second_training_is_said_to_go_on(self, causal: Any, tmp_path: Any) -> None:
+        transformers = imported("transformers")
+        causal = causal.remove_columns("labels").add_column("labels", causal["input_ids"])
+        collator = keep_ids(transformers.DataCollatorForSeq2Seq(tokenizer()))
+        recorder = TokenRecorder(EXAMPLES)
+        callback = TrainerRecorder(recorder)
+        trainer = trainer_of(llama(), causal, collator, callback, tmp_path)
+        with warnings.catch_warnings():
+            warnings.filterwarnings("error", message=".*of an earlier training")
+            trainer.train()
+        with pytest.warns(UserWarning, match="has 2 epochs of an earlier training.*as 3, …"):
+            trainer.train()
+        assert recorder.epochs == 2 * EPOCHS
+
+    @pytest.mark.filterwarnings("ignore:.*have no labelled token")
     def test_the_loss_that_it_trains_on_is_made_of_those_recorded(
         self, causal: Any, tmp_path: Any
     ) -> None:
@@ -269,7 +316,8 @@ class TestTrainer:
         for one in (recorder, numbers):
             found = one.table()[f"loss@{EPOCHS}"]
             np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-6)
-        callback = TrainerRecorder(recorder, losses=lambda outputs, inputs: outputs.loss)
+        fresh = LossRecorder(EXAMPLES)
+        callback = TrainerRecorder(fresh, losses=lambda outputs, inputs: outputs.loss)
         with pytest.raises(LossError, match='reduction="none"'):
             trainer_of(model, data, collator, callback, tmp_path).train()
         with pytest.raises(BatchError, match="losses=lambda outputs, inputs"):
@@ -317,6 +365,7 @@ class TestSft:
         trl = imported("trl")
         model = llama() if model is None else model
         own = {name: kwargs.pop(name) for name in ("peft_config",) if name in kwargs}
+        collator = kwargs.pop("data_collator", None)
         options = {"bf16": False, "gradient_checkpointing": False, "max_length": 16} | kwargs
         trainer = trl.SFTTrainer(
             model=model,
@@ -326,7 +375,7 @@ class TestSft:
             callbacks=[callback],
             **own,
         )
-        trainer.data_collator = keep_ids(trainer.data_collator)
+        trainer.data_collator = keep_ids(collator or trainer.data_collator)
         trainer.train()
         return trainer
 
@@ -347,6 +396,14 @@ class TestSft:
         )
         self.train(data, TrainerRecorder(recorder), tmp_path, **kwargs)
         check(recorder, alone(llama(), causal, True), names=LOG_PROBS)
+
+    def test_padding_on_the_left(self, tokens: Any, tmp_path: Any) -> None:
+        words = tokenizer()
+        words.padding_side = "left"
+        collator = imported("transformers").DataCollatorForSeq2Seq(words)
+        recorder, data = TokenRecorder(EXAMPLES), data_of(input_ids=tokens, labels=tokens)
+        self.train(data, TrainerRecorder(recorder), tmp_path, data_collator=collator)
+        check(recorder, alone(llama(), data, True), names=LOG_PROBS, unseen=0)
 
     def test_from_texts(self, tokens: Any, tmp_path: Any) -> None:
         """As the trainer tokenises them, with an end that it adds."""

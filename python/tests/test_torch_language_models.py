@@ -169,14 +169,30 @@ def test_causal_models_with_padding(name: str, reduction: Any) -> None:
     agree(grand(model, batches, loss=loss), expected)
 
 
-def test_padding_on_the_left() -> None:
-    model, rows = decoder("Llama"), texts()
-    labels = [row.clone() for row in rows]
-    for label in labels:
-        label[0] = -100  # or it would count, as what padding predicts
-    batch = padded(rows, labels, left=True)
-    batch["position_ids"] = (batch["attention_mask"].cumsum(1) - 1).clamp(min=0)
-    agree(grand(model, [batch], loss=CAUSAL), one_by_one(model, rows))
+@pytest.mark.parametrize("reduction", ["mean", "sum"])
+@pytest.mark.parametrize("kind", ["Llama", "GPT2"])
+def test_the_side_of_padding_makes_no_difference(kind: str, reduction: Any, tmp_path: Any) -> None:
+    """On the left padding would predict the first token, which has no loss where the text stands alone."""
+    model, rows = decoder(kind), texts()
+    loss, expected = TokenLoss(reduction, shift=True), one_by_one(model, rows, None, reduction)
+    left = padded(rows, left=True)
+    left["position_ids"] = (left["attention_mask"].cumsum(1) - 1).clamp(min=0)
+    before = left["labels"].clone()
+    alone = [{"input_ids": row[None], "labels": row[None]} for row in rows]
+    for batches in (alone, [padded(rows)], [left]):
+        agree(grand(model, batches, loss=loss), expected)
+    options: dict[str, Any] = {"projection": (64, 0), "loss": loss}
+    one, other = (
+        grad(model, [batch], tmp_path / f"{name}.npy", **options)
+        for name, batch in (("left", left), ("right", padded(rows)))
+    )
+    scale = np.abs(other).max()
+    np.testing.assert_allclose(one / scale, other / scale, atol=1e-4)
+    assert not check(model, left, loss=loss).depends
+    assert torch.equal(left["labels"], before), "the labels of the caller are not changed"
+    # Without a mask nobody knows, and a mask of another shape is of other tokens.
+    unknown = {"input_ids": rows[1][None], "labels": rows[1][None], "attention_mask": None}
+    agree(grand(model, [unknown], loss=loss), expected[1:2])
 
 
 def test_the_sum_and_the_mean_are_a_choice() -> None:

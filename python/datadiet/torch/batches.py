@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -27,6 +27,7 @@ from datadiet.exceptions import DtypeError, IdError
 from datadiet.torch.errors import BatchError, LossError
 from datadiet.torch.losses import TokenLoss
 from datadiet.torch.packing import BOUNDARIES, POSITIONS, Packing, packing_of, refuse_packed
+from datadiet.torch.padding import mask_of, predicted_by_text
 
 Loss = Callable[[Any, Any], Tensor]
 """Outputs and labels of B examples to B losses."""
@@ -164,6 +165,15 @@ def _counted(batch: Batch) -> Batch:
             f"a batch has {len(batch)} {what} and {len(batch.ids)} ids; give one id an example"
         )
     return batch
+
+
+def predicted(batch: Batch, loss: Loss) -> Batch:
+    """The batch without the labels that a causal model predicts from padding."""
+    if not (isinstance(loss, TokenLoss) and loss.shift):
+        return batch
+    mask = mask_of(batch.inputs, batch.labels)
+    labels = predicted_by_text(batch.labels, mask, shift=True, ignore=loss.ignore_index)
+    return replace(batch, labels=labels)
 
 
 def each_tensor(change: Callable[[Tensor], Any], values: Any) -> Any:

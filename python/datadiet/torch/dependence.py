@@ -26,7 +26,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from datadiet.torch.batches import Batch, Forward, Loss, call, examples_of, losses_of
+from datadiet.torch.batches import Batch, Forward, Loss, call, examples_of, losses_of, predicted
 from datadiet.torch.contributions import wide
 from datadiet.torch.errors import BatchError, ModelError
 from datadiet.torch.evaluation import device_of, evaluating, unwrapped
@@ -157,7 +157,7 @@ def check(
     (False, ('1',), True)
     """
     model = unwrapped(model)
-    whole = examples_of(batch, model, packed).to(device_of(model))
+    whole = predicted(examples_of(batch, model, packed).to(device_of(model)), loss)
     if len(whole) < 2:
         raise BatchError(f"a batch of {len(whole)} examples has no others; pass two or more")
     count = min(examples, len(whole))

@@ -20,6 +20,7 @@ from datadiet.torch.outputs import (
     takes_losses,
     takes_tokens,
 )
+from datadiet.torch.padding import MASK, mask_of
 
 if TYPE_CHECKING:
     from lightning.pytorch import Callback
@@ -38,7 +39,8 @@ class LightningRecorder(Callback):
     any shape for others; and for a `datadiet.LossRecorder` in place of logits ``"losses"``, B losses or a
     dictionary of such by part, and if need be ``"length"``. Labels and ids are what it returns
     as ``"labels"`` and ``"ids"``, or else what the batch has: ``(inputs, labels, ids)``, or a mapping
-    with these keys. A step that returns None skips its batch, as Lightning has it, and the examples
+    with these keys. So is the ``"attention_mask"`` of tokens: with `shift` a label that is predicted from
+    padding does not count, the first of a text that is padded on the left. A step that returns None skips its batch, as Lightning has it, and the examples
     count as unseen. `datadiet.torch.indexed` adds ids to a data set::
 
         recorder = Recorder(len(train), n_classes=10, pass_="training mode, augmented")
@@ -151,7 +153,8 @@ class LightningRecorder(Callback):
             record_losses(self._rows, ids, outputs["losses"], outputs.get("length"))
         elif tokens:
             of = {name: outputs[name] for name in wanted if outputs.get(name) is not None}
-            record_tokens(self._rows, ids, labels, self.shift, **of)
+            mask = _mask_of(outputs, batch, labels) if self.shift else None
+            record_tokens(self._rows, ids, labels, self.shift, mask=mask, **of)
         else:
             record_classes(self._rows, ids, outputs["logits"], labels)
 
@@ -205,6 +208,12 @@ class LightningRecorder(Callback):
 def _skipped(outputs: Any) -> bool:
     """Whether training_step returned None. In manual optimisation it may have trained all the same."""
     return outputs is None or (isinstance(outputs, Mapping) and not outputs)
+
+
+def _mask_of(outputs: Mapping[str, Any], batch: Any, labels: Any) -> Any:
+    """The mask of the tokens, where the step returned it or the batch has it."""
+    inputs = batch[0] if isinstance(batch, (tuple, list)) and batch else batch
+    return mask_of(outputs if MASK in outputs else inputs, labels)
 
 
 def _gathered(state: dict[str, Any], trainer: Any) -> dict[int, dict[str, Any]]:

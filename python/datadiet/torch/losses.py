@@ -48,7 +48,9 @@ class TokenLoss:
         ``"sum"`` or ``"mean"``, over the labelled tokens of an example.
     shift
         True where the logits at a token are for the label of the next one, as in causal models whose
-        labels are the tokens themselves; False for masked models and labels of tokens.
+        labels are the tokens themselves; False for masked models and labels of tokens. Where the batch has an
+        ``attention_mask`` of the labels' shape, `grand`, `grad` and `check` do not count a label of which the
+        token before is masked: the first of a text that is padded on the left, which padding would predict.
     ignore_index
         The label of tokens that have none.
 

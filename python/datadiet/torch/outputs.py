@@ -19,6 +19,7 @@ from datadiet.recorder import Recorder
 from datadiet.tokens import IGNORED, TokenRecorder
 from datadiet.torch.errors import BatchError, LossError
 from datadiet.torch.first_presentations import FirstPresentations
+from datadiet.torch.padding import predicted_by_text
 
 
 def takes_tokens(recorder: Any) -> bool:
@@ -67,11 +68,13 @@ def record_tokens(
     *,
     logits: Tensor | None = None,
     log_probs: Tensor | None = None,
+    mask: Tensor | None = None,
 ) -> None:
     """B × T × V logits or B × T log-probabilities, and B × T labels; ids of rows or of tokens.
 
     With `shift` the outputs at t are of the label at t + 1; B × (T − 1) of them will do. Logits that are not
-    on the CPU become log-probabilities there, which are copied in a V-th of the time.
+    on the CPU become log-probabilities there, which are copied in a V-th of the time. With `mask`, B × T, a
+    label does not count where the outputs that are of it stand at a 0.
 
     Raises
     ------
@@ -93,6 +96,7 @@ def record_tokens(
             f"the outputs are of {outputs.shape[1]} tokens and the labels of {labels.shape[1]}; where the model"
             " adds tokens of its own, pass logits=lambda outputs: … that leaves these out"
         )
+    labels = predicted_by_text(labels, mask, shift=shift, ignore=IGNORED)
     if log_probs is None and (rows.holds or outputs.device.type != "cpu"):
         log_probs = log_probs_of(outputs, labels, shift)
     if log_probs is not None:

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import BatchSampler, IterableDataset, SequentialSampler
 
-from datadiet.torch.batches import Batch, Forward, Loss, examples_of, losses_of
+from datadiet.torch.batches import Batch, Forward, Loss, examples_of, losses_of, predicted
 from datadiet.torch.checks import check_labels, check_tokens, classes_of
 from datadiet.torch.errors import BatchError, LayerUseError, ModelError
 from datadiet.torch.evaluation import device_of, evaluating, only_training, unwrapped
@@ -66,7 +66,7 @@ def measure_all(
     before = 0
     with evaluating(model):
         for item in loader:
-            batch = examples_of(item, model, packed).to(device)
+            batch = predicted(examples_of(item, model, packed).to(device), loss)
             if len(batch) == 0:
                 continue
             if isinstance(loss, TokenLoss):

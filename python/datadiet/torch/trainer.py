@@ -30,6 +30,7 @@ from datadiet.torch.outputs import (
     takes_losses,
     takes_tokens,
 )
+from datadiet.torch.padding import mask_of
 from datadiet.torch.pieces import lengths_if_cut
 
 STATE = "datadiet-recorder"
@@ -70,7 +71,9 @@ class TrainerRecorder(TrainerCallback):
     - `datadiet.TokenRecorder`: tokens, of causal and masked language models and of token classification; of
       several examples in a row (packing, padding-free batches) where the ids are those of tokens, which
       `datadiet.torch.keep_ids` and `datadiet.torch.pack` make. TRL's ``SFTTrainer`` gives log-probabilities
-      in place of logits, and so do logits on a GPU: there is then no EL2N and no accuracy;
+      in place of logits, and so do logits on a GPU: there is then no EL2N and no accuracy. A label that a
+      causal model predicts from padding, by the batch's ``attention_mask``, does not count: the first of a
+      text that is padded on the left;
     - `datadiet.LossRecorder`: `losses` of outputs and inputs, of any task;
     - `datadiet.MultiLabelRecorder`, `datadiet.RegressionRecorder`: logits, or outputs, and labels.
 
@@ -210,6 +213,13 @@ class TrainerRecorder(TrainerCallback):
                 " go on from a checkpoint: trainer.train(resume_from_checkpoint=True)"
             )
         else:
+            if self.recorder.epochs:
+                done = self.recorder.epochs
+                warnings.warn(
+                    f"the recorder has {done} epochs of an earlier training, and those of this one are recorded"
+                    f" after them, as {done + 1}, …; pass TrainerRecorder a new recorder for a training of its own",
+                    stacklevel=2,
+                )
             self._before_training = self._rows.state_dict()
 
     def on_epoch_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
@@ -333,16 +343,17 @@ class TrainerRecorder(TrainerCallback):
     def _tokens(
         self, model: torch.nn.Module, ids: Any, inputs: dict[str, Any], outputs: Any
     ) -> None:
-        shift = _shifts(model) if self.shift is None else self.shift
+        causal = _shifts(model) if self.shift is None else self.shift
         # As transformers does with labels that are shifted already.
         shifted = inputs.get("shift_labels")
         labels = self._labels(ids, inputs) if shifted is None else shifted
-        shift = shift and shifted is None
+        shift = causal and shifted is None
+        mask = mask_of(inputs, labels) if causal else None
         log_probs = getattr(outputs, "log_probs", None)
         if log_probs is not None and self.logits is logits_of:
-            record_tokens(self._rows, ids, labels, shift, log_probs=log_probs)
+            record_tokens(self._rows, ids, labels, shift, log_probs=log_probs, mask=mask)
         else:
-            record_tokens(self._rows, ids, labels, shift, logits=self.logits(outputs))
+            record_tokens(self._rows, ids, labels, shift, logits=self.logits(outputs), mask=mask)
 
 
 _HOOKS: WeakKeyDictionary[torch.nn.Module, list[Any]] = WeakKeyDictionary()
