@@ -77,7 +77,7 @@ def any_ids(ids: Any) -> npt.NDArray[Any] | list[str]:
             except OverflowError:
                 continue
         return [str(one) for one in ids]
-    own = texts_or_wholes(ids)
+    own = texts_or_wholes(_of_one_kind(ids) if isinstance(ids, (list, tuple)) else ids)
     if isinstance(own, list):
         return own
     if own.dtype.kind == "O" and own.ndim == 1 and all(type(one) is int for one in own.tolist()):
@@ -85,6 +85,21 @@ def any_ids(ids: Any) -> npt.NDArray[Any] | list[str]:
     if own.dtype.kind in "iu" and own.dtype != np.uint64:
         return own.astype(np.int64, copy=False)
     return own
+
+
+def _of_one_kind(ids: Sequence[Any]) -> Sequence[Any]:
+    """Ids that NumPy, which gives all of a list one type, does not turn into others.
+
+    True beside 5 it takes for 1, and 1.0 beside a text for the text "1.0".
+    """
+    texts = any(isinstance(one, str) for one in ids)
+    for row, one in enumerate(ids):
+        other = (bool, np.bool_, float, np.floating) if texts else (bool, np.bool_)
+        if isinstance(one, other) and len(ids) > 1:
+            raise DtypeError(
+                f"ids: row {row} has {one!r} beside other ids; pass whole numbers and texts alone"
+            )
+    return ids
 
 
 def _check_distinct(ids: Sequence[int | str]) -> None:

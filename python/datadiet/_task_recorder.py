@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, TypeVar
 
+import numpy as np
 import numpy.typing as npt
 
 from datadiet._arrays import Floats, floats
+from datadiet._datadiet import KEY
+from datadiet._ids import whole_ids
 from datadiet._recording import Recording, check_examples, epochs_to_keep
-from datadiet.exceptions import StateError
+from datadiet.exceptions import IdError, StateError
 from datadiet.table import ScoreTable
 
 Own = TypeVar("Own", bound="TaskRecorder")
@@ -28,10 +31,33 @@ def options(
 
 
 def reference_losses(reference: Floats | ScoreTable | None) -> npt.NDArray[Any] | None:
-    """Losses of a reference model, of a table those at its end."""
-    if isinstance(reference, ScoreTable):
-        reference = reference["loss@end"]
-    return None if reference is None else floats(reference)
+    """Losses of a reference model of examples 0..n − 1, of a table those at its end.
+
+    Rows of a table may be in any order, but have to be of these examples.
+    """
+    if not isinstance(reference, ScoreTable):
+        return None if reference is None else floats(reference)
+    if KEY in reference:
+        raise IdError(
+            f"reference is a table of examples by their own ids (its column {KEY}), and here they are numbered:"
+            " pass its losses as an array in the order of the numbers, NaN where there is none"
+        )
+    losses = floats(reference["loss@end"])
+    if "id" not in reference:
+        return losses
+    ids = whole_ids(reference["id"])
+    order = np.argsort(ids, kind="stable")
+    wrong = np.flatnonzero(ids[order] != np.arange(len(ids)))
+    if len(wrong):
+        row = int(order[wrong[0]])
+        raise IdError(
+            f"the ids of the reference are not 0..{len(ids) - 1}, each once: row {row} has {ids[row]}; pass its"
+            " losses as an array of n_examples, NaN where there is none",
+            row=row,
+            id=int(ids[row]),
+        )
+    placed: npt.NDArray[Any] = losses[order]
+    return placed
 
 
 class TaskRecorder(Recording):
@@ -115,6 +141,7 @@ class TaskRecorder(Recording):
             "threshold": self.threshold,
             "having a reference": self._recorder.has_reference,
             "values beside the loss": self._recorder.beside,
+            "whether losses are given": self._recorder.losses_given,
         }
 
     def __repr__(self) -> str:

@@ -13,6 +13,7 @@ from datadiet._arrays import BFLOAT16, Floats, Wholes, check_same_rows, floats, 
 from datadiet._datadiet import KEY, RECORDED_PASS
 from datadiet._ids import any_ids
 from datadiet._recording import Recording, check_examples, epochs_to_keep
+from datadiet._task_recorder import reference_losses
 from datadiet.exceptions import ShapeError, StateError
 from datadiet.table import ScoreTable
 
@@ -60,8 +61,9 @@ class LossRecorder(Recording):
         The loss down to which an example counts as learned, for ``learned-at``.
     reference
         Losses of a reference model, n_examples of them, NaN where there is none, for ``excess-loss``; or a
-        table with a column ``loss``, whose latest is taken. Without `n_examples` a table, whose ids are
-        those of its column ``key`` (else ``id``), or a dictionary of losses by id.
+        table with a column ``loss``, whose latest is taken, and ids 0..n_examples − 1 in any order. Without
+        `n_examples` a table, whose ids are those of its column ``key`` (else ``id``), or a dictionary of losses by
+        id; `table` refuses one that has none of the ids recorded.
     memory
         Without `n_examples`, bytes of ids that are held in memory, 1 GiB if not given; beyond them all ids are in
         temporary files, mapped into memory as far as the system has room, which are gone with the process
@@ -75,8 +77,8 @@ class LossRecorder(Recording):
     ValueError, TypeError, MemoryError
         Sizes, epochs or a threshold out of range; `keep_at` that is not a list of epochs; more examples
         than there is memory for.
-    ShapeError, NonFiniteError, ColumnError
-        A reference of another number of losses, with infinite ones, or that has none.
+    ShapeError, NonFiniteError, ColumnError, IdError
+        A reference of another number of losses, with infinite ones, or that has none; a table of other ids.
 
     Examples
     --------
@@ -136,9 +138,7 @@ class LossRecorder(Recording):
             raise TypeError(
                 "reference is a dictionary of losses by id; pass n_examples losses in the order of the ids"
             )
-        if isinstance(reference, ScoreTable):
-            reference = reference["loss@end"]
-        losses = None if reference is None else floats(reference)
+        losses = reference_losses(reference)
         epochs = epochs_to_keep(keep_at)
         compiled = _datadiet.LossRecorder(n_examples, epochs, mergeable, threshold, losses)
         self._begin(compiled, pass_)
@@ -186,10 +186,9 @@ class LossRecorder(Recording):
         names: list[str] = []
         beside: list[npt.NDArray[Any]] = []
         if isinstance(losses, Mapping):
-            check_same_rows(
-                ids=ids, length=length, **{str(name): of for name, of in losses.items()}
-            )
-            names = [f"loss:{name}" for name in losses]
+            parts = {f"loss:{name}": part for name, part in losses.items()}
+            check_same_rows(ids=ids, length=length, **parts)
+            names = list(parts)
             beside = [floats(part) for part in losses.values()]
             whole = _sum(names, beside)
         else:
@@ -218,6 +217,8 @@ class LossRecorder(Recording):
         ------
         StateError
             No epoch has ended.
+        IdError
+            The reference has none of the ids that were recorded.
         """
         return self.merge()
 

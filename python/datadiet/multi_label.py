@@ -106,8 +106,9 @@ class MultiLabelRecorder(TaskRecorder):
     epochs ``aum`` (the mean over labels of the mean margin), ``forgetting``, ``never-learned`` and ``correctness``
     (by all labels at once), ``least-aum`` and ``label-forgetting`` (by each label), and the scores of losses:
     ``mean-loss``, ``loss-std``, ``loss-drop``, ``loss-forgetting``. Beside ``least-aum@E`` stand
-    ``least-aum-label@E``, which label it is of, and ``least-aum-given@E``, whether that is given: with them
-    ``datadiet suspects`` names the label. The same of ``least-margin``.
+    ``least-aum-label@E``, which label it is of (of an example never seen 4294967295, or "" where there are names),
+    and ``least-aum-given@E``, whether that is given: with them ``datadiet suspects`` names the label. The same of
+    ``least-margin``.
 
     Ids, threads, checkpoints, ranks and replicas are as of `Recorder`.
 
@@ -187,7 +188,8 @@ class MultiLabelRecorder(TaskRecorder):
         logits, labels
             B × K, as of `multi_label_scores`; the labels of an example are the same in every epoch.
         losses
-            B losses, where training uses others than the mean binary cross-entropy, such as weighted ones.
+            B losses, where training uses others than the mean binary cross-entropy, such as weighted ones: in
+            every batch, or in none.
 
         Raises
         ------
@@ -197,7 +199,10 @@ class MultiLabelRecorder(TaskRecorder):
             A label that is neither 0 nor 1, or another than before.
         NonFiniteError, ShapeError, DtypeError
             NaN or infinity, with the ids in ``ids``; another K; shapes that do not fit.
+        StateError
+            Losses in one batch and not in another.
         """
+        check_same_rows(ids=ids, logits=logits, labels=labels, losses=losses)
         matrix, given = _batch(logits, labels)
         if matrix.shape[1] != self.n_labels:
             raise ShapeError(

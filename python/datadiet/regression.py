@@ -132,7 +132,7 @@ class RegressionRecorder(TaskRecorder):
         outputs, targets
             B × …, as of `regression_scores`.
         losses
-            B losses, where training uses others than the mean squared error.
+            B losses, where training uses others than the mean squared error: in every batch, or in none.
 
         Raises
         ------
@@ -140,7 +140,10 @@ class RegressionRecorder(TaskRecorder):
             An id out of range, or recorded before in this epoch (call `end_epoch` after each).
         NonFiniteError, ShapeError, DtypeError
             As of `regression_scores`, with the ids in ``ids``.
+        StateError
+            Losses in one batch and not in another.
         """
+        check_same_rows(ids=ids, outputs=outputs, targets=targets, losses=losses)
         found, wanted = _batch(outputs, targets)
         self._recorder.update(
             wholes(ids, "ids"), found, wanted, None if losses is None else floats(losses)

@@ -25,6 +25,7 @@ from datadiet._arrays import (
     Column,
     Floats,
     Wholes,
+    check_same_rows,
     floats,
     plain,
     softmax_error,
@@ -91,9 +92,9 @@ def token_scores(
         The label that is none.
     segments
         For packed sequences: B × T numbers from 0 that say which example a token is of, negative for
-        padding. The same number is the same example, in another row too. With ``shift`` the first token of
-        an example has no logits, since those before it are of another. `token_segments` makes them of
-        position ids.
+        padding. The same number is the same example, in another row too, where its positions are counted on.
+        With ``shift`` the first token of an example, and of each part of it, has no logits, since those before
+        it are of another. `token_segments` makes them of position ids.
     predicted
         Also give the predicted classes, which takes longer of many classes.
 
@@ -158,12 +159,19 @@ def token_segments(position_ids: Wholes, attention_mask: Wholes | None = None) -
     position_ids
         B × T positions, as of ``DataCollatorWithFlattening`` or of TRL's packing: 0, 1, 2, 0, 1, …
     attention_mask
-        B × T, 0 where a token is padding.
+        B × T, 0 where a token is padding. Needed where rows are padded: collators give padding the position 0
+        too, as if each padding token began an example.
 
     Returns
     -------
     B × T numbers 0, 1, 2, … over the batch, in order; −1 of padding, and of tokens before the first 0 of a
     row, whose example begins elsewhere.
+
+    Raises
+    ------
+    ShapeError, DtypeError
+        Arrays that are not B × T; values that are not whole numbers; several positions 0 at the end of a row
+        without `attention_mask`, which are most likely padding.
 
     Examples
     --------
@@ -181,6 +189,12 @@ def token_segments(position_ids: Wholes, attention_mask: Wholes | None = None) -
                 f"attention_mask of shape {list(there.shape)}, position_ids of {list(positions.shape)};"
                 " pass one for each token"
             )
+    elif positions.shape[1] > 1 and (positions[:, -2:] == 0).all(axis=1).any():
+        row = int(np.flatnonzero((positions[:, -2:] == 0).all(axis=1))[0])
+        raise ShapeError(
+            f"row {row} of position_ids ends in several 0, as padding has them; pass the attention_mask (all ones"
+            " if they are examples of one token each)"
+        )
     starts = (positions == 0) & there
     segments = np.cumsum(starts.reshape(-1)).reshape(positions.shape) - 1
     begun = np.logical_or.accumulate(starts, axis=1)
@@ -379,6 +393,7 @@ class TokenRecorder(TaskRecorder):
         """
         if unlabelled not in ("refuse", "skip"):
             raise ValueError(f'unlabelled is {unlabelled!r}; "refuse" and "skip" are known')
+        check_same_rows(ids=ids, logits=logits, labels=labels, log_probs=log_probs)
         batch = _Batch.of(logits, labels, log_probs, shift, ignore_index)
         own = wholes(ids, "ids")
         rows = None
@@ -397,8 +412,9 @@ class TokenRecorder(TaskRecorder):
         """The kept tokens as a table, one row a token: which of them look wrong.
 
         Columns: ``key`` (``"example:position"``), ``example``, ``position``, ``label``, ``class`` and ``token``
-        where `classes` and `texts` are given, ``predicted@E``, and the scores ``mean-loss@E`` (over the
-        presentations so far), ``loss@E`` and ``el2n@E`` of the last presentation. ``datadiet suspects`` reads it.
+        where `classes` and `texts` are given, ``predicted@E`` of the last presentation, and the scores
+        ``mean-loss@E`` (over the presentations so far), ``loss@E`` and ``el2n@E``, NaN of tokens that epoch E
+        missed. ``datadiet suspects`` reads it.
 
         Parameters
         ----------

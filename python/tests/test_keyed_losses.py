@@ -391,3 +391,28 @@ def test_the_chosen_are_named_by_their_ids(losses, chance, tmp_path):
     assert set((tmp_path / "hard.txt").read_text().split()) == {keys[i] for i in hardest}
     table.write(tmp_path / "t.parquet")
     same(datadiet.ScoreTable.read(tmp_path / "t.parquet"), table)
+
+
+@pytest.mark.parametrize("ids", [[1.0, "a"], [True, 5], ["a", False]], ids=str)
+def test_ids_do_not_change_by_their_company(ids):
+    with pytest.raises(datadiet.DtypeError, match="beside other ids"):
+        datadiet.LossRecorder().update(ids, [1.0, 2.0])
+
+
+def test_a_reference_of_other_ids_is_refused():
+    recorder = datadiet.LossRecorder(reference={0: 1.0, 1: 2.0})
+    recorder.update(["a.jpg", "b.jpg"], [1.0, 2.0])
+    recorder.end_epoch()
+    with pytest.raises(datadiet.IdError, match="such as 0, those recorded such as a.jpg") as found:
+        recorder.table()
+    assert found.value.id == "a.jpg"
+
+
+@pytest.mark.parametrize("mergeable", [True, False])
+def test_a_checkpoint_before_the_first_batch_is_loaded(mergeable):
+    before = datadiet.LossRecorder(mergeable=mergeable)
+    after = datadiet.LossRecorder(mergeable=mergeable)
+    after.load_state_dict(before.state_dict())
+    after.update(["a"], [1.0])
+    after.end_epoch()
+    assert after.table()["loss@1"].tolist() == [1]

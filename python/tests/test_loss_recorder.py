@@ -374,3 +374,45 @@ def test_a_report_says_that_a_sum_follows_the_length(chance, tmp_path):
     recorder.table().report(tmp_path / "report.html")
     page = (tmp_path / "report.html").read_text(encoding="utf-8")
     assert "mean-loss@1 follows length@1 (Spearman 0.9" in page or "(Spearman 1.00)" in page
+
+
+@pytest.mark.parametrize("task", ["tokens", "several labels", "a regression"])
+def test_states_of_other_tasks_are_refused(task):
+    recorder = {
+        "tokens": lambda: datadiet.TokenRecorder(2),
+        "several labels": lambda: datadiet.MultiLabelRecorder(2, 2),
+        "a regression": lambda: datadiet.RegressionRecorder(2),
+    }[task]()
+    with pytest.raises(datadiet.StateError, match=f"recorder of {task}"):
+        datadiet.LossRecorder(2).load_state_dict(recorder.state_dict())
+
+
+def test_a_damaged_size_is_no_end_of_the_process():
+    for recorder, name in (
+        (datadiet.LossRecorder(2), "losses.shape"),
+        (datadiet.MultiLabelRecorder(2, 2), "losses.shape"),
+        (datadiet.MultiLabelRecorder(2, 2), "labels.shape"),
+    ):
+        state = recorder.state_dict()
+        state[name] = state[name].copy()
+        if name == "losses.shape":
+            state[name][1] = 2**32 - 2
+        else:
+            state[name][:2] = 2**32 - 1
+        with pytest.raises(datadiet.StateError, match="damaged"):
+            recorder.load_state_dict(state)
+
+
+def test_parts_may_have_any_name():
+    recorder = datadiet.LossRecorder(2)
+    recorder.update([0, 1], {"length": [1.0, 2.0], "ids": [0.5, 0.5]}, length=[3, 4])
+    recorder.end_epoch()
+    table = recorder.table()
+    assert table["loss@1"].tolist() == [1.5, 2.5]
+    assert table["loss:length@1"].tolist() == [1, 2]
+    assert table["length@1"].tolist() == [3, 4]
+
+
+def test_a_length_of_the_batch_is_not_called_a_loss():
+    with pytest.raises(datadiet.ShapeError, match="^length is one number for the whole batch"):
+        datadiet.LossRecorder(2).update([0, 1], [1.0, 2.0], length=3)

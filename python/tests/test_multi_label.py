@@ -262,3 +262,69 @@ def test_bad_batches_are_refused_with_their_ids_and_change_nothing(training):
     theirs.end_epoch()
     with pytest.raises(datadiet.LabelError, match="example 3: its label 2"):
         recorder.merge_ranks(theirs)
+
+
+def test_labels_are_named_where_some_examples_are_never_seen():
+    for names, none in ((["cat", "dog"], ""), (None, 2**32 - 1)):
+        recorder = datadiet.MultiLabelRecorder(3, n_labels=2, names=names)
+        recorder.update([0, 2], [[2.0, -1.0], [0.5, 3.0]], [[1, 0], [1, 0]])
+        recorder.end_epoch()
+        table = recorder.table()
+        for kind in ("least-aum", "least-margin"):
+            labels = list(table[f"{kind}-label@1"])
+            assert labels == (["dog", "", "dog"] if names else [1, none, 1])
+            assert table[f"{kind}-given@1"].tolist() == [0, 0, 0]
+
+
+def recorded_with(losses, ids=(0,)):
+    recorder = datadiet.MultiLabelRecorder(2, n_labels=2)
+    recorder.update(list(ids), [[2.0, -1.0]], [[1, 0]], losses=losses)
+    return recorder
+
+
+def test_losses_are_given_always_or_never():
+    for before, now in (([0.5], None), (None, [0.5])):
+        recorder = recorded_with(before)
+        for again in (recorder, pickle.loads(pickle.dumps(recorder))):
+            with pytest.raises(
+                datadiet.StateError, match="with every batch of a training or with none"
+            ):
+                again.update([1], [[2.0, -1.0]], [[1, 0]], losses=now)
+            again.update([1], [[2.0, -1.0]], [[1, 0]], losses=before)
+        with pytest.raises(datadiet.StateError, match="whether losses are given"):
+            recorded_with(before).merge_ranks(recorded_with(now, ids=[1]))
+        one, other = recorded_with(before), recorded_with(now)
+        one.end_epoch(), other.end_epoch()
+        with pytest.raises(datadiet.StateError, match="whether losses are given"):
+            one.merge(other)
+
+
+def test_rows_of_pandas_that_differ_are_refused():
+    pandas = pytest.importorskip("pandas")
+    recorder = datadiet.MultiLabelRecorder(2, n_labels=2)
+    ids = pandas.Series([1, 0], index=[1, 0])
+    with pytest.raises(datadiet.ShapeError, match="ids and logits have different indices"):
+        recorder.update(ids, pandas.DataFrame([[2.0, -1.0], [1.0, 1.0]]), [[1, 0], [1, 0]])
+
+
+def test_references_are_placed_by_their_ids():
+    """Rows of the reference may be in any order; examples by their own ids are refused."""
+    recorder = datadiet.LossRecorder(3)
+    recorder.update([0, 1, 2], [0.25, 0.5, 0.75])
+    recorder.end_epoch()
+    shuffled = datadiet.ScoreTable.from_columns({"id": [2, 0, 1], "loss@1": [0.75, 0.25, 0.5]})
+    made = datadiet.MultiLabelRecorder(3, n_labels=1, reference=shuffled)
+    made.update([0, 1, 2], [[1.0]] * 3, [[1]] * 3, losses=[0.25, 0.5, 0.75])
+    made.end_epoch()
+    assert made.table()["excess-loss@1"].tolist() == [0, 0, 0]
+    keyed = datadiet.LossRecorder()
+    keyed.update(["c", "a", "b"], [1.0, 2.0, 3.0])
+    keyed.end_epoch()
+    for make in (
+        lambda of: datadiet.MultiLabelRecorder(3, 1, reference=of),
+        lambda of: datadiet.LossRecorder(3, reference=of),
+    ):
+        with pytest.raises(datadiet.IdError, match="by their own ids"):
+            make(keyed.table())
+        with pytest.raises(datadiet.IdError, match="row 1 has 7"):
+            make(datadiet.ScoreTable.from_columns({"id": [2, 7, 1], "loss@1": [0.75, 0.25, 0.5]}))

@@ -147,3 +147,21 @@ def test_bad_batches_are_refused_with_their_ids_and_change_nothing(training):
             recorder.update(*arguments, **options)
 
     np.testing.assert_equal(recorder.state_dict(), before)
+
+
+def test_losses_are_given_always_or_never():
+    recorder = datadiet.RegressionRecorder(2)
+    recorder.update([0], [1.0], [0.5], losses=[3.0])
+    with pytest.raises(datadiet.StateError, match="none of this batch"):
+        recorder.update([1], [1.0], [0.5])
+    recorder.update([1], [1.0], [0.5], losses=[-1.0])
+    recorder.end_epoch()
+    assert recorder.table()["loss@1"].tolist() == [3, -1]
+
+
+def test_rows_of_pandas_that_differ_are_refused():
+    pandas = pytest.importorskip("pandas")
+    recorder = datadiet.RegressionRecorder(2)
+    ids = pandas.Series([1, 0], index=[1, 0])
+    with pytest.raises(datadiet.ShapeError, match="ids and outputs have different indices"):
+        recorder.update(ids, pandas.Series([1.0, 2.0]), [0.0, 0.0])

@@ -351,3 +351,45 @@ def test_replicas_are_averaged(chance):
     assert "loss@2.se" in table.columns
     with pytest.raises(TypeError, match="not a LossRecorder"):
         first.merge(datadiet.LossRecorder(20))
+
+
+def test_padding_is_no_example_of_its_own():
+    positions = [[0, 1, 2, 0, 0, 0], [0, 1, 2, 3, 4, 5]]
+    with pytest.raises(datadiet.ShapeError, match="row 0 .* attention_mask"):
+        datadiet.token_segments(positions)
+    found = datadiet.token_segments(positions, [[1, 1, 1, 0, 0, 0], [1] * 6])
+    assert found.tolist() == [[0, 0, 0, -1, -1, -1], [1] * 6]
+
+
+def test_positions_go_on_where_an_example_stands_in_two_places():
+    recorder = datadiet.TokenRecorder(8, keep_tokens=True)
+    logits = np.zeros((2, 3, 2), np.float32)
+    logits[1, :, 1] = 3
+    for _ in range(2):
+        recorder.update([[5, 5, 5], [5, 5, 7]], logits, [[0, 0, 0], [1, 1, 1]], shift=False)
+        recorder.end_epoch()
+    table = recorder.tokens()
+    assert table["key"] == ["5:0", "5:1", "5:2", "5:3", "5:4", "7:0"]
+    assert table["label"].tolist() == [0, 0, 0, 1, 1, 1]
+    losses = [np.log(2)] * 3 + [np.log1p(np.exp(-3))] * 3
+    np.testing.assert_allclose(table["mean-loss@2"], losses, rtol=1e-6)
+
+
+def test_the_table_of_tokens_is_of_tokens_and_of_its_epoch():
+    recorder = datadiet.TokenRecorder(2, keep_tokens=True)
+    for ids in ([0, 1], [1]):
+        recorder.update(ids, [[[2.0, 0.0]]] * len(ids), [[0]] * len(ids), shift=False)
+        recorder.end_epoch()
+    table = recorder.tokens()
+    assert table.card["task"] == "tokens"
+    for name in ("loss@2", "el2n@2"):
+        assert np.isnan(table[name]).tolist() == [True, False]
+    assert not np.isnan(table["mean-loss@2"]).any()
+
+
+def test_rows_of_pandas_that_differ_are_refused():
+    pandas = pytest.importorskip("pandas")
+    recorder = datadiet.TokenRecorder(2)
+    ids, labels = pandas.Series([1, 0], index=[1, 0]), pandas.DataFrame([[0], [1]])
+    with pytest.raises(datadiet.ShapeError, match="ids and labels have different indices"):
+        recorder.update(ids, [[[2.0, 0.0]]] * 2, labels, shift=False)

@@ -456,16 +456,17 @@ impl Tracks for LabelTracks {
         let set = |name: &str, size: usize| -> Result<FixedBitSet, ScoreError> {
             Ok(unpacked(&saved.u8(name, size.div_ceil(8))?, size))
         };
-        let mut tracks = Self::new(examples, labels, each == labels);
-        tracks.each = each;
         const SUMS: &str = "labels.sums";
-        tracks.sums = saved.f64(SUMS, examples * each)?;
+        // First those that take most: a damaged shape may ask for more than there is memory.
+        let sums = saved.f64(SUMS, examples * each)?;
+        let given = set("labels.given", examples * labels)?;
+        let mut tracks = Self::new(examples, labels, each == labels);
+        (tracks.each, tracks.sums, tracks.given) = (each, sums, given);
         if tracks.sums.iter().any(|sum| !sum.is_finite()) {
             return Err(Saved::<F>::damaged(SUMS, "it has numbers that are not finite"));
         }
         tracks.presentations = saved.u32s("labels.presentations", examples)?;
         tracks.noted = set("labels.noted", examples)?;
-        tracks.given = set("labels.given", examples * labels)?;
         tracks.last_least = least("labels.last_least")?;
         for &epoch in kept {
             let labels = least(&format!("labels.kept_least.{epoch}"))?;

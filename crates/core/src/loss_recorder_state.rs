@@ -23,6 +23,13 @@ const UNSEEN: &str = "losses.unseen";
 const HISTORY_SEEN: &str = "history.seen";
 const HISTORY_LOSS: &str = "history.loss";
 
+/// Columns that only recorders of other tasks write, beside the losses, and what these are of.
+const OF_TASKS: [(&str, &str); 3] = [
+    ("tokens.keep", "tokens"),
+    ("labels.shape", "several labels"),
+    ("errors.losses.shape", "a regression"),
+];
+
 /// What [`SHAPE`] holds beside the layout.
 struct Shape {
     examples: usize,
@@ -211,7 +218,8 @@ impl LossRecorder {
     /// The recorder that wrote [`Self::state`]; `column` finds a saved column by its name.
     ///
     /// # Errors
-    /// A column that is missing, of another type or length, or holds what no recorder writes.
+    /// A column that is missing, of another type or length, or holds what no recorder writes; the state of a
+    /// recorder of another task, whose losses are more than losses.
     ///
     /// ```
     /// use datadiet_core::{ExampleId, LossRecorder};
@@ -225,11 +233,32 @@ impl LossRecorder {
     /// # Ok::<(), datadiet_core::ScoreError>(())
     /// ```
     pub fn from_state(column: impl Fn(&str) -> Option<StateColumn>) -> Result<Self, ScoreError> {
+        for (name, of) in OF_TASKS {
+            if column(name).is_some() {
+                return Err(ScoreError::OtherRecorder { of });
+            }
+        }
+        Self::of_task_state(column)
+    }
+
+    /// The losses of a state of a recorder of any task.
+    pub(crate) fn of_task_state(
+        column: impl Fn(&str) -> Option<StateColumn>,
+    ) -> Result<Self, ScoreError> {
         let saved = Saved(column);
         let Shape { examples, epochs, history, started, reference, threshold } =
             saved.loss_shape()?;
         let beside = saved.beside()?;
+        // Before anything of so many examples is made, one has to be there: a damaged shape may ask for more
+        // than there is memory.
+        let current = saved.epoch_losses("current", examples, &beside)?;
         let reference = reference.then(|| saved.f32(REFERENCE, examples)).transpose()?;
+        if reference.iter().flatten().any(|loss| loss.is_infinite()) {
+            return Err(ScoreError::DamagedState {
+                column: REFERENCE.into(),
+                reason: "it has infinite losses".into(),
+            });
+        }
         let keep_at = saved.u32(KEEP_AT)?;
         let kept = keep_at.iter().filter(|epoch| (1..=epochs).contains(*epoch)).map(|&epoch| {
             Ok((epoch, saved.epoch_losses(&format!("kept.{epoch}"), examples, &beside)?))
@@ -248,7 +277,7 @@ impl LossRecorder {
             reference,
             tracks,
             unseen,
-            current: saved.epoch_losses("current", examples, &beside)?,
+            current,
             last: saved.epoch_losses("last", examples, &beside)?,
             beside,
             kept,

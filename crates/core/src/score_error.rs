@@ -274,6 +274,26 @@ pub enum ScoreError {
         reason: String,
     },
 
+    /// The state of a recorder of another kind.
+    #[error(
+        "the state is that of a recorder of {of}, not of losses alone; make the recorder as it was made then"
+    )]
+    OtherRecorder {
+        /// What it recorded.
+        of: &'static str,
+    },
+
+    /// Losses were given with some batches and not with others.
+    #[error(
+        "losses are given with {now}, and with {before}; pass losses=… with every batch of a training or with none, since scores over them are of one loss"
+    )]
+    SomeLosses {
+        /// Whether with this batch.
+        now: &'static str,
+        /// Whether with those before.
+        before: &'static str,
+    },
+
     /// Recorders that do not belong to the same training.
     #[error(
         "the two recorders differ in {what} ({mine} and {theirs}); only the ranks of one training can be merged, all after the same epoch"

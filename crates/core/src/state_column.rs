@@ -46,7 +46,11 @@ impl<F: Fn(&str) -> Option<StateColumn>> Saved<F> {
         Err(Self::damaged(name, format!("it has {} values, not {length}", values.len())))
     }
 
+    /// Of no values none need be saved, as of [`Self::f32`].
     pub(crate) fn f64(&self, name: &str, length: usize) -> Result<Vec<f64>, ScoreError> {
+        if length == 0 {
+            return Ok(Vec::new());
+        }
         match self.column(name)? {
             StateColumn::F64(values) => Self::check(name, values, length),
             _ => Err(Self::damaged(name, "it does not hold numbers of 64 bits")),

@@ -128,8 +128,8 @@ impl Task {
                 "to prune, from a few epochs on; not to find which label is wrong: least-margin does",
             ),
             (Self::MultiLabel, Loss) => read(
-                "mean over labels of −y ln σ(z) − (1 − y) ln(1 − σ(z)), in nats",
-                "[0, ∞)",
+                "mean over labels of −y ln σ(z) − (1 − y) ln(1 − σ(z)), in nats, or the loss as it was given",
+                "(−∞, ∞)",
                 "to find wrong labels late in training; not where labels are rare: what an example lacks of them outweighs what it has",
             ),
             (Self::MultiLabel, Correct) => read(
@@ -159,7 +159,7 @@ impl Task {
             ),
             (Self::Regression, Loss) => read(
                 "mean over outputs of (ŷ − y)², or the loss as it was given",
-                "[0, ∞)",
+                "(−∞, ∞)",
                 "to find wrong targets late in training; not to compare with error-norm as a second opinion: it has the same order where it was not given",
             ),
             _ => return None,

@@ -16,6 +16,7 @@ use crate::{
     checks::{self, ROWS_LISTED},
     fast::Element,
     label_tracks::{LabelBatch, LabelTracks},
+    ranks::same,
     state_column::{Saved, StateColumn},
     token_tracks::{KeptTokens, TokenColumn, TokenTracks},
 };
@@ -52,6 +53,8 @@ pub(crate) trait Tracks: Clone + std::fmt::Debug {
 #[expect(private_bounds, reason = "the three recorders are all there are")]
 pub struct TaskRecorder<T: Tracks> {
     losses: LossRecorder,
+    /// Whether losses are those given, not the task's own; none before the first batch.
+    given: Option<bool>,
     tracks: T,
 }
 
@@ -161,6 +164,27 @@ impl<T: Tracks> TaskRecorder<T> {
         &self.losses
     }
 
+    /// Whether losses were given with the batches; none before the first.
+    #[must_use]
+    pub fn losses_given(&self) -> Option<bool> {
+        self.given
+    }
+
+    /// Losses are given as they were before, or not.
+    fn check_given(&self, now: bool) -> Result<(), ScoreError> {
+        let Some(before) = self.given.filter(|&before| before != now) else { return Ok(()) };
+        let now = if now { "this batch" } else { "none of this batch" };
+        let before = if before { "those before" } else { "none before" };
+        Err(ScoreError::SomeLosses { now, before })
+    }
+
+    /// Notes it of a batch that was recorded.
+    fn note_given(&mut self, ids: &[ExampleId], given: bool) {
+        if !ids.is_empty() {
+            self.given = Some(given);
+        }
+    }
+
     /// Ends the current epoch: counts the examples that it missed and starts the next.
     pub fn end_epoch(&mut self) {
         let epoch = self.losses.epochs() + 1;
@@ -185,10 +209,14 @@ impl<T: Tracks> TaskRecorder<T> {
     /// As there; other labels of an example. Nothing is changed then.
     pub fn merge_ranks(&mut self, other: &Self) -> Result<u64, ScoreError> {
         self.tracks.check_same(&other.tracks)?;
+        if let (Some(mine), Some(theirs)) = (self.given, other.given) {
+            same("whether losses are given", &mine, &theirs)?;
+        }
         let mut only_theirs = other.losses.current.seen().clone();
         only_theirs.difference_with(self.losses.current.seen());
         let repeated = self.losses.merge_ranks(&other.losses)?;
         self.tracks.merge(&other.tracks, &only_theirs);
+        self.given = self.given.or(other.given);
         Ok(repeated)
     }
 
@@ -196,6 +224,8 @@ impl<T: Tracks> TaskRecorder<T> {
     #[must_use]
     pub fn state(&self) -> Vec<(String, StateColumn)> {
         let mut columns = self.losses.state();
+        let given = self.given.map_or(NOTHING_YET, u32::from);
+        columns.push((GIVEN.to_owned(), StateColumn::U32(vec![given])));
         columns.extend(self.tracks.state(self.losses.unfinished() > 0));
         columns
     }
@@ -205,12 +235,18 @@ impl<T: Tracks> TaskRecorder<T> {
     /// # Errors
     /// A column that is missing, of another type or length, or holds what no recorder writes.
     pub fn from_state(column: impl Fn(&str) -> Option<StateColumn>) -> Result<Self, ScoreError> {
-        let losses = LossRecorder::from_state(&column)?;
+        let losses = LossRecorder::of_task_state(&column)?;
+        let saved = Saved(column);
+        let given = match saved.u32(GIVEN)?[..] {
+            [NOTHING_YET] => None,
+            [given @ (0 | 1)] => Some(given == 1),
+            _ => return Err(Saved::<fn(&str) -> _>::damaged(GIVEN, "it is neither yes nor no")),
+        };
         let kept: Vec<u32> = losses.kept.iter().map(|(epoch, _)| *epoch).collect();
         let (examples, epochs) = (losses.examples(), losses.epochs());
         let unfinished = losses.unfinished() > 0;
-        let tracks = T::from_state(&Saved(column), examples, epochs, &kept, unfinished)?;
-        Ok(Self { losses, tracks })
+        let tracks = T::from_state(&saved, examples, epochs, &kept, unfinished)?;
+        Ok(Self { losses, given, tracks })
     }
 
     /// Before anything is recorded, with these values beside the losses.
@@ -219,7 +255,7 @@ impl<T: Tracks> TaskRecorder<T> {
         let mut losses = LossRecorder::new(examples);
         let named = losses.set_beside(&beside);
         debug_assert!(named.is_ok(), "nothing is recorded yet: {named:?}");
-        Self { losses, tracks }
+        Self { losses, given: None, tracks }
     }
 }
 
@@ -241,7 +277,7 @@ impl TokenRecorder {
     #[must_use]
     pub fn of_tokens(examples: usize, keep: KeptTokens) -> Self {
         let losses = LossRecorder::new(examples);
-        Self { losses, tracks: TokenTracks::new(keep) }
+        Self { losses, given: None, tracks: TokenTracks::new(keep) }
     }
 
     /// Whether predicted classes are kept.
@@ -401,7 +437,8 @@ impl MultiLabelRecorder {
     /// epoch; `losses`: B losses, if they are others than the mean binary cross-entropy.
     ///
     /// # Errors
-    /// As [`MultiLabelScores::of`] and [`LossRecorder::update`]; labels that changed. Nothing is recorded then.
+    /// As [`MultiLabelScores::of`] and [`LossRecorder::update`]; labels that changed; losses in one batch and not
+    /// in another. Nothing is recorded then.
     pub fn update<E: Element>(
         &mut self,
         ids: &[ExampleId],
@@ -409,6 +446,7 @@ impl MultiLabelRecorder {
         labels: &[u8],
         losses: Option<&[f32]>,
     ) -> Result<(), ScoreError> {
+        self.check_given(losses.is_some())?;
         let classes = self.tracks.labels();
         checks::length("logits", ids.len() * classes, logits.len())?;
         let mut margins = vec![0.0; logits.len()];
@@ -419,6 +457,7 @@ impl MultiLabelRecorder {
         let beside: [&[f32]; 4] =
             [&scores.el2n, &scores.correct, &scores.mean_margin, &scores.least_margin];
         self.losses.update(ids, losses.unwrap_or(&scores.loss), &beside)?;
+        self.note_given(ids, losses.is_some());
         let batch = LabelBatch {
             labels,
             margins: &margins,
@@ -464,7 +503,8 @@ impl RegressionRecorder {
     /// are others than the mean squared error.
     ///
     /// # Errors
-    /// As [`RegressionScores::of`] and [`LossRecorder::update`]. Nothing is recorded then.
+    /// As [`RegressionScores::of`] and [`LossRecorder::update`]; losses in one batch and not in another. Nothing is
+    /// recorded then.
     pub fn update<E: Element>(
         &mut self,
         ids: &[ExampleId],
@@ -473,11 +513,12 @@ impl RegressionRecorder {
         size: usize,
         losses: Option<&[f32]>,
     ) -> Result<(), ScoreError> {
+        self.check_given(losses.is_some())?;
         checks::length("outputs", ids.len().saturating_mul(size), outputs.len())?;
         let scores =
             RegressionScores::of(outputs, targets, size).map_err(|error| error.of_examples(ids))?;
-        let losses = losses.unwrap_or(&scores.loss);
-        self.losses.update(ids, losses, &[&scores.error_norm])?;
+        self.losses.update(ids, losses.unwrap_or(&scores.loss), &[&scores.error_norm])?;
+        self.note_given(ids, losses.is_some());
         // The same ids, and numbers that were looked at: nothing is left to refuse.
         self.tracks.0.update(ids, &scores.error_norm, &[])
     }
@@ -548,6 +589,10 @@ impl Tracks for ErrorTracks {
         Ok(Self(LossRecorder::from_state(column)?))
     }
 }
+
+/// Whether losses were given: 0, 1, or [`NOTHING_YET`].
+const GIVEN: &str = "losses.given";
+const NOTHING_YET: u32 = 2;
 
 /// Before the names of columns of errors.
 const ERRORS: &str = "errors.";

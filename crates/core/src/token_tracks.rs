@@ -75,6 +75,8 @@ pub struct TokenColumn {
     pub position: Vec<u32>,
     /// The label.
     pub label: Vec<u32>,
+    /// The epoch of the last presentation, from 1.
+    pub epoch: Vec<u32>,
     /// Mean over presentations of the loss, in nats; high is hard.
     pub mean_loss: Vec<f32>,
     /// Loss of the last presentation.
@@ -170,6 +172,7 @@ impl TokenTracks {
             columns.example.push(example);
             columns.position.push(position);
             columns.label.push(kept.label);
+            columns.epoch.push(kept.last.epoch);
             columns.mean_loss.push((kept.sum / f64::from(kept.presentations)) as f32);
             columns.loss.push(kept.last.loss);
             columns.el2n.push(kept.last.el2n);
@@ -270,7 +273,7 @@ impl Tracks for TokenTracks {
 
     fn from_state<F: Fn(&str) -> Option<StateColumn>>(
         saved: &Saved<F>,
-        _: usize,
+        examples: usize,
         epochs: u32,
         _: &[u32],
         _: bool,
@@ -282,6 +285,12 @@ impl Tracks for TokenTracks {
             [2, classes] => (KeptTokens::All, classes),
             _ => return Err(Saved::<F>::damaged(KEEP, "it does not say whose tokens are kept")),
         };
+        let outside = |id: &u32| *id as usize >= examples;
+        if let KeptTokens::Of(ids) = &keep
+            && let Some(id) = ids.iter().copied().find(|id| outside(id))
+        {
+            return Err(Saved::<F>::damaged(KEEP, format!("there is no example {id}")));
+        }
         let wholes = saved.u32(WHOLES)?;
         let (wholes, rest) = wholes.as_chunks::<6>();
         if !rest.is_empty() {
@@ -294,7 +303,11 @@ impl Tracks for TokenTracks {
             let &[id, position, label, presentations, epoch, predicted] = whole;
             let &[sum, loss, el2n] = number;
             let (loss, el2n) = (loss as f32, el2n as f32);
-            if !sum.is_finite() || !loss.is_finite() || epoch > epochs + 1 {
+            if !sum.is_finite()
+                || !loss.is_finite()
+                || epoch > epochs.saturating_add(1)
+                || outside(&id)
+            {
                 let reason = format!("no recorder writes what it has of example {id}");
                 return Err(Saved::<F>::damaged(NUMBERS, reason));
             }

@@ -8,6 +8,8 @@
 //! The logits at t are of the label at t, or of the label at t + 1 (`shift`), as a causal language model gives
 //! them; nothing in the numbers tells which, so it has to be said.
 
+use std::collections::HashMap;
+
 use crate::{
     checks::{self, ROWS_LISTED},
     fast::{
@@ -35,8 +37,8 @@ pub struct Sequences<'a> {
     /// Whether the logits at t are of the label at t + 1, not of that at t.
     pub shift: bool,
     /// For several examples in a sequence (packing): B × T numbers of examples, [`NO_EXAMPLE`] for a
-    /// token of none. Without it sequence b is example b. With `shift` the first token of an example
-    /// has no logits: those before it are of another.
+    /// token of none. Without it sequence b is example b. With `shift` the first token of an example, and of
+    /// each part of one that stands in several places, has no logits: those before it are of another.
     pub examples: Option<&'a [u32]>,
 }
 
@@ -47,7 +49,8 @@ pub struct Token {
     pub place: usize,
     /// Row of the logits among the B × T.
     pub row: usize,
-    /// Place of the label in its example: in its sequence, or since the example began in it.
+    /// Place of the label in its example: in its sequence, or among the tokens that are of the example, which may
+    /// stand in several places of the batch.
     pub position: u32,
     /// The label.
     pub label: u32,
@@ -74,8 +77,17 @@ impl Sequences<'_> {
         };
         let mut tokens = Vec::new();
         let mut begin = 0;
+        // Tokens of examples up to where the present run began, and of the example of this run.
+        let mut counted: HashMap<u32, usize> = HashMap::new();
+        let mut before = 0;
         for (place, &value) in self.labels.iter().enumerate() {
             if place.is_multiple_of(length) || example_of(place - 1) != example_of(place) {
+                if self.examples.is_some() {
+                    if place > begin {
+                        counted.insert(example_of(begin), before + place - begin);
+                    }
+                    before = counted.get(&example_of(place)).copied().unwrap_or(0);
+                }
                 begin = place;
             }
             if value == self.ignore {
@@ -98,7 +110,8 @@ impl Sequences<'_> {
             if self.shift && place == begin {
                 continue;
             }
-            let (row, position) = (place - usize::from(self.shift), (place - begin) as u32);
+            let (row, position) =
+                (place - usize::from(self.shift), (before + place - begin) as u32);
             tokens.push(Token { place, row, position, label, example });
         }
         Ok(tokens)

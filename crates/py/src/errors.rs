@@ -126,6 +126,8 @@ impl IntoPython for ScoreError {
             | Self::DifferentTraining { .. }
             | Self::MergedBefore { .. }
             | Self::OtherParts { .. }
+            | Self::OtherRecorder { .. }
+            | Self::SomeLosses { .. }
             | Self::NoHistory => exception("StateError", &text, &[]),
             Self::PartName { .. } | Self::UnknownScore(_) => exception("ColumnError", &text, &[]),
             Self::Threshold { .. } => PyValueError::new_err(text),

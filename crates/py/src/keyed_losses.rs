@@ -46,6 +46,11 @@ struct Reference {
 enum Problem {
     Score(ScoreError),
     Keys(KeyError),
+    /// A reference of none of the ids recorded: one of each.
+    OtherReference {
+        recorded: OwnedKey,
+        reference: OwnedKey,
+    },
     /// A problem of examples, by their ids.
     Examples(ScoreError, Vec<OwnedKey>),
     /// The same of one of the values beside the losses.
@@ -99,6 +104,13 @@ impl IntoPython for Problem {
                 let place = format!("example(s) [{}]", names.join(", "));
                 with_place(error.into_python(), &place, "ids", &Detail::Keys(keys))
             }
+            Self::OtherReference { recorded, reference } => {
+                let text = format!(
+                    "the reference has the loss of no example that was recorded: its ids are such as {reference}, \
+                     those recorded such as {recorded}; pass losses by the same ids"
+                );
+                exception("IdError", &text, &[("id", Detail::Key(recorded))])
+            }
             Self::Keys(error @ KeyError::TooMany) => exception("IdError", &error.to_string(), &[]),
             Self::Keys(KeyError::Aside { ref cause, .. }) => {
                 let Self::Keys(error) = &self else { unreachable!("as above") };
@@ -147,14 +159,23 @@ impl Keyed {
     }
 
     /// The recorder with the losses of the reference model that there are.
-    fn with_reference(&self) -> Result<Cow<'_, Losses>, ScoreError> {
+    ///
+    /// # Errors
+    /// Of none of the examples there is one.
+    fn with_reference(&self) -> Result<Cow<'_, Losses>, Problem> {
         let Some(reference) = &self.reference else { return Ok(Cow::Borrowed(&self.recorder)) };
-        let of = |number| {
-            let known = reference.keys.find(self.keys.key(number));
-            known.map_or(f32::NAN, |place| reference.losses[place as usize])
-        };
-        let losses = (0..self.keys.len() as u32).map(of).collect();
-        self.recorder.clone().with_reference(losses).map(Cow::Owned)
+        let places: Vec<_> = (0..self.keys.len() as u32)
+            .map(|number| reference.keys.find(self.keys.key(number)))
+            .collect();
+        if places.iter().all(Option::is_none) && !places.is_empty() && !reference.losses.is_empty()
+        {
+            let (recorded, reference) = (self.keys.key(0).into(), reference.keys.key(0).into());
+            return Err(Problem::OtherReference { recorded, reference });
+        }
+        let of =
+            |place: Option<u32>| place.map_or(f32::NAN, |place| reference.losses[place as usize]);
+        let losses = places.into_iter().map(of).collect();
+        Ok(self.recorder.clone().with_reference(losses).map(Cow::Owned)?)
     }
 
     /// Adds what other ranks recorded, all of them or none; the presentations that more than one had.

@@ -161,9 +161,20 @@ impl LossRecorder {
 /// all the same, which the recorder says.
 pub fn one_each<'py>(array: &Bound<'py, PyAny>, what: &str, ids: usize) -> PyResult<Floats<'py>> {
     let shape = array.cast::<PyUntypedArray>()?.shape();
+    let is_loss = what.starts_with("loss");
     match shape {
         [_] => Floats::of(array, what, 1),
-        [] => Err(ScoreError::BatchLoss { ids }.into_python()),
+        [] if is_loss => Err(ScoreError::BatchLoss { ids }.into_python()),
+        [] => {
+            let text = format!(
+                "{what} is one number for the whole batch; pass {ids}, one for each example"
+            );
+            Err(exception("ShapeError", &text, &[]))
+        }
+        _ if !is_loss => {
+            let text = format!("{what} of shape {shape:?}; pass one for each example");
+            Err(exception("ShapeError", &text, &[]))
+        }
         _ => {
             let text = format!(
                 "{what} of shape {shape:?}; pass one for each example: of tokens, boxes or pixels take the \

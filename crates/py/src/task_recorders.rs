@@ -7,8 +7,8 @@ use std::collections::BTreeSet;
 
 use datadiet_core::{
     KeptTokens, LossRecorder, Measure, MultiLabelRecorder as Labels, NO_LABEL, NOT_PREDICTED,
-    RegressionRecorder as Numbers, ScoreKind, Sequences, TokenColumn, TokenRecorder as Tokens,
-    Unlabelled,
+    RegressionRecorder as Numbers, ScoreKind, Sequences, Task, TokenColumn,
+    TokenRecorder as Tokens, Unlabelled,
 };
 use datadiet_table::{
     Column, KEY, Recorded, ScoreTable, TOKEN, TableBuilder, TableError, TimePoint,
@@ -137,6 +137,12 @@ macro_rules! recorder {
                 })
             }
 
+            /// Whether losses were given with the batches; none before the first.
+            #[getter]
+            fn losses_given(&self, py: Python<'_>) -> Option<bool> {
+                self.0.read(py, <$recorder>::losses_given)
+            }
+
             /// Adds what other ranks of the same training recorded, all of them or, on an error, none;
             /// gives the presentations that more than one had.
             fn merge_ranks(&self, py: Python<'_>, ranks: Vec<Bound<'_, Self>>) -> PyResult<u64> {
@@ -236,7 +242,7 @@ recorder! {
             Ok(columns)
         }
 
-        /// The kept tokens as a table: each a row, classified as its label. `classes` and `texts` of them,
+        /// The kept tokens as a table: each a row. `classes` and `texts` of them,
         /// where there are some.
         fn token_table(
             &self,
@@ -265,7 +271,14 @@ fn token_table(
     texts: Option<Vec<String>>,
     pass: &str,
 ) -> Result<ScoreTable, TableError> {
-    let mut made = TableBuilder::default();
+    let mut made = TableBuilder::of_task(Task::Tokens);
+    // Of a token that the last epoch missed nothing is known at its end.
+    let shown: Vec<bool> =
+        found.epoch.iter().map(|&epoch| f64::from(epoch) == time.epochs).collect();
+    let at_end = |values: Vec<f32>| -> Vec<f32> {
+        let one = |(value, &shown): (f32, &bool)| if shown { value } else { f32::NAN };
+        values.into_iter().zip(&shown).map(one).collect()
+    };
     let places = found.example.iter().zip(&found.position);
     let keys = places.map(|(example, position)| format!("{example}:{position}")).collect();
     made.push("id", Column::U32((0..found.example.len() as u32).collect()))?;
@@ -280,9 +293,9 @@ fn token_table(
     }
     let logits = found.predicted.iter().all(|&class| class != NOT_PREDICTED);
     made.add(ScoreKind::MeanLoss, time, &[&found.mean_loss])?;
-    made.add(ScoreKind::Loss, time, &[&found.loss])?;
+    made.add(ScoreKind::Loss, time, &[&at_end(found.loss)])?;
     if logits {
-        made.add(ScoreKind::El2n, time, &[&found.el2n])?;
+        made.add(ScoreKind::El2n, time, &[&at_end(found.el2n)])?;
         made.push(format!("predicted@{}", time.epochs), Column::U32(found.predicted))?;
     }
     let (table, card) = made.finish(Some(pass));
@@ -359,7 +372,8 @@ recorder! {
 }
 
 /// Which label has the least margin and AUM, and whether it is given, in the view of most replicas (among
-/// equals the lowest): `least-aum-label@4`, `least-aum-given@4`. None at times that missed an example.
+/// equals the lowest): `least-aum-label@4`, `least-aum-given@4`. Of an example that was missed [`NO_LABEL`], or no
+/// name, which is not given.
 fn least_labels(replicas: &[Labels], names: Option<&[String]>) -> Vec<(String, Column)> {
     let Some(first) = replicas.first() else { return Vec::new() };
     let all: Vec<_> = replicas.iter().map(Labels::least_labels).collect();
@@ -370,20 +384,21 @@ fn least_labels(replicas: &[Labels], names: Option<&[String]>) -> Vec<(String, C
             votes.fill(0);
             let cast = all.iter().filter_map(|one| one.get(place)).map(|one| one.2[example]);
             cast.filter(|&label| label != NO_LABEL).for_each(|label| votes[label as usize] += 1);
-            let most = votes.iter().max().filter(|&&most| most > 0)?;
-            votes.iter().position(|count| count == most).map(|label| label as u32)
+            let most = votes.iter().max().filter(|&&most| most > 0);
+            let found = most.and_then(|most| votes.iter().position(|count| count == most));
+            found.map_or(NO_LABEL, |label| label as u32)
         };
-        let Some(labels) = (0..labels.len()).map(most).collect::<Option<Vec<u32>>>() else {
-            continue;
-        };
+        let labels: Vec<u32> = (0..labels.len()).map(most).collect();
         let given = labels.iter().enumerate().map(|(example, &label)| {
-            u32::from(replicas.iter().any(|replica| replica.is_given(example, label)))
+            let is = |replica: &Labels| label != NO_LABEL && replica.is_given(example, label);
+            u32::from(replicas.iter().any(is))
         });
         let given = Column::U32(given.collect());
         let labels = match names {
             None => Column::U32(labels),
             Some(names) => {
-                Column::Text(labels.iter().map(|&label| names[label as usize].clone()).collect())
+                let name = |&label: &u32| names.get(label as usize).cloned().unwrap_or_default();
+                Column::Text(labels.iter().map(name).collect())
             }
         };
         columns.push((format!("{kind}-label@{epoch}"), labels));
