@@ -47,9 +47,11 @@ def reference_losses(reference: Floats | ScoreTable | None) -> npt.NDArray[Any] 
         return losses
     ids = whole_ids(reference["id"])
     order = np.argsort(ids, kind="stable")
-    wrong = np.flatnonzero(ids[order] != np.arange(len(ids)))
+    ascending = ids[order]
+    again = np.concatenate([[False], ascending[1:] == ascending[:-1]])[: len(ids)]
+    wrong = order[again | (ascending < 0) | (ascending >= len(ids))]
     if len(wrong):
-        row = int(order[wrong[0]])
+        row = int(wrong[0])
         raise IdError(
             f"the ids of the reference are not 0..{len(ids) - 1}, each once: row {row} has {ids[row]}; pass its"
             " losses as an array of n_examples, NaN where there is none",
