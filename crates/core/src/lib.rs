@@ -23,6 +23,7 @@
 //! example without a value (never seen), and nothing else.
 
 pub mod barrier;
+mod calendar;
 mod checks;
 mod class_tracks;
 mod confident_joint;
@@ -60,6 +61,7 @@ pub mod value_kind;
 mod windows;
 
 pub use barrier::barrier;
+pub use calendar::{seconds_of, utc};
 pub use confident_joint::{ConfidentJoint, confident_joint};
 pub use correct::correct;
 pub use digest::{hex, sha256};
