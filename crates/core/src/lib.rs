@@ -23,7 +23,6 @@
 //! example without a value (never seen), and nothing else.
 
 pub mod barrier;
-mod calendar;
 mod checks;
 mod class_tracks;
 mod confident_joint;
@@ -61,7 +60,6 @@ pub mod value_kind;
 mod windows;
 
 pub use barrier::barrier;
-pub use calendar::{seconds_of, utc};
 pub use confident_joint::{ConfidentJoint, confident_joint};
 pub use correct::correct;
 pub use digest::{hex, sha256};

@@ -45,13 +45,34 @@ const frames = [];
 
 // ---------------------------------------------------------------- drawing
 
-const map = new ScatterMap($("map"), () => dirty(), () => settle(), (row) => { gallery.cursorTo(row); example.open(row); });
+const brushed = () => { dragging = true; dirty(); };
+const released = () => { dragging = false; settle(); };
+const map = new ScatterMap($("map"), brushed, released, (row) => { gallery.cursorTo(row); example.open(row); });
 map.shown = () => S.sel;
-const hist = new Histogram($("hist"), () => dirty(), () => settle());
+// What lies under the pointer, where there are not too many to look through.
+$("map").addEventListener("pointermove", (event) => {
+  if (n > 200_000 || event.buttons || event.pointerType === "touch" || !map.x) return;
+  const row = map.nearest(map.canvas.shares(event));
+  const box = $("hover");
+  box.hidden = row === null;
+  if (row === null) return;
+  if (box.row !== row) {
+    box.row = row;
+    const picture = info.contents === "pictures" ? el("img", { alt: "", src: pictureOf(row), className: view.small ? "small" : "" }) : null;
+    const predicted = predictedOf(row);
+    box.replaceChildren(...(picture ? [picture] : []), el("div", {},
+      ...(labelOf(row) === null ? [] : [user(labelOf(row))]), ...(predicted !== null && predicted !== labelOf(row) ? [" → ", user(predicted)] : []),
+      el("div", { className: "faint", textContent: `${shown(map.x[row])}, ${shown(map.y[row])}` })));
+  }
+  box.style.left = `${Math.min(event.clientX + 14, innerWidth - 310)}px`;
+  box.style.top = `${Math.min(event.clientY + 14, innerHeight - 80)}px`;
+});
+for (const name of ["pointerleave", "pointerdown"]) $("map").addEventListener(name, () => { $("hover").hidden = true; });
+const hist = new Histogram($("hist"), brushed, released);
 
-let asked = false, lastList = 0;
+let asked = false, lastList = 0, dragging = false;
 function dirty() {
-  if (asked) return;
+  if (asked || !map.x) return;
   asked = true;
   requestAnimationFrame(() => {
     asked = false;
@@ -59,7 +80,7 @@ function dirty() {
     choose();
     draw();
     const now = performance.now();
-    if (now - lastList > 200) { lastList = now; listed(); }
+    if (dragging && now - lastList > 200) { lastList = now; listed(false); }
     frames.push([begin, performance.now()]);
     if (frames.length > 2000) frames.splice(0, 1000);
   });
@@ -113,20 +134,20 @@ function draw() {
 }
 
 // The gallery's list: what is chosen, in the order of the sorted column.
-function listed() {
+function listed(stay) {
   const { order, sel } = S;
   if (!order) return;
   const list = new Uint32Array(S.selCount);
   let at = 0;
   if (S.reversed) { for (let i = n - 1; i >= 0; i--) if (sel[order[i]]) list[at++] = order[i]; }
   else for (let i = 0; i < n; i++) if (sel[order[i]]) list[at++] = order[i];
-  gallery.take(at === list.length ? list : list.slice(0, at));
+  gallery.take(at === list.length ? list : list.slice(0, at), stay);
 }
 
-function settle(quietly = false) {
+function settle(quietly = false, stay = false) {
   choose();
+  listed(stay || quietly || example.isOpen);
   draw();
-  listed();
   facets.draw(S.sel, everything);
   ranges();
   const filtered = facets.facets.some((facet) => facet.active);
@@ -135,10 +156,10 @@ function settle(quietly = false) {
 }
 const everything = new Uint8Array(n).fill(1);
 
-function filtered() {
+function filtered(stay = false) {
   S.passCount = passing(facets.facets, S.pass);
   S.passed++;
-  settle();
+  settle(false, stay);
 }
 
 // ---------------------------------------------------------------- colours
@@ -285,7 +306,7 @@ function take(news) {
     S.right[row] = news.labels[at] ?? -1;
   });
   if (S.colour === "mark") colourCodes();
-  if (markFacet.active) filtered();
+  if (markFacet.active) filtered(true);
   else {
     gallery.mark();
     facets.draw(S.sel, everything);
@@ -355,6 +376,10 @@ function pickClass(rows) {
     event.preventDefault();
   };
   dialog.onclose = () => (example.isOpen ? $("example") : $("gallery")).focus({ preventScroll: true });
+  const picture = $("picker-picture");
+  picture.hidden = info.contents !== "pictures" || rows.length > 1;
+  if (!picture.hidden) { picture.src = pictureOf(rows[0], true); picture.classList.toggle("small", view.small); }
+  $("picker-label").replaceChildren(rows.length > 1 ? `${grouped(rows.length)} examples` : "labelled ", ...(rows.length === 1 && labelOf(rows[0]) !== null ? [user(labelOf(rows[0]))] : []));
   offer();
   dialog.showModal();
   input.focus();
@@ -432,7 +457,8 @@ function help() {
   const dialog = $("help");
   const link = (path, text) => el("a", { href: `api/${path}`, textContent: text, download: "" });
   dialog.replaceChildren(el("form", { method: "dialog" },
-    el("h2", { textContent: "Keys" }), el("dl", {}, ...HELP.flatMap(([key, what]) => [el("dt", {}, el("kbd", { textContent: key })), el("dd", { textContent: what })])),
+    el("div", { className: "bar head" }, el("h2", { textContent: "Keys" }), el("span", { className: "grow" }), el("button", { textContent: "×", "aria-label": "Close", autofocus: true })),
+    el("dl", {}, ...HELP.flatMap(([key, what]) => [el("dt", {}, el("kbd", { textContent: key })), el("dd", { textContent: what })])),
     el("h2", { textContent: "Marks" }), el("p", {}, "Saved at once to ", el("code", {}, user(info.marks)), ", as ", user(info.who), ". Take them along:"),
     el("p", {}, el("code", { textContent: `datadiet select ${shellWord(info.scores)} --marks ${shellWord(info.marks)} --out kept.parquet` })),
     info.name ? el("p", {}, el("code", { textContent: `datadiet noise --data ${shellWord(info.name)} --from ${shellWord(info.marks)} --out labels.parquet` })) : null,
@@ -441,9 +467,9 @@ function help() {
     ...info.warnings.map((text) => el("p", { className: "caution", textContent: text })),
     S.sentence ? el("p", { textContent: S.sentence }) : null,
     el("h2", { textContent: "What the columns are" }),
-    el("dl", {}, ...definitions()),
-    el("button", { textContent: "Close", autofocus: true })));
+    el("dl", {}, ...definitions())));
   dialog.showModal();
+  dialog.scrollTop = 0;
 }
 
 function definitions() {

@@ -54,7 +54,9 @@ export class ExamplePage {
 
   async open(row) {
     this.row = row;
+    const opened = this.parent.hidden;
     this.parent.hidden = false;
+    if (opened) this.parent.scrollTop = 0;
     document.body.classList.add("has-example");
     let found;
     try {
@@ -100,13 +102,13 @@ export class ExamplePage {
     if (view.isSuspect(row)) fact("suspect", "its label looks wrong");
     parts.push(facts);
     parts.push(el("div", { className: "bar acts", role: "toolbar", "aria-label": "Mark this example" },
-      ...[["wrong", "Wrong label… (W)"], ["drop", "Drop (D)"], ["keep", "Keep (K)"], ["unsure", "Unsure (U)"], ["none", "Clear (C)"]]
-        .map(([act, text]) => {
-          const button = el("button", { textContent: text, on: { click: () => view.act(act, [row]) } });
+      ...[["wrong", "Wrong label…", "W"], ["drop", "Drop", "D"], ["keep", "Keep", "K"], ["unsure", "Unsure", "U"], ["none", "Clear", "C"]]
+        .map(([act, text, key]) => {
+          const button = el("button", { textContent: text, title: key, on: { click: () => view.act(act, [row]) } });
           button.setAttribute("aria-pressed", MARKS[mark] === act);
           return button;
         })));
-    parts.push(el("h3", { textContent: "Scores" }), this.scores(found.scores));
+    parts.push(el("h3", { textContent: "Scores" }), el("div", { className: "wide" }, this.scores(found.scores)));
     const tracks = found.tracks.map(({ score, points }, number) => track(score, points, number)).filter(Boolean);
     if (tracks.length) parts.push(el("h3", { textContent: "Over training" }), el("div", { className: "tracks" }, ...tracks));
     parts.push(el("h3", { textContent: `Beside it by ${found.by}` }), this.neighbours(found.neighbours));

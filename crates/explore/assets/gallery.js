@@ -39,13 +39,18 @@ export class Gallery {
 
   get row() { return this.list.length ? this.list[this.cursor] : null; }
 
-  // Another list; the cursor stays on its example where that is still there, else at its place.
-  take(list) {
+  // Another list, from its beginning; with `stay` the cursor stays on its example, or where that was.
+  take(list, stay) {
     const row = this.row;
     this.list = list;
-    const again = row === null ? -1 : this.nearCursor(row);
-    this.cursor = again >= 0 ? again : Math.min(this.cursor, Math.max(0, list.length - 1));
-    this.layout();
+    const again = !stay || row === null ? -1 : this.nearCursor(row);
+    this.cursor = again >= 0 ? again : stay ? Math.min(this.cursor, Math.max(0, list.length - 1)) : 0;
+    if (!stay) this.element.scrollTop = 0;
+    for (const [place, tile] of this.tiles) {
+      if (list[place] !== tile.row) { tile.remove(); this.tiles.delete(place); }
+    }
+    this.measure();
+    this.draw();
   }
 
   nearCursor(row) {
@@ -55,7 +60,15 @@ export class Gallery {
     return this.list.indexOf(row);
   }
 
+  // Another size: all is laid out again.
   layout() {
+    for (const tile of this.tiles.values()) tile.remove();
+    this.tiles.clear();
+    this.measure();
+    this.draw();
+  }
+
+  measure() {
     const wide = this.view.contents !== "pictures";
     const width = this.element.clientWidth - 2;
     if (wide) {
@@ -73,9 +86,6 @@ export class Gallery {
     this.full = this.rows * this.tileHeight;
     this.tall = Math.min(this.full, TALLEST);
     this.room.style.height = `${this.tall}px`;
-    for (const tile of this.tiles.values()) tile.remove();
-    this.tiles.clear();
-    this.draw();
   }
 
   // The scrolled pixels, where all tiles are below each other.
@@ -115,6 +125,7 @@ export class Gallery {
     const { view } = this;
     const tile = el("div", { className: `tile ${view.contents}`, role: "option", id: `tile-${place}` });
     tile.dataset.place = place;
+    tile.row = row;
     tile.style.width = `${this.tileWidth}px`;
     tile.style.height = `${this.tileHeight}px`;
     if (view.contents === "pictures") {

@@ -54,10 +54,10 @@ pub fn info(explorer: &Explorer) -> Answered {
     let header = scores.header();
     let card = header.card();
     let columns = scores.columns();
-    let of = |&(name, kind): &(&str, Kind)| {
+    let of = |(name, kind): (&'_ str, Kind)| -> Value {
         let definition = kind_of(name).filter(|_| kind == Kind::Score).map(ScoreKind::definition);
         let direction = scores.hard(name).or_else(|| direction_of(name));
-        ColumnInfo {
+        json!(ColumnInfo {
             // Columns are asked for by their names: they are not shortened.
             kind: match kind {
                 Kind::Score => "score",
@@ -70,7 +70,7 @@ pub fn info(explorer: &Explorer) -> Answered {
             formula: definition.as_ref().map(|definition| definition.formula.to_string()),
             when: definition.map(|definition| definition.when.to_string()),
             name,
-        }
+        })
     };
     let (x, y) = axes(&columns, &explorer.by);
     let suspicion = header.default_suspicion()?;
@@ -85,7 +85,7 @@ pub fn info(explorer: &Explorer) -> Answered {
         "replicas": header.replicas(),
         "source": card.map(|card| short(&card.source, TEXT)),
         "classes": classes,
-        "columns": columns.iter().map(of).collect::<Vec<_>>(),
+        "columns": columns.iter().copied().map(of).collect::<Vec<_>>(),
         "x": x, "y": y, "by": explorer.by, "suspicion": suspicion,
         "predicted": header.predictions_of(&suspicion),
         "labelled": scores.labels().is_some(),

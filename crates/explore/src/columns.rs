@@ -9,9 +9,14 @@ use datadiet_table::{Column, ScoreFile, TableError};
 const ROOM: usize = 256 << 20;
 
 /// The kept ones, the least used first.
-#[derive(Default)]
 pub struct Kept<T> {
     entries: Mutex<VecDeque<(String, Arc<T>, usize)>>,
+}
+
+impl<T> Default for Kept<T> {
+    fn default() -> Self {
+        Self { entries: Mutex::new(VecDeque::new()) }
+    }
 }
 
 impl<T> Kept<T> {

@@ -70,7 +70,8 @@ fn names_that_are_made_to_point_here_are_refused() {
 
 #[test]
 fn other_pages_are_refused_and_forms_cannot_mark() {
-    let url = serve(small().explorer());
+    let folder = small();
+    let url = serve(folder.explorer());
     let (host, root) = parts(&url);
     let own = format!("Host: {host}");
     let mark = format!("{root}api/mark?since=0");

@@ -8,6 +8,7 @@
 //! of one.
 
 mod atomic;
+mod calendar;
 mod card;
 mod cautions;
 mod detections;
@@ -27,6 +28,7 @@ mod wrong_labels;
 pub use atomic::{
     ASIDE, make_folder_atomically, remove_folder_atomically, write_atomically, write_json,
 };
+pub use calendar::{seconds_of, utc};
 pub use card::{
     Accuracy, Card, ColumnSummary, DataRef, FailedReplica, IngestedFile, IngestedFiles,
     IngestedRun, TimePoint,

@@ -21,7 +21,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use datadiet_core::{seconds_of, utc};
+use crate::calendar::{seconds_of, utc};
 use serde::{Deserialize, Serialize};
 
 use crate::identity::check_data;

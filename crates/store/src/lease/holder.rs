@@ -253,7 +253,7 @@ pub fn job_of_environment() -> Option<String> {
 
 /// A time in seconds since 1970 as a date.
 fn utc(seconds: u64) -> String {
-    let [year, month, day, hour, minute, _] = datadiet_core::utc(seconds);
+    let [year, month, day, hour, minute, _] = datadiet_table::utc(seconds);
     format!("{year}-{month:02}-{day:02} {hour:02}:{minute:02} UTC")
 }
 

@@ -5,7 +5,7 @@
 /// Year, month, day, hour, minute and second of a time in seconds since 1970, in UTC.
 ///
 /// ```
-/// assert_eq!(datadiet_core::utc(951_827_696), [2000, 2, 29, 12, 34, 56]);
+/// assert_eq!(datadiet_table::utc(951_827_696), [2000, 2, 29, 12, 34, 56]);
 /// ```
 #[must_use]
 pub fn utc(seconds: u64) -> [u64; 6] {
@@ -24,7 +24,7 @@ pub fn utc(seconds: u64) -> [u64; 6] {
 /// The time in seconds since 1970 of a date that [`utc`] gives.
 ///
 /// ```
-/// assert_eq!(datadiet_core::seconds_of([2000, 2, 29, 12, 34, 56]), 951_827_696);
+/// assert_eq!(datadiet_table::seconds_of([2000, 2, 29, 12, 34, 56]), 951_827_696);
 /// ```
 #[must_use]
 pub fn seconds_of([year, month, day, hour, minute, second]: [u64; 6]) -> u64 {
