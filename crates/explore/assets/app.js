@@ -218,7 +218,7 @@ gallery.cursorTo = (row) => {
 const example = new ExamplePage($("example"), view);
 const facets = new FacetList($("facets"), (onlyDraw) => onlyDraw ? facets.draw(S.sel, everything) : filtered());
 const cost = new CostPanel($("cost"), {
-  by: () => S.sort, scores: () => shellWord(info.scores), className, measured: () => info.measured,
+  by: () => S.sort, scores: () => shellWord(info.scores), marks: () => S.marks.some(Boolean) ? shellWord(info.marks) : null, className, measured: () => info.measured,
   close: () => toggleCost(), coloursKept: () => S.colour === "kept",
   keeps: (bits) => { S.kept = bits; if (S.colour === "kept") recolour(); },
   colour: () => { S.colour = $("colour").value = "kept"; recolour(); cost.ask(); remember(); },

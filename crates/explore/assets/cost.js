@@ -101,7 +101,8 @@ export class CostPanel {
       })));
       if (many > SHOWN_CLASSES) parts.push(el("p", { className: "faint", textContent: `the ${SHOWN_CLASSES / 2} that lose most and least, of ${grouped(many)}` }));
     }
-    const command = `datadiet select ${this.view.scores()} ${found.command} --out kept.parquet`;
+    const marks = this.view.marks();
+    const command = `datadiet select ${this.view.scores()} ${found.command}${marks ? ` --marks ${marks}` : ""} --out kept.parquet`;
     const code = el("code", { textContent: command });
     const copy = el("button", { textContent: "Copy", on: { click: async () => {
       try { await navigator.clipboard.writeText(command); copy.textContent = "Copied"; } catch { getSelection().selectAllChildren(code); }

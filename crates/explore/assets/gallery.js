@@ -8,7 +8,7 @@ const TALLEST = 8_000_000;
 const TILES = [56, 84, 128, 200];
 const CAPTION = 34;
 const ROOM_FOR_TEXTS = 20_000;
-const TEXT_ROW = [64, 84, 124, 180];
+const TEXT_ROW = [59, 77, 113, 167]; // two, three, five, eight lines
 
 export class Gallery {
   constructor(element, room, view) {
@@ -145,8 +145,6 @@ export class Gallery {
     if (predicted !== null && predicted !== words) {
       caption.append(el("span", { className: "to" }, " → ", user(predicted)));
     }
-    const right = view.rightOf(row);
-    if (right !== null) caption.append(el("span", { className: "right" }, " ✎ ", user(right)));
     tile.append(caption, el("div", { className: "score", textContent: shown(view.valueOf(row)) }));
     tile.append(el("span", { className: "badge" }));
     return tile;
@@ -172,6 +170,9 @@ export class Gallery {
       const old = tile.querySelector(".right");
       old?.remove();
       if (right !== null) tile.querySelector(".caption").append(el("span", { className: "right" }, " ✎ ", user(right)));
+      // What somebody says is right stands in the place of what networks say.
+      const to = tile.querySelector(".to");
+      if (to) to.hidden = right !== null;
       const predicted = view.predictedOf(row);
       tile.setAttribute("aria-label", [view.labelOf(row), predicted === null ? null : `predicted ${predicted}`,
         `${view.sort} ${shown(view.valueOf(row))}`, mark ? MARK_NAMES[mark] : null, right === null ? null : `right: ${right}`]

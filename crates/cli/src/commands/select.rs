@@ -10,8 +10,8 @@ use std::process::ExitCode;
 use anyhow::{Result, anyhow, bail, ensure};
 use clap::Args;
 use datadiet_core::{
-    Candidates, Chosen, Classes, ExampleId, Rule, check_no_class_vanishes, class_shares, grouped,
-    skew,
+    Candidates, Chosen, ClassShare, Classes, ExampleId, Rule, check_no_class_vanishes,
+    class_shares, grouped, skew,
 };
 use datadiet_lab::text::table;
 use datadiet_table::{Made, Ranking, Row, ScoreFile, ScoreTable, Subset, cautions};
@@ -152,8 +152,9 @@ pub fn choose(home: &HomeArgs, args: &SelectArgs) -> Result<Answer> {
     };
     if let Some(marked) = &marked {
         marked.add_kept(&mut chosen.ids);
+        let all = ClassShare { class: 0, kept: chosen.ids.len(), of: scores.rows() };
         chosen.shares =
-            by_class.map_or_else(Vec::new, |classes| class_shares(&chosen.ids, classes));
+            by_class.map_or_else(|| vec![all], |classes| class_shares(&chosen.ids, classes));
     }
     args.check_classes(&chosen)?;
     let mut warnings = match choice {
