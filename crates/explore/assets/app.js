@@ -408,6 +408,9 @@ document.addEventListener("keydown", (event) => {
   }
   if ((event.ctrlKey || event.metaKey) && event.key === "z" && !typing) { event.preventDefault(); undo(); return; }
   if (typing || event.ctrlKey || event.metaKey || event.altKey) return;
+  // Where nothing has the focus, keys go through the examples.
+  if (event.target === document.body) gallery.key(event);
+  if (event.defaultPrevented) return;
   const key = event.key.length === 1 ? event.key.toLowerCase() : event.key;
   if (key in ACTS) act(ACTS[key]);
   else if (key === "z") undo();
@@ -551,6 +554,7 @@ $("clear").addEventListener("click", () => {
   map.brush = null; hist.brush = null;
   for (const facet of facets.facets) facet.chosen.clear();
   filtered();
+  $("gallery").focus({ preventScroll: true });
 });
 $("undo").addEventListener("click", undo);
 $("open-cost").addEventListener("click", toggleCost);
@@ -702,6 +706,7 @@ async function suspects() {
     const codes = new Uint8Array(n);
     for (const row of found.rows) codes[row] = 1;
     S.suspects = codes;
+    if (!found.rows.length) facets.note = `Suspects: ${found.sentence}`;
     if (found.rows.length) {
       const facet = new Facet("suspect", "Suspects", codes, ["the others", "look wrong"], (code) => seriesVariable(code ? 1 : 5), found.sentence);
       facets.facets.splice(1, 0, facet);

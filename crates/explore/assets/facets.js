@@ -50,6 +50,7 @@ export class FacetList {
     this.facets = [];
     this.ranges = null; // an element above, made by others
     this.more = null;
+    this.note = null; // said below all
   }
 
   // Draws all, with counts among what is chosen and in all.
@@ -60,6 +61,7 @@ export class FacetList {
       ...(this.ranges ? [this.ranges] : []),
       ...this.facets.map((facet) => this.one(facet, facet.counts(sel), facet.counts(all))),
       ...(this.more ? [this.more] : []),
+      ...(this.note ? [el("p", { className: "faint", textContent: this.note })] : []),
     );
     this.parent.scrollTop = top;
     if (focused) {
