@@ -192,7 +192,7 @@ export class ScatterMap {
     const size = width * height;
     this.base = new Uint32Array(size);
     this.counts = new Uint32Array(size);
-    this.red = new Uint32Array(size); this.green = new Uint32Array(size); this.blue = new Uint32Array(size);
+    this.last = new Uint8Array(size);
     this.image = this.canvas.context.createImageData(width, height);
     this.pixels = new Uint32Array(this.image.data.buffer);
     this.baseOf = null;
@@ -228,7 +228,7 @@ export class ScatterMap {
   // Draws. `pass` and `sel` say what is shown and chosen; `colour` which of `colours` an example has;
   // `passed` names the state of `pass`.
   draw(theme, { pass, sel, colour, colours, passed, shownCount, all }) {
-    const { cells, width, height, counts, red, green, blue, pixels } = this;
+    const { cells, width, height, counts, last, pixels } = this;
     const n = cells.length;
     if (this.baseOf !== passed) {
       this.baseOf = passed;
@@ -236,43 +236,45 @@ export class ScatterMap {
       for (let i = 0; i < n; i++) if (pass[i] && cells[i] !== NOWHERE) base[cells[i]]++;
       this.grey = this.stamped(base, this.reach(shownCount));
     }
-    counts.fill(0); red.fill(0); green.fill(0); blue.fill(0);
-    const [r, g, b] = [0, 1, 2].map((channel) => Uint8Array.from(colours, (one) => one[channel]));
+    counts.fill(0);
+    // Where many lie on one pixel, it has the colour of the last: a mean of many classes is grey.
     for (let i = 0; i < n; i++) {
       if (!sel[i]) continue;
       const cell = cells[i];
       if (cell === NOWHERE) continue;
-      const c = colour[i];
-      counts[cell]++; red[cell] += r[c]; green[cell] += g[c]; blue[cell] += b[c];
+      counts[cell]++;
+      last[cell] = colour[i];
     }
     const reach = this.reach(shownCount);
-    const [ink, ground] = [theme.faint, theme.surface];
     const dense = reach === 0;
+    const [ink, ground] = [theme.faint, theme.surface];
+    const mix = (a, b) => (a + (b - a) * 0.3) | 0;
+    const pixel = ([r, g, b]) => (b << 16) | (g << 8) | r;
+    const faint = pixel([0, 1, 2].map((channel) => mix(ground[channel], ink[channel])));
+    const strong = Uint32Array.from(colours, pixel);
+    const alphas = (from, by) => Uint32Array.from({ length: 64 }, (_, count) => Math.min(255, from + by * Math.log2(1 + count)) << 24);
+    const [weak, full] = dense ? [alphas(40, 30), alphas(90, 40)] : [alphas(150, 0), alphas(225, 0)];
     const grey = this.grey;
     const size = width * height;
-    const mix = (a, b, share) => (a + (b - a) * share) | 0;
-    const faint = [0, 1, 2].map((c) => mix(ground[c], ink[c], all ? 0.45 : 0.3));
-    for (let at = 0; at < size; at++) {
-      const count = grey[at];
-      if (count === 0 || all) { pixels[at] = 0; continue; }
-      const alpha = dense ? Math.min(255, 40 + 30 * Math.log2(1 + count)) | 0 : 150;
-      pixels[at] = (alpha << 24) | (faint[2] << 16) | (faint[1] << 8) | faint[0];
-    }
     for (let at = 0; at < size; at++) {
       const count = counts[at];
-      if (count === 0) continue;
-      const alpha = dense ? Math.min(255, 90 + 40 * Math.log2(1 + count)) | 0 : 225;
-      const pixel = (alpha << 24) | (((blue[at] / count) | 0) << 16) | (((green[at] / count) | 0) << 8) |
-        ((red[at] / count) | 0);
-      if (reach === 0) { pixels[at] = pixel; continue; }
-      const cx = at % width, cy = (at / width) | 0;
-      for (let dy = -reach; dy <= reach; dy++) {
-        const y = cy + dy;
-        if (y < 0 || y >= height) continue;
-        for (let dx = -reach; dx <= reach; dx++) {
-          const x = cx + dx;
-          if (x < 0 || x >= width || dx * dx + dy * dy > reach * reach + 1) continue;
-          pixels[y * width + x] = pixel;
+      if (count !== 0 && dense) { pixels[at] = full[count < 64 ? count : 63] | strong[last[at]]; continue; }
+      const below = all ? 0 : grey[at];
+      pixels[at] = below === 0 ? 0 : weak[below < 64 ? below : 63] | faint;
+    }
+    if (!dense) {
+      for (let at = 0; at < size; at++) {
+        if (counts[at] === 0) continue;
+        const dot = full[1] | strong[last[at]];
+        const cx = at % width, cy = (at / width) | 0;
+        for (let dy = -reach; dy <= reach; dy++) {
+          const y = cy + dy;
+          if (y < 0 || y >= height) continue;
+          for (let dx = -reach; dx <= reach; dx++) {
+            const x = cx + dx;
+            if (x < 0 || x >= width || dx * dx + dy * dy > reach * reach + 1) continue;
+            pixels[y * width + x] = dot;
+          }
         }
       }
     }
