@@ -133,6 +133,7 @@ fn marks_survive_a_kill_and_come_out_as_labels_and_subsets() {
         "hardest",
         "--count",
         "20",
+        "--allow-empty-class",
         "--marks",
         "out/marks.jsonl",
         "--out",
