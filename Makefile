@@ -11,7 +11,7 @@ PY_READY := target/python/ready
 LEFT_OUT := $(or $(CARGO_TARGET_DIR),target)/tmp/left-out
 
 .PHONY: help demo build command torch torch-python python wheel dist test test-python test-clusters test-wheel test-avx2 lint ready \
-	bench fuzz smoke results cifar10n clean
+	bench fuzz smoke results cifar10n wordnet wordnet-minilm clean
 
 help:
 	@echo "make demo    score CIFAR-10, train on half of it, write a report (set-up included)"
@@ -31,6 +31,8 @@ help:
 	@echo "make smoke   the demo on 2,000 images"
 	@echo "make results the reports and figures of results/, from their outcome.json"
 	@echo "make cifar10n  the human labels of CIFAR-10N, for experiments/small/noise.toml"
+	@echo "make wordnet  texts and their labels, for experiments/text and examples/text_transformer.py"
+	@echo "make wordnet-minilm  the same as vectors of a small pretrained encoder, for examples/text_embeddings.py"
 
 demo: build
 	$(DATADIET) data fetch cifar10
@@ -139,10 +141,13 @@ bench: build $(BENCH_READY)
 	cargo build --release --package datadiet-core --example fast_scores
 	$(BENCH_PYTHON) bench/fast_scores.py --ours target/release/examples/fast_scores
 	$(BENCH_PYTHON) bench/ingest.py --datadiet $(DATADIET)
+	cargo build --release --package datadiet-table --example key_map
+	$(BENCH_PYTHON) bench/keys.py --ours target/release/examples/key_map
 	$(MAKE) python
 	$(PY) bench/executors.py --datadiet $(DATADIET)
 	$(PY) bench/python.py
 	$(PY) bench/torch_grand.py
+	$(PY) bench/loops.py
 
 fuzz:
 	scripts/fuzz
@@ -157,10 +162,16 @@ smoke: build
 
 # Trains nothing: the outcomes are in git, their reports are not.
 results: build
-	for folder in results/cifar10-*/*/; do $(DATADIET) report "$$folder" || exit 1; done
+	for folder in results/cifar10-*/*/ results/wordnet-*/*/; do $(DATADIET) report "$$folder" || exit 1; done
 
 cifar10n: torch-python
 	.torch/python scripts/cifar10n-labels
+
+wordnet:
+	scripts/wordnet-glosses
+
+wordnet-minilm: $(PY_READY) wordnet
+	$(PY) scripts/wordnet-minilm
 
 clean:
 	cargo clean

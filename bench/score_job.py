@@ -48,6 +48,8 @@ SECTIONS = {
     ("airbench", 64): "score-job-airbench-64",
 }
 WIDTHS = {"resnet8": 16, "airbench": 64}
+# What forbids AVX-512 and AMX to us, to PyTorch and to oneDNN.
+AVX2_ALONE = {"DATADIET_MAX_ISA": "avx2", "ATEN_CPU_CAPABILITY": "avx2", "ONEDNN_MAX_CPU_ISA": "AVX2"}
 
 
 def arguments() -> argparse.Namespace:
@@ -71,6 +73,11 @@ def arguments() -> argparse.Namespace:
     )
     flags.add_argument("--slow-rounds", type=int, default=3, help="rounds of the f32 programs")
     flags.add_argument(
+        "--avx2-alone",
+        action="store_true",
+        help="forbid AVX-512 and AMX to all programs, which then compute in f32; a section of its own",
+    )
+    flags.add_argument(
         "--peers",
         default="expert,expert-2p,usual",
         help=f"comma-separated, of {', '.join(PEERS)}",
@@ -79,6 +86,7 @@ def arguments() -> argparse.Namespace:
     args = flags.parse_args()
     if args.width is None:
         args.width = WIDTHS[args.network]
+    args.precision = "f32" if args.avx2_alone else "bf16"
     if (args.network, args.width) not in SECTIONS:
         known = ", ".join(f"{network} {width}" for network, width in SECTIONS)
         flags.error(f"README.md has a section for each of {known}, not for another --width")
@@ -100,7 +108,16 @@ def ours_command(args: argparse.Namespace, binary: str, out: str) -> list[str]:
     if args.network == "airbench":
         command += ["--recipe", "speedrun"]
     command += ["--replicas", str(args.replicas), "--epochs", str(args.epochs), "--at", args.at]
-    return command + ["--precision", "bf16", "--out", out, "--json"]
+    return command + ["--precision", args.precision, "--out", out, "--json"]
+
+
+def environment(args: argparse.Namespace) -> dict[str, str]:
+    return os.environ | (AVX2_ALONE if args.avx2_alone else {})
+
+
+def label(args: argparse.Namespace, name: str) -> str:
+    known = OURS_LABEL if name == OURS else PEERS[name][0]
+    return known.replace("bf16", args.precision)
 
 
 def run_ours(args: argparse.Namespace) -> dict:
@@ -111,7 +128,7 @@ def run_ours(args: argparse.Namespace) -> dict:
         # The data set is linked, not the store: every run trains anew.
         (home / "data").symlink_to(args.data.resolve().parents[1], target_is_directory=True)
         command = ours_command(args, str(args.datadiet.resolve()), str(Path(folder) / "out"))
-        stdout, seconds = readme.run(command, os.environ | {"DATADIET_HOME": str(home)})
+        stdout, seconds = readme.run(command, environment(args) | {"DATADIET_HOME": str(home)})
     figures = json.loads(stdout)
     workers = min(args.replicas, os.cpu_count() or 1)
     return {
@@ -131,13 +148,15 @@ def peer_command(args: argparse.Namespace, name: str, python: str, data: str, ou
     command += ["--replicas", str(replicas), "--epochs", str(args.epochs), "--at", args.at]
     if args.limit:
         command += ["--limit", str(args.limit)]
+    if script == "expert.py" and "--precision" not in flags:
+        flags = ["--precision", args.precision, *flags]
     return command + flags + ["--out", out]
 
 
 def run_peer(args: argparse.Namespace, name: str) -> dict:
     with tempfile.TemporaryDirectory() as folder:
         data, out = str(args.data.resolve()), str(Path(folder) / "scores.npz")
-        env = os.environ | {"PYTHONDONTWRITEBYTECODE": "1"}
+        env = environment(args) | {"PYTHONDONTWRITEBYTECODE": "1"}
         if "--compile" in PEERS[name][2]:
             # A fresh compiler cache: compiling is part of the job.
             env |= {"TORCHINDUCTOR_CACHE_DIR": str(Path(folder) / "inductor")}
@@ -170,10 +189,9 @@ def table(args: argparse.Namespace, results: dict[str, list[dict]]) -> str:
         "|---|---:|---:|---:|---:|---:|---:|---:|---:|",
     ]
     for name, rows in results.items():
-        label = OURS_LABEL if name == OURS else PEERS[name][0]
         memory = [row["peak_rss_mb"] for row in rows if row["peak_rss_mb"]]
         lines.append(
-            f"| {label} | {rows[0]['trained']:,} | {median(name, lambda r: r['wall']):.1f}"
+            f"| {label(args, name)} | {rows[0]['trained']:,} | {median(name, lambda r: r['wall']):.1f}"
             f" | {median(name, rate):,.0f} | {min(map(rate, rows)):,.0f} to {max(map(rate, rows)):,.0f}"
             f" | {median(name, rate_inside):,.0f} | {median(name, rate) / base:.2f}"
             f" | {f'{statistics.median(memory):,.0f}' if memory else ''}"
@@ -194,19 +212,21 @@ def section(args: argparse.Namespace, results: dict[str, list[dict]]) -> str:
             command = peer_command(args, name, "python", "dataset.safetensors", "OUT.npz")
             command[1] = f"bench/peers/{PEERS[name][1]}"
             commands.append(" ".join(command))
-    first = OURS_LABEL if OURS in results else PEERS[next(iter(results))][0]
+    first = label(args, next(iter(results)))
+    slow = f" ({args.slow_replicas} of the slow programs)" if set(SLOW) & set(results) else ""
+    slow_rounds = f" ({min(args.rounds, args.slow_rounds)} of the slow programs)" if slow else ""
+    forbidden = " ".join(f"{name}={value}" for name, value in AVX2_ALONE.items())
     return "\n".join(
         [
             f"The job: replicas of {args.network} of width {args.width}{recipe} on CIFAR-10{limit}, {args.epochs} epochs each, every training"
-            f" image scored at epochs {args.at.replace(',', ', ')}, then tested. {args.replicas} replicas"
-            f" ({args.slow_replicas} of the f32 programs).",
+            f" image scored at epochs {args.at.replace(',', ', ')}, then tested. {args.replicas} replicas{slow}."
+            + (f" AVX-512 and AMX forbidden to all of them ({forbidden})." if args.avx2_alone else ""),
             "",
             table(args, results),
             "",
             f"Images/s: training images of all replicas over the wall seconds of the whole program, scoring,"
             f" testing and start-up included; without start-up, from when the program has loaded its"
-            f" libraries. Medians of {args.rounds} rounds"
-            f" ({min(args.rounds, args.slow_rounds)} of the f32 programs), the programs in turn. Relative: to {first}."
+            f" libraries. Medians of {args.rounds} rounds{slow_rounds}, the programs in turn. Relative: to {first}."
             " The memory of programs with several processes is the sum, shared pages counted in each.",
             "",
             readme.machine(args.python),
@@ -236,7 +256,8 @@ def main() -> None:
             )
     text = section(args, results)
     print(text)
-    readme.put(SECTIONS[args.network, args.width], text, args.readme)
+    named = SECTIONS[args.network, args.width] + ("-avx2" if args.avx2_alone else "")
+    readme.put(named, text, args.readme)
 
 
 if __name__ == "__main__":

@@ -22,6 +22,8 @@ from torch.nn import functional as F
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tests" / "reference"))
 import networks
 
+MODELS = ("resnet8", "resnet18", "transformer", "decoder")
+
 
 class Layer(nn.Module):
     """A layer of a transformer, of plain layers alone."""
@@ -54,7 +56,71 @@ class Transformer(nn.Module):
         return self.head(self.norm(self.layers(x)).mean(1))
 
 
-def build(name: str, examples: int):
+class DecoderLayer(nn.Module):
+    """As Llama's: RMS norms, rotary positions, two heads of keys for four of queries, a gated middle."""
+
+    def __init__(self, width: int, heads: int, groups: int, middle: int, fused: bool) -> None:
+        super().__init__()
+        self.heads, self.groups, self.fused, size = heads, groups, fused, width // heads
+        self.norm1, self.norm2 = nn.RMSNorm(width), nn.RMSNorm(width)
+        self.q, self.o = nn.Linear(width, width, bias=False), nn.Linear(width, width, bias=False)
+        self.k = nn.Linear(width, groups * size, bias=False)
+        self.v = nn.Linear(width, groups * size, bias=False)
+        self.gate, self.up = (nn.Linear(width, middle, bias=False) for _ in range(2))
+        self.down = nn.Linear(middle, width, bias=False)
+
+    def attention(self, x, cos, sin):
+        split = lambda part, heads: part.unflatten(-1, (heads, -1)).transpose(1, 2)
+        turn = lambda part: part * cos + torch.cat([-part[..., half:], part[..., :half]], -1) * sin
+        half = x.shape[-1] // self.heads // 2
+        q, k = turn(split(self.q(x), self.heads)), turn(split(self.k(x), self.groups))
+        v = split(self.v(x), self.groups)
+        k, v = (part.repeat_interleave(self.heads // self.groups, 1) for part in (k, v))
+        if self.fused:
+            return F.scaled_dot_product_attention(q, k, v, is_causal=True)
+        # By hand: vmap knows no rule for the fused attention of the processor.
+        weights = q @ k.transpose(-1, -2) / q.shape[-1] ** 0.5
+        hidden = torch.ones(weights.shape[-2:], dtype=torch.bool).triu(1)
+        return weights.masked_fill(hidden, -torch.inf).softmax(-1) @ v
+
+    def forward(self, x, cos, sin):
+        x = x + self.o(self.attention(self.norm1(x), cos, sin).transpose(1, 2).flatten(2))
+        h = self.norm2(x)
+        return x + self.down(F.silu(self.gate(h)) * self.up(h))
+
+
+class Decoder(nn.Module):
+    def __init__(
+        self, fused: bool, words=10_000, width=256, heads=4, groups=2, middle=688, layers=4
+    ) -> None:
+        super().__init__()
+        self.words = nn.Embedding(words, width)
+        self.layers = nn.ModuleList(
+            DecoderLayer(width, heads, groups, middle, fused) for _ in range(layers)
+        )
+        self.norm, self.head = nn.RMSNorm(width), nn.Linear(width, words, bias=False)
+        self.size = width // heads
+
+    def forward(self, tokens):
+        turns = 1e4 ** -(torch.arange(0, self.size, 2) / self.size)
+        angles = torch.outer(torch.arange(tokens.shape[1]), turns).repeat(1, 2)
+        x, cos, sin = self.words(tokens), angles.cos(), angles.sin()
+        for layer in self.layers:
+            x = layer(x, cos, sin)
+        return self.head(self.norm(x))
+
+
+def cross_entropy(outputs, labels):
+    """The loss of a batch: of classes, or the mean over next tokens."""
+    if outputs.dim() == 2:
+        return F.cross_entropy(outputs, labels)
+    return F.cross_entropy(outputs[:, :-1].flatten(0, 1), labels[:, 1:].flatten())
+
+
+def build(name: str, examples: int, program: str):
+    if name == "decoder":
+        tokens = torch.randint(10_000, (examples, 256))
+        return Decoder(fused=program != "vmap"), tokens, tokens
     labels = torch.randint(10, (examples,))
     if name == "transformer":
         return Transformer(), torch.randint(10_000, (examples, 64)), labels
@@ -66,7 +132,7 @@ def by_vmap(model, inputs, labels):
     values = {name: value.detach() for name, value in model.named_parameters()}
 
     def one(values, example, label):
-        return F.cross_entropy(functional_call(model, values, (example[None],)), label[None])
+        return cross_entropy(functional_call(model, values, (example[None],)), label[None])
 
     gradients = vmap(grad(one), (None, 0, 0))(values, inputs, labels)
     return sum(value.flatten(1).square().sum(1) for value in gradients.values()).sqrt()
@@ -74,7 +140,7 @@ def by_vmap(model, inputs, labels):
 
 def step(model, optimiser, inputs, labels):
     optimiser.zero_grad(set_to_none=True)
-    F.cross_entropy(model(inputs), labels).backward()
+    cross_entropy(model(inputs), labels).backward()
     optimiser.step()
 
 
@@ -91,9 +157,10 @@ def run(program: str, model, inputs, labels, count: int) -> list[tuple[float, fl
     marks: list[tuple[float, float]] = []
     batches = timed_batches(count + 1, (inputs, labels), marks)
     if program == "ours":
-        from datadiet.torch import grand
+        from datadiet.torch import TokenLoss, grand
 
-        grand(model, batches)
+        of_tokens = {"loss": TokenLoss("mean", shift=True)} if labels.dim() == 2 else {}
+        grand(model, batches, **of_tokens)
     elif program == "vmap":
         model.eval()
         for inputs, labels in batches:
@@ -107,7 +174,7 @@ def run(program: str, model, inputs, labels, count: int) -> list[tuple[float, fl
 
 def main() -> None:
     flags = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    flags.add_argument("--model", choices=("resnet8", "resnet18", "transformer"), required=True)
+    flags.add_argument("--model", choices=MODELS, required=True)
     flags.add_argument("--program", choices=("ours", "vmap", "step"), required=True)
     flags.add_argument("--batch", type=int, default=32)
     flags.add_argument("--batches", type=int, default=2)
@@ -115,7 +182,7 @@ def main() -> None:
     args = flags.parse_args()
     torch.set_num_threads(args.threads)
     torch.manual_seed(0)
-    model, inputs, labels = build(args.model, args.batch)
+    model, inputs, labels = build(args.model, args.batch, args.program)
     marks = run(args.program, model, inputs, labels, args.batches)
     wall, processor = (end - began for began, end in zip(marks[1], marks[-1], strict=True))
     examples = args.batches * args.batch

@@ -6,6 +6,7 @@ interrupted goes on where it was. Failed trainings are warned of, and are in no 
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -352,6 +353,7 @@ def curve(
     retrainings: int = 1,
     fixed: Fixed = "steps",
     random: bool = True,
+    columns: Mapping[str, Any] | str | os.PathLike[str] | None = None,
     replicas: int = 4,
     at: Sequence[int] | None = None,
     epochs: int | None = None,
@@ -377,6 +379,10 @@ def curve(
         As for `train`.
     random
         Whether random subsets of the same sizes are trained on as well.
+    columns
+        Numbers of your own that `by` may name too, such as the lengths of texts: ``{"length": lengths}``, a value
+        for each training example, or a file of such columns. The highest count as the hardest, but where the
+        name is one of a known score.
     replicas
         Trainings that the scores are means of.
     at
@@ -389,12 +395,12 @@ def curve(
     CommandError, TrainerError
         As for `score`.
     """
-    columns = [by] if isinstance(by, str) else list(by)
+    series = [by] if isinstance(by, str) else list(by)
     if at is None:
-        after = {column.partition("@")[2] for column in columns}
+        after = {column.partition("@")[2] for column in series}
         at = sorted(int(epoch) for epoch in after if epoch.isdigit()) or None
     study = {
-        "by": columns,
+        "by": series,
         "keep": [float(one) for one in keep],
         "retrainings": retrainings,
         "fixed": fixed,
@@ -403,11 +409,20 @@ def curve(
     scoring = {
         "replicas": replicas,
         "at": None if at is None else [int(one) for one in at],
-        "scores": sorted({column.partition("@")[0] for column in columns}),
+        "scores": sorted({column.partition("@")[0] for column in series if "@" in column}),
     }
+    table = None
+    beside = None if columns is None else str(columns)
+    if isinstance(columns, Mapping):
+        own = {str(name): np.asarray(values, np.float32) for name, values in columns.items()}
+        table = ScoreTable.from_columns(own)
+        digest = hashlib.sha256(repr(list(own)).encode())
+        for values in own.values():
+            digest.update(values.tobytes())
+        beside = digest.hexdigest()
     asked = Asked(
         trainer,
-        {"curve": study, "scoring": scoring},
+        {"curve": study, "scoring": scoring, **({"columns": beside} if beside else {})},
         folder="results",
         epochs=epochs,
         settings=settings,
@@ -418,6 +433,11 @@ def curve(
         out=out,
     )
     options = {"training": asked.training(), "scoring": scoring, "curve": study}
+    if table is not None:
+        table.write(asked.out / "columns.parquet")
+        scoring["columns"] = str((asked.out / "columns.parquet").absolute())
+    elif columns is not None:
+        scoring["columns"] = str(Path(str(columns)).absolute())
     outcome = asked.ask("run", options, ["--out", str(asked.out)], quiet)
     found = outcome["curve"]
     return Curve(

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+import unicodedata
 from pathlib import Path
 
 import numpy as np
@@ -144,6 +145,25 @@ def test_a_diet_finds_a_subset_and_writes_its_report(home):
         train, tolerance=20, keep=[0.5], drops=[0], budget=4, retrainings=1, quiet=True
     )
     assert again.verdict == found.verdict
+
+
+def test_a_curve_by_a_column_of_ones_own(home):
+    length = (np.arange(150) * 7) % 150
+    columns = {"length": length, "brevity": -length}
+    by = ["el2n@2", "length", "brevity"]
+    curve = datadiet.experiments.curve(
+        train, by=by, columns=columns, keep=[0.2], replicas=1, random=False, quiet=True
+    )
+    assert [point["series"] for point in curve.points] == by
+    assert all(point["size"] == 30 for point in curve.points)
+    table = datadiet.ScoreTable.read(curve.report.parent)
+    assert np.array_equal(table["length"], length) and np.array_equal(table["brevity"], -length)
+    # In a file, named where the command is started; not a column of numbers in it.
+    (home / "texts.csv").write_text("id,text\n" + "".join(f"{id},a text\n" for id in range(150)))
+    with pytest.raises(CommandError, match="no column of numbers"):
+        datadiet.experiments.curve(
+            train, by="length", columns="texts.csv", keep=[0.2], replicas=1, quiet=True
+        )
 
 
 def test_a_verdict_of_few_examples_is_cautioned(home):
@@ -618,15 +638,38 @@ def test_a_file_that_changed_meanwhile_trains_nothing(home, tmp_path):
         sys.modules.pop("mine", None)
 
 
-@pytest.mark.parametrize("name", ["digits_mlp", "boosted_trees", "hugging_face"])
+def write_texts(folder):
+    """A few hundred labelled texts that every Python has: names of characters, and what they are."""
+    kinds = {"L": "letter", "N": "number", "M": "mark", "S": "symbol"}
+    texts = {kind: [] for kind in kinds.values()}
+    for code in range(0x20, 0x3000):
+        name, category = unicodedata.name(chr(code), ""), unicodedata.category(chr(code))
+        if name and category[0] in kinds:
+            texts[kinds[category[0]]].append(name)
+    chance = np.random.default_rng(0)
+    rows = [(k, t) for k, of in texts.items() for t in chance.choice(of, 200, replace=False)]
+    order = chance.permutation(len(rows))
+    folder.mkdir()
+    for name, part in (("train", order[:600]), ("test", order[600:])):
+        lines = "".join(f"{rows[row][0]},{rows[row][1]}\n" for row in part)
+        (folder / f"{name}.csv").write_text(f"label,text\n{lines}")
+
+
+@pytest.mark.parametrize(
+    "name", ["digits_mlp", "boosted_trees", "hugging_face", "text_transformer"]
+)
 def test_examples(home, name, monkeypatch):
     monkeypatch.syspath_prepend(str(ROOT / "examples"))
+    if name == "text_transformer":
+        write_texts(home / "texts")
+        monkeypatch.setenv("GLOSSES", str(home / "texts"))
     if name == "hugging_face":
         pytest.importorskip("transformers")
     example = importlib.import_module(name)
     at = [1, 2] if name == "digits_mlp" else [2, 4]
     # Each training of the transformer imports its libraries for seconds, and four epochs are few for it.
-    replicas, least = (1, 0.5) if name == "hugging_face" else (2, 0.8)
+    transformer = name in ("hugging_face", "text_transformer")
+    replicas, least = (1, 0.5) if transformer else (2, 0.8)
     table = datadiet.score(example.train, replicas=replicas, epochs=at[-1], at=at, quiet=True)
     assert table.card["accuracy"]["mean"] > least
     for epoch in at:

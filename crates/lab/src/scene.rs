@@ -1,5 +1,7 @@
 //! A scene: one network, one labelling of the data, and the replicas that score it.
 
+use std::sync::Arc;
+
 use datadiet_core::{
     Candidates, Choice, Chosen, Classes, ExampleId, ScoreKind, Source, reliability,
 };
@@ -28,6 +30,9 @@ pub struct Scene {
     pub times: Vec<TimePoint>,
     /// Whether the table of scores has a column for every replica.
     pub per_replica: bool,
+    /// Columns of the user's beside the scores, a value for each example of the training set, which
+    /// may have more than these.
+    pub columns: Arc<Vec<(String, Vec<f32>)>>,
     /// Label of each training example in this scene.
     pub labels: Vec<u32>,
     /// Which examples have another label than the data set says; none in a clean scene.
@@ -120,7 +125,10 @@ impl Scene {
         }
         let specs: Vec<RunSpec> = completed.iter().map(|(spec, _)| spec.clone()).collect();
         let (times, labels) = (&self.times, &self.labels);
-        let scores = aggregate(store, &specs, times, labels, &self.classes, self.per_replica)?;
+        let mut scores = aggregate(store, &specs, times, labels, &self.classes, self.per_replica)?;
+        for (name, values) in self.columns.iter() {
+            scores.columns_mut().push(name, Column::F32(values[..labels.len()].to_vec()))?;
+        }
         let reused = specs.iter().filter(|spec| results.was_reused(spec)).count() as u32;
         Ok(Ok(Scored { scores, completed, reused, failed }))
     }
@@ -172,7 +180,7 @@ impl Scene {
         Ok(self.planned()?.ranking_name(name)?)
     }
 
-    /// The columns of scores that will be taken, with one row of zeros: what is asked of a table can be
+    /// The columns of scores that will be taken, and those of the user's, with one row of zeros: what is asked of a table can be
     /// tried on it.
     ///
     /// # Errors
@@ -183,6 +191,9 @@ impl Scene {
             for kind in self.scoring.record.scores.iter().filter(|kind| self.takes(**kind, time)) {
                 planned.push(column_name(*kind, time), Column::F32(vec![0.0]))?;
             }
+        }
+        for (name, _) in self.columns.iter() {
+            planned.push(name, Column::F32(vec![0.0]))?;
         }
         Ok(ScoreTable::of(planned)?)
     }
@@ -202,6 +213,7 @@ impl Scene {
             Source::Gradients | Source::Inputs => {
                 self.scoring.record.gradient_steps.contains(&time.step)
             }
+            Source::Losses | Source::Outputs => false,
         }
     }
 

@@ -1,6 +1,7 @@
 //! The scenes of an experiment: the plain one, and those with other labels or another network.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use datadiet_data::{LabelNoise, NoisyLabels};
 use datadiet_store::{Recording, RunSpec};
@@ -99,6 +100,8 @@ pub(crate) struct Common<'a> {
     pub data: TrainingData<'a>,
     /// Folder that paths are relative to.
     pub folder: &'a Path,
+    /// Columns of the user's beside the scores, a value for each example of the training set.
+    pub columns: Arc<Vec<(String, Vec<f32>)>>,
     /// When scores are taken beside the times of the scoring options, in epochs.
     pub score_times: Vec<f64>,
     /// When weights are kept, in epochs.
@@ -205,6 +208,7 @@ impl Common<'_> {
             until_reliability: scoring.until_reliability,
             times,
             per_replica: scoring.per_replica.unwrap_or(false),
+            columns: self.columns.clone(),
             changed: noisy.changed(original),
             labels: noisy.labels,
             touched: noisy.touched,

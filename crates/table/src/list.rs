@@ -211,15 +211,21 @@ impl ListFile {
         let named = LABEL_NAMES.iter().find_map(|name| self.column(name));
         let found = named.into_iter().chain(only).find(|values| !self.is_id(values));
         let Some(values) = found else { return self.no_column("label", "labels") };
+        self.check_order("labels")?;
+        Ok(values)
+    }
+
+    /// That rows are in the order of the examples, as far as the file tells. `what` must be of all examples.
+    fn check_order(&self, what: &str) -> Result<(), TableError> {
         let like_ids = |values: &&Values| LIKE_IDS.contains(&values.name.to_lowercase().as_str());
         let Some(ids) = self.id_column().or_else(|| self.columns.iter().find(like_ids)) else {
-            return Ok(values);
+            return Ok(());
         };
         if matches!(self.listed(ids)?.own(), OwnIds::Rows(_)) {
-            return Ok(values);
+            return Ok(());
         }
         self.refused(format!(
-            "its ids (column {:?}) are not 0, 1, 2, …: labels must be of all examples, in order; sort it by \
+            "its ids (column {:?}) are not 0, 1, 2, …: {what} must be of all examples, in order; sort it by \
              id, or remove that column if its rows are in the order of the examples",
             ids.name
         ))
@@ -233,6 +239,31 @@ impl ListFile {
         let path = self.path.display().to_string();
         check_data(&path, self.data.as_ref(), name, fingerprint)?;
         self.labels()
+    }
+
+    /// Its columns of numbers, in order: all but ids and labels in which every cell is a number or empty (NaN), and
+    /// not all are empty. Rows are the examples, for the data set of a name and fingerprint.
+    ///
+    /// # Errors
+    /// When the file says that it is for another, its ids are not 0, 1, 2, …, or it has no such column.
+    pub fn number_columns_of(
+        &self,
+        name: &str,
+        fingerprint: &str,
+    ) -> Result<Vec<(String, Vec<f32>)>, TableError> {
+        check_data(&self.path.display().to_string(), self.data.as_ref(), name, fingerprint)?;
+        self.check_order("columns")?;
+        let is_label = |values: &Values| LABEL_NAMES.contains(&values.name.as_str());
+        let own = self.columns.iter().filter(|values| !self.is_id(values) && !is_label(values));
+        let numbers = own.filter_map(|values| Some((values.name.clone(), floats(values)?)));
+        let found: Vec<(String, Vec<f32>)> = numbers.collect();
+        if found.is_empty() {
+            let names = self.names().join(", ");
+            return self.refused(format!(
+                "it has no column of numbers with a name beside ids and labels; its columns are: {names}"
+            ));
+        }
+        Ok(found)
     }
 
     /// Whole numbers under one of these names, the first that is there.
@@ -500,6 +531,20 @@ impl ListFile {
     }
 }
 
+/// The cells as numbers, NaN where one is empty; none where one is something else, or all are empty.
+fn floats(values: &Values) -> Option<Vec<f32>> {
+    let real = |(_, cell): &(usize, Cell)| match cell {
+        Cell::Whole(value) => Some(*value as f32),
+        Cell::Real(value) => Some(*value as f32),
+        Cell::Flag(value) => Some(f32::from(u8::from(*value))),
+        Cell::Text(text) if text.is_empty() => Some(f32::NAN),
+        Cell::Text(text) => text.parse().ok(),
+        Cell::Nothing => Some(f32::NAN),
+    };
+    let numbers: Option<Vec<f32>> = values.cells.iter().map(real).collect();
+    numbers.filter(|numbers| numbers.iter().any(|number| !number.is_nan()))
+}
+
 /// A text that cannot be part of a list of numbers: neither a number nor a plain word or mistyped
 /// number.
 fn is_own_text(cell: &Cell) -> bool {
@@ -572,6 +617,33 @@ mod tests {
         ] {
             assert_eq!(labels(name, bytes).unwrap(), [3, 0], "{name}: {bytes:?}");
         }
+    }
+
+    #[test]
+    fn columns_of_numbers_are_found_whatever_stands_beside_them() {
+        let columns = |name: &str, bytes: &[u8]| {
+            let (_folder, path) = file(name, bytes);
+            ListFile::read(&path, "columns").unwrap().number_columns_of("mine", "ab")
+        };
+        let csv = b"id,label,text,length,ratio\n0,1,a b,2,0.5\n1,0,12,3,\n2,1,\"c, d\",-1,1e3\n";
+        let found = columns("a.csv", csv).unwrap();
+        let names: Vec<&str> = found.iter().map(|(name, _)| name.as_str()).collect();
+        assert_eq!(names, ["length", "ratio"]);
+        assert_eq!(found[0].1, [2.0, 3.0, -1.0]);
+        assert!(found[1].1[1].is_nan() && found[1].1[2] == 1000.0);
+        let json =
+            columns("a.json", br#"[{"length": 2, "seen": true}, {"length": null, "seen": false}]"#);
+        let json = json.unwrap();
+        assert!(json[0].1[0] == 2.0 && json[0].1[1].is_nan() && json[1].1 == [1.0, 0.0]);
+        for (bytes, expected) in [
+            (&b"id,label\n0,1\n1,0\n"[..], "no column of numbers with a name"),
+            (b"id,length\n1,4\n0,5\n", "columns must be of all examples, in order"),
+        ] {
+            let message = columns("a.csv", bytes).unwrap_err().to_string();
+            assert!(message.contains(expected), "{message}");
+        }
+        let other = columns("a.json", br#"{"length": [1], "fingerprint": "cd", "data": "other"}"#);
+        assert!(other.is_err(), "of another data set");
     }
 
     #[test]

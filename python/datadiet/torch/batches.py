@@ -7,11 +7,12 @@
 
 `inputs` is a tensor, a tuple or list of positional arguments, or a mapping of keyword arguments.
 Every tensor among them whose first axis is as long as `labels` holds one entry an example; others
-are passed as they are.
+are passed as they are. Where rows hold several examples (`packing`) these are entries of rows.
 """
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -24,6 +25,8 @@ from torch import Tensor, nn
 from datadiet._arrays import wholes
 from datadiet.exceptions import DtypeError, IdError
 from datadiet.torch.errors import BatchError, LossError
+from datadiet.torch.losses import TokenLoss
+from datadiet.torch.packing import BOUNDARIES, POSITIONS, Packing, packing_of, refuse_packed
 
 Loss = Callable[[Any, Any], Tensor]
 """Outputs and labels of B examples to B losses."""
@@ -39,26 +42,80 @@ class Batch:
     inputs: Any
     labels: Any
     ids: npt.NDArray[np.int64] | None
+    packing: Packing | None = None
+    """Which tokens are whose, where rows hold several examples."""
 
     def __len__(self) -> int:
+        """Examples."""
+        return self.rows if self.packing is None else self.packing.examples
+
+    @property
+    def rows(self) -> int:
         return len(self.labels)
 
     def to(self, device: torch.device) -> Batch:
         move = lambda tensor: tensor.to(device)  # noqa: E731
-        return Batch(each_tensor(move, self.inputs), each_tensor(move, self.labels), self.ids)
+        packing = None if self.packing is None else self.packing.to(device)
+        return Batch(
+            each_tensor(move, self.inputs), each_tensor(move, self.labels), self.ids, packing
+        )
 
-    def take(self, rows: list[int]) -> Batch:
-        """These examples, in this order; one may be taken more than once."""
-        size = len(self)
+    def take(self, examples: list[int]) -> Batch:
+        """These examples, in this order, a row each; one may be taken more than once.
+
+        Of a packed batch only copies of one example.
+        """
+        if self.packing is None:
+            return self.take_rows(examples)
+        row, start, stop = self.packing.cut(examples[0])
+        tokens = self.labels.shape[1]
+
+        def some(tensor: Tensor) -> Tensor:
+            if tensor.dim() and len(tensor) == self.rows:
+                tensor = tensor[[row] * len(examples)]
+            if tensor.dim() == 4 and tensor.shape[2:] == (tokens, tokens):
+                return tensor[:, :, start:stop, start:stop]
+            return (
+                tensor[:, start:stop] if tensor.dim() > 1 and tensor.shape[1] == tokens else tensor
+            )
+
+        inputs = {name: value for name, value in self.inputs.items() if name not in BOUNDARIES}
+        return Batch(each_tensor(some, inputs), each_tensor(some, self.labels), None)
+
+    def take_rows(self, rows: list[int]) -> Batch:
+        """These rows, with all their examples; one may be taken more than once."""
+        size = self.rows
 
         def some(tensor: Tensor) -> Tensor:
             return tensor[rows] if tensor.dim() and len(tensor) == size else tensor
 
-        return Batch(each_tensor(some, self.inputs), each_tensor(some, self.labels), None)
+        inputs, packing = self.inputs, self.packing
+        if packing is not None:
+            inputs = {name: value for name, value in inputs.items() if name not in BOUNDARIES}
+            packing = packing.take_rows(rows)
+        return Batch(each_tensor(some, inputs), each_tensor(some, self.labels), None, packing)
 
 
 def batch_of(item: Any) -> Batch:
-    """What a loader yielded, as a batch."""
+    """What a loader yielded, as a batch of an example a row."""
+    return _counted(_unpacked(item))
+
+
+def examples_of(item: Any, model: nn.Module, packed: str | None) -> Batch:
+    """The same for a model, where rows may hold several examples; `packed` names what tells them apart."""
+    batch = _unpacked(item)
+    taken = inspect.signature(model.forward).parameters
+    if packed is None:
+        refuse_packed(batch.inputs, taken)
+        return _counted(batch)
+    packing = packing_of(batch.inputs, batch.labels, packed)
+    inputs = dict(batch.inputs)
+    if packed != POSITIONS and packed not in taken:
+        del inputs[packed]
+    return _counted(Batch(inputs, batch.labels, batch.ids, packing))
+
+
+def _unpacked(item: Any) -> Batch:
     if isinstance(item, Mapping):
         inputs = dict(item)
         if "labels" not in inputs:
@@ -97,9 +154,14 @@ def _checked(batch: Batch) -> Batch:
         raise BatchError(
             f"labels must be a tensor, one entry an example; they are {type(batch.labels).__name__}"
         )
+    return batch
+
+
+def _counted(batch: Batch) -> Batch:
     if batch.ids is not None and len(batch.ids) != len(batch):
+        what = "labels" if batch.packing is None else "examples in its rows"
         raise BatchError(
-            f"a batch has {len(batch)} labels and {len(batch.ids)} ids; give one id an example"
+            f"a batch has {len(batch)} {what} and {len(batch.ids)} ids; give one id an example"
         )
     return batch
 
@@ -136,7 +198,16 @@ def call(model: nn.Module, inputs: Any) -> Any:
 
 def losses_of(model: nn.Module, batch: Batch, loss: Loss, forward: Forward) -> Tensor:
     """The loss of each example (B)."""
-    losses = loss(forward(model, batch.inputs), batch.labels)
+    outputs = forward(model, batch.inputs)
+    if batch.packing is None:
+        losses = loss(outputs, batch.labels)
+    elif isinstance(loss, TokenLoss):
+        losses = loss.of_packed(outputs, batch.labels, batch.packing)
+    else:
+        raise LossError(
+            "rows that hold several examples need a loss that adds up tokens for each; pass"
+            ' loss=TokenLoss("mean", shift=True), or "sum", or shift=False for labels of tokens themselves'
+        )
     if not isinstance(losses, Tensor) or losses.shape != (len(batch),):
         shape = tuple(losses.shape) if isinstance(losses, Tensor) else type(losses).__name__
         raise LossError(

@@ -7,6 +7,8 @@ Squares are taken of the sum:
     a layer's matrix and a look-up     |A|^2 + |B|^2 + 2 <A, B>, as for tied embeddings
     anything else                      the gradients themselves, a few examples at a time
 
+Random projections add up over the uses, so that each use is projected by itself (`projection`).
+
 Shapes: B examples, P positions, an ``m x n`` parameter. Products are taken in 32-bit floats or wider.
 """
 
@@ -17,6 +19,11 @@ from typing import Protocol
 
 import torch
 from torch import Tensor
+
+# The Gram matrices of positions are symmetric: rows are taken in so many blocks at least, each from its own
+# place on, which leaves (BLOCKS + 1) / (2 BLOCKS) of the work. Blocks of fewer rows multiply slowly.
+BLOCKS = 4
+LEAST_ROWS = 32
 
 
 class Contribution(Protocol):
@@ -33,6 +40,14 @@ class Contribution(Protocol):
 
     def dense_bytes(self) -> int:
         """Memory that `dense` takes for one example."""
+
+    def project(self, left: Tensor, right: Tensor, scratch: int) -> Tensor:
+        """``sum_ij left_ri G_ij right_rj`` of the gradient G (m x n) for each example and r: B x dim,
+        of ``dim x m`` and ``dim x n``."""
+
+    @property
+    def device(self) -> torch.device:
+        """Where it is."""
 
 
 class Rows:
@@ -51,6 +66,13 @@ class Rows:
     def dense_bytes(self) -> int:
         return self.rows[0].nbytes
 
+    def project(self, left: Tensor, right: Tensor, scratch: int) -> Tensor:
+        return by_gradients(self, left, right, scratch)
+
+    @property
+    def device(self) -> torch.device:
+        return self.rows.device
+
 
 class Outer:
     """A sum over positions of outer products: ``left`` (B x P x m) times ``right`` (B x P x n)."""
@@ -65,22 +87,24 @@ class Outer:
         positions, m, n = self.left.shape[1], self.left.shape[2], self.right.shape[2]
         if positions == 1:
             return self.left.square().sum((1, 2)) * self.right.square().sum((1, 2))
-        if positions * (m + n) < m * n:
+        rows = _block(positions)
+        if (positions + rows) * (m + n) < 2 * m * n:
             return self._by_positions(scratch)
         return self._by_matrix(scratch)
 
     def _by_positions(self, scratch: int) -> Tensor:
         positions = self.left.shape[1]
-        rows = fit(scratch, 2 * positions * self.left.element_size(), positions)
+        one = 2 * positions * self.left.element_size()
+        rows = fit(scratch, one, _block(positions))
 
         def some(start: int, stop: int) -> Tensor:
             left, right = self.left[start:stop], self.right[start:stop]
             total = left.new_zeros(stop - start)
             for row in range(0, positions, rows):
-                here = slice(row, row + rows)
-                similar = left[:, here] @ left.transpose(1, 2)
-                similar *= right[:, here] @ right.transpose(1, 2)
-                total += similar.sum((1, 2))
+                here, on = slice(row, row + rows), slice(row, None)
+                similar = left[:, here] @ left[:, on].transpose(1, 2)
+                similar *= right[:, here] @ right[:, on].transpose(1, 2)
+                total += 2 * similar.sum((1, 2)) - similar[:, :, :rows].sum((1, 2))
             return total
 
         return in_pieces(
@@ -105,6 +129,19 @@ class Outer:
 
     def dense_bytes(self) -> int:
         return self.left.shape[2] * self.right.shape[2] * self.left.element_size()
+
+    def project(self, left: Tensor, right: Tensor, scratch: int) -> Tensor:
+        left, right = left.to(self.left.dtype).T, right.to(self.right.dtype).T
+
+        def some(start: int, stop: int) -> Tensor:
+            return ((self.left[start:stop] @ left).mul_(self.right[start:stop] @ right)).sum(1)
+
+        one = 2 * self.left.shape[1] * left.shape[1] * self.left.element_size()
+        return in_pieces(self.examples, fit(scratch, one), some)
+
+    @property
+    def device(self) -> torch.device:
+        return self.left.device
 
 
 class Lookup:
@@ -131,6 +168,19 @@ class Lookup:
 
     def dense_bytes(self) -> int:
         return self.height * self.rows.shape[2] * self.rows.element_size()
+
+    def project(self, left: Tensor, right: Tensor, scratch: int) -> Tensor:
+        left, right = left.to(self.rows.dtype).T, right.to(self.rows.dtype).T
+
+        def some(start: int, stop: int) -> Tensor:
+            return (left[self.tokens[start:stop]].mul_(self.rows[start:stop] @ right)).sum(1)
+
+        one = 2 * self.rows.shape[1] * left.shape[1] * self.rows.element_size()
+        return in_pieces(self.examples, fit(scratch, one), some)
+
+    @property
+    def device(self) -> torch.device:
+        return self.rows.device
 
     def inner(self, other: Outer) -> Tensor:
         """<A, B> with a matrix of the same shape: sum over p and q of left_p[token_q] (right_p . row_q)."""
@@ -179,6 +229,23 @@ def _by_gradients(uses: Sequence[Contribution], scratch: int) -> Tensor:
 
     one = sum(use.dense_bytes() for use in uses)
     return in_pieces(uses[0].examples, fit(scratch, one), some)
+
+
+def by_gradients(use: Contribution, left: Tensor, right: Tensor, scratch: int) -> Tensor:
+    """The projection of a use of any form: of its gradients, a few examples at a time."""
+
+    def some(start: int, stop: int) -> Tensor:
+        gradient = use.dense(start, stop).unflatten(1, (left.shape[1], right.shape[1]))
+        seen = gradient @ right.to(gradient.dtype).T
+        return seen.mul_(left.to(gradient.dtype).T).sum(1)
+
+    one = use.dense_bytes() * (1 + right.shape[0] // right.shape[1])
+    return in_pieces(use.examples, fit(scratch, one), some)
+
+
+def _block(positions: int) -> int:
+    """Rows of a Gram matrix that are found together."""
+    return min(positions, max(LEAST_ROWS, -(-positions // BLOCKS)))
 
 
 def in_pieces(examples: int, count: int, some: Callable[[int, int], Tensor]) -> Tensor:

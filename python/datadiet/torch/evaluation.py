@@ -2,24 +2,67 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from functools import partial
 
 import torch
 from torch import nn
+from torch.utils.checkpoint import checkpoint
 
 
 @contextmanager
 def evaluating(model: nn.Module) -> Iterator[None]:
-    """Evaluation mode and gradients inside; afterwards every layer's mode is what it was."""
+    """Evaluation mode and gradients inside; afterwards every layer's mode is what it was.
+
+    Models of transformers keep no keys and values for a next token, which none comes for.
+    """
     modes = [(module, module.training) for module in model.modules()]
+    configs = {id(c): c for m in model.modules() if (c := getattr(m, "config", None)) is not None}
+    caching = [
+        config
+        for config in configs.values()
+        if getattr(config, "use_cache", None) is True and hasattr(config, "model_type")
+    ]
     try:
         model.eval()
+        for config in caching:
+            config.use_cache = False
         with torch.inference_mode(False), torch.enable_grad():
             yield
     finally:
         for module, training in modes:
             module.training = training
+        for config in caching:
+            config.use_cache = True
+
+
+@contextmanager
+def checkpointed(
+    model: nn.Module, again: Callable[[], AbstractContextManager[None]]
+) -> Iterator[None]:
+    """Layers of transformers for which the user switched checkpointing on do so inside.
+
+    They would only in training mode, which also drops out. When the backward pass calls a layer again it
+    does so inside of `again()`.
+    """
+    contexts = lambda: (nullcontext(), again())  # noqa: E731
+    layers = [
+        module
+        for module in model.modules()
+        if getattr(module, "gradient_checkpointing", False) is True
+        and any(kind.__name__ == "GradientCheckpointingLayer" for kind in type(module).__mro__)
+        and "forward" not in vars(module)
+    ]
+    try:
+        for layer in layers:
+            layer.forward = partial(
+                checkpoint, layer.forward, use_reentrant=False, context_fn=contexts
+            )
+        yield
+    finally:
+        for layer in layers:
+            del layer.forward
 
 
 @contextmanager

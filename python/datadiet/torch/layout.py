@@ -8,6 +8,8 @@ runs on two and on three copies of an example, and the axis that grows is theirs
     none       the call is for all examples at once, as for a table of positions. Its output is
                copied for each example, so that each has a gradient of its own
 
+Where rows hold several examples, "example" reads "row" here; `packing` takes the rows apart.
+
 That rows are side by side, and that copies leave the losses as they are, is checked on real examples
 (`verify`).
 """

@@ -5,10 +5,11 @@ from __future__ import annotations
 import warnings
 from dataclasses import dataclass, field
 
-from torch import nn
+from torch import Tensor, nn
 
 from datadiet.torch.errors import FrozenParametersWarning, ModelError
 from datadiet.torch.rules import Rule, rule_of
+from datadiet.torch.rules.embedding import EmbeddingWithin
 from datadiet.torch.rules.rule import parameters
 
 FALLBACKS = ("vmap", "loop")
@@ -25,6 +26,11 @@ class Layer:
     owned: dict[str, nn.Parameter]
     """Parameters that train, by their name in the layer."""
 
+    @property
+    def within(self) -> bool:
+        """Whether its call is that of a function, in a forward pass of its own."""
+        return isinstance(self.rule, EmbeddingWithin)
+
 
 @dataclass
 class Plan:
@@ -38,12 +44,30 @@ class Plan:
     without: dict[nn.Parameter, str] = field(default_factory=dict)
     """Parameters without a rule, and why."""
 
+    loose: list[nn.Parameter] = field(default_factory=list)
+    """Those of them that a layer adds, multiplies or puts beside its input by code of its own, perhaps."""
+
+    bare: dict[nn.Parameter, int] = field(default_factory=dict)
+    """Loose parameters of which each example is given a copy, and how many axes of length one the copy
+    has after the first, the examples'; -1 where the parameter's own first axis of length one is it."""
+
     def refuse(self, parameter: nn.Parameter, reason: str) -> None:
         """Takes a parameter from the layers: all of it, or its uses would be counted in part."""
         self.without.setdefault(parameter, reason)
+        self.bare.pop(parameter, None)
+        self.loose = [p for p in self.loose if p is not parameter]
         for layer in self.layers.values():
             layer.owned = {name: p for name, p in layer.owned.items() if p is not parameter}
         self.layers = {module: layer for module, layer in self.layers.items() if layer.owned}
+
+    def copies(self, parameter: nn.Parameter, examples: int) -> Tensor:
+        """A loose parameter, for each example."""
+        ones, values = self.bare[parameter], parameter.detach()
+        if ones < 0:
+            return values.expand(examples, *values.shape[1:])
+        return values.reshape(*[1] * (ones + 1), *values.shape).expand(
+            examples, *[-1] * (ones + values.dim())
+        )
 
     def ruled(self) -> list[nn.Parameter]:
         return [parameter for parameter in self.names if parameter not in self.without]
@@ -70,6 +94,8 @@ def plan_of(model: nn.Module, scope: nn.Module) -> Plan:
         [name for name, p in model.named_parameters() if p in within and p not in names], len(names)
     )
     plan = Plan(names, {})
+    reasons: dict[nn.Parameter, str] = {}
+    loose: list[nn.Parameter] = []
     for prefix, module in model.named_modules():
         own = {name: p for name, p in module._parameters.items() if p is not None and p in names}
         if not own:
@@ -80,12 +106,18 @@ def plan_of(model: nn.Module, scope: nn.Module) -> Plan:
             layer = {name: p for name, p in own.items() if name in known}
             plan.layers[module] = Layer(prefix, module, rule, layer)
         for name, parameter in own.items():
-            if name not in known:
-                plan.without.setdefault(
-                    parameter, reason or f"the layer computes its weight from {name}"
-                )
-    for parameter, reason in list(plan.without.items()):
-        plan.refuse(parameter, reason)
+            if name in known:
+                continue
+            reasons.setdefault(parameter, reason or f"the layer computes its weight from {name}")
+            if not rule and not type(module).__module__.startswith("torch."):
+                loose.append(parameter)
+    ruled = {p for layer in plan.layers.values() for p in layer.owned.values()}
+    for parameter, reason in reasons.items():
+        # A layer may hold a parameter only to be tied to another, as the bias of BERT's decoder; that it
+        # does not use it is watched.
+        if parameter not in ruled or reason.startswith("the layer computes"):
+            plan.refuse(parameter, reason)
+    plan.loose = [p for p in loose if p in plan.without]
     return plan
 
 

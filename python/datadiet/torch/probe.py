@@ -1,4 +1,7 @@
-"""Trial passes over copies of one example: where each layer's examples lie, and which is last."""
+"""Trial passes over copies of one example: where each layer's examples lie, and which is last.
+
+Where rows hold several examples, over copies of a row.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +17,10 @@ from datadiet.torch.plan import Layer, Plan
 from datadiet.torch.tape import Call, Hooks
 
 COPIED = Layout(0, copied=True)
+# What a model may raise for copies that do not fit it.
+ATTEMPT = (RuntimeError, ValueError, IndexError, TypeError, AssertionError)
+# Copies of a loose parameter have fewer axes of length one than this after the first.
+MOST_ONES = 4
 MOST_ALONE = 64
 """So many examples are looked at one by one, where a layer's rows may depend on the example."""
 
@@ -32,6 +39,9 @@ class Probe(Hooks):
         self.shapes[call] = tuple(x.shape)
         return COPIED.copies(out, self.examples) if call in self.copied else out
 
+    def copy(self, parameter: nn.Parameter) -> Tensor:
+        return self.plan.copies(parameter, self.examples)
+
     def escaped(self, parameter: nn.Parameter) -> None:
         self.outside.append(parameter)
 
@@ -43,7 +53,7 @@ def layouts_of(
 
     def run(copied: set[Call], examples: int, row: int = 0) -> tuple[Probe, Tensor]:
         with Probe(plan, copied, examples) as probe:
-            losses = losses_of(model, batch.take([row] * examples), loss, forward)
+            losses = losses_of(model, batch.take_rows([row] * examples), loss, forward)
         return probe, losses.detach()
 
     copied: set[Call] = set()
@@ -57,10 +67,12 @@ def layouts_of(
                 )
             continue
         found, refused = _compare(plan, two, three)
-        if refused or (two.data_dependent and _differ(plan, run, copied, two, len(batch))):
+        if refused or (two.data_dependent and _differ(plan, run, copied, two, batch.rows)):
             continue
         new = [call for call, layout in found.items() if layout.copied and call not in copied]
         if not new:
+            if batch.packing is None:
+                _copy_loose(plan, run, copied, losses)
             return found
         if _copies_fit(run, copied | {new[0]}, losses):
             copied.add(new[0])
@@ -109,13 +121,31 @@ def _differ(plan: Plan, run: Any, copied: set[Call], first: Probe, examples: int
     return False
 
 
-def _copies_fit(run: Any, copied: set[Call], expected: Tensor) -> bool:
+def _copies_fit(run: Any, copied: set[Call], expected: Tensor, examples: int = 2) -> bool:
     """Whether the model gives the same losses when each example has its own copy."""
     try:
-        losses = run(copied, len(expected))[1]
-    except (RuntimeError, ValueError, IndexError):
+        probe, losses = run(copied, examples)
+    except ATTEMPT:
         return False
-    return torch.allclose(losses.double(), expected.double(), rtol=1e-2, atol=1e-3)
+    same = torch.allclose(losses.double(), expected.double(), rtol=1e-2, atol=1e-3)
+    return same and not probe.outside
+
+
+def _copy_loose(plan: Plan, run: Any, copied: set[Call], losses: Tensor) -> None:
+    """Gives each example its own copy of loose parameters, of those for which some copy fits the model."""
+    for parameter in list(plan.loose):
+        if parameter not in plan.without or (parameter.dim() > 2 and len(parameter) > 1):
+            continue
+        reason = plan.without.pop(parameter)
+        for ones in (-1,) if parameter.dim() > 1 and len(parameter) == 1 else range(1, MOST_ONES):
+            plan.bare[parameter] = ones
+            # Two copies would fit another axis of length two.
+            three = losses[:1].expand(3)
+            if _copies_fit(run, copied, losses) and _copies_fit(run, copied, three, 3):
+                break
+        else:
+            del plan.bare[parameter]
+            plan.without[parameter] = reason
 
 
 def _refuse(plan: Plan, call: Call, reason: str) -> None:

@@ -6,6 +6,7 @@ mod page;
 mod write;
 
 use std::path::Path;
+use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use datadiet_core::Silent;
@@ -25,7 +26,8 @@ use crate::scenes::{Common, Scenes, Variation};
 use crate::study::{Budget, Recommended, Size, Stage, Wait};
 use crate::training::{amount, keep_labels, settings};
 use crate::{
-    Effort, Job, LabError, MeasurementJob, Results, Scene, Scored, ScoredScene, Sweep, TrainingData,
+    Effort, Job, LabError, MeasurementJob, Results, Scene, Scored, ScoredScene, Sweep,
+    TrainingData, lists,
 };
 
 /// An experiment, resolved for a data set and checked.
@@ -60,7 +62,12 @@ impl Experiment {
         let data = data.into();
         options.check_for_programs()?;
         let studies = options.studies.iter().map(|asked| &asked.study);
+        let columns = match &options.scoring.columns {
+            Some(file) => lists::columns(&folder.join(file), data)?,
+            None => Vec::new(),
+        };
         let common = Common {
+            columns: Arc::new(columns),
             training: &options.training,
             scoring: &options.scoring,
             data,

@@ -17,7 +17,7 @@ use super::points::{self, BAND, Place, Point, Points, PointsOutcome};
 use super::stage::found;
 use super::verdict::verdict;
 use super::{Findings, Kind, Size, Stage, Study, Wait, read};
-use crate::refuse::ensure;
+use crate::refuse::{bail, ensure};
 use crate::scenes::Scenes;
 use crate::spread::metric_with_unit;
 use crate::text::percent;
@@ -84,6 +84,9 @@ impl Study for CurvePlan {
 
     fn check(&self, scenes: &Scenes) -> Result<(), LabError> {
         self.by.iter().try_for_each(|by| scenes.plain().check_column(by).map(drop))?;
+        if let Some(by) = self.by.iter().find(|by| by.parse::<Baseline>().is_ok()) {
+            bail!("[curve] by: {by} is the name of a baseline; give that column another name");
+        }
         ensure!(!self.keep.is_empty(), "[curve] needs keep, such as keep = [0.75, 0.5]");
         ensure!(!self.by.is_empty() || self.random, "[curve] needs by, such as by = [\"el2n@4\"]");
         ensure!(self.retrainings > 0, "[curve] retrainings must be at least 1");

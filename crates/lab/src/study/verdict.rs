@@ -5,6 +5,7 @@
 
 use datadiet_core::grouped;
 
+use super::baseline::Baseline;
 use super::points::{PointOutcome, PointsOutcome};
 use crate::Spread;
 use crate::spread::four_digits;
@@ -16,7 +17,7 @@ pub(super) fn verdict(points: &PointsOutcome) -> Option<String> {
     let chosen: Vec<(&PointOutcome, &Spread)> = points
         .points
         .iter()
-        .filter(|point| point.place.series.contains('@'))
+        .filter(|point| is_chosen(&point.place.series))
         .filter_map(|point| Some((point, point.accuracy.as_ref()?)))
         .collect();
     let best = |points: &[(&PointOutcome, &Spread)]| {
@@ -73,6 +74,11 @@ pub(super) fn verdict(points: &PointsOutcome) -> Option<String> {
         Some(_) => four_digits(least),
     };
     Some(format!("{finding} Differences under {least} are not told from chance."))
+}
+
+/// Whether a score chose the subsets of a series, or a column of the user's, which has no time in its name.
+fn is_chosen(series: &str) -> bool {
+    series.contains('@') || series.parse::<Baseline>().is_err()
 }
 
 /// What as many random examples give, where they were tried.
@@ -136,6 +142,21 @@ mod tests {
             full_by_class: ByClass::default(),
             classes: Vec::new(),
         }
+    }
+
+    #[test]
+    fn a_column_of_the_users_is_as_good_as_a_score_and_baselines_are_none() {
+        let points = vec![
+            point("el2n@3", 0.5, &[0.34, 0.35]),
+            point("longest", 0.5, &[0.55, 0.56]),
+            point("random", 0.5, &[0.58, 0.59]),
+            point("random/balanced", 0.5, &[0.59, 0.60]),
+            point("random-each-epoch", 0.5, &[0.59, 0.60]),
+        ];
+        let text = verdict(&curve(&[0.65, 0.66], points)).unwrap();
+        let expected =
+            "the best, 50 % by longest, reaches 55.5 % against 65.5 % (at random 58.5 %)";
+        assert!(text.contains(expected), "{text}");
     }
 
     #[test]

@@ -165,14 +165,19 @@ impl ProgramOption {
     }
 }
 
-/// The words of a command that name files: of the program itself only where no other does, else it is what
-/// runs them.
+/// The files that the words of a command name, as `train.py` or with a function of it, `train.py:train`: of the
+/// program itself only where no other word does, else it is what runs them.
 fn own_files(command: &[String]) -> impl Iterator<Item = &str> {
-    let is_file = |word: &&str| Path::new(word).is_file();
+    let file = |word| {
+        let function = |(file, _): &(&str, &str)| file.ends_with(".py");
+        let of_function = || str::rsplit_once(word, ':').filter(function).map(|(file, _)| file);
+        let found = std::iter::once(word).chain(of_function());
+        found.into_iter().find(|file| Path::new(file).is_file())
+    };
     let mut words = command.iter().map(String::as_str);
     let program = words.next();
-    let others: Vec<&str> = words.filter(is_file).collect();
-    let alone = program.filter(|word| others.is_empty() && is_file(word));
+    let others: Vec<&str> = words.filter_map(file).collect();
+    let alone = program.filter(|_| others.is_empty()).and_then(file);
     alone.into_iter().chain(others)
 }
 
@@ -267,5 +272,35 @@ impl TrainingOptions {
             if others.len() == 1 { "is" } else { "are" }
         );
         Ok(Some(trainer.spec(self.settings.clone().unwrap_or_default())?))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What a command starts is told apart from what it was: also where a word names a function of a file.
+    #[test]
+    fn files_of_a_command_are_found_with_a_function_behind_them() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("own.py");
+        std::fs::write(&file, "1").unwrap();
+        let own = file.display().to_string();
+        let spec = |command: &str| {
+            let option: ProgramOption = command.parse().unwrap();
+            option.spec(BTreeMap::new()).unwrap()
+        };
+        let command = format!("python -m datadiet.worker {own}:train");
+        let before = spec(&command);
+        assert_eq!(before.sources.keys().collect::<Vec<_>>(), [&own]);
+        assert_eq!(before.name, "own.py");
+        assert_eq!(changed_since_asked(&before), None);
+        std::fs::write(&file, "2").unwrap();
+        assert_ne!(spec(&command).sources, before.sources);
+        assert!(changed_since_asked(&before).unwrap().contains("own.py is not as it was"));
+        // No function of Python: what stands before the colon is no file of a trainer.
+        let data = folder.path().join("data");
+        std::fs::write(&data, "").unwrap();
+        assert!(spec(&format!("train {}:8080", data.display())).sources.is_empty());
     }
 }

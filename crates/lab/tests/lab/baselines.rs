@@ -69,6 +69,52 @@ fn trained_subsets(bench: &Bench, trained: &Mutex<Vec<RunSpec>>) -> Vec<Vec<u32>
     listed.collect()
 }
 
+/// Lengths of texts, say: a column of the user's chooses subsets as a score does.
+#[test]
+fn columns_of_the_users_are_ranked_by_beside_scores() {
+    let bench = Bench::new();
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("texts.csv");
+    let write = |rows: u32| {
+        let row = |id: u32| format!("{id},{},a text,{}\n", id % 10, (id * 7) % 1000);
+        let rows: String = (0..rows).map(row).collect();
+        std::fs::write(&file, format!("id,label,text,length\n{rows}")).unwrap();
+    };
+    write(1000);
+    let columns = format!("[scoring]\ncolumns = {:?}\n", file.display().to_string());
+    let text = curve("").replace("[scoring]\n", &columns).replace("loss@1", "length");
+    let fake = Fake::default();
+    let experiment = bench.experiment(&text).unwrap();
+    let done = bench.run(&experiment, &fake);
+    let found: PointsOutcome = done.outcome.study("curve").unwrap().unwrap();
+    let kept: Vec<f64> = points(&found, "length").iter().map(|p| p.place.keep).collect();
+    assert_eq!(kept, [0.5, 0.2]);
+    let longest = |ids: &Vec<u32>| ids.iter().all(|id| (id * 7) % 1000 >= 800);
+    let subsets = trained_subsets(&bench, &fake.trained);
+    assert!(subsets.iter().any(|ids| ids.len() == 200 && longest(ids)));
+    // It stands in the table of scores, and cost nothing to take.
+    let scores = &done.scored[0].as_ref().unwrap().scores;
+    assert_eq!(scores.columns().floats("length").unwrap()[3], 21.0);
+    assert!(done.outcome.ledger.iter().all(|row| row.by == "el2n@1"));
+    assert!(!experiment_sections(&done.outcome).unwrap().is_empty());
+    // With fewer examples their values go on standing beside them.
+    let part = bench.experiment(&text.replace("batch = 10", "batch = 10\nlimit = 300")).unwrap();
+    let scored = bench.run(&part, &Fake::default()).scored;
+    assert_eq!(scored[0].as_ref().unwrap().scores.columns().floats("length").unwrap().len(), 300);
+
+    let refused = |text: &str| bench.experiment(text).unwrap_err().to_string();
+    let message = refused(&text.replace("\"length\"", "\"lenght\""));
+    assert!(message.contains("did you mean length?"), "{message}");
+    write(999);
+    let message = refused(&text);
+    assert!(message.contains("has 999 rows, and sample 1000 training examples"), "{message}");
+    std::fs::write(&file, "id,label,text\n0,1,a\n").unwrap();
+    let message = refused(&text);
+    assert!(message.contains("no column of numbers") && message.contains("id, label, text"));
+    std::fs::write(&file, "id,length\n7,1\n9,2\n").unwrap();
+    assert!(refused(&text).contains("columns must be of all examples, in order"));
+}
+
 /// RS2 without replacement passes through all examples; what it saves is steps.
 #[test]
 fn random_each_epoch_is_everything_on_the_shortened_schedule() {

@@ -9,7 +9,9 @@ example's gradient ``d`` at the output of every layer. With its input ``a`` that
     embedding        row t of dW = sum of d_p over the positions p that hold token t
 
 A layer has a rule when its forward pass is its class's own: a subclass that overrides it, or a
-layer whose weight is computed (weight norm, parametrisations), has none.
+layer whose weight is computed (weight norm, parametrisations), has none; but embeddings may
+prepare tokens and change rows as they like. RMS norms of other libraries are known by what they compute,
+`Conv1D` of transformers by its name.
 """
 
 from __future__ import annotations
@@ -17,9 +19,17 @@ from __future__ import annotations
 from torch import nn
 
 from datadiet.torch.rules.convolution import Convolution
-from datadiet.torch.rules.embedding import Embedding
-from datadiet.torch.rules.linear import Linear
-from datadiet.torch.rules.norms import BatchNorm, GroupNorm, InstanceNorm, LayerNorm, RmsNorm
+from datadiet.torch.rules.embedding import Embedding, EmbeddingWithin
+from datadiet.torch.rules.linear import Linear, Turned
+from datadiet.torch.rules.norms import (
+    BatchNorm,
+    GroupNorm,
+    InstanceNorm,
+    LayerNorm,
+    RmsNorm,
+    RmsNormByTrial,
+    computes_rms_norm,
+)
 from datadiet.torch.rules.rule import Rule
 
 RULES: dict[type[nn.Module], Rule] = {
@@ -41,15 +51,27 @@ RULES: dict[type[nn.Module], Rule] = {
 if hasattr(nn, "RMSNorm"):  # since PyTorch 2.4
     RULES[nn.RMSNorm] = RmsNorm()
 
+ELSEWHERE: dict[tuple[str, str], Rule] = {
+    ("transformers.pytorch_utils", "Conv1D"): Turned(),
+}
+"""By module and class, so that the libraries need not be there."""
+
 __all__ = ["RULES", "Rule", "rule_of"]
 
 
 def rule_of(module: nn.Module) -> tuple[Rule | None, str]:
     """The rule of a layer, or none and why."""
-    for kind, rule in RULES.items():
-        if isinstance(module, kind):
-            if "forward" in vars(module) or type(module).forward is not kind.forward:
-                return None, f"its {type(module).__name__} has a forward pass of its own"
-            refusal = rule.refusal(module)
-            return (None, refusal) if refusal else (rule, "")
+    known = [(kind, rule) for kind, rule in RULES.items() if isinstance(module, kind)]
+    for kind in type(module).__mro__:
+        if (rule := ELSEWHERE.get((kind.__module__, kind.__qualname__))) is not None:
+            known.append((kind, rule))
+    for kind, rule in known:
+        if "forward" in vars(module) or type(module).forward is not kind.forward:
+            if isinstance(module, nn.Embedding) and not rule.refusal(module):
+                return EmbeddingWithin(), ""
+            return None, f"its {type(module).__name__} has a forward pass of its own"
+        refusal = rule.refusal(module)
+        return (None, refusal) if refusal else (rule, "")
+    if computes_rms_norm(module):
+        return RmsNormByTrial(), ""
     return None, f"{type(module).__name__} has no rule"

@@ -22,7 +22,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from datadiet.torch.contributions import Contribution, Rows, fit, in_pieces, wide
+from datadiet.torch.contributions import Contribution, Rows, by_gradients, fit, in_pieces, wide
 from datadiet.torch.rules.rule import by_example
 
 # An addition limited by memory takes as long as this many multiplications.
@@ -98,6 +98,13 @@ class Filters:
         seen = self.x.shape[1] * prod(self.taps) * prod(self.delta.shape[2:])
         weight = self.x.shape[1] * prod(self.taps) * self.delta.shape[1] // self.groups
         return self.rows * (seen + weight) * self.x.element_size()
+
+    def project(self, left: Tensor, right: Tensor, scratch: int) -> Tensor:
+        return by_gradients(self, left, right, scratch)
+
+    @property
+    def device(self) -> torch.device:
+        return self.x.device
 
     def _seen(self, some: slice) -> Tensor:
         """What the filter sees: rows x groups x (C_in / groups * taps) x positions."""

@@ -26,3 +26,11 @@ class Embedding:
         if module.padding_idx is not None:
             rows = rows.masked_fill((tokens == module.padding_idx)[..., None], 0)
         return {"weight": Lookup(tokens, rows, module.num_embeddings)}
+
+
+class EmbeddingWithin(Embedding):
+    """Embeddings of classes of their own, as Gemma's that scale and OPT's that count on.
+
+    What their forward pass does to tokens before the look-up and to rows after it is no concern: the call of
+    ``torch.nn.functional.embedding`` is the layer's.
+    """
