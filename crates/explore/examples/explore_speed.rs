@@ -100,7 +100,8 @@ fn main() {
         .filter(|pid| {
             let line = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
             let line = String::from_utf8_lossy(&line);
-            line.contains("--type=renderer") && line.contains(&browser.profile().display().to_string())
+            line.contains("--type=renderer")
+                && line.contains(&browser.profile().display().to_string())
         })
         .map(|pid| memory(&pid, "VmRSS:"))
         .fold(0.0, f64::max);

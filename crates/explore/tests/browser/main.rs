@@ -39,8 +39,7 @@ fn keep_picture(browser: &mut Browser, tab: &Tab, name: &str) {
 /// The page complained of nothing, loaded all pictures, and nothing hurt it.
 fn check_sound(browser: &mut Browser, tab: &Tab) {
     assert!(browser.complaints.is_empty(), "{:#?}", browser.complaints);
-    let broken =
-        "[...document.images].filter((one) => one.src && one.complete && one.naturalWidth === 0).length";
+    let broken = "[...document.images].filter((one) => one.src && one.complete && one.naturalWidth === 0).length";
     assert_eq!(browser.eval(tab, broken), 0, "broken pictures");
     assert_ne!(browser.eval(tab, "document.title"), "hurt");
     assert_eq!(
