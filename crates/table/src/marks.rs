@@ -499,7 +499,7 @@ mod tests {
         assert_eq!(file.news().unwrap(), []);
         let first = act(1, "ann", Some(Verdict::Wrong), &["3"]);
         file.append(std::slice::from_ref(&first)).unwrap();
-        assert_eq!(file.news().unwrap(), [first.clone()]);
+        assert_eq!(file.news().unwrap(), std::slice::from_ref(&first));
         let whole = std::fs::read(&path).unwrap();
         let second = act(2, "ann", Some(Verdict::Drop), &["4"]);
         // Cut off anywhere, the acts before are there, and the next is not lost.
@@ -507,9 +507,9 @@ mod tests {
         for cut in 1..line.len() {
             std::fs::write(&path, [&whole, &line[..cut]].concat()).unwrap();
             let mut again = MarkFile::new(&path, None);
-            assert_eq!(again.news().unwrap(), [first.clone()]);
+            assert_eq!(again.news().unwrap(), std::slice::from_ref(&first));
             again.append(std::slice::from_ref(&second)).unwrap();
-            assert_eq!(again.news().unwrap(), [second.clone()]);
+            assert_eq!(again.news().unwrap(), std::slice::from_ref(&second));
             let (known, all) = MarkFile::read(&path, None).unwrap();
             assert_eq!((all.len(), known.damaged), (2, 1));
         }
