@@ -136,6 +136,8 @@ bench: build $(BENCH_READY)
 	cargo build --release --package datadiet-core --example selection_speed
 	$(BENCH_PYTHON) bench/selection.py --datadiet $(DATADIET) \
 		--ours target/release/examples/selection_speed
+	cargo build --release --package datadiet-explore --example explore_speed
+	$(BENCH_PYTHON) bench/explore.py --datadiet $(DATADIET) --ours target/release/examples/explore_speed
 	cargo build --release --package datadiet-core --example fast_scores
 	$(BENCH_PYTHON) bench/fast_scores.py --ours target/release/examples/fast_scores
 	$(BENCH_PYTHON) bench/ingest.py --datadiet $(DATADIET)

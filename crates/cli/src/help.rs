@@ -8,7 +8,7 @@ use crate::Cli;
 /// What one wants to do, and the commands for it. Every command is in one group, which a test sees to:
 /// a new one goes here too.
 const GROUPS: [(&str, &[&str]); 8] = [
-    ("look", &["tour", "scores", "suspects", "report"]),
+    ("look", &["tour", "explore", "scores", "suspects", "report"]),
     ("score", &["score", "ingest"]),
     ("choose", &["select"]),
     ("prove", &["train", "diet", "run"]),

@@ -1,5 +1,6 @@
 //! `datadiet`: which of my training examples matter?
 
+mod browser;
 mod carrier;
 mod commands;
 #[cfg(test)]
@@ -68,6 +69,7 @@ enum Command {
     Run(Box<commands::run::RunArgs>),
     Ntk(Box<commands::ntk::NtkArgs>),
     Lmc(Box<commands::lmc::LmcArgs>),
+    Explore(Box<commands::explore::ExploreArgs>),
     Report(commands::report::ReportArgs),
     Tour(commands::tour::TourArgs),
     /// List, show, watch, stop and clean up trainings.
@@ -125,6 +127,7 @@ fn run(cli: Cli, only_plan: bool) -> anyhow::Result<ExitCode> {
         Command::Run(args) => commands::run::run(&cli.home, *args),
         Command::Ntk(args) => commands::ntk::run(&cli.home, *args),
         Command::Lmc(args) => commands::lmc::run(&cli.home, *args),
+        Command::Explore(args) => commands::explore::run(&cli.home, *args),
         Command::Report(args) => commands::report::run(&cli.home, args),
         Command::Tour(args) => commands::tour::run(&args),
         Command::Runs(command) => commands::runs::run(&cli.home, command),

@@ -2,6 +2,7 @@
 //!
 //! [`Gallery`](crate::Gallery) draws the same as one PNG file.
 
+use base64::{Engine, prelude::BASE64_STANDARD};
 use serde::{Deserialize, Serialize};
 
 use crate::ReportError;
@@ -58,7 +59,7 @@ impl Picture {
     ) -> Result<Self, ReportError> {
         let [height, width, _] = shape;
         Ok(Self {
-            png: encode(pixels, shape)?,
+            png: BASE64_STANDARD.encode(png(pixels, shape)?),
             width: width as u32,
             height: height as u32,
             caption: caption.into(),
@@ -67,8 +68,11 @@ impl Picture {
     }
 }
 
-fn encode(pixels: &[u8], shape: [usize; 3]) -> Result<String, ReportError> {
-    use base64::{Engine, prelude::BASE64_STANDARD};
+/// 8-bit pixels, `height × width × channels`, channels innermost, as a PNG file; 1 or 3 channels.
+///
+/// # Errors
+/// When the pixels do not have that shape.
+pub fn png(pixels: &[u8], shape: [usize; 3]) -> Result<Vec<u8>, ReportError> {
     use image::{ExtendedColorType, ImageEncoder, codecs::png::PngEncoder};
 
     let [height, width, channels] = shape;
@@ -84,7 +88,7 @@ fn encode(pixels: &[u8], shape: [usize; 3]) -> Result<String, ReportError> {
     PngEncoder::new(&mut png)
         .write_image(pixels, width as u32, height as u32, colour)
         .map_err(|cause| ReportError::Encode(cause.to_string()))?;
-    Ok(BASE64_STANDARD.encode(png))
+    Ok(png)
 }
 
 /// Pictures are shown enlarged to about so many pixels, or no larger than so many.
@@ -114,8 +118,6 @@ mod tests {
 
     #[test]
     fn pictures_are_png_and_shown_at_whole_multiples() -> Result<(), Box<dyn std::error::Error>> {
-        use base64::{Engine, prelude::BASE64_STANDARD};
-
         let pixels: Vec<u8> = (0..2 * 3 * 3).collect();
         let picture = Picture::from_pixels(&pixels, [2, 3, 3], "0.5", "id 7")?;
         let decoded = image::load_from_memory(&BASE64_STANDARD.decode(&picture.png)?)?.to_rgb8();

@@ -8,6 +8,7 @@
 //! of one.
 
 mod atomic;
+mod calendar;
 mod card;
 mod cautions;
 mod detections;
@@ -15,6 +16,7 @@ mod error;
 mod identity;
 mod keys;
 mod list;
+mod marks;
 mod ranking;
 mod replicas;
 mod score_table;
@@ -27,6 +29,7 @@ mod wrong_labels;
 pub use atomic::{
     ASIDE, make_folder_atomically, remove_folder_atomically, write_atomically, write_json,
 };
+pub use calendar::{seconds_of, utc};
 pub use card::{
     Accuracy, Card, ColumnSummary, DataRef, FailedReplica, IngestedFile, IngestedFiles,
     IngestedRun, TimePoint,
@@ -37,6 +40,7 @@ pub use error::{FileError, TableError};
 pub use identity::{Examples, OwnIds, Rows, TrainingSet};
 pub use keys::{Key, KeyError, KeyMap, Keys};
 pub use list::{DATA, FINGERPRINT, ListFile, ListedIds};
+pub use marks::{Act, Before, MarkFile, Marks, RowIndex, Verdict, mark_time};
 pub use ranking::{Ranking, direction_of, hard_end, kind_of, measure_of, time_of};
 pub use replicas::{RECORDED_PASS, Recorded, TableBuilder, column_name};
 pub use score_table::{ColumnDescription, Row, ScoreFile, ScoreTable};

@@ -186,6 +186,25 @@ impl ListFile {
         values.cells.iter().skip(usize::from(head)).map(text).collect()
     }
 
+    /// The texts under the first of these names that is there, else of its only column; an empty one where
+    /// nothing is written.
+    ///
+    /// # Errors
+    /// When there are none.
+    pub fn texts(&self, names: &[&str]) -> Result<Vec<String>, TableError> {
+        let only = self.columns.first().filter(|_| self.columns.len() == 1);
+        let named = names.iter().find_map(|name| self.column(name));
+        let Some(values) = named.or(only) else { return self.no_column(names[0], "texts") };
+        let text = |(_, cell): &(usize, Cell)| match cell {
+            Cell::Whole(value) => value.to_string(),
+            Cell::Real(value) => value.to_string(),
+            Cell::Flag(value) => value.to_string(),
+            Cell::Text(text) => text.clone(),
+            Cell::Nothing => String::new(),
+        };
+        Ok(values.cells.iter().map(text).collect())
+    }
+
     /// The column of labels, if rows are in the order of the examples.
     fn label_column(&self) -> Result<&Values, TableError> {
         let only = self.columns.first().filter(|_| self.columns.len() == 1 && !self.is_json());

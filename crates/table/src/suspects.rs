@@ -163,16 +163,21 @@ impl ScoreTable {
         Some(TokenPlace { example: example[row], position: position[row], text })
     }
 
-    /// The predictions at the time of a column, else the latest.
-    fn predictions(&self, column: &str) -> Option<&[u32]> {
+    /// The column of predictions at the time of a column, else the latest; none where the table has none.
+    pub fn predictions_of(&self, column: &str) -> Option<String> {
         let table = self.columns();
         let time = column.rsplit_once('@').map(|(_, time)| format!("predicted@{time}"));
-        if let Some(found) = time.and_then(|name| table.integers(&name).ok()) {
-            return Some(found);
+        if let Some(name) = time.filter(|name| table.integers(name).is_ok()) {
+            return Some(name);
         }
         let time = |name: &str| time_of(name).unwrap_or_default();
         let all = table.names().filter(|name| name.starts_with("predicted@"));
-        table.integers(all.max_by(|a, b| time(a).total_cmp(&time(b)))?).ok()
+        let latest = all.max_by(|a, b| time(a).total_cmp(&time(b)))?;
+        table.integers(latest).is_ok().then(|| latest.to_owned())
+    }
+
+    fn predictions(&self, column: &str) -> Option<&[u32]> {
+        self.columns().integers(&self.predictions_of(column)?).ok()
     }
 
     /// The `count` easiest and hardest examples of each of the first `classes` classes. A class with

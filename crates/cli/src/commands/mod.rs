@@ -3,6 +3,7 @@
 pub mod completions;
 pub mod data;
 pub mod diet;
+pub mod explore;
 pub mod ingest;
 pub mod lmc;
 pub mod man;

@@ -9,7 +9,9 @@ use clap::{ArgGroup, Args};
 use datadiet_core::grouped;
 use datadiet_data::{Dataset, LabelNoise, NoisyLabels};
 use datadiet_lab::lists;
-use datadiet_table::{Column, DATA, FINGERPRINT, Table};
+use datadiet_table::{
+    Column, DATA, DataRef, FINGERPRINT, MarkFile, Marks, OwnIds, RowIndex, Table, Verdict,
+};
 use serde_json::json;
 
 use crate::home::HomeArgs;
@@ -29,6 +31,7 @@ Examples:
   datadiet noise --data cifar10 --uniform 0.1 --out noisy.parquet       # the paper's
   datadiet noise --data cifar10 --confusion matrix.json --out noisy.parquet
   datadiet noise --data cifar10 --from aggre.npy --out human.parquet
+  datadiet noise --data cifar10 --from scores/demo/marks.jsonl --out right.parquet  # marks of `datadiet explore`
 
   datadiet score --data cifar10 --labels noisy.parquet --out scores/noisy
   datadiet suspects scores/noisy --truth noisy.parquet"
@@ -46,7 +49,8 @@ pub struct NoiseArgs {
     /// JSON file of K rows of K probabilities: row a says how likely class a becomes which.
     #[arg(long, value_name = "FILE", group = "kind")]
     confusion: Option<PathBuf>,
-    /// Labels from a file: .npy, .json, .txt or .parquet, one for each training example.
+    /// Labels from a file: .npy, .json, .txt or .parquet, one for each training example; or the marks of
+    /// `datadiet explore`, .jsonl: the data set's own, but for those that were marked as wrong with the right one.
     #[arg(long, value_name = "FILE", group = "kind")]
     from: Option<PathBuf>,
     /// Seed of what is random.
@@ -101,6 +105,9 @@ impl NoiseArgs {
             return Ok(LabelNoise::ClassDependent { confusion: lists::matrix(file)? });
         }
         let file = self.from.as_ref().context("clap asks for one of the kinds")?;
+        if file.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("jsonl")) {
+            return Ok(LabelNoise::Given { labels: corrected(file, dataset)? });
+        }
         Ok(LabelNoise::Given { labels: lists::labels(file, dataset)? })
     }
 
@@ -116,6 +123,55 @@ impl NoiseArgs {
             }
         }
     }
+}
+
+/// The labels of a data set, but for the wrong ones whose right class people have marked.
+fn corrected(file: &Path, dataset: &Dataset) -> Result<Vec<u32>> {
+    let original = dataset.train().labels;
+    let data = DataRef {
+        name: dataset.name().into(),
+        fingerprint: dataset.fingerprint().into(),
+        limit: None,
+    };
+    let (_, acts) = MarkFile::read(file, Some(&data))?;
+    let ids = OwnIds::Rows(original.len());
+    let index = RowIndex::of(ids)?;
+    let mut marks = Marks::default();
+    marks.add(acts, |id| index.find(ids, id));
+    ensure!(
+        marks.unknown == 0,
+        "{} marks {} ids that are no examples of {}: they belong to a table with ids of its own; `labels.csv` of \
+         `datadiet explore` has its labels",
+        file.display(),
+        marks.unknown,
+        dataset.name()
+    );
+    let mut labels = original.to_vec();
+    let mut unsaid = 0;
+    for (row, act) in marks.marked().into_iter().filter(|(_, act)| act.mark == Some(Verdict::Wrong))
+    {
+        let Some(name) = &act.label else {
+            unsaid += 1;
+            continue;
+        };
+        let class = dataset.classes().iter().position(|class| class == name);
+        let class = class.with_context(|| {
+            format!(
+                "{} says that {} is a {name:?}, which is no class of {}",
+                file.display(),
+                row.0,
+                dataset.name()
+            )
+        })?;
+        labels[row.index()] = class as u32;
+    }
+    if unsaid > 0 {
+        eprintln!(
+            "note: {unsaid} labels are marked as wrong without the right one: they stay; `datadiet select --marks` \
+             leaves them out"
+        );
+    }
+    Ok(labels)
 }
 
 fn write(path: &Path, args: &NoiseArgs, dataset: &Dataset, noisy: &NoisyLabels) -> Result<()> {

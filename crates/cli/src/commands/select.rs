@@ -2,6 +2,7 @@
 
 mod choice;
 mod export;
+mod marked;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -9,7 +10,8 @@ use std::process::ExitCode;
 use anyhow::{Result, anyhow, bail, ensure};
 use clap::Args;
 use datadiet_core::{
-    Candidates, Chosen, Classes, ExampleId, Rule, check_no_class_vanishes, grouped, skew,
+    Candidates, Chosen, ClassShare, Classes, ExampleId, Rule, check_no_class_vanishes,
+    class_shares, grouped, skew,
 };
 use datadiet_lab::text::table;
 use datadiet_table::{Made, Ranking, Row, ScoreFile, ScoreTable, Subset, cautions};
@@ -21,6 +23,7 @@ use crate::output::OutputArgs;
 use crate::scores_file::HardArgs;
 use choice::ChoiceArgs;
 use export::ExportArgs;
+use marked::{Marked, MarksArgs};
 
 /// Choose a subset by score, as ids or as a data set.
 ///
@@ -29,6 +32,9 @@ use export::ExportArgs;
 /// `ccs` is coverage-centred: without the hardest --cut, evenly over strata of the score. With --quota the
 /// rule is applied within each class, as if it were the whole training set; `random` and `ccs` with the
 /// same quota are the baselines of a choice with one.
+///
+/// --marks, of `datadiet explore`, leaves out what people marked as wrong or to drop, and always keeps what
+/// they marked to keep; without --keep and --count it keeps all the rest.
 #[derive(Args)]
 #[command(
     args_override_self = true,
@@ -40,6 +46,7 @@ Examples:
   datadiet select scores/demo --keep 0.1 --rule ccs --cut 0.3 --quota balanced --out ids.json
   datadiet select scores/demo --keep 0.1 --rule random --quota balanced --out random.json
   datadiet select scores/demo --keep 0.5 --export pruned --format image-folder
+  datadiet select scores/demo --marks scores/demo/marks.jsonl --out clean.parquet  # without what was marked
 
 Then train on it: datadiet train --data cifar10 --subset half.parquet"
 )]
@@ -48,6 +55,8 @@ pub struct SelectArgs {
     scores: PathBuf,
     #[command(flatten)]
     choice: ChoiceArgs,
+    #[command(flatten)]
+    marks: MarksArgs,
     #[command(flatten)]
     hard: HardArgs,
     /// Choose although a class with examples keeps none.
@@ -74,10 +83,15 @@ pub struct Answer {
     /// The rows of the table that are kept.
     #[serde(skip)]
     pub rows: Vec<Row>,
+    #[serde(skip)]
+    at_random: bool,
     by: Option<String>,
     choice: serde_json::Value,
     classes: Vec<ClassRow>,
     skew: Option<f64>,
+    /// What marks have changed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    marked: Option<Marked>,
     warnings: Vec<String>,
     written: Vec<PathBuf>,
 }
@@ -107,34 +121,63 @@ pub fn run(home: &HomeArgs, args: SelectArgs) -> Result<ExitCode> {
 /// Chooses a subset and writes it.
 pub fn choose(home: &HomeArgs, args: &SelectArgs) -> Result<Answer> {
     let scores = args.open()?;
-    let choice = args.choice.choice(scores.rows())?;
+    // Marks alone leave out what is marked; there is nothing to choose by then.
+    let choice = match args.marks.are_given() && !args.choice.has_amount() {
+        true => None,
+        false => Some(args.choice.choice(scores.rows())?),
+    };
     scores.check_whole()?;
-    let by = args.column(choice.rule, &scores)?;
+    let by = choice.map(|choice| args.column(choice.rule, &scores)).transpose()?.flatten();
     let needed = scores.read_to_choose(by.as_deref(), args.export.is_wanted())?;
     let ranking = by.map(|by| args.hard.ranking(&needed, &by)).transpose()?;
+    let marked = args.marks.read(&needed)?;
     let scored = scored(&needed, ranking.as_ref(), args.drop_unscored)?;
+    let scored = match &marked {
+        Some(marked) => Some(marked.left(scored, scores.rows())),
+        None => scored,
+    };
     let candidates = scored.as_ref().map_or(Candidates::All(scores.rows()), Candidates::from);
+    ensure!(candidates.count() > 0, "everything is marked to be left out: nothing to choose from");
     let labels = needed.columns().integers("label").ok();
     let classes = match labels {
         Some(labels) => scores.classes(labels)?,
         None => vec!["all".into()],
     };
     let by_class = labels.map(|labels| Classes { labels, count: classes.len() });
-    let chosen = choice.among(candidates, ranking.as_ref().map(Ranking::scores), by_class)?;
+    let mut chosen = match choice {
+        Some(choice) => {
+            choice.among(candidates, ranking.as_ref().map(Ranking::scores), by_class)?
+        }
+        None => Chosen { ids: scored.clone().unwrap_or_default(), shares: Vec::new() },
+    };
+    if let Some(marked) = &marked {
+        marked.add_kept(&mut chosen.ids);
+        let all = ClassShare { class: 0, kept: chosen.ids.len(), of: scores.rows() };
+        chosen.shares =
+            by_class.map_or_else(|| vec![all], |classes| class_shares(&chosen.ids, classes));
+    }
     args.check_classes(&chosen)?;
-    let warnings = warnings(&needed, choice.rule, ranking.as_ref(), &chosen, &candidates, &classes);
+    let mut warnings = match choice {
+        Some(choice) => {
+            warnings(&needed, choice.rule, ranking.as_ref(), &chosen, &candidates, &classes)
+        }
+        None => Vec::new(),
+    };
+    warnings.extend(marked.iter().flat_map(|marked| marked.warnings.iter().cloned()));
     warnings.iter().for_each(|warning| eprintln!("warning: {warning}"));
     // Candidates are the rows of the table.
     let rows: Vec<Row> = chosen.ids.iter().map(|id| Row(id.0)).collect();
-    let how = json!({ "by": ranking.as_ref().map(|r| &r.name), "choice": choice });
+    let how = json!({ "by": ranking.as_ref().map(|r| &r.name), "choice": choice, "marks": marked });
     let subset = Subset { table: &needed, ranking: ranking.as_ref(), rows: &rows, how };
     let written = args.write(home, &subset)?;
     Ok(Answer {
-        examples: candidates.count(),
+        examples: if marked.is_some() { scores.rows() } else { candidates.count() },
         kept: rows.len(),
         rows,
+        at_random: choice.is_some() && ranking.is_none(),
         by: ranking.map(|ranking| ranking.name),
         choice: serde_json::to_value(choice)?,
+        marked,
         classes: class_rows(&chosen, &classes),
         skew: Some(skew(&chosen.shares)).filter(|skew| skew.is_finite()),
         warnings,
@@ -252,11 +295,16 @@ impl Answer {
         });
         let files: Vec<String> = self.written.iter().map(|f| f.display().to_string()).collect();
         format!(
-            "{}\n\nkept {} of {} examples{}\nwritten to {}",
+            "{}\n\nkept {} of {} examples{}{}\nwritten to {}",
             table(&["class", "kept", "of", "share"], rows.collect(), 1),
             grouped(self.kept as u64),
             grouped(self.examples as u64),
-            self.by.as_ref().map_or(" at random".into(), |by| format!(" by {by}")),
+            match &self.by {
+                Some(by) => format!(" by {by}"),
+                None if self.at_random => " at random".into(),
+                None => String::new(),
+            },
+            self.marked.as_ref().map_or(String::new(), |marked| format!("; {marked}")),
             files.join(", "),
         )
     }

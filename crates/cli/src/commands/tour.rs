@@ -4,7 +4,6 @@
 //! `scripts/record-tour`) and goes the steps of a user. Each step is a command line, which is printed, read as
 //! if it had been typed, and answered by the function that answers that command: nothing is computed here.
 
-mod browser;
 mod folder;
 mod guide;
 
@@ -17,6 +16,7 @@ use datadiet_core::grouped;
 use datadiet_table::{ScoreTable, Suspect, Truth, WrongLabelCount};
 use serde::Serialize;
 
+use crate::browser;
 use crate::commands::data::{self, ImportArgs};
 use crate::commands::ingest::{self, IngestArgs};
 use crate::commands::report::{self, ReportArgs};

@@ -7,6 +7,7 @@ mod documented;
 mod dynamics;
 mod elsewhere;
 mod experiment;
+mod explore;
 mod help;
 mod identity;
 mod ingest;

@@ -4,17 +4,13 @@
 //! The probe in the page tells the console what it saw, and Chromium writes its console to a file.
 //! Nothing here needs a driver or a network.
 //!
-//! Where there is no Chromium, its tests pass and one line says that they did nothing; with `CI=true`
-//! they fail instead.
+//! Which Chromium, and what is said where there is none: `installed.rs`.
 
 use std::{
     env,
-    ffi::OsString,
     fs::{self, File},
-    io::{self, Write},
-    path::{Path, PathBuf},
+    path::Path,
     process::{Child, Command, Stdio},
-    sync::Once,
     thread,
     time::{Duration, Instant},
 };
@@ -22,7 +18,8 @@ use std::{
 use base64::{Engine, prelude::BASE64_STANDARD};
 use tempfile::TempDir;
 
-const NAMES: [&str; 3] = ["chromium", "chromium-browser", "google-chrome"];
+use crate::installed::browser;
+
 const PROBE: &str = include_str!("probe.js");
 const PATIENCE: Duration = Duration::from_secs(120);
 const LOG: &str = "log";
@@ -56,14 +53,7 @@ pub struct Visit {
 
 /// Opens a page; `None` where there is no browser, which is said.
 pub fn open(html: &str, view: View) -> Option<Visit> {
-    let browser = match find(|name| env::var_os(name)) {
-        Ok(browser) => browser,
-        Err(Without::LeftOut(why)) => {
-            say_left_out(&why);
-            return None;
-        }
-        Err(Without::Failed(why)) => panic!("{why}"),
-    };
+    let browser = browser("the report in a browser")?;
     let folder = tempfile::tempdir().expect("a folder for the page");
     let probed = html.replace("</body>", &format!("<script>{PROBE}</script></body>"));
     let address = frame(folder.path(), &probed, view.width, 900);
@@ -91,57 +81,6 @@ fn discard(folder: TempDir) {
         }
         thread::sleep(Duration::from_millis(50));
     }
-}
-
-/// Why there is no browser.
-#[derive(Debug, PartialEq, Eq)]
-pub enum Without {
-    /// The tests pass, and say this.
-    LeftOut(String),
-    /// The tests fail with this.
-    Failed(String),
-}
-
-/// The browser to use, by the environment.
-///
-/// # Errors
-/// When there is none. Continuous integration must have one, or say that it does without.
-pub fn find(variable: impl Fn(&str) -> Option<OsString>) -> Result<PathBuf, Without> {
-    if variable("DATADIET_SKIP_BROWSER").is_some_and(|value| value == "1") {
-        return Err(Without::LeftOut("DATADIET_SKIP_BROWSER=1".into()));
-    }
-    if let Some(named) = variable("DATADIET_CHROMIUM") {
-        return Ok(named.into());
-    }
-    let paths = variable("PATH").unwrap_or_default();
-    let mut found = env::split_paths(&paths)
-        .flat_map(|folder| NAMES.map(|name| folder.join(name)))
-        .filter(|program| program.is_file());
-    found.next().ok_or_else(|| {
-        let why = "there is no Chromium: install the package `chromium` (Debian, Ubuntu: apt-get \
-                   install chromium), or name one in DATADIET_CHROMIUM";
-        if variable("CI").is_some_and(|value| value == "true") {
-            let way_out = "or set DATADIET_SKIP_BROWSER=1 to leave these tests out";
-            return Without::Failed(format!("CI=true, and {why}, {way_out}"));
-        }
-        Without::LeftOut(why.into())
-    })
-}
-
-/// Says once that pages are not looked at, past the test harness, which keeps what passing tests
-/// print. The file lets `make test` say it again at its end.
-fn say_left_out(why: &str) {
-    static ONCE: Once = Once::new();
-    ONCE.call_once(|| {
-        let line = format!("left out: the report in a browser; {why}\n");
-        io::stderr().write_all(line.as_bytes()).expect("standard error can be written");
-        let folder = Path::new(env!("CARGO_TARGET_TMPDIR"));
-        fs::create_dir_all(folder).expect("a folder beside the builds can be made");
-        let file = folder.join("left-out");
-        // Other tests may have said something, too.
-        let before = fs::read_to_string(&file).unwrap_or_default();
-        fs::write(file, before + &line).expect("a file beside the builds can be written");
-    });
 }
 
 /// Writes the page and a document with a frame around it; gives the address of the latter.

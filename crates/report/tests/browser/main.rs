@@ -6,12 +6,14 @@
 mod chromium;
 #[path = "../common/mod.rs"]
 mod common;
+mod installed;
 
 use std::{collections::HashSet, ffi::OsString, fs};
 
 use base64::{Engine, prelude::BASE64_STANDARD};
-use chromium::{Theme, View, Visit, Without, find, open};
+use chromium::{Theme, View, Visit, open};
 use datadiet_report::{Block, Chart, Figure, Page};
+use installed::{Without, find};
 use serde::Deserialize;
 
 const DESKTOP: u32 = 1280;

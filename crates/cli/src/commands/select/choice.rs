@@ -53,6 +53,11 @@ fn strata_help() -> String {
 }
 
 impl ChoiceArgs {
+    /// Whether it is said how many are to be kept.
+    pub fn has_amount(&self) -> bool {
+        self.keep.is_some() || self.count.is_some()
+    }
+
     /// The choice among so many examples.
     ///
     /// # Errors

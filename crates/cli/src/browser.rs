@@ -1,10 +1,10 @@
 //! Opening a page for the person who sits in front of it.
 
+use std::ffi::OsStr;
 use std::io::IsTerminal;
-use std::path::Path;
 
-/// Opens a page in the browser where there is somebody to see it; whether it was opened.
-pub fn open(page: &Path) -> bool {
+/// Opens a file or an address in the browser where there is somebody to see it; whether it was opened.
+pub fn open(page: impl AsRef<OsStr>) -> bool {
     somebody_looks() && open::that_detached(page).is_ok()
 }
 

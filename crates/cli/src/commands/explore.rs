@@ -1,0 +1,249 @@
+//! `datadiet explore`: a local page to look at scored examples, mark them, and see what keeping fewer costs.
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::{Context, Result};
+use clap::Args;
+use datadiet_data::Dataset;
+use datadiet_explore::{Explorer, Measured, Options, Place, Source};
+use datadiet_lab::ExperimentOutcome;
+use datadiet_table::{MarkFile, ScoreFile, ScoreTable};
+use serde_json::{Value, json};
+
+use crate::browser;
+use crate::home::HomeArgs;
+use crate::output::{OutputArgs, write_out};
+use crate::scores_file::{DataArgs, HardArgs, TURN};
+
+/// Look at scored examples in the browser, and mark them.
+///
+/// Serves one page on this machine alone: a map of any two scores, a histogram and a gallery that are linked
+/// (drag in one, see it in the others), an example's scores and how they went over training, and what keeping
+/// fewer would cost. Marks (wrong label with the right one, drop, keep, unsure) are saved at once beside the
+/// scores, survive a crash, and come out by `datadiet select --marks` as a subset and by `datadiet noise --from`
+/// as labels. All of it works by keyboard; `?` in the page lists the keys.
+///
+/// The address holds a random key: whoever has it may look and mark. Ctrl-C ends it.
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  datadiet explore scores/demo
+  datadiet explore mine.parquet --data mine                 # pictures of an imported data set
+  datadiet explore mine.parquet --images ./photos           # files named by the ids of the table
+  datadiet explore reviews.parquet --text reviews.jsonl
+  datadiet explore scores/demo --outcome results/demo       # with the accuracies that were measured
+  datadiet select scores/demo --marks scores/demo/marks.jsonl --out clean.parquet")]
+pub struct ExploreArgs {
+    /// A scores.parquet, or the folder that holds one.
+    scores: PathBuf,
+    #[command(flatten)]
+    data: DataArgs,
+    /// Folder of pictures that are named by the ids of the table, as paths or names, with or without ending.
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["data", "text"])]
+    images: Option<PathBuf>,
+    /// Texts of the examples, by id or one a row: .txt, .jsonl, .json, .csv or .parquet.
+    #[arg(long, value_name = "FILE", conflicts_with = "data")]
+    text: Option<PathBuf>,
+    /// Column that the gallery is sorted by at first [default: the latest EL2N].
+    #[arg(long, value_name = "COLUMN")]
+    by: Option<String>,
+    #[command(flatten)]
+    hard: HardArgs,
+    /// File of marks [default: marks.jsonl beside the scores].
+    #[arg(long, value_name = "FILE")]
+    marks: Option<PathBuf>,
+    /// Your name in the marks [default: that of the account].
+    #[arg(long, value_name = "NAME")]
+    r#as: Option<String>,
+    /// Folder of results whose measured accuracies are shown with the cost [default: that of the scores].
+    #[arg(long, value_name = "DIR")]
+    outcome: Option<PathBuf>,
+    /// Port [default: a free one].
+    #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true)]
+    port: u16,
+    /// Address to listen on; other machines can then ask, with the key, unencrypted.
+    #[arg(long, value_name = "IP", default_value_t = Ipv4Addr::LOCALHOST.into())]
+    host: IpAddr,
+    /// A name by which the server is known, beside addresses and localhost.
+    #[arg(long, value_name = "NAME")]
+    allow_host: Vec<String>,
+    /// A page that may show this one in a frame, such as a notebook at http://localhost:8888.
+    #[arg(long, value_name = "ORIGIN")]
+    allow_frame: Vec<String>,
+    /// Do not open a browser.
+    #[arg(long)]
+    no_open: bool,
+    #[command(flatten)]
+    output: OutputArgs,
+}
+
+/// Runs the command.
+pub fn run(home: &HomeArgs, args: ExploreArgs) -> Result<ExitCode> {
+    let scores = ScoreFile::open(&args.scores)?;
+    let (source, classes) = source(home, &args, &scores)?;
+    let marks = args.marks.clone().unwrap_or_else(|| MarkFile::beside(&args.scores));
+    let by = match (&args.by, args.hard.direction()) {
+        (None, Some(_)) => Some(scores.header.default_column()?),
+        (by, _) => by.clone(),
+    };
+    if let Some(by) = &by {
+        let ranking = scores.header.ranking(by, args.hard.direction())?;
+        ranking.assumption(TURN).into_iter().for_each(|note| eprintln!("note: {note}"));
+    }
+    let explorer = Explorer::open(Options {
+        scores: args.scores.clone(),
+        source,
+        classes,
+        by,
+        hard: args.hard.direction(),
+        marks: Some(marks.clone()),
+        who: args.r#as.clone().unwrap_or_else(account),
+        measured: measured(&args)?,
+    })?;
+    explorer.notes().iter().for_each(|note| eprintln!("note: {note}"));
+    if !args.host.is_loopback() {
+        eprintln!(
+            "warning: others in the network of {} can reach this page if they have its address",
+            args.host
+        );
+    }
+    let place = Place {
+        host: args.host,
+        port: args.port,
+        allowed: args.allow_host.clone(),
+        frames: args.allow_frame.clone(),
+    };
+    let server = explorer.bind(&place)?;
+    let address = server.url();
+    args.output.answer(&json!({ "address": address, "marks": marks }), || address.clone())?;
+    if !args.output.json {
+        write_out(
+            format!("\nmarks are saved at once to {}; Ctrl-C ends this\n", marks.display())
+                .as_bytes(),
+        )?;
+        if !args.no_open {
+            browser::open(&address);
+        }
+    }
+    server.run()?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The name of the account that runs this.
+fn account() -> String {
+    let named =
+        ["USER", "LOGNAME", "USERNAME"].into_iter().find_map(|name| std::env::var(name).ok());
+    named.filter(|name| !name.is_empty()).unwrap_or_else(|| "somebody".into())
+}
+
+/// Where pictures or texts come from, and names of classes that a table from elsewhere lacks.
+fn source(
+    home: &HomeArgs,
+    args: &ExploreArgs,
+    scores: &ScoreFile,
+) -> Result<(Source, Option<Vec<String>>)> {
+    if let Some(folder) = &args.images {
+        return Ok((Source::Folder(folder.clone()), None));
+    }
+    if let Some(file) = &args.text {
+        return Ok((Source::Texts(file.clone()), None));
+    }
+    let named = args.data.data.is_some();
+    if !named && scores.header.card().is_none_or(|card| card.data.is_none()) {
+        return Ok((Source::Table, None));
+    }
+    match pictures(home, args, scores) {
+        Ok((source, classes)) => Ok((source, named.then_some(classes))),
+        Err(problem) if !named => {
+            eprintln!("note: no pictures: {problem:#}");
+            Ok((Source::Table, None))
+        }
+        Err(problem) => Err(problem),
+    }
+}
+
+fn pictures(
+    home: &HomeArgs,
+    args: &ExploreArgs,
+    scores: &ScoreFile,
+) -> Result<(Source, Vec<String>)> {
+    let dataset: Dataset = args.data.open(home, &scores.header)?;
+    let table: ScoreTable = scores.read_to_choose(None, true)?;
+    let examples = table.examples_in(&args.data.training_set(&dataset))?;
+    let classes = dataset.classes().to_vec();
+    Ok((Source::Dataset(Box::new(dataset), examples), classes))
+}
+
+/// The accuracies of trainings on parts of the data, of the experiment that is named, else of the one beside the
+/// scores.
+fn measured(args: &ExploreArgs) -> Result<Vec<Measured>> {
+    let folder = match &args.outcome {
+        Some(folder) => folder.clone(),
+        None if args.scores.is_dir() => args.scores.clone(),
+        None => args.scores.parent().unwrap_or(Path::new(".")).to_owned(),
+    };
+    let file = folder.join("outcome.json");
+    if args.outcome.is_none() && !file.exists() {
+        return Ok(Vec::new());
+    }
+    let text = std::fs::read(&file).with_context(|| {
+        format!(
+            "no outcome.json in {}; `datadiet run` and `datadiet diet` write it",
+            folder.display()
+        )
+    })?;
+    match serde_json::from_slice::<ExperimentOutcome>(&text) {
+        Ok(outcome) => Ok(points(&outcome)),
+        Err(error) if args.outcome.is_none() => {
+            eprintln!("note: {} cannot be read ({error}): no accuracies are shown", file.display());
+            Ok(Vec::new())
+        }
+        Err(error) => Err(error)
+            .context("outcome.json was written by another version; run the experiment again"),
+    }
+}
+
+/// The points of the studies that train on parts: curves and windows.
+fn points(outcome: &ExperimentOutcome) -> Vec<Measured> {
+    let mut all: Vec<Measured> = Vec::new();
+    for study in ["curve", "window"] {
+        let results = match outcome.studies.get(study) {
+            Some(Value::Array(all)) => all.clone(),
+            Some(one @ Value::Object(_)) => vec![one.clone()],
+            _ => continue,
+        };
+        let rule = match study {
+            "window" => "window",
+            _ => outcome.experiment[study]["rule"].as_str().unwrap_or("hardest"),
+        };
+        for result in results {
+            let everything =
+                json!({ "series": "everything", "keep": 1.0, "accuracy": result["full"] });
+            let points = result["points"].as_array().into_iter().flatten();
+            for point in std::iter::once(&everything).chain(points) {
+                let found = point_of(point, rule);
+                all.extend(found.filter(|found| !all.contains(found)));
+            }
+        }
+    }
+    all
+}
+
+/// One point; none where it is not of an accuracy, or of another network.
+fn point_of(point: &Value, rule: &str) -> Option<Measured> {
+    let accuracy = &point["accuracy"];
+    let number = |key: &str| accuracy[key].as_f64();
+    (accuracy["metric"].is_null()).then_some(())?;
+    Some(Measured {
+        by: point["series"].as_str()?.to_owned(),
+        rule: rule.to_owned(),
+        keep: point["keep"].as_f64()?,
+        offset: point["offset"].as_f64(),
+        mean: number("mean")?,
+        low: number("low")?,
+        high: number("high")?,
+        trainings: accuracy["values"].as_array().map_or(1, Vec::len),
+    })
+}

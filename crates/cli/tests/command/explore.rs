@@ -1,0 +1,209 @@
+//! `datadiet explore`, killed and started again, and what becomes of its marks.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::process::{Child, Command, Stdio};
+
+use datadiet_table::{MarkFile, ScoreTable, Table, Verdict};
+use serde_json::{Value, json};
+
+use crate::support::Home;
+
+/// The command while it serves.
+struct Serving {
+    child: Child,
+    address: String,
+}
+
+impl Serving {
+    fn start(home: &Home, options: &[&str]) -> Self {
+        let program = env!("CARGO_BIN_EXE_datadiet");
+        let mut child = Command::new(program)
+            .current_dir(home.path())
+            .env("DATADIET_HOME", home.path())
+            .args(["explore", "out", "--json", "--as", "ann"])
+            .args(options)
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut text = String::new();
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        while !text.ends_with("}\n") {
+            text += &(lines.next().expect("it says where it is").unwrap() + "\n");
+        }
+        let answer: Value = serde_json::from_str(&text).unwrap();
+        Self { child, address: answer["address"].as_str().unwrap().to_owned() }
+    }
+
+    /// What it answers to a question, or to a body of JSON.
+    fn ask(&self, path: &str, body: Option<Value>) -> Vec<u8> {
+        let rest = self.address.strip_prefix("http://").unwrap();
+        let (host, root) = rest.split_at(rest.find('/').unwrap());
+        let mut stream = TcpStream::connect(host).unwrap();
+        let (method, body) = match body {
+            Some(body) => ("POST", body.to_string()),
+            None => ("GET", String::new()),
+        };
+        let request = format!(
+            "{method} {root}{path} HTTP/1.0\r\nHost: {host}\r\nContent-Type: application/json\r\n\
+             Content-Length: {}\r\n\r\n{body}",
+            body.len()
+        );
+        stream.write_all(request.as_bytes()).unwrap();
+        let mut bytes = Vec::new();
+        stream.read_to_end(&mut bytes).unwrap();
+        let end = bytes.windows(4).position(|four| four == b"\r\n\r\n").unwrap();
+        assert!(bytes.starts_with(b"HTTP/1.0 200"), "{path}: {}", String::from_utf8_lossy(&bytes));
+        bytes[end + 4..].to_vec()
+    }
+
+    fn json(&self, path: &str, body: Option<Value>) -> Value {
+        serde_json::from_slice(&self.ask(path, body)).unwrap()
+    }
+
+    /// As `kill -9` does.
+    fn kill(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+}
+
+impl Drop for Serving {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+#[test]
+fn marks_survive_a_kill_and_come_out_as_labels_and_subsets() {
+    let home = Home::scored();
+    let table = ScoreTable::read(&home.path().join("out")).unwrap();
+    let rows = table.rows();
+    let classes = table.classes().unwrap();
+    let labels = table.columns().integers("label").unwrap().to_vec();
+
+    let first = Serving::start(&home, &[]);
+    let info = first.json("api/info", None);
+    assert_eq!((&info["contents"], &info["name"]), (&json!("pictures"), &json!("sample")));
+    assert_eq!(&first.ask("api/picture?row=7", None)[1..4], b"PNG");
+    let right = (labels[7] + 1) % 10;
+    first.json("api/mark", Some(json!({ "rows": [7], "mark": "wrong", "label": right })));
+    first.json("api/mark", Some(json!({ "rows": [8, 9], "mark": "drop" })));
+    first.kill();
+    // As a crash in the middle of a line leaves it.
+    let marks = home.path().join("out/marks.jsonl");
+    let half = b"{\"at\":\"2026-01-01T00:00:00.000Z\",\"by\":\"an";
+    std::fs::OpenOptions::new().append(true).open(&marks).unwrap().write_all(half).unwrap();
+
+    let second = Serving::start(&home, &[]);
+    let known = second.json("api/marks?since=0", None);
+    assert_eq!(known["rows"], json!([7, 8, 9]));
+    second.json("api/mark", Some(json!({ "rows": [3], "mark": "keep" })));
+    second.json("api/mark", Some(json!({ "rows": [4], "mark": "wrong" })));
+    second.kill();
+    let (file, acts) = MarkFile::read(&marks, None).unwrap();
+    assert_eq!((file.damaged, acts.len()), (1, 4));
+    assert!(acts.iter().all(|act| act.by == "ann"));
+
+    // As a subset: all but what is wrong or to be dropped.
+    let answer = home.json(&["select", "out", "--marks", "out/marks.jsonl", "--out", "clean.json"]);
+    assert_eq!(answer["kept"], rows - 4);
+    let subset: Value =
+        serde_json::from_slice(&std::fs::read(home.path().join("clean.json")).unwrap()).unwrap();
+    let kept: Vec<u64> =
+        subset["ids"].as_array().unwrap().iter().map(|id| id.as_u64().unwrap()).collect();
+    let expected: Vec<u64> = (0..rows as u64).filter(|row| ![4, 7, 8, 9].contains(row)).collect();
+    assert_eq!(kept, expected);
+    // With those whose right class is known; and what is marked to keep is kept whatever the rule.
+    let relabelled = home.json(&[
+        "select",
+        "out",
+        "--marks",
+        "out/marks.jsonl",
+        "--keep-relabelled",
+        "--out",
+        "more.json",
+    ]);
+    assert_eq!(relabelled["kept"], rows - 3);
+    let easiest = [
+        "select",
+        "out",
+        "--rule",
+        "hardest",
+        "--count",
+        "20",
+        "--allow-empty-class",
+        "--marks",
+        "out/marks.jsonl",
+        "--out",
+        "few.json",
+    ];
+    home.json(&easiest);
+    let few: Value =
+        serde_json::from_slice(&std::fs::read(home.path().join("few.json")).unwrap()).unwrap();
+    assert!(few["ids"].as_array().unwrap().contains(&json!(3)));
+
+    // As labels.
+    let noise = home.json(&[
+        "noise",
+        "--data",
+        "sample",
+        "--from",
+        "out/marks.jsonl",
+        "--out",
+        "right.parquet",
+    ]);
+    assert_eq!(noise["changed"], 1);
+    let corrected = Table::read(&home.path().join("right.parquet")).unwrap();
+    let corrected = corrected.integers("label").unwrap();
+    assert_eq!(corrected[7], right);
+    assert_eq!(corrected[..7], labels[..7]);
+    assert_eq!(acts[0].label.as_deref(), Some(classes[right as usize].as_str()));
+    assert_eq!(acts[0].mark, Some(Verdict::Wrong));
+}
+
+#[test]
+fn marks_of_two_people_are_merged_and_said_to_differ() {
+    let home = Home::scored();
+    let mark = |name: &str, row: u32, mark: &str, at: u32| {
+        let line = json!({ "at": format!("2026-01-01T00:00:0{at}.000Z"), "by": name, "act": format!("{name}{row}"),
+            "mark": mark, "ids": [row.to_string()] });
+        std::fs::write(home.path().join(format!("{name}.jsonl")), format!("{line}\n")).unwrap();
+    };
+    mark("ann", 5, "drop", 1);
+    mark("bob", 5, "keep", 2);
+    let select = [
+        "select",
+        "out",
+        "--marks",
+        "ann.jsonl",
+        "--marks",
+        "bob.jsonl",
+        "--out",
+        "both.json",
+        "--json",
+    ];
+    let output = home.command(&select).output().unwrap();
+    let text = crate::support::errors(&output);
+    assert!(output.status.success() && text.contains("different things of 1 examples"), "{text}");
+    let answer: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(answer["marked"]["kept"], 1, "the later one counts");
+}
+
+#[test]
+fn what_does_not_fit_is_refused_with_the_next_step() {
+    let home = Home::scored();
+    let pictures = home.path().join("photos");
+    std::fs::create_dir(&pictures).unwrap();
+    let fails =
+        |options: &[&str]| home.fails(&[&["explore", "out", "--no-open"], options].concat());
+    assert!(fails(&["--images", "photos"]).contains("there are no pictures in it"));
+    std::fs::write(home.path().join("few.txt"), "one\ntwo\n").unwrap();
+    assert!(fails(&["--text", "few.txt"]).contains("2 texts and the table 1000 rows"));
+    assert!(fails(&["--by", "el3n@1"]).contains("el2n"));
+    assert!(fails(&["--outcome", "photos"]).contains("no outcome.json"));
+    std::fs::write(home.path().join("no.jsonl"), "{}\n").unwrap();
+    let message = home.fails(&["select", "out", "--marks", "no.jsonl", "--out", "x.json"]);
+    assert!(message.contains("no file of marks"), "{message}");
+}

@@ -1,0 +1,728 @@
+// The page: what is shown and chosen, and what happens at a key or a click.
+
+import { get, onTrouble, pictureOf, post, words } from "./api.js";
+import { $, MARKS, MARK_NAMES, MARK_SERIES, el, fill, grouped, palette, percent, seriesOf, seriesVariable, shown, user } from "./bits.js";
+import { CostPanel } from "./cost.js";
+import { ExamplePage } from "./example.js";
+import { Facet, FacetList, passing } from "./facets.js";
+import { Gallery } from "./gallery.js";
+import { BARS, Histogram, ScatterMap } from "./map.js";
+
+const MANY = 200; // marking more than so many asks first
+const POLL = 2000;
+const NONE = 0xffffffff;
+
+const info = await get("info");
+const n = info.rows;
+const known = new Map(info.columns.map((column) => [column.name, column]));
+const columns = new Map();
+
+// The values of a column.
+function column(name) {
+  if (!columns.has(name)) {
+    const type = known.get(name)?.kind === "whole" ? Uint32Array : Float32Array;
+    columns.set(name, words("column", { name }).then((buffer) => new type(buffer)));
+  }
+  return columns.get(name);
+}
+
+const hash = (() => { try { return JSON.parse(decodeURIComponent(location.hash.slice(1))); } catch { return {}; } })();
+const has = (name) => typeof name === "string" && known.has(name);
+const S = {
+  x: has(hash.x) ? hash.x : info.x, y: has(hash.y) ? hash.y : info.y,
+  h: has(hash.h) ? hash.h : info.suspicion.includes("+") ? info.by : info.suspicion,
+  sort: has(hash.sort) || (typeof hash.sort === "string" && hash.sort.includes("+")) ? hash.sort : info.by,
+  reversed: hash.reversed === true,
+  colour: ["class", "predicted", "right", "suspect", "kept", "mark"].includes(hash.colour) ? hash.colour : info.labelled ? "class" : "mark",
+  labels: null, predicted: null, suspects: null, kept: null, sentence: null,
+  marks: new Uint8Array(n), right: new Int32Array(n).fill(-1), version: 0, acts: [],
+  pass: new Uint8Array(n).fill(1), sel: new Uint8Array(n).fill(1), passed: 0, passCount: n, selCount: n,
+  codes: new Uint8Array(n), colours: [], values: null, order: null,
+};
+let theme = palette();
+const className = (code) => info.classes[code] ?? String(code);
+const frames = [];
+
+// ---------------------------------------------------------------- drawing
+
+const brushed = () => { dragging = true; dirty(); };
+const released = () => { dragging = false; settle(); };
+const map = new ScatterMap($("map"), brushed, released, (row) => { gallery.cursorTo(row); example.open(row); });
+map.shown = () => S.sel;
+// What lies under the pointer, where there are not too many to look through.
+$("map").addEventListener("pointermove", (event) => {
+  if (n > 200_000 || event.buttons || event.pointerType === "touch" || !map.x) return;
+  const row = map.nearest(map.canvas.shares(event));
+  const box = $("hover");
+  box.hidden = row === null;
+  if (row === null) return;
+  if (box.row !== row) {
+    box.row = row;
+    const picture = info.contents === "pictures" ? el("img", { alt: "", src: pictureOf(row), className: view.small ? "small" : "" }) : null;
+    const predicted = predictedOf(row);
+    box.replaceChildren(...(picture ? [picture] : []), el("div", {},
+      ...(labelOf(row) === null ? [] : [user(labelOf(row))]), ...(predicted !== null && predicted !== labelOf(row) ? [" → ", user(predicted)] : []),
+      el("div", { className: "faint", textContent: `${shown(map.x[row])}, ${shown(map.y[row])}` })));
+  }
+  box.style.left = `${Math.min(event.clientX + 14, innerWidth - 310)}px`;
+  box.style.top = `${Math.min(event.clientY + 14, innerHeight - 80)}px`;
+});
+for (const name of ["pointerleave", "pointerdown"]) $("map").addEventListener(name, () => { $("hover").hidden = true; });
+const hist = new Histogram($("hist"), brushed, released);
+
+let asked = false, lastList = 0, dragging = false;
+function dirty() {
+  if (asked || !map.x) return;
+  asked = true;
+  requestAnimationFrame(() => {
+    asked = false;
+    const begin = performance.now();
+    choose();
+    draw();
+    const now = performance.now();
+    if (dragging && now - lastList > 200) { lastList = now; listed(false); }
+    frames.push([begin, performance.now()]);
+    if (frames.length > 2000) frames.splice(0, 1000);
+  });
+}
+
+// What is chosen: what passes the filters and lies in both brushes.
+const shownBars = new Uint32Array(256), chosenBars = new Uint32Array(256);
+let barsOf = null;
+function choose() {
+  const { pass, sel } = S;
+  const { x, y, brush: b } = map;
+  const { values: h, brush: r, bars } = hist;
+  chosenBars.fill(0);
+  let count = 0;
+  if (!b && !r) {
+    for (let i = 0; i < n; i++) { const one = pass[i]; sel[i] = one; if (one) { count++; chosenBars[bars[i]]++; } }
+  } else {
+    const [x0, x1, y0, y1] = b ?? [0, 0, 0, 0];
+    const [h0, h1] = r ?? [0, 0];
+    for (let i = 0; i < n; i++) {
+      let one = pass[i];
+      if (one && b) { const px = x[i], py = y[i]; if (!(px >= x0 && px <= x1 && py >= y0 && py <= y1)) one = 0; }
+      if (one && r) { const ph = h[i]; if (!(ph >= h0 && ph <= h1)) one = 0; }
+      sel[i] = one;
+      if (one) { count++; chosenBars[bars[i]]++; }
+    }
+  }
+  if (barsOf !== S.passed) {
+    barsOf = S.passed;
+    shownBars.fill(0);
+    for (let i = 0; i < n; i++) if (pass[i]) shownBars[bars[i]]++;
+  }
+  S.selCount = count;
+}
+
+function draw() {
+  map.place();
+  map.cursor = example.isOpen ? example.row : gallery.row;
+  map.draw(theme, {
+    pass: S.pass, sel: S.sel, colour: S.codes, colours: S.colours, passed: S.passed, shownCount: S.passCount,
+    all: S.selCount === S.passCount,
+  });
+  hist.draw(theme, shownBars, chosenBars);
+  $("hist-note").textContent = hist.words();
+  $("count").textContent = S.selCount === n ? "all shown" : `${grouped(S.selCount)} chosen (${percent(S.selCount / n)})`;
+  $("zoom").disabled = !map.brush;
+  const notes = [];
+  if (map.absent) notes.push(`${grouped(map.absent)} have no value here`);
+  if (map.outside) notes.push(`${grouped(map.outside)} lie outside`);
+  $("map-note").textContent = notes.join(", ");
+}
+
+// The gallery's list: what is chosen, in the order of the sorted column.
+function listed(stay) {
+  const { order, sel } = S;
+  if (!order) return;
+  const list = new Uint32Array(S.selCount);
+  let at = 0;
+  if (S.reversed) { for (let i = n - 1; i >= 0; i--) if (sel[order[i]]) list[at++] = order[i]; }
+  else for (let i = 0; i < n; i++) if (sel[order[i]]) list[at++] = order[i];
+  gallery.take(at === list.length ? list : list.slice(0, at), stay);
+}
+
+function settle(quietly = false, stay = false) {
+  choose();
+  listed(stay || quietly || example.isOpen);
+  draw();
+  facets.draw(S.sel, everything);
+  ranges();
+  const filtered = facets.facets.some((facet) => facet.active);
+  $("clear").hidden = !map.brush && !hist.brush && !filtered;
+  if (!quietly) remember();
+}
+const everything = new Uint8Array(n).fill(1);
+
+function filtered(stay = false) {
+  S.passCount = passing(facets.facets, S.pass);
+  S.passed++;
+  settle(false, stay);
+}
+
+// ---------------------------------------------------------------- colours
+
+function colourCodes() {
+  const { codes } = S;
+  const { series, faint } = theme;
+  const by = S.colour;
+  if (by === "class" || by === "predicted") {
+    const values = by === "class" ? S.labels : S.predicted;
+    S.colours = series;
+    for (let i = 0; i < n; i++) codes[i] = values ? seriesOf(values[i]) : 0;
+  } else if (by === "right") {
+    S.colours = [series[0], series[1]];
+    for (let i = 0; i < n; i++) codes[i] = S.labels && S.predicted && S.labels[i] !== S.predicted[i] ? 1 : 0;
+  } else if (by === "suspect") {
+    S.colours = [series[5], series[1]];
+    for (let i = 0; i < n; i++) codes[i] = S.suspects ? S.suspects[i] : 0;
+  } else if (by === "kept") {
+    S.colours = [series[1], series[0]];
+    for (let i = 0; i < n; i++) codes[i] = S.kept ? (S.kept[i >> 3] >> (i & 7)) & 1 : 1;
+  } else {
+    S.colours = MARK_SERIES.map((number, mark) => mark === 0 ? faint : series[number]);
+    codes.set(S.marks);
+  }
+}
+
+function recolour() {
+  colourCodes();
+  dirty();
+}
+
+// ---------------------------------------------------------------- parts of the page
+
+const labelOf = (row) => S.labels ? className(S.labels[row]) : null;
+const predictedOf = (row) => S.predicted ? className(S.predicted[row]) : null;
+const view = {
+  contents: info.contents,
+  small: info.shape ? Math.max(...info.shape) <= 96 : false,
+  get sort() { return S.sort; },
+  labelOf, predictedOf,
+  rightOf: (row) => S.right[row] >= 0 ? className(S.right[row]) : null,
+  markOf: (row) => S.marks[row],
+  isSuspect: (row) => S.suspects ? S.suspects[row] === 1 : false,
+  valueOf: (row) => S.values ? S.values[row] : NaN,
+  open: (row) => { example.open(row); dirty(); },
+  moved: (row) => { if (example.isOpen && row !== null) example.open(row); dirty(); },
+  pickedChanged,
+  act, step: (by) => { gallery.moveTo(gallery.cursor + by); },
+};
+const gallery = new Gallery($("gallery"), $("room"), view);
+gallery.cursorTo = (row) => {
+  const place = gallery.list.indexOf(row);
+  if (place >= 0) { gallery.cursor = place; gallery.moveTo(place); }
+};
+const example = new ExamplePage($("example"), view);
+const facets = new FacetList($("facets"), (onlyDraw) => onlyDraw ? facets.draw(S.sel, everything) : filtered());
+const cost = new CostPanel($("cost"), {
+  by: () => S.sort, scores: () => shellWord(info.scores), marks: () => S.marks.some(Boolean) ? shellWord(info.marks) : null, className, measured: () => info.measured,
+  close: () => toggleCost(), coloursKept: () => S.colour === "kept",
+  keeps: (bits) => { S.kept = bits; if (S.colour === "kept") recolour(); },
+  colour: () => { S.colour = $("colour").value = "kept"; recolour(); cost.ask(); remember(); },
+});
+const shellWord = (word) => /^[\w./@%+=:,-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
+
+function toggleCost() {
+  const open = cost.toggle();
+  $("open-cost").setAttribute("aria-expanded", open);
+  if (!open) $("open-cost").focus();
+}
+
+function pickedChanged() {
+  const count = gallery.picked.size;
+  $("picked").textContent = count ? `${grouped(count)} picked (Esc to leave them)` : "";
+  gallery.mark();
+}
+
+function said(text) {
+  $("banner").textContent = text ?? "";
+  $("banner").hidden = !text;
+}
+let noteTimer = null;
+function brief(text) {
+  said(text);
+  clearTimeout(noteTimer);
+  noteTimer = setTimeout(() => { if ($("banner").textContent === text) said(null); }, 6000);
+}
+let trouble = null;
+onTrouble((why) => { if (why || trouble) said(why); trouble = why; });
+
+// ---------------------------------------------------------------- acting
+
+async function act(name, rows = null) {
+  const chosen = rows ?? (example.isOpen && !gallery.picked.size ? [example.row] : gallery.chosen);
+  if (chosen.length === 0) return;
+  if (chosen.length > MANY && !await confirmed(`Mark ${grouped(chosen.length)} examples as ${name === "none" ? "unmarked" : MARK_NAMES[MARKS.indexOf(name)]}?`)) return;
+  if (name === "wrong") return pickClass(chosen);
+  await mark(chosen, name === "none" ? null : name, null);
+}
+
+async function mark(rows, name, label) {
+  const single = rows.length === 1 && !gallery.picked.size;
+  const next = single ? gallery.list[gallery.cursor + 1] : undefined;
+  try {
+    const found = await post("mark", { since: S.version }, { rows, mark: name, label });
+    S.acts.push(found.more.act);
+    take(found);
+  } catch (error) {
+    brief(`Not saved: ${error.message}`);
+    return;
+  }
+  $("undo").disabled = false;
+  const what = name === null ? "unmarked" : MARK_NAMES[MARKS.indexOf(name)] + (label === null ? "" : `, right: ${className(label)}`);
+  $("count").setAttribute("aria-label", `${grouped(rows.length)} marked: ${what}`);
+  if (!single) { gallery.picked.clear(); pickedChanged(); }
+  // On to the next, as somebody does who looks through a list.
+  if (single && name !== null && gallery.row === rows[0] && next !== undefined) gallery.moveTo(gallery.cursor + 1);
+  else if (example.isOpen) example.open(gallery.row ?? example.row);
+}
+
+async function undo() {
+  const last = S.acts.pop();
+  $("undo").disabled = S.acts.length === 0;
+  if (!last) return;
+  try {
+    const found = await post("undo", { since: S.version }, { act: last });
+    take(found);
+    const { undone, others } = found.more;
+    brief(others ? `${grouped(undone)} undone; ${grouped(others)} were marked otherwise since, and stay` : `${grouped(undone)} undone`);
+    if (example.isOpen) example.open(example.row);
+  } catch (error) {
+    S.acts.push(last);
+    $("undo").disabled = false;
+    brief(`Not undone: ${error.message}`);
+  }
+}
+
+// Takes what is new about marks.
+function take(news) {
+  S.version = news.version;
+  if (news.rows.length === 0) return;
+  news.rows.forEach((row, at) => {
+    S.marks[row] = news.marks[at];
+    S.right[row] = news.labels[at] ?? -1;
+  });
+  if (S.colour === "mark") colourCodes();
+  if (markFacet.active) filtered(true);
+  else {
+    gallery.mark();
+    facets.draw(S.sel, everything);
+    dirty();
+  }
+}
+
+async function poll() {
+  if (document.hidden) return;
+  try {
+    const news = await get("marks", { since: S.version });
+    const about = example.isOpen && news.rows.includes(example.row);
+    take(news);
+    if (about) example.open(example.row);
+  } catch { /* said by onTrouble */ }
+}
+setInterval(poll, POLL);
+document.addEventListener("visibilitychange", poll);
+
+function confirmed(text) {
+  const dialog = $("confirm");
+  $("confirm-text").textContent = text;
+  dialog.returnValue = "no";
+  dialog.showModal();
+  return new Promise((done) => dialog.addEventListener("close", () => done(dialog.returnValue === "yes"), { once: true }));
+}
+
+// The right class, by typing; what is predicted comes first.
+function pickClass(rows) {
+  const dialog = $("picker"), input = $("class-search"), list = $("class-list");
+  const first = S.predicted && rows.length === 1 ? S.predicted[rows[0]] : null;
+  const current = S.labels && rows.length === 1 ? S.labels[rows[0]] : null;
+  let options = [], at = 0;
+  const offer = () => {
+    const sought = input.value.trim().toLowerCase();
+    const all = info.classes.map((name, code) => ({ name, code })).filter(({ name, code }) => code !== current &&
+      (!sought || name.toLowerCase().includes(sought) || String(code) === sought));
+    const weight = ({ name, code }) => (String(code) === sought ? -4 : 0) + (name.toLowerCase().startsWith(sought) ? -1 : 0) + (code === first ? -2 : 0);
+    all.sort((a, b) => weight(a) - weight(b) || a.code - b.code);
+    options = [...all.slice(0, 50), ...(sought ? [] : [{ name: "wrong, and I cannot say what is right", code: null }])];
+    at = 0;
+    list.replaceChildren(...options.map(({ name, code }, place) => el("li", {
+      role: "option", id: `class-${place}`, on: { mousedown: (event) => { event.preventDefault(); done(place); } },
+    }, code === null ? name : user(name), code === first && code !== null ? el("span", { className: "faint", textContent: " (predicted)" }) : null)));
+    point();
+  };
+  const point = () => {
+    [...list.children].forEach((one, place) => one.setAttribute("aria-selected", place === at));
+    list.children[at]?.scrollIntoView({ block: "nearest" });
+    input.setAttribute("aria-activedescendant", `class-${at}`);
+  };
+  const done = (place) => {
+    const chosen = options[place];
+    if (!chosen) return;
+    dialog.close();
+    mark(rows, "wrong", chosen.code);
+  };
+  input.value = "";
+  input.oninput = offer;
+  input.onkeydown = (event) => {
+    event.stopPropagation();
+    if (event.key === "ArrowDown" || event.key === "ArrowUp") {
+      at = Math.min(Math.max(0, at + (event.key === "ArrowDown" ? 1 : -1)), options.length - 1);
+      point();
+    } else if (event.key === "Enter") done(at);
+    else return;
+    event.preventDefault();
+  };
+  dialog.onclose = () => (example.isOpen ? $("example") : $("gallery")).focus({ preventScroll: true });
+  const picture = $("picker-picture");
+  picture.hidden = info.contents !== "pictures" || rows.length > 1;
+  if (!picture.hidden) { picture.src = pictureOf(rows[0], true); picture.classList.toggle("small", view.small); }
+  $("picker-label").replaceChildren(rows.length > 1 ? `${grouped(rows.length)} examples` : "labelled ", ...(rows.length === 1 && labelOf(rows[0]) !== null ? [user(labelOf(rows[0]))] : []));
+  offer();
+  dialog.showModal();
+  input.focus();
+}
+
+// ---------------------------------------------------------------- keys
+
+const HELP = [
+  ["← → ↑ ↓", "go through the examples"], ["Enter", "look at one"], ["Esc", "close, or leave what is picked"],
+  ["W", "wrong label, then the right class"], ["D", "drop"], ["K", "keep"], ["U", "unsure"], ["C", "clear the mark"],
+  ["Z", "undo"], ["X or Space", "pick one more"], ["Shift + arrows", "pick a row of them"], ["A", "pick all that are chosen"],
+  ["/", "find an id"], ["M, H, G, F", "go to map, histogram, examples, filters"], ["arrows on map or histogram", "move the chosen part, with Shift resize it"],
+  ["P", "keep fewer: what it would cost"], ["?", "this"],
+];
+const ACTS = { w: "wrong", d: "drop", k: "keep", u: "unsure", c: "none" };
+
+document.addEventListener("keydown", (event) => {
+  if (document.querySelector("dialog[open]")) return;
+  const typing = event.target.matches?.("input:not([type=range]), select, textarea");
+  if (event.key === "Escape") {
+    if (typing) event.target.blur();
+    else if (example.isOpen) { example.close(); dirty(); }
+    else if (!$("cost").hidden) toggleCost();
+    else if (gallery.picked.size) gallery.pickNone();
+    return;
+  }
+  if ((event.ctrlKey || event.metaKey) && event.key === "z" && !typing) { event.preventDefault(); undo(); return; }
+  if (typing || event.ctrlKey || event.metaKey || event.altKey) return;
+  // Where nothing has the focus, keys go through the examples.
+  if (event.target === document.body) gallery.key(event);
+  if (event.defaultPrevented) return;
+  const key = event.key.length === 1 ? event.key.toLowerCase() : event.key;
+  if (key in ACTS) act(ACTS[key]);
+  else if (key === "z") undo();
+  else if (key === "/") $("search").focus();
+  else if (key === "?") help();
+  else if (key === "a") gallery.pickAll();
+  else if (key === "p") toggleCost();
+  else if (key === "m") { tab("map"); $("map").focus(); }
+  else if (key === "h") { tab("map"); $("hist").focus(); }
+  else if (key === "g") { tab("gallery"); $("gallery").focus(); }
+  else if (key === "f") { tab("facets"); $("facets").querySelector("button, input")?.focus(); }
+  else if (example.isOpen && (key === "ArrowLeft" || key === "ArrowRight") && !event.defaultPrevented) {
+    gallery.moveTo(gallery.cursor + (key === "ArrowLeft" ? -1 : 1));
+  } else return;
+  event.preventDefault();
+});
+
+// Brushing by keyboard: the first arrow makes a brush in the middle.
+function brushByKeys(element, axes, read, write) {
+  element.addEventListener("keydown", (event) => {
+    const ways = { ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowDown: [1, -1], ArrowUp: [1, 1] };
+    if (event.key === "Delete" || event.key === "Backspace") { write(null); settle(); event.preventDefault(); return; }
+    if (!(event.key in ways)) return;
+    const [axis, sign] = ways[event.key];
+    const domains = axes();
+    if (axis >= domains.length) return;
+    let brush = read();
+    if (!brush) brush = domains.flatMap(([low, high]) => [low + 0.35 * (high - low), low + 0.65 * (high - low)]);
+    else {
+      brush = [...brush];
+      const [low, high] = domains[axis];
+      const by = sign * 0.02 * (high - low);
+      brush[2 * axis + 1] += by;
+      if (!event.shiftKey) brush[2 * axis] += by;
+      if (brush[2 * axis] > brush[2 * axis + 1]) brush[2 * axis + 1] = brush[2 * axis];
+    }
+    write(brush);
+    event.preventDefault();
+    event.stopPropagation();
+    settle();
+  });
+}
+brushByKeys($("map"), () => [map.xs, map.ys], () => map.brush, (brush) => { map.brush = brush; });
+brushByKeys($("hist"), () => [hist.domain], () => hist.brush, (brush) => { hist.brush = brush; });
+
+function help() {
+  const dialog = $("help");
+  const link = (path, text) => el("a", { href: `api/${path}`, textContent: text, download: "" });
+  dialog.replaceChildren(el("form", { method: "dialog" },
+    el("div", { className: "bar head" }, el("h2", { textContent: "Keys" }), el("span", { className: "grow" }), el("button", { textContent: "×", "aria-label": "Close", autofocus: true })),
+    el("dl", {}, ...HELP.flatMap(([key, what]) => [el("dt", {}, el("kbd", { textContent: key })), el("dd", { textContent: what })])),
+    el("h2", { textContent: "Marks" }), el("p", {}, "Saved at once to ", el("code", {}, user(info.marks)), ", as ", user(info.who), ". Take them along:"),
+    el("p", {}, el("code", { textContent: `datadiet select ${shellWord(info.scores)} --marks ${shellWord(info.marks)} --out kept.parquet` })),
+    info.name ? el("p", {}, el("code", { textContent: `datadiet noise --data ${shellWord(info.name)} --from ${shellWord(info.marks)} --out labels.parquet` })) : null,
+    el("p", {}, "or as a table: ", ...(info.labelled ? [link("labels.csv", "labels.csv"), ", "] : []), link("marks.csv", "marks.csv")),
+    el("h2", { textContent: "These scores" }), el("p", {}, user(info.scores)), info.source ? el("p", { className: "faint" }, user(info.source)) : null,
+    ...info.warnings.map((text) => el("p", { className: "caution", textContent: text })),
+    S.sentence ? el("p", { textContent: S.sentence }) : null,
+    el("h2", { textContent: "What the columns are" }),
+    el("dl", {}, ...definitions())));
+  dialog.showModal();
+  dialog.scrollTop = 0;
+}
+
+function definitions() {
+  const seen = new Set();
+  return info.columns.filter(({ name, formula }) => {
+    const score = name.split("@")[0];
+    if (!formula || seen.has(score)) return false;
+    seen.add(score);
+    return true;
+  }).flatMap(({ name, formula, when, hard }) => [el("dt", { textContent: name.split("@")[0] }), el("dd", { textContent: `${formula}. Hard is ${hard}. ${when ?? ""}` })]);
+}
+
+// ---------------------------------------------------------------- controls
+
+function tab(name) {
+  document.body.dataset.tab = name;
+  for (const button of $("tabs").children) button.setAttribute("aria-pressed", button.dataset.tab === name);
+  map.stale = true;
+  dirty();
+  gallery.layout();
+}
+for (const button of $("tabs").children) button.addEventListener("click", () => tab(button.dataset.tab));
+
+const numbers = info.columns.filter(({ kind }) => kind !== "text");
+const means = numbers.filter(({ kind }) => kind !== "detail").map(({ name }) => name);
+const others = numbers.filter(({ kind }) => kind === "detail").map(({ name }) => name);
+const choices = (extra) => [...new Set([...extra, ...means, ...others])];
+
+async function axes(keep) {
+  const asFloats = (values) => values instanceof Float32Array ? values : Float32Array.from(values);
+  const [x, y, h] = await Promise.all([column(S.x), column(S.y), column(S.h)]);
+  map.take(asFloats(x), asFloats(y), keep);
+  hist.take(asFloats(h));
+  barsOf = null;
+}
+
+async function sorted() {
+  const name = S.sort;
+  const [order, values] = await Promise.all([
+    words("order", { name }).then((buffer) => new Uint32Array(buffer)),
+    known.get(name)?.kind === "text" ? null : column(name),
+  ]);
+  if (name !== S.sort) return;
+  S.order = order;
+  S.values = values;
+  const hard = known.get(name)?.kind === "whole" || known.get(name)?.kind === "text" ? ["Lowest first", "Highest first"] : ["Hardest first", "Easiest first"];
+  $("reverse").textContent = hard[S.reversed ? 1 : 0];
+  $("reverse").setAttribute("aria-pressed", S.reversed);
+}
+
+for (const name of ["x", "y", "h"]) {
+  fill($(name), choices([S[name]]), S[name]);
+  $(name).addEventListener("change", async () => {
+    S[name] = $(name).value;
+    if (name === "h") hist.brush = null; else { map.brush = null; $("unzoom").hidden = true; }
+    await axes(name === "h");
+    settle();
+  });
+}
+fill($("sort"), [...new Set([info.by, info.suspicion, S.sort, ...means, ...others, ...info.columns.filter(({ kind }) => kind === "text").map(({ name }) => name)])], S.sort);
+$("sort").addEventListener("change", async () => {
+  S.sort = $("sort").value;
+  gallery.cursor = 0;
+  gallery.element.scrollTop = 0;
+  await sorted();
+  settle();
+  cost.ask();
+});
+$("reverse").addEventListener("click", async () => { S.reversed = !S.reversed; gallery.cursor = 0; await sorted(); settle(); });
+$("size").addEventListener("input", () => { gallery.size = Number($("size").value); gallery.layout(); });
+const COLOURS = [["class", "class"], ["predicted", "predicted"], ["right", "right or not"], ["suspect", "suspects"], ["kept", "kept or not"], ["mark", "marks"]];
+fill($("colour"), COLOURS.map(([key]) => key).filter((key) => info.labelled || key === "mark" || key === "kept" || key === "suspect")
+  .filter((key) => info.predicted || (key !== "predicted" && key !== "right")), S.colour, (key) => Object.fromEntries(COLOURS)[key]);
+$("colour").addEventListener("change", () => { S.colour = $("colour").value; if (S.colour === "kept" && !S.kept) keptAtFirst(); recolour(); remember(); });
+const keptAtFirst = () => { if ($("cost").hidden) toggleCost(); };
+$("zoom").addEventListener("click", () => { map.zoom(map.brush); map.brush = null; $("unzoom").hidden = false; settle(); });
+$("unzoom").addEventListener("click", () => { map.zoom(null); $("unzoom").hidden = true; settle(); });
+$("clear").addEventListener("click", () => {
+  map.brush = null; hist.brush = null;
+  for (const facet of facets.facets) facet.chosen.clear();
+  filtered();
+  $("gallery").focus({ preventScroll: true });
+});
+$("undo").addEventListener("click", undo);
+$("open-cost").addEventListener("click", toggleCost);
+$("open-help").addEventListener("click", help);
+for (const button of $("acts").querySelectorAll("[data-act]")) button.addEventListener("click", () => act(button.dataset.act));
+
+// Search by id.
+let searched = 0;
+async function search(open) {
+  const text = $("search").value.trim();
+  const number = ++searched;
+  const list = $("found");
+  if (!text) { list.hidden = true; return; }
+  let found;
+  try { found = await get("find", { id: text }); } catch { return; }
+  if (number !== searched) return;
+  if (open && found.length) { list.hidden = true; show(found[0].row); return; }
+  list.replaceChildren(...(found.length ? found.map(({ row, id }) => el("li", { role: "option" },
+    el("button", { on: { click: () => { list.hidden = true; show(row); } } }, user(id), labelOf(row) ? el("span", { className: "faint" }, " ", user(labelOf(row))) : null)))
+    : [el("li", { className: "faint", textContent: "no id begins like that" })]));
+  list.hidden = false;
+}
+function show(row) {
+  gallery.cursorTo(row);
+  example.open(row);
+  dirty();
+}
+$("search").addEventListener("input", () => search(false));
+$("search").addEventListener("keydown", (event) => { if (event.key === "Enter") search(true); });
+document.addEventListener("click", (event) => { if (!$("search-box").contains(event.target)) $("found").hidden = true; });
+
+// Ranges by typing, for those who do not drag.
+const rangeInputs = {};
+function rangeBox() {
+  const one = (key, title, read, write) => {
+    const made = [0, 1].map((end) => el("input", {
+      type: "number", step: "any", placeholder: end ? "to" : "from", "aria-label": `${title}, ${end ? "to" : "from"}`, data: { focus: `range-${key}-${end}` },
+      on: { change: () => {
+        const typed = rangeInputs[key].map((input) => input.value === "" ? NaN : Number(input.value));
+        write(typed.every(Number.isNaN) ? null : typed);
+        settle();
+      } },
+    }));
+    rangeInputs[key] = made;
+    const name = el("span", { className: "name" });
+    rangeInputs[key].title = name;
+    return el("div", { className: "range" }, name, ...made);
+  };
+  const filled = (typed, [low, high]) => typed && [Number.isNaN(typed[0]) ? low : typed[0], Number.isNaN(typed[1]) ? high : typed[1]];
+  const part = (axis) => (typed) => {
+    if (!typed) { map.brush = null; return; }
+    const brush = map.brush ?? [...map.xs, ...map.ys];
+    const domain = axis ? map.ys : map.xs;
+    brush.splice(2 * axis, 2, ...filled(typed, domain));
+    map.brush = brush;
+  };
+  return el("section", { className: "facet" }, el("h2", { textContent: "Ranges" }),
+    one("x", "across", null, part(0)), one("y", "up", null, part(1)),
+    one("h", "histogram", null, (typed) => { hist.brush = filled(typed, hist.domain); }));
+}
+facets.ranges = rangeBox();
+
+function ranges() {
+  const put = (key, name, range) => {
+    const inputs = rangeInputs[key];
+    inputs.title.textContent = name;
+    inputs.forEach((input, end) => {
+      if (document.activeElement !== input) input.value = range ? Number(range[end].toPrecision(4)) : "";
+    });
+  };
+  put("x", S.x, map.brush && map.brush.slice(0, 2));
+  put("y", S.y, map.brush && map.brush.slice(2));
+  put("h", S.h, hist.brush);
+}
+
+function remember() {
+  const state = { x: S.x, y: S.y, h: S.h, sort: S.sort, reversed: S.reversed, colour: S.colour, map: map.brush, hist: hist.brush,
+    facets: Object.fromEntries(facets.facets.filter((facet) => facet.active).map((facet) => [facet.key, [...facet.chosen].slice(0, 200)])) };
+  history.replaceState(null, "", `#${encodeURIComponent(JSON.stringify(state))}`);
+}
+
+// ---------------------------------------------------------------- beginning
+
+const markFacet = new Facet("mark", "Marks", S.marks, MARK_NAMES, (code) => code ? seriesVariable(MARK_SERIES[code]) : "var(--missing)");
+
+function restore(facet) {
+  const codes = hash.facets?.[facet.key];
+  if (Array.isArray(codes)) for (const code of codes) if (Number.isInteger(code) && code >= 0 && code < facet.names.length) facet.chosen.add(code);
+}
+
+async function flags(name) {
+  const values = await column(name);
+  let most = 0;
+  for (let i = 0; i < n; i++) if (values[i] > most) most = values[i];
+  if (most > 9999) { brief(`${name} has too many values for a filter; take it as an axis`); return; }
+  const names = most === 1 ? ["no", "yes"] : Array.from({ length: most + 1 }, (_, code) => name.startsWith("predicted") ? className(code) : String(code));
+  const facet = new Facet(`column-${name}`, name, values, names);
+  facets.facets.push(facet);
+  facets.draw(S.sel, everything);
+}
+
+const range = (brush, length) => Array.isArray(brush) && brush.length === length && brush.every(Number.isFinite) ? brush : null;
+
+async function begin() {
+  document.title = `${info.name ?? info.scores} · datadiet`;
+  $("name").replaceChildren(user(info.name ?? info.scores));
+  $("total").textContent = `${grouped(n)} examples`;
+  const [labels, predicted, marks] = await Promise.all([
+    info.labelled ? column("label") : null, info.predicted ? column(info.predicted) : null,
+    get("marks", { since: 0 }), axes(), sorted(),
+  ]);
+  S.labels = labels; S.predicted = predicted;
+  const most = [labels, predicted].filter(Boolean).reduce((most, values) => { for (let i = 0; i < n; i++) if (values[i] > most) most = values[i]; return most; }, 0);
+  const names = Array.from({ length: Math.max(info.classes.length, most + 1) }, (_, code) => className(code));
+  facets.facets = [markFacet];
+  if (labels && predicted) {
+    const same = new Uint8Array(n);
+    for (let i = 0; i < n; i++) same[i] = labels[i] === predicted[i] ? 0 : 1;
+    facets.facets.push(new Facet("same", "Prediction", same, ["as labelled", "another class"], (code) => seriesVariable(code)));
+  }
+  if (labels) facets.facets.push(new Facet("label", "Label", labels, names, seriesVariable));
+  if (predicted) facets.facets.push(new Facet("predicted", "Predicted", predicted, names, seriesVariable));
+  const more = info.columns.filter(({ name, kind }) => kind === "whole" && !["id", "label", "key", info.predicted].includes(name));
+  if (more.length) {
+    const select = el("select", { "aria-label": "Filter by another column", data: { focus: "more" }, on: { change: () => { const name = select.value; select.value = ""; if (name) flags(name); } } },
+      el("option", { value: "", textContent: "Filter by another column…" }), ...more.map(({ name }) => el("option", { value: name, textContent: name })));
+    facets.more = el("section", { className: "facet" }, select);
+  }
+  facets.facets.forEach(restore);
+  map.brush = range(hash.map, 4);
+  hist.brush = range(hash.hist, 2);
+  colourCodes();
+  take({ ...marks, rows: marks.rows });
+  S.passCount = passing(facets.facets, S.pass);
+  S.passed++;
+  settle(true);
+  tab("map");
+  $("gallery").focus({ preventScroll: true });
+  document.body.dataset.ready = "yes";
+  performance.mark("ready");
+  suspects();
+}
+
+// After the first view: on large tables this takes a while.
+async function suspects() {
+  try {
+    const found = await get("suspects");
+    S.sentence = found.sentence;
+    const codes = new Uint8Array(n);
+    for (const row of found.rows) codes[row] = 1;
+    S.suspects = codes;
+    if (!found.rows.length) facets.note = `Suspects: ${found.sentence}`;
+    if (found.rows.length) {
+      const facet = new Facet("suspect", "Suspects", codes, ["the others", "look wrong"], (code) => seriesVariable(code ? 1 : 5), found.sentence);
+      facets.facets.splice(1, 0, facet);
+      restore(facet);
+    }
+    if (S.colour === "suspect") colourCodes();
+    gallery.mark();
+    if (facets.facets.some((facet) => facet.key === "suspect" && facet.active)) filtered(); else settle(true);
+    document.body.dataset.suspects = "yes";
+  } catch (error) {
+    brief(`Suspects cannot be told: ${error.message}`);
+  }
+}
+
+const redraw = () => { theme = palette(); colourCodes(); map.stale = true; dirty(); };
+matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redraw);
+new ResizeObserver(() => { map.stale = true; dirty(); }).observe($("plots"));
+window.datadiet = { state: S, map, hist, gallery, facets, frames, info, pictureOf, shown, NONE };
+await begin();

@@ -1,0 +1,143 @@
+// What it would cost to keep fewer: which rule keeps what of each class, what research says, what was measured.
+
+import { get, words } from "./api.js";
+import { el, grouped, percent, seriesVariable, user } from "./bits.js";
+
+const RULES = [
+  ["hardest", "the hardest"], ["window", "a window of the order"], ["ccs", "without the hardest, evenly over the rest"],
+  ["easiest", "the easiest"], ["random", "any, by chance"],
+];
+const SHOWN_CLASSES = 40;
+
+export class CostPanel {
+  constructor(parent, view) {
+    Object.assign(this, { parent, view });
+    this.asked = { rule: "hardest", keep: 0.5, offset: 0.25, cut: 0.1, quota: "none" };
+    this.kept = null;
+    this.number = 0;
+  }
+
+  toggle() {
+    this.parent.hidden = !this.parent.hidden;
+    if (!this.parent.hidden && !this.built) this.build();
+    if (!this.parent.hidden) { this.ask(); this.parent.querySelector("select").focus(); }
+    return !this.parent.hidden;
+  }
+
+  build() {
+    this.built = true;
+    const slider = (name, text, min, max) => {
+      const output = el("output", { textContent: percent(this.asked[name]) });
+      const input = el("input", {
+        type: "range", min, max, step: 0.01, value: this.asked[name], "aria-label": text,
+        on: { input: () => { this.asked[name] = Number(input.value); output.textContent = percent(this.asked[name]); this.soon(); } },
+      });
+      return el("label", { className: "slider", data: { of: name } }, el("span", { textContent: text }), input, output);
+    };
+    const rule = el("select", { on: { change: () => { this.asked.rule = rule.value; this.fit(); this.ask(); } } },
+      ...RULES.map(([value, text]) => el("option", { value, textContent: text })));
+    const quota = el("select", { on: { change: () => { this.asked.quota = quota.value; this.ask(); } } },
+      ...[["none", "as it comes"], ["proportional", "the same share"], ["balanced", "the same number"]]
+        .map(([value, text]) => el("option", { value, textContent: text })));
+    this.out = el("div", { "aria-live": "polite" });
+    this.parent.replaceChildren(
+      el("div", { className: "bar head" }, el("h2", { textContent: "Keep fewer" }), el("span", { className: "grow" }),
+        el("button", { textContent: "×", "aria-label": "Close", on: { click: () => this.view.close() } })),
+      el("label", { className: "pair" }, "Keep ", rule),
+      slider("keep", "fraction kept", 0.01, 1), slider("offset", "window begins at", 0, 0.99), slider("cut", "hardest left out", 0, 0.9),
+      el("label", { className: "pair" }, "Of each class ", quota), this.out);
+    this.fit();
+  }
+
+  fit() {
+    for (const [name, rule] of [["offset", "window"], ["cut", "ccs"]]) {
+      this.parent.querySelector(`[data-of=${name}]`).hidden = this.asked.rule !== rule;
+    }
+  }
+
+  soon() {
+    clearTimeout(this.timer);
+    this.timer = setTimeout(() => this.ask(), 60);
+  }
+
+  // A window that ends after the last example is pushed back.
+  parameters() {
+    const { rule, keep, quota } = this.asked;
+    const offset = rule === "window" ? Math.max(0, Math.min(this.asked.offset, Math.floor(100 * (1 - keep) + 1e-9) / 100)) : null;
+    return { by: this.view.by(), rule, keep, offset, cut: rule === "ccs" ? this.asked.cut : null, quota };
+  }
+
+  async ask() {
+    if (this.parent.hidden && !this.view.coloursKept()) return;
+    const number = ++this.number;
+    const parameters = this.parameters();
+    try {
+      const [found, bits] = await Promise.all([get("choice", parameters), words("choice", { ...parameters, bits: true })]);
+      if (number !== this.number) return;
+      this.draw(found, parameters);
+      this.view.keeps(new Uint8Array(bits));
+    } catch (error) {
+      if (number === this.number) this.out?.replaceChildren(el("p", { className: "caution", textContent: error.message }));
+    }
+  }
+
+  draw(found, parameters) {
+    if (!this.out) return;
+    const parts = [el("p", {}, el("strong", { textContent: grouped(found.kept) }), ` of ${grouped(found.of)} kept, by `, user(parameters.by), `: ${found.rule}`)];
+    for (const caution of found.cautions) parts.push(el("p", { className: "caution", textContent: caution }));
+    parts.push(...this.measured(parameters));
+    if (found.shares.length > 1) {
+      let shares = found.shares.filter(([, , of]) => of > 0).map(([code, kept, of]) => ({ code, kept, of, share: kept / of }));
+      shares.sort((a, b) => a.share - b.share);
+      const many = shares.length;
+      if (many > SHOWN_CLASSES) shares = [...shares.slice(0, SHOWN_CLASSES / 2), ...shares.slice(-SHOWN_CLASSES / 2)];
+      parts.push(el("h3", { textContent: "Of each class" }));
+      parts.push(el("ul", { className: "shares" }, ...shares.map(({ code, kept, of, share }) => {
+        const bar = el("span", { className: "meter" });
+        bar.style.setProperty("--all", "100%");
+        bar.style.setProperty("--sel", `${100 * share}%`);
+        return el("li", { title: `${grouped(kept)} of ${grouped(of)}` }, bar,
+          el("span", { className: "name" }, user(this.view.className(code))), el("span", { className: "number", textContent: percent(share) }));
+      })));
+      if (many > SHOWN_CLASSES) parts.push(el("p", { className: "faint", textContent: `the ${SHOWN_CLASSES / 2} that lose most and least, of ${grouped(many)}` }));
+    }
+    const marks = this.view.marks();
+    const command = `datadiet select ${this.view.scores()} ${found.command}${marks ? ` --marks ${marks}` : ""} --out kept.parquet`;
+    const code = el("code", { textContent: command });
+    const copy = el("button", { textContent: "Copy", on: { click: async () => {
+      try { await navigator.clipboard.writeText(command); copy.textContent = "Copied"; } catch { getSelection().selectAllChildren(code); }
+    } } });
+    parts.push(el("h3", { textContent: "Take it along" }), el("p", { className: "command" }, code), copy,
+      this.view.coloursKept() ? null : el("button", { textContent: "Colour by it", on: { click: () => this.view.colour() } }));
+    this.out.replaceChildren(...parts.filter(Boolean));
+  }
+
+  // Trainings on parts of these data, and what is known at about this size.
+  measured({ by, rule, keep, offset }) {
+    const all = this.view.measured();
+    if (all.length === 0) {
+      return [el("p", { className: "faint", textContent: "No training on a part of these data was measured here: `datadiet diet` does, " +
+        "and so does `datadiet run`; give its folder with --outcome." })];
+    }
+    const same = all.filter((one) => (one.by === by && one.rule === rule) || one.by === "random" || one.by === "everything");
+    const near = same.filter((one) => one.by === "everything" || (Math.abs(one.keep - keep) < 0.051 &&
+      (one.offset === null || offset === null || Math.abs(one.offset - offset) < 0.051)));
+    const words = (one) => one.by === "everything" ? "everything"
+      : one.by === "random" ? `${percent(one.keep)} at random` : `${percent(one.keep)}${one.offset === null ? "" : ` from ${percent(one.offset)} on`}`;
+    const line = (one) => {
+      const bar = el("span", { className: "band-bar" });
+      const [low, high] = [Math.min(...all.map((each) => each.low)), Math.max(...all.map((each) => each.high))];
+      const at = (value) => 100 * (value - low) / Math.max(1e-9, high - low);
+      bar.style.setProperty("--from", `${at(one.low)}%`);
+      bar.style.setProperty("--to", `${Math.max(at(one.high), at(one.low) + 1.5)}%`);
+      bar.style.color = one.by === "random" ? "var(--reference)" : one.by === "everything" ? "var(--faint)" : seriesVariable(0);
+      return el("tr", {}, el("th", { scope: "row", textContent: words(one) }), el("td", {}, bar),
+        el("td", { className: "number", textContent: `${(100 * one.mean).toFixed(1)} %` }),
+        el("td", { className: "faint number", textContent: one.trainings > 1 ? `${(100 * one.low).toFixed(1)}–${(100 * one.high).toFixed(1)}` : "1 training" }));
+    };
+    const rows = near.length > 1 ? near : same;
+    rows.sort((a, b) => b.keep - a.keep || a.by.localeCompare(b.by));
+    return [el("h3", { textContent: near.length > 1 ? "Measured at about this size" : "Measured, at other sizes" }),
+      el("table", { className: "measured" }, el("tbody", {}, ...rows.slice(0, 16).map(line)))];
+  }
+}

@@ -1,0 +1,431 @@
+//! Answers to the page: what there is, columns and orders as numbers, examples, marks.
+
+use axum::extract::Query;
+use axum::http::Uri;
+use datadiet_core::{Direction, ScoreKind};
+use datadiet_table::{Column, Row, Verdict, chance_of_order, direction_of, kind_of, time_of};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use crate::Explorer;
+use crate::explorer::{Answer, Answered, Board, MOST_ROWS};
+use crate::scores::Kind;
+
+/// Characters of a name that a page is sent; of a text in the gallery; of a text on a page of its own.
+const NAME: usize = 200;
+const EXCERPT: usize = 400;
+const TEXT: usize = 200_000;
+/// Neighbours of an example on each side.
+const NEIGHBOURS: usize = 6;
+/// Ids that a search offers.
+const OFFERED: usize = 20;
+
+/// A query, typed.
+pub(crate) fn parsed<T: DeserializeOwned>(query: &str) -> Result<T, Answer> {
+    let uri = Uri::builder().path_and_query(format!("/?{query}")).build();
+    let uri = uri.map_err(|error| Answer::error(400, error))?;
+    let Query(value) =
+        Query::try_from_uri(&uri).map_err(|error| Answer::error(400, error.body_text()))?;
+    Ok(value)
+}
+
+/// The beginning of a text, not longer than so many characters.
+fn short(text: &str, most: usize) -> String {
+    match text.char_indices().nth(most) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
+    }
+}
+
+#[derive(Serialize)]
+struct ColumnInfo<'a> {
+    name: &'a str,
+    kind: &'static str,
+    hard: Option<&'static str>,
+    reliability: Option<f64>,
+    formula: Option<String>,
+    when: Option<String>,
+}
+
+/// What there is.
+pub fn info(explorer: &Explorer) -> Answered {
+    let scores = &explorer.scores;
+    let header = scores.header();
+    let card = header.card();
+    let columns = scores.columns();
+    let of = |(name, kind): (&'_ str, Kind)| -> Value {
+        let definition = kind_of(name).filter(|_| kind == Kind::Score).map(ScoreKind::definition);
+        let direction = scores.hard(name).or_else(|| direction_of(name));
+        json!(ColumnInfo {
+            // Columns are asked for by their names: they are not shortened.
+            kind: match kind {
+                Kind::Score => "score",
+                Kind::Detail => "detail",
+                Kind::Whole => "whole",
+                Kind::Text => "text",
+            },
+            hard: direction.filter(|_| kind == Kind::Score).map(datadiet_table::hard_end),
+            reliability: card.and_then(|card| Some(card.column(name)?.reliability?.full)),
+            formula: definition.as_ref().map(|definition| definition.formula.to_string()),
+            when: definition.map(|definition| definition.when.to_string()),
+            name,
+        })
+    };
+    let (x, y) = axes(&columns, &explorer.by);
+    let suspicion = header.default_suspicion()?;
+    let warnings: Vec<String> = chance_of_order(header, &explorer.by).into_iter().collect();
+    let classes: Vec<String> = scores.classes().iter().map(|name| short(name, NAME)).collect();
+    let board = explorer.board();
+    Ok(Answer::json(&json!({
+        "version": env!("CARGO_PKG_VERSION"),
+        "name": card.and_then(|card| card.data.as_ref()).map(|data| short(&data.name, NAME)),
+        "scores": explorer.path.display().to_string(),
+        "rows": scores.rows(),
+        "replicas": header.replicas(),
+        "source": card.map(|card| short(&card.source, TEXT)),
+        "classes": classes,
+        "columns": columns.iter().copied().map(of).collect::<Vec<_>>(),
+        "x": x, "y": y, "by": explorer.by, "suspicion": suspicion,
+        "predicted": header.predictions_of(&suspicion),
+        "labelled": scores.labels().is_some(),
+        "contents": explorer.contents.kind(),
+        "shape": explorer.contents.shape(),
+        "who": short(&explorer.who, NAME),
+        "marks": board.file.path().display().to_string(),
+        "warnings": warnings,
+        "measured": explorer.measured,
+    })))
+}
+
+/// The two columns of the map at first: variability and confidence as in dataset cartography, else the sorted
+/// column against its standard error, else against another score.
+fn axes<'a>(columns: &[(&'a str, Kind)], by: &'a str) -> (&'a str, &'a str) {
+    let latest = |kind: ScoreKind| {
+        let all =
+            columns.iter().filter(|(name, of)| *of == Kind::Score && kind_of(name) == Some(kind));
+        let time = |name: &str| time_of(name).unwrap_or_default();
+        all.max_by(|a, b| time(a.0).total_cmp(&time(b.0))).map(|(name, _)| *name)
+    };
+    if let (Some(x), Some(y)) = (latest(ScoreKind::Variability), latest(ScoreKind::Confidence)) {
+        return (x, y);
+    }
+    let error = format!("{by}.se");
+    if let Some((error, _)) = columns.iter().find(|(name, _)| *name == error) {
+        return (by, error);
+    }
+    let is_score = |(_, kind): &&(&str, Kind)| *kind == Kind::Score;
+    let known = columns.iter().find(|(name, _)| *name == by).map(|(name, _)| *name);
+    let first =
+        known.or_else(|| columns.iter().find(is_score).map(|(name, _)| *name)).unwrap_or(by);
+    let other =
+        columns.iter().filter(is_score).rev().find(|(name, _)| kind_of(name) != kind_of(first));
+    let other = other.or_else(|| columns.iter().filter(is_score).find(|(name, _)| *name != first));
+    (first, other.map_or(first, |(name, _)| name))
+}
+
+#[derive(Deserialize)]
+struct Named {
+    name: String,
+}
+
+/// The values of a column: floats of 32 bits, or whole numbers of 32 bits. Of texts nothing.
+pub fn column(explorer: &Explorer, query: &str) -> Answered {
+    let Named { name } = parsed(query)?;
+    let known = explorer
+        .scores
+        .columns()
+        .iter()
+        .any(|(column, kind)| *column == name && *kind != Kind::Text);
+    if !known && !name.contains('+') {
+        return Ok(Answer::error(404, "there is no such column of numbers"));
+    }
+    let answer = match known {
+        true => match &*explorer.scores.column(&name)? {
+            Column::F32(values) => Answer::words(values.iter().map(|value| value.to_le_bytes())),
+            Column::U32(values) => Answer::words(values.iter().map(|value| value.to_le_bytes())),
+            Column::Text(_) => Answer::error(404, "there is no such column of numbers"),
+        },
+        false => explorer.scores.ranked(&name, |_, ranking| {
+            Ok(Answer::words(ranking.values.iter().map(|value| value.to_le_bytes())))
+        })?,
+    };
+    Ok(Answer { constant: answer.status == 200, ..answer })
+}
+
+/// The rows in the order of a column: see [`crate::scores::Scores::order`].
+pub fn order(explorer: &Explorer, query: &str) -> Answered {
+    let Named { name } = parsed(query)?;
+    let order = explorer.scores.order(&name)?;
+    Ok(Answer { constant: true, ..Answer::words(order.iter().map(|row| row.to_le_bytes())) })
+}
+
+#[derive(Deserialize)]
+struct RowsQuery {
+    rows: String,
+}
+
+/// Ids and beginnings of texts of some rows.
+pub fn rows(explorer: &Explorer, query: &str) -> Answered {
+    let RowsQuery { rows } = parsed(query)?;
+    let rows: Result<Vec<u32>, _> =
+        rows.split(',').filter(|row| !row.is_empty()).take(MOST_ROWS + 1).map(str::parse).collect();
+    let Ok(rows) = rows else { return Ok(Answer::error(400, "rows are whole numbers")) };
+    if rows.len() > MOST_ROWS {
+        return Ok(Answer::error(400, format!("at most {MOST_ROWS} rows at a time")));
+    }
+    let Some(rows) = rows.into_iter().map(|row| explorer.row(row)).collect::<Option<Vec<Row>>>()
+    else {
+        return Ok(Answer::error(404, "there is no such row"));
+    };
+    let ids = explorer.scores.own_ids();
+    let of = |&row: &Row| {
+        let text = explorer.contents.text(row).map(|text| short(text, EXCERPT));
+        json!({ "row": row.0, "id": short(&ids.text(row), NAME), "text": text })
+    };
+    Ok(Answer::json(&rows.iter().map(of).collect::<Vec<_>>()))
+}
+
+#[derive(Deserialize)]
+struct RowQuery {
+    row: u32,
+    #[serde(default)]
+    large: bool,
+    #[serde(default)]
+    by: Option<String>,
+}
+
+impl RowQuery {
+    fn row(&self, explorer: &Explorer) -> Result<Row, Answer> {
+        explorer.row(self.row).ok_or_else(|| Answer::error(404, "there is no such row"))
+    }
+}
+
+/// The picture of a row.
+pub fn picture(explorer: &Explorer, query: &str) -> Answered {
+    let asked: RowQuery = parsed(query)?;
+    match explorer.contents.picture(asked.row(explorer)?, asked.large) {
+        Ok(Some((kind, bytes))) => Ok(Answer { constant: true, ..Answer::of(kind, bytes) }),
+        Ok(None) => Ok(Answer::error(404, "this row has no picture")),
+        Err(error) => Ok(Answer::error(500, error)),
+    }
+}
+
+/// Everything about a row.
+pub fn example(explorer: &Explorer, query: &str) -> Answered {
+    let asked: RowQuery = parsed(query)?;
+    let row = asked.row(explorer)?;
+    let scores = &explorer.scores;
+    let by = asked.by.as_deref().unwrap_or(&explorer.by);
+    let (mut shown, mut tracks) = (Vec::new(), Vec::<(ScoreKind, Vec<Value>)>::new());
+    let columns = scores.columns();
+    let mut facts = Vec::new();
+    for &(name, kind) in &columns {
+        match kind {
+            Kind::Score => {
+                let Some(rank) = scores.rank(name, row)? else { continue };
+                let error = deviation(explorer, &columns, name, row)?;
+                let summary = scores.header().card().and_then(|card| card.column(name));
+                shown.push(json!({
+                    "name": name, "value": finite(rank.value), "text": rank.value.to_string(),
+                    "se": error, "rank": rank.rank, "of": rank.of,
+                    "hard": match rank.direction {
+                        Direction::HigherIsHarder => "high",
+                        Direction::LowerIsHarder => "low",
+                    },
+                    "reliability": summary.and_then(|column| Some(column.reliability?.full)),
+                }));
+                if let (Some(score), Some(time)) = (kind_of(name), time_of(name)) {
+                    let point = json!([time, finite(rank.value), error]);
+                    match tracks.iter_mut().find(|(known, _)| *known == score) {
+                        Some((_, points)) => points.push(point),
+                        None => tracks.push((score, vec![point])),
+                    }
+                }
+            }
+            Kind::Whole | Kind::Text => {
+                let value = match &*scores.column(name)? {
+                    Column::U32(values) => Value::from(values[row.index()]),
+                    Column::Text(texts) => Value::from(short(&texts[row.index()], NAME)),
+                    Column::F32(_) => continue,
+                };
+                facts.push(json!({ "name": name, "value": value }));
+            }
+            Kind::Detail => {}
+        }
+    }
+    let track = |(score, mut points): (ScoreKind, Vec<Value>)| {
+        points.sort_by(|a, b| {
+            a[0].as_f64().unwrap_or_default().total_cmp(&b[0].as_f64().unwrap_or_default())
+        });
+        (points.len() > 1).then(|| json!({ "score": score.name(), "points": points }))
+    };
+    let board = explorer.fresh_board()?;
+    let said = |act: &std::sync::Arc<datadiet_table::Act>| {
+        json!({
+            "at": act.at, "by": short(&act.by, NAME), "mark": act.mark,
+            "label": act.label.as_deref().map(|label| short(label, NAME)), "undoes": act.undoes.is_some(),
+        })
+    };
+    let history: Vec<Value> = board.marks.history(row).iter().map(said).collect();
+    drop(board);
+    Ok(Answer::json(&json!({
+        "row": row.0,
+        "id": short(&scores.own_ids().text(row), NAME),
+        "label": scores.labels().map(|labels| labels[row.index()]),
+        "scores": shown,
+        "facts": facts,
+        "tracks": tracks.into_iter().filter_map(track).collect::<Vec<_>>(),
+        "neighbours": scores.neighbours(by, row, NEIGHBOURS)?,
+        "by": by,
+        "text": explorer.contents.text(row).map(|text| short(text, TEXT)),
+        "history": history,
+    })))
+}
+
+/// JSON has no ∞.
+fn finite(value: f32) -> Option<f32> {
+    value.is_finite().then_some(value)
+}
+
+/// The standard error of a row in a column, where the table has it.
+fn deviation(
+    explorer: &Explorer,
+    columns: &[(&str, Kind)],
+    name: &str,
+    row: Row,
+) -> Result<Option<f32>, Answer> {
+    let error = format!("{name}.se");
+    if !columns.iter().any(|(known, _)| *known == error) {
+        return Ok(None);
+    }
+    Ok(match &*explorer.scores.column(&error)? {
+        Column::F32(values) => finite(values[row.index()]),
+        _ => None,
+    })
+}
+
+#[derive(Deserialize)]
+struct Sought {
+    id: String,
+}
+
+/// Rows whose ids are, or begin with, a text.
+pub fn find(explorer: &Explorer, query: &str) -> Answered {
+    let Sought { id } = parsed(query)?;
+    let ids = explorer.scores.own_ids();
+    let found = explorer.scores.beginning_with(id.trim(), OFFERED);
+    let of = |row: Row| json!({ "row": row.0, "id": short(&ids.text(row), NAME) });
+    Ok(Answer::json(&found.into_iter().map(of).collect::<Vec<_>>()))
+}
+
+/// The rows whose labels look wrong.
+pub fn suspects(explorer: &Explorer) -> Answered {
+    let found = explorer.scores.suspects()?;
+    Ok(Answer::json(&json!({ "by": found.by, "sentence": found.sentence, "rows": found.rows })))
+}
+
+#[derive(Deserialize)]
+struct Since {
+    #[serde(default)]
+    since: usize,
+}
+
+/// The marks of which something was heard since a version.
+pub fn marks(explorer: &Explorer, query: &str) -> Answered {
+    let Since { since } = parsed(query)?;
+    let board = explorer.fresh_board()?;
+    Ok(Answer::json(&news(explorer, &board, since, Value::Null)))
+}
+
+fn news(explorer: &Explorer, board: &Board, since: usize, more: Value) -> Value {
+    let rows = board.marks.since(since);
+    let class = |label: &str| {
+        let classes = explorer.scores.classes();
+        classes.iter().position(|class| class == label)
+    };
+    let acts: Vec<_> = rows.iter().map(|&row| board.marks.of(row)).collect();
+    let marks: Vec<_> = acts.iter().map(|act| act.and_then(|act| act.mark).map(code)).collect();
+    let labels: Vec<_> = acts.iter().map(|act| class(act.as_ref()?.label.as_ref()?)).collect();
+    json!({
+        "version": board.marks.version(),
+        "rows": rows.iter().map(|row| row.0).collect::<Vec<_>>(),
+        "marks": marks.iter().map(|mark| mark.unwrap_or(0)).collect::<Vec<_>>(),
+        "labels": labels,
+        "more": more,
+    })
+}
+
+/// Marks as small numbers, 0 for none.
+fn code(verdict: Verdict) -> u8 {
+    1 + Verdict::ALL.iter().position(|known| *known == verdict).unwrap_or_default() as u8
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct MarkAsked {
+    rows: Vec<u32>,
+    mark: Option<Verdict>,
+    /// Number of the right class.
+    #[serde(default)]
+    label: Option<usize>,
+}
+
+/// Marks rows, and saves it.
+pub fn mark(explorer: &Explorer, query: &str, body: &[u8]) -> Answered {
+    let Since { since } = parsed(query)?;
+    let asked: MarkAsked =
+        serde_json::from_slice(body).map_err(|error| Answer::error(400, error))?;
+    let MarkAsked { mut rows, mark, label } = asked;
+    rows.sort_unstable();
+    rows.dedup();
+    if rows.is_empty() {
+        return Ok(Answer::error(400, "no rows to mark"));
+    }
+    let Some(rows) = rows.into_iter().map(|row| explorer.row(row)).collect::<Option<Vec<Row>>>()
+    else {
+        return Ok(Answer::error(404, "there is no such row"));
+    };
+    let label = match label {
+        Some(_) if mark != Some(Verdict::Wrong) => {
+            return Ok(Answer::error(400, "only a wrong label has a right one"));
+        }
+        Some(class) => match explorer.scores.classes().get(class) {
+            Some(name) => Some(name.clone()),
+            None => return Ok(Answer::error(404, "there is no such class")),
+        },
+        None => None,
+    };
+    let ids = explorer.scores.own_ids();
+    let ids = rows.iter().map(|&row| ids.text(row)).collect();
+    let mut board = explorer.fresh_board()?;
+    let act = explorer.act(&board, mark, label, ids, None)?;
+    board.save(std::slice::from_ref(&act), &explorer.scores)?;
+    Ok(Answer::json(&news(explorer, &board, since, json!({ "act": act.act }))))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct UndoAsked {
+    act: String,
+}
+
+/// Undoes an act where nobody has said something else since, and saves it.
+pub fn undo(explorer: &Explorer, query: &str, body: &[u8]) -> Answered {
+    let Since { since } = parsed(query)?;
+    let UndoAsked { act } =
+        serde_json::from_slice(body).map_err(|error| Answer::error(400, error))?;
+    let mut board = explorer.fresh_board()?;
+    let Some((groups, others)) = board.marks.undoing(&act, |id| explorer.scores.find(id)) else {
+        return Ok(Answer::error(404, "there is no such act"));
+    };
+    let undone: usize = groups.iter().map(|group| group.ids.len()).sum();
+    let mut acts = Vec::new();
+    for group in groups {
+        acts.push(explorer.act(&board, group.mark, group.label, group.ids, Some(act.clone()))?);
+    }
+    if !acts.is_empty() {
+        board.save(&acts, &explorer.scores)?;
+    }
+    Ok(Answer::json(&news(explorer, &board, since, json!({ "undone": undone, "others": others }))))
+}

@@ -1,0 +1,105 @@
+//! What a choice would keep: how many of each class, what research says about it, what was measured.
+
+use datadiet_core::{
+    Amount, Candidates, Choice, Classes, ExampleId, KeepFraction, Quota, Rule, RuleOptions,
+    check_no_class_vanishes, skew,
+};
+use datadiet_table::{Made, Ranking, cautions};
+use serde::Deserialize;
+use serde_json::json;
+
+use crate::Explorer;
+use crate::answers::parsed;
+use crate::explorer::{Answer, Answered};
+
+#[derive(Deserialize)]
+struct Asked {
+    by: Option<String>,
+    rule: String,
+    keep: f64,
+    offset: Option<f64>,
+    cut: Option<f64>,
+    #[serde(default)]
+    quota: Option<String>,
+    #[serde(default)]
+    seed: u64,
+    /// Answer with the kept rows alone, a bit each.
+    #[serde(default)]
+    bits: bool,
+}
+
+/// What a choice keeps, as `datadiet select` makes it; rows without a score are left out.
+pub fn choice(explorer: &Explorer, query: &str) -> Answered {
+    let asked: Asked = parsed(query)?;
+    let bad = |error: &dyn std::fmt::Display| Answer::error(400, error);
+    let scores = &explorer.scores;
+    let by = asked.by.as_deref().unwrap_or(&explorer.by);
+    let quota: Quota = match asked.quota.as_deref() {
+        Some(name) => name.parse().map_err(|error: datadiet_core::SelectionError| bad(&error))?,
+        None => Quota::None,
+    };
+    let options = RuleOptions { offset: asked.offset, cut: asked.cut, strata: None };
+    let rule = Rule::named(&asked.rule, options, scores.rows()).map_err(|error| bad(&error))?;
+    let keep = KeepFraction::try_from(asked.keep).map_err(|error| bad(&error))?;
+    let choice = Choice { rule, amount: Amount::Fraction(keep), quota, seed: asked.seed };
+    let classes = match scores.labels() {
+        Some(_) => scores.classes().to_vec(),
+        None => vec!["all".to_owned()],
+    };
+    let by_class = scores.labels().map(|labels| Classes { labels, count: classes.len() });
+    scores
+        .ranked(by, |table, ranking| {
+            let valued = (0..).zip(ranking.values.iter()).filter(|(_, value)| !value.is_nan());
+            let valued: Vec<ExampleId> = valued.map(|(row, _)| ExampleId(row)).collect();
+            let left_out = scores.rows() - valued.len();
+            let (candidates, order) = match rule {
+                Rule::Random => (Candidates::All(scores.rows()), None),
+                _ if left_out == 0 => (Candidates::All(scores.rows()), Some(ranking)),
+                _ => (Candidates::from(&valued), Some(ranking)),
+            };
+            let chosen = match choice.among(candidates, order.map(Ranking::scores), by_class) {
+                Ok(chosen) => chosen,
+                Err(error) => return Ok(Answer::error(400, error)),
+            };
+            if asked.bits {
+                let mut bits = vec![0_u8; scores.rows().div_ceil(8)];
+                chosen.ids.iter().for_each(|id| bits[id.index() / 8] |= 1 << (id.index() % 8));
+                return Ok(Answer::of("application/octet-stream", bits));
+            }
+            let mut cautions = cautions(&Made {
+                rule,
+                fraction: chosen.ids.len() as f64 / candidates.count() as f64,
+                ranking: order,
+                table,
+                shares: &chosen.shares,
+                classes: &classes,
+            });
+            cautions.extend(
+                check_no_class_vanishes(&chosen.shares).err().map(|error| error.to_string()),
+            );
+            if left_out > 0 && order.is_some() {
+                cautions
+                    .push(format!("{left_out} examples have no score in {by}: they are left out"));
+            }
+            let share =
+                |share: &datadiet_core::ClassShare| json!([share.class, share.kept, share.of]);
+            let mut command =
+                format!("--by {} --rule {} --keep {}", ranking.name, rule.name(), asked.keep);
+            for (name, value) in [("offset", asked.offset), ("cut", asked.cut)] {
+                command.extend(value.map(|value| format!(" --{name} {value}")));
+            }
+            if quota != Quota::None {
+                command += &format!(" --quota {}", quota.name());
+            }
+            Ok(Answer::json(&json!({
+                "kept": chosen.ids.len(),
+                "of": candidates.count(),
+                "shares": chosen.shares.iter().map(share).collect::<Vec<_>>(),
+                "skew": Some(skew(&chosen.shares)).filter(|skew| skew.is_finite()),
+                "cautions": cautions,
+                "command": command,
+                "rule": rule.to_string(),
+            })))
+        })
+        .map_err(Answer::from)
+}

@@ -1,0 +1,264 @@
+//! What is explored, and the answers to what the page asks.
+
+use std::path::PathBuf;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use datadiet_core::{Direction, hex};
+use datadiet_table::{Act, MarkFile, Marks, Row, TableError, Verdict, mark_time};
+use serde::Serialize;
+
+use crate::scores::Scores;
+use crate::{Contents, ExploreError, Source, answers, assets, choice, export};
+
+/// Rows that the page may ask for at a time.
+pub(crate) const MOST_ROWS: usize = 2048;
+
+/// What to explore.
+pub struct Options {
+    /// A `scores.parquet`, or the folder that holds one.
+    pub scores: PathBuf,
+    /// Where pictures or texts come from.
+    pub source: Source,
+    /// Names of the classes, where the table has none of its own.
+    pub classes: Option<Vec<String>>,
+    /// The column that the gallery is sorted by at first; none for the table's default.
+    pub by: Option<String>,
+    /// Which end of that column is hard; none for what its name says.
+    pub hard: Option<Direction>,
+    /// The file of marks; none for the one beside the scores.
+    pub marks: Option<PathBuf>,
+    /// Who marks.
+    pub who: String,
+    /// What trainings on parts of the data have measured.
+    pub measured: Vec<Measured>,
+}
+
+/// The accuracy of trainings on a part of the data.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct Measured {
+    /// What the part was chosen by: a column, `random`, `everything`.
+    pub by: String,
+    /// The rule.
+    pub rule: String,
+    /// Fraction kept, in (0, 1].
+    pub keep: f64,
+    /// Where a window began, in [0, 1).
+    pub offset: Option<f64>,
+    /// Mean accuracy, in [0, 1].
+    pub mean: f64,
+    /// The lower end of its band.
+    pub low: f64,
+    /// The upper end of its band.
+    pub high: f64,
+    /// Trainings.
+    pub trainings: usize,
+}
+
+/// A table that is being explored.
+pub struct Explorer {
+    pub(crate) scores: Scores,
+    pub(crate) contents: Contents,
+    pub(crate) by: String,
+    pub(crate) who: String,
+    pub(crate) path: PathBuf,
+    pub(crate) measured: Vec<Measured>,
+    marks: Mutex<Board>,
+}
+
+/// The marks, and their file.
+pub(crate) struct Board {
+    pub marks: Marks,
+    pub file: MarkFile,
+}
+
+/// An answer to the page.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Answer {
+    /// Status of HTTP.
+    pub status: u16,
+    /// Type of the content.
+    pub kind: &'static str,
+    /// Content.
+    pub body: Vec<u8>,
+    /// A name to save it under; none to show it.
+    pub save_as: Option<&'static str>,
+    /// Whether the same address always has the same answer.
+    pub constant: bool,
+}
+
+impl Answer {
+    /// An object of JSON.
+    pub fn json(value: &impl Serialize) -> Self {
+        match serde_json::to_vec(value) {
+            Ok(body) => Self::of("application/json", body),
+            Err(error) => Self::error(500, error),
+        }
+    }
+
+    /// Numbers, little-endian.
+    pub fn words(words: impl Iterator<Item = [u8; 4]>) -> Self {
+        Self::of("application/octet-stream", words.flatten().collect())
+    }
+
+    /// Some content.
+    pub fn of(kind: &'static str, body: Vec<u8>) -> Self {
+        Self { status: 200, kind, body, save_as: None, constant: false }
+    }
+
+    /// A reason, for people.
+    pub fn error(status: u16, why: impl ToString) -> Self {
+        let body = why.to_string().into_bytes();
+        Self { status, ..Self::of("text/plain; charset=utf-8", body) }
+    }
+}
+
+impl From<TableError> for Answer {
+    fn from(error: TableError) -> Self {
+        let status = match error {
+            TableError::File(_) => 500,
+            _ => 400,
+        };
+        Self::error(status, error)
+    }
+}
+
+/// An answer, or the one that says why there is none.
+pub(crate) type Answered = Result<Answer, Answer>;
+
+impl Explorer {
+    /// Opens a table, what its rows look like, and the marks beside it.
+    ///
+    /// # Errors
+    /// When one of them cannot be read, or they do not belong together.
+    pub fn open(options: Options) -> Result<Self, ExploreError> {
+        let Options { scores: path, source, classes, by, hard, marks, who, measured } = options;
+        let named = by.as_deref().zip(hard).map(|(by, hard)| (by.to_owned(), hard));
+        let scores = Scores::open(&path, classes, named)?;
+        let by = match &by {
+            Some(by) => scores.header().ranking_name(by)?,
+            None => scores.header().default_column()?,
+        };
+        let contents = match Contents::open(source, scores.base())? {
+            Contents::None => own_texts(&scores)?,
+            contents => contents,
+        };
+        let marks = marks.unwrap_or_else(|| MarkFile::beside(&path));
+        let data = scores.header().card().and_then(|card| card.data.as_ref());
+        let mut board = Board { marks: Marks::default(), file: MarkFile::new(&marks, data) };
+        board.refresh(&scores)?;
+        if board.marks.unknown > 0 && board.marks.version() == 0 {
+            return Err(ExploreError::Option(format!(
+                "{} marks no example of this table: it is of another; name another file with --marks",
+                marks.display()
+            )));
+        }
+        Ok(Self { scores, contents, by, who, path, measured, marks: Mutex::new(board) })
+    }
+
+    /// What a person should know before looking, a line each.
+    pub fn notes(&self) -> Vec<String> {
+        let mut notes = Vec::new();
+        let board = self.board();
+        let path = board.file.path().display();
+        if board.file.damaged > 0 {
+            notes.push(format!(
+                "{} lines of {path} are no marks, as a crash may leave one; they are left out",
+                board.file.damaged
+            ));
+        }
+        if board.marks.unknown > 0 {
+            notes.push(format!("{} ids in {path} are not in this table", board.marks.unknown));
+        }
+        if self.contents.missing() > 0 {
+            notes.push(format!("{} rows have no picture", self.contents.missing()));
+        }
+        notes
+    }
+
+    /// The answer to a request: its path below the token, its query, its body. Never panics on what a page may
+    /// send, and opens no file that a page names.
+    pub fn answer(&self, post: bool, path: &str, query: &str, body: &[u8]) -> Answer {
+        let answered = match (post, path) {
+            (false, path) if !path.starts_with("api/") => Ok(match assets::asset(path) {
+                Some((kind, text)) => Answer::of(kind, text.into_bytes()),
+                None => Answer::error(404, "there is no such page"),
+            }),
+            (false, "api/info") => answers::info(self),
+            (false, "api/column") => answers::column(self, query),
+            (false, "api/order") => answers::order(self, query),
+            (false, "api/rows") => answers::rows(self, query),
+            (false, "api/picture") => answers::picture(self, query),
+            (false, "api/example") => answers::example(self, query),
+            (false, "api/find") => answers::find(self, query),
+            (false, "api/suspects") => answers::suspects(self),
+            (false, "api/choice") => choice::choice(self, query),
+            (false, "api/marks") => answers::marks(self, query),
+            (false, "api/labels.csv") => export::labels(self),
+            (false, "api/marks.csv") => export::marks(self),
+            (true, "api/mark") => answers::mark(self, query, body),
+            (true, "api/undo") => answers::undo(self, query, body),
+            _ => Ok(Answer::error(404, "there is nothing of this name")),
+        };
+        answered.unwrap_or_else(|error| error)
+    }
+
+    /// The marks, with what others have written meanwhile.
+    pub(crate) fn fresh_board(&self) -> Result<MutexGuard<'_, Board>, TableError> {
+        let mut board = self.board();
+        board.refresh(&self.scores)?;
+        Ok(board)
+    }
+
+    pub(crate) fn board(&self) -> MutexGuard<'_, Board> {
+        self.marks.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A new act of this person, after all that are known.
+    pub(crate) fn act(
+        &self,
+        board: &Board,
+        mark: Option<Verdict>,
+        label: Option<String>,
+        ids: Vec<String>,
+        undoes: Option<String>,
+    ) -> Result<Act, Answer> {
+        let mut bytes = [0; 8];
+        getrandom::fill(&mut bytes).map_err(|error| Answer::error(500, error))?;
+        let at = mark_time(board.marks.latest());
+        Ok(Act { at, by: self.who.clone(), act: hex(&bytes), mark, label, ids, undoes })
+    }
+
+    /// A row by its number, where there is such a row.
+    pub(crate) fn row(&self, number: u32) -> Option<Row> {
+        ((number as usize) < self.scores.rows()).then_some(Row(number))
+    }
+}
+
+impl Board {
+    /// Reads what is new in the file.
+    pub(crate) fn refresh(&mut self, scores: &Scores) -> Result<(), TableError> {
+        let news = self.file.news()?;
+        self.marks.add(news, |id| scores.find(id));
+        Ok(())
+    }
+
+    /// Saves acts, and takes them in.
+    pub(crate) fn save(&mut self, acts: &[Act], scores: &Scores) -> Result<(), TableError> {
+        self.file.append(acts)?;
+        self.refresh(scores)
+    }
+}
+
+/// The texts of the table itself, where it has a column of some.
+fn own_texts(scores: &Scores) -> Result<Contents, ExploreError> {
+    use datadiet_table::Column;
+    let table = scores.header().columns();
+    let is_text = |name: &&&str| matches!(table.column(name), Some(Column::Text(_)));
+    let Some(name) = crate::contents::TEXT_NAMES.iter().find(is_text) else {
+        return Ok(Contents::None);
+    };
+    match &*scores.column(name)? {
+        Column::Text(texts) => Ok(Contents::Texts(texts.clone())),
+        _ => Ok(Contents::None),
+    }
+}

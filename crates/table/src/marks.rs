@@ -1,0 +1,617 @@
+//! What people said about examples: wrong label (and the right one), drop, keep, unsure.
+//!
+//! A file of marks has one JSON object a line and only grows. The first line says of which data set:
+//!
+//! ```text
+//! {"marks":1,"data":{"name":"cifar10","fingerprint":"b36d…","limit":null}}
+//! {"at":"2026-11-26T18:22:05.123Z","by":"ann","act":"5f3c…","mark":"wrong","label":"cat","ids":["1784"]}
+//! {"at":"2026-11-26T18:22:09.410Z","by":"ann","act":"91ab…","mark":null,"ids":["1784"],"undoes":"5f3c…"}
+//! ```
+//!
+//! An act is one line, appended in one write and synced before anybody is told that it is saved. What a crash
+//! cut off in the middle of a line is left out when the file is read, and counted. Files of several people are
+//! merged by putting them behind each other (`cat`): acts are put in the order of their times, the same act
+//! twice is one, and the latest that names an example says what is marked. Examples go by the ids that their
+//! owner gave, classes by their names, so that marks outlive a table in another order.
+
+use std::collections::{HashMap, HashSet};
+use std::fs::{File, OpenOptions};
+use std::io::{Read, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use crate::calendar::{seconds_of, utc};
+use serde::{Deserialize, Serialize};
+
+use crate::identity::check_data;
+use crate::{DataRef, FileError, OwnIds, Row, TableError};
+
+/// Layout of the lines.
+const VERSION: u32 = 1;
+
+/// What is said about an example.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Verdict {
+    /// Its label is wrong.
+    Wrong,
+    /// It is to be left out.
+    Drop,
+    /// It is right, and stays.
+    Keep,
+    /// Somebody looked and could not tell.
+    Unsure,
+}
+
+impl Verdict {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Wrong, Self::Drop, Self::Keep, Self::Unsure];
+
+    /// The word in files.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Wrong => "wrong",
+            Self::Drop => "drop",
+            Self::Keep => "keep",
+            Self::Unsure => "unsure",
+        }
+    }
+}
+
+/// One act of one person: the same mark for some examples.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Act {
+    /// When, in UTC, to the millisecond: `2026-11-26T18:22:05.123Z`.
+    pub at: String,
+    /// Who.
+    pub by: String,
+    /// Its own id; no two acts have the same.
+    pub act: String,
+    /// The mark; none takes marks back.
+    pub mark: Option<Verdict>,
+    /// Name of the right class, for a wrong label.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub label: Option<String>,
+    /// The examples, by the ids that their owner gave.
+    pub ids: Vec<String>,
+    /// The act that this one undoes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub undoes: Option<String>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Head {
+    marks: u32,
+    #[serde(default)]
+    data: Option<DataRef>,
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Line {
+    Head(Head),
+    Act(Act),
+}
+
+/// A file of marks, and how far it was read.
+#[derive(Debug)]
+pub struct MarkFile {
+    path: PathBuf,
+    data: Option<DataRef>,
+    read_to: u64,
+    /// Lines that are no acts: what a crash cut off, or somebody else wrote.
+    pub damaged: usize,
+}
+
+impl MarkFile {
+    /// A file that is there or is going to be, of marks of a data set.
+    pub fn new(path: &Path, data: Option<&DataRef>) -> Self {
+        Self { path: path.to_owned(), data: data.cloned(), read_to: 0, damaged: 0 }
+    }
+
+    /// Where marks of a table are by default: `marks.jsonl` beside a `scores.parquet`, `NAME.marks.jsonl`
+    /// beside another table.
+    pub fn beside(scores: &Path) -> PathBuf {
+        if scores.is_dir() {
+            return scores.join("marks.jsonl");
+        }
+        match scores.file_stem().map(|stem| stem.to_string_lossy()) {
+            Some(stem) if stem != "scores" => scores.with_file_name(format!("{stem}.marks.jsonl")),
+            _ => scores.with_file_name("marks.jsonl"),
+        }
+    }
+
+    /// All acts of a file that must be there.
+    ///
+    /// # Errors
+    /// When it is not there, is no file of marks, or is of another data set.
+    pub fn read(path: &Path, data: Option<&DataRef>) -> Result<(Self, Vec<Act>), TableError> {
+        let mut file = Self::new(path, data);
+        std::fs::metadata(path).map_err(FileError::io("read", path))?;
+        let acts = file.news()?;
+        if acts.is_empty() && file.damaged > 0 {
+            return Err(TableError::List(format!(
+                "{} is no file of marks: none of its lines is one; `datadiet explore` writes such files",
+                path.display()
+            )));
+        }
+        Ok((file, acts))
+    }
+
+    /// The path.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The acts that were written since the last call, by this process or another; all at first. A line that is
+    /// still being written is left for the next call.
+    ///
+    /// # Errors
+    /// When the file cannot be read, or says that it is of another data set.
+    pub fn news(&mut self) -> Result<Vec<Act>, TableError> {
+        let mut file = match File::open(&self.path) {
+            Ok(file) => file,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(error) => return Err(FileError::io("read", &self.path)(error).into()),
+        };
+        let mut bytes = Vec::new();
+        let length = file.metadata().map_err(FileError::io("read", &self.path))?.len();
+        if length < self.read_to {
+            // Somebody replaced it: what was known stays, its own lines are read again.
+            self.read_to = 0;
+        }
+        file.seek(SeekFrom::Start(self.read_to))
+            .and_then(|_| file.read_to_end(&mut bytes))
+            .map_err(FileError::io("read", &self.path))?;
+        let whole = bytes.iter().rposition(|&byte| byte == b'\n').map_or(0, |last| last + 1);
+        self.read_to += whole as u64;
+        let mut acts = Vec::new();
+        for line in bytes[..whole].split(|&byte| byte == b'\n') {
+            if line.iter().all(u8::is_ascii_whitespace) {
+                continue;
+            }
+            match serde_json::from_slice(line) {
+                Ok(Line::Act(act)) if millis_of(&act.at).is_some() => acts.push(act),
+                Ok(Line::Head(head)) => self.check(&head)?,
+                _ => self.damaged += 1,
+            }
+        }
+        Ok(acts)
+    }
+
+    fn check(&self, head: &Head) -> Result<(), TableError> {
+        if head.marks > VERSION {
+            return Err(TableError::List(format!(
+                "{} was written by a newer datadiet (marks of version {}, this one reads up to {VERSION}); use that one",
+                self.path.display(),
+                head.marks
+            )));
+        }
+        match &self.data {
+            Some(data) => {
+                let name = self.path.display().to_string();
+                check_data(&name, head.data.as_ref(), &data.name, &data.fingerprint)
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// Appends an act and syncs it. The act is not taken in: [`Self::news`] reads it with all others.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn append(&self, acts: &[Act]) -> Result<(), TableError> {
+        let written = || -> std::io::Result<()> {
+            let mut file =
+                OpenOptions::new().create(true).append(true).read(true).open(&self.path)?;
+            let mut text = Vec::new();
+            let length = file.metadata()?.len();
+            if length == 0 {
+                serde_json::to_writer(
+                    &mut text,
+                    &Head { marks: VERSION, data: self.data.clone() },
+                )?;
+                text.push(b'\n');
+            } else {
+                // A line that a crash cut off is not to take ours with it.
+                let mut last = [0];
+                file.seek(SeekFrom::Start(length - 1))?;
+                file.read_exact(&mut last)?;
+                if last != [b'\n'] {
+                    text.push(b'\n');
+                }
+            }
+            for act in acts {
+                serde_json::to_writer(&mut text, act)?;
+                text.push(b'\n');
+            }
+            file.write_all(&text)?;
+            file.sync_all()
+        };
+        written().map_err(|cause| FileError::io("write", &self.path)(cause).into())
+    }
+}
+
+/// The time now, as [`Act::at`] has it, and at least a millisecond after `after`: who has seen an act comes after
+/// it, whatever the clocks of the two say.
+pub fn mark_time(after: Option<&str>) -> String {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let seen = after.and_then(millis_of).map_or(0, |millis| millis + 1);
+    let millis = (now.as_millis() as u64).max(seen);
+    let [year, month, day, hour, minute, second] = utc(millis / 1000);
+    let fraction = millis % 1000;
+    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{fraction:03}Z")
+}
+
+/// A time as [`mark_time`] writes it, in milliseconds since 1970; none where it is written otherwise, or is after
+/// the year 8999.
+fn millis_of(text: &str) -> Option<u64> {
+    let shape = |(byte, like): (u8, u8)| match like {
+        b'0' => byte.is_ascii_digit(),
+        _ => byte == like,
+    };
+    let is_time = text.len() == 24 && text.bytes().zip(*b"0000-00-00T00:00:00.000Z").all(shape);
+    let number = |from: usize, to: usize| text.get(from..to)?.parse::<u64>().ok();
+    let date = [number(0, 4)?, number(5, 7)?, number(8, 10)?];
+    let time = [number(11, 13)?, number(14, 16)?, number(17, 19)?];
+    let fits = (1970..9000).contains(&date[0])
+        && (1..=12).contains(&date[1])
+        && (1..=31).contains(&date[2]);
+    let seconds = || seconds_of([date[0], date[1], date[2], time[0], time[1], time[2]]);
+    (is_time && fits).then(|| Some(seconds() * 1000 + number(20, 23)?))?
+}
+
+/// What rows of a table are marked as, and all that was said before.
+#[derive(Debug, Default)]
+pub struct Marks {
+    seen: HashSet<String>,
+    acts: HashMap<String, Arc<Act>>,
+    /// The acts on each row, in the order of their times.
+    rows: HashMap<u32, Vec<Arc<Act>>>,
+    /// Rows in the order in which something new was heard of them.
+    changes: Vec<u32>,
+    latest: Option<String>,
+    /// Ids of acts that are of no row.
+    pub unknown: usize,
+}
+
+impl Marks {
+    /// Takes acts in; those that are known change nothing. `row` finds the row of an id.
+    pub fn add(&mut self, acts: Vec<Act>, row: impl Fn(&str) -> Option<Row>) {
+        for act in acts {
+            if !self.seen.insert(act.act.clone()) {
+                continue;
+            }
+            if self.latest.as_ref().is_none_or(|latest| *latest < act.at) {
+                self.latest = Some(act.at.clone());
+            }
+            let act = Arc::new(act);
+            let mut of_act = HashSet::new();
+            for id in &act.ids {
+                let Some(row) = row(id) else {
+                    self.unknown += 1;
+                    continue;
+                };
+                if !of_act.insert(row.0) {
+                    continue;
+                }
+                let acts = self.rows.entry(row.0).or_default();
+                let key = |act: &Act| (act.at.clone(), act.act.clone());
+                let place = acts.partition_point(|known| key(known) < key(&act));
+                acts.insert(place, Arc::clone(&act));
+                self.changes.push(row.0);
+            }
+            self.acts.insert(act.act.clone(), act);
+        }
+    }
+
+    /// What a row is marked as: the latest act on it, where that is a mark.
+    pub fn of(&self, row: Row) -> Option<&Act> {
+        let latest = self.rows.get(&row.0)?.last()?;
+        latest.mark.is_some().then_some(latest)
+    }
+
+    /// All that was said about a row, in the order of the times.
+    pub fn history(&self, row: Row) -> &[Arc<Act>] {
+        self.rows.get(&row.0).map_or(&[], Vec::as_slice)
+    }
+
+    /// The marked rows, ascending.
+    pub fn marked(&self) -> Vec<(Row, &Act)> {
+        let mut all: Vec<_> =
+            self.rows.keys().filter_map(|&row| Some((Row(row), self.of(Row(row))?))).collect();
+        all.sort_unstable_by_key(|(row, _)| *row);
+        all
+    }
+
+    /// The rows of which people say different things: their latest marks differ.
+    pub fn disputed(&self) -> Vec<Row> {
+        let differ = |acts: &Vec<Arc<Act>>| {
+            let mut said: HashMap<&str, (Option<Verdict>, Option<&str>)> = HashMap::new();
+            for act in acts {
+                said.insert(&act.by, (act.mark, act.label.as_deref()));
+            }
+            let mut said = said.values().filter(|(mark, _)| mark.is_some());
+            said.next().is_some_and(|first| said.any(|other| other != first))
+        };
+        let mut all: Vec<Row> =
+            self.rows.iter().filter(|(_, acts)| differ(acts)).map(|(&row, _)| Row(row)).collect();
+        all.sort_unstable();
+        all
+    }
+
+    /// A number that grows with everything that is heard.
+    pub fn version(&self) -> usize {
+        self.changes.len()
+    }
+
+    /// The rows of which something was heard since a version, each once, ascending.
+    pub fn since(&self, version: usize) -> Vec<Row> {
+        let mut rows: Vec<Row> =
+            self.changes[version.min(self.changes.len())..].iter().map(|&row| Row(row)).collect();
+        rows.sort_unstable();
+        rows.dedup();
+        rows
+    }
+
+    /// The time of the latest act.
+    pub fn latest(&self) -> Option<&str> {
+        self.latest.as_deref()
+    }
+
+    /// What undoes an act: for each mark that its rows had before, those rows; and the number of rows that have
+    /// been marked otherwise since, which stay as they are. None where there is no such act.
+    pub fn undoing(
+        &self,
+        act: &str,
+        row: impl Fn(&str) -> Option<Row>,
+    ) -> Option<(Vec<Before>, usize)> {
+        let undone = self.acts.get(act)?;
+        let mut groups: Vec<Before> = Vec::new();
+        let mut others = 0;
+        for id in &undone.ids {
+            let Some(row) = row(id) else { continue };
+            let history = self.history(row);
+            if history.last().is_none_or(|last| last.act != *act) {
+                others += 1;
+                continue;
+            }
+            let before = history.len().checked_sub(2).map(|place| &history[place]);
+            let mark = before.and_then(|act| act.mark);
+            let label = before.and_then(|act| act.label.clone());
+            match groups.iter_mut().find(|group| group.mark == mark && group.label == label) {
+                Some(group) => group.ids.push(id.clone()),
+                None => groups.push(Before { mark, label, ids: vec![id.clone()] }),
+            }
+        }
+        Some((groups, others))
+    }
+}
+
+/// Rows that had the same mark before an act.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Before {
+    /// The mark; none where there was none.
+    pub mark: Option<Verdict>,
+    /// The right class.
+    pub label: Option<String>,
+    /// Their ids.
+    pub ids: Vec<String>,
+}
+
+/// Finds rows by the ids that their owner gave.
+#[derive(Clone, Debug)]
+pub struct RowIndex {
+    /// Rows by ascending id; empty where ids are the numbers of the rows.
+    sorted: Vec<u32>,
+}
+
+impl RowIndex {
+    /// Of some ids.
+    ///
+    /// # Errors
+    /// When one is there twice: nobody could say which row is meant.
+    pub fn of(ids: OwnIds<'_>) -> Result<Self, TableError> {
+        let mut sorted: Vec<u32> = (0..ids.len() as u32).collect();
+        let twice = match ids {
+            OwnIds::Rows(_) => return Ok(Self { sorted: Vec::new() }),
+            OwnIds::Numbers(ids) => {
+                sorted.sort_unstable_by_key(|&row| ids[row as usize]);
+                sorted.windows(2).find(|w| ids[w[0] as usize] == ids[w[1] as usize])
+            }
+            OwnIds::Texts(ids) => {
+                sorted.sort_unstable_by_key(|&row| ids[row as usize].as_str());
+                sorted.windows(2).find(|w| ids[w[0] as usize] == ids[w[1] as usize])
+            }
+        };
+        match twice {
+            Some(pair) => Err(TableError::Ids(format!(
+                "the id {:?} is there more than once: marks would not say which row is meant; keep one",
+                ids.text(Row(pair[0]))
+            ))),
+            None => Ok(Self { sorted }),
+        }
+    }
+
+    /// The row of an id, as [`OwnIds::text`] writes it; the ids are those that it was made of.
+    pub fn find(&self, ids: OwnIds<'_>, id: &str) -> Option<Row> {
+        let number = || id.parse::<u32>().ok().filter(|number| number.to_string() == id);
+        match ids {
+            OwnIds::Rows(rows) => number().filter(|&row| (row as usize) < rows).map(Row),
+            OwnIds::Numbers(ids) => {
+                let number = number()?;
+                let place = self.sorted.binary_search_by_key(&number, |&row| ids[row as usize]);
+                place.ok().map(|place| Row(self.sorted[place]))
+            }
+            OwnIds::Texts(ids) => {
+                let place =
+                    self.sorted.binary_search_by_key(&id, |&row| ids[row as usize].as_str());
+                place.ok().map(|place| Row(self.sorted[place]))
+            }
+        }
+    }
+
+    /// Up to `most` rows whose id begins with a text, ascending by id; of numbers only the one that it is.
+    pub fn beginning_with(&self, ids: OwnIds<'_>, start: &str, most: usize) -> Vec<Row> {
+        let OwnIds::Texts(texts) = ids else {
+            return self.find(ids, start).into_iter().take(most).collect();
+        };
+        let text = |row: u32| texts[row as usize].as_str();
+        let first = self.sorted.partition_point(|&row| text(row) < start);
+        let found = self.sorted[first..].iter().take_while(|&&row| text(row).starts_with(start));
+        found.take(most).map(|&row| Row(row)).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn act(at: u32, by: &str, mark: Option<Verdict>, ids: &[&str]) -> Act {
+        Act {
+            at: format!("2026-01-01T00:00:00.{at:03}Z"),
+            by: by.into(),
+            act: format!("{by}{at}"),
+            mark,
+            label: None,
+            ids: ids.iter().map(|id| (*id).to_owned()).collect(),
+            undoes: None,
+        }
+    }
+
+    fn row(id: &str) -> Option<Row> {
+        id.parse().ok().filter(|row| *row < 100).map(Row)
+    }
+
+    fn board(acts: Vec<Act>) -> Marks {
+        let mut marks = Marks::default();
+        marks.add(acts, row);
+        marks
+    }
+
+    #[test]
+    fn acts_are_read_back_and_what_a_crash_cut_off_takes_nothing_with_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("marks.jsonl");
+        let mut file = MarkFile::new(&path, None);
+        assert_eq!(file.news().unwrap(), []);
+        let first = act(1, "ann", Some(Verdict::Wrong), &["3"]);
+        file.append(std::slice::from_ref(&first)).unwrap();
+        assert_eq!(file.news().unwrap(), std::slice::from_ref(&first));
+        let whole = std::fs::read(&path).unwrap();
+        let second = act(2, "ann", Some(Verdict::Drop), &["4"]);
+        // Cut off anywhere, the acts before are there, and the next is not lost.
+        let line = serde_json::to_vec(&act(9, "ann", None, &["7"])).unwrap();
+        for cut in 1..line.len() {
+            std::fs::write(&path, [&whole, &line[..cut]].concat()).unwrap();
+            let mut again = MarkFile::new(&path, None);
+            assert_eq!(again.news().unwrap(), std::slice::from_ref(&first));
+            again.append(std::slice::from_ref(&second)).unwrap();
+            assert_eq!(again.news().unwrap(), std::slice::from_ref(&second));
+            let (known, all) = MarkFile::read(&path, None).unwrap();
+            assert_eq!((all.len(), known.damaged), (2, 1));
+        }
+    }
+
+    #[test]
+    fn marks_of_another_data_set_are_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("marks.jsonl");
+        let data = |fingerprint: &str| DataRef {
+            name: "mine".into(),
+            fingerprint: fingerprint.into(),
+            limit: None,
+        };
+        let file = MarkFile::new(&path, Some(&data("aaaa")));
+        file.append(&[act(1, "ann", None, &[])]).unwrap();
+        assert!(MarkFile::read(&path, Some(&data("aaaa"))).is_ok());
+        let error = MarkFile::read(&path, Some(&data("bbbb"))).unwrap_err().to_string();
+        assert!(error.contains("another data set"), "{error}");
+        std::fs::write(&path, "{}\nnothing\n").unwrap();
+        let error = MarkFile::read(&path, None).unwrap_err().to_string();
+        assert!(error.contains("no file of marks"), "{error}");
+    }
+
+    #[test]
+    fn an_act_is_undone_where_nobody_said_something_since() {
+        let mut marks = board(vec![
+            act(1, "ann", Some(Verdict::Keep), &["1"]),
+            act(2, "ann", Some(Verdict::Drop), &["1", "2", "3"]),
+            act(3, "bob", Some(Verdict::Unsure), &["3"]),
+        ]);
+        let (groups, others) = marks.undoing("ann2", row).unwrap();
+        let of = |mark, id: &str| Before { mark, label: None, ids: vec![id.into()] };
+        assert_eq!(groups, [of(Some(Verdict::Keep), "1"), of(None, "2")]);
+        assert_eq!(others, 1);
+        assert_eq!(marks.disputed(), [Row(3)]);
+        assert!(marks.undoing("nobody", row).is_none());
+        let before = marks.version();
+        marks.add(vec![act(4, "ann", None, &["2"])], row);
+        assert_eq!(marks.since(before), [Row(2)]);
+        assert!(marks.of(Row(2)).is_none());
+        assert_eq!(marks.marked().iter().map(|(row, _)| row.0).collect::<Vec<_>>(), [1, 3]);
+    }
+
+    #[test]
+    fn an_act_comes_after_what_was_seen() {
+        let now = mark_time(None);
+        let next = mark_time(Some(&now));
+        assert!(next > now, "{now} {next}");
+        assert_eq!(now.len(), "2026-11-26T18:22:05.123Z".len());
+        // Of somebody whose clock is ahead, too.
+        let ahead = "2999-12-31T23:59:59.999Z";
+        assert_eq!(mark_time(Some(ahead)), "3000-01-01T00:00:00.000Z");
+        assert_eq!(millis_of("9999-12-31T23:59:59.999Z"), None);
+        assert_eq!(millis_of("2026-01-01 00:00:00.000Z"), None);
+    }
+
+    #[test]
+    fn rows_are_found_by_the_ids_of_their_owner() {
+        let texts = ["b", "a/2", "a/1"].map(String::from);
+        let ids = OwnIds::Texts(&texts);
+        let index = RowIndex::of(ids).unwrap();
+        assert_eq!(index.find(ids, "a/1"), Some(Row(2)));
+        assert_eq!(index.find(ids, "a"), None);
+        assert_eq!(index.beginning_with(ids, "a/", 9), [Row(2), Row(1)]);
+        let ids = OwnIds::Numbers(&[7, 5]);
+        let index = RowIndex::of(ids).unwrap();
+        assert_eq!((index.find(ids, "5"), index.find(ids, "05")), (Some(Row(1)), None));
+        let ids = OwnIds::Rows(2);
+        let index = RowIndex::of(ids).unwrap();
+        assert_eq!((index.find(ids, "1"), index.find(ids, "2")), (Some(Row(1)), None));
+        assert!(RowIndex::of(OwnIds::Numbers(&[7, 7])).is_err());
+    }
+
+    proptest! {
+        /// Files of several people say the same in whatever order they are put behind each other.
+        #[test]
+        fn merging_does_not_depend_on_the_order(
+            acts in prop::collection::vec((0..50_u32, 0..3_u8, 0..5_u8, 0..6_u32), 0..30),
+            seed in any::<u64>(),
+        ) {
+            let acts: Vec<Act> = acts
+                .into_iter()
+                .map(|(at, by, mark, id)| {
+                    let mark = Verdict::ALL.get(mark as usize).copied();
+                    act(at, ["ann", "bob", "eve"][by as usize], mark, &[&id.to_string()])
+                })
+                .collect();
+            // An id of an act stands for one act.
+            let mut known = HashSet::new();
+            let acts: Vec<Act> =
+                acts.into_iter().filter(|act| known.insert(act.act.clone())).collect();
+            let mut other = acts.clone();
+            let length = other.len().max(1);
+            other.rotate_left(seed as usize % length);
+            other.extend(acts.iter().take(3).cloned());
+            let (one, two) = (board(acts), board(other));
+            let said = |marks: &Marks| -> Vec<(Row, Act)> {
+                marks.marked().into_iter().map(|(row, act)| (row, act.clone())).collect()
+            };
+            prop_assert_eq!(said(&one), said(&two));
+            prop_assert_eq!(one.disputed(), two.disputed());
+        }
+    }
+}
