@@ -139,10 +139,13 @@ bench: build $(BENCH_READY)
 	cargo build --release --package datadiet-core --example fast_scores
 	$(BENCH_PYTHON) bench/fast_scores.py --ours target/release/examples/fast_scores
 	$(BENCH_PYTHON) bench/ingest.py --datadiet $(DATADIET)
+	cargo build --release --package datadiet-table --example key_map
+	$(BENCH_PYTHON) bench/keys.py --ours target/release/examples/key_map
 	$(MAKE) python
 	$(PY) bench/executors.py --datadiet $(DATADIET)
 	$(PY) bench/python.py
 	$(PY) bench/torch_grand.py
+	$(PY) bench/loops.py
 
 fuzz:
 	scripts/fuzz

@@ -88,6 +88,8 @@ def ours(what: str, folder: Path) -> dict:
 
     if what == "batch":
         return ours_batch()
+    if what == "losses":
+        return ours_losses()
     logits, labels = np.load(folder / f"{what}.npy"), np.load(folder / f"{what}-labels.npy")
     if what == "el2n":
         found, seconds = least(lambda: {"el2n": datadiet.el2n(logits, labels)})
@@ -107,16 +109,31 @@ def ours_batch() -> dict:
 
     size, classes = BATCH
     chance = np.random.default_rng(SEED)
-    recorder = datadiet.Recorder(50_000, classes)
     logits = chance.standard_normal((390, size, classes), dtype=np.float32)
     labels = chance.integers(0, classes, 50_000)
+    return of_epochs(
+        datadiet.Recorder(50_000, classes), lambda number, ids: (logits[number], labels[ids])
+    )
+
+
+def ours_losses() -> dict:
+    """The same of losses."""
+    import datadiet
+
+    losses = np.random.default_rng(SEED).random((390, BATCH[0]), dtype=np.float32)
+    return of_epochs(datadiet.LossRecorder(50_000, threshold=0.5), lambda number, ids: (losses[number],))
+
+
+def of_epochs(recorder, batch) -> dict:
+    chance = np.random.default_rng(SEED)
+    size = BATCH[0]
     updates, ends = [], []
     for _ in range(5):
         order = chance.permutation(50_000)[: 390 * size].reshape(390, size)
-        batches = [(ids, z, labels[ids]) for ids, z in zip(order, logits, strict=True)]
-        for ids, z, y in batches:
+        batches = [(ids, *batch(number, ids)) for number, ids in enumerate(order)]
+        for each in batches:
             began = time.perf_counter()
-            recorder.update(ids, z, y)
+            recorder.update(*each)
             updates.append(time.perf_counter() - began)
         began = time.perf_counter()
         recorder.end_epoch()
@@ -151,6 +168,7 @@ def measure(folder: Path, python: str, rounds: int) -> list[dict]:
             "cartography": own("cartography"),
             "cartography program": peer("cartography", "cartography"),
             "batch": own("batch"),
+            "losses": own("losses"),
         }
         same("el2n", result["el2n"], result["el2n numpy"])
         same("trajectories", result["trajectories"], result["trajectories numpy"])
@@ -216,11 +234,13 @@ def table(results: list[dict], shapes: dict[str, tuple[int, ...]]) -> str:
     for what, bar, mine, other, measured in rows:
         bar = bar if isinstance(bar, str) else f"{bar}×"
         lines.append(f"| {what} | {bar} | **{measured:.2f}×** | {mine:.3f} | {other:,.2f} |")
-    batch = median("batch") * 1e6
+    batch, losses = median("batch") * 1e6, median("losses") * 1e6
     lines += [
         "",
         f"`Recorder.update` of a batch of {BATCH[0]} × {BATCH[1]}: **{batch:.1f} µs** (at most 20);"
-        f" `end_epoch` of 50,000 examples: {median('batch', 'end') * 1e3:.1f} ms.",
+        f" `end_epoch` of 50,000 examples: {median('batch', 'end') * 1e3:.1f} ms."
+        f" `LossRecorder.update` of a batch of {BATCH[0]} losses: **{losses:.1f} µs** (at most 20);"
+        f" `end_epoch`: {median('losses', 'end') * 1e3:.1f} ms.",
     ]
     return "\n".join(lines)
 

@@ -14,7 +14,7 @@ use std::sync::OnceLock;
 
 use datadiet_core::Silent;
 use datadiet_data::ImportOptions;
-use datadiet_ingest::{Batch, Names, Options, find, open};
+use datadiet_ingest::{Batch, Kind, Names, Options, find, open};
 pub use libfuzzer_sys;
 
 /// Most files in a folder of names.
@@ -60,13 +60,20 @@ fn file(name: &str, bytes: &[u8]) -> PathBuf {
     file
 }
 
-/// Reads the bytes as a file of logits of that ending.
+/// Reads the bytes as a file of logits of that ending, and as one of losses.
 pub fn logits(ending: &str, bytes: &[u8]) {
     let file = file(&format!("logits.{ending}"), bytes);
-    let Ok(mut reader) = open(&file, &Names::default()) else { return };
-    let mut batch = Batch::default();
-    while let Ok(true) = reader.read(&mut batch) {
-        assert_eq!(batch.values.len(), batch.rows * reader.columns(), "values of every row");
+    for kind in [None, Some(Kind::Losses)] {
+        let names = Names { kind, ..Names::default() };
+        let Ok(mut reader) = open(&file, &names) else { continue };
+        let mut batch = Batch::default();
+        while let Ok(true) = reader.read(&mut batch) {
+            assert_eq!(batch.values.len(), batch.rows * reader.columns(), "values of every row");
+            if reader.kind() == Some(Kind::Losses) {
+                let epochs = reader.said().epochs.len();
+                assert_eq!(reader.columns(), epochs.max(1), "a loss of each epoch");
+            }
+        }
     }
 }
 

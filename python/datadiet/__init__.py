@@ -1,7 +1,7 @@
 """Find out which training examples matter, with the logits of any training loop.
 
 Functions on arrays (`el2n`, `forgetting`, `aum`, `select`, `noise_metrics`, …), a `Recorder` to
-feed from a loop, and `ScoreTable` for what comes out. `datadiet.torch` is for PyTorch,
+feed from a loop of a classification and a `LossRecorder` from any other, and `ScoreTable` for what comes out. `datadiet.torch` is for PyTorch,
 `datadiet.datasets` for Hugging Face's data sets. NumPy is all that is needed.
 
 A training function of your own becomes a `trainer`, by which `score`, `train`, `diet` and
@@ -31,7 +31,10 @@ from datadiet.exceptions import (
     UndefinedError,
 )
 from datadiet.experiments import diet, score, train
+from datadiet.loss_recorder import LossRecorder
+from datadiet.multi_label import MultiLabelRecorder, multi_label_scores
 from datadiet.recorder import Recorder
+from datadiet.regression import RegressionRecorder, regression_scores
 from datadiet.scores import (
     correct,
     el2n,
@@ -55,6 +58,7 @@ from datadiet.statistics import (
     spearman,
 )
 from datadiet.table import ScoreTable, read_subset
+from datadiet.tokens import TokenRecorder, TokenScores, token_scores, token_segments
 from datadiet.training import Job, Trainer, trainer
 from datadiet.trajectories import (
     aum,
@@ -82,10 +86,13 @@ __all__ = [
     "IdError",
     "Job",
     "LabelError",
+    "LossRecorder",
+    "MultiLabelRecorder",
     "NoiseMetrics",
     "NonFiniteError",
     "ProbabilityError",
     "Recorder",
+    "RegressionRecorder",
     "Reliability",
     "ScoreTable",
     "SelectionError",
@@ -93,6 +100,8 @@ __all__ = [
     "StateError",
     "StatisticsError",
     "TableError",
+    "TokenRecorder",
+    "TokenScores",
     "Trainer",
     "TrainerError",
     "UndefinedError",
@@ -120,15 +129,19 @@ __all__ = [
     "log_margin",
     "max_margin",
     "mean_el2n",
+    "multi_label_scores",
     "never_learned",
     "noise_metrics",
     "read_subset",
+    "regression_scores",
     "reliability",
     "score",
     "select",
     "spearman",
     "sum_margin",
     "tdds",
+    "token_scores",
+    "token_segments",
     "train",
     "trainer",
     "trajectory_scores",

@@ -60,6 +60,33 @@ def own_ids(ids: Any) -> list[int] | list[str]:
     return own if isinstance(own, list) else list(whole_ids(own).tolist())
 
 
+def any_ids(ids: Any) -> npt.NDArray[Any] | list[str]:
+    """One axis of ids of any kind, as the compiled part takes them: int64, uint64 or texts.
+
+    Whole numbers of more than 64 bits become texts, which the compiled part knows for numbers.
+    """
+    if isinstance(ids, (list, tuple)) and ids and all(type(one) in (int, str) for one in ids):
+        if all(type(one) is str for one in ids):
+            return list(ids)
+        if any(type(one) is str for one in ids):
+            return [str(one) for one in ids]
+        # NumPy makes floats of numbers below 0 beside hashes above 2⁶³.
+        for dtype in (np.int64, np.uint64):
+            try:
+                return np.array(ids, dtype)
+            except OverflowError:
+                continue
+        return [str(one) for one in ids]
+    own = texts_or_wholes(ids)
+    if isinstance(own, list):
+        return own
+    if own.dtype.kind == "O" and own.ndim == 1 and all(type(one) is int for one in own.tolist()):
+        return [str(one) for one in own.tolist()]
+    if own.dtype.kind in "iu" and own.dtype != np.uint64:
+        return own.astype(np.int64, copy=False)
+    return own
+
+
 def _check_distinct(ids: Sequence[int | str]) -> None:
     seen: set[int | str] = set()
     for one in ids:

@@ -20,8 +20,8 @@ class DatadietError(Exception):
     epoch: int | None = None
     """Epoch of a trajectory, counted from 1."""
 
-    ids: list[int] | None = None
-    """Ids of the examples concerned; the first few of them."""
+    ids: list[int] | list[int | str] | None = None
+    """Ids of the examples concerned; the first few of them. Texts where the owner's ids are texts."""
 
     def __init__(self, message: str = "", **details: Any) -> None:
         super().__init__(message)

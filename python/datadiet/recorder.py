@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-import numpy as np
 import numpy.typing as npt
 
 from datadiet import _datadiet
@@ -16,27 +14,24 @@ from datadiet._arrays import (
     Wholes,
     check_same_rows,
     either,
-    plain,
     softmax_error,
     softmax_rows,
     warn_of_classes,
     warn_of_rounded,
-    whole_numbers,
     wholes,
 )
 from datadiet._datadiet import RECORDED_PASS
+from datadiet._recording import Recording, check_examples, epochs_to_keep
 from datadiet.exceptions import StateError
 from datadiet.table import ScoreTable
 
 __all__ = ["Recorder"]
 
-_PASS_STATE = "recorder.pass"
-_MOST_EXAMPLES = 2**32 - 2
 # As for the labels of a table: above this a number is taken for a mistake.
 _MOST_CLASSES = 2**20
 
 
-class Recorder:
+class Recorder(Recording):
     """Records the logits of one training and makes a table of scores of them.
 
     Call `update` with every batch and `end_epoch` after every epoch. Then `table` has, at the last
@@ -95,10 +90,10 @@ class Recorder:
     ['id', 'el2n@2', 'l1@2']
     """
 
-    __slots__ = ("_first_probs", "_pass", "_recorder", "_suspicious")
+    __slots__ = ("_first_probs", "_suspicious")
 
+    _compiled = _datadiet.Recorder
     _recorder: _datadiet.Recorder
-    _pass: str
     # Rows so far that all look like outputs of a softmax; None once one did not.
     _suspicious: int | None
     # Whether no batch of probabilities was looked at: the first tells whether they are rounded.
@@ -114,11 +109,7 @@ class Recorder:
         class_means: bool | None = None,
         pass_: str = RECORDED_PASS,
     ) -> None:
-        if not 1 <= n_examples <= _MOST_EXAMPLES:
-            raise ValueError(
-                f"n_examples is {n_examples}; pass the size of the full training set, at most"
-                f" {_MOST_EXAMPLES}"
-            )
+        check_examples(n_examples)
         if n_classes < 2:
             raise ValueError(
                 f"n_classes is {n_classes}; a score needs at least 2: for a binary problem with one"
@@ -126,16 +117,9 @@ class Recorder:
             )
         if n_classes > _MOST_CLASSES:
             raise ValueError(f"n_classes is {n_classes}; there may be {_MOST_CLASSES}")
-        epochs = sorted(set(whole_numbers(keep_at, "keep_at")))
-        for epoch in epochs:
-            if not 1 <= epoch < 2**32:
-                raise ValueError(f"keep_at has epoch {epoch}; epochs are counted from 1")
-        if not isinstance(pass_, str):
-            raise TypeError(f"pass_ is {pass_!r}; pass a text")
-        self._pass = pass_
-        self._suspicious = 0
-        self._first_probs = True
-        self._recorder = _datadiet.Recorder(n_examples, n_classes, epochs, mergeable, class_means)
+        epochs = epochs_to_keep(keep_at)
+        compiled = _datadiet.Recorder(n_examples, n_classes, epochs, mergeable, class_means)
+        self._begin(compiled, pass_)
         if class_means is None and not self._recorder.class_means:
             warn_of_classes(n_examples, n_classes, "class_means=True (or False)")
 
@@ -195,39 +179,10 @@ class Recorder:
         if self._suspicious is not None and self._suspicious >= SOFTMAX_ROWS:
             raise softmax_error()
 
-    def end_epoch(self) -> None:
-        """End the epoch: what was recorded enters the scores, examples that it missed are counted."""
-        self._recorder.end_epoch()
-
-    @property
-    def n_examples(self) -> int:
-        """Size of the full training set."""
-        return self._recorder.examples
-
     @property
     def n_classes(self) -> int:
         """Number of classes."""
         return self._recorder.classes
-
-    @property
-    def pass_(self) -> str:
-        """Which pass of the network the logits are of, as it was said."""
-        return self._pass
-
-    @property
-    def epochs(self) -> int:
-        """Number of finished epochs."""
-        return self._recorder.epochs
-
-    @property
-    def unfinished(self) -> int:
-        """Examples recorded since the last `end_epoch`; they are in no score yet."""
-        return self._recorder.unfinished
-
-    @property
-    def unseen(self) -> npt.NDArray[np.uint32]:
-        """How many examples each finished epoch missed; entry 0 belongs to epoch 1."""
-        return self._recorder.unseen()
 
     def table(self) -> ScoreTable:
         """The scores of this training.
@@ -268,19 +223,7 @@ class Recorder:
         >>> table["aum@1"], table["aum@1.se"]
         (array([1.], dtype=float32), array([1.], dtype=float32))
         """
-        recorders = (self, *replicas)
-        _check_recorders("merge", replicas)
-        if len({id(replica) for replica in recorders}) < len(recorders):
-            raise StateError(
-                "a recorder is among the replicas twice, and would count as two trainings; give each"
-                " once, and not the one that merges"
-            )
-        for replica in recorders:
-            if replica.epochs == 0:
-                raise StateError("no epoch has ended: call end_epoch() after each one")
-        _check_equal("replicas", [replica._facts() for replica in recorders])
-        parts = [replica._recorder for replica in recorders]
-        return ScoreTable(_datadiet.Recorder.table(parts, self._pass))
+        return self._merge(replicas)
 
     def merge_ranks(self, *ranks: Recorder) -> int:
         """Add what other ranks of the **same** distributed training recorded: all or, on an error, none.
@@ -304,40 +247,7 @@ class Recorder:
         TypeError
             Something else than recorders, such as a list of them.
         """
-        _check_recorders("merge_ranks", ranks)
-        _check_equal("ranks", [{"pass_": rank.pass_} for rank in (self, *ranks)])
-        return self._recorder.merge_ranks([rank._recorder for rank in ranks])
-
-    def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the table as Parquet; ``datadiet report`` and the other commands read it.
-
-        Raises
-        ------
-        StateError, OSError
-            No epoch has ended; the file cannot be written.
-        """
-        self.table().write(path)
-
-    def state_dict(self) -> dict[str, npt.NDArray[Any]]:
-        """Everything, as arrays by name, to be saved with a checkpoint, in mid-epoch too.
-
-        ``torch.load`` refuses arrays of NumPy unless ``weights_only=False`` is given: save tensors.
-        `load_state_dict` takes them as they come back.
-
-        Examples
-        --------
-        >>> import datadiet, io, torch
-        >>> recorder = datadiet.Recorder(3, 2)
-        >>> state = {
-        ...     name: torch.from_numpy(values) for name, values in recorder.state_dict().items()
-        ... }
-        >>> file = io.BytesIO()
-        >>> torch.save({"recorder": state}, file)
-        >>> _ = file.seek(0)
-        >>> recorder.load_state_dict(torch.load(file)["recorder"])
-        """
-        text = np.array(bytearray(self._pass, "utf-8"), dtype=np.uint8)
-        return {**self._recorder.state(), _PASS_STATE: text}
+        return self._merge_ranks(ranks)
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go on from a `state_dict` bit for bit as if the training had not stopped.
@@ -352,25 +262,20 @@ class Recorder:
         StateError
             A state of other sizes than this recorder's, or a damaged one.
         """
-        arrays = {name: plain(values) for name, values in state.items()}
-        loaded = _datadiet.Recorder.of_state(arrays)
+        super().load_state_dict(state)
+
+    def _begin(self, recorder: Any, pass_: str) -> None:
+        super()._begin(recorder, pass_)
+        self._suspicious = 0
+        self._first_probs = True
+
+    def _check_loaded(self, loaded: _datadiet.Recorder) -> None:
         found, own = (loaded.examples, loaded.classes), (self.n_examples, self.n_classes)
         if found != own:
             raise StateError(
                 f"the state has {found[0]} examples and {found[1]} classes, this recorder {own[0]}"
                 f" and {own[1]}; make the recorder as it was made then"
             )
-        self._pass = _pass_of(arrays, self._pass)
-        self._recorder = loaded
-
-    def __getstate__(self) -> dict[str, npt.NDArray[Any]]:
-        return self.state_dict()
-
-    def __setstate__(self, state: dict[str, npt.NDArray[Any]]) -> None:
-        self._recorder = _datadiet.Recorder.of_state(state)
-        self._suspicious = 0
-        self._first_probs = True
-        self._pass = _pass_of(state, RECORDED_PASS)
 
     def _facts(self) -> dict[str, Any]:
         """What replicas have in common."""
@@ -391,28 +296,3 @@ class Recorder:
             f"Recorder({self.n_examples} examples, {self.n_classes} classes,"
             f" {self.epochs} epochs ended)"
         )
-
-
-def _check_recorders(method: str, others: tuple[Any, ...]) -> None:
-    for other in others:
-        if not isinstance(other, Recorder):
-            raise TypeError(
-                f"{method} takes recorders, not a {type(other).__name__}; of a list of them write"
-                f" first.{method}(*others)"
-            )
-
-
-def _check_equal(who: str, facts: list[dict[str, Any]]) -> None:
-    for what in facts[0]:
-        values = [one[what] for one in facts]
-        if any(value != values[0] for value in values):
-            raise StateError(f"the {who} differ in {what}: {values}; only equal ones merge")
-
-
-def _pass_of(state: Mapping[str, npt.NDArray[Any]], otherwise: str) -> str:
-    if _PASS_STATE not in state:
-        return otherwise
-    try:
-        return state[_PASS_STATE].tobytes().decode("utf-8")
-    except UnicodeDecodeError as error:
-        raise StateError(f"{_PASS_STATE} is damaged: {error}") from error

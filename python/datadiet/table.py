@@ -212,8 +212,8 @@ class ScoreTable:
             Number of rows; fewer where fewer have a score.
         by
             Column, such as ``el2n@4``; ``el2n@end`` is its latest time. The latest EL2N if not
-            given, else the last score. ``forgetting@…`` ranks never-learned examples above all
-            counts.
+            given, of losses the latest mean of them, else the last score. ``forgetting@…`` ranks
+            never-learned examples above all counts.
         easiest
             The other end instead, easiest first.
         hard_is

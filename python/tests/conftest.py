@@ -1,5 +1,12 @@
+import os
+import tempfile
+
 import numpy as np
 import pytest
+
+# Before anything imports Keras, whose own choice is TensorFlow, and which writes to the user's folder.
+os.environ.setdefault("KERAS_BACKEND", "torch")
+os.environ.setdefault("KERAS_HOME", os.path.join(tempfile.gettempdir(), "datadiet-keras"))
 
 
 @pytest.fixture

@@ -121,3 +121,26 @@ def confident_joint(probs, labels):
     of_label = np.bincount(labels, minlength=k)
     joint = counts / counts.sum(axis=1, keepdims=True) * of_label[:, None] / n
     return counts, joint, 1 - np.trace(joint)
+
+
+def losses(losses, threshold):
+    """Scores over time of T × n losses, NaN where an example was missed."""
+    losses = np.asarray(losses, dtype=np.float64)
+    medians = np.nanmedian(losses, axis=1)
+    found = {
+        name: [] for name in ("mean-loss", "loss-std", "loss-drop", "learned-at", "loss-forgetting")
+    }
+    for column in losses.T:
+        epochs = np.flatnonzero(~np.isnan(column))
+        seen = column[epochs]
+        above = np.flatnonzero(seen > threshold)
+        since = 0 if not above.size else above[-1] + 1
+        low = seen <= medians[epochs]
+        found["mean-loss"].append(seen.mean() if seen.size else np.nan)
+        found["loss-std"].append(seen.std() if seen.size else np.nan)
+        found["loss-drop"].append(seen[0] - seen[-1] if seen.size else np.nan)
+        learned = epochs[since] + 1 if since < seen.size else len(losses) + 1
+        found["learned-at"].append(learned if seen.size else np.nan)
+        forgotten = (low[:-1] & ~low[1:]).sum()
+        found["loss-forgetting"].append(forgotten if seen.size else np.nan)
+    return {name: np.array(column, dtype=np.float64) for name, column in found.items()}

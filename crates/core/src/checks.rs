@@ -35,6 +35,21 @@ pub(crate) fn ids(ids: &[ExampleId], n_examples: usize) -> Result<(), ScoreError
     }
 }
 
+/// Every value is good; the error lists rows.
+pub(crate) fn values(
+    what: &'static str,
+    values: &[f32],
+    good: impl Fn(f32) -> bool,
+) -> Result<(), ScoreError> {
+    let mut bad = (0..values.len()).filter(|&row| !good(values[row]));
+    let rows: Vec<usize> = bad.by_ref().take(ROWS_LISTED).collect();
+    if rows.is_empty() {
+        return Ok(());
+    }
+    let total = rows.len() + bad.count();
+    Err(ScoreError::NonFinite { what, rows, total })
+}
+
 /// The column `name` of a saved tracker, each value read by `parse`.
 pub(crate) fn state_column<T>(
     name: &'static str,

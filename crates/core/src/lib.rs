@@ -30,6 +30,7 @@ mod correct;
 mod digest;
 mod el2n;
 mod entropy;
+mod epoch_losses;
 mod epoch_rows;
 pub mod example_id;
 mod fast;
@@ -39,21 +40,35 @@ pub mod isa;
 mod kept;
 pub mod kernel_distance;
 mod l1;
+mod label_tracks;
 mod logit_scores;
 mod loss;
+mod loss_recorder;
+mod loss_recorder_state;
+mod loss_tracks;
 mod margin;
+mod measure;
 mod monotone_key;
+mod multi_label;
 mod nearest;
 mod packed;
 mod presence;
 pub mod progress;
+mod ranks;
 mod recorder_state;
+mod regression;
+mod renumbered;
 mod row_scores;
 mod score_error;
 mod score_kind;
 pub mod selection;
+mod state_column;
 pub mod stats;
 pub mod streams;
+mod task;
+mod task_recorder;
+mod token_tracks;
+mod tokens;
 mod training_dynamics;
 mod trajectory_recorder;
 pub mod value_kind;
@@ -72,24 +87,35 @@ pub use grouped::{group_digits, grouped};
 pub use kept::Kept;
 pub use kernel_distance::{KernelError, kernel_distance};
 pub use l1::l1;
+pub use label_tracks::NO_LABEL;
 pub use logit_scores::LogitScores;
 pub use loss::loss;
+pub use loss_recorder::LossRecorder;
 pub use margin::{log_margin, max_margin, sum_margin};
+pub use measure::Measure;
+pub use multi_label::MultiLabelScores;
 pub use nearest::{by_likeness, nearest};
 pub use progress::{Progress, Silent};
-pub use recorder_state::StateColumn;
+pub use regression::RegressionScores;
 pub use score_error::{MOST_CLASSES, PROBABILITY_TOLERANCE, ScoreError};
 pub use score_kind::{Definition, Direction, ParseScoreKindError, ScoreKind, Source};
 pub use selection::{
     Amount, Candidates, Choice, Chosen, ClassShare, Classes, KeepFraction, KeepFractionError,
     Quota, Rule, RuleOptions, Scores, SelectionError, check_no_class_vanishes, class_shares, skew,
 };
+pub use state_column::StateColumn;
 pub use stats::{
     CannotTell, Detection, Interval, LabelScore, Mispredicted, Reliability, StatsError,
     WrongLabels, average_ranks, band, detection, mean_and_standard_error, order, percentile,
     reliability, replicas_for, spearman, spearman_interval, top_overlap, wrong_labels,
 };
 pub use streams::{Stream, permutation, rng};
+pub use task::{ParseTaskError, Task};
+pub use task_recorder::{
+    LeastLabels, MultiLabelRecorder, RegressionRecorder, TaskRecorder, TokenRecorder, Unlabelled,
+};
+pub use token_tracks::{KeptTokens, NOT_PREDICTED, TokenColumn};
+pub use tokens::{NO_EXAMPLE, SequenceScores, Sequences, Token, TokenScores};
 pub use training_dynamics::{EpochError, TrainingDynamics};
 pub use trajectory_recorder::TrajectoryRecorder;
 pub use value_kind::{

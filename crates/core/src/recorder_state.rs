@@ -7,14 +7,17 @@
 //! States of the layout before this one are read too. They hold nothing of dynamic uncertainty, DUAL, mean
 //! EL2N, TDDS and the margin of the mean, and a recorder that is read from one goes on without these.
 
-use std::fmt::Display;
-
 use fixedbitset::FixedBitSet;
 
 use crate::{
     Kept, ScoreError, ScoreKind, TrainingDynamics, TrajectoryRecorder, checks,
-    epoch_rows::EpochRows, fast::BatchScores, fast::log_margin, presence::Presence,
-    row_scores::RowScores, trajectory_recorder::UNKNOWN,
+    epoch_rows::EpochRows,
+    fast::BatchScores,
+    fast::log_margin,
+    presence::Presence,
+    row_scores::RowScores,
+    state_column::{Saved, StateColumn, packed, unpacked},
+    trajectory_recorder::UNKNOWN,
 };
 
 /// Layout of the columns; raised when it changes.
@@ -30,70 +33,7 @@ const DISTRIBUTIONS: &str = "current.distributions";
 const HISTORY_SEEN: &str = "history.seen";
 const HISTORY_CORRECT: &str = "history.correct";
 
-/// One column of a recorder's state.
-#[derive(Clone, Debug, PartialEq)]
-pub enum StateColumn {
-    /// Numbers of 64 bits.
-    F64(Vec<f64>),
-    /// Scores.
-    F32(Vec<f32>),
-    /// Labels, classes and counts.
-    U32(Vec<u32>),
-    /// Sets of examples, eight to a byte.
-    U8(Vec<u8>),
-}
-
-/// A saved state, by column.
-struct Saved<F>(F);
-
 impl<F: Fn(&str) -> Option<StateColumn>> Saved<F> {
-    fn damaged(name: &str, reason: impl Display) -> ScoreError {
-        ScoreError::DamagedState { column: name.into(), reason: reason.to_string() }
-    }
-
-    fn column(&self, name: &str) -> Result<StateColumn, ScoreError> {
-        (self.0)(name).ok_or_else(|| Self::damaged(name, "it is missing"))
-    }
-
-    fn check<T>(name: &str, values: Vec<T>, length: usize) -> Result<Vec<T>, ScoreError> {
-        if values.len() == length {
-            return Ok(values);
-        }
-        Err(Self::damaged(name, format!("it has {} values, not {length}", values.len())))
-    }
-
-    fn f64(&self, name: &str, length: usize) -> Result<Vec<f64>, ScoreError> {
-        match self.column(name)? {
-            StateColumn::F64(values) => Self::check(name, values, length),
-            _ => Err(Self::damaged(name, "it does not hold numbers of 64 bits")),
-        }
-    }
-
-    fn f32(&self, name: &str, length: usize) -> Result<Vec<f32>, ScoreError> {
-        match self.column(name)? {
-            StateColumn::F32(values) => Self::check(name, values, length),
-            _ => Err(Self::damaged(name, "it does not hold numbers of 32 bits")),
-        }
-    }
-
-    fn u32(&self, name: &str) -> Result<Vec<u32>, ScoreError> {
-        match self.column(name)? {
-            StateColumn::U32(values) => Ok(values),
-            _ => Err(Self::damaged(name, "it does not hold whole numbers of 32 bits")),
-        }
-    }
-
-    fn u8(&self, name: &str, length: usize) -> Result<Vec<u8>, ScoreError> {
-        match self.column(name)? {
-            StateColumn::U8(values) => Self::check(name, values, length),
-            _ => Err(Self::damaged(name, "it does not hold bytes")),
-        }
-    }
-
-    fn classes(&self, name: &str, examples: usize) -> Result<Vec<u32>, ScoreError> {
-        Self::check(name, self.u32(name)?, examples)
-    }
-
     /// Version, examples, classes, epochs, and five yes (1) or no (0): history, only logits, and what
     /// [`WITHOUT_KEPT`] does not have: windows kept, classes kept, in order.
     fn shape(&self) -> Result<Vec<u32>, ScoreError> {
@@ -115,15 +55,11 @@ impl<F: Fn(&str) -> Option<StateColumn>> Saved<F> {
     }
 
     fn labels(&self, examples: usize, classes: usize) -> Result<Vec<u32>, ScoreError> {
-        let labels = self.classes(LABELS, examples)?;
+        let labels = self.u32s(LABELS, examples)?;
         match labels.iter().find(|&&label| label as usize >= classes && label != UNKNOWN) {
             None => Ok(labels),
             Some(label) => Err(Self::damaged(LABELS, format!("{label} is not a class"))),
         }
-    }
-
-    fn unseen(&self, epochs: u32) -> Result<Vec<u32>, ScoreError> {
-        Self::check(UNSEEN, self.u32(UNSEEN)?, epochs as usize)
     }
 
     fn epoch(&self, name: &str, examples: usize, version: u32) -> Result<EpochRows, ScoreError> {
@@ -144,8 +80,8 @@ impl<F: Fn(&str) -> Option<StateColumn>> Saved<F> {
             self.f32(&column, examples)
         });
         let scores = scores.collect::<Result<Vec<_>, _>>()?;
-        let predicted = self.classes(&of("predicted"), examples)?;
-        let label = self.classes(&of("label"), examples)?;
+        let predicted = self.u32s(&of("predicted"), examples)?;
+        let label = self.u32s(&of("label"), examples)?;
         let row = |i: usize| RowScores {
             true_prob: true_prob[i],
             logit_margin: logit_margin[i],
@@ -267,7 +203,7 @@ impl TrajectoryRecorder {
             classes,
             epochs,
             labels,
-            unseen: saved.unseen(epochs)?,
+            unseen: saved.u32s(UNSEEN, epochs as usize)?,
             dynamics,
             current,
             last: saved.epoch("last", examples, version)?,
@@ -306,20 +242,4 @@ fn earlier_log_margin(logit_margin: f64, true_prob: f64, max_margin: f32) -> f32
     } else {
         logit_margin as f32
     }
-}
-
-fn packed(set: &FixedBitSet) -> Vec<u8> {
-    let mut bytes = vec![0; set.len().div_ceil(8)];
-    for index in set.ones() {
-        bytes[index / 8] |= 1 << (index % 8);
-    }
-    bytes
-}
-
-fn unpacked(bytes: &[u8], examples: usize) -> FixedBitSet {
-    let mut set = FixedBitSet::with_capacity(examples);
-    for index in (0..examples).filter(|index| bytes[index / 8] >> (index % 8) & 1 == 1) {
-        set.insert(index);
-    }
-    set
 }

@@ -3,6 +3,8 @@
 
 use thiserror::Error;
 
+use crate::{ExampleId, ParseScoreKindError};
+
 /// How far the probabilities of one row may sum from 1: wide enough for probabilities that were
 /// rounded to two digits, or to `bf16` (which moves a sum by up to 2⁻⁹, and a little more in a softmax
 /// that works in it), narrow enough to catch logits and percentages. A row that is off by more than
@@ -98,6 +100,60 @@ pub enum ScoreError {
         value: f32,
     },
 
+    /// Labels that are not those of sequences of some length.
+    #[error(
+        "{labels} labels are no sequences of {length} tokens; pass B × T labels, T at least 1, and logits of the same B and T"
+    )]
+    NoTokens {
+        /// How many labels.
+        labels: usize,
+        /// Tokens of a sequence.
+        length: usize,
+    },
+
+    /// A token's label is neither a class nor the value that marks a token without one.
+    #[error(
+        "sequence {sequence}, position {position}: the label {label} is neither a class (0 to {}) nor the ignored value {ignore}; pass as ignore_index what marks tokens without a label, and logits over all classes", .classes - 1
+    )]
+    TokenLabel {
+        /// Row of the batch.
+        sequence: usize,
+        /// Place in the row.
+        position: usize,
+        /// The label.
+        label: i64,
+        /// Number of classes.
+        classes: usize,
+        /// The value that is no label.
+        ignore: i64,
+    },
+
+    /// A logarithm of a probability above zero.
+    #[error(
+        "sequence {sequence}, position {position}: {value} is not a log-probability, which is at most 0; pass losses with the sign turned, logits as logits, and logarithms of probabilities"
+    )]
+    PositiveLogProbability {
+        /// Row of the batch.
+        sequence: usize,
+        /// Place in the row.
+        position: usize,
+        /// The value.
+        value: f64,
+    },
+
+    /// A label of a multi-label task that is neither 0 nor 1.
+    #[error(
+        "row {row}, label {label}: {value} is neither 0 nor 1; scores of several labels need each given or not: leave out examples with unknown ones, and record soft labels by their losses"
+    )]
+    NotZeroOrOne {
+        /// Row of the matrix.
+        row: usize,
+        /// Column of the matrix.
+        label: usize,
+        /// The value.
+        value: u8,
+    },
+
     /// An example id beyond the training set.
     #[error(
         "row {row} has example id {id}, but the recorder was made for {examples} examples; make it with the size of the full training set, not of the subset"
@@ -159,6 +215,45 @@ pub enum ScoreError {
         now: u32,
     },
 
+    /// An example of several labels, one of which is another than it was.
+    #[error(
+        "example {id}: its label {label} is now {now} and was not before; scores over time need the same labels of an example in every epoch"
+    )]
+    LabelsChanged {
+        /// The example.
+        id: u32,
+        /// Number of the label.
+        label: usize,
+        /// What it is now.
+        now: u8,
+    },
+
+    /// A kept token whose label is another than it was.
+    #[error(
+        "example {id}, position {position}: the token had label {before} and now has {now}; keep tokens only where they and their labels are the same in every epoch, on the same positions"
+    )]
+    TokenChanged {
+        /// The example.
+        id: u32,
+        /// Position of the token.
+        position: u32,
+        /// Its label so far.
+        before: u32,
+        /// The label given now.
+        now: u32,
+    },
+
+    /// Examples without a token that has a label.
+    #[error(
+        "{total} example(s) have no labelled token: all of their labels are ignored, or they have no tokens; leave them out of the batch, or skip them, so that they count as missed"
+    )]
+    Unlabelled {
+        /// The first few rows concerned.
+        rows: Vec<usize>,
+        /// How many there are.
+        total: usize,
+    },
+
     /// Something wrong with the rows of known examples.
     #[error("example(s) {ids:?}: {problem}")]
     OfExamples {
@@ -206,4 +301,84 @@ pub enum ScoreError {
         "a recorder made with `single_rank` cannot be merged; make the recorder of every rank without it"
     )]
     NoHistory,
+
+    /// One loss for a whole batch.
+    #[error(
+        "that is one loss for the batch of {ids} examples, and a score needs the loss of each: ask the loss function for all of them (in PyTorch `reduction=\"none\"`, in Keras `reduction=None`), record these, and train on their mean"
+    )]
+    BatchLoss {
+        /// Ids that were passed with it.
+        ids: usize,
+    },
+
+    /// Another number of losses than of examples.
+    #[error(
+        "{what}: {found} values for {ids} examples; pass one for each example: of tokens, boxes or pixels take the mean (or the sum) over each example first, such as losses.flatten(1).mean(1)"
+    )]
+    LossCount {
+        /// Which values.
+        what: String,
+        /// Number of them.
+        found: usize,
+        /// Number of ids.
+        ids: usize,
+    },
+
+    /// Parts of a loss, or other values beside it, that are not those of the batches before.
+    #[error(
+        "the values beside the loss are {found:?}, and were {expected:?} in the batches before; pass the same ones every time"
+    )]
+    OtherParts {
+        /// Those of the batches before.
+        expected: Vec<String>,
+        /// Those passed.
+        found: Vec<String>,
+    },
+
+    /// A value of a batch that is not of its losses as a whole.
+    #[error("{part}: {problem}")]
+    OfPart {
+        /// What it is a value of, such as `loss:box`.
+        part: String,
+        /// What is wrong with it.
+        problem: Box<ScoreError>,
+    },
+
+    /// A name of a part that cannot stand in the name of a column.
+    #[error(
+        "a part of the {kind} is called {part:?}; give it a name of letters, digits, `_` and `-`"
+    )]
+    PartName {
+        /// The score that it is a part of.
+        kind: &'static str,
+        /// The name.
+        part: String,
+    },
+
+    /// A threshold that no loss can be compared with.
+    #[error("the threshold is {value}; pass a number, such as a loss that counts as learned")]
+    Threshold {
+        /// The value.
+        value: f32,
+    },
+
+    /// A word that names no score.
+    #[error(transparent)]
+    UnknownScore(#[from] ParseScoreKindError),
+}
+
+impl ScoreError {
+    /// The same error, with the ids of the rows that it names.
+    pub(crate) fn of_examples(self, ids: &[ExampleId]) -> Self {
+        let rows = match &self {
+            Self::NonFinite { rows, .. } | Self::Unlabelled { rows, .. } => rows.clone(),
+            Self::LabelOutOfRange { row, .. }
+            | Self::NotZeroOrOne { row, .. }
+            | Self::NotNormalised { row, .. }
+            | Self::NegativeProbability { row, .. } => vec![*row],
+            _ => return self,
+        };
+        let ids = rows.into_iter().filter_map(|row| ids.get(row)).map(|id| id.0).collect();
+        Self::OfExamples { ids, problem: Box::new(self) }
+    }
 }

@@ -69,6 +69,42 @@ pub enum ScoreKind {
     MeanEl2n,
     /// Moving average over windows of how unevenly the prediction changes.
     Tdds,
+    /// Mean loss over training.
+    MeanLoss,
+    /// Standard deviation of the loss over training.
+    LossStd,
+    /// First minus last recorded loss.
+    LossDrop,
+    /// The epoch from which on the loss stays at or below a threshold.
+    LearnedAt,
+    /// How often the loss rises above the median of its epoch.
+    LossForgetting,
+    /// Loss minus that of a reference model.
+    ExcessLoss,
+    /// Sum of the losses of the labelled tokens.
+    LossSum,
+    /// Exponential of the mean loss of the labelled tokens.
+    Perplexity,
+    /// Fraction of labelled tokens that are predicted correctly.
+    TokenAccuracy,
+    /// Number of labelled tokens, boxes, pixels: the size of an example.
+    Length,
+    /// Length of the error of a regression.
+    ErrorNorm,
+    /// Mean over training of the length of the error.
+    MeanError,
+    /// Standard deviation over training of the length of the error.
+    ErrorStd,
+    /// Mean over training of the length of the error, in its standard deviations.
+    ErrorRatio,
+    /// Mean margin over several labels.
+    MeanMargin,
+    /// Least margin over several labels.
+    LeastMargin,
+    /// Least over several labels of the mean margin over training.
+    LeastAum,
+    /// Number of forgetting events, label by label.
+    LabelForgetting,
 }
 
 /// Which end of a score holds the hard examples.
@@ -93,6 +129,10 @@ pub enum Source {
     Inputs,
     /// Logits of the augmented training minibatches, as they are seen.
     TrainingMinibatches,
+    /// Losses that a training loop computed, one an example and epoch, whatever the task.
+    Losses,
+    /// Outputs of another task than to tell one class: tokens, several labels, numbers.
+    Outputs,
 }
 
 /// What a column of a score means, in words that go beside it into every output.
@@ -125,6 +165,9 @@ const EVAL: &str = "eval mode, un-augmented images";
 const EVAL_GRADIENT: &str = "eval mode, un-augmented images, per-example gradient";
 const TRAINING: &str = "training mode, augmented minibatches, before each step";
 
+const LOSSES: &str = "losses as the training loop recorded them, one an example and epoch";
+const OUTPUTS: &str = "outputs as the training loop recorded them, one example a row and epoch";
+
 const PAUL: &str = "Paul, Ganguli, Dziugaite 2021, arXiv:2107.07075";
 const PAUL_CODE: &str = "code released with Paul, Ganguli, Dziugaite 2021, arXiv:2107.07075";
 const DEEPCORE: &str = "DeepCore: Guo, Zhao, Bai 2022, arXiv:2204.08499";
@@ -137,6 +180,14 @@ const CHO: &str = "DUAL: Cho et al. 2025, arXiv:2502.06905, and its code";
 const HE: &str = "Dyn-Unc: He et al. 2024, arXiv:2306.05175";
 const ZHENG_CODE: &str = "code released with Zheng et al. 2023, arXiv:2210.15809";
 const ZHANG_CODE: &str = "code released with Zhang et al. 2024, arXiv:2311.13613";
+const BALDOCK: &str =
+    "after Baldock, Maennel, Neyshabur 2021, arXiv:2106.09647, whose is of predictions";
+const TONEVA_OF_LOSSES: &str =
+    "after Toneva et al. 2019, arXiv:1812.05159, whose is of predictions";
+const MINDERMANN: &str = "RHO-Loss: Mindermann et al. 2022, arXiv:2206.07137";
+const MARION: &str = "Marion et al. 2023, arXiv:2309.04564";
+const PLEISS_OF_LABELS: &str = "after Pleiss et al. 2020, arXiv:2001.10528, label by label";
+const TONEVA_OF_LABELS: &str = "after Toneva et al. 2019, arXiv:1812.05159, label by label";
 const TEXTBOOK: &str = "textbook quantity";
 
 /// What is known of a score.
@@ -153,10 +204,10 @@ struct Entry {
 }
 
 use Direction::{HigherIsHarder, LowerIsHarder};
-use Source::{EvalLogits, Gradients, Inputs, TrainingMinibatches};
+use Source::{EvalLogits, Gradients, Inputs, Losses, Outputs, TrainingMinibatches};
 
 /// The catalogue, in the order of [`ScoreKind`].
-const CATALOGUE: [Entry; 22] = [
+const CATALOGUE: [Entry; 40] = [
     Entry {
         kind: ScoreKind::El2n,
         name: "el2n",
@@ -399,6 +450,204 @@ const CATALOGUE: [Entry; 22] = [
         reference: ZHANG_CODE,
         when: "to compare with TDDS, which keeps the highest, at the epochs that its authors searched for each fraction; not to find wrong labels: it does not look at the label",
     },
+    Entry {
+        kind: ScoreKind::MeanLoss,
+        name: "mean-loss",
+        direction: HigherIsHarder,
+        source: Losses,
+        formula: "mean over presentations of the loss",
+        pass: LOSSES,
+        range: "(−∞, ∞)",
+        reference: TEXTBOOK,
+        when: "to find wrong labels and damaged inputs where there are only losses, over a training that has not yet memorised them; not to compare examples whose losses are sums over more or fewer parts: give a mean over tokens, boxes or pixels",
+    },
+    Entry {
+        kind: ScoreKind::LossStd,
+        name: "loss-std",
+        direction: HigherIsHarder,
+        source: Losses,
+        formula: "population standard deviation over presentations of the loss",
+        pass: LOSSES,
+        range: "[0, ∞)",
+        reference: TEXTBOOK,
+        when: "to find examples that are learned at times only; not to find wrong labels: what is never learned varies as little as what is always known",
+    },
+    Entry {
+        kind: ScoreKind::LossDrop,
+        name: "loss-drop",
+        direction: LowerIsHarder,
+        source: Losses,
+        formula: "first minus last recorded loss",
+        pass: LOSSES,
+        range: "(−∞, ∞)",
+        reference: TEXTBOOK,
+        when: "to tell hard examples that were learned, whose loss fell, from noise, whose loss did not; not alone: what was easy from the start falls as little, so look at the mean loss beside it, and not where most were recorded once, whose drop is 0",
+    },
+    Entry {
+        kind: ScoreKind::LearnedAt,
+        name: "learned-at",
+        direction: HigherIsHarder,
+        source: Losses,
+        formula: "first epoch from which on every recorded loss was at or below the threshold, the number of epochs + 1 where the last one was above",
+        pass: LOSSES,
+        range: "{1, 2, …}",
+        reference: BALDOCK,
+        when: "to see in which order examples are learned; not across trainings of other lengths, nor with a threshold that hardly any or nearly all of the last losses pass",
+    },
+    Entry {
+        kind: ScoreKind::LossForgetting,
+        name: "loss-forgetting",
+        direction: HigherIsHarder,
+        source: Losses,
+        formula: "number of times the loss goes from at or below the median of its epoch to above that of the next epoch that has the example",
+        pass: LOSSES,
+        range: "{0, 1, …}",
+        reference: TONEVA_OF_LOSSES,
+        when: "to prune what is learned and stays so, where there are no predictions to count forgetting by; not alone: what is above every median has no event, as what is below every one",
+    },
+    Entry {
+        kind: ScoreKind::ExcessLoss,
+        name: "excess-loss",
+        direction: HigherIsHarder,
+        source: Losses,
+        formula: "loss minus the loss of the reference model",
+        pass: LOSSES,
+        range: "(−∞, ∞)",
+        reference: MINDERMANN,
+        when: "to choose what is worth learning and not yet learnt, with a reference that was trained on other data; not with a reference that saw the same examples, and not at the end of training",
+    },
+    Entry {
+        kind: ScoreKind::LossSum,
+        name: "loss-sum",
+        direction: HigherIsHarder,
+        source: Outputs,
+        formula: "sum over labelled tokens of −ln p_y, in nats",
+        pass: OUTPUTS,
+        range: "[0, ∞)",
+        reference: TEXTBOOK,
+        when: "to count what all of a text costs, in nats; not to choose by: it follows the length more than anything else",
+    },
+    Entry {
+        kind: ScoreKind::Perplexity,
+        name: "perplexity",
+        direction: HigherIsHarder,
+        source: Outputs,
+        formula: "exp of the mean over labelled tokens of −ln p_y",
+        pass: OUTPUTS,
+        range: "[1, ∞]",
+        reference: MARION,
+        when: "to choose the middle of a set of texts, as Marion et al. found best; not as a mean over trainings: one large value outweighs the others, and the loss has the same order",
+    },
+    Entry {
+        kind: ScoreKind::TokenAccuracy,
+        name: "token-accuracy",
+        direction: LowerIsHarder,
+        source: Outputs,
+        formula: "fraction of labelled tokens whose label has the largest logit",
+        pass: OUTPUTS,
+        range: "[0, 1]",
+        reference: TEXTBOOK,
+        when: "to see which texts are predicted wrongly, as in token classification; not to rank short texts by: few tokens have few values",
+    },
+    Entry {
+        kind: ScoreKind::Length,
+        name: "length",
+        direction: HigherIsHarder,
+        source: Outputs,
+        formula: "number of labelled tokens, or the size that was given with the losses: boxes, pixels",
+        pass: OUTPUTS,
+        range: "{0, 1, …}",
+        reference: TEXTBOOK,
+        when: "beside every other score of texts and of images with boxes: what a choice by it gives is given for nothing; not to choose by, but as a baseline",
+    },
+    Entry {
+        kind: ScoreKind::ErrorNorm,
+        name: "error-norm",
+        direction: HigherIsHarder,
+        source: Outputs,
+        formula: "‖ŷ − y‖₂ over all outputs of the example",
+        pass: OUTPUTS,
+        range: "[0, ∞)",
+        reference: TEXTBOOK,
+        when: "to find wrong targets late in training; not where outputs have units of their own: bring them to one scale first",
+    },
+    Entry {
+        kind: ScoreKind::MeanError,
+        name: "mean-error",
+        direction: HigherIsHarder,
+        source: Outputs,
+        formula: "mean over presentations of ‖ŷ − y‖₂",
+        pass: OUTPUTS,
+        range: "[0, ∞)",
+        reference: TEXTBOOK,
+        when: "to find wrong targets over a training that has not yet memorised them; not where large targets have large errors by nature: take their logarithm first",
+    },
+    Entry {
+        kind: ScoreKind::ErrorStd,
+        name: "error-std",
+        direction: HigherIsHarder,
+        source: Outputs,
+        formula: "population standard deviation over presentations of ‖ŷ − y‖₂",
+        pass: OUTPUTS,
+        range: "[0, ∞)",
+        reference: TEXTBOOK,
+        when: "to find examples that the network changes its mind about; not to find wrong targets: an error that stays does not vary",
+    },
+    Entry {
+        kind: ScoreKind::ErrorRatio,
+        name: "error-ratio",
+        direction: HigherIsHarder,
+        source: Outputs,
+        formula: "mean over presentations of ‖ŷ − y‖₂ by its population standard deviation; none for fewer than 2 presentations",
+        pass: OUTPUTS,
+        range: "[0, ∞]",
+        reference: TEXTBOOK,
+        when: "to tell an error that stays from one that varies, beside the mean error; not to list wrong targets by, of which the mean error found more wherever both were tried, and not after a few epochs, when the deviation of few values is chance",
+    },
+    Entry {
+        kind: ScoreKind::MeanMargin,
+        name: "mean-margin",
+        direction: LowerIsHarder,
+        source: Outputs,
+        formula: "mean over labels of (2 y − 1) z",
+        pass: OUTPUTS,
+        range: "(−∞, ∞)",
+        reference: PLEISS_OF_LABELS,
+        when: "to rank examples of several labels by all of these; not to find one wrong label among many: least-margin does",
+    },
+    Entry {
+        kind: ScoreKind::LeastMargin,
+        name: "least-margin",
+        direction: LowerIsHarder,
+        source: Outputs,
+        formula: "least over labels of (2 y − 1) z",
+        pass: OUTPUTS,
+        range: "(−∞, ∞)",
+        reference: PLEISS_OF_LABELS,
+        when: "to find examples of which one label is wrong; not to see of which from this column: `suspects` names the label",
+    },
+    Entry {
+        kind: ScoreKind::LeastAum,
+        name: "least-aum",
+        direction: LowerIsHarder,
+        source: Outputs,
+        formula: "least over labels of the mean over presentations of (2 y − 1) z",
+        pass: OUTPUTS,
+        range: "(−∞, ∞)",
+        reference: PLEISS_OF_LABELS,
+        when: "to find examples of which one label is wrong, over a training that has not yet memorised it; not where labels are missing on purpose, which it finds first",
+    },
+    Entry {
+        kind: ScoreKind::LabelForgetting,
+        name: "label-forgetting",
+        direction: HigherIsHarder,
+        source: Outputs,
+        formula: "sum over labels of the times that the label goes from right to wrong between consecutive presentations",
+        pass: OUTPUTS,
+        range: "{0, 1, …}",
+        reference: TONEVA_OF_LABELS,
+        when: "to prune what is never forgotten, label by label; not to find wrong labels: what is never learned is never forgotten",
+    },
 ];
 
 const _: () = {
@@ -434,6 +683,10 @@ impl ScoreKind {
         Self::Correct,
     ];
 
+    /// The scores of a classification, each example of one class: those that our own trainings take, and that
+    /// logits of any training give. The first of [`Self::ALL`].
+    pub const OF_CLASSIFICATION: &[Self] = Self::ALL.split_at(Self::MeanLoss as usize).0;
+
     const fn entry(self) -> &'static Entry {
         &CATALOGUE[self as usize]
     }
@@ -446,8 +699,9 @@ impl ScoreKind {
 
     /// Which end holds the hard examples.
     ///
-    /// Two are conventions rather than facts: high variability means ambiguous, and a long input
-    /// is called hard only because GraNd at initialisation follows it.
+    /// Some are conventions rather than facts: high variability (of losses and errors too) means ambiguous, a
+    /// long input is called hard only because GraNd at initialisation follows it, and a long text because
+    /// sums over its tokens do.
     #[must_use]
     pub const fn direction(self) -> Direction {
         self.entry().direction

@@ -22,6 +22,7 @@ use crate::{
     epoch_rows::EpochRows,
     fast::{BatchScores, Element, Matrix, distribution::distributions},
     presence::Presence,
+    ranks::{Seen, same},
     row_scores::RowScores,
     training_dynamics::Told,
 };
@@ -205,7 +206,7 @@ impl TrajectoryRecorder {
     ) -> Result<(), ScoreError> {
         checks::length("labels", ids.len(), labels.len())?;
         checks::classes(self.classes, outputs.classes())?;
-        self.batch.score(outputs, labels).map_err(|error| of_examples(error, ids))?;
+        self.batch.score(outputs, labels).map_err(|error| error.of_examples(ids))?;
         self.check_examples(ids, labels)?;
         self.claim(ids, labels)?;
         self.dynamics.only_logits &= ids.is_empty() || !outputs.is_probabilities();
@@ -347,7 +348,7 @@ impl TrajectoryRecorder {
         let (Some(mine), Some(theirs)) = (&mut self.history, &other.history) else {
             return Err(ScoreError::NoHistory);
         };
-        let repeated = repeated(mine, theirs, &self.current, &other.current)?;
+        let repeated = seen_of(mine, &self.current).repeated(&seen_of(theirs, &other.current))?;
         let classes = if self.dynamics.kept().classes { self.classes } else { 0 };
         for (id, _) in other.current.iter().filter(|(id, _)| !self.current.seen()[id.index()]) {
             let of = id.index() * classes..(id.index() + 1) * classes;
@@ -420,45 +421,7 @@ impl TrajectoryRecorder {
     }
 }
 
-fn same<T: PartialEq + std::fmt::Debug>(
-    what: &'static str,
-    mine: &T,
-    theirs: &T,
-) -> Result<(), ScoreError> {
-    if mine == theirs {
-        return Ok(());
-    }
-    let (mine, theirs) = (format!("{mine:?}"), format!("{theirs:?}"));
-    Err(ScoreError::DifferentTraining { what, mine, theirs })
-}
-
-/// Presentations of finished epochs that both ranks recorded; an error if the other has no others.
-fn repeated(
-    mine: &[Presence],
-    theirs: &[Presence],
-    current: &EpochRows,
-    other_current: &EpochRows,
-) -> Result<u64, ScoreError> {
-    let finished = || mine.iter().map(|one| &one.seen).zip(theirs.iter().map(|one| &one.seen));
-    let both = |(a, b): (&FixedBitSet, &FixedBitSet)| a.intersection_count(b) as u64;
-    let repeated: u64 = finished().map(both).sum();
-    let all = finished().map(|(_, theirs)| theirs.count_ones(..) as u64).sum::<u64>()
-        + other_current.seen().count_ones(..) as u64;
-    if all > 0 && all == repeated + both((current.seen(), other_current.seen())) {
-        return Err(ScoreError::MergedBefore { presentations: all });
-    }
-    Ok(repeated)
-}
-
-/// The same error, with the ids of the rows that it names.
-fn of_examples(error: ScoreError, ids: &[ExampleId]) -> ScoreError {
-    let rows = match &error {
-        ScoreError::NonFinite { rows, .. } => rows.clone(),
-        ScoreError::LabelOutOfRange { row, .. }
-        | ScoreError::NotNormalised { row, .. }
-        | ScoreError::NegativeProbability { row, .. } => vec![*row],
-        _ => return error,
-    };
-    let ids = rows.into_iter().filter_map(|row| ids.get(row)).map(|id| id.0).collect();
-    ScoreError::OfExamples { ids, problem: Box::new(error) }
+/// Who was seen on a rank.
+fn seen_of<'a>(history: &'a [Presence], current: &'a EpochRows) -> Seen<'a> {
+    Seen { finished: history.iter().map(|one| &one.seen).collect(), current: current.seen() }
 }

@@ -22,6 +22,8 @@ fn the_page_of_scores_agrees_with_the_catalogue() {
             Source::Gradients => "evaluation pass, gradient of each example",
             Source::Inputs => "the images alone",
             Source::TrainingMinibatches => "training minibatches",
+            Source::Losses => "recorded losses",
+            Source::Outputs => "recorded outputs",
         };
         assert_eq!(cells[4], pass, "pass of {kind}");
     }

@@ -1,9 +1,9 @@
 //! Errors name the place and the next thing to do, and leave nothing half done.
 
 use datadiet_core::{
-    ExampleId, Kept, LogitScores, Matrix, ScoreError, ScoreKind, StatsError, TrainingDynamics,
-    average_ranks, band, detection, forgetting_key, mean_and_standard_error, percentile,
-    reliability, spearman, spearman_interval, top_overlap,
+    ExampleId, Kept, LogitScores, LossRecorder, Matrix, ScoreError, ScoreKind, StatsError,
+    TrainingDynamics, average_ranks, band, detection, forgetting_key, mean_and_standard_error,
+    percentile, reliability, spearman, spearman_interval, top_overlap,
 };
 
 #[test]
@@ -149,7 +149,9 @@ fn a_misspelt_score_is_answered_with_the_nearest() {
         "no score is called `el2m`; did you mean `el2n`? known: el2n, l1, loss, entropy, \
          max-margin, sum-margin, log-margin, correct, grand, grand-last-layer, input-norm, forgetting, \
          never-learned, aum, confidence, variability, correctness, margin-of-mean, dual, dyn-unc, \
-         mean-el2n, tdds"
+         mean-el2n, tdds, mean-loss, loss-std, loss-drop, learned-at, loss-forgetting, excess-loss, \
+         loss-sum, perplexity, token-accuracy, length, error-norm, mean-error, error-std, error-ratio, \
+         mean-margin, least-margin, least-aum, label-forgetting"
     );
 }
 
@@ -178,6 +180,13 @@ fn every_score_has_one_home() {
         assert_eq!(dynamics.column(kind).is_some(), tracked, "{kind}");
         assert_eq!(ScoreKind::OF_PASS.contains(&kind), scores.column(kind).is_some());
         assert!(!kind.definition().formula.is_empty());
+        let other = matches!(kind.source(), Source::Losses | Source::Outputs);
+        assert_eq!(ScoreKind::OF_CLASSIFICATION.contains(&kind), !other, "{kind}");
+        let over_time = LossRecorder::OVER_TIME.contains(&kind);
+        assert_eq!(
+            LossRecorder::new(0).column(kind).is_some(),
+            over_time && kind != ScoreKind::LearnedAt
+        );
         let when = kind.definition().when;
         assert!(when.contains("; not ") || kind == ScoreKind::GrandLastLayer, "{kind}: {when}");
     }

@@ -154,7 +154,7 @@ impl<'a> Recorder<'a> {
                     Some(finite(&norms.last_layer, kind, step, warnings))
                 }
                 (_, Source::Inputs) => Some(input_norms(self.pass(&self.train))?),
-                (_, Source::Gradients) => None,
+                (_, Source::Gradients | Source::Losses | Source::Outputs) => None,
             };
             let column = column.ok_or_else(|| unsupported(kind))?;
             table.push(kind.name(), Column::F32(column))?;

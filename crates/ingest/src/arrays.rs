@@ -2,7 +2,7 @@
 //! come in pieces.
 //!
 //! Values are `[n, K]` for one epoch or `[T, n, K]` for T epochs (`[n]` and `[T, n]` for one column
-//! are written `[n, 1]` and `[T, n, 1]`). Ids and labels are `[n]` or `[n, 1]`, the same for all epochs of a
+//! are written `[n, 1]` and `[T, n, 1]`). Losses are `[n]` or `[T, n]`. Ids and labels are `[n]` or `[n, 1]`, the same for all epochs of a
 //! file; they are read at once, values in batches.
 
 use std::io::Read;
@@ -53,19 +53,33 @@ impl ArrayReader {
                 path: path.to_owned(),
                 array: values.name.clone(),
                 found: values.element.to_string(),
-                wanted: "logits and probabilities are f16, bf16, f32 or f64; predicted classes are neither",
+                wanted: match kind {
+                    Some(Kind::Losses) => "losses are f16, bf16, f32 or f64",
+                    _ => {
+                        "logits and probabilities are f16, bf16, f32 or f64; predicted classes are neither"
+                    }
+                },
             });
         }
-        let (epochs, rows, columns) = match values.shape[..] {
-            [rows, columns] => (None, rows, columns),
-            [epochs, rows, columns] => (Some(epochs), rows, columns),
-            _ => {
-                let (name, shape) = (&values.name, values.shape_text());
+        let (epochs, rows, columns) = match (kind, &values.shape[..]) {
+            (Some(Kind::Losses), shape) => {
+                let (epochs, rows) = losses(path, &values.name, shape)?;
+                (epochs, rows, 1)
+            }
+            (_, &[rows, columns]) => (None, rows, columns),
+            (_, &[epochs, rows, columns]) => (Some(epochs), rows, columns),
+            (_, shape) => {
+                let name = &values.name;
+                let losses = match shape {
+                    [_] => "; losses, one of each example: say --kind losses",
+                    _ => "",
+                };
                 return Err(IngestError::shape(
                     path,
                     format!(
-                        "{name} is {shape}; write [n, K] for one epoch or [T, n, K] for T epochs \
-                         (K = 1 for one column)"
+                        "{name} is {}; write [n, K] for one epoch or [T, n, K] for T epochs \
+                         (K = 1 for one column){losses}",
+                        values.shape_text()
                     ),
                 ));
             }
@@ -84,16 +98,28 @@ impl ArrayReader {
             Ok(one.and_then(|(name, _)| arrays.iter().position(|array| array.name == name)))
         };
         let keys = side(Field::Ids)?;
+        if let (Some(epochs), Some(place), Some(Kind::Losses)) = (epochs, keys, kind)
+            && arrays[place].shape.first() == Some(&epochs)
+            && epochs != rows
+        {
+            let (name, shape) = (&values.name, values.shape_text());
+            let reason = format!(
+                "{name} is {shape}, and there are {epochs} ids: an example has a row; write [T, n] for T epochs, \
+                 which is {name}.T"
+            );
+            return Err(IngestError::shape(path, reason));
+        }
         let keys = keys.map(|place| read_keys(path, &*file, place, rows)).transpose()?;
-        let labels = side(Field::Labels)?;
+        let labels = if names.wants_labels(kind) { side(Field::Labels)? } else { None };
         let labels = labels.map(|place| read_labels(path, &*file, place, rows, &names.classes));
         let labels = labels.transpose()?;
         // Of a file of one array the name is the file's, of which the plan has taken the numbers.
-        let said = Said {
+        let mut said = Said {
             epoch: if arrays.len() > 1 { Names::epoch(&values.name) } else { None },
-            steps: false,
             unused_ids: if keys.is_none() { names.like_ids(rest()) } else { Vec::new() },
+            ..Said::default()
         };
+        said.unused(kind, names, all());
         let (element, columns) = (values.element, columns as usize);
         let (path, values) = (path.to_owned(), None);
         Ok(Self {
@@ -168,7 +194,9 @@ fn values_of(
     let all = || arrays.iter().map(|array| array.name.clone()).collect();
     let values = |(place, array): (usize, &Array)| match names.ranked(&array.name) {
         // Predicted classes are called `predictions` too.
-        Some((Field::Values(kind), rank)) if kind.is_some() || array.element.is_float() => {
+        Some((Field::Values(kind), rank))
+            if Names::kind(&array.name).is_some() || array.element.is_float() =>
+        {
             Some((rank, place, kind))
         }
         _ => None,
@@ -181,15 +209,20 @@ fn values_of(
         ([], [only]) if names.values.is_none() => {
             // Of an .npy the name is the file's: `final_seed0`, `train_y_epoch1`.
             let words = names::of_words(&FileName::parse(&only.name).words);
-            match words {
-                Some(Field::Values(kind)) => Ok((0, kind)),
-                _ => Ok((0, None)),
-            }
+            // A file of a matrix whose name has the word is of values at some loss.
+            let plural = || only.name.to_lowercase().contains("losses");
+            let flat = matches!(only.shape[..], [_] | [_, 1]);
+            let called = match words {
+                Some(Field::Values(Some(Kind::Losses))) if !flat && !plural() => None,
+                Some(Field::Values(kind)) => kind,
+                _ => None,
+            };
+            Ok((0, names.kind.or(called)))
         }
         ([], _) => {
             let float = |array: &&Array| {
                 array.element.is_float()
-                    && array.shape.len() > 1
+                    && array.shape.len() > usize::from(names.kind != Some(Kind::Losses))
                     && names.ranked(&array.name).is_none()
             };
             let mut floats = arrays.iter().filter(float);
@@ -197,7 +230,7 @@ fn values_of(
                 // NumPy calls arrays that it was given without names arr_0, arr_1, …
                 (Some(one), None) if one.name.starts_with("arr_") && names.values.is_none() => {
                     let place = arrays.iter().position(|array| array.name == one.name);
-                    Ok((place.unwrap_or(0), None))
+                    Ok((place.unwrap_or(0), names.kind))
                 }
                 _ => Err(IngestError::no_values(path, all())),
             }
@@ -208,6 +241,29 @@ fn values_of(
             found: all(),
             hint: "name the one to read with --values",
         }),
+    }
+}
+
+/// Epochs, where there is an axis of them, and examples of an array of losses.
+fn losses(path: &Path, name: &str, shape: &[u64]) -> Result<(Option<u64>, u64), IngestError> {
+    match *shape {
+        [rows] | [rows, 1] => Ok((None, rows)),
+        [epochs, rows] | [epochs, rows, 1] => Ok((Some(epochs), rows)),
+        [] => Err(IngestError::shape(
+            path,
+            format!(
+                "{name} is one number: a mean over examples; write the loss of each of them (in PyTorch \
+                 reduction=\"none\")"
+            ),
+        )),
+        _ => Err(IngestError::shape(
+            path,
+            format!(
+                "{name} has {} axes; losses are [n] for one epoch or [T, n] for T epochs: of the parts of an example \
+                 (its tokens, its boxes) give their mean or sum",
+                shape.len()
+            ),
+        )),
     }
 }
 

@@ -22,6 +22,9 @@ pub enum Kind {
     /// Probabilities: each row sums to 1 within [`PROBABILITY_TOLERANCE`], 0.01, and is divided by its
     /// sum.
     Probabilities,
+    /// Losses: any finite numbers, one a row, of whatever task. A row of several has one of each epoch of
+    /// [`Said::epochs`].
+    Losses,
 }
 
 impl fmt::Display for Kind {
@@ -29,6 +32,7 @@ impl fmt::Display for Kind {
         f.write_str(match self {
             Self::Logits => "logits",
             Self::Probabilities => "probabilities",
+            Self::Losses => "losses",
         })
     }
 }
@@ -46,7 +50,7 @@ pub struct Batch {
     pub epochs: Option<Vec<i64>>,
     /// Ids of the rows; `None` where the file has none.
     pub keys: Option<Keys>,
-    /// Class indices of the rows; `None` where the file has none.
+    /// Class indices of the rows; `None` where the file has none, and of losses where none were asked for.
     pub labels: Option<Vec<u32>>,
     /// rows × columns values, row-major.
     pub values: Vec<f32>,
@@ -60,15 +64,29 @@ impl Batch {
             None => (self.first + row as u64).to_string(),
         }
     }
+
+    /// The rows of each of some epochs, of rows with one value of each of them.
+    pub(crate) fn by_epoch(&self, epochs: &[i64]) -> Vec<Self> {
+        let of = |(place, &epoch): (usize, &i64)| Self {
+            rows: self.rows,
+            first: self.first,
+            axis: true,
+            epochs: Some(vec![epoch; self.rows]),
+            keys: self.keys.clone(),
+            labels: self.labels.clone(),
+            values: self.values.iter().skip(place).step_by(epochs.len()).copied().collect(),
+        };
+        epochs.iter().enumerate().map(of).collect()
+    }
 }
 
-/// A file of logits or probabilities that is read once, from its beginning.
+/// A file of logits, probabilities or losses that is read once, from its beginning.
 pub trait Reader {
     /// What the values are; `None` where nothing in the file says.
     fn kind(&self) -> Option<Kind>;
 
-    /// Values in a row: the number of classes, or 1 for a binary problem. Known after the first
-    /// batch at the latest.
+    /// Values in a row: the number of classes, or 1 for a binary problem; of losses 1, or the number of
+    /// [`Said::epochs`]. Known after the first batch at the latest.
     fn columns(&self) -> usize;
 
     /// What the names of its arrays, columns or fields say besides what is read. Of JSON lines:

@@ -12,7 +12,7 @@ use arrow_array::{Array, ArrayRef, RecordBatch};
 use arrow_schema::{DataType, Schema};
 
 use crate::IngestError;
-use crate::batch::Batch;
+use crate::batch::{Batch, Kind};
 use crate::cells::{self, Cell, ClassNames, KeysBuilder};
 use crate::fields::{Content, Fields};
 use crate::names::Names;
@@ -210,7 +210,10 @@ impl Columns {
                 values[at] = value;
                 at += columns;
             };
-            let wanted = "logits and probabilities are f16, f32 or f64, or lists of them";
+            let wanted = match self.fields.kind {
+                Some(Kind::Losses) => "losses are f16, f32 or f64",
+                _ => "logits and probabilities are f16, f32 or f64, or lists of them",
+            };
             floats(column, set).ok_or_else(|| self.wrong_type(name, column.data_type(), wanted))?;
         }
         Ok(columns)

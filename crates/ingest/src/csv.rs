@@ -140,7 +140,8 @@ impl Csv {
         first: StringRecord,
         names: &Names,
     ) -> Result<(), IngestError> {
-        if names.values.is_some() || columns < 2 {
+        let losses = names.kind == Some(Kind::Losses);
+        if names.values.is_some() || (columns < 2) != losses {
             return Err(self.no_header());
         }
         // A column of whole numbers among others is hardly one of values.
@@ -148,6 +149,7 @@ impl Csv {
         if first.iter().any(whole) && !first.iter().all(whole) {
             return Err(self.no_header());
         }
+        self.fields.kind = names.kind;
         self.values = (0..columns).collect();
         self.width = columns;
         self.ahead = Some(first);

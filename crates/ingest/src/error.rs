@@ -1,9 +1,10 @@
-//! What can be wrong with files of logits, each with the next thing to do.
+//! What can be wrong with files of logits and losses, each with the next thing to do.
 
 use std::path::{Path, PathBuf};
 
 use datadiet_arrays::ArrayError;
 use datadiet_core::ScoreError;
+use datadiet_table::KeyError;
 
 use crate::Batch;
 
@@ -26,7 +27,7 @@ pub enum IngestError {
 
     /// A folder without files to read.
     #[error(
-        "{path} holds no file of logits{}; name a folder with one file an epoch, such as epoch_1.npz, epoch_2.npz, …, or one file of all epochs ({READ})", besides(.found)
+        "{path} holds no file of logits or losses{}; name a folder with one file an epoch, such as epoch_1.npz, epoch_2.npz, …, or one file of all epochs ({READ})", besides(.found)
     )]
     NoFiles {
         /// The folder.
@@ -145,7 +146,7 @@ pub enum IngestError {
 
     /// Targets of a multi-label problem.
     #[error(
-        "{path}: the labels are a matrix ({found}): a multi-label problem, for which these scores are not defined; ingest each label as a binary problem of its own: one column of probabilities or logits and labels 0 or 1; if they are one-hot, save labels.argmax(1)"
+        "{path}: the labels are a matrix ({found}): a multi-label problem, for which these scores are not defined; ingest each label as a binary problem of its own: one column of probabilities or logits and labels 0 or 1, or give the loss of each example; if they are one-hot, save labels.argmax(1)"
     )]
     MultiLabel {
         /// The file.
@@ -156,7 +157,7 @@ pub enum IngestError {
 
     /// Targets that are real numbers.
     #[error(
-        "{path}: label {value} of row {row} is not a whole number: a regression problem, for which these scores are not defined; for classes give their indices, 0 to K − 1"
+        "{path}: label {value} of row {row} is not a whole number: a regression problem, for which these scores are not defined: give the loss of each example; for classes give their indices, 0 to K − 1"
     )]
     Regression {
         /// The file.
@@ -436,6 +437,19 @@ pub enum IngestError {
         path: PathBuf,
     },
 
+    /// A threshold that no loss is compared with.
+    #[error(
+        "--threshold is {threshold}; give the loss down to which an example counts as learned, a finite number"
+    )]
+    Threshold {
+        /// What was given.
+        threshold: f32,
+    },
+
+    /// Ids that there is no room for.
+    #[error(transparent)]
+    Keys(#[from] KeyError),
+
     /// Nothing was read.
     #[error("{path} holds no rows")]
     Empty {
@@ -465,6 +479,9 @@ fn said(problem: &ScoreError) -> String {
 
 /// What is read, for messages.
 const READ: &str = "npy, npz, safetensors, parquet, arrow, feather, jsonl, json, csv, tsv (texts also as .gz, .zst)";
+
+/// What no file of values lacks.
+const VALUES: &str = "logits, probabilities or losses";
 
 /// Files of other formats that a folder has.
 fn besides(found: &[String]) -> String {
@@ -535,11 +552,33 @@ impl IngestError {
     pub(crate) fn no_values(path: &Path, found: Vec<String>) -> Self {
         Self::Missing {
             path: path.to_owned(),
-            what: "logits or probabilities",
+            what: VALUES,
             found,
             hint: "call the array, column or field `logits` or `probs` (columns of one class each \
-                   `logit_0`, `logit_1`, …), or name it with --values",
+                   `logit_0`, `logit_1`, …) or `loss`, or name it with --values",
         }
+    }
+
+    /// A table with losses of nobody.
+    pub(crate) fn log(path: &Path, found: Vec<String>) -> Self {
+        Self::Missing {
+            path: path.to_owned(),
+            what: VALUES,
+            found,
+            hint: "a loss and no ids is what a trainer logs of its batches and epochs; name the ids \
+                   with --id, or say --kind losses if each row is the loss of one example",
+        }
+    }
+
+    /// Epochs in names of columns and in a column.
+    pub(crate) fn epochs_twice(path: &Path, column: &str) -> Self {
+        Self::shape(
+            path,
+            format!(
+                "it has losses of several epochs in each row, and epochs in {column}; name the one \
+                 column of losses to read with --values, or say --epoch none"
+            ),
+        )
     }
 
     /// A value that is null.
@@ -554,8 +593,7 @@ impl IngestError {
 
     /// Whether a file is whole and simply holds something else than values.
     pub(crate) fn is_of_other_content(&self) -> bool {
-        let no_values = "logits or probabilities";
-        matches!(self, Self::Missing { what, .. } if *what == no_values)
+        matches!(self, Self::Missing { what, .. } if *what == VALUES)
             || matches!(self, Self::Type { .. } | Self::Shape { .. })
     }
 

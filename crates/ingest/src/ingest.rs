@@ -21,8 +21,6 @@ const LISTED: usize = 12;
 pub struct Options {
     /// Names of arrays, columns and fields.
     pub names: Names,
-    /// What the values are, whatever their names say.
-    pub kind: Option<Kind>,
     /// Epochs whose scores of the pass are kept beside the last epoch's.
     pub at: Vec<i64>,
     /// Files are single steps: an epoch ends before the file in which an example comes again.
@@ -38,6 +36,8 @@ pub struct Options {
     /// that takes; else up to [`Kept::MOST_NUMBERS`](datadiet_core::Kept::MOST_NUMBERS) examples times
     /// classes, and a note says where they are left out.
     pub class_means: bool,
+    /// The loss down to which an example counts as learned: with it there is `learned-at` of losses.
+    pub threshold: Option<f32>,
     /// Labels in a file of their own, for all runs.
     pub labels: Option<PathBuf>,
     /// Ids in a file of their own, for all runs.
@@ -49,9 +49,9 @@ pub struct Options {
 pub struct Ingested {
     /// Ids of the examples, in order.
     pub keys: Keys,
-    /// Labels of the examples.
+    /// Labels of the examples; none of losses without labels.
     pub labels: Vec<u32>,
-    /// Number of classes.
+    /// Number of classes; of losses one more than the largest label, 0 without labels.
     pub classes: usize,
     /// What the values were.
     pub kind: Kind,
@@ -99,6 +99,12 @@ pub struct ReadFile {
 }
 
 impl Ingested {
+    /// Number of examples.
+    #[must_use]
+    pub fn examples(&self) -> usize {
+        self.order.len()
+    }
+
     /// A column of a run: one value an example, NaN where it was not seen.
     ///
     /// # Errors

@@ -15,6 +15,7 @@ use serde::{Deserialize, Deserializer};
 
 use crate::batch::{self, Batch, Kind, Reader, Said};
 use crate::cells::{self, Cell, KeysBuilder};
+use crate::fields::several_losses;
 use crate::names::{Field, Names, Rank, STEP};
 use crate::{IngestError, text};
 
@@ -41,6 +42,8 @@ pub(crate) struct JsonLines {
     has_keys: bool,
     has_labels: bool,
     has_epochs: bool,
+    /// Epochs of the losses of a row, where there are several.
+    row_epochs: Vec<i64>,
     /// A row that was read to learn how long rows are.
     ahead: Option<Row>,
 }
@@ -53,8 +56,9 @@ struct Row {
     key: Option<(Rank, Value)>,
     label: Option<(Rank, Value)>,
     epoch: Option<(Rank, Value)>,
-    /// The epoch in the name of the values: rows of several may stand in one file.
-    named_epoch: Option<i64>,
+    /// The epochs in the names of the values: rows of several may stand in one file, and losses of several in
+    /// one row.
+    named_epochs: Vec<i64>,
 }
 
 /// A value of a field of which only ids, labels and epochs are wanted.
@@ -138,6 +142,13 @@ struct Values {
     numbers: Vec<f32>,
     /// Something else, as a message names it.
     other: Option<&'static str>,
+}
+
+impl Values {
+    fn extend(&mut self, more: Self) {
+        self.numbers.extend(more.numbers);
+        self.other = self.other.or(more.other);
+    }
 }
 
 /// A number of a list.
@@ -263,10 +274,22 @@ impl<'de> Visitor<'de> for Fields<'_> {
         while let Some(name) = map.next_key::<Cow<'de, str>>()? {
             let again = match self.0.of(&name) {
                 Some((Field::Values(kind), rank)) => {
+                    let epoch = Names::epoch(&name);
+                    if let (Some((best, values)), Some(epoch)) = (&mut row.values, epoch)
+                        && *best == rank
+                        && kind == Some(Kind::Losses)
+                        && !row.named_epochs.is_empty()
+                        && !row.named_epochs.contains(&epoch)
+                    {
+                        // Of another epoch.
+                        values.extend(map.next_value()?);
+                        row.named_epochs.push(epoch);
+                        continue;
+                    }
                     let again = better(&mut row.values, rank, &mut map)?;
                     if matches!(&row.values, Some((best, _)) if *best == rank) {
                         row.kind = kind;
-                        row.named_epoch = Names::epoch(&name);
+                        row.named_epochs = epoch.into_iter().collect();
                     }
                     again
                 }
@@ -328,19 +351,34 @@ impl JsonLines {
             has_keys: false,
             has_labels: false,
             has_epochs: false,
+            row_epochs: Vec::new(),
             ahead: None,
         };
         opened.ahead = opened.next()?;
         if let Some(first) = &opened.ahead {
             opened.kind = first.kind;
-            opened.said = Said {
-                epoch: None,
+            let all = || opened.fields.known.iter().map(|(name, _)| name.as_str());
+            let losses = first.kind == Some(Kind::Losses);
+            if losses && first.key.is_none() && !names.rows_may_be_examples() {
+                return Err(IngestError::log(path, all().map(str::to_owned).collect()));
+            }
+            if let [_, _, ..] = first.named_epochs[..] {
+                if first.epoch.is_some() {
+                    return Err(IngestError::epochs_twice(path, "another field"));
+                }
+                opened.row_epochs = first.named_epochs.clone();
+            }
+            let mut said = Said {
+                epochs: opened.row_epochs.clone(),
                 steps: names.epochs.is_none() && matches!(first.epoch, Some((STEP, _))),
                 unused_ids: match first.key {
                     Some(_) => Vec::new(),
                     None => names.like_ids(opened.fields.unread.iter().map(String::as_str)),
                 },
+                ..Said::default()
             };
+            said.unused(first.kind, names, all());
+            opened.said = said;
         }
         Ok(opened)
     }
@@ -362,7 +400,8 @@ impl JsonLines {
             Ok(row)
         });
         let row = row.map_err(|error| self.row_error(self.explained(&error)))?;
-        if matches!(row.label, Some((_, Value::Several))) {
+        let labelled = self.fields.names.wants_labels(row.kind);
+        if labelled && matches!(row.label, Some((_, Value::Several))) {
             let found = format!("a list in line {}", self.number);
             return Err(IngestError::MultiLabel { path: self.path.clone(), found });
         }
@@ -372,8 +411,8 @@ impl JsonLines {
                 return Err(IngestError::no_values(&self.path, found));
             }
             return Err(self.row_error(
-                "it has no logits or probabilities; call the field `logits`, `logits_epoch_N` or \
-                 `probs`, or name it with --values",
+                "it has no logits, probabilities or losses; call the field `logits`, `logits_epoch_N`, \
+                 `probs` or `loss`, or name it with --values",
             ));
         };
         if let Some(what) = values.other {
@@ -387,7 +426,16 @@ impl JsonLines {
             };
             return Err(self.row_error(format!("among the values{of} is {what}, {why}")));
         }
+        // Once there is a width there is a kind.
+        if self.width.is_some() && row.kind != self.kind {
+            return Err(self.row_error(
+                "it holds other values (logits, probabilities, losses) than rows before it",
+            ));
+        }
         let found = values.numbers.len();
+        if row.kind == Some(Kind::Losses) && found != row.named_epochs.len().max(1) {
+            return Err(self.row_error(several_losses("its loss")));
+        }
         let width = *self.width.get_or_insert(found);
         if found != width || width == 0 {
             let reason = format!("it has {found} values, rows before it have {width}");
@@ -449,17 +497,21 @@ impl JsonLines {
             (None, None) => {}
             _ => return Err(missing("an id")),
         }
-        let label = row.label.as_ref().map(|(_, label)| {
+        let labelled = self.fields.names.wants_labels(row.kind);
+        let label = row.label.as_ref().filter(|_| labelled).map(|(_, label)| {
             self.fields.names.classes.label(path, number, self.cell(label, "label")?)
         });
         add(label.transpose()?, &mut batch.labels, first).ok_or_else(|| missing("a label"))?;
         let epoch = match &row.epoch {
             Some((_, epoch)) => Some(cells::epoch(path, number, self.cell(epoch, "epoch")?)?),
-            None => row.named_epoch,
+            None if self.row_epochs.is_empty() => row.named_epochs.first().copied(),
+            None => None,
         };
         add(epoch, &mut batch.epochs, first).ok_or_else(|| missing("an epoch"))?;
-        if row.kind != self.kind {
-            return Err(self.row_error("some rows hold logits and some hold probabilities"));
+        if !self.row_epochs.is_empty() && row.named_epochs != self.row_epochs {
+            return Err(self.row_error(
+                "it has losses of other epochs, or in another order, than rows before it",
+            ));
         }
         batch.values.extend(row.values.unwrap_or_default().1.numbers);
         batch.rows += 1;

@@ -1,4 +1,4 @@
-//! What the values of all files are: how many classes, logits or probabilities.
+//! What the values of all files are: how many classes, logits or probabilities; or losses.
 
 use std::path::Path;
 
@@ -26,8 +26,9 @@ impl Layout {
         batch: &Batch,
         options: &Options,
     ) -> Result<Self, IngestError> {
-        let kind = options.kind.or(called);
-        if options.kind.is_none() && kind != Some(Kind::Probabilities) {
+        let asked = options.names.kind;
+        let kind = asked.or(called);
+        if asked.is_none() && !matches!(kind, Some(Kind::Probabilities | Kind::Losses)) {
             // Softmax is often saved as logits, where the kind matters most: EL2N of a softmax of a
             // softmax is not EL2N.
             let enough = kind.is_none() || batch.rows >= ENOUGH;
@@ -46,7 +47,9 @@ impl Layout {
                 _ => {}
             }
         }
-        Ok(Self { columns, kind: kind.unwrap_or(Kind::Logits) })
+        let kind = kind.unwrap_or(Kind::Logits);
+        // A row of losses has one of each epoch.
+        Ok(Self { columns: if kind == Kind::Losses { 1 } else { columns }, kind })
     }
 
     /// Checks that another file is like this.
@@ -57,11 +60,18 @@ impl Layout {
         columns: usize,
         options: &Options,
     ) -> Result<(), IngestError> {
-        if columns != self.columns {
+        // Of losses before the columns: they have none of classes.
+        let losses = |kind: Kind| kind == Kind::Losses;
+        let found = options.names.kind.or(called);
+        if let Some(found) = found.filter(|&found| losses(found) != losses(self.kind)) {
+            let expected = self.kind;
+            return Err(IngestError::Kind { path: path.to_owned(), expected, found });
+        }
+        if columns != self.columns && !losses(self.kind) {
             let (expected, found) = (self.columns, columns);
             return Err(IngestError::Classes { path: path.to_owned(), expected, found });
         }
-        match options.kind.or(called) {
+        match found {
             Some(found) if found != self.kind => {
                 let expected = self.kind;
                 Err(IngestError::Kind { path: path.to_owned(), expected, found })
@@ -70,9 +80,9 @@ impl Layout {
         }
     }
 
-    /// The number of classes.
-    pub(crate) fn classes(self) -> usize {
-        self.columns.max(2)
+    /// Values that are recorded of a row: one for each class, or a loss.
+    pub(crate) fn width(self) -> usize {
+        if self.kind == Kind::Losses { 1 } else { self.columns.max(2) }
     }
 
     /// One column of a binary problem becomes two.
@@ -80,9 +90,10 @@ impl Layout {
         if self.columns != 1 {
             return;
         }
-        let two = |&value: &f32| match self.kind {
-            Kind::Logits => [0.0, value],
-            Kind::Probabilities => [1.0 - value, value],
+        let two: fn(&f32) -> [f32; 2] = match self.kind {
+            Kind::Logits => |&value| [0.0, value],
+            Kind::Probabilities => |&value| [1.0 - value, value],
+            Kind::Losses => return,
         };
         batch.values = batch.values.iter().flat_map(two).collect();
     }

@@ -21,6 +21,19 @@ const PROBABILITIES: &[&str] = &[
     "pred_probs",
     "predprobs",
 ];
+/// Losses of single examples. A loss of whole batches, as trainers log it, is called so too.
+const LOSSES: &[&str] = &[
+    "losses",
+    "loss",
+    "example_losses",
+    "example_loss",
+    "sample_losses",
+    "sample_loss",
+    "per_example_losses",
+    "per_example_loss",
+    "per_sample_losses",
+    "per_sample_loss",
+];
 /// Logits to some, probabilities to others.
 const EITHER: &[&str] =
     &["outputs", "output", "out", "scores", "preds", "predictions", "raw_predictions"];
@@ -125,9 +138,12 @@ const UNLIKE_IDS: &[&str] = &[
 /// Names given by the user; where none is given the usual ones are tried.
 #[derive(Clone, Debug, Default)]
 pub struct Names {
-    /// Values: logits or probabilities.
+    /// What the values are, whatever their names say. Losses are then looked for by the names of losses, and
+    /// logits and probabilities by theirs.
+    pub kind: Option<Kind>,
+    /// Values: logits, probabilities or losses.
     pub values: Option<String>,
-    /// Labels.
+    /// Labels. Of losses there are none unless they are named here: they may be targets of any kind.
     pub labels: Option<String>,
     /// Ids; `none` where rows are examples, in the same order in every file.
     pub ids: Option<String>,
@@ -151,6 +167,9 @@ pub(crate) type Rank = usize;
 
 /// The rank of steps among the epochs.
 pub(crate) const STEP: Rank = 1;
+
+/// The rank of losses among the values: below all that losses can be computed from.
+const LOSS: Rank = 3;
 
 impl Names {
     /// The one of some arrays or columns that is the field; `None` where none is.
@@ -212,18 +231,38 @@ impl Names {
         if let Some(rank) = is(&self.epochs, &[EPOCHS, STEPS]) {
             return Some((Field::Epochs, rank));
         }
-        let (kind, rank) = match Self::kind(name) {
-            Some(Kind::Logits) => (Some(Kind::Logits), Some(0)),
-            Some(Kind::Probabilities) => (Some(Kind::Probabilities), Some(1)),
-            None => (None, EITHER.contains(&stem(&lower)).then_some(2)),
-        };
+        let called = Self::kind(name);
         let rank = match &self.values {
             // `z` names the array z, or the columns z_0, z_1, …
             Some(given) => (given == name || numbered(name).is_some_and(|(stem, _)| stem == given))
                 .then_some(0),
-            None => rank,
+            None => {
+                let either = EITHER.contains(&stem(&lower)).then_some(2);
+                let outputs = match called {
+                    Some(Kind::Logits) => Some(0),
+                    Some(Kind::Probabilities) => Some(1),
+                    _ => either,
+                };
+                let losses = LOSSES.contains(&stem(&lower)).then_some(LOSS);
+                match self.kind {
+                    None => outputs.or(losses),
+                    Some(Kind::Losses) => losses,
+                    Some(_) => outputs,
+                }
+            }
         };
-        Some((Field::Values(kind), rank?))
+        Some((Field::Values(self.kind.or(called)), rank?))
+    }
+
+    /// Whether rows without ids are examples: of a table of losses only where somebody says so, since trainers
+    /// log the loss of a batch or an epoch in such.
+    pub(crate) fn rows_may_be_examples(&self) -> bool {
+        self.kind == Some(Kind::Losses) || self.ids.as_deref() == Some("none")
+    }
+
+    /// Whether labels are looked for beside values of a kind.
+    pub(crate) fn wants_labels(&self, kind: Option<Kind>) -> bool {
+        kind != Some(Kind::Losses) || self.labels.is_some()
     }
 
     /// What the values of this name are, whether it ends in an epoch's number or not.
@@ -234,6 +273,8 @@ impl Names {
             Some(Kind::Probabilities)
         } else if LOGITS.contains(&stem) {
             Some(Kind::Logits)
+        } else if LOSSES.contains(&stem) || stem.ends_with("_loss") || stem.ends_with("_losses") {
+            Some(Kind::Losses)
         } else {
             None
         }
@@ -277,6 +318,9 @@ pub(crate) fn of_words(words: &[String]) -> Option<Field> {
         Some(Field::Ids)
     } else if is(EITHER) {
         Some(Field::Values(None))
+    } else if is(&["losses"]) || words.first().is_some_and(|word| word == "loss") {
+        // Not `epoch=3-val_loss=0.31`.
+        Some(Field::Values(Some(Kind::Losses)))
     } else {
         None
     }
@@ -315,6 +359,17 @@ mod tests {
         assert_eq!(names.field("epoch"), Some(Field::Epochs));
         assert_eq!(names.field("OUT"), Some(Field::Values(None)));
         assert_eq!(names.field("text"), None);
+        for name in ["loss", "losses", "loss_epoch_3", "per_sample_loss"] {
+            assert_eq!(names.field(name), values(Kind::Losses), "{name}");
+        }
+        // Of trainers' logs.
+        assert_eq!(names.field("train_loss"), None);
+        let asked = Names { values: Some("train_loss".into()), ..Names::default() };
+        assert_eq!(asked.field("train_loss"), values(Kind::Losses));
+        let losses = Names { kind: Some(Kind::Losses), ..Names::default() };
+        assert_eq!((losses.field("logits"), losses.field("loss")), (None, values(Kind::Losses)));
+        let logits = Names { kind: Some(Kind::Logits), ..Names::default() };
+        assert_eq!((logits.field("out"), logits.field("loss")), (values(Kind::Logits), None));
         assert_eq!(Names::epoch("logits_epoch_12"), Some(12));
         assert_eq!(Names::epoch("logit_12"), None);
     }

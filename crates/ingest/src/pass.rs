@@ -14,7 +14,7 @@ use crate::recording::{Recording, Rows, Saved};
 use crate::side::Side;
 use crate::source::{Run, RunFile, SideFile};
 use crate::spool::Spool;
-use crate::{Found, IdMap, IngestError, Reader, open};
+use crate::{Found, IdMap, IngestError, Reader, Said, open};
 
 /// The state of reading.
 pub(crate) struct Pass<'a> {
@@ -87,9 +87,10 @@ impl<'a> Pass<'a> {
                  processes do to fill the last batch; the first row of each counts"
             ));
         }
-        let (saved, epochs, recorder) = recording.save(&run.path, &mut self.spool)?;
-        self.merge_labels(run, &recorder)?;
-        let unseen = recorder.unseen().to_vec();
+        let mut saved = recording.save(&run.path, &mut self.spool)?;
+        self.merge_labels(run, &std::mem::take(&mut saved.labels))?;
+        let (epochs, unseen) =
+            (std::mem::take(&mut saved.epochs), std::mem::take(&mut saved.unseen));
         let (path, name, rows) = (run.path.clone(), run.name.clone(), self.rows - rows);
         Ok((IngestedRun { path, name, files, epochs, rows, unseen }, saved))
     }
@@ -101,7 +102,7 @@ impl<'a> Pass<'a> {
         files: &mut Vec<ReadFile>,
     ) -> Result<Option<Recording<'a>>, IngestError> {
         let mut recording = Recording::new(self.options);
-        let mut ids = Vec::new();
+        let (mut ids, mut unlabelled) = (Vec::new(), Vec::new());
         let mut out_of_order = false;
         // Of steps: whether the file is the log of all, whose rows repeat within it.
         let whole_log = run.files.len() == 1;
@@ -109,8 +110,8 @@ impl<'a> Pass<'a> {
         self.each_batch(run, files, |pass, place, batch| {
             pass.number(place.path, batch, &mut ids)?;
             let Some(layout) = pass.layout else { return Ok(true) };
-            let columns = layout.classes();
-            let labels = batch.labels.as_deref().unwrap_or_default();
+            let columns = layout.width();
+            let labels = labels_of(batch, &mut unlabelled);
             let new_file = at != Some(place.path);
             if place.guessed && new_file && !whole_log {
                 // An epoch ends before the file in which an example comes again.
@@ -170,7 +171,7 @@ impl<'a> Pass<'a> {
         files: &mut Vec<ReadFile>,
     ) -> Result<Recording<'a>, IngestError> {
         let mut by_epoch: Option<ByEpoch> = None;
-        let mut ids = Vec::new();
+        let (mut ids, mut unlabelled) = (Vec::new(), Vec::new());
         let aside = std::env::temp_dir();
         self.each_batch(run, files, |pass, place, batch| {
             let io = IngestError::io(&aside);
@@ -180,7 +181,7 @@ impl<'a> Pass<'a> {
                 Some(by_epoch) => by_epoch,
                 none => none.insert(ByEpoch::new(columns).map_err(&io)?),
             };
-            let labels = batch.labels.as_deref().unwrap_or_default();
+            let labels = labels_of(batch, &mut unlabelled);
             let rows = batch.values.chunks_exact(columns.max(1));
             let mut row = ids.iter().zip(labels).zip(rows);
             for (number, count) in epochs_of(batch, place.epoch) {
@@ -227,13 +228,16 @@ impl<'a> Pass<'a> {
                 })
             };
             let (labels, ids) = (all(&self.options.labels), all(&self.options.ids));
+            let mut reader = open(path, &self.options.names)?;
+            let said = reader.said();
+            let losses = self.options.names.kind.or(reader.kind()) == Some(Kind::Losses);
+            self.note_unused(&said, file.labels.as_ref().filter(|_| losses && labels.is_none()));
+            let beside = file.labels.as_ref().filter(|_| !losses);
             side.read(
-                labels.as_ref().or(file.labels.as_ref()),
+                labels.as_ref().or(beside),
                 ids.as_ref().or(file.ids.as_ref()),
                 &self.options.names.classes,
             )?;
-            let mut reader = open(path, &self.options.names)?;
-            let said = reader.said();
             let mut guessed = false;
             let mut read = ReadFile { path: path.clone(), epochs: None, rows: 0 };
             let mut rows = 0;
@@ -243,22 +247,39 @@ impl<'a> Pass<'a> {
                 if step {
                     batch.epochs = None;
                 }
-                guessed = self.options.per_step && batch.epochs.is_none() && file.epoch.is_none();
+                guessed = self.options.per_step
+                    && batch.epochs.is_none()
+                    && said.epochs.is_empty()
+                    && file.epoch.is_none();
                 let epoch = if guessed { 1 } else { file.epoch.or(said.epoch).unwrap_or(1) };
                 own_keys = batch.keys.is_some();
                 self.check_values(path, &*reader, &mut batch)?;
-                side.complete(path, &mut batch, before)?;
-                let numbers = batch.epochs.as_deref().unwrap_or(std::slice::from_ref(&epoch));
+                side.complete(path, &mut batch, before, losses)?;
+                let numbers = match &batch.epochs {
+                    Some(epochs) => &epochs[..],
+                    None if said.epochs.is_empty() => std::slice::from_ref(&epoch),
+                    None => &said.epochs[..],
+                };
                 for &number in numbers {
                     let (first, last) = read.epochs.unwrap_or((number, number));
                     read.epochs = Some((first.min(number), last.max(number)));
                 }
-                let several = !batch.axis && read.epochs.is_some_and(|(first, last)| first < last);
+                let axis = batch.axis || !said.epochs.is_empty();
+                let several = !axis && read.epochs.is_some_and(|(first, last)| first < last);
                 self.check_identified(run, file, &batch, several, &said.unused_ids)?;
                 rows = rows.max(batch.first + batch.rows as u64);
                 batch.first += before;
-                if !take(self, Place { path, epoch, guessed }, &mut batch)? {
-                    return Ok(());
+                let place = Place { path, epoch, guessed };
+                if said.epochs.is_empty() {
+                    if !take(self, place, &mut batch)? {
+                        return Ok(());
+                    }
+                } else {
+                    for mut one in batch.by_epoch(&said.epochs) {
+                        if !take(self, place, &mut one)? {
+                            return Ok(());
+                        }
+                    }
                 }
                 self.rows += batch.rows as u64;
                 read.rows += batch.rows as u64;
@@ -292,6 +313,33 @@ impl<'a> Pass<'a> {
             files.push(read);
         }
         Ok(())
+    }
+
+    /// Says what of a file is not read, once.
+    fn note_unused(&mut self, said: &Said, labels: Option<&SideFile>) {
+        let mut note = |note: String| {
+            if !self.notes.contains(&note) {
+                self.notes.push(note);
+            }
+        };
+        if let Some(losses) = &said.unused_losses {
+            note(format!(
+                "{losses} is not read, since there are logits or probabilities beside it; to read losses \
+                 alone say --kind losses"
+            ));
+        }
+        let (named, beside) =
+            (said.unused_labels.as_deref(), labels.map(|file| file.path.display()));
+        if let Some(labels) = named {
+            note(format!(
+                "{labels} is not read: losses need no labels; where they are classes, say --label {labels}"
+            ));
+        }
+        if let Some(labels) = beside {
+            note(format!(
+                "{labels} is not read: losses need no labels; where they are classes, say --labels {labels}"
+            ));
+        }
     }
 
     /// Checks that a file is like those before it, and brings its values in shape.
@@ -415,14 +463,9 @@ impl<'a> Pass<'a> {
         Ok(vec![Run { path: found.runs[0].path.clone(), name: String::new(), files }])
     }
 
-    fn merge_labels(
-        &mut self,
-        run: &Run,
-        recorder: &TrajectoryRecorder,
-    ) -> Result<(), IngestError> {
+    fn merge_labels(&mut self, run: &Run, labels: &[u32]) -> Result<(), IngestError> {
         self.labels.resize(self.ids.len(), UNKNOWN);
-        for (index, now) in recorder.labels().into_iter().enumerate() {
-            let Some(now) = now else { continue };
+        for (index, &now) in labels.iter().enumerate().filter(|(_, label)| **label != UNKNOWN) {
             let before = self.labels[index];
             if before != UNKNOWN && before != now {
                 let key = self.ids.key(ExampleId(index as u32));
@@ -445,22 +488,28 @@ impl<'a> Pass<'a> {
         let all_have = |wanted: &ScoreKind| {
             done.iter().all(|(_, saved)| saved.columns.iter().any(|(kind, _)| kind == wanted))
         };
-        if !Kept::OF_CLASSES.iter().all(all_have) {
+        let losses = layout.kind == Kind::Losses;
+        if !losses && !Kept::OF_CLASSES.iter().all(all_have) {
             for (_, saved) in &mut done {
                 saved.leave_out(&Kept::OF_CLASSES);
             }
             let names = Kept::OF_CLASSES.map(ScoreKind::name).join(" and ");
-            let (classes, bytes) = (layout.classes(), TrajectoryRecorder::BYTES_OF_CLASS);
+            let (classes, bytes) = (layout.width(), TrajectoryRecorder::BYTES_OF_CLASS);
             let gib = (examples * classes * bytes) as f64 / f64::from(1 << 30);
             notes.push(format!(
                 "{names} are left out: for {examples} examples of {classes} classes they need about \
                  {gib:.1} GiB of memory; --class-means takes them"
             ));
         }
+        let labels = if self.labels.contains(&UNKNOWN) { &[][..] } else { &self.labels[..] };
         let mut ingested = Ingested {
-            labels: order.iter().map(|&old| self.labels[old as usize]).collect(),
+            labels: order.iter().filter_map(|&old| labels.get(old as usize).copied()).collect(),
             keys,
-            classes: layout.classes(),
+            classes: if losses {
+                labels.iter().max().map_or(0, |&most| most as usize + 1)
+            } else {
+                layout.width()
+            },
             kind: layout.kind,
             columns: Vec::new(),
             predicted: Vec::new(),
@@ -479,6 +528,17 @@ impl<'a> Pass<'a> {
             (ingested.columns, ingested.predicted) = (saved.columns, saved.predicted);
         }
         ingested
+    }
+}
+
+/// The labels of a batch, [`UNKNOWN`] where there are none.
+fn labels_of<'b>(batch: &'b Batch, unlabelled: &'b mut Vec<u32>) -> &'b [u32] {
+    match &batch.labels {
+        Some(labels) => labels,
+        None => {
+            unlabelled.resize(batch.rows, UNKNOWN);
+            unlabelled
+        }
     }
 }
 

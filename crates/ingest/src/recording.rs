@@ -2,11 +2,11 @@
 
 use std::path::Path;
 
-use datadiet_core::{ExampleId, Matrix, ScoreError, ScoreKind, TrajectoryRecorder};
+use datadiet_core::{ExampleId, ScoreError, ScoreKind};
 
-use crate::batch::Kind;
 use crate::ingest::{UNKNOWN, list};
 use crate::layout::Layout;
+use crate::recorder::Recorder;
 use crate::spool::Spool;
 use crate::{IdMap, IngestError, Options};
 
@@ -14,12 +14,19 @@ use crate::{IdMap, IngestError, Options};
 /// order of sums makes.
 const SAME: f32 = 1e-3;
 
-/// Columns of a run on disk.
+/// A run whose columns are on disk.
+#[derive(Default)]
 pub(crate) struct Saved {
     pub(crate) columns: Vec<(ScoreKind, i64)>,
     pub(crate) predicted: Vec<i64>,
     pub(crate) places: Vec<usize>,
     pub(crate) examples: usize,
+    /// By number so far, [`UNKNOWN`] where none.
+    pub(crate) labels: Vec<u32>,
+    /// Examples that each epoch missed.
+    pub(crate) unseen: Vec<u32>,
+    /// As the files number them.
+    pub(crate) epochs: Vec<i64>,
 }
 
 impl Saved {
@@ -37,13 +44,14 @@ impl Saved {
 /// Rows of one epoch.
 pub(crate) struct Rows<'a> {
     pub(crate) ids: &'a [ExampleId],
+    /// [`UNKNOWN`] where there is none.
     pub(crate) labels: &'a [u32],
-    /// As many for each row as there are classes.
+    /// As many for each row as the layout says.
     pub(crate) values: &'a [f32],
 }
 
 /// What an example was when it was last seen.
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Copy)]
 struct Seen {
     /// The epoch, counted from 1; 0: never.
     epoch: u32,
@@ -52,10 +60,14 @@ struct Seen {
     label: u32,
 }
 
+impl Seen {
+    const NEVER: Self = Self { epoch: 0, print: 0.0, label: UNKNOWN };
+}
+
 /// A run that is being recorded.
 pub(crate) struct Recording<'o> {
     options: &'o Options,
-    recorder: Option<TrajectoryRecorder>,
+    recorder: Option<Recorder>,
     /// Finished epochs, as the files number them.
     pub(crate) epochs: Vec<i64>,
     /// The epoch that is not finished.
@@ -108,23 +120,23 @@ impl<'o> Recording<'o> {
             self.end();
         }
         self.current = Some(epoch);
-        self.seen.resize(ids.len(), Seen::default());
+        self.seen.resize(ids.len(), Seen::NEVER);
         let number = self.number();
-        let classes = layout.classes();
-        let values = rows.values.chunks_exact(classes);
+        let width = layout.width();
+        let values = rows.values.chunks_exact(width);
         let mut again = Vec::new();
         for (row, ((id, label), values)) in rows.ids.iter().zip(rows.labels).zip(values).enumerate()
         {
             let print = print(values);
             let seen = &mut self.seen[id.index()];
-            if seen.epoch != number {
-                *seen = Seen { epoch: number, print, label: *label };
-                continue;
-            }
-            if seen.label != *label {
+            if seen.epoch > 0 && seen.label != *label {
                 let (path, key) = (path.to_owned(), ids.key(*id));
                 let (before, now) = (seen.label, *label);
                 return Err(IngestError::LabelChanged { path, key, before, now });
+            }
+            if seen.epoch != number {
+                *seen = Seen { epoch: number, print, label: *label };
+                continue;
             }
             let same = (seen.print - print).abs() <= SAME * seen.print.abs().max(1.0);
             if !same && !self.options.keep_first {
@@ -134,16 +146,10 @@ impl<'o> Recording<'o> {
             again.push(row);
         }
         self.repeated += again.len() as u64;
-        let fresh = || {
-            let recorder = if self.options.class_means {
-                TrajectoryRecorder::keeping(0, classes, true)
-            } else {
-                TrajectoryRecorder::new(0, classes)
-            };
-            recorder.single_rank()
+        let recorder = match &mut self.recorder {
+            Some(recorder) => recorder,
+            none => none.insert(Recorder::new(layout, self.options)?),
         };
-        let recorder = self.recorder.get_or_insert_with(fresh);
-        recorder.grow(ids.len());
         let (row_ids, labels, values) = if again.is_empty() {
             (rows.ids, rows.labels, rows.values)
         } else {
@@ -151,7 +157,7 @@ impl<'o> Recording<'o> {
             self.kept_labels.clear();
             self.kept_values.clear();
             let mut skipped = again.iter().peekable();
-            for (row, values) in rows.values.chunks_exact(classes).enumerate() {
+            for (row, values) in rows.values.chunks_exact(width).enumerate() {
                 if skipped.next_if(|&&again| again == row).is_none() {
                     self.kept_ids.push(rows.ids[row]);
                     self.kept_labels.push(rows.labels[row]);
@@ -160,11 +166,9 @@ impl<'o> Recording<'o> {
             }
             (&self.kept_ids[..], &self.kept_labels[..], &self.kept_values[..])
         };
-        let outputs = match layout.kind {
-            Kind::Logits => Matrix::logits(values, classes),
-            Kind::Probabilities => Matrix::probabilities(values, classes),
-        };
-        recorder.update(row_ids, outputs, labels).map_err(|error| named(path, ids, epoch, error))
+        recorder
+            .update(ids.len(), layout, row_ids, values, labels)
+            .map_err(|error| named(path, ids, epoch, error))
     }
 
     /// Ends the current epoch, if there is one.
@@ -173,24 +177,12 @@ impl<'o> Recording<'o> {
             return;
         };
         self.epochs.push(epoch);
-        let keep = self.options.at.contains(&epoch);
-        let mut recorder = if keep {
-            let next = recorder.epochs() + 1;
-            recorder.keep_at(&[next])
-        } else {
-            recorder
-        };
-        recorder.end_epoch();
-        self.recorder = Some(recorder);
+        self.recorder = Some(recorder.end_epoch(self.options.at.contains(&epoch)));
     }
 
-    /// Writes the columns to disk; gives the epochs and the recorder too.
-    pub(crate) fn save(
-        self,
-        path: &Path,
-        spool: &mut Spool,
-    ) -> Result<(Saved, Vec<i64>, TrajectoryRecorder), IngestError> {
-        let Self { recorder, epochs, options, .. } = self;
+    /// Writes the columns to disk.
+    pub(crate) fn save(self, path: &Path, spool: &mut Spool) -> Result<Saved, IngestError> {
+        let Self { recorder, epochs, options, seen, .. } = self;
         let recorder = recorder.ok_or_else(|| IngestError::Empty { path: path.to_owned() })?;
         if let Some(&asked) = options.at.iter().find(|asked| !epochs.contains(asked)) {
             return Err(IngestError::NoEpoch { asked, found: list(&epochs) });
@@ -202,6 +194,9 @@ impl<'o> Recording<'o> {
             predicted: Vec::new(),
             places: Vec::new(),
             examples: recorder.examples(),
+            labels: seen.iter().map(|seen| seen.label).collect(),
+            unseen: recorder.unseen().to_vec(),
+            epochs: Vec::new(),
         };
         let time = |epoch: u32| epochs[epoch as usize - 1];
         for (kind, epoch, values) in recorder.columns() {
@@ -214,7 +209,8 @@ impl<'o> Recording<'o> {
             saved.places.push(spool.push(&classes).map_err(&io)?);
             saved.predicted.push(time(epoch));
         }
-        Ok((saved, epochs, recorder))
+        saved.epochs = epochs;
+        Ok(saved)
     }
 }
 
@@ -252,7 +248,7 @@ mod tests {
             columns: kinds.map(|kind| (kind, 3)).to_vec(),
             predicted: vec![3],
             places: vec![10, 11, 12, 13, 14],
-            examples: 1,
+            ..Saved::default()
         };
         saved.leave_out(&[ScoreKind::MarginOfMean, ScoreKind::Tdds]);
         assert_eq!(saved.columns, [(ScoreKind::El2n, 3), (ScoreKind::Dual, 3)]);

@@ -55,12 +55,13 @@ impl Side {
     ///
     /// Without ids of their own rows are in the order of the side files, in every epoch. With ids,
     /// a label belongs to the id at its place, or to the id that is its row number; labels of one
-    /// epoch alone are in the order of its rows.
+    /// epoch alone are in the order of its rows. Losses need no labels.
     pub(crate) fn complete(
         &mut self,
         path: &Path,
         batch: &mut Batch,
         before: u64,
+        losses: bool,
     ) -> Result<(), IngestError> {
         let first = |file: &SideFile| batch.first + if file.of_part { 0 } else { before };
         let own_keys = batch.keys.is_some();
@@ -84,6 +85,9 @@ impl Side {
             return Ok(());
         }
         let Some((file, _)) = &self.labels else {
+            if losses {
+                return Ok(());
+            }
             return Err(IngestError::NoLabels { path: path.to_owned() });
         };
         let first = first(file);

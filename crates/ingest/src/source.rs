@@ -7,7 +7,7 @@ use crate::file_name::{FileName, Role, stem};
 use crate::names::{self, Field};
 use crate::open::Format;
 use crate::plan::{self, Key, Place, Plan};
-use crate::{IngestError, Options, open};
+use crate::{IngestError, Kind, Options, open};
 
 /// How many folders deep files are looked for.
 const DEEPEST: usize = 3;
@@ -34,7 +34,7 @@ pub struct Run {
     /// What tells it from the other runs of the same path, such as `seed 0`; empty where it is the
     /// only one.
     pub name: String,
-    /// Files of logits or probabilities.
+    /// Files of logits, probabilities or losses.
     pub files: Vec<RunFile>,
 }
 
@@ -154,14 +154,14 @@ impl Found {
                 }
             }
             values.sort();
-            let (values, unread) = with_values(folder, values, options);
+            let (values, losses, unread) = with_values(folder, values, options);
             left.extend(unread.into_iter().map(|(file, error)| {
                 let text = name(&file);
                 problem.get_or_insert(error);
                 text
             }));
             if !values.is_empty() {
-                self.note_left_out(folder, &left, &others);
+                self.note_left_out(folder, &left, &losses, &others);
                 self.note_deeper(folder, &below);
                 let names = values.iter().map(|path| text(path)).collect();
                 let paths = values.iter().map(|path| folder.join(path)).collect();
@@ -193,7 +193,13 @@ impl Found {
         }
     }
 
-    fn note_left_out(&mut self, folder: &Path, left: &[String], others: &[String]) {
+    fn note_left_out(
+        &mut self,
+        folder: &Path,
+        left: &[String],
+        losses: &[String],
+        others: &[String],
+    ) {
         let mut note = |what: &str, names: &[String]| {
             if !names.is_empty() {
                 let (folder, count) = (folder.display(), names.len());
@@ -203,6 +209,10 @@ impl Found {
             }
         };
         note("without logits or probabilities", left);
+        note(
+            "of losses, since others have logits or probabilities (--kind losses reads losses alone)",
+            losses,
+        );
         note("of other formats", others);
     }
 
@@ -419,19 +429,20 @@ fn listed(folder: &Path, within: &Path) -> Result<(Vec<PathBuf>, Vec<PathBuf>), 
     Ok((files, folders))
 }
 
-/// Which of some files hold values, and why the others do not.
+/// Which of some files hold values, which hold losses that are not read since others have more, and why the
+/// rest holds none.
 fn with_values(
     folder: &Path,
     files: Vec<PathBuf>,
     options: &Options,
-) -> (Vec<PathBuf>, Vec<(PathBuf, IngestError)>) {
+) -> (Vec<PathBuf>, Vec<String>, Vec<(PathBuf, IngestError)>) {
     let named = |file: &Path| names::of_words(&FileName::parse(stem(&text(file))).words);
     // Of bare arrays only the name says what they are: where some are called logits the others are
     // something else.
     let is_array = |file: &Path| file.extension().is_some_and(|ending| ending == "npy");
     let called = |file: &PathBuf| is_array(file) && matches!(named(file), Some(Field::Values(_)));
     let some_called = files.iter().any(called);
-    let (mut values, mut others) = (Vec::new(), Vec::new());
+    let (mut values, mut losses, mut others) = (Vec::new(), Vec::new(), Vec::new());
     for file in files {
         let path = folder.join(&file);
         if some_called && is_array(&file) && !called(&file) {
@@ -441,11 +452,15 @@ fn with_values(
         }
         match open(&path, &options.names) {
             Err(error) if error.is_of_other_content() => others.push((file, error)),
+            Ok(reader) if reader.kind() == Some(Kind::Losses) => losses.push(file),
             // What else is wrong with it is told when it is read.
             _ => values.push(file),
         }
     }
-    (values, others)
+    if values.is_empty() {
+        return (losses, Vec::new(), others);
+    }
+    (values, losses.iter().map(|file| name(file)).collect(), others)
 }
 
 /// Labels or ids, if a file's name says that it holds them and nothing else.

@@ -2,13 +2,13 @@
 
 use std::path::PathBuf;
 
-use datadiet_core::ScoreKind;
+use datadiet_core::{ScoreKind, Task};
 use datadiet_table::{
     Card, Column, IngestedFile, IngestedFiles, IngestedRun, KEY, Recorded, ScoreTable,
     TableBuilder, TableError, TimePoint,
 };
 
-use crate::{Ingested, Keys};
+use crate::{Ingested, Keys, Kind};
 
 /// Scores that cannot become a table.
 #[derive(Debug, thiserror::Error)]
@@ -43,12 +43,16 @@ impl Ingested {
         names: Option<&[String]>,
         pass: &str,
     ) -> Result<ScoreTable, IntoTableError> {
-        let mut made = TableBuilder::default();
-        made.push("id", Column::U32((0..self.labels.len() as u32).collect()))?;
-        made.push("label", Column::U32(self.labels.clone()))?;
-        made.push("class", Column::Text(self.class_names(names)?))?;
+        let task = if self.kind == Kind::Losses { Task::Loss } else { Task::default() };
+        let mut made = TableBuilder::of_task(task);
+        made.push("id", Column::U32((0..self.examples() as u32).collect()))?;
+        if !self.labels.is_empty() {
+            made.push("label", Column::U32(self.labels.clone()))?;
+            made.push("class", Column::Text(self.class_names(names)?))?;
+        }
         if !self.keys.are_rows() {
-            made.push(KEY, key_column(&self.keys))?;
+            let keys = std::mem::replace(&mut self.keys, Keys::Integers(Vec::new()));
+            made.push(KEY, keys.into_column())?;
         }
         for place in 0..self.columns.len() {
             let (kind, epoch) = self.columns[place];
@@ -86,7 +90,7 @@ impl Ingested {
     ) -> std::io::Result<Recorded> {
         let (kind, epoch) = self.columns[place];
         let time = TimePoint { epochs: epoch as f64, step: epoch.unsigned_abs() };
-        let scores = vec![(kind, time.clone(), self.column(run, place)?)];
+        let scores = vec![(kind.into(), time.clone(), self.column(run, place)?)];
         let predicted = match predicted {
             Some(place) => vec![(time, self.predictions(run, place)?)],
             None => Vec::new(),
@@ -119,14 +123,4 @@ fn run_on_card(run: &crate::IngestedRun) -> IngestedRun {
 
 fn file_on_card(file: &crate::ReadFile) -> IngestedFile {
     IngestedFile { path: file.path.clone(), epochs: file.epochs, rows: file.rows }
-}
-
-/// Whole numbers where they fit a table, else texts.
-fn key_column(keys: &Keys) -> Column {
-    let small = match keys {
-        Keys::Integers(keys) => keys.iter().map(|&key| u32::try_from(key).ok()).collect(),
-        Keys::Texts(_) => None,
-    };
-    let texts = || (0..keys.len()).map(|index| keys.text(index)).collect();
-    small.map_or_else(|| Column::Text(texts()), Column::U32)
 }

@@ -35,6 +35,11 @@ impl Folder {
     }
 }
 
+fn of_kind(kind: Kind) -> Options {
+    let names = Names { kind: Some(kind), ..Names::default() };
+    Options { names, ..Options::default() }
+}
+
 /// The bytes of an npy.
 fn npy(descr: &str, shape: &str, elements: &[u8]) -> Vec<u8> {
     let header = format!("{{'descr': '{descr}', 'fortran_order': False, 'shape': {shape}, }}\n");
@@ -168,7 +173,7 @@ fn a_softmax_is_not_taken_for_logits() {
         says(&error, &["lies in [0, 1] and sums to 1", "--kind probabilities"]);
         assert!(!error.to_string().contains("--kind logits"), "wrong advice: {error}");
         for kind in [Kind::Logits, Kind::Probabilities] {
-            let options = Options { kind: Some(kind), ..Options::default() };
+            let options = of_kind(kind);
             assert_eq!(folder.run_with(&options).unwrap().kind, kind);
         }
     }
@@ -230,7 +235,7 @@ fn large_ids_are_kept() {
     let folder = Folder::new();
     folder.file("e1.npz", &zip(&members, None));
     let keys = folder.run().unwrap().keys;
-    let texts = [large.to_string(), "7".into()];
+    let texts = ["7".into(), large.to_string()];
     assert_eq!([keys.text(0), keys.text(1)], texts);
     let line = |id: u64| format!("{{\"id\": {id}, \"logits\": [0, 1.5], \"label\": 0}}\n");
     let folder = Folder::new();
@@ -265,7 +270,7 @@ fn probabilities_of_bf16_sum_to_one() {
     let folder = Folder::new();
     folder.file("labels.txt", b"0\n1\n");
     folder.file("epoch_1.npy", &npy("|V2", "(2, 2)", halves.as_flattened()));
-    let options = Options { kind: Some(Kind::Probabilities), ..Options::default() };
+    let options = of_kind(Kind::Probabilities);
     folder.run_with(&options).unwrap();
     says(&folder.run().unwrap_err(), &["--kind probabilities"]);
 }
@@ -428,7 +433,7 @@ fn probabilities_without_a_name_are_asked_about() {
     folder.file("e1.npy", &npy("<f4", "(2, 2)", &floats(&[0.25, 0.75, 0.5, 0.5])));
     assert!(matches!(folder.run(), Err(IngestError::LooksLikeProbabilities { .. })));
     for kind in [Kind::Logits, Kind::Probabilities] {
-        let found = folder.run_with(&Options { kind: Some(kind), ..Options::default() }).unwrap();
+        let found = folder.run_with(&of_kind(kind)).unwrap();
         assert_eq!(found.kind, kind);
         let aum = found.columns.iter().any(|(kind, _)| kind.name() == "aum");
         assert_eq!(aum, kind == Kind::Logits);
@@ -468,8 +473,8 @@ fn runs_must_have_the_same_epochs_and_names_must_be_found() {
     let names = Names { values: Some("z".into()), ..Names::default() };
     let error =
         ingest(&found_of(&first), &Options { names, ..Options::default() }, &datadiet_core::Silent);
-    says(&error.unwrap_err(), &["has no logits or probabilities", "--values"]);
-    says(&Folder::error("a.pt", b"1,2\n"), &["holds no file of logits (it has a.pt)"]);
+    says(&error.unwrap_err(), &["has no logits, probabilities or losses", "--values"]);
+    says(&Folder::error("a.pt", b"1,2\n"), &["holds no file of logits or losses (it has a.pt)"]);
     let torch = find(&[folder.file("a.pt", b"1,2\n")], &Options::default()).unwrap_err();
     says(&torch, &["not a known ending", "jsonl", "numpy.savez"]);
     says(&Folder::error("a.jsonl", b"\n"), &["holds no rows"]);

@@ -74,7 +74,7 @@ fn logs_of_other_tools() {
     ] {
         if there(name) {
             let error = read(folder.path().join(name), &Options::default()).unwrap_err();
-            assert!(error.contains("has no logits or probabilities"), "{name}: {error}");
+            assert!(error.contains("has no logits, probabilities or losses"), "{name}: {error}");
             let words: Vec<&str> = lacks.split(", ").collect();
             assert!(words.iter().all(|word| error.contains(word)), "{name}: {error}");
         }

@@ -169,7 +169,7 @@ fn cases() -> Vec<Case> {
             options.names = Names { values: Some("z".into()), ..Names::default() };
         }),
         with(case("another kind", &[("e1.jsonl", row)]), |options| {
-            options.kind = Some(Kind::Probabilities)
+            options.names.kind = Some(Kind::Probabilities)
         }),
     ]
 }

@@ -71,7 +71,7 @@ impl Account {
         let pass = match kind.source() {
             Source::EvalLogits => costs.pass,
             Source::Gradients => costs.gradient_pass,
-            Source::Inputs | Source::TrainingMinibatches => 0.0,
+            Source::Inputs | Source::TrainingMinibatches | Source::Losses | Source::Outputs => 0.0,
         };
         let scoring_seconds = self.replicas as f64 * (scoring_steps as f64 * costs.step + pass);
         let saved_steps = ((1.0 - place.keep) * self.steps as f64).round() as u64;

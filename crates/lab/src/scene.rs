@@ -213,6 +213,7 @@ impl Scene {
             Source::Gradients | Source::Inputs => {
                 self.scoring.record.gradient_steps.contains(&time.step)
             }
+            Source::Losses | Source::Outputs => false,
         }
     }
 

@@ -148,9 +148,15 @@ impl ScoringOptions {
     fn kinds(&self, examples: usize, classes: usize) -> Result<Vec<ScoreKind>, LabError> {
         let mut kinds = Vec::new();
         for name in self.scores.iter().filter(|name| *name != "all") {
-            kinds.push(ScoreKind::from_str(name)?);
+            let kind = ScoreKind::from_str(name)?;
+            ensure!(
+                ScoreKind::OF_CLASSIFICATION.contains(&kind),
+                "{kind} is of losses or outputs that a loop of your own records (datadiet.LossRecorder and its \
+                 kin in Python): these trainings learn one class an example and do not take it"
+            );
+            kinds.push(kind);
         }
-        let all = ScoreKind::ALL.iter().copied();
+        let all = ScoreKind::OF_CLASSIFICATION.iter().copied();
         if self.of_all_kinds() {
             let gradients = !self.scores.is_empty();
             let of_classes = Kept::within(examples, classes).classes || Kept::of(&kinds).classes;
@@ -214,9 +220,11 @@ mod tests {
         let note = note.unwrap();
         assert!(note.starts_with("tdds takes 15.4 GB of memory"), "{note}");
         let (kinds, note) = of(&["all", "margin-of-mean"], imagenet);
-        assert_eq!(kinds, ScoreKind::ALL, "the memory of one is that of both");
+        assert_eq!(kinds, ScoreKind::OF_CLASSIFICATION, "the memory of one is that of both");
         assert!(note.unwrap().starts_with("margin-of-mean takes"));
         assert_eq!(of(&["el2n"], imagenet), (vec![El2n], None));
         assert!(options(&["all", "el2m"]).kinds(10, 10).is_err());
+        let other = options(&["el2n", "mean-loss"]).kinds(10, 10).unwrap_err().to_string();
+        assert!(other.starts_with("mean-loss is of losses or outputs that a loop"), "{other}");
     }
 }

@@ -1,17 +1,18 @@
 //! The sections of a table of scores: what was measured, how far to trust it, the examples at both
 //! ends, the suspects.
 
-use datadiet_core::{Direction, ScoreKind};
+use datadiet_core::{Direction, Measure, Task};
 use datadiet_report::{
     Axis, Block, Chart, DefinitionEntry, Figure, HistogramChart, HistogramMeasure, HistogramSeries,
     NoteKind, Picture, PictureGallery, PictureGroup, PictureRow, Section, TableBlock,
 };
 use datadiet_table::{
     ColumnSummary, Histogram, MOST_SHOWN_CLASSES, Ranking, Row, ScoreTable, Suspect, TableError,
-    hard_end, kind_of, time_of,
+    follows_length, hard_end, measure_of, time_of,
 };
 
 use crate::Pictures;
+use crate::gallery::{both_ends, name_of};
 
 /// Bars of a histogram.
 const BARS: usize = 50;
@@ -88,6 +89,7 @@ fn scores_section(view: &ScoresView<'_>, ranking: &Ranking) -> Section {
     let mut warn = |text: String| blocks.push(Block::Note { kind: NoteKind::Warning, text });
     failed_replicas(view.table).into_iter().for_each(&mut warn);
     ranking.assumption(view.turn).into_iter().for_each(&mut warn);
+    follows_length(view.table, ranking).into_iter().for_each(&mut warn);
     blocks.extend(histogram(view, ranking).map(Block::Figure));
     let shown: Vec<&ColumnSummary> =
         view.table.summaries().iter().filter(|c| at_time_of(c, ranking)).collect();
@@ -162,10 +164,9 @@ fn gallery_section(
     ranking: &Ranking,
     pictures: &dyn Pictures,
 ) -> Result<Section, TableError> {
-    let shown = view.classes.len().min(MOST_SHOWN_CLASSES);
     let mut rows = Vec::new();
-    for ends in view.table.extremes(ranking, shown, view.gallery)? {
-        let name = &view.classes[ends.class as usize];
+    for ends in both_ends(view.table, ranking, view.classes, view.gallery)? {
+        let name = &name_of(&ends, view.classes);
         let tile = |&row: &Row| {
             let (pixels, shape) = pictures.pixels(row)?;
             let caption = format!("{:.2}", ranking.values[row.index()]);
@@ -181,48 +182,58 @@ fn gallery_section(
             groups: vec![group("easiest", &ends.easiest), group("hardest", &ends.hardest)],
         });
     }
-    let title = format!("The easiest and hardest of each class by {}", ranking.name);
+    let of = if view.table.has_labels() { "of each class" } else { "examples" };
+    let title = format!("The easiest and hardest {of} by {}", ranking.name);
     let mut blocks = vec![Block::Gallery(PictureGallery { title, rows })];
-    if view.classes.len() > shown {
-        let text = format!("The first {shown} of {} classes.", view.classes.len());
+    if view.classes.len() > MOST_SHOWN_CLASSES {
+        let text = format!("The first {MOST_SHOWN_CLASSES} of {} classes.", view.classes.len());
         blocks.push(Block::Text(text));
     }
     Ok(Section { id: "gallery".into(), title: "Both ends".into(), blocks })
 }
 
 fn suspects_section(view: &ScoresView<'_>, ranking: &Ranking) -> Result<Section, TableError> {
-    let aum = view.table.ranking("aum@end", None);
-    let suspicion = aum.unwrap_or_else(|_| ranking.clone());
+    let suspicion = match view.table.task() {
+        Task::Classification => view.table.ranking("aum@end", None),
+        _ => view.table.ranking(&view.table.default_suspicion()?, None),
+    };
+    let suspicion = suspicion.unwrap_or_else(|_| ranking.clone());
     let found = view.table.suspects(view.classes, &suspicion, None, view.suspects)?;
+    let (fit, among) = match view.table.task() {
+        Task::Classification => {
+            ("whose labels fit worst", "Wrong labels are often among them, hard but right ones too")
+        }
+        _ => (
+            "that fit worst",
+            "Wrong labels, boxes or targets and damaged inputs are often among them, rare and hard but right \
+             ones too",
+        ),
+    };
     let mut blocks = vec![Block::Text(format!(
-        "The examples whose labels fit worst what the networks learned, by {}. Wrong labels are often among them, hard but right ones too: look before you remove.",
+        "The examples {fit} what the networks learned, by {}. {among}: look before you remove.",
         suspicion.name
     ))];
     blocks.push(Block::Text(how_many(view.table, &suspicion)?));
+    let of_classes = found.iter().any(|one| one.class.is_some() || one.predicted.is_some());
     if let Some(pictures) = view.pictures {
         let tiles = found.iter().filter_map(|suspect| suspect_picture(suspect, pictures));
         let group = PictureGroup { heading: String::new(), tiles: tiles.collect() };
         let rows = vec![PictureRow { name: String::new(), groups: vec![group] }];
-        let title = "Labelled → predicted".into();
+        let title = if of_classes { "Labelled → predicted" } else { "Suspects" }.into();
         blocks.push(Block::Gallery(PictureGallery { title, rows }));
     }
     let row = |suspect: &Suspect| {
-        vec![
-            suspect.class.clone(),
-            suspect.predicted.clone().unwrap_or_else(|| "–".into()),
-            suspect.name(),
-            format!("{:.4}", suspect.score),
-        ]
+        let classes =
+            [&suspect.class, &suspect.predicted].map(|class| class.as_deref().unwrap_or("–"));
+        let classes = classes.map(str::to_owned).into_iter().filter(|_| of_classes);
+        classes.chain([suspect.name(), format!("{:.4}", suspect.score)]).collect()
     };
+    let classes = ["labelled", "predicted"].into_iter().filter(|_| of_classes);
     blocks.push(Block::Table(TableBlock {
         caption: "Suspects, likeliest first".into(),
-        header: ["labelled", "predicted", "id"]
-            .map(String::from)
-            .into_iter()
-            .chain([suspicion.name])
-            .collect(),
+        header: classes.chain(["id"]).map(String::from).chain([suspicion.name]).collect(),
         rows: found.iter().map(row).collect(),
-        text_columns: 2,
+        text_columns: if of_classes { 2 } else { 0 },
     }));
     Ok(Section { id: "suspects".into(), title: "Suspects".into(), blocks })
 }
@@ -242,31 +253,33 @@ fn how_many(table: &ScoreTable, suspicion: &Ranking) -> Result<String, TableErro
 
 fn suspect_picture(suspect: &Suspect, pictures: &dyn Pictures) -> Option<Picture> {
     let (pixels, shape) = pictures.pixels(suspect.row)?;
-    let caption = match &suspect.predicted {
-        Some(predicted) => format!("{} → {predicted}", suspect.class),
-        None => suspect.class.clone(),
+    let caption = match (&suspect.class, &suspect.predicted) {
+        (Some(class), Some(predicted)) => format!("{class} → {predicted}"),
+        (Some(one), None) | (None, Some(one)) => one.clone(),
+        (None, None) => suspect.name(),
     };
     Picture::from_pixels(pixels, shape, caption, format!("example {}", suspect.name())).ok()
 }
 
 fn definitions_section(view: &ScoresView<'_>) -> Section {
-    let mut kinds = Vec::new();
-    for kind in view.table.columns().names().filter_map(kind_of) {
-        if !kinds.contains(&kind) {
-            kinds.push(kind);
+    let mut measures = Vec::new();
+    for measure in view.table.columns().names().filter_map(measure_of) {
+        if !measures.contains(&measure) {
+            measures.push(measure);
         }
     }
-    let entry = |kind: &ScoreKind| {
+    let entry = |measure: &Measure| {
         // The table's own says of which pass the scores are.
-        let of_table =
-            view.table.summaries().iter().find(|column| kind_of(&column.name) == Some(*kind));
-        let definition = of_table.map_or_else(|| kind.definition(), |c| c.definition.clone());
+        let is_it = |column: &&ColumnSummary| measure_of(&column.name).as_ref() == Some(measure);
+        let of_table = view.table.summaries().iter().find(is_it);
+        let of_task = || view.table.task().definition_of(measure);
+        let definition = of_table.map_or_else(of_task, |column| column.definition.clone());
         DefinitionEntry {
-            name: kind.name().into(),
+            name: measure.to_string(),
             formula: definition.formula.into_owned(),
             pass: definition.pass.into_owned(),
             range: definition.range.into_owned(),
-            direction: match kind.direction() {
+            direction: match measure.kind().direction() {
                 Direction::HigherIsHarder => "higher is harder".into(),
                 Direction::LowerIsHarder => "lower is harder".into(),
             },
@@ -274,6 +287,6 @@ fn definitions_section(view: &ScoresView<'_>) -> Section {
             when: definition.when.into_owned(),
         }
     };
-    let blocks = vec![Block::Definitions(kinds.iter().map(entry).collect())];
+    let blocks = vec![Block::Definitions(measures.iter().map(entry).collect())];
     Section { id: "definitions".into(), title: "Definitions".into(), blocks }
 }

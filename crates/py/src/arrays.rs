@@ -125,6 +125,16 @@ impl<'a> FloatSlice<'a> {
         }
     }
 
+    /// The values as 64-bit floats: themselves, or wider copies.
+    pub fn to_f64(self) -> Cow<'a, [f64]> {
+        match self {
+            Self::F16(values) => Cow::Owned(values.to_f64_vec()),
+            Self::Bf16(values) => Cow::Owned(values.to_f64_vec()),
+            Self::F32(values) => Cow::Owned(values.iter().copied().map(f64::from).collect()),
+            Self::F64(values) => Cow::Borrowed(values),
+        }
+    }
+
     /// Numbers of 32 bits in the same order and with the same ties, for what reads only that.
     pub fn ordered(self) -> Cow<'a, [f32]> {
         match self {
@@ -141,14 +151,14 @@ impl<'a> FloatSlice<'a> {
 
 /// Name of the type of an array's values. NumPy has no bfloat16: it comes from a package that adds
 /// the type, or as one field of this name (`datadiet._arrays.BFLOAT16`).
-fn type_name(array: &Bound<'_, PyUntypedArray>) -> PyResult<String> {
+pub fn type_name(array: &Bound<'_, PyUntypedArray>) -> PyResult<String> {
     match array.dtype().names().as_deref() {
         Some([name]) if name == "bfloat16" => Ok(name.clone()),
         _ => Ok(array.dtype().typeobj().name()?.to_string()),
     }
 }
 
-fn wrong_axes(what: &str, axes: usize, shape: &[usize]) -> PyErr {
+pub fn wrong_axes(what: &str, axes: usize, shape: &[usize]) -> PyErr {
     let asked = match axes {
         1 => "one value an example (n)",
         2 => "examples × classes (n × K)",

@@ -7,8 +7,11 @@ use datadiet_core::{KeepFractionError, ScoreError, ScoreKind, SelectionError, St
 use datadiet_pages::PageError;
 use datadiet_table::{FileError, TableError};
 use pyo3::IntoPyObjectExt;
+use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList};
+
+use crate::given_keys::OwnedKey;
 
 /// The value of an attribute of an exception.
 pub enum Detail {
@@ -18,6 +21,10 @@ pub enum Detail {
     Wholes(Vec<usize>),
     /// A sum, a probability.
     Real(f64),
+    /// An id of any kind.
+    Key(OwnedKey),
+    /// Several of them.
+    Keys(Vec<OwnedKey>),
 }
 
 impl Detail {
@@ -26,6 +33,12 @@ impl Detail {
             Self::Whole(value) => value.into_py_any(py),
             Self::Wholes(values) => values.clone().into_py_any(py),
             Self::Real(value) => value.into_py_any(py),
+            Self::Key(key) => key.to_object(py),
+            Self::Keys(keys) => {
+                let keys: Vec<_> =
+                    keys.iter().map(|key| key.to_object(py)).collect::<PyResult<_>>()?;
+                keys.into_py_any(py)
+            }
         }
     }
 }
@@ -53,9 +66,11 @@ impl IntoPython for ScoreError {
     fn into_python(self) -> PyErr {
         let text = self.to_string();
         match self {
-            Self::ShapeMismatch { .. } | Self::TooFewClasses { .. } | Self::OtherClasses { .. } => {
-                exception("ShapeError", &text, &[])
-            }
+            Self::ShapeMismatch { .. }
+            | Self::TooFewClasses { .. }
+            | Self::OtherClasses { .. }
+            | Self::BatchLoss { .. }
+            | Self::LossCount { .. } => exception("ShapeError", &text, &[]),
             Self::LabelOutOfRange { row, label, classes } => {
                 let label = Detail::Whole(label as usize);
                 let classes = Detail::Whole(classes);
@@ -65,6 +80,17 @@ impl IntoPython for ScoreError {
             Self::NonFinite { rows, total, .. } => {
                 let details = [("rows", Detail::Wholes(rows)), ("total", Detail::Whole(total))];
                 exception("NonFiniteError", &text, &details)
+            }
+            Self::NoTokens { .. } => exception("ShapeError", &text, &[]),
+            Self::TokenLabel { sequence, .. } => {
+                exception("LabelError", &text, &[("row", Detail::Whole(sequence))])
+            }
+            Self::NotZeroOrOne { row, .. } => {
+                exception("LabelError", &text, &[("row", Detail::Whole(row))])
+            }
+            Self::PositiveLogProbability { sequence, value, .. } => {
+                let details = [("row", Detail::Whole(sequence)), ("value", Detail::Real(value))];
+                exception("ProbabilityError", &text, &details)
             }
             Self::NotNormalised { row, sum, .. } => {
                 let details = [("row", Detail::Whole(row)), ("value", Detail::Real(sum))];
@@ -83,16 +109,26 @@ impl IntoPython for ScoreError {
                 let details = [("row", Detail::Whole(row)), ("id", Detail::Whole(id as usize))];
                 exception("IdError", &text, &details)
             }
-            Self::LabelChanged { id, .. } => {
+            Self::Unlabelled { rows, total } => {
+                let details = [("rows", Detail::Wholes(rows)), ("total", Detail::Whole(total))];
+                exception("LabelError", &text, &details)
+            }
+            Self::LabelChanged { id, .. }
+            | Self::LabelsChanged { id, .. }
+            | Self::TokenChanged { id, .. } => {
                 exception("LabelError", &text, &[("id", Detail::Whole(id as usize))])
             }
             Self::OfExamples { ids, problem } => of_examples(&text, ids, *problem),
+            Self::OfPart { part, problem } => placed(problem.into_python(), &part),
             Self::MissingState { .. }
             | Self::CorruptState { .. }
             | Self::DamagedState { .. }
             | Self::DifferentTraining { .. }
             | Self::MergedBefore { .. }
+            | Self::OtherParts { .. }
             | Self::NoHistory => exception("StateError", &text, &[]),
+            Self::PartName { .. } | Self::UnknownScore(_) => exception("ColumnError", &text, &[]),
+            Self::Threshold { .. } => PyValueError::new_err(text),
             _ => exception("DatadietError", &text, &[]),
         }
     }
@@ -106,13 +142,19 @@ fn of_examples(text: &str, ids: Vec<u32>, problem: ScoreError) -> PyErr {
     with_place(error, place, "ids", &Detail::Wholes(ids))
 }
 
-/// The same exception, with a place before its message and one more attribute.
-pub fn with_place(error: PyErr, place: &str, name: &str, detail: &Detail) -> PyErr {
+/// The same exception, with a place before its message.
+pub fn placed(error: PyErr, place: &str) -> PyErr {
     let changed = Python::attach(|py| {
         let value = error.value(py);
-        value.setattr("args", (format!("{place}: {}", value.str()?),))?;
-        value.setattr(name, detail.to_object(py)?)
+        value.setattr("args", (format!("{place}: {}", value.str()?),))
     });
+    changed.map_or_else(|failure: PyErr| failure, |()| error)
+}
+
+/// The same exception, with a place before its message and one more attribute.
+pub fn with_place(error: PyErr, place: &str, name: &str, detail: &Detail) -> PyErr {
+    let error = placed(error, place);
+    let changed = Python::attach(|py| error.value(py).setattr(name, detail.to_object(py)?));
     changed.map_or_else(|failure: PyErr| failure, |()| error)
 }
 

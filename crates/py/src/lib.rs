@@ -8,14 +8,20 @@
 mod arrays;
 mod capsule;
 mod errors;
+mod given_keys;
+mod keyed_losses;
 mod logit_scores;
+mod loss_recorder;
 mod order;
 mod recorder;
 mod report;
 mod selection;
+mod shared;
 mod softmax_outputs;
 mod stats;
 mod table;
+mod task_recorders;
+mod tasks;
 mod trajectories;
 
 use pyo3::pymodule;
@@ -29,7 +35,11 @@ mod _datadiet {
     use pyo3::types::PyTuple;
 
     #[pymodule_export]
+    use crate::keyed_losses::KeyedLossRecorder;
+    #[pymodule_export]
     use crate::logit_scores::{confident_joint, logit_score, logit_scores};
+    #[pymodule_export]
+    use crate::loss_recorder::LossRecorder;
     #[pymodule_export]
     use crate::recorder::Recorder;
     #[pymodule_export]
@@ -40,6 +50,10 @@ mod _datadiet {
     use crate::stats::{detection, forgetting_key, reliability, spearman};
     #[pymodule_export]
     use crate::table::{Table, read_subset};
+    #[pymodule_export]
+    use crate::task_recorders::{MultiLabelRecorder, RegressionRecorder, TokenRecorder};
+    #[pymodule_export]
+    use crate::tasks::{multi_label_scores, regression_scores, token_scores};
     #[pymodule_export]
     use crate::trajectories::{forgetting_of_correct, trajectory_scores};
 

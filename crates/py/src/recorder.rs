@@ -1,31 +1,19 @@
-//! The recorder that a training loop feeds.
-//!
-//! It is behind a lock that is never waited for with Python's lock in hand: threads may feed one
-//! recorder, and their order does not matter to any score, since an example is presented once an
-//! epoch. A thread waits for a recorder with at most one other in hand, and then none else does so
-//! ([`MERGING`]), so that no two wait for each other.
+//! The recorder of logits that a training loop feeds.
 
-use std::ptr;
-use std::sync::{Mutex, MutexGuard, PoisonError};
-
-use datadiet_core::{Kept, ScoreError, StateColumn, TrajectoryRecorder};
-use datadiet_table::{Recorded, ScoreTable, TimePoint};
-use numpy::{IntoPyArray, PyArray1, PyReadonlyArray1};
-use pyo3::IntoPyObjectExt;
-use pyo3::exceptions::PyMemoryError;
+use datadiet_core::{Kept, ScoreError, TrajectoryRecorder};
+use datadiet_table::{Recorded, ScoreTable};
+use numpy::{IntoPyArray, PyArray1};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
 use crate::arrays::{Floats, Wholes, with_matrix};
 use crate::errors::OrRaise;
+use crate::shared::{Shared, check_memory, scores, time};
 use crate::table::Table;
-
-/// Held by the one merge of ranks that is under way: it holds two recorders at once.
-static MERGING: Mutex<()> = Mutex::new(());
 
 /// Records the scores of one training.
 #[pyclass(frozen, module = "datadiet._datadiet")]
-pub struct Recorder(Mutex<TrajectoryRecorder>);
+pub struct Recorder(Shared<TrajectoryRecorder>);
 
 #[pymethods]
 impl Recorder {
@@ -40,10 +28,12 @@ impl Recorder {
         class_means: Option<bool>,
     ) -> PyResult<Self> {
         let class_means = class_means.unwrap_or(Kept::within(examples, classes).classes);
-        check_memory(examples, classes, class_means)?;
+        let less = if class_means { "pass class_means=False, " } else { "" };
+        let bytes = TrajectoryRecorder::bytes(examples, classes, class_means);
+        check_memory(examples, bytes, less)?;
         let recorder =
             TrajectoryRecorder::keeping(examples, classes, class_means).keep_at(&keep_at);
-        Ok(Self(Mutex::new(if mergeable { recorder } else { recorder.single_rank() })))
+        Ok(Self(Shared::new(if mergeable { recorder } else { recorder.single_rank() })))
     }
 
     /// Records a batch; all of it or nothing.
@@ -58,9 +48,9 @@ impl Recorder {
         let matrix = Floats::of(matrix, if probabilities { "probs" } else { "logits" }, 2)?;
         let (ids, labels) = (Wholes::ids(ids)?.to_ids()?, Wholes::labels(labels)?);
         let (values, labels, columns) = (matrix.slice()?, labels.slice()?, matrix.shape()[1]);
-        let done = py.detach(|| {
+        let done = self.0.tell(py, |recorder| {
             with_matrix!(values, columns, probabilities, |outputs| {
-                self.lock().update(&ids, outputs, labels)
+                recorder.update(&ids, outputs, labels)
             })
         });
         done.or_raise()
@@ -68,123 +58,92 @@ impl Recorder {
 
     /// Ends the epoch.
     fn end_epoch(&self, py: Python<'_>) {
-        py.detach(|| self.lock().end_epoch());
+        self.0.tell(py, TrajectoryRecorder::end_epoch);
     }
 
     /// Number of examples.
     #[getter]
     fn examples(&self, py: Python<'_>) -> usize {
-        py.detach(|| self.lock().examples())
+        self.0.read(py, TrajectoryRecorder::examples)
     }
 
     /// Number of classes.
     #[getter]
     fn classes(&self, py: Python<'_>) -> usize {
-        py.detach(|| self.lock().classes())
+        self.0.read(py, TrajectoryRecorder::classes)
     }
 
     /// Finished epochs.
     #[getter]
     fn epochs(&self, py: Python<'_>) -> u32 {
-        py.detach(|| self.lock().epochs())
+        self.0.read(py, TrajectoryRecorder::epochs)
     }
 
     /// Examples recorded since the last epoch ended.
     #[getter]
     fn unfinished(&self, py: Python<'_>) -> usize {
-        py.detach(|| self.lock().unfinished())
+        self.0.read(py, TrajectoryRecorder::unfinished)
     }
 
     /// Examples that each finished epoch missed.
     fn unseen<'py>(&self, py: Python<'py>) -> Bound<'py, PyArray1<u32>> {
-        py.detach(|| self.lock().unseen().to_vec()).into_pyarray(py)
+        self.0.read(py, |recorder| recorder.unseen().to_vec()).into_pyarray(py)
     }
 
     /// Epochs that have scores of one forward pass.
     #[getter]
     fn scored_epochs(&self, py: Python<'_>) -> Vec<u32> {
-        py.detach(|| self.lock().scored_epochs())
+        self.0.read(py, TrajectoryRecorder::scored_epochs)
     }
 
     /// Whether all rows came as logits.
     #[getter]
     fn only_logits(&self, py: Python<'_>) -> bool {
-        py.detach(|| self.lock().only_logits())
+        self.0.read(py, TrajectoryRecorder::only_logits)
     }
 
     /// Whether numbers of each class are kept.
     #[getter]
     fn class_means(&self, py: Python<'_>) -> bool {
-        py.detach(|| self.lock().kept().classes)
+        self.0.read(py, |recorder| recorder.kept().classes)
     }
 
     /// Whether there is all that windows need.
     #[getter]
     fn windows(&self, py: Python<'_>) -> bool {
-        py.detach(|| self.lock().kept().windows)
+        self.0.read(py, |recorder| recorder.kept().windows)
     }
 
     /// Whether no example was recorded on several ranks.
     #[getter]
     fn in_order(&self, py: Python<'_>) -> bool {
-        py.detach(|| self.lock().in_order())
+        self.0.read(py, TrajectoryRecorder::in_order)
     }
 
     /// Adds what other ranks of the same training recorded, all of them or, on an error, none; gives
     /// the presentations that more than one had.
     fn merge_ranks(&self, py: Python<'_>, ranks: Vec<Bound<'_, Self>>) -> PyResult<u64> {
-        let ranks: Vec<&Mutex<TrajectoryRecorder>> =
-            ranks.iter().map(|rank| &rank.get().0).collect();
-        let merged = py.detach(|| {
-            let _alone = MERGING.lock().unwrap_or_else(PoisonError::into_inner);
-            let mut own = self.lock();
-            let mut merged = own.clone();
-            let mut repeated = 0;
-            for rank in ranks {
-                repeated += if ptr::eq(rank, &self.0) {
-                    merged.merge_ranks(&own)?
-                } else {
-                    merged.merge_ranks(&locked(rank))?
-                };
-            }
-            *own = merged;
-            Ok::<_, ScoreError>(repeated)
-        });
-        merged.or_raise()
+        let ranks: Vec<&Shared<_>> = ranks.iter().map(|rank| &rank.get().0).collect();
+        self.0.merge_ranks(py, &ranks)
     }
 
     /// Everything, as arrays by name.
     fn state<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
-        let state = py.detach(|| self.lock().state());
-        let arrays = PyDict::new(py);
-        for (name, column) in state {
-            let array = match column {
-                StateColumn::F64(values) => values.into_pyarray(py).into_bound_py_any(py),
-                StateColumn::F32(values) => values.into_pyarray(py).into_bound_py_any(py),
-                StateColumn::U32(values) => values.into_pyarray(py).into_bound_py_any(py),
-                StateColumn::U8(values) => values.into_pyarray(py).into_bound_py_any(py),
-            };
-            arrays.set_item(name, array?)?;
-        }
-        Ok(arrays)
+        self.0.state(py)
     }
 
     /// The recorder that wrote a state.
     #[staticmethod]
     fn of_state(state: &Bound<'_, PyDict>) -> PyResult<Self> {
-        let column = |name: &str| column(&state.get_item(name).ok()??);
-        Ok(Self(Mutex::new(TrajectoryRecorder::from_state(column).or_raise()?)))
+        Shared::of_state(state).map(Self)
     }
 
     /// The table of some replicas: independent trainings, each with its recorder. `pass_` says
     /// which pass of the network their logits are of.
     #[staticmethod]
     fn table(py: Python<'_>, replicas: Vec<Bound<'_, Self>>, pass_: &str) -> PyResult<Table> {
-        let replicas: Vec<TrajectoryRecorder> = {
-            let all: Vec<&Mutex<TrajectoryRecorder>> =
-                replicas.iter().map(|replica| &replica.get().0).collect();
-            py.detach(|| all.iter().map(|replica| locked(replica).clone()).collect())
-        };
+        let all: Vec<&Shared<_>> = replicas.iter().map(|replica| &replica.get().0).collect();
+        let replicas = Shared::copies(py, &all);
         let labels = common_labels(&replicas).or_raise()?;
         let classes = replicas.first().map_or(0, TrajectoryRecorder::classes);
         let made = py.detach(|| {
@@ -193,44 +152,6 @@ impl Recorder {
         });
         Ok(made.or_raise()?.into())
     }
-}
-
-impl Recorder {
-    fn lock(&self) -> MutexGuard<'_, TrajectoryRecorder> {
-        locked(&self.0)
-    }
-}
-
-/// A panic leaves the recorder as the last whole update did: an update checks before it writes.
-fn locked(recorder: &Mutex<TrajectoryRecorder>) -> MutexGuard<'_, TrajectoryRecorder> {
-    recorder.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// There is room for a recorder of so many examples: all of it is asked for at once and given back,
-/// since the parts of a recorder cannot say that they found none.
-fn check_memory(examples: usize, classes: usize, class_means: bool) -> PyResult<()> {
-    let bytes = TrajectoryRecorder::bytes(examples, classes, class_means);
-    Vec::<u8>::new().try_reserve_exact(bytes).map_err(|_| {
-        let less = if class_means { "pass class_means=False, " } else { "" };
-        PyMemoryError::new_err(format!(
-            "a recorder of {examples} examples takes {bytes} bytes, which there are not; {less}record fewer \
-             examples, or on a larger machine"
-        ))
-    })
-}
-
-fn column(array: &Bound<'_, PyAny>) -> Option<StateColumn> {
-    if let Ok(values) = array.extract::<PyReadonlyArray1<'_, f64>>() {
-        return Some(StateColumn::F64(values.as_slice().ok()?.to_vec()));
-    }
-    if let Ok(values) = array.extract::<PyReadonlyArray1<'_, f32>>() {
-        return Some(StateColumn::F32(values.as_slice().ok()?.to_vec()));
-    }
-    if let Ok(values) = array.extract::<PyReadonlyArray1<'_, u32>>() {
-        return Some(StateColumn::U32(values.as_slice().ok()?.to_vec()));
-    }
-    let values = array.extract::<PyReadonlyArray1<'_, u8>>().ok()?;
-    Some(StateColumn::U8(values.as_slice().ok()?.to_vec()))
 }
 
 /// The labels that the replicas agree on; none where an example was never seen by any.
@@ -252,11 +173,9 @@ fn common_labels(replicas: &[TrajectoryRecorder]) -> Result<Option<Vec<u32>>, Sc
 }
 
 fn record(replica: &TrajectoryRecorder) -> Recorded {
-    let time = |epoch: u32| TimePoint { epochs: f64::from(epoch), step: u64::from(epoch) };
-    let scores = replica.columns().into_iter();
     let predicted = replica.predicted().into_iter();
     Recorded {
-        scores: scores.map(|(kind, epoch, column)| (kind, time(epoch), column)).collect(),
+        scores: scores(replica),
         predicted: predicted.map(|(epoch, classes)| (time(epoch), classes)).collect(),
     }
 }

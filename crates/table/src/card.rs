@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use datadiet_core::{Definition, Direction, Reliability, ScoreKind};
+use datadiet_core::{Definition, Direction, Reliability, ScoreKind, Task};
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 
@@ -27,6 +27,9 @@ pub struct Card {
     /// Where the data or the values came from, in words.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub source: String,
+    /// What was learned of each example; classification where the card says nothing.
+    #[serde(skip_serializing_if = "Task::is_classification")]
+    pub task: Task,
     /// The data set whose training examples were scored; none for values from elsewhere.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub data: Option<DataRef>,
@@ -94,9 +97,9 @@ pub struct FailedReplica {
 /// What a column of scores holds, and how far to trust it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ColumnSummary {
-    /// Name of the column of means, such as `el2n@4`.
+    /// Name of the column of means, such as `el2n@4`, or `loss:box@4` of a part of the loss.
     pub name: String,
-    /// The score.
+    /// The score, or the one that it is a part of.
     pub score: ScoreKind,
     /// When it was taken.
     pub time: TimePoint,
@@ -336,6 +339,7 @@ mod tests {
         let mut card = Card::new(Vec::new());
         card.data = Some(DataRef { name: "a".into(), fingerprint: "b".into(), limit: None });
         card.relabelled = true;
+        card.task = Task::Loss;
         let mut metadata = BTreeMap::new();
         card.write_to(&mut metadata);
         assert_eq!(Card::in_metadata(&metadata).unwrap(), Some(card));

@@ -1,6 +1,6 @@
 //! What research says about a choice that is about to be trained on: warnings, not refusals.
 
-use datadiet_core::{ClassShare, Direction, Rule, ScoreKind, skew};
+use datadiet_core::{ClassShare, Direction, Rule, ScoreKind, Task, skew, spearman};
 
 use crate::ranking::{kind_of, time_of};
 use crate::{Ranking, ScoreTable};
@@ -13,6 +13,10 @@ const LEAST_HARDEST: f64 = 0.3;
 
 /// Reliability below which the order of examples is mostly the run's.
 const LEAST_RELIABILITY: f64 = 0.8;
+
+/// Rank correlation from which on a score says more of the size of an example than of anything else: a quarter of
+/// the variance of the ranks.
+const MOST_OF_LENGTH: f64 = 0.5;
 
 /// A choice that was made.
 #[derive(Clone, Copy, Debug)]
@@ -35,7 +39,9 @@ pub struct Made<'a> {
 pub fn cautions(made: &Made<'_>) -> Vec<String> {
     let of_order = made.ranking.filter(|_| made.rule != Rule::Random);
     let of_order = of_order.and_then(|ranking| chance_of_order(made.table, &ranking.name));
-    [few_hardest(made), at_initialisation(made), of_order, skewed(made)]
+    let of_length = made.ranking.filter(|_| made.rule != Rule::Random);
+    let of_length = of_length.and_then(|ranking| follows_length(made.table, ranking));
+    [few_hardest(made), at_initialisation(made), of_length, of_order, skewed(made)]
         .into_iter()
         .flatten()
         .collect()
@@ -58,6 +64,29 @@ pub fn chance_of_order(table: &ScoreTable, by: &str) -> Option<String> {
              other examples; train more replicas"
         )
     })
+}
+
+/// That an order of examples is mostly that of their sizes, where the table has these (`length`): what longer
+/// texts and images with more boxes give for nothing. None where it is not, and where nobody says.
+pub fn follows_length(table: &ScoreTable, ranking: &Ranking<'_>) -> Option<String> {
+    let by = &ranking.name;
+    let lengths = table.lengths();
+    let of_time = lengths.iter().find(|name| time_of(name) == time_of(by));
+    let column = of_time.or(lengths.last()).filter(|name| *name != by)?;
+    let lengths = table.columns().floats(column).ok()?;
+    let both = ranking.values.iter().zip(lengths).filter(|(a, b)| !a.is_nan() && !b.is_nan());
+    let (values, lengths): (Vec<f32>, Vec<f32>) = both.unzip();
+    let rho = spearman(&values, &lengths).ok().filter(|rho| rho.abs() >= MOST_OF_LENGTH)?;
+    let harder = (rho > 0.0) == (ranking.direction == Direction::HigherIsHarder);
+    let (what, instead) = match table.task() {
+        Task::Tokens => ("texts", "a mean over tokens"),
+        _ => ("examples", "a mean over their parts (tokens, boxes, pixels)"),
+    };
+    let end = if harder { "longest" } else { "shortest" };
+    Some(format!(
+        "{by} follows {column} (Spearman {rho:.2}): the hardest {what} are above all the {end}; take \
+         {instead}, and compare with a choice by length and one at random",
+    ))
 }
 
 fn few_hardest(made: &Made<'_>) -> Option<String> {
@@ -115,7 +144,7 @@ fn skewed(made: &Made<'_>) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Card, Table};
+    use crate::{Card, Column, Table};
 
     fn said(by: &str, fraction: f64, replicas: usize, shares: &[ClassShare]) -> String {
         let classes = ["cat".to_owned(), "truck".to_owned()];
@@ -135,6 +164,33 @@ mod tests {
     #[test]
     fn a_sound_choice_has_no_warning() {
         assert_eq!(said("el2n@4", 0.5, 4, &[]), "");
+    }
+
+    #[test]
+    fn an_order_of_lengths_is_told() {
+        let table = |task, sizes: [f32; 5]| {
+            let mut columns = Table::default();
+            columns.push("length@2", Column::F32(sizes.to_vec())).unwrap();
+            columns.push("loss-drop@2", Column::F32(vec![1.0, 2.0, 3.0, f32::NAN, 4.0])).unwrap();
+            ScoreTable::new(columns, Card { task, ..Card::new(Vec::new()) })
+        };
+        let said = |table: &ScoreTable, by: &str| {
+            let ranking = table.ranking(by, None).unwrap();
+            follows_length(table, &ranking)
+        };
+        let texts = table(Task::Tokens, [10.0, 20.0, 30.0, 0.0, 40.0]);
+        let text = said(&texts, "loss-drop@end").unwrap();
+        for part in ["follows length@2 (Spearman 1.00)", "hardest texts", "the shortest", "tokens"]
+        {
+            assert!(text.contains(part), "{part}: {text}");
+        }
+        assert_eq!(said(&texts, "length@2"), None, "itself");
+        let boxes = table(Task::Loss, [9.0, 8.0, 7.0, 6.0, 5.0]);
+        let text = said(&boxes, "loss-drop@end").unwrap();
+        assert!(
+            text.contains("-1.00") && text.contains("hardest examples are above all the longest")
+        );
+        assert_eq!(said(&table(Task::Loss, [2.0, 1.0, 4.0, 9.0, 2.0]), "loss-drop@end"), None);
     }
 
     #[test]

@@ -13,6 +13,7 @@ mod cautions;
 mod detections;
 mod error;
 mod identity;
+mod keys;
 mod list;
 mod ranking;
 mod replicas;
@@ -30,16 +31,17 @@ pub use card::{
     Accuracy, Card, ColumnSummary, DataRef, FailedReplica, IngestedFile, IngestedFiles,
     IngestedRun, TimePoint,
 };
-pub use cautions::{Made, cautions, chance_of_order};
+pub use cautions::{Made, cautions, chance_of_order, follows_length};
 pub use detections::ColumnDetection;
 pub use error::{FileError, TableError};
 pub use identity::{Examples, OwnIds, Rows, TrainingSet};
+pub use keys::{Key, KeyError, KeyMap, Keys};
 pub use list::{DATA, FINGERPRINT, ListFile, ListedIds};
-pub use ranking::{Ranking, direction_of, hard_end, kind_of, time_of};
+pub use ranking::{Ranking, direction_of, hard_end, kind_of, measure_of, time_of};
 pub use replicas::{RECORDED_PASS, Recorded, TableBuilder, column_name};
 pub use score_table::{ColumnDescription, Row, ScoreFile, ScoreTable};
 pub use subset::{Subset, SubsetFile};
-pub use suspects::{Extremes, Histogram, MOST_SHOWN_CLASSES, Suspect};
-pub use table::{Column, KEY, Table, TableFile, TableWriter, is_detail};
+pub use suspects::{Extremes, Histogram, MOST_SHOWN_CLASSES, Suspect, TokenPlace};
+pub use table::{Column, KEY, TOKEN, Table, TableFile, TableWriter, is_detail};
 pub use truth::{Truth, TruthKind};
 pub use wrong_labels::{WrongLabelCount, WrongLabelEstimate};

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use datadiet_core::{Direction, ExampleId, ScoreKind, Scores, order};
+use datadiet_core::{Direction, ExampleId, Measure, ScoreKind, Scores, order};
 
 use crate::{Row, TableError};
 
@@ -31,13 +31,11 @@ const LOW_IS_HARD: [&str; 19] = [
 ];
 
 /// Columns of other tools whose high values are hard.
-const HIGH_IS_HARD: [&str; 16] = [
+const HIGH_IS_HARD: [&str; 14] = [
     "losses",
-    "mean_loss",
     "train_loss",
     "cross_entropy",
     "nll",
-    "perplexity",
     "el2n_score",
     "el2n_scores",
     "error_l2_norm",
@@ -125,7 +123,7 @@ pub fn direction_of(column: &str) -> Option<Direction> {
 pub(crate) fn plain_name(column: &str) -> Option<(String, Option<ScoreKind>)> {
     let name = column.split('@').next().filter(|_| !column.contains(SUM))?;
     let name = name.to_lowercase().replace(['-', ' ', '.'], "_");
-    let kind = name.replace('_', "-").parse().ok();
+    let kind = name.split(PART).next()?.replace('_', "-").parse().ok();
     Some((name, kind))
 }
 
@@ -137,8 +135,13 @@ pub fn hard_end(direction: Direction) -> &'static str {
     }
 }
 
-/// The score of a column named `score@time`, where it is one of ours.
+/// The score of a column named `score@time` or `score:part@time`, where it is one of ours.
 pub fn kind_of(column: &str) -> Option<ScoreKind> {
+    Some(measure_of(column)?.kind())
+}
+
+/// The score, or the part of one, of a column named `score@time` or `score:part@time`, where it is one of ours.
+pub fn measure_of(column: &str) -> Option<Measure> {
     column.split('@').next().filter(|_| !column.contains(SUM))?.parse().ok()
 }
 
@@ -148,6 +151,9 @@ pub fn time_of(column: &str) -> Option<f64> {
     let first = times.next()??;
     times.all(|time| time == Some(first)).then_some(first)
 }
+
+/// Comes before the name of a part of a score.
+pub(crate) const PART: char = ':';
 
 /// Joins columns whose ranks are added up.
 pub(crate) const SUM: char = '+';
@@ -162,7 +168,9 @@ mod tests {
         {
             assert_eq!(direction_of(low), Some(Direction::LowerIsHarder), "{low}");
         }
-        for high in ["loss", "Grad Norm", "EL2N", "forgetting_events", "el2n@4", "max_margin"] {
+        for high in
+            ["loss", "Grad Norm", "EL2N", "forgetting_events", "el2n@4", "max_margin", "loss:box@2"]
+        {
             assert_eq!(direction_of(high), Some(Direction::HigherIsHarder), "{high}");
         }
         assert_eq!(direction_of("uniqueness"), None);

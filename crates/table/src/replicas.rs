@@ -1,23 +1,25 @@
 //! From the replicas of a training to the columns of a table: mean, standard error and reliability
 //! of every score, whoever trained it.
 
-use datadiet_core::{ScoreKind, mean_and_standard_error, reliability};
+use std::fmt::Display;
+
+use datadiet_core::{Measure, Task, mean_and_standard_error, reliability};
 
 use crate::{Card, Column, ColumnSummary, ScoreTable, Table, TableError, TimePoint};
 
 /// What a table of recorded scores says about their pass of the network, where nobody says more.
 pub const RECORDED_PASS: &str = "as the training loop recorded it, one row an example and epoch";
 
-/// Name of the column of a score at a time: `el2n@4`.
-pub fn column_name(kind: ScoreKind, time: &TimePoint) -> String {
-    format!("{kind}@{}", time.epochs)
+/// Name of the column of a score, or a part of one, at a time: `el2n@4`, `loss:box@4`.
+pub fn column_name(measure: impl Display, time: &TimePoint) -> String {
+    format!("{measure}@{}", time.epochs)
 }
 
 /// Scores of one training.
 #[derive(Clone, Debug, Default)]
 pub struct Recorded {
     /// Each score and time, with one value an example; NaN where there is none.
-    pub scores: Vec<(ScoreKind, TimePoint, Vec<f32>)>,
+    pub scores: Vec<(Measure, TimePoint, Vec<f32>)>,
     /// Predicted classes at some times, with one class an example; none where it was not seen.
     pub predicted: Vec<(TimePoint, Vec<Option<u32>>)>,
 }
@@ -27,9 +29,15 @@ pub struct Recorded {
 pub struct TableBuilder {
     table: Table,
     columns: Vec<ColumnSummary>,
+    task: Task,
 }
 
 impl TableBuilder {
+    /// Of another task than classification, whose scores mean what it says.
+    pub fn of_task(task: Task) -> Self {
+        Self { task, ..Self::default() }
+    }
+
     /// Adds a column that is not a score.
     ///
     /// # Errors
@@ -45,13 +53,14 @@ impl TableBuilder {
     /// When there is no replica, or two differ in length.
     pub fn add(
         &mut self,
-        kind: ScoreKind,
+        measure: impl Into<Measure>,
         time: &TimePoint,
         replicas: &[&[f32]],
     ) -> Result<String, TableError> {
-        let name = column_name(kind, time);
+        let measure = measure.into();
+        let name = column_name(&measure, time);
         let (mean, error) = mean_and_standard_error(replicas)?;
-        self.columns.push(summary(&name, kind, time, &mean, replicas));
+        self.columns.push(summary(&name, (self.task, &measure), time, &mean, replicas));
         self.table.push(name.clone(), Column::F32(mean))?;
         if replicas.len() > 1 {
             self.table.push(format!("{name}.se"), Column::F32(error))?;
@@ -104,10 +113,10 @@ impl TableBuilder {
                     .into(),
             ));
         }
-        for (place, (kind, time, _)) in first.scores.iter().enumerate() {
+        for (place, (measure, time, _)) in first.scores.iter().enumerate() {
             let values: Vec<&[f32]> =
                 replicas.iter().map(|replica| replica.scores[place].2.as_slice()).collect();
-            self.add(*kind, time, &values)?;
+            self.add(measure.clone(), time, &values)?;
         }
         for (place, (time, seen)) in first.predicted.iter().enumerate() {
             let votes_of = |example: usize| {
@@ -118,8 +127,9 @@ impl TableBuilder {
         Ok(())
     }
 
-    /// The table, with a card that knows its columns and times, and the pass where one is given.
+    /// The table, with a card that knows its task, columns and times, and the pass where one is given.
     pub fn finish(self, pass: Option<&str>) -> (Table, Card) {
+        let task = self.task;
         let mut columns = self.columns;
         for column in &mut columns {
             if let Some(pass) = pass {
@@ -132,14 +142,14 @@ impl TableBuilder {
                 times.push(column.time.clone());
             }
         }
-        (self.table, Card { times, ..Card::new(columns) })
+        (self.table, Card { task, times, ..Card::new(columns) })
     }
 }
 
 impl Recorded {
     fn is_like(&self, other: &Self) -> bool {
-        let scores = |of: &Self| -> Vec<(ScoreKind, TimePoint)> {
-            of.scores.iter().map(|(kind, time, _)| (*kind, time.clone())).collect()
+        let scores = |of: &Self| -> Vec<(Measure, TimePoint)> {
+            of.scores.iter().map(|(measure, time, _)| (measure.clone(), time.clone())).collect()
         };
         let times = |of: &Self| -> Vec<TimePoint> {
             of.predicted.iter().map(|(time, _)| time.clone()).collect()
@@ -162,7 +172,21 @@ impl ScoreTable {
         classes: usize,
         pass: &str,
     ) -> Result<Self, TableError> {
-        let mut made = TableBuilder::default();
+        Self::recorded_of(Task::Classification, replicas, labels, classes, pass)
+    }
+
+    /// The same of any task. Labels and predicted classes are those of a classification.
+    ///
+    /// # Errors
+    /// As [`TableBuilder::add_recorded`].
+    pub fn recorded_of(
+        task: Task,
+        replicas: &[Recorded],
+        labels: Option<&[u32]>,
+        classes: usize,
+        pass: &str,
+    ) -> Result<Self, TableError> {
+        let mut made = TableBuilder::of_task(task);
         if let Some((_, _, values)) = replicas.first().and_then(|first| first.scores.first()) {
             made.push("id", Column::U32((0..values.len() as u32).collect()))?;
         }
@@ -177,7 +201,7 @@ impl ScoreTable {
 
 fn summary(
     name: &str,
-    score: ScoreKind,
+    (task, measure): (Task, &Measure),
     time: &TimePoint,
     mean: &[f32],
     replicas: &[&[f32]],
@@ -186,10 +210,10 @@ fn summary(
     let sum: f64 = seen.iter().map(|&value| f64::from(value)).sum();
     ColumnSummary {
         name: name.into(),
-        score,
+        score: measure.kind(),
         time: time.clone(),
-        direction: score.direction(),
-        definition: score.definition(),
+        direction: measure.kind().direction(),
+        definition: task.definition_of(measure),
         mean: sum / seen.len() as f64,
         min: seen.iter().copied().fold(f32::INFINITY, f32::min),
         max: seen.iter().copied().fold(f32::NEG_INFINITY, f32::max),
@@ -199,12 +223,14 @@ fn summary(
 
 #[cfg(test)]
 mod tests {
+    use datadiet_core::ScoreKind;
+
     use super::*;
 
     fn replica(values: &[f32], predicted: &[u32]) -> Recorded {
         let time = TimePoint { epochs: 3.0, step: 3 };
         Recorded {
-            scores: vec![(ScoreKind::El2n, time.clone(), values.to_vec())],
+            scores: vec![(ScoreKind::El2n.into(), time.clone(), values.to_vec())],
             predicted: vec![(time, predicted.iter().copied().map(Some).collect())],
         }
     }
@@ -232,6 +258,29 @@ mod tests {
     }
 
     #[test]
+    fn another_task_reads_its_scores_in_its_own_way() {
+        let time = TimePoint { epochs: 3.0, step: 3 };
+        let part = Measure::part(ScoreKind::Loss, "box").unwrap();
+        let scores = vec![
+            (ScoreKind::Loss.into(), time.clone(), vec![1.0]),
+            (part, time.clone(), vec![0.5]),
+        ];
+        let recorded = Recorded { scores, predicted: Vec::new() };
+        let made = ScoreTable::recorded_of(Task::Loss, &[recorded], None, 0, "mine").unwrap();
+        let names: Vec<&str> = made.columns().names().collect();
+        assert_eq!(names, ["id", "loss@3", "loss:box@3"]);
+        let card = made.card().unwrap();
+        assert_eq!(card.task, Task::Loss);
+        let formulas: Vec<_> =
+            card.columns.iter().map(|column| &column.definition.formula).collect();
+        assert_eq!(formulas[0], "the loss of the example, as it was given");
+        assert_eq!(formulas[1], "the part `box` of the loss of the example, as it was given");
+        assert!(card.columns.iter().all(|column| column.score == ScoreKind::Loss));
+        assert_eq!(made.resolved("loss:box@end").unwrap(), "loss:box@3");
+        assert_eq!(made.default_column().unwrap(), "loss@3");
+    }
+
+    #[test]
     fn replicas_of_other_times_are_refused() {
         let recorded =
             |other: Recorded| ScoreTable::recorded(&[replica(&[1.0], &[0]), other], None, 2, "");
@@ -239,7 +288,7 @@ mod tests {
         other.scores[0].1.epochs = 4.0;
         assert!(recorded(other).is_err());
         let mut more = replica(&[1.0], &[0]);
-        more.scores.push((ScoreKind::Loss, TimePoint { epochs: 3.0, step: 3 }, vec![0.0]));
+        more.scores.push((ScoreKind::Loss.into(), TimePoint { epochs: 3.0, step: 3 }, vec![0.0]));
         assert!(recorded(more).is_err());
         assert!(recorded(replica(&[1.0, 2.0], &[0])).is_err());
     }

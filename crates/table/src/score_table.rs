@@ -2,11 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
-use datadiet_core::{Direction, ScoreKind, Source, average_ranks, forgetting_key};
+use datadiet_core::{Direction, ScoreKind, Source, Task, average_ranks, forgetting_key};
 use serde::Serialize;
 
 use crate::identity::id_column;
-use crate::ranking::{SUM, direction_of, kind_of};
+use crate::ranking::{SUM, direction_of, measure_of};
 use crate::{Card, Column, ColumnSummary, Ranking, Table, TableError, TableFile, is_detail};
 
 /// Classes that a table may have: above this a label is taken for a mistake.
@@ -55,9 +55,9 @@ pub struct ColumnDescription {
     pub missing: usize,
     /// Split-half reliability of the mean of all replicas, where the card has it.
     pub reliability: Option<f64>,
-    /// The formula of a score that datadiet knows.
+    /// The formula of a score that datadiet knows, as the table's task reads it.
     pub formula: Option<String>,
-    /// When to use that score and when not.
+    /// When to use that score and when not; none of a part of one.
     pub when: Option<String>,
 }
 
@@ -139,28 +139,56 @@ impl ScoreTable {
         self.columns.names().filter(is_score).collect()
     }
 
-    /// The column that examples are ranked by where none is named: EL2N at its latest time, else the
-    /// last score.
+    /// What was learned of each example; classification where nobody says.
+    pub fn task(&self) -> Task {
+        self.card.as_ref().map_or(Task::Classification, |card| card.task)
+    }
+
+    /// Whether the table says of each row what class it is labelled as.
+    pub fn has_labels(&self) -> bool {
+        self.columns.integers("label").is_ok()
+    }
+
+    /// The column that examples are ranked by where none is named: EL2N at its latest time, where there are
+    /// losses or errors instead the mean of them, else the last score.
     ///
     /// # Errors
     /// When the table has no column of scores.
     pub fn default_column(&self) -> Result<String, TableError> {
         let names = self.scores();
-        let el2n = names.iter().rev().find(|name| kind_of(name) == Some(ScoreKind::El2n));
-        let found = el2n.or(names.last()).map(|name| (*name).to_owned());
+        let last_of =
+            |kind: ScoreKind| names.iter().rev().find(|name| measure_of(name) == Some(kind.into()));
+        let means = match self.task() {
+            Task::Classification | Task::MultiLabel => &[][..],
+            Task::Loss | Task::Tokens => &[ScoreKind::MeanLoss, ScoreKind::Loss],
+            Task::Regression => &[ScoreKind::MeanError, ScoreKind::ErrorNorm],
+        };
+        let mut first = [ScoreKind::El2n].iter().chain(means);
+        let found = first.find_map(|kind| last_of(*kind)).or(names.last());
+        let found = found.map(|name| (*name).to_owned());
         found.ok_or_else(|| TableError::Column("the table has no column of scores".into()))
     }
 
     /// The column that wrong labels are looked for with where none is named: at its latest time the first that
-    /// the table has of AUM, which finds them best, margin of mean and log margin, else
-    /// [`Self::default_column`].
+    /// the table has of those that find them best (of a classification AUM, margin of mean and log margin, of
+    /// losses their mean), else [`Self::default_column`].
     ///
     /// # Errors
     /// When the table has no column of scores.
     pub fn default_suspicion(&self) -> Result<String, TableError> {
-        const MARGINS: [ScoreKind; 3] =
-            [ScoreKind::Aum, ScoreKind::MarginOfMean, ScoreKind::LogMargin];
-        let latest = MARGINS.iter().find_map(|kind| self.resolved(&format!("{kind}@end")).ok());
+        let best: &[ScoreKind] = match self.task() {
+            // Of tokens, which are classified one by one, there are losses over time instead of margins.
+            Task::Classification => &[
+                ScoreKind::Aum,
+                ScoreKind::MarginOfMean,
+                ScoreKind::LogMargin,
+                ScoreKind::MeanLoss,
+            ],
+            Task::Loss | Task::Tokens => &[ScoreKind::MeanLoss, ScoreKind::Loss],
+            Task::MultiLabel => &[ScoreKind::LeastAum, ScoreKind::LeastMargin, ScoreKind::Aum],
+            Task::Regression => &[ScoreKind::MeanError, ScoreKind::ErrorNorm],
+        };
+        let latest = best.iter().find_map(|kind| self.resolved(&format!("{kind}@end")).ok());
         latest.map_or_else(|| self.default_column(), Ok)
     }
 
@@ -322,6 +350,9 @@ impl ScoreTable {
         let sum: f64 = seen.iter().map(|&value| f64::from(value)).sum();
         let at = |index: usize| seen.get(index).copied().unwrap_or(f32::NAN);
         let known = self.card.as_ref().and_then(|card| card.column(name));
+        let measure = measure_of(name);
+        let defined = measure.as_ref().map(|measure| self.task().definition_of(measure));
+        let whole = measure.is_some_and(|measure| measure.part_name().is_none());
         Ok(ColumnDescription {
             name: name.into(),
             direction: direction_of(name),
@@ -331,9 +362,15 @@ impl ScoreTable {
             max: at(seen.len().saturating_sub(1)),
             missing: all.len() - seen.len(),
             reliability: known.and_then(|column| Some(column.reliability?.full)),
-            formula: kind_of(name).map(|kind| kind.definition().formula.into_owned()),
-            when: kind_of(name).map(|kind| kind.definition().when.into_owned()),
+            when: defined.clone().filter(|_| whole).map(|defined| defined.when.into_owned()),
+            formula: defined.map(|defined| defined.formula.into_owned()),
         })
+    }
+
+    /// Columns of the size of each example: tokens, boxes, pixels.
+    pub(crate) fn lengths(&self) -> Vec<&str> {
+        let is_length = |name: &&str| measure_of(name) == Some(ScoreKind::Length.into());
+        self.scores().into_iter().filter(is_length).collect()
     }
 
     /// Names of the classes, by label; numbers where the table has none.
@@ -393,8 +430,8 @@ impl ScoreFile {
         ScoreTable::of(self.file.read(columns)?)
     }
 
-    /// Reads what a choice by a column needs: that column, labels and the owner's ids, and names of
-    /// classes if asked for.
+    /// Reads what a choice by a column needs: that column, labels and the owner's ids, the sizes of the
+    /// examples, which it may follow, and names of classes if asked for.
     ///
     /// # Errors
     /// As [`Self::read`].
@@ -412,7 +449,16 @@ impl ScoreFile {
         let own = id_column(table).map(|(name, _)| name);
         let others = own.into_iter().chain(["label"]).chain(classes.then_some("class"));
         names.extend(others.filter(there).map(str::to_owned));
-        names.dedup();
+        if by.is_some() {
+            names.extend(self.header.lengths().into_iter().map(str::to_owned));
+        }
+        let mut distinct: Vec<String> = Vec::new();
+        for name in names {
+            if !distinct.contains(&name) {
+                distinct.push(name);
+            }
+        }
+        let names = distinct;
         self.read(&names.iter().map(String::as_str).collect::<Vec<_>>())
     }
 
@@ -474,6 +520,10 @@ fn why_absent(kind: ScoreKind) -> Option<&'static str> {
             Source::TrainingMinibatches => ", which is taken over the epochs of a training",
             Source::Gradients => {
                 ", which takes gradients: --scores, or datadiet.torch, for one of PyTorch's"
+            }
+            Source::Losses => ", which is taken of losses that a training loop records each epoch",
+            Source::Outputs => {
+                ", which is taken of tokens, of several labels an example or of a regression"
             }
             Source::Inputs | Source::EvalLogits => return None,
         },

@@ -1,9 +1,10 @@
 //! The likeliest mislabelled examples, the extremes of each class, and the spread of a column.
 
+use datadiet_core::{ScoreKind, Task};
 use serde::Serialize;
 
 use crate::ranking::time_of;
-use crate::{Ranking, Row, ScoreTable, TableError};
+use crate::{Column, Ranking, Row, ScoreTable, TOKEN, TableError};
 
 /// Classes whose extremes are shown; more would make a picture that nobody can look at.
 pub const MOST_SHOWN_CLASSES: usize = 40;
@@ -21,12 +22,17 @@ pub struct Suspect {
     pub key: Option<String>,
     /// Its value in the column.
     pub score: f32,
-    /// The class it is labelled as.
-    pub class: String,
+    /// The class it is labelled as; none where the table has no labels.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub class: Option<String>,
     /// Index of that class.
-    pub label: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub label: Option<u32>,
     /// The class that most replicas predict, where the table tells.
     pub predicted: Option<String>,
+    /// Where the token is, in a table whose rows are tokens.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub token: Option<TokenPlace>,
     /// Whether its label is known to be wrong, or right.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub changed: Option<bool>,
@@ -39,11 +45,30 @@ impl Suspect {
     }
 }
 
-/// Both ends of a class.
+/// Where a token is, and what it reads.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct TokenPlace {
+    /// The example that it is of.
+    pub example: u32,
+    /// Its place in that example, from 0.
+    pub position: u32,
+    /// Its text, where the table has it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub text: Option<String>,
+}
+
+/// Which of several labels of an example looks wrong.
+struct OneLabel<'t> {
+    labels: &'t Column,
+    /// 1 where the label is given to the example.
+    given: &'t [u32],
+}
+
+/// Both ends of a class, or of all examples.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Extremes {
-    /// The class.
-    pub class: u32,
+    /// The class; none of all examples.
+    pub class: Option<u32>,
     /// Its easiest examples, easiest first.
     pub easiest: Vec<Row>,
     /// Its hardest examples, hardest first.
@@ -73,25 +98,65 @@ impl ScoreTable {
         n: usize,
     ) -> Result<Vec<Suspect>, TableError> {
         let ids = self.ids();
-        let labels = self.columns().integers("label").unwrap_or_default();
+        let labels = self.columns().integers("label").ok();
         let predicted = self.predictions(&ranking.name);
         let name =
             |class: u32| classes.get(class as usize).cloned().unwrap_or_else(|| class.to_string());
+        let one_label = self.one_label(&ranking.name);
         let suspect = |row: Row| {
             let at = row.index();
-            let label = labels.get(at).copied().unwrap_or_default();
+            let label = labels.map(|labels| labels[at]);
+            let (class, predicted) = match &one_label {
+                Some(one) => {
+                    let [given, predicted] = one.given_and_predicted(at);
+                    (Some(given), Some(predicted))
+                }
+                None => (label.map(name), predicted.map(|predicted| name(predicted[at]))),
+            };
             Suspect {
                 row,
                 id: ids[at],
                 key: self.own_id(row),
                 score: ranking.values[at],
-                class: name(label),
-                label,
-                predicted: predicted.map(|predicted| name(predicted[at])),
+                class,
+                label: label.or_else(|| one_label.as_ref()?.number(at)),
+                predicted,
+                token: self.token(at),
                 changed: changed.map(|changed| changed[at]),
             }
         };
         Ok(ranking.hardest_first(&ids)?.into_iter().take(n).map(suspect).collect())
+    }
+
+    /// Which label a column of several labels is of in each row: `least-aum-label@4` of `least-aum@4`. Of another
+    /// column of such a table it is the one that looks wrong over the whole training, else at the end.
+    fn one_label(&self, column: &str) -> Option<OneLabel<'_>> {
+        let table = self.columns();
+        let of = |column: &str| {
+            let (kind, time) = column.split_once('@')?;
+            let labels = table.column(&format!("{kind}-label@{time}"))?;
+            let given = table.integers(&format!("{kind}-given@{time}")).ok()?;
+            Some(OneLabel { labels, given })
+        };
+        let latest = |kind: ScoreKind| of(&self.resolved(&format!("{kind}@end")).ok()?);
+        if self.task() != Task::MultiLabel {
+            return None;
+        }
+        of(column)
+            .or_else(|| latest(ScoreKind::LeastAum))
+            .or_else(|| latest(ScoreKind::LeastMargin))
+    }
+
+    /// Where the token of a row is, in a table whose rows are tokens.
+    fn token(&self, row: usize) -> Option<TokenPlace> {
+        let table = self.columns();
+        let example = table.integers("example").ok()?;
+        let position = table.integers("position").ok()?;
+        let text = match table.column(TOKEN) {
+            Some(Column::Text(texts)) => Some(texts[row].clone()),
+            _ => None,
+        };
+        Some(TokenPlace { example: example[row], position: position[row], text })
     }
 
     /// The predictions at the time of a column, else the latest.
@@ -123,16 +188,55 @@ impl ScoreTable {
             let class = labels.get(row.index()).and_then(|&label| members.get_mut(label as usize));
             class.into_iter().for_each(|members| members.push(row));
         }
-        let of = |(class, members): (u32, Vec<Row>)| {
-            let easiest = count.min(members.len().div_ceil(2));
-            let hardest = count.min(members.len() / 2);
-            Extremes {
-                class,
-                easiest: members.iter().rev().take(easiest).copied().collect(),
-                hardest: members[..hardest].to_vec(),
-            }
-        };
+        let of = |(class, members): (u32, Vec<Row>)| Extremes::of(Some(class), &members, count);
         Ok((0..).zip(members).map(of).collect())
+    }
+
+    /// The same of all examples, whatever they are labelled as.
+    ///
+    /// # Errors
+    /// When the column cannot be ordered.
+    pub fn extremes_of_all(
+        &self,
+        ranking: &Ranking<'_>,
+        count: usize,
+    ) -> Result<Extremes, TableError> {
+        Ok(Extremes::of(None, &ranking.hardest_first(&self.ids())?, count))
+    }
+}
+
+impl OneLabel<'_> {
+    /// What the example is labelled as in a row, and what is predicted instead: a label looks wrong where the
+    /// two differ, and then they are each other's opposite.
+    fn given_and_predicted(&self, row: usize) -> [String; 2] {
+        let name = match self.labels {
+            Column::U32(labels) => labels[row].to_string(),
+            Column::Text(names) => names[row].clone(),
+            Column::F32(_) => String::new(),
+        };
+        let not = format!("not {name}");
+        if self.given[row] == 1 { [name, not] } else { [not, name] }
+    }
+
+    /// The label's number, where the table has it.
+    fn number(&self, row: usize) -> Option<u32> {
+        match self.labels {
+            Column::U32(labels) => Some(labels[row]),
+            _ => None,
+        }
+    }
+}
+
+impl Extremes {
+    /// Of some rows, hardest first.
+    fn of(class: Option<u32>, members: &[Row], count: usize) -> Self {
+        let easiest = count.min(members.len().div_ceil(2));
+        let hardest = count.min(members.len() / 2);
+        Self {
+            class,
+            easiest: members.iter().rev().take(easiest).copied().collect(),
+            hardest: members[..hardest].to_vec(),
+        }
     }
 }
 
@@ -170,7 +274,7 @@ impl Histogram {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Column, Table};
+    use crate::{Card, Table};
 
     fn table() -> ScoreTable {
         let mut table = Table::default();
@@ -188,7 +292,64 @@ mod tests {
         let found = table.suspects(&classes, &ranking, None, 9).unwrap();
         let rows: Vec<u32> = found.iter().map(|suspect| suspect.row.0).collect();
         assert_eq!(rows, [2, 0, 5, 4, 1]);
-        assert_eq!((found[0].class.as_str(), found[0].predicted.as_deref()), ("cat", Some("dog")));
+        assert_eq!(
+            (found[0].class.as_deref(), found[0].predicted.as_deref()),
+            (Some("cat"), Some("dog"))
+        );
+    }
+
+    /// As of losses, where there are no labels.
+    #[test]
+    fn suspects_without_labels_are_of_no_class() {
+        let mut columns = Table::default();
+        columns.push("mean-loss@1", Column::F32(vec![0.5, 2.0, 0.1])).unwrap();
+        let table = ScoreTable::of(columns).unwrap();
+        let ranking = table.ranking("mean-loss@1", None).unwrap();
+        let found = table.suspects(&[], &ranking, None, 1).unwrap();
+        assert_eq!((found[0].row, &found[0].class, found[0].label), (Row(1), &None, None));
+        assert_eq!(
+            serde_json::to_string(&found[0]).unwrap(),
+            r#"{"id":1,"score":2.0,"predicted":null}"#
+        );
+        let ends = table.extremes_of_all(&ranking, 2).unwrap();
+        assert_eq!((ends.easiest, ends.hardest), (vec![Row(2), Row(0)], vec![Row(1)]));
+        assert!(table.extremes(&ranking, 1, 2).unwrap()[0].easiest.is_empty());
+    }
+
+    #[test]
+    fn of_several_labels_the_one_that_looks_wrong_is_named() {
+        let mut columns = Table::default();
+        columns.push("least-aum@2", Column::F32(vec![-1.0, -3.0, 2.0])).unwrap();
+        let names = ["cat", "dog", "cat"].map(str::to_owned).to_vec();
+        columns.push("least-aum-label@2", Column::Text(names)).unwrap();
+        columns.push("least-aum-given@2", Column::U32(vec![1, 0, 1])).unwrap();
+        columns.push("el2n@2", Column::F32(vec![0.1, 0.2, 0.3])).unwrap();
+        let card = Card { task: Task::MultiLabel, ..Card::new(Vec::new()) };
+        let table = ScoreTable::new(columns, card);
+        let listed = |by: &str| -> Vec<(u32, String, String)> {
+            let ranking = table.ranking(by, None).unwrap();
+            let found = table.suspects(&[], &ranking, None, 2).unwrap().into_iter();
+            found.map(|one| (one.row.0, one.class.unwrap(), one.predicted.unwrap())).collect()
+        };
+        let row = |row, class: &str, predicted: &str| (row, class.to_owned(), predicted.to_owned());
+        assert_eq!(table.default_suspicion().unwrap(), "least-aum@2");
+        let expected = [row(1, "not dog", "dog"), row(0, "cat", "not cat")];
+        assert_eq!(listed("least-aum@2"), expected);
+        assert_eq!(listed("el2n@2")[1], expected[0]);
+    }
+
+    #[test]
+    fn tokens_are_named_by_their_places() {
+        let mut columns = table().columns().clone();
+        columns.push("example", Column::U32(vec![4, 4, 4, 5, 5, 5])).unwrap();
+        columns.push("position", Column::U32(vec![0, 1, 2, 0, 1, 2])).unwrap();
+        let words = ["In", "New", "York", "it", "is", "late"].map(str::to_owned);
+        columns.push(TOKEN, Column::Text(words.to_vec())).unwrap();
+        let table = ScoreTable::of(columns).unwrap();
+        let ranking = table.ranking("el2n@1", None).unwrap();
+        let found = table.suspects(&[], &ranking, None, 1).unwrap();
+        let place = TokenPlace { example: 4, position: 2, text: Some("York".into()) };
+        assert_eq!(found[0].token, Some(place));
     }
 
     #[test]

@@ -26,6 +26,9 @@ pub use writer::TableWriter;
 /// Name of the column of ids that are not 0, 1, 2, …: large, with gaps, or texts.
 pub const KEY: &str = "key";
 
+/// Name of the column of texts of tokens, in a table whose rows are tokens.
+pub const TOKEN: &str = "token";
+
 /// Rows of examples with named columns.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Table {

@@ -15,12 +15,12 @@
 use std::cmp::Reverse;
 
 use datadiet_core::{
-    CannotTell, Direction, Interval, LabelScore, Mispredicted, ScoreKind, group_digits,
+    CannotTell, Direction, Interval, LabelScore, Mispredicted, ScoreKind, Task, group_digits,
     wrong_labels,
 };
 use serde::Serialize;
 
-use crate::ranking::{SUM, direction_of, hard_end, plain_name, time_of};
+use crate::ranking::{PART, SUM, direction_of, hard_end, plain_name, time_of};
 use crate::{Ranking, ScoreTable, TableError};
 
 /// Seed of the resamples of the interval: the same table has the same interval.
@@ -88,6 +88,9 @@ impl ScoreTable {
             |why| Ok(WrongLabelCount { column: None, estimate: None, cannot_tell: Some(why) });
         if let Some(why) = not_a_list_of_suspects(ranking) {
             return nothing(why);
+        }
+        if let Some(why) = not_of_classes(self.task()) {
+            return nothing(why.into());
         }
         let Some((column, score)) = self.telling(ranking) else {
             return nothing(format!(
@@ -211,6 +214,20 @@ impl ScoreTable {
     }
 }
 
+/// Why nothing tells how many labels are wrong, where it is not one class an example that is learned.
+fn not_of_classes(task: Task) -> Option<&'static str> {
+    match task {
+        Task::Classification => None,
+        Task::Loss => Some(
+            "losses that a training loop gave need not be −ln p of a label; of a classification record the \
+             logits, which tell more (in Python datadiet.Recorder)",
+        ),
+        Task::MultiLabel | Task::Regression | Task::Tokens => {
+            Some("the estimate is of one class an example")
+        }
+    }
+}
+
 /// Why a list by a ranking is not one of suspects, if that is known.
 fn not_a_list_of_suspects(ranking: &Ranking<'_>) -> Option<String> {
     let name = &ranking.name;
@@ -236,6 +253,10 @@ fn says_nothing_of_labels(column: &str) -> bool {
                 | ScoreKind::Variability
                 | ScoreKind::DynUnc
                 | ScoreKind::Tdds
+                | ScoreKind::LossStd
+                | ScoreKind::LossDrop
+                | ScoreKind::Length
+                | ScoreKind::ErrorStd
         )
     };
     match plain_name(column) {
@@ -248,6 +269,7 @@ fn says_nothing_of_labels(column: &str) -> bool {
 /// What the values of a column say about the label, where its name tells.
 fn score_of(column: &str) -> Option<LabelScore> {
     match plain_name(column)? {
+        (name, _) if name.contains(PART) => None,
         (_, Some(kind)) => LabelScore::of(kind),
         (name, None) => SAME_AS.iter().find(|(known, _)| *known == name).map(|(_, score)| *score),
     }

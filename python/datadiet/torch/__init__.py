@@ -1,9 +1,12 @@
-"""PyTorch's side: gradient norms of models, recording in training loops, subsets of data sets.
+"""PyTorch's side: gradient norms of models, recording in training loops, choosing examples in them, subsets.
 
 `grand` gives the norm of each example's gradient, `grad` a random projection of it, and `check` says how
 much it depends on the batch that an example is in. `indexed` makes a loader yield ids, which
 `Recorder.update` takes with a batch's logits and labels, tensors of any device; `LightningRecorder` and
-`TrainerRecorder` are callbacks that do so. `subset` takes what `datadiet.select` chose.
+`TrainerRecorder` are callbacks that do so, of Lightning and of Hugging Face's trainers, and `YoloRecorder` of
+Ultralytics'; `DetectionLosses` gives torchvision's losses an image; `keep_ids` and `pack` keep ids of texts
+through collators and packing. `subset` takes what `datadiet.select` chose. `DietSampler` chooses the
+examples of each epoch while the training runs.
 """
 
 from __future__ import annotations
@@ -11,8 +14,26 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from datadiet.recorder import Recorder
+from datadiet.torch.collators import keep_ids, pack
 from datadiet.torch.dependence import Dependence, check
-from datadiet.torch.errors import BatchError, FrozenParametersWarning, LossError, ModelError
+from datadiet.torch.detection import DetectionLosses, YoloRecorder
+from datadiet.torch.diet_rules import (
+    ClassBalanced,
+    DietRule,
+    Everything,
+    InfoBatch,
+    ProxyHardest,
+    RandomSubsets,
+    hardest,
+)
+from datadiet.torch.diet_sampler import DietSampler
+from datadiet.torch.errors import (
+    BatchError,
+    DietWarning,
+    FrozenParametersWarning,
+    LossError,
+    ModelError,
+)
 from datadiet.torch.gradient_norms import grand
 from datadiet.torch.gradients import grad
 from datadiet.torch.losses import TokenLoss, cross_entropy
@@ -25,21 +46,34 @@ if TYPE_CHECKING:
 
 __all__ = [
     "BatchError",
+    "ClassBalanced",
     "Dependence",
+    "DetectionLosses",
+    "DietRule",
+    "DietSampler",
+    "DietWarning",
+    "Everything",
     "FrozenParametersWarning",
     "Indexed",
+    "InfoBatch",
     "LightningRecorder",
     "LossError",
     "ModelError",
     "Projection",
+    "ProxyHardest",
+    "RandomSubsets",
     "Recorder",
     "TokenLoss",
     "TrainerRecorder",
+    "YoloRecorder",
     "check",
     "cross_entropy",
     "grad",
     "grand",
+    "hardest",
     "indexed",
+    "keep_ids",
+    "pack",
     "subset",
 ]
 

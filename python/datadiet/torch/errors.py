@@ -36,3 +36,7 @@ class BatchError(DatadietError, ValueError):
 
 class FrozenParametersWarning(UserWarning):
     """Parameters that do not train are not part of the norm."""
+
+
+class DietWarning(UserWarning):
+    """A `DietSampler` whose losses or weights a loop does not use as its rule has it."""

@@ -1,4 +1,4 @@
-"""A `Recorder` in Lightning's training loop."""
+"""A recorder in Lightning's training loop."""
 
 from __future__ import annotations
 
@@ -10,10 +10,16 @@ import torch
 from torch import distributed
 
 from datadiet.exceptions import StateError
-from datadiet.recorder import Recorder
 from datadiet.torch.batches import batch_of
 from datadiet.torch.errors import BatchError
 from datadiet.torch.first_presentations import FirstPresentations
+from datadiet.torch.outputs import (
+    record_classes,
+    record_losses,
+    record_tokens,
+    takes_losses,
+    takes_tokens,
+)
 
 if TYPE_CHECKING:
     from lightning.pytorch import Callback
@@ -25,9 +31,12 @@ else:
 
 
 class LightningRecorder(Callback):
-    """Records the logits of every training step, and ends the recorder's epochs with the trainer's.
+    """Records what every training step returns, and ends the recorder's epochs with the trainer's.
 
-    ``training_step`` returns ``{"loss": loss, "logits": logits}``. Labels and ids are what it returns
+    ``training_step`` returns ``{"loss": loss, "logits": logits}``: B × K logits for a `datadiet.Recorder`,
+    B × T × V of tokens (or ``"log_probs"``, B × T) for a `datadiet.TokenRecorder`, outputs and targets of
+    any shape for others; and for a `datadiet.LossRecorder` in place of logits ``"losses"``, B losses or a
+    dictionary of such by part, and if need be ``"length"``. Labels and ids are what it returns
     as ``"labels"`` and ``"ids"``, or else what the batch has: ``(inputs, labels, ids)``, or a mapping
     with these keys. A step that returns None skips its batch, as Lightning has it, and the examples
     count as unseen. `datadiet.torch.indexed` adds ids to a data set::
@@ -36,7 +45,7 @@ class LightningRecorder(Callback):
         trainer = lightning.Trainer(callbacks=[LightningRecorder(recorder)])
         trainer.fit(model, DataLoader(indexed(train), batch_size=64, shuffle=True))
 
-    The logits come from the training step: training mode, augmented. See `datadiet.Recorder`.
+    They come from the training step: training mode, augmented. See `datadiet.Recorder`.
 
     **Checkpoints.** The recorder's state is saved with Lightning's, and restored by
     ``trainer.fit(ckpt_path=…)``. A checkpoint in mid-epoch has the state at the epoch's start, since
@@ -59,6 +68,8 @@ class LightningRecorder(Callback):
     ----------
     recorder
         With the full training set's size.
+    shift
+        Of a `datadiet.TokenRecorder`, which must be told: whether the logits at t are of the label at t + 1.
 
     Attributes
     ----------
@@ -71,14 +82,23 @@ class LightningRecorder(Callback):
     Raises
     ------
     BatchError
-        In training: the step does not return logits, or there are no ids.
+        In training: the step does not return logits or losses, or there are no ids; of tokens, `shift` was
+        not said.
+    LossError
+        ``"losses"`` that are one number for the batch.
     StateError
         A checkpoint of another number of processes; a recorder that an interrupted training left in
         mid-epoch.
     """
 
-    def __init__(self, recorder: Recorder) -> None:
+    def __init__(self, recorder: Any, *, shift: bool | None = None) -> None:
+        if takes_tokens(recorder) and shift is None:
+            raise BatchError(
+                "pass LightningRecorder(recorder, shift=True) where the logits at t are of the label at t + 1,"
+                " as of a causal language model whose labels are its input_ids, otherwise shift=False"
+            )
         self.recorder = recorder
+        self.shift = bool(shift)
         self._rows = FirstPresentations(recorder)
         self._mark_start()
 
@@ -110,12 +130,15 @@ class LightningRecorder(Callback):
         self._whole = trainer.is_last_batch
         if _skipped(outputs) and pl_module.automatic_optimization:
             return
-        if not isinstance(outputs, Mapping) or "logits" not in outputs:
+        losses, tokens = takes_losses(self.recorder), takes_tokens(self.recorder)
+        wanted = ["losses"] if losses else ["logits", *(["log_probs"] if tokens else [])]
+        if not isinstance(outputs, Mapping) or not any(name in outputs for name in wanted):
             raise BatchError(
-                'training_step must return {"loss": loss, "logits": logits} for LightningRecorder'
+                f'training_step must return {{"loss": loss, "{wanted[0]}": {wanted[0]}}} for LightningRecorder'
+                f" with a {type(self.recorder).__name__}"
             )
         labels, ids = outputs.get("labels"), outputs.get("ids")
-        if labels is None or ids is None:
+        if ids is None or (labels is None and not losses):
             found = batch_of(batch)
             labels = found.labels if labels is None else labels
             ids = found.ids if ids is None else ids
@@ -124,7 +147,13 @@ class LightningRecorder(Callback):
                 "the batch has no ids: make the loader of datadiet.torch.indexed(dataset), or return"
                 ' "labels" and "ids" from training_step'
             )
-        self._rows.update(ids, outputs["logits"], labels)
+        if losses:
+            record_losses(self._rows, ids, outputs["losses"], outputs.get("length"))
+        elif tokens:
+            of = {name: outputs[name] for name in wanted if outputs.get(name) is not None}
+            record_tokens(self._rows, ids, labels, self.shift, **of)
+        else:
+            record_classes(self._rows, ids, outputs["logits"], labels)
 
     def on_train_epoch_end(self, trainer: Any, pl_module: Any) -> None:
         self._end_epoch()

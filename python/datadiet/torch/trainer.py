@@ -1,4 +1,9 @@
-"""A `Recorder` in the training loop of Hugging Face's `Trainer`."""
+"""A recorder in the training loop of Hugging Face's `Trainer` and of those that are made of it, such as TRL's.
+
+What is recorded is computed from the outputs of the step's own forward pass, an example at a time: it does not
+depend on how the trainer makes one loss of them (its sum over the tokens of all accumulated batches,
+``num_items_in_batch``), on padding, or on the examples beside it.
+"""
 
 from __future__ import annotations
 
@@ -16,9 +21,16 @@ from transformers import TrainerCallback
 
 from datadiet._arrays import Wholes, wholes
 from datadiet.exceptions import ShapeError, StateError
-from datadiet.recorder import Recorder
 from datadiet.torch.errors import BatchError
 from datadiet.torch.first_presentations import FirstPresentations
+from datadiet.torch.outputs import (
+    record_classes,
+    record_losses,
+    record_tokens,
+    takes_losses,
+    takes_tokens,
+)
+from datadiet.torch.pieces import lengths_if_cut
 
 STATE = "datadiet-recorder"
 """The recorder's state in the folder of a checkpoint: ``datadiet-recorder.npz``, or one file a process,
@@ -38,12 +50,13 @@ def logits_of(outputs: Any) -> Any:
 
 
 class TrainerRecorder(TrainerCallback):
-    """Records the logits of every training step, and ends the recorder's epochs with the trainer's.
+    """Records what every training step computes, and ends the recorder's epochs with the trainer's.
 
     The training set needs ids: ``train_dataset=datadiet.torch.indexed(train)``, or a column ``"ids"``;
     and since the trainer drops columns that the model does not take,
     ``TrainingArguments(remove_unused_columns=False)`` (remove those that are not tensors yourself). The
-    ids are taken from a batch before the model sees it::
+    ids are taken from a batch before the model sees it; `datadiet.torch.keep_ids` leads them around a
+    collator that drops them::
 
         recorder = Recorder(len(train), n_classes=2, pass_="training mode")
         args = TrainingArguments("out", remove_unused_columns=False)
@@ -51,7 +64,18 @@ class TrainerRecorder(TrainerCallback):
                           callbacks=[TrainerRecorder(recorder)])
         trainer.train()
 
-    The logits come from the training step: training mode. See `datadiet.Recorder`.
+    What the recorder is, is what is recorded:
+
+    - `datadiet.Recorder`: logits of one class an example;
+    - `datadiet.TokenRecorder`: tokens, of causal and masked language models and of token classification; of
+      several examples in a row (packing, padding-free batches) where the ids are those of tokens, which
+      `datadiet.torch.keep_ids` and `datadiet.torch.pack` make. TRL's ``SFTTrainer`` gives log-probabilities
+      in place of logits, and so do logits on a GPU: there is then no EL2N and no accuracy;
+    - `datadiet.LossRecorder`: `losses` of outputs and inputs, of any task;
+    - `datadiet.MultiLabelRecorder`, `datadiet.RegressionRecorder`: logits, or outputs, and labels.
+
+    All come from the training step: training mode. See `datadiet.Recorder`. Gradients that are accumulated
+    make no difference: each batch is recorded when it is computed.
 
     **Checkpoints.** The recorder's state is saved in the folders of the trainer's checkpoints, and
     restored by ``trainer.train(resume_from_checkpoint=…)`` from a folder of the trainer's
@@ -71,10 +95,18 @@ class TrainerRecorder(TrainerCallback):
     recorder
         With the full training set's size.
     labels
-        Labels by id, where the trainer does not pass them to the model: with label smoothing or a loss
-        function of your own.
+        Where the trainer does not pass labels to the model (label smoothing, a loss function of your own):
+        labels by id, one an example; or a function of the model's inputs, a dictionary, that gives those of
+        the batch, such as ``lambda inputs: inputs["input_ids"]``.
     logits
-        Of the model's output, its ``B x K`` logits.
+        Of the model's output, its logits (or outputs, of a regression).
+    losses
+        Of the model's output and of its inputs, a dictionary, the B losses of a `datadiet.LossRecorder`, or
+        a dictionary of such by part.
+    shift
+        Of a `datadiet.TokenRecorder`: whether the logits at t are of the label at t + 1. Unasked it is known
+        of transformers' causal language models (they are) and of those of token classification, masked and
+        sequence-to-sequence language models (they are not).
 
     Attributes
     ----------
@@ -83,14 +115,18 @@ class TrainerRecorder(TrainerCallback):
     repeated
         Rows that were left out, since their examples came before in the same epoch and process:
         accelerate fills up the last batch of several processes so (``even_batches``).
+    unlabelled
+        Examples that were left out since none of their tokens had a label.
 
     Raises
     ------
     ShapeError
         ``labels`` that are not one an example.
     BatchError
-        Unused columns are removed, a hyperparameter search; in training: no ids, no labels, or logits of
+        Unused columns are removed, a hyperparameter search; in training: no ids, no labels, or outputs of
         another shape.
+    LossError
+        ``losses`` that are one number for the batch.
     StateError
         A checkpoint of another number of processes, or without the state of one; a recorder that another
         training left in mid-epoch.
@@ -98,18 +134,27 @@ class TrainerRecorder(TrainerCallback):
 
     def __init__(
         self,
-        recorder: Recorder,
+        recorder: Any,
         *,
-        labels: Wholes | None = None,
+        labels: Wholes | Callable[[dict[str, Any]], Any] | None = None,
         logits: Callable[[Any], Any] = logits_of,
+        losses: Callable[[Any, dict[str, Any]], Any] | None = None,
+        shift: bool | None = None,
     ) -> None:
         self.recorder = recorder
-        self.labels = None if labels is None else wholes(labels)
-        if self.labels is not None and self.labels.shape != (recorder.n_examples,):
+        self.labels = labels if labels is None or callable(labels) else wholes(labels)
+        if isinstance(self.labels, np.ndarray) and self.labels.shape != (recorder.n_examples,):
             raise ShapeError(
                 f"labels are {self.labels.shape}; pass one for each of the {recorder.n_examples} examples"
             )
+        if takes_losses(recorder) and losses is None:
+            raise BatchError(
+                "pass TrainerRecorder(recorder, losses=lambda outputs, inputs: …) with one loss an example, or a"
+                " datadiet.TokenRecorder for tokens and a datadiet.Recorder for classes"
+            )
         self.logits = logits
+        self.losses = losses
+        self.shift = shift
         self._rows = FirstPresentations(recorder)
         # What the recorder had before a training that has not ended.
         self._before_training: dict[str, Any] | None = None
@@ -126,6 +171,10 @@ class TrainerRecorder(TrainerCallback):
     def repeated(self) -> int:
         return self._rows.repeated
 
+    @property
+    def unlabelled(self) -> int:
+        return self._rows.unlabelled
+
     def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         if args.remove_unused_columns:
             raise BatchError(
@@ -136,6 +185,14 @@ class TrainerRecorder(TrainerCallback):
             raise BatchError(
                 "a recorder is of one training: leave TrainerRecorder out of a hyperparameter search"
             )
+        if takes_tokens(self.recorder):
+            data = getattr(kwargs.get("train_dataloader"), "dataset", None)
+            self._rows.hold(lengths_if_cut(data, self.recorder.n_examples))
+            if self._rows.holds and args.world_size > 1:
+                raise BatchError(
+                    "texts are cut into pieces that may come to several processes; pack with"
+                    ' strategy="bfd", which cuts them off, or train in one process'
+                )
         if state.global_step:
             self._restore(args, state)
             self._continue(args, state)
@@ -232,37 +289,90 @@ class TrainerRecorder(TrainerCallback):
 
     def _before(self, model: Any, args: Any, kwargs: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
         self._batch.ids = kwargs.pop("ids", None)
-        self._batch.labels = kwargs.get("labels")
+        self._batch.inputs = dict(kwargs)
         return args, kwargs
 
     def _after(self, model: torch.nn.Module, args: Any, outputs: Any) -> None:
-        if not model.training:
+        ids, inputs = self._batch.ids, self._batch.inputs
+        # Nothing of a batch is kept until the next one comes.
+        self._batch.ids = self._batch.inputs = None
+        # Not an evaluation, and not a second look for metrics, as TRL's with a loss of one's own.
+        if not (model.training and torch.is_grad_enabled()):
             return
-        ids, labels = self._batch.ids, self._batch.labels
         if ids is None:
             raise BatchError(
                 'a training batch has no "ids"; pass train_dataset=datadiet.torch.indexed(…), and a'
-                " data_collator that keeps them"
+                " data_collator that keeps them: datadiet.torch.keep_ids(collator)"
             )
-        if self.labels is not None:
+        with self._lock:
+            if takes_losses(self.recorder):
+                assert self.losses is not None
+                record_losses(self._rows, ids, self.losses(outputs, inputs))
+            elif takes_tokens(self.recorder):
+                self._tokens(model, ids, inputs, outputs)
+            else:
+                labels = self._labels(ids, inputs)
+                record_classes(self._rows, ids, self.logits(outputs), labels)
+
+    def _labels(self, ids: Any, inputs: dict[str, Any]) -> Any:
+        if callable(self.labels):
+            labels = self.labels(inputs)
+        elif self.labels is not None:
             # The recorder refuses ids out of range.
             labels = self.labels.take(wholes(ids, "ids"), mode="clip")
+        else:
+            labels = inputs.get("labels")
         if labels is None:
             raise BatchError(
                 "the model gets no labels, since the trainer computes the loss; pass"
-                " TrainerRecorder(recorder, labels=…) with one label an example, by id"
+                " TrainerRecorder(recorder, labels=…) with one label an example, by id, or with a function of"
+                " the model's inputs"
             )
-        logits = self.logits(outputs)
-        if logits.dim() != 2:
-            raise BatchError(
-                f"the logits are {tuple(logits.shape)}, not examples by classes; pass logits=lambda outputs: …"
-            )
-        with self._lock:
-            self._rows.update(ids, logits, labels)
+        return labels
+
+    def _tokens(
+        self, model: torch.nn.Module, ids: Any, inputs: dict[str, Any], outputs: Any
+    ) -> None:
+        shift = _shifts(model) if self.shift is None else self.shift
+        # As transformers does with labels that are shifted already.
+        shifted = inputs.get("shift_labels")
+        labels = self._labels(ids, inputs) if shifted is None else shifted
+        shift = shift and shifted is None
+        log_probs = getattr(outputs, "log_probs", None)
+        if log_probs is not None and self.logits is logits_of:
+            record_tokens(self._rows, ids, labels, shift, log_probs=log_probs)
+        else:
+            record_tokens(self._rows, ids, labels, shift, logits=self.logits(outputs))
 
 
 _HOOKS: WeakKeyDictionary[torch.nn.Module, list[Any]] = WeakKeyDictionary()
 """The hooks on a model that is being recorded."""
+
+
+def _shifts(model: torch.nn.Module) -> bool:
+    """Whether a model's logits at t are of the label at t + 1, by the kind of model that it is."""
+    from transformers.models.auto import modeling_auto as kinds
+
+    # Of PEFT.
+    base: Any = getattr(model, "get_base_model", None)
+    if base is not None:
+        model = base()
+    names = {part.__name__ for part in type(model).__mro__}
+    causal = bool(names & {*kinds.MODEL_FOR_CAUSAL_LM_MAPPING_NAMES.values()})
+    other = bool(
+        names
+        & {
+            *kinds.MODEL_FOR_TOKEN_CLASSIFICATION_MAPPING_NAMES.values(),
+            *kinds.MODEL_FOR_MASKED_LM_MAPPING_NAMES.values(),
+            *kinds.MODEL_FOR_SEQ_TO_SEQ_CAUSAL_LM_MAPPING_NAMES.values(),
+        }
+    )
+    if causal != other:
+        return causal
+    raise BatchError(
+        f"whether the logits of a {type(model).__name__} at t are of the label at t + 1 is not known; pass"
+        " TrainerRecorder(recorder, shift=True), or False if they are of that at t"
+    )
 
 
 def _unhook(model: torch.nn.Module) -> None:

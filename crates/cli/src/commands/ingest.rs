@@ -1,4 +1,4 @@
-//! `datadiet ingest`: scores from files of logits or probabilities that any training loop wrote.
+//! `datadiet ingest`: scores from files of logits, probabilities or losses that any training loop wrote.
 
 mod result;
 
@@ -15,7 +15,7 @@ use crate::output::{OutputArgs, check_writable, named_folder};
 use crate::progress::ProgressArgs;
 use result::IngestReport;
 
-/// Take scores from logits or probabilities in files.
+/// Take scores from logits, probabilities or losses in files.
 ///
 /// Whatever training loop wrote them. A run is one training: a folder with one file an epoch, or one
 /// file of all epochs. Several runs are replicas: scores are means over them. Names of files say which
@@ -26,6 +26,9 @@ use result::IngestReport;
 /// texts also as .gz and .zst; dataset cartography's folders as they are.
 /// Rows may be in any order; ids may be any whole numbers or texts, and are kept in the column
 /// `key` where they are not 0, 1, 2, …
+///
+/// Losses serve any task: one of each example and epoch, without labels. Where there are logits too, these are
+/// read, and --kind losses reads the losses alone.
 ///
 /// Columns are named by the epochs as the files number them, from 0 or 1 or with gaps; an axis of T
 /// epochs counts from 1.
@@ -40,20 +43,23 @@ Examples:
   datadiet ingest run0 run1 run2 --at 1,5,10       # three replicas, EL2N and kin at these epochs too
   datadiet ingest logits --labels labels.npy       # logits/epoch_1.npy, …: n × K each
   datadiet ingest all.parquet                      # columns id, epoch, label, logits (lists)
+  datadiet ingest losses.csv --threshold 0.5       # columns id, epoch, loss; learned-at too
   datadiet ingest steps --per-step                 # a file a step: an epoch ends before the file in
                                                    # which an example comes again
   datadiet ingest sweep --pattern 's{run}_{epoch}.npz'   # names that leave open what is what
   datadiet report scores/training_dynamics-…
 
 Arrays, columns and fields are found by their usual names: values logits, logits_epoch_3, probs, …
-(or columns logit_0, logit_1, …); ids id, guid, sample_id, index, …; labels label, gold, target, y;
-epochs epoch, step. Arrays of values are [n, K], or [T, n, K] for T epochs; one column (K = 1) is a
-binary problem. Multi-label targets and regression are refused: the scores are not defined for them.")]
+(or columns logit_0, logit_1, …), loss, losses (or a column of each epoch, loss_epoch_1, …); ids id,
+guid, sample_id, index, …; labels label, gold, target, y; epochs epoch, step. Arrays of values are
+[n, K], or [T, n, K] for T epochs; one column (K = 1) is a binary problem. Arrays of losses are [n] or
+[T, n]. Multi-label targets and regression are refused: of these give losses. A table of losses needs
+ids, or --kind losses to say that its rows are examples.")]
 pub struct IngestArgs {
     /// Folders or files, one a training.
     #[arg(required = true, value_name = "RUN")]
     runs: Vec<PathBuf>,
-    /// Epochs, as the files number them, whose EL2N and kin are kept beside the last epoch's.
+    /// Epochs, as the files number them, whose EL2N and kin (or losses) are kept beside the last epoch's.
     #[arg(long, value_delimiter = ',', value_name = "EPOCHS")]
     at: Vec<i64>,
     /// Folder to write to [default: scores/NAME-ID].
@@ -72,6 +78,10 @@ pub struct IngestArgs {
     /// What the values are, whatever their name says.
     #[arg(long, value_enum)]
     kind: Option<KindArg>,
+    /// Of losses: the one down to which an example counts as learned; adds learned-at, the first epoch (counted
+    /// from 1) from which on all of its losses were there.
+    #[arg(long, value_name = "LOSS", allow_negative_numbers = true)]
+    threshold: Option<f32>,
     /// Files are steps of training: an epoch ends before the file in which an example comes again.
     #[arg(long)]
     per_step: bool,
@@ -94,7 +104,7 @@ pub struct IngestArgs {
     /// Array, column or field of the values.
     #[arg(long, value_name = "NAME")]
     values: Option<String>,
-    /// Array, column or field of the labels.
+    /// Array, column or field of the labels; of losses labels are read only where this or --labels names them.
     #[arg(long = "label", value_name = "NAME")]
     label: Option<String>,
     /// Array, column or field of the ids.
@@ -120,6 +130,8 @@ enum KindArg {
     Logits,
     /// Rows that sum to 1.
     Probabilities,
+    /// One finite number an example and epoch.
+    Losses,
 }
 
 /// Runs the command.
@@ -146,8 +158,20 @@ pub fn ingest(args: &IngestArgs) -> Result<IngestReport> {
     for warning in warnings(&found) {
         eprintln!("warning: {warning}");
     }
-    let examples = found.labels.len();
-    let classes = found.classes;
+    ensure!(
+        args.threshold.is_none() || found.kind == Kind::Losses,
+        "--threshold is of losses, and these are {}; say --kind losses where there are losses too",
+        found.kind
+    );
+    ensure!(
+        found.kind != Kind::Losses || !(args.renormalise || args.class_means),
+        "--renormalise and --class-means are of logits and probabilities, and these are losses"
+    );
+    ensure!(
+        class_names.is_none() || !found.labels.is_empty(),
+        "--classes names classes, and no labels were read, which losses need not have; name them with --label or --labels"
+    );
+    let (examples, classes) = (found.examples(), found.classes);
     let scores = found.into_table(&args.runs, class_names.as_deref(), &args.pass)?;
     let files = vec![out.join("scores.parquet"), out.join("scores.json")];
     scores.write(&files[0])?;
@@ -161,22 +185,24 @@ impl IngestArgs {
     fn options(&self, classes: Vec<String>) -> Options {
         Options {
             names: Names {
+                kind: self.kind.map(|kind| match kind {
+                    KindArg::Logits => Kind::Logits,
+                    KindArg::Probabilities => Kind::Probabilities,
+                    KindArg::Losses => Kind::Losses,
+                }),
                 values: self.values.clone(),
                 labels: self.label.clone(),
                 ids: self.id.clone(),
                 epochs: self.epoch.clone(),
                 classes: classes.into(),
             },
-            kind: self.kind.map(|kind| match kind {
-                KindArg::Logits => Kind::Logits,
-                KindArg::Probabilities => Kind::Probabilities,
-            }),
             at: self.at.clone(),
             per_step: self.per_step,
             pattern: self.pattern.clone(),
             renormalise: self.renormalise,
             keep_first: self.keep_first,
             class_means: self.class_means,
+            threshold: self.threshold,
             labels: self.labels.clone(),
             ids: self.ids.clone(),
         }
@@ -196,6 +222,9 @@ impl IngestArgs {
         let decided = (self.kind, self.per_step, self.renormalise, self.keep_first);
         let pattern = self.pattern.as_ref().map(Pattern::to_string);
         let asked = (runs, &self.at, files, decided, pattern, named, &self.pass);
+        if let Some(threshold) = self.threshold {
+            return named_folder("scores", &name, &(asked, "threshold", threshold));
+        }
         if self.class_means {
             return named_folder("scores", &name, &(asked, "class-means"));
         }
@@ -246,7 +275,7 @@ fn read_lines(path: &Path) -> Result<Vec<String>> {
 
 /// What a person should know about these files.
 fn warnings(found: &Ingested) -> Vec<String> {
-    let examples = found.labels.len();
+    let examples = found.examples();
     let of = |run: &datadiet_ingest::IngestedRun| {
         let missed: u64 = run.unseen.iter().map(|&unseen| u64::from(unseen)).sum();
         let (worst, epoch) =

@@ -51,7 +51,7 @@ pub struct SuspectsArgs {
     /// A scores.parquet, or the folder that holds one [default: scores are taken of --data].
     scores: Option<PathBuf>,
     /// Column to suspect by, or several joined by `+`, whose ranks are added up [default: the latest AUM,
-    /// else margin of mean, log margin, EL2N; of a speedrun trained here the log margins at the end and of the mean together].
+    /// else margin of mean, log margin, EL2N; of losses their mean; of a speedrun trained here the log margins at the end and of the mean together].
     #[arg(long, value_name = "COLUMN")]
     by: Option<String>,
     #[command(flatten)]
@@ -258,23 +258,31 @@ impl SuspectsArgs {
 impl Answer {
     fn text(&self) -> String {
         let known = self.suspects.iter().any(|suspect| suspect.changed.is_some());
+        // Of losses nothing is known of classes.
+        let of_classes =
+            self.suspects.iter().any(|one| one.class.is_some() || one.predicted.is_some());
+        let token = |suspect: &Suspect| suspect.token.as_ref()?.text.clone();
+        let of_tokens = self.suspects.iter().any(|suspect| token(suspect).is_some());
         let row = |suspect: &Suspect| {
-            let mut row = vec![
-                suspect.class.clone(),
-                suspect.predicted.clone().unwrap_or_else(|| "–".into()),
-                suspect.name(),
-                format!("{:.3}", suspect.score),
-            ];
+            let classes =
+                [&suspect.class, &suspect.predicted].map(|class| class.as_deref().unwrap_or("–"));
+            let mut row: Vec<String> =
+                classes.map(str::to_owned).into_iter().filter(|_| of_classes).collect();
+            row.extend(of_tokens.then(|| token(suspect).unwrap_or_default()));
+            row.extend([suspect.name(), format!("{:.3}", suspect.score)]);
             if known {
                 row.push(if suspect.changed == Some(true) { "wrong" } else { "" }.into());
             }
             row
         };
-        let mut header = vec!["labelled", "predicted", "id", self.by.as_str()];
+        let mut header = if of_classes { vec!["labelled", "predicted"] } else { Vec::new() };
+        header.extend(of_tokens.then_some("token"));
+        let texts = header.len();
+        header.extend(["id", self.by.as_str()]);
         if known {
             header.push("truth");
         }
-        let mut text = table(&header, self.suspects.iter().map(row).collect(), 2);
+        let mut text = table(&header, self.suspects.iter().map(row).collect(), texts);
         if let Some(detection) = &self.detection {
             text = format!("{}\n\n{text}", detection_text(detection));
         }

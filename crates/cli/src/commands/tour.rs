@@ -255,7 +255,11 @@ fn judged(found: &suspects::Answer) -> Result<(Suspicion, usize)> {
 fn told(found: &Suspicion, changed: usize, images: usize, all: &suspects::Answer) -> String {
     let one = |suspect: &Suspect| {
         let predicted = suspect.predicted.as_deref().unwrap_or("–");
-        format!("image {}: labelled {}, predicted {predicted}", suspect.name(), suspect.class)
+        format!(
+            "image {}: labelled {}, predicted {predicted}",
+            suspect.name(),
+            suspect.class.as_deref().unwrap_or("–")
+        )
     };
     let likeliest: Vec<String> = all.suspects.iter().take(TOLD).map(one).collect();
     format!(

@@ -9,7 +9,7 @@ fn long_texts_are_shown_with_help_and_short_ones_with_h() {
     let list = home.ok(&["--help"]);
     for (command, short, long) in [
         ("score", "Score every training example", "Finished replicas stay in the store"),
-        ("ingest", "Take scores from logits or probabilities", "A run is one training"),
+        ("ingest", "Take scores from logits, probabilities or losses", "A run is one training"),
         (
             "select",
             "Choose a subset by score, as ids or",

@@ -249,3 +249,36 @@ fn names_of_classes_and_errors_of_files() {
     let damaged = home.fails(&["ingest", "run0"]);
     assert!(damaged.contains("dynamics_epoch_2.jsonl: row 1: EOF"), "{damaged}");
 }
+
+/// Losses have no labels: suspects and subsets go by the ids of the files.
+#[test]
+fn losses_become_a_table_by_the_ids_of_the_files() {
+    let home = Home::empty();
+    let mut text = "epoch,image,loss\n".to_owned();
+    for epoch in 1..=3 {
+        for row in 0..EXAMPLES {
+            let example = (row * 13 + epoch * 11) % EXAMPLES;
+            text += &format!("{epoch},{},{}\n", key(example), example as f32 / epoch as f32);
+        }
+    }
+    std::fs::write(home.path().join("losses.csv"), text).unwrap();
+    let ingest = ["ingest", "losses.csv", "--id", "image", "--threshold", "2.5", "--out", "out"];
+    let told = home.ok(&ingest);
+    assert!(told.contains("120 rows of losses: 40 examples, 3 epochs (1 to 3), 1 run"), "{told}");
+    let suspects = home.json(&["suspects", "out", "-n", "2"]);
+    assert_eq!(suspects["by"], "mean-loss@3");
+    assert_eq!(suspects["suspects"][0]["key"], key(EXAMPLES - 1).as_str(), "{suspects}");
+    let select = ["select", "out", "--by", "mean-loss@end", "--keep", "0.25", "--out", "hard.txt"];
+    home.ok(&select);
+    let chosen = std::fs::read_to_string(home.path().join("hard.txt")).unwrap();
+    let mut expected: Vec<String> = (30..EXAMPLES).map(key).collect();
+    expected.sort();
+    assert_eq!(chosen.lines().collect::<Vec<_>>(), expected);
+    let table = Table::read(&home.path().join("out/scores.parquet")).unwrap();
+    assert!(table.column("label").is_none());
+    let error = home.fails(&["ingest", "losses.csv", "--out", "other"]);
+    assert!(error.contains("--id image") || error.contains("--id"), "{error}");
+    let error =
+        home.fails(&["ingest", "losses.csv", "--id", "image", "--threshold", "nan", "--out", "x"]);
+    assert!(error.contains("--threshold"), "{error}");
+}

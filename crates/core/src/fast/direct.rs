@@ -31,21 +31,22 @@ const FLUSH: usize = 128;
 /// Each lane's number.
 const INDEX: [u32; LANES] = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15];
 
-/// Writes the sums of a row of at least [`LANES`] numbers into a lane; false if the row is none
-/// for this file, nothing then being written.
+/// Writes the sums of a row of at least [`LANES`] numbers into a lane, and gives its largest entry other
+/// than the label's, with `TOP`, else some number; none if the row is none for this file, nothing then
+/// being written.
 #[inline(always)]
-pub(super) fn add_row<E: Element>(
+pub(super) fn add_row<E: Element, const TOP: bool>(
     isa: Avx512,
     row: &[E],
     label: u32,
     sums: &mut Sums,
     lane: usize,
-) -> bool {
+) -> Option<f32> {
     let label = label as usize;
     let (whole, tail) = row.as_chunks::<LANES>();
-    let Some(last) = row.last_chunk::<LANES>() else { return false };
+    let last = row.last_chunk::<LANES>()?;
     let at = label / LANES;
-    let mut pass = Pass::NEW;
+    let mut pass = Pass::<TOP>::NEW;
     pass.chunks_without(isa, whole, at);
     let mut truth = 0.0;
     if let Some(chunk) = whole.get(at) {
@@ -65,13 +66,13 @@ pub(super) fn add_row<E: Element>(
 }
 
 /// The sums so far.
-struct Pass {
+struct Pass<const TOP: bool> {
     totals: [Totals; TOGETHER],
     rest: f64,
     squares: f64,
 }
 
-impl Pass {
+impl<const TOP: bool> Pass<TOP> {
     const NEW: Self = Self { totals: [Totals::ZERO; TOGETHER], rest: 0.0, squares: 0.0 };
 
     /// Adds all chunks but the one `at`. The number of steps is the same wherever the label is:
@@ -100,7 +101,7 @@ impl Pass {
     #[inline(always)]
     fn step<const N: usize>(&mut self, isa: Avx512, numbers: [Lanes; N]) {
         for (totals, numbers) in self.totals.iter_mut().zip(&numbers) {
-            *totals = isa.add(totals, numbers, &isa.exp2(numbers));
+            *totals = isa.add::<TOP>(totals, numbers, &isa.exp2(numbers));
         }
     }
 
@@ -111,10 +112,12 @@ impl Pass {
         let (mut z, mut e) = (*numbers, isa.exp2(numbers));
         for lane in 0..LANES {
             let counts = INDEX[lane] >= from as u32 && INDEX[lane] != label as u32;
+            let top = &mut self.totals[0].top[lane];
+            *top = if TOP && counts && z[lane] > *top { z[lane] } else { *top };
             z[lane] = if counts { z[lane] } else { 0.0 };
             e[lane] = if counts { e[lane] } else { 0.0 };
         }
-        self.totals[0] = isa.add(&self.totals[0], &z, &e);
+        self.totals[0] = isa.add::<false>(&self.totals[0], &z, &e);
         numbers[label % LANES]
     }
 
@@ -133,15 +136,19 @@ impl Pass {
     }
 
     #[inline(always)]
-    fn write(mut self, isa: Avx512, truth: f32, sums: &mut Sums, lane: usize) -> bool {
+    fn write(mut self, isa: Avx512, truth: f32, sums: &mut Sums, lane: usize) -> Option<f32> {
         self.flush(isa);
         // NaN has no size, but it is in the sum.
         let mut above = !truth.is_finite() || self.rest.is_nan();
+        let mut top = f32::NEG_INFINITY;
         for lane in 0..LANES {
-            above |= self.totals[0].size[lane] > MOST || self.totals[1].size[lane] > MOST;
+            for totals in &self.totals {
+                above |= totals.size[lane] > MOST;
+                top = if totals.top[lane] > top { totals.top[lane] } else { top };
+            }
         }
         if above {
-            return false;
+            return None;
         }
         // The power of two below the sum stands for the strongest other's exponential.
         let exponent = self.rest.to_bits() >> 52;
@@ -151,6 +158,6 @@ impl Pass {
         let n = exponent as f64 - 1023.0;
         let y = f64::from(truth) * f64::from(std::f32::consts::LOG2_E);
         sums.margin[lane] = (y - n) * std::f64::consts::LN_2;
-        true
+        Some(top)
     }
 }

@@ -45,7 +45,11 @@ impl Sums {
     /// EL2N: `sqrt((1 + r)² + 1 + q) / (1 + r + eᵈ)`.
     #[inline(always)]
     pub(crate) fn el2n<I: Isa>(&self, isa: I) -> [f32; LANES] {
-        let shares = self.shares(isa);
+        self.el2n_of(&self.shares(isa))
+    }
+
+    #[inline(always)]
+    fn el2n_of(&self, shares: &Shares) -> [f32; LANES] {
         let mut el2n = [0.0; LANES];
         for lane in 0..LANES {
             let rest = 1.0 + self.rest[lane];
@@ -53,6 +57,32 @@ impl Sums {
             el2n[lane] = (length * shares.other[lane]) as f32;
         }
         el2n
+    }
+
+    /// EL2N, and cross-entropy in nats: `ln((1 + r + eᵈ) / eᵈ)`.
+    #[inline(always)]
+    pub(crate) fn el2n_and_loss<I: Isa>(&self, isa: I) -> [[f32; LANES]; 2] {
+        let shares = self.shares(isa);
+        let mut loss = [0.0; LANES];
+        let ln_sum = self.ln_sum(isa, &shares);
+        for lane in 0..LANES {
+            let d = self.margin[lane];
+            loss[lane] = (ln_sum[lane] + if d > 0.0 { 0.0 } else { -d }) as f32;
+        }
+        [self.el2n_of(&shares), loss]
+    }
+
+    /// The logarithm of the sum of all exponentials, taken from the largest of them.
+    #[inline(always)]
+    fn ln_sum<I: Isa>(&self, isa: I, shares: &Shares) -> [f64; LANES] {
+        let mut beyond_one = [0.0; LANES];
+        for lane in 0..LANES {
+            // The sum less the 1 of the largest.
+            let (rest, small) = (self.rest[lane], shares.small[lane]);
+            let up = self.margin[lane] > 0.0;
+            beyond_one[lane] = if up { (1.0 + rest) * small } else { rest + small };
+        }
+        ln_1p(isa, beyond_one)
     }
 
     /// The probabilities of the label and of the strongest other class.
@@ -80,14 +110,7 @@ impl Sums {
     #[inline(always)]
     pub(crate) fn scores<I: Isa>(&self, isa: I, labels: &[u32; LANES], classes: usize) -> Scores {
         let shares = self.shares(isa);
-        let mut beyond_one = [0.0; LANES];
-        for lane in 0..LANES {
-            // The sum of all exponentials, taken from the largest of them, less that one.
-            let (rest, small) = (self.rest[lane], shares.small[lane]);
-            let up = self.margin[lane] > 0.0;
-            beyond_one[lane] = if up { (1.0 + rest) * small } else { rest + small };
-        }
-        let ln_sum = ln_1p(isa, beyond_one);
+        let ln_sum = self.ln_sum(isa, &shares);
         let others = (classes - 1) as f64;
         let mut scores = Scores { true_prob: shares.truth, margin: self.margin, ..Scores::ZERO };
         for lane in 0..LANES {

@@ -2,9 +2,8 @@
 
 use std::ops::Range;
 
-use rayon::prelude::*;
-
 use super::{
+    chunk,
     element::Element,
     matrix::Matrix,
     narrow, probabilities,
@@ -99,18 +98,14 @@ pub(crate) fn in_parallel<E: Element, S: Sink + Send>(
     matrix: Matrix<E>,
     labels: &[u32],
     rows: usize,
-    mut sinks: Vec<S>,
+    sinks: Vec<S>,
 ) -> Result<(), ScoreError> {
-    if let [sink] = &mut sinks[..] {
-        return on_this_thread(matrix, labels, &mut room(matrix.classes()), sink);
-    }
-    let walk = |room: &mut Vec<_>, (index, mut sink): (usize, S)| {
+    let walk = |room: &mut Vec<_>, index: usize, mut sink: S| {
         let first = index * rows;
         let rows = first..labels.len().min(first + rows);
         dispatch(Walk { matrix, rows, labels, room, sink: &mut sink })
     };
-    let room = || room(matrix.classes());
-    let good = sinks.into_par_iter().enumerate().map_init(room, walk).reduce(|| true, |a, b| a & b);
+    let good = chunk::all_good(sinks, || room(matrix.classes()), walk);
     if good { Ok(()) } else { matrix.check_numbers(labels.len()) }
 }
 
@@ -146,8 +141,12 @@ impl<E: Element, S: Sink> Walk<'_, E, S> {
                 let mut sums = Sums::ZERO;
                 for lane in 0..count {
                     let (row, label) = (matrix.row(first + lane), of[lane]);
-                    let simple = !ALL && isa.direct(row, label, &mut sums, lane);
-                    if !simple {
+                    let simple = if ALL {
+                        None
+                    } else {
+                        isa.direct::<E, false>(row, label, &mut sums, lane)
+                    };
+                    if simple.is_none() {
                         finite &=
                             wide::add_row::<I, E, ALL>(isa, row, label, room, &mut sums, lane);
                     }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use datadiet_core::{ScoreKind, Silent};
-use datadiet_ingest::{Keys, Options, find, ingest};
+use datadiet_ingest::{Keys, Kind, Options, find, ingest};
 use datadiet_store::program::{METRICS, RECORDED};
 use datadiet_store::{Metric, RunFolder, RunSpec};
 use datadiet_table::{Column, Table};
@@ -289,6 +289,11 @@ impl Recordings<'_> {
             folder.display()
         );
         let mut found = ingest(&found, &options, &Silent).map_err(wrong)?;
+        ensure!(
+            found.kind != Kind::Losses,
+            "{} holds losses alone; record the logits of each example, or its scores by their names",
+            folder.display()
+        );
         let classes = self.examples.classes.len();
         ensure!(
             found.classes == classes,

@@ -194,6 +194,7 @@ impl Fake {
             Source::EvalLogits => true,
             Source::TrainingMinibatches => step > 0,
             Source::Gradients | Source::Inputs => spec.record.gradient_steps.contains(&step),
+            Source::Losses | Source::Outputs => false,
         };
         for kind in spec.record.scores.iter().filter(taken) {
             let values = (0..examples).map(|id| (self.score)(spec, id)).collect();

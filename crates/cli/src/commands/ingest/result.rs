@@ -20,7 +20,7 @@ pub struct IngestReport {
     pub card: Card,
     /// Number of examples.
     pub examples: usize,
-    /// Number of classes.
+    /// Number of classes; 0 of losses without labels.
     pub classes: usize,
     /// Files written.
     pub files: Vec<PathBuf>,
@@ -43,14 +43,17 @@ impl IngestReport {
         };
         let listed = runs.iter().take(FILES_LISTED).zip(1..);
         let listed: Vec<String> = listed.map(|(run, number)| lines(run, number)).collect();
+        let classes = match self.classes {
+            0 => String::new(),
+            classes => format!(" {} classes,", grouped(classes as u64)),
+        };
         let files: Vec<String> = self.files.iter().map(|file| file.display().to_string()).collect();
         format!(
-            "{}\n\nread      {} rows of {}: {} examples, {} classes, {epochs}, {} run{}\n{}\nwritten   {}",
+            "{}\n\nread      {} rows of {}: {} examples,{classes} {epochs}, {} run{}\n{}\nwritten   {}",
             table(&header, shown.map(column_row).collect(), 2),
             grouped(rows),
             card.ingested.as_ref().map_or("", |read| &read.kind),
             grouped(self.examples as u64),
-            grouped(self.classes as u64),
             runs.len(),
             if runs.len() == 1 { "" } else { "s" },
             listed.join("\n"),

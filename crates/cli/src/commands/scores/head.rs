@@ -19,7 +19,7 @@ Examples:
 pub struct HeadArgs {
     #[command(flatten)]
     file: FileArgs,
-    /// The column to sort by [default: EL2N at its latest time].
+    /// The column to sort by [default: EL2N at its latest time, of losses their mean].
     #[arg(long, value_name = "COLUMN")]
     by: Option<String>,
     #[command(flatten)]

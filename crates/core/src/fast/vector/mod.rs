@@ -42,10 +42,17 @@ pub trait Vector: Copy {
     }
 
     /// EL2N's sums of a row in one pass ([`super::direct`]), where these instructions make that the
-    /// faster way; false where they do not, or where the row does not suit.
+    /// faster way, and, with `TOP`, the row's largest entry other than the label's; none where they do
+    /// not, or where the row does not suit.
     #[inline(always)]
-    fn direct<E: Element>(self, _: &[E], _label: u32, _: &mut Sums, _lane: usize) -> bool {
-        false
+    fn direct<E: Element, const TOP: bool>(
+        self,
+        _: &[E],
+        _label: u32,
+        _: &mut Sums,
+        _lane: usize,
+    ) -> Option<f32> {
+        None
     }
 
     /// `exp(x)` of x ≤ 0, and 0 where it is below 2⁻¹²⁶; of NaN it is 0.

@@ -37,31 +37,49 @@ impl Vector for Avx512 {
     }
 
     #[inline(always)]
-    fn direct<E: Element>(self, row: &[E], label: u32, sums: &mut Sums, lane: usize) -> bool {
-        E::FITS_F32 && direct::add_row(self, row, label, sums, lane)
+    fn direct<E: Element, const TOP: bool>(
+        self,
+        row: &[E],
+        label: u32,
+        sums: &mut Sums,
+        lane: usize,
+    ) -> Option<f32> {
+        if E::FITS_F32 { direct::add_row::<E, TOP>(self, row, label, sums, lane) } else { None }
     }
 }
 
-/// Sums of exponentials and of their squares, and the largest size of what they are taken of; NaN
-/// has no size.
+/// Sums of exponentials and of their squares, the largest size of what they are taken of, and the largest
+/// of that; NaN has no size.
 #[derive(Clone, Copy)]
 pub struct Totals {
     pub sum: Lanes,
     pub squares: Lanes,
     pub size: Lanes,
+    /// Only where it is asked for.
+    pub top: Lanes,
 }
 
 impl Totals {
     /// Of nothing.
-    pub const ZERO: Self = Self { sum: [0.0; LANES], squares: [0.0; LANES], size: [0.0; LANES] };
+    pub const ZERO: Self = Self {
+        sum: [0.0; LANES],
+        squares: [0.0; LANES],
+        size: [0.0; LANES],
+        top: [f32::NEG_INFINITY; LANES],
+    };
 }
 
 impl Avx512 {
-    /// The totals with an exponential `e` of a number `z` added in each lane.
+    /// The totals with an exponential `e` of a number `z` added in each lane; `TOP`: the largest too.
     ///
     /// By hand, because the compiler may cut these sums into quarters of a register.
     #[inline(always)]
-    pub(in crate::fast) fn add(self, totals: &Totals, z: &Lanes, e: &Lanes) -> Totals {
+    pub(in crate::fast) fn add<const TOP: bool>(
+        self,
+        totals: &Totals,
+        z: &Lanes,
+        e: &Lanes,
+    ) -> Totals {
         /// The number of larger size, without its sign.
         const SIZE: i32 = 0b1011;
         // SAFETY: as of [`Vector::widen`]; the arrays and the registers have 64 bytes.
@@ -71,10 +89,12 @@ impl Avx512 {
             let sum: arch::__m512 = transmute(totals.sum);
             let squares: arch::__m512 = transmute(totals.squares);
             let size: arch::__m512 = transmute(totals.size);
+            let top: arch::__m512 = transmute(totals.top);
             Totals {
                 sum: lanes(arch::_mm512_add_ps(sum, e)),
                 squares: lanes(arch::_mm512_fmadd_ps(e, e, squares)),
                 size: lanes(arch::_mm512_range_ps::<SIZE>(size, z)),
+                top: if TOP { lanes(arch::_mm512_max_ps(top, z)) } else { totals.top },
             }
         }
     }
