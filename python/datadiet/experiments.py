@@ -166,7 +166,7 @@ def score(
     CommandError, TrainerError
         What the command says; a function that cannot be started by another process.
     """
-    scoring = {
+    scoring: dict[str, Any] = {
         "replicas": replicas,
         "at": None if at is None else [int(epoch) for epoch in at],
         "scores": None if scores is None else list(scores),
@@ -406,7 +406,7 @@ def curve(
         "fixed": fixed,
         "random": random,
     }
-    scoring = {
+    scoring: dict[str, Any] = {
         "replicas": replicas,
         "at": None if at is None else [int(one) for one in at],
         "scores": sorted({column.partition("@")[0] for column in series if "@" in column}),
