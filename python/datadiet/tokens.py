@@ -69,6 +69,7 @@ def token_scores(
     shift: bool | None = None,
     log_probs: Floats | None = None,
     ignore_index: int = IGNORED,
+    attention_mask: Wholes | None = None,
     segments: Wholes | None = None,
     predicted: bool = False,
 ) -> TokenScores:
@@ -90,6 +91,9 @@ def token_scores(
         t + 1. There is then no EL2N and no accuracy.
     ignore_index
         The label that is none.
+    attention_mask
+        B × T, 0 where the logits at t are of padding: the label that they are of does not count, at t + 1 with
+        ``shift``. Give it where texts are padded on the left, whose first token padding would predict.
     segments
         For packed sequences: B × T numbers from 0 that say which example a token is of, negative for
         padding. The same number is the same example, in another row too, where its positions are counted on.
@@ -124,7 +128,7 @@ def token_scores(
     >>> datadiet.token_scores(logits, labels=[[1, 0, 1]], shift=True).tokens["loss"].round(3)
     array([[  nan, 0.127, 0.313]], dtype=float32)
     """
-    batch = _Batch.of(logits, labels, log_probs, shift, ignore_index)
+    batch = _Batch.of(logits, labels, log_probs, shift, ignore_index, attention_mask)
     examples = None if segments is None else _segmented(segments, batch.labels.shape)
     ids, rows = (np.arange(len(batch.labels)), None) if examples is None else examples
     layout = {
@@ -138,7 +142,7 @@ def token_scores(
     if batch.labels.size and not places.size:
         raise LabelError(
             f"no token has a label: all are {batch.ignore}, or (with shift=True) stand where no logits are;"
-            " look at ignore_index, shift and segments"
+            " look at ignore_index, shift, attention_mask and segments"
         )
     del tokens["example"], tokens["label"]
     spread: dict[str, npt.NDArray[Any]] = {}
@@ -212,7 +216,9 @@ class _Batch:
     ignore: int
 
     @classmethod
-    def of(cls, logits: Any, labels: Any, log_probs: Any, shift: Any, ignore: int) -> _Batch:
+    def of(
+        cls, logits: Any, labels: Any, log_probs: Any, shift: Any, ignore: int, mask: Any
+    ) -> _Batch:
         if (logits is None) == (log_probs is None):
             raise TypeError("pass either logits or log_probs")
         if labels is None:
@@ -241,9 +247,26 @@ class _Batch:
                 f"{what} of shape {list(outputs.shape)}, labels of shape {list(targets.shape)}; pass one label"
                 f" for each token{hint}"
             )
+        if mask is not None:
+            targets = _predicted_by_text(targets, mask, bool(shift), ignore)
         if axes == 3:
             _check_logits(outputs, targets, bool(shift), ignore)
         return cls(outputs, targets, bool(shift), int(ignore))
+
+
+def _predicted_by_text(
+    labels: npt.NDArray[np.int64], attention_mask: Any, shift: bool, ignore: int
+) -> npt.NDArray[np.int64]:
+    """The labels without those that a masked position predicts; `datadiet.torch.padding` is the same of tensors."""
+    there = plain(attention_mask, "attention_mask") != 0
+    if there.shape != labels.shape:
+        raise ShapeError(
+            f"attention_mask of shape {list(there.shape)}, labels of shape {list(labels.shape)}; pass B × T, one for"
+            " each token"
+        )
+    if shift:
+        there = np.concatenate([np.ones_like(there[:, :1]), there[:, :-1]], axis=1)
+    return np.where(there, labels, np.int64(ignore))
 
 
 def _check_logits(
@@ -366,6 +389,7 @@ class TokenRecorder(TaskRecorder):
         shift: bool | None = None,
         log_probs: Floats | None = None,
         ignore_index: int = IGNORED,
+        attention_mask: Wholes | None = None,
         unlabelled: Literal["refuse", "skip"] = "refuse",
     ) -> None:
         """Record a batch of the current epoch; all of it or, on an error, nothing.
@@ -374,7 +398,7 @@ class TokenRecorder(TaskRecorder):
         ----------
         ids
             B ids; or, of packed sequences, B × T: the example that each token is of, −1 of padding.
-        logits, labels, shift, log_probs, ignore_index
+        logits, labels, shift, log_probs, ignore_index, attention_mask
             As of `token_scores`.
         unlabelled
             An example without a labelled token (all ignored, say, because its answer was cut off) is refused with
@@ -393,8 +417,14 @@ class TokenRecorder(TaskRecorder):
         """
         if unlabelled not in ("refuse", "skip"):
             raise ValueError(f'unlabelled is {unlabelled!r}; "refuse" and "skip" are known')
-        check_same_rows(ids=ids, logits=logits, labels=labels, log_probs=log_probs)
-        batch = _Batch.of(logits, labels, log_probs, shift, ignore_index)
+        check_same_rows(
+            ids=ids,
+            logits=logits,
+            labels=labels,
+            log_probs=log_probs,
+            attention_mask=attention_mask,
+        )
+        batch = _Batch.of(logits, labels, log_probs, shift, ignore_index, attention_mask)
         own = wholes(ids, "ids")
         rows = None
         if own.ndim == 2:
@@ -419,14 +449,14 @@ class TokenRecorder(TaskRecorder):
         Parameters
         ----------
         texts
-            The tokens of each of the n examples, by position.
+            The tokens of each of the n examples, by position: lists, not texts in one piece.
         classes
             Names of the V labels.
 
         Raises
         ------
-        StateError, IdError, LabelError
-            No token was kept; texts or classes that lack one.
+        StateError, IdError, LabelError, DtypeError
+            No token was kept; texts or classes that lack one; a text that is not taken apart.
         """
         found = self._recorder.tokens()
         if not len(found["example"]):
@@ -449,6 +479,15 @@ def _named(labels: npt.NDArray[Any], classes: Sequence[str]) -> list[str]:
 def _texts_of(
     examples: npt.NDArray[Any], positions: npt.NDArray[Any], texts: Sequence[Sequence[str]]
 ) -> list[str]:
+    whole = isinstance(texts, (str, bytes))
+    for example in () if whole else np.unique(examples).tolist():
+        whole = whole or (example < len(texts) and isinstance(texts[example], (str, bytes)))
+    if whole:
+        raise DtypeError(
+            "texts are texts in one piece, of which characters are no tokens; pass a list of the tokens of every"
+            " example as the network saw them: [tokenizer.convert_ids_to_tokens(row) for row in input_ids], or"
+            " list(text) where its characters are the tokens"
+        )
     found = []
     for example, position in zip(examples.tolist(), positions.tolist(), strict=True):
         if example >= len(texts) or position >= len(texts[example]):

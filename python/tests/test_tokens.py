@@ -167,6 +167,20 @@ LABELS = np.ones((2, 3), dtype=int)
         (GOOD + 1 / V, LABELS, {"shift": False}, datadiet.ProbabilityError, "softmax"),
         (GOOD[:, :, :1], LABELS * 0, {"shift": False}, datadiet.ShapeError, "at least 2"),
         (GOOD, LABELS, {"shift": False, "segments": [[0, 0]]}, datadiet.ShapeError, "segments of"),
+        (
+            GOOD,
+            LABELS,
+            {"shift": True, "attention_mask": [[1, 1]]},
+            datadiet.ShapeError,
+            "attention_mask of",
+        ),
+        (
+            GOOD,
+            LABELS,
+            {"shift": True, "attention_mask": LABELS * 0},
+            datadiet.LabelError,
+            "no token has a label",
+        ),
         (None, LABELS, {"shift": False}, TypeError, "either logits or log_probs"),
         (
             None,
@@ -187,6 +201,54 @@ LABELS = np.ones((2, 3), dtype=int)
 def test_bad_tokens(logits, labels, options, error, message):
     with pytest.raises(error, match=message):
         datadiet.token_scores(logits, labels, **options)
+
+
+@pytest.mark.parametrize("kind", ["logits", "log_probs"])
+@pytest.mark.parametrize("shifted", [False, True])
+def test_the_side_of_padding_makes_no_difference(chance, kind, shifted):
+    """A text alone, padded on the right and on the left; with labels of one's own shifting too."""
+    lengths, size = [6, 2, 4], 6
+    logits = [chance.normal(0, 3, (n, V)).astype(np.float32) for n in lengths]
+    texts = [chance.integers(0, V, n) for n in lengths]
+
+    def scores(rows, left):
+        outputs = np.full((len(rows), size, V), 7.0, np.float32)
+        outputs += chance.normal(0, 3, outputs.shape).astype(np.float32)
+        labels, mask = np.full((len(rows), size), -100), np.zeros((len(rows), size), int)
+        for place, row in enumerate(rows):
+            where = slice(size - lengths[row], size) if left else slice(0, lengths[row])
+            outputs[place, where], labels[place, where], mask[place, where] = (
+                logits[row],
+                texts[row],
+                1,
+            )
+        if kind == "log_probs":
+            ahead = np.maximum(np.roll(labels, -1, axis=1), 0)
+            outputs = torch.tensor(outputs).log_softmax(2).numpy()
+            outputs = np.take_along_axis(outputs, ahead[:, :, None], axis=2)[:, :, 0]
+        given = torch.tensor(mask) if left else mask.astype(bool)
+        if shifted:
+            outputs, labels, given = outputs[:, :-1], labels[:, 1:], given[:, :-1]
+        options = {kind: outputs, "shift": not shifted, "attention_mask": given}
+        before = labels.copy()
+        recorder = datadiet.TokenRecorder(len(lengths))
+        recorder.update(rows, labels=labels, **options)
+        recorder.end_epoch()
+        assert (labels == before).all()
+        return datadiet.token_scores(labels=labels, **options).examples, recorder.table()
+
+    for row, n in enumerate(lengths):
+        outputs = {"logits": logits[row][None]}
+        alone = datadiet.token_scores(labels=texts[row][None], shift=True, **outputs).examples
+        assert alone["length"].tolist() == [n - 1]
+        for left in (False, True):
+            for rows in ([row], [0, 1, 2]):
+                found, table = scores(rows, left)
+                for name in found:
+                    np.testing.assert_allclose(
+                        found[name][rows.index(row)], alone[name][0], rtol=1e-4
+                    )
+                    np.testing.assert_allclose(table[f"{name}@1"][row], alone[name][0], rtol=1e-4)
 
 
 def test_numbers_of_tokens_without_a_label_are_not_looked_at():
@@ -290,6 +352,10 @@ def test_suspects_are_the_tokens_whose_labels_were_changed(chance):
         recorded(logits, labels).tokens()
     with pytest.raises(datadiet.IdError, match="no token 0 of example 0"):
         recorder.tokens(texts=[[]])
+    for whole in (["some text"] * len(labels), "some text" * 9):
+        with pytest.raises(datadiet.DtypeError, match="characters are no tokens.*list\\(text\\)"):
+            recorder.tokens(texts=whole)
+    assert len(recorder.tokens(texts=[list("letters")] * len(labels))) == len(tokens)
 
 
 def test_packed_batches_are_recorded_by_the_ids_of_their_tokens():
