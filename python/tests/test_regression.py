@@ -115,6 +115,8 @@ def test_a_checkpoint_in_mid_epoch_goes_on_bit_for_bit(training, mergeable):
 def test_after_one_epoch_there_is_no_ratio_and_losses_may_be_given(training):
     outputs, targets, _ = training
     recorder = datadiet.RegressionRecorder(N)
+    with pytest.raises(datadiet.ShapeError, match="one loss"):
+        recorder.update(range(1, N), outputs[0, 1:], targets[1:], losses=[0.1])
     recorder.update(range(1, N), outputs[0, 1:], targets[1:], losses=np.arange(1.0, N))
     recorder.end_epoch()
     table = recorder.table()
@@ -137,9 +139,9 @@ def test_bad_batches_are_refused_with_their_ids_and_change_nothing(training):
         ((range(5), outputs[0, :6], targets[:6]), {}, datadiet.ShapeError, "outputs"),
         (
             (range(10, 20), outputs[0, 10:20], targets[10:20]),
-            {"losses": [0.1]},
-            datadiet.ShapeError,
-            "one loss",
+            {"losses": [0.1] * 10},
+            datadiet.StateError,
+            "with every batch",
         ),
     ]
     for arguments, options, error, message in cases:
