@@ -44,6 +44,9 @@ BFLOAT16 = np.dtype([("bfloat16", np.uint16)])
 SOFTMAX_ROWS = 4
 """From so many rows on, rows that all look like outputs of a softmax are not logits by chance."""
 
+_SIGMOID_LABELS, _SIGMOID_NUMBERS = 16, 32
+"""From so many labels on, or of so many numbers, see `SigmoidSuspicion`."""
+
 _WHOLE_TEXT = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.0*)?")
 _NUMBERED = re.compile(r"(.*?)([0-9]+)\]?")
 
@@ -177,6 +180,48 @@ def softmax_rows(matrix: npt.NDArray[Any]) -> int:
     return _datadiet.softmax_rows(matrix, matrix.ndim) if matrix.ndim in (2, 3) else 0
 
 
+def sigmoid_error() -> ProbabilityError:
+    """What is said about outputs of sigmoids that were passed as logits."""
+    return ProbabilityError(
+        "logits: all numbers lie in [0, 1], as the outputs of sigmoids do; pass the logits, before the sigmoid (of"
+        " probabilities p they are log(p / (1 − p))). If these are logits all the same, record their losses with a"
+        " datadiet.LossRecorder"
+    )
+
+
+class SigmoidSuspicion:
+    """Tells outputs of sigmoids from logits by all rows so far.
+
+    Logits of an untrained network may be all of one sign, label by label, and be small; so numbers in [0, 1] are
+    refused only of several rows, and where they reach both ends of it or are of many labels.
+    """
+
+    __slots__ = ("_least", "_most", "_rows")
+
+    # None once a row was not in [0, 1].
+    _rows: int | None
+
+    def __init__(self) -> None:
+        self._rows = 0
+        self._least, self._most = 1.0, 0.0
+
+    def check(self, logits: npt.NDArray[Any]) -> None:
+        """Refuses n × K logits if they and all before look like outputs of sigmoids."""
+        if self._rows is None or not logits.size:
+            return
+        found = _datadiet.sigmoid_rows(logits)
+        if found is None:
+            self._rows = None
+            return
+        rows, least, most = found
+        self._rows += rows
+        self._least, self._most = min(self._least, least), max(self._most, most)
+        labels = logits.shape[1]
+        wide = self._least < 0.25 and self._most > 0.75 and self._rows * labels >= _SIGMOID_NUMBERS
+        if self._rows >= SOFTMAX_ROWS and (wide or labels >= _SIGMOID_LABELS):
+            raise sigmoid_error()
+
+
 def warn_of_rounded(probs: npt.NDArray[Any]) -> None:
     """Warns of rows that do not sum to 1 by more than their type explains.
 
@@ -211,11 +256,11 @@ def _level_of_user() -> int:
     return level
 
 
-def softmax_error() -> ProbabilityError:
+def softmax_error(instead: str = "pass them as probs=…") -> ProbabilityError:
     """What is said about outputs of a softmax that were passed as logits."""
     return ProbabilityError(
         "logits: all rows lie in [0, 1] and sum to 1, as the outputs of a softmax do (or are percentages"
-        " that sum to 100: divide them by 100); pass them as probs=…. If they are logits all the same,"
+        f" that sum to 100: divide them by 100); {instead}. If they are logits all the same,"
         " add 1 to all of them: a constant changes no score"
     )
 

@@ -52,6 +52,7 @@ __all__ = [
     "regression_scores",
     "reliability",
     "select",
+    "sigmoid_rows",
     "softmax_rows",
     "spearman",
     "token_scores",
@@ -75,6 +76,7 @@ def confident_joint(
     matrix: npt.NDArray[Any], labels: npt.NDArray[Any], probabilities: bool
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.uint64], npt.NDArray[np.float64], float]: ...
 def furthest_sum(matrix: npt.NDArray[Any], axes: int) -> float: ...
+def sigmoid_rows(matrix: npt.NDArray[Any]) -> tuple[int, float, float] | None: ...
 def softmax_rows(matrix: npt.NDArray[Any], axes: int) -> int: ...
 def token_scores(
     outputs: npt.NDArray[Any],

@@ -95,6 +95,8 @@ class TaskRecorder(Recording):
         StateError
             No epoch has ended; a recorder given twice; trainings of other sizes, numbers of epochs, kept epochs,
             passes or values.
+        LabelError
+            Trainings of other labels of an example, or of a kept token.
         TypeError
             Something else than such recorders, such as a list of them.
         """

@@ -13,7 +13,15 @@ import numpy as np
 import numpy.typing as npt
 
 from datadiet import _datadiet
-from datadiet._arrays import Floats, Wholes, check_same_rows, floats, plain, wholes
+from datadiet._arrays import (
+    Floats,
+    SigmoidSuspicion,
+    Wholes,
+    check_same_rows,
+    floats,
+    plain,
+    wholes,
+)
 from datadiet._datadiet import RECORDED_PASS
 from datadiet._task_recorder import TaskRecorder, options, reference_losses
 from datadiet.exceptions import LabelError, ShapeError, StateError
@@ -51,6 +59,8 @@ def multi_label_scores(
     ------
     LabelError
         A label that is neither 0 nor 1, with its row.
+    ProbabilityError
+        Logits that are the outputs of sigmoids: all in [0, 1].
     NonFiniteError, ShapeError, DtypeError
         NaN or infinity; shapes that do not fit; values that are not numbers.
 
@@ -62,6 +72,7 @@ def multi_label_scores(
     (array([1., 0.], dtype=float32), array([ 1., -3.], dtype=float32), array([1, 1], dtype=uint32))
     """
     matrix, given = _batch(logits, labels)
+    SigmoidSuspicion().check(matrix)
     found = _datadiet.multi_label_scores(matrix, given, margins)
     if margins:
         found["margins"] = found["margins"].reshape(matrix.shape)
@@ -146,9 +157,10 @@ class MultiLabelRecorder(TaskRecorder):
     (array([ 1., -3.], dtype=float32), ['dog', 'dog'], array([0, 0], dtype=uint32))
     """
 
-    __slots__ = ("_names",)
+    __slots__ = ("_names", "_suspicion")
 
     _compiled = _datadiet.MultiLabelRecorder
+    _suspicion: SigmoidSuspicion
     _names: list[str] | None
 
     def __init__(
@@ -197,6 +209,8 @@ class MultiLabelRecorder(TaskRecorder):
             An id out of range, or recorded before in this epoch (call `end_epoch` after each).
         LabelError
             A label that is neither 0 nor 1, or another than before.
+        ProbabilityError
+            Logits that are the outputs of sigmoids: all so far in [0, 1].
         NonFiniteError, ShapeError, DtypeError
             NaN or infinity, with the ids in ``ids``; another K; shapes that do not fit.
         StateError
@@ -209,6 +223,7 @@ class MultiLabelRecorder(TaskRecorder):
                 f"logits of {matrix.shape[1]} labels, expected {self.n_labels}; pass all labels, in the same order"
                 " every time"
             )
+        self._suspicion.check(matrix)
         self._recorder.update(
             wholes(ids, "ids"), matrix, given, None if losses is None else floats(losses)
         )
@@ -246,6 +261,10 @@ class MultiLabelRecorder(TaskRecorder):
     def __setstate__(self, state: dict[str, npt.NDArray[Any]]) -> None:
         self._names = _names_of(state, None)
         super().__setstate__(state)
+
+    def _begin(self, recorder: Any, pass_: str) -> None:
+        super()._begin(recorder, pass_)
+        self._suspicion = SigmoidSuspicion()
 
     def _table(self, replicas: list[Any]) -> _datadiet.Table:
         return _datadiet.MultiLabelRecorder.table(replicas, self._pass, self._names)

@@ -56,7 +56,8 @@ def _batch(outputs: Any, targets: Any) -> tuple[npt.NDArray[Any], npt.NDArray[An
     if found.ndim == 0 or found.shape != wanted.shape:
         raise ShapeError(
             f"outputs of shape {list(found.shape)}, targets of shape {list(wanted.shape)}; pass both in one shape,"
-            " an example a row (of one number an example drop the last axis, or add it, on both)"
+            " an example a row (of one number an example drop the last axis, or add it, on both: outputs[:, 0], or with a"
+            " trainer's callback TrainerRecorder(recorder, logits=lambda outputs: outputs.logits[:, 0]))"
         )
     if found[:1].size == 0 and len(found):
         raise ShapeError(f"outputs of shape {list(found.shape)} have no numbers; pass some")

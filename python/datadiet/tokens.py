@@ -169,13 +169,14 @@ def token_segments(position_ids: Wholes, attention_mask: Wholes | None = None) -
     Returns
     -------
     B × T numbers 0, 1, 2, … over the batch, in order; −1 of padding, and of tokens before the first 0 of a
-    row, whose example begins elsewhere.
+    row, whose example begins elsewhere. With the ids of the batch's examples, in that order, the ids of its tokens are
+    ``np.where(segments < 0, -1, np.asarray(ids)[segments])``: ``ids[-1]`` alone would be the last example.
 
     Raises
     ------
     ShapeError, DtypeError
         Arrays that are not B × T; values that are not whole numbers; several positions 0 at the end of a row
-        without `attention_mask`, which are most likely padding.
+        without `attention_mask`, which are most likely padding; positions of which none is 0.
 
     Examples
     --------
@@ -200,6 +201,12 @@ def token_segments(position_ids: Wholes, attention_mask: Wholes | None = None) -
             " if they are examples of one token each)"
         )
     starts = (positions == 0) & there
+    if there.any() and not starts.any():
+        least = int(positions[there].min())
+        raise ShapeError(
+            f"the least of position_ids is {least}, so that no example begins; pass positions from 0 (those of"
+            " RoBERTa and OPT start higher: subtract their first)"
+        )
     segments = np.cumsum(starts.reshape(-1)).reshape(positions.shape) - 1
     begun = np.logical_or.accumulate(starts, axis=1)
     segments[~(there & begun)] = -1
@@ -280,7 +287,7 @@ def _check_logits(
     spread = rows[np.linspace(0, len(rows) - 1, SOFTMAX_ROWS).astype(int)]
     sample = np.ascontiguousarray(logits[spread // wide, spread % wide])
     if softmax_rows(sample) >= SOFTMAX_ROWS:
-        raise softmax_error()
+        raise softmax_error("pass the logits, or of the labels' log-probabilities log_probs=…")
 
 
 def _matrix_of_wholes(values: Any, what: str) -> npt.NDArray[np.int64]:

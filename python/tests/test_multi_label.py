@@ -209,6 +209,34 @@ def test_replicas_are_averaged_and_vote_for_the_label(training):
     np.testing.assert_array_equal(table["least-aum-label@2"], both.min(axis=0))
 
 
+def test_replicas_of_other_labels_are_refused(training):
+    logits, labels, _ = training
+    other = labels.copy()
+    other[9, 1] = 1 - other[9, 1]
+    first, second = (recorded((logits[:2], these, None)) for these in (labels, other))
+    with pytest.raises(datadiet.LabelError, match="9"):
+        first.merge(second)
+
+
+@pytest.mark.parametrize("k", [2, 6, 20])
+def test_outputs_of_sigmoids_are_not_taken_for_logits(chance, k):
+    labels = chance.integers(0, 2, (N, k))
+    logits = chance.normal(0, 1, (N, k)) + 2 * (2 * labels - 1)
+    outputs = (1 / (1 + np.exp(-logits))).astype(np.float32)
+    with pytest.raises(datadiet.ProbabilityError, match="before the sigmoid"):
+        datadiet.multi_label_scores(outputs, labels)
+    recorder = datadiet.MultiLabelRecorder(N, k)
+    with pytest.raises(datadiet.ProbabilityError, match="before the sigmoid"):
+        for batch in np.split(np.arange(N), 20):
+            recorder.update(batch, outputs[batch], labels[batch])
+    # One row that is none ends the suspicion, and so do small numbers of an untrained network of few labels.
+    recorder = datadiet.MultiLabelRecorder(N, k)
+    recorder.update([0], logits[:1] + 7, labels[:1])
+    recorder.update(range(1, N), outputs[1:], labels[1:])
+    small = chance.uniform(0, 0.4, (N, 2))
+    datadiet.multi_label_scores(small, labels[:, :2])
+
+
 def test_losses_of_the_training_may_be_given(training):
     logits, labels, _ = training
     recorder = datadiet.MultiLabelRecorder(N, K)

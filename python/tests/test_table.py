@@ -355,3 +355,12 @@ def test_one_group_of_examples_has_no_number_of_wrong_labels(chance, shape):
     found = datadiet.ScoreTable.from_columns({"aum@3": aum}).wrong_labels()
     assert found.fraction is None and found.interval is None and found.cannot_tell is not None
     assert str(found).startswith("how many labels are wrong cannot be told from aum@3: ")
+
+
+def test_a_log_is_no_table(tmp_path):
+    log = pandas.DataFrame(
+        {"id": [0, 1, 2] * 2, "epoch": [1] * 3 + [2] * 3, "loss": np.arange(6.0)}
+    )
+    log.to_parquet(tmp_path / "log.parquet")
+    with pytest.raises(datadiet.DatadietError, match="6 rows have 3 ids.*datadiet ingest"):
+        datadiet.ScoreTable.read(tmp_path / "log.parquet")

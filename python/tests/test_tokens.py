@@ -459,3 +459,15 @@ def test_rows_of_pandas_that_differ_are_refused():
     ids, labels = pandas.Series([1, 0], index=[1, 0]), pandas.DataFrame([[0], [1]])
     with pytest.raises(datadiet.ShapeError, match="ids and labels have different indices"):
         recorder.update(ids, [[[2.0, 0.0]]] * 2, labels, shift=False)
+
+
+def test_positions_that_begin_above_0_are_refused():
+    with pytest.raises(datadiet.ShapeError, match="the least of position_ids is 2"):
+        datadiet.token_segments([[2, 3, 4, 1]], [[1, 1, 1, 0]])
+
+
+def test_outputs_of_a_softmax_are_told_what_this_recorder_takes():
+    with pytest.raises(datadiet.ProbabilityError, match="log_probs=…"):
+        datadiet.TokenRecorder(1).update(
+            [0], np.full((1, 6, 4), 0.25), [[0, 1, 2, 3, 0, 1]], shift=False
+        )

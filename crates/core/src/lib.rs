@@ -119,5 +119,6 @@ pub use tokens::{NO_EXAMPLE, SequenceScores, Sequences, Token, TokenScores};
 pub use training_dynamics::{EpochError, TrainingDynamics};
 pub use trajectory_recorder::TrajectoryRecorder;
 pub use value_kind::{
-    RoundedRows, ValueKind, furthest_sum, rounded_rows, softmax_rows, value_kind,
+    RoundedRows, SigmoidRows, ValueKind, furthest_sum, rounded_rows, sigmoid_rows, softmax_rows,
+    value_kind,
 };

@@ -63,7 +63,8 @@ pub enum ScoreError {
 
     /// NaN or infinite entries.
     #[error(
-        "{what}: {total} row(s) hold NaN or infinity, first rows {rows:?}; training has probably diverged: lower the learning rate or score an earlier checkpoint"
+        "{what}: {total} row(s) hold NaN or infinity, first rows {rows:?}; {}",
+        after_non_finite(what)
     )]
     NonFinite {
         /// Which array.
@@ -245,7 +246,7 @@ pub enum ScoreError {
 
     /// Examples without a token that has a label.
     #[error(
-        "{total} example(s) have no labelled token: all of their labels are ignored, or they have no tokens; leave them out of the batch, or skip them, so that they count as missed"
+        "{total} example(s) have no labelled token: all of their labels are ignored, or they have no tokens; leave them out of the batch, or skip them (unlabelled=\"skip\" of a recorder's update), so that they count as missed"
     )]
     Unlabelled {
         /// The first few rows concerned.
@@ -385,6 +386,20 @@ pub enum ScoreError {
     /// A word that names no score.
     #[error(transparent)]
     UnknownScore(#[from] ParseScoreKindError),
+}
+
+/// What to do about numbers that are not finite.
+fn after_non_finite(what: &str) -> &'static str {
+    match what {
+        "targets" => "leave out the examples whose target is missing",
+        "logits" => {
+            "training has probably diverged: lower the learning rate or score an earlier checkpoint (of entries \
+             that are masked with −inf write a large negative number, such as −10000)"
+        }
+        _ => {
+            "training has probably diverged: lower the learning rate or score an earlier checkpoint"
+        }
+    }
 }
 
 impl ScoreError {

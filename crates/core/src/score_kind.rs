@@ -631,7 +631,7 @@ const CATALOGUE: [Entry; 40] = [
         name: "least-aum",
         direction: LowerIsHarder,
         source: Outputs,
-        formula: "least over labels of the mean over presentations of (2 y − 1) z",
+        formula: "least over labels of the mean over presentations of (2 y − 1) z; of several trainings the mean of each one's least, and `least-aum-label` is the label that most of them name",
         pass: OUTPUTS,
         range: "(−∞, ∞)",
         reference: PLEISS_OF_LABELS,

@@ -220,6 +220,14 @@ impl<T: Tracks> TaskRecorder<T> {
         Ok(repeated)
     }
 
+    /// Another is of an independent training of the same examples: what is known of them is the same.
+    ///
+    /// # Errors
+    /// Other labels of an example.
+    pub fn check_replica(&self, other: &Self) -> Result<(), ScoreError> {
+        self.tracks.check_same(&other.tracks)
+    }
+
     /// Everything, as named columns; see [`LossRecorder::state`].
     #[must_use]
     pub fn state(&self) -> Vec<(String, StateColumn)> {

@@ -39,6 +39,8 @@ struct Sample {
     sum_to_one: usize,
     /// How far the sums of the rows in [0, 1] are from 1, at most.
     furthest: f64,
+    /// The least and the greatest number of the rows in [0, 1]; none without such rows.
+    ends: Option<(f64, f64)>,
 }
 
 impl Sample {
@@ -63,6 +65,9 @@ impl Sample {
                 found.sum_to_one += 1;
             } else if numbers().all(|value| (0.0..=1.0).contains(&value)) {
                 found.in_range += 1;
+                let (least, most) = found.ends.unwrap_or((1.0, 0.0));
+                found.ends =
+                    Some((numbers().fold(least, f64::min), numbers().fold(most, f64::max)));
                 let off = (sum - 1.0).abs();
                 found.furthest = found.furthest.max(off);
                 found.sum_to_one +=
@@ -119,6 +124,35 @@ pub fn value_kind(values: &[f32], columns: usize) -> ValueKind {
 pub fn softmax_rows<T: Copy + Into<f64>>(values: &[T], classes: usize) -> usize {
     let Sample { rows, sum_to_one, .. } = Sample::of(values, classes);
     if sum_to_one == rows { rows } else { 0 }
+}
+
+/// Rows of numbers in [0, 1], as a sigmoid gives them.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct SigmoidRows {
+    /// Rows that were looked at and say something.
+    pub rows: usize,
+    /// The least number of them; 1 where there are no rows.
+    pub least: f64,
+    /// The greatest; 0 where there are no rows.
+    pub most: f64,
+}
+
+/// The rows that were looked at and say something, if all of them lie in [0, 1], whatever their sums; else none.
+///
+/// `values` is a row-major n × `columns` matrix.
+///
+/// ```
+/// use datadiet_core::{SigmoidRows, sigmoid_rows};
+///
+/// let found = sigmoid_rows(&[0.5f32, 0.75, 0.25, 0.5], 2);
+/// assert_eq!(found, Some(SigmoidRows { rows: 2, least: 0.25, most: 0.75 }));
+/// assert_eq!(sigmoid_rows(&[0.5f32, 0.75, 0.25, 1.5], 2), None);
+/// ```
+#[must_use]
+pub fn sigmoid_rows<T: Copy + Into<f64>>(values: &[T], columns: usize) -> Option<SigmoidRows> {
+    let Sample { rows, in_range, ends, .. } = Sample::of(values, columns);
+    let (least, most) = ends.unwrap_or((1.0, 0.0));
+    (in_range == rows).then_some(SigmoidRows { rows, least, most })
 }
 
 /// How far the sums of rows of probabilities are from 1, at most, by the same sample.

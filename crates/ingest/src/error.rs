@@ -371,7 +371,7 @@ pub enum IngestError {
 
     /// Nothing says what the labels are.
     #[error(
-        "{path} holds no labels; put them beside the logits, or give --labels FILE (npy or text, one label an example)"
+        "{path} holds no labels; put them beside the logits, or give --labels FILE (npy or text, one label an example); of losses give --kind losses"
     )]
     NoLabels {
         /// The file.

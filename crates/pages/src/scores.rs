@@ -193,11 +193,13 @@ fn gallery_section(
 }
 
 fn suspects_section(view: &ScoresView<'_>, ranking: &Ranking) -> Result<Section, TableError> {
-    let suspicion = match view.table.task() {
-        Task::Classification => view.table.ranking("aum@end", None),
-        _ => view.table.ranking(&view.table.default_suspicion()?, None),
+    let usual = view.table.default_suspicion()?;
+    // Where no column of the table is better than any, that of the page.
+    let suspicion = if usual == ranking.name || usual == view.table.default_column()? {
+        ranking.clone()
+    } else {
+        view.table.ranking(&usual, None).unwrap_or_else(|_| ranking.clone())
     };
-    let suspicion = suspicion.unwrap_or_else(|_| ranking.clone());
     let found = view.table.suspects(view.classes, &suspicion, None, view.suspects)?;
     let (fit, among) = match view.table.task() {
         Task::Classification => {
@@ -222,16 +224,25 @@ fn suspects_section(view: &ScoresView<'_>, ranking: &Ranking) -> Result<Section,
         let title = if of_classes { "Labelled → predicted" } else { "Suspects" }.into();
         blocks.push(Block::Gallery(PictureGallery { title, rows }));
     }
+    let token = |suspect: &Suspect| suspect.token.as_ref()?.text.clone();
+    let of_tokens = found.iter().any(|one| token(one).is_some());
     let row = |suspect: &Suspect| {
         let classes =
             [&suspect.class, &suspect.predicted].map(|class| class.as_deref().unwrap_or("–"));
         let classes = classes.map(str::to_owned).into_iter().filter(|_| of_classes);
-        classes.chain([suspect.name(), format!("{:.4}", suspect.score)]).collect()
+        let text = of_tokens.then(|| token(suspect).unwrap_or_default());
+        let name = [suspect.name()].into_iter().chain(text);
+        classes.chain(name).chain([format!("{:.4}", suspect.score)]).collect()
     };
     let classes = ["labelled", "predicted"].into_iter().filter(|_| of_classes);
     blocks.push(Block::Table(TableBlock {
         caption: "Suspects, likeliest first".into(),
-        header: classes.chain(["id"]).map(String::from).chain([suspicion.name]).collect(),
+        header: classes
+            .chain(["id"])
+            .chain(of_tokens.then_some("token"))
+            .map(String::from)
+            .chain([suspicion.name])
+            .collect(),
         rows: found.iter().map(row).collect(),
         text_columns: if of_classes { 2 } else { 0 },
     }));
@@ -289,4 +300,39 @@ fn definitions_section(view: &ScoresView<'_>) -> Section {
     };
     let blocks = vec![Block::Definitions(measures.iter().map(entry).collect())];
     Section { id: "definitions".into(), title: "Definitions".into(), blocks }
+}
+
+#[cfg(test)]
+mod tests {
+    use datadiet_table::{Card, Column, KEY, TOKEN, Table};
+
+    use super::*;
+
+    #[test]
+    fn suspects_are_by_the_column_of_the_command_and_name_their_token() {
+        let mut columns = Table::default();
+        let mut push = |name: &str, column| columns.push(name, column).unwrap();
+        push(KEY, Column::Text(vec!["7:0".into(), "7:1".into()]));
+        push("example", Column::U32(vec![7, 7]));
+        push("position", Column::U32(vec![0, 1]));
+        push(TOKEN, Column::Text(vec!["in".into(), "Rome".into()]));
+        push("mean-loss@2", Column::F32(vec![0.25, 1.5]));
+        push("el2n@2", Column::F32(vec![0.5, 0.25]));
+        let table = ScoreTable::new(columns, Card::new(Vec::new()));
+        let view = ScoresView {
+            table: &table,
+            classes: &[],
+            by: None,
+            hard: None,
+            pictures: None,
+            gallery: 1,
+            suspects: 1,
+            turn: "",
+        };
+        let sections = scores_sections(&view).unwrap();
+        let suspects = sections.iter().find(|section| section.id == "suspects").unwrap();
+        let Some(Block::Table(shown)) = suspects.blocks.last() else { panic!("{suspects:?}") };
+        assert_eq!(shown.header, ["id", "token", "mean-loss@2"]);
+        assert_eq!(shown.rows, [["7:1", "Rome", "1.5000"]]);
+    }
 }

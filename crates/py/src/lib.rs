@@ -45,7 +45,7 @@ mod _datadiet {
     #[pymodule_export]
     use crate::selection::select;
     #[pymodule_export]
-    use crate::softmax_outputs::{furthest_sum, softmax_rows};
+    use crate::softmax_outputs::{furthest_sum, sigmoid_rows, softmax_rows};
     #[pymodule_export]
     use crate::stats::{detection, forgetting_key, reliability, spearman};
     #[pymodule_export]

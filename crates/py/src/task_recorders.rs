@@ -69,6 +69,12 @@ macro_rules! recorder {
             ) -> PyResult<(Vec<$recorder>, ScoreTable)> {
                 let all: Vec<&Shared<_>> = replicas.iter().map(|replica| &replica.get().0).collect();
                 let replicas = Shared::copies(py, &all);
+                // An example that one replica missed is known to another: each is held against each.
+                for (place, one) in replicas.iter().enumerate() {
+                    for other in &replicas[..place] {
+                        other.check_replica(one).or_raise()?;
+                    }
+                }
                 let made = py.detach(|| {
                     let record =
                         |one: &$recorder| Recorded { scores: scores(one), predicted: Vec::new() };

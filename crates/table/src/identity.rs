@@ -4,7 +4,8 @@
 //! something says so: the ids that the owner gave, the fingerprint of the data set, the labels. This
 //! is the only way from the one to the other.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
+use std::hash::Hash;
 
 use datadiet_core::ExampleId;
 
@@ -75,6 +76,26 @@ impl<'t> OwnIds<'t> {
         self.len() == 0
     }
 
+    /// Each id is there once.
+    ///
+    /// # Errors
+    /// When one is there twice, as in a log of losses, in which an example has a row an epoch: no score is of
+    /// such a row alone.
+    pub fn check_once(self) -> Result<(), TableError> {
+        let (twice, distinct) = match self {
+            Self::Rows(_) => (None, 0),
+            Self::Numbers(ids) => repeated(ids),
+            Self::Texts(ids) => repeated(ids),
+        };
+        let Some(row) = twice else { return Ok(()) };
+        Err(TableError::Ids(format!(
+            "the id {:?} is there more than once: {} rows have {distinct} ids, as a log has with a row an example \
+             and epoch; make a table of scores of a log with `datadiet ingest`, or keep one row an example",
+            self.text(Row(row as u32)),
+            self.len()
+        )))
+    }
+
     /// The id of a row, as a text.
     pub fn text(self, row: Row) -> String {
         match self {
@@ -103,6 +124,18 @@ impl<'t> OwnIds<'t> {
             Self::Texts(ids) => ids.iter().map(|id| whole(id)).collect(),
         }
     }
+}
+
+/// The first row whose id was there before, and the number of ids.
+fn repeated<T: Eq + Hash>(ids: &[T]) -> (Option<usize>, usize) {
+    let mut seen = HashSet::with_capacity(ids.len());
+    let mut twice = None;
+    for (row, id) in ids.iter().enumerate() {
+        if !seen.insert(id) {
+            twice = twice.or(Some(row));
+        }
+    }
+    (twice, seen.len())
 }
 
 /// A whole number as it is usually written: no sign, no leading zeros.
@@ -399,6 +432,21 @@ mod tests {
     }
 
     const LABELS: [u32; 6] = [0, 1, 2, 0, 1, 2];
+
+    #[test]
+    fn ids_that_repeat_are_those_of_a_log() {
+        let texts = |ids: &[&str]| ids.iter().map(|id| (*id).to_owned()).collect::<Vec<_>>();
+        let refused = OwnIds::Numbers(&[7, 3, 7, 3]).check_once().unwrap_err().to_string();
+        assert!(
+            refused.contains("4 rows have 2 ids") && refused.contains("datadiet ingest"),
+            "{refused}"
+        );
+        assert!(OwnIds::Texts(&texts(&["a", "b", "a"])).check_once().is_err());
+        assert!(OwnIds::Texts(&texts(&["a", "b"])).check_once().is_ok());
+        assert!(
+            OwnIds::Numbers(&[7, 3]).check_once().is_ok() && OwnIds::Rows(9).check_once().is_ok()
+        );
+    }
 
     #[test]
     fn numbers_are_places_whatever_their_order() {

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use datadiet_core::{Direction, ScoreKind, Source, Task, average_ranks, forgetting_key};
 use serde::Serialize;
 
-use crate::identity::id_column;
+use crate::identity::{OwnIds, id_column};
 use crate::ranking::{SUM, direction_of, measure_of};
 use crate::{Card, Column, ColumnSummary, Ranking, Table, TableError, TableFile, is_detail};
 
@@ -80,9 +80,16 @@ impl ScoreTable {
     /// Reads a table, or the `scores.parquet` of a folder.
     ///
     /// # Errors
-    /// When there is none, or it is damaged.
+    /// When there is none, it is damaged, or an id is there twice.
     pub fn read(path: &Path) -> Result<Self, TableError> {
-        Self::of(Table::read(&located(path)?)?)
+        let table = Self::of(Table::read(&located(path)?)?)?;
+        table.check_ids()?;
+        Ok(table)
+    }
+
+    /// Each of the owner's ids is there once. Numbers with fractions are no ids: who needs ids refuses them.
+    fn check_ids(&self) -> Result<(), TableError> {
+        self.own_ids().map_or(Ok(()), OwnIds::check_once)
     }
 
     /// Writes the table with its card, atomically.
@@ -439,7 +446,7 @@ impl ScoreFile {
     /// examples, which it may follow, and names of classes if asked for.
     ///
     /// # Errors
-    /// As [`Self::read`].
+    /// As [`Self::read`]; an id that is there twice.
     pub fn read_to_choose(
         &self,
         by: Option<&str>,
@@ -464,7 +471,9 @@ impl ScoreFile {
             }
         }
         let names = distinct;
-        self.read(&names.iter().map(String::as_str).collect::<Vec<_>>())
+        let table = self.read(&names.iter().map(String::as_str).collect::<Vec<_>>())?;
+        table.check_ids()?;
+        Ok(table)
     }
 
     /// Checks that the table is of a whole training set: numbers in its column `id`, where it has
