@@ -74,7 +74,8 @@ class RegressionRecorder(TaskRecorder):
     norm by its standard deviation, high where an error stays as it is); and the scores of losses:
     ``mean-loss``, ``loss-std``, ``loss-drop``, ``loss-forgetting`` and, with a `threshold`, ``learned-at``.
 
-    Ids, threads, checkpoints, ranks and replicas are as of `Recorder`.
+    Ids, threads, checkpoints, ranks and replicas are as of `Recorder`, but that targets are not compared, neither
+    between epochs (they may be augmented) nor between replicas: see to it that they are the same.
 
     Parameters
     ----------
