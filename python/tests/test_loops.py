@@ -10,18 +10,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from packages import imported
 
 import datadiet
 from datadiet import DtypeError, LabelError, Recorder, ShapeError
 
 EXAMPLES, CLASSES, EPOCHS = 23, 3, 3
-
-
-def imported(name: str) -> Any:
-    """A module; where it is not installed the test is left out, but never in continuous integration."""
-    if os.environ.get("CI"):
-        return __import__(name)
-    return pytest.importorskip(name)
 
 
 @pytest.fixture

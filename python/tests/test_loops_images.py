@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from packages import imported, installed
 
 torch = pytest.importorskip("torch")
 
@@ -21,13 +22,6 @@ from datadiet import LossRecorder, StateError  # noqa: E402
 from datadiet.torch import BatchError, DetectionLosses, LossError, ModelError, indexed  # noqa: E402
 
 EXAMPLES, CLASSES = 6, 3
-
-
-def imported(name: str) -> Any:
-    """A module; where it is not installed the test is left out, but never in continuous integration."""
-    if os.environ.get("CI"):
-        return __import__(name)
-    return pytest.importorskip(name)
 
 
 def detector(name: str) -> Any:
@@ -135,7 +129,7 @@ def test_detection_losses_leave_no_trace(images: Any) -> None:
 
 def test_ultralytics(tmp_path: Path) -> None:
     """In a process of its own, and in a folder that has all of its settings."""
-    imported("ultralytics")
+    installed("ultralytics")
     program = Path(__file__).with_name("yolo_loops.py")
     home = {"YOLO_CONFIG_DIR": str(tmp_path), "YOLO_OFFLINE": "true", "CUDA_VISIBLE_DEVICES": ""}
     run = subprocess.run(

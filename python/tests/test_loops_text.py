@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import warnings
 from typing import Any
 
 import numpy as np
 import pytest
+from packages import imported
 
 torch = pytest.importorskip("torch")
 
@@ -19,13 +19,6 @@ from datadiet.torch.outputs import record_tokens  # noqa: E402
 
 EXAMPLES, WORDS, CLASSES, EPOCHS, BATCH = 13, 30, 4, 2, 4
 PAD, END = 0, 1
-
-
-def imported(name: str) -> Any:
-    """A module; where it is not installed the test is left out, but never in continuous integration."""
-    if os.environ.get("CI"):
-        return __import__(name)
-    return pytest.importorskip(name)
 
 
 @pytest.fixture

@@ -27,7 +27,7 @@ pub fn command() -> clap::Command {
     // The tag for the text would give the long one, too.
     let others = OTHERS.join(", ");
     command.help_template(format!(
-        "{about}\n{{usage-heading}} {{usage}}\n\n{groups}{:12}{others}\n\
+        "{about}\n{{usage-heading}} {{usage}}\n{groups}{:12}{others}\n\
          Options: --home DIR, --store DIR, --version. More: datadiet COMMAND --help",
         ""
     ))
