@@ -16,13 +16,14 @@ import keras
 import numpy as np
 
 from datadiet._arrays import Wholes, wholes
-from datadiet.exceptions import DtypeError, LabelError, ShapeError, StateError
+from datadiet.exceptions import DtypeError, IdError, LabelError, ShapeError, StateError
 from datadiet.loss_recorder import LossRecorder
 from datadiet.recorder import Recorder
 from datadiet.tokens import TokenRecorder
 
 __all__ = ["KerasRecorder", "with_ids"]
 
+_MOST_ID = 2**31 - 1
 _KEYS = {"labels", "ids"}
 _WRAPPED = ("compute_loss", "compute_metrics")
 
@@ -45,6 +46,8 @@ def with_ids(y: Any, ids: Wholes | None = None) -> dict[str, Any]:
     ------
     ShapeError
         Another number of ids than of labels.
+    IdError
+        An id below 0, or of 2³¹ or more.
 
     Examples
     --------
@@ -59,7 +62,16 @@ def with_ids(y: Any, ids: Wholes | None = None) -> dict[str, Any]:
         raise ShapeError(
             f"there are {count} labels and ids of {numbers.shape}; pass one id a label"
         )
-    # Keras on JAX has no wider numbers.
+    # Keras on JAX has no wider numbers, and a cast would give other examples' ids.
+    wide = np.flatnonzero((numbers < 0) | (numbers > _MOST_ID))
+    if len(wide):
+        row = int(wide[0])
+        raise IdError(
+            f"row {row} has the id {numbers[row]}, and Keras takes ids of 0 to {_MOST_ID}; number the examples"
+            " from 0 (leave ids out), and keep your own ids in a list by these numbers",
+            row=row,
+            id=int(numbers[row]),
+        )
     return {"labels": labels, "ids": numbers.astype(np.int32)}
 
 

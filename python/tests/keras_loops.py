@@ -122,6 +122,8 @@ def check_what_cannot_be_recorded():
     twice = with_ids(Y, np.zeros(EXAMPLES, dtype=int))
     raises(IdError, "", lambda: fit(three, twice, KerasRecorder(recorder(), three)))
     raises(ShapeError, "one id a label", lambda: with_ids(Y, [1, 2]))
+    raises(IdError, "has the id 2147483648", lambda: with_ids([0, 1], [0, 2**31]))
+    raises(IdError, "has the id -1", lambda: with_ids([0, 1], [-1, 0]))
     four = model(lambda y, p: keras.losses.sparse_categorical_crossentropy(y, p))
     text = "from_logits=True"
     raises(DtypeError, text, lambda: fit(four, with_ids(Y), KerasRecorder(recorder(), four)))
