@@ -100,8 +100,7 @@ def told(args: argparse.Namespace, found: dict[tuple[str, int], list[dict]], loa
             " core did for others. One view of each test image. The last column: on the line through the plain"
             " trainings; above 1 the rule is worth its choosing.",
             "",
-            f"{readme.machine(args.python)} Load average before the start (1 is one core busy with other"
-            f" work): {load:.1f}.",
+            f"{readme.machine(args.python)} {readme.before(load)}",
         ]
     )
 

@@ -167,8 +167,7 @@ def main() -> None:
             " datadiet also checks labels and refuses NaN and infinity. Dataset cartography's way is its"
             " loop over 200 of the examples, times their share; it gives no AUM.",
             "",
-            f"{readme.machine(args.python)} Load average before the start (1 is one core busy with other"
-            f" work): {load:.1f}.",
+            f"{readme.machine(args.python)} {readme.before(load)}",
         ]
     )
     print(text)

@@ -119,8 +119,7 @@ def main() -> None:
             "The whole command: reading, all scores, the table of scores in Parquet. One round. The files"
             " have just been written, and read once, so that a part of them is in the system's cache.",
             "",
-            f"{readme.machine(args.python)} Load average before the start (1 is one core busy with other"
-            f" work): {load:.1f}.",
+            f"{readme.machine(args.python)} {readme.before(load)}",
         ]
     )
     print(text)

@@ -69,8 +69,7 @@ def main() -> None:
             " `torch.func.vmap(jacrev)` in chunks of ten examples, then one product. `datadiet ntk` measures"
             " in several single-thread processes.",
             "",
-            f"{readme.machine(args.python)} Load average before the start (1 is one core busy with other"
-            f" work): {load:.1f}.",
+            f"{readme.machine(args.python)} {readme.before(load)}",
         ]
     )
     print(text)

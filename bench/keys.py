@@ -71,8 +71,7 @@ def main() -> None:
             " Known ids are looked up one at a time, in an order that jumps. Memory of its own cannot be taken"
             " back by the system, pages of mapped files can: they are there since there was room.",
             "",
-            f"{readme.machine(args.python)} Load average before the start (1 is one core busy with other"
-            f" work): {load:.1f}.",
+            f"{readme.machine(args.python)} {readme.before(load)}",
         ]
     )
     print(text)

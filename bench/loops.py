@@ -360,8 +360,7 @@ def main():
             " the process, which other work on the machine disturbs least. Recording: what the calls that record"
             " take, measured by themselves; the differences of whole steps are as uncertain as these steps are.",
             "",
-            f"{readme.machine(sys.executable)} Load average before the start (1 is one core busy with other"
-            f" work): {load:.1f}.",
+            f"{readme.machine(sys.executable)} {readme.before(load)}",
         ]
     )
     print(text)

@@ -274,8 +274,7 @@ def main() -> None:
             f" cartography's way (one softmax of PyTorch for each example and epoch) is timed on"
             f" {CARTOGRAPHY:,} examples and scaled up; it has no AUM.",
             "",
-            f"{readme.machine(args.python)} NumPy {np.__version__}. Load average before the start"
-            f" (1 is one core busy with other work): {load:.1f}.",
+            f"{readme.machine(args.python)} NumPy {np.__version__}. {readme.before(load)}",
         ]
     )
     print(text)

@@ -54,6 +54,11 @@ def machine(python: str) -> str:
     )
 
 
+def before(load: float) -> str:
+    """How busy the machine was."""
+    return f"Load average before the start (1 is one core busy with other work): {load:.1f}."
+
+
 def put(section: str, text: str, readme: Path = README) -> None:
     """Put the text between the section's markers."""
     begin, end = f"<!-- {section}:begin -->", f"<!-- {section}:end -->"

@@ -122,8 +122,7 @@ def main() -> None:
             " other; start, reading the data and six views of each test image included. ±: standard error"
             " of the mean.",
             "",
-            f"{readme.machine(args.python)} Load average before the start (1 is one core busy with other"
-            f" work): {load:.1f}.",
+            f"{readme.machine(args.python)} {readme.before(load)}",
             "",
             "```",
             " ".join(command(args, passed, "datadiet")),

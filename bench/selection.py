@@ -174,8 +174,7 @@ def main() -> None:
             " --out HALF`, start-up, checks of the ids and syncing to disk included; DuckDB's is the statement"
             " `copy (select id, score from FILE order by score desc limit 50000000) to HALF` alone.",
             "",
-            f"{readme.machine(args.python)} {libraries(args.python)}. Load average before the start"
-            f" (1 is one core busy with other work): {load:.1f}.",
+            f"{readme.machine(args.python)} {libraries(args.python)}. {readme.before(load)}",
         ]
     )
     print(text)

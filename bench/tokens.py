@@ -108,8 +108,7 @@ def main() -> None:
             " loss, EL2N and correctness of each token and six scores of each example; PyTorch losses alone, with"
             f" {torch.get_num_threads()} threads.",
             "",
-            f"{readme.machine(sys.executable)} Load average before the start (1 is one core busy with other work):"
-            f" {load:.1f}.",
+            f"{readme.machine(sys.executable)} {readme.before(load)}",
         ]
     )
     print(text)

@@ -74,8 +74,7 @@ def main() -> None:
             " batch is not counted; in it ours also looks where the examples lie and checks two of them by an"
             " ordinary backward pass.",
             "",
-            f"{readme.machine(args.python)} Load average before the start (1 is one core busy with other"
-            f" work): {load:.1f}.",
+            f"{readme.machine(args.python)} {readme.before(load)}",
         ]
     )
     print(text)
