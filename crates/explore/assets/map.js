@@ -206,23 +206,27 @@ export class ScatterMap {
 
   stamped(counts, reach) {
     if (reach === 0) return counts;
-    const { width, height } = this;
     const out = new Uint32Array(counts.length);
     for (let at = 0; at < counts.length; at++) {
       const count = counts[at];
-      if (count === 0) continue;
-      const cx = at % width, cy = (at / width) | 0;
-      for (let dy = -reach; dy <= reach; dy++) {
-        const y = cy + dy;
-        if (y < 0 || y >= height) continue;
-        for (let dx = -reach; dx <= reach; dx++) {
-          const x = cx + dx;
-          if (x < 0 || x >= width || dx * dx + dy * dy > reach * reach + 1) continue;
-          out[y * width + x] += count;
-        }
-      }
+      if (count !== 0) this.dot(at, reach, (pixel) => { out[pixel] += count; });
     }
     return out;
+  }
+
+  // Gives `paint` each pixel of the dot at a pixel.
+  dot(at, reach, paint) {
+    const { width, height } = this;
+    const cx = at % width, cy = (at / width) | 0;
+    for (let dy = -reach; dy <= reach; dy++) {
+      const y = cy + dy;
+      if (y < 0 || y >= height) continue;
+      for (let dx = -reach; dx <= reach; dx++) {
+        const x = cx + dx;
+        if (x < 0 || x >= width || dx * dx + dy * dy > reach * reach + 1) continue;
+        paint(y * width + x);
+      }
+    }
   }
 
   // Draws. `pass` and `sel` say what is shown and chosen; `colour` which of `colours` an example has;
@@ -266,16 +270,7 @@ export class ScatterMap {
       for (let at = 0; at < size; at++) {
         if (counts[at] === 0) continue;
         const dot = full[1] | strong[last[at]];
-        const cx = at % width, cy = (at / width) | 0;
-        for (let dy = -reach; dy <= reach; dy++) {
-          const y = cy + dy;
-          if (y < 0 || y >= height) continue;
-          for (let dx = -reach; dx <= reach; dx++) {
-            const x = cx + dx;
-            if (x < 0 || x >= width || dx * dx + dy * dy > reach * reach + 1) continue;
-            pixels[y * width + x] = dot;
-          }
-        }
+        this.dot(at, reach, (pixel) => { pixels[pixel] = dot; });
       }
     }
     const { context, ratio } = this.canvas;
