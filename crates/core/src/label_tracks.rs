@@ -16,7 +16,8 @@
 use fixedbitset::FixedBitSet;
 
 use crate::{
-    ExampleId, Measure, ScoreError, ScoreKind, checks,
+    ExampleId, Measure, ScoreError, ScoreKind,
+    kept_epochs::with_the_last,
     ranks::same,
     state_column::{Saved, StateColumn, packed, unpacked},
     task_recorder::Tracks,
@@ -156,15 +157,12 @@ impl LabelTracks {
     /// Which label had the least margin in each kept epoch and the last, and, over all of them, the least
     /// AUM: n labels each, [`NO_LABEL`] where the example was not seen (in that epoch, or at all).
     pub(crate) fn least_labels(&self, epochs: u32) -> Vec<(ScoreKind, u32, Vec<u32>)> {
-        let kept = self.kept_least.iter().filter(|(epoch, _)| *epoch < epochs);
+        let shown = with_the_last(&self.kept_least, epochs, &self.last_least);
         let mut columns: Vec<_> =
-            kept.map(|(epoch, labels)| (ScoreKind::LeastMargin, *epoch, labels.clone())).collect();
-        if epochs > 0 {
-            columns.push((ScoreKind::LeastMargin, epochs, self.last_least.clone()));
-            if self.by_label() {
-                let least = (0..self.examples).map(|example| self.least_aum(example).1);
-                columns.push((ScoreKind::LeastAum, epochs, least.collect()));
-            }
+            shown.map(|(epoch, labels)| (ScoreKind::LeastMargin, epoch, labels.clone())).collect();
+        if epochs > 0 && self.by_label() {
+            let least = (0..self.examples).map(|example| self.least_aum(example).1);
+            columns.push((ScoreKind::LeastAum, epochs, least.collect()));
         }
         columns
     }
@@ -494,7 +492,6 @@ impl Tracks for LabelTracks {
             tracks.labels_forgotten = saved.u32s("labels.labels_forgotten", examples)?;
             tracks.known = set("labels.known", examples * each)?;
         }
-        checks::length(SUMS, examples * each, tracks.sums.len())?;
         Ok(tracks)
     }
 }

@@ -38,6 +38,7 @@ mod forgetting_key;
 mod grouped;
 pub mod isa;
 mod kept;
+mod kept_epochs;
 pub mod kernel_distance;
 mod l1;
 mod label_tracks;

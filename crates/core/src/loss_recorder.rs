@@ -21,6 +21,7 @@ use fixedbitset::FixedBitSet;
 use crate::{
     ExampleId, Measure, ScoreError, ScoreKind, checks,
     epoch_losses::EpochLosses,
+    kept_epochs::{epochs_to_keep, with_the_last},
     loss_tracks::{LossEpoch, LossTrack, advance},
     ranks::{Seen, same},
 };
@@ -115,11 +116,7 @@ impl LossRecorder {
     /// last one. Epochs that are finished already cannot be kept any more.
     #[must_use]
     pub fn keep_at(mut self, epochs: &[u32]) -> Self {
-        let kept = self.kept.iter().map(|(epoch, _)| *epoch);
-        let later = epochs.iter().copied().filter(|&epoch| epoch > self.epochs);
-        self.keep_at = kept.chain(later).collect();
-        self.keep_at.sort_unstable();
-        self.keep_at.dedup();
+        self.keep_at = epochs_to_keep(&self.kept, self.epochs, epochs);
         self
     }
 
@@ -381,9 +378,7 @@ impl LossRecorder {
 
     /// The kept epochs and the last, ascending.
     fn epochs_with_losses(&self) -> impl Iterator<Item = (u32, &EpochLosses)> {
-        let kept = self.kept.iter().map(|(epoch, losses)| (*epoch, losses));
-        let earlier = kept.filter(|(epoch, _)| *epoch < self.epochs);
-        earlier.chain((self.epochs > 0).then_some((self.epochs, &self.last)))
+        with_the_last(&self.kept, self.epochs, &self.last)
     }
 
     fn check_same_training(&self, other: &Self) -> Result<(), ScoreError> {

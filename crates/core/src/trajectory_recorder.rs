@@ -21,6 +21,7 @@ use crate::{
     class_tracks::{ClassTracks, Presented},
     epoch_rows::EpochRows,
     fast::{BatchScores, Element, Matrix, distribution::distributions},
+    kept_epochs::{epochs_to_keep, with_the_last},
     presence::Presence,
     ranks::{Seen, same},
     row_scores::RowScores,
@@ -150,11 +151,7 @@ impl TrajectoryRecorder {
     /// the last one. Epochs that are finished already cannot be kept any more.
     #[must_use]
     pub fn keep_at(mut self, epochs: &[u32]) -> Self {
-        let kept = self.kept.iter().map(|(epoch, _)| *epoch);
-        let later = epochs.iter().copied().filter(|&epoch| epoch > self.epochs);
-        self.keep_at = kept.chain(later).collect();
-        self.keep_at.sort_unstable();
-        self.keep_at.dedup();
+        self.keep_at = epochs_to_keep(&self.kept, self.epochs, epochs);
         self
     }
 
@@ -374,9 +371,7 @@ impl TrajectoryRecorder {
 
     /// The kept epochs and the last, ascending.
     fn epochs_with_scores(&self) -> impl Iterator<Item = (u32, &EpochRows)> {
-        let kept = self.kept.iter().map(|(epoch, rows)| (*epoch, rows));
-        let earlier = kept.filter(|(epoch, _)| *epoch < self.epochs);
-        earlier.chain((self.epochs > 0).then_some((self.epochs, &self.last)))
+        with_the_last(&self.kept, self.epochs, &self.last)
     }
 
     /// Ids are known and have the labels that they had.

@@ -25,6 +25,26 @@ fn record(recorder: &mut MultiLabelRecorder, epoch: usize, examples: &[usize]) {
     recorder.update(&ids, &rows.collect::<Vec<_>>(), &given, None).unwrap();
 }
 
+/// A recorder that saw everything, and one that another rank, which saw each second presentation, was merged
+/// into. A macro, since recorders of two tasks have no public trait in common.
+macro_rules! one_and_merged {
+    ($make:expr, $update:expr) => {{
+        let (mut truth, mut first, mut second) = ($make(), $make(), $make());
+        for epoch in 0..EPOCHS {
+            for id in 0..N {
+                $update(&mut truth, epoch, id);
+                let even = (id + epoch).is_multiple_of(2);
+                $update(if even { &mut first } else { &mut second }, epoch, id);
+            }
+            for recorder in [&mut truth, &mut first, &mut second] {
+                recorder.end_epoch();
+            }
+        }
+        first.merge_ranks(&second).unwrap();
+        (truth, first)
+    }};
+}
+
 /// All examples but the last, which is never seen, and the first, which the third epoch misses.
 fn seen(epoch: usize) -> Vec<usize> {
     (0..N - 1).filter(|&id| epoch != 2 || id != 0).collect()
@@ -157,21 +177,7 @@ fn ranks_of_regressions_are_as_one_recorder() {
         recorder.update(&[ExampleId(id as u32)], &outputs, &[0.5, -0.5], 2, None).unwrap();
     };
     let make = || RegressionRecorder::of_numbers(N).keep_at(&[2]);
-    let (mut truth, mut first, mut second) = (make(), make(), make());
-    for epoch in 0..EPOCHS {
-        for id in 0..N {
-            update(&mut truth, epoch, id);
-            update(
-                if (id + epoch).is_multiple_of(2) { &mut first } else { &mut second },
-                epoch,
-                id,
-            );
-        }
-        for recorder in [&mut truth, &mut first, &mut second] {
-            recorder.end_epoch();
-        }
-    }
-    first.merge_ranks(&second).unwrap();
+    let (truth, first) = one_and_merged!(make, update);
     assert_same(&first.columns(), &truth.columns(), 0.0);
     let state = first.state();
     let back = RegressionRecorder::from_state(saved(&state)).unwrap();
@@ -193,21 +199,7 @@ fn tokens_that_are_kept_go_through_ranks_and_states() {
     };
     let keep = || KeptTokens::Of([1, 4].into());
     let make = || TokenRecorder::of_tokens(N, keep());
-    let (mut truth, mut first, mut second) = (make(), make(), make());
-    for epoch in 0..EPOCHS {
-        for id in 0..N {
-            update(&mut truth, epoch, id);
-            update(
-                if (id + epoch).is_multiple_of(2) { &mut first } else { &mut second },
-                epoch,
-                id,
-            );
-        }
-        for recorder in [&mut truth, &mut first, &mut second] {
-            recorder.end_epoch();
-        }
-    }
-    first.merge_ranks(&second).unwrap();
+    let (truth, mut first) = one_and_merged!(make, update);
     assert_same(&first.columns(), &truth.columns(), 0.0);
     let (found, expected) = (first.tokens(), truth.tokens());
     assert_eq!(found.example, [1, 1, 1, 4, 4, 4]);

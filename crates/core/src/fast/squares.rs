@@ -1,6 +1,7 @@
 //! The sum of squared differences of two runs of numbers, in `f64` throughout.
 
 use super::element::Element;
+use super::vector::sum_in_pairs;
 use crate::isa::{Isa, Kernel, LANES, dispatch};
 
 /// `Σ (a − b)²` of two runs of the same length; not finite where they are not.
@@ -33,14 +34,7 @@ impl<E: Element> Kernel for Distance<'_, E> {
             let (a, b): (f64, f64) = (a_tail[lane].into(), b_tail[lane].into());
             sums[lane] += (a - b) * (a - b);
         }
-        let mut half = LANES / 2;
-        while half > 0 {
-            for lane in 0..half {
-                sums[lane] += sums[lane + half];
-            }
-            half /= 2;
-        }
-        sums[0]
+        sum_in_pairs(sums)
     }
 }
 

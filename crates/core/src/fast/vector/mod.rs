@@ -7,6 +7,8 @@ mod x86;
 #[cfg(target_arch = "x86_64")]
 pub(super) use x86::Totals;
 
+use std::ops::AddAssign;
+
 use half::f16;
 
 use super::{
@@ -19,6 +21,20 @@ use crate::isa::{LANES, Scalar};
 /// One number a lane.
 pub type Lanes = [f32; LANES];
 
+/// The sum of lanes, in pairs: each of the first half and its like in the second, again and again.
+#[inline(always)]
+pub fn sum_in_pairs<T: Copy + AddAssign>(mut lanes: [T; LANES]) -> T {
+    let mut half = LANES / 2;
+    while half > 0 {
+        for lane in 0..half {
+            let other = lanes[lane + half];
+            lanes[lane] += other;
+        }
+        half /= 2;
+    }
+    lanes[0]
+}
+
 /// Operations on lanes with a set of instructions that is known to be there.
 pub trait Vector: Copy {
     /// Whether `a·b + c` with one rounding is an instruction; elsewhere it is a slow call.
@@ -30,15 +46,7 @@ pub trait Vector: Copy {
     /// The sum of the lanes, in pairs.
     #[inline(always)]
     fn sum(self, lanes: &Lanes) -> f32 {
-        let mut lanes = *lanes;
-        let mut half = LANES / 2;
-        while half > 0 {
-            for lane in 0..half {
-                lanes[lane] += lanes[lane + half];
-            }
-            half /= 2;
-        }
-        lanes[0]
+        sum_in_pairs(*lanes)
     }
 
     /// EL2N's sums of a row in one pass ([`super::direct`]), where these instructions make that the
