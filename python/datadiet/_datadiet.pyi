@@ -162,12 +162,7 @@ class Recorder:
 @final
 class LossRecorder:
     def __new__(
-        cls,
-        examples: int,
-        keep_at: list[int],
-        mergeable: bool,
-        threshold: float | None,
-        reference: npt.NDArray[Any] | None,
+        cls, examples: int, options: dict[str, Any], reference: npt.NDArray[Any] | None
     ) -> LossRecorder: ...
     @property
     def examples(self) -> int: ...
@@ -203,9 +198,7 @@ class LossRecorder:
 class KeyedLossRecorder:
     def __new__(
         cls,
-        keep_at: list[int],
-        mergeable: bool,
-        threshold: float | None,
+        options: dict[str, Any],
         reference: tuple[npt.NDArray[Any] | list[str], npt.NDArray[Any]] | None,
         memory: int | None,
     ) -> KeyedLossRecorder: ...

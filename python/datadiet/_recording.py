@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from datadiet import _datadiet
-from datadiet._arrays import plain, whole_numbers
+from datadiet._arrays import _level_of_user, plain, whole_numbers
 from datadiet._datadiet import RECORDED_PASS
 from datadiet.exceptions import StateError
 from datadiet.table import ScoreTable
@@ -138,7 +138,7 @@ class Recording:
         if unfinished:
             warnings.warn(
                 f"{unfinished} examples recorded since the last end_epoch() are in no score of this table",
-                stacklevel=3,
+                stacklevel=_level_of_user(),
             )
         return ScoreTable(self._table([replica._recorder for replica in recorders]))
 

@@ -1,77 +1,21 @@
-"""What recorders of tokens, of several labels and of regressions have in common beyond all recorders."""
+"""What recorders of tokens, of several labels and of regressions have in common beyond all recorders of losses."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any, TypeVar
 
-import numpy as np
-import numpy.typing as npt
-
-from datadiet._arrays import Floats, floats
-from datadiet._datadiet import KEY
-from datadiet._ids import whole_ids
-from datadiet._recording import Recording, check_examples, epochs_to_keep
-from datadiet.exceptions import IdError, StateError
+from datadiet._loss_recording import LossRecording
+from datadiet.exceptions import StateError
 from datadiet.table import ScoreTable
 
 Own = TypeVar("Own", bound="TaskRecorder")
 
 
-def options(
-    n_examples: int, keep_at: Iterable[int], mergeable: bool, threshold: float | None
-) -> dict[str, Any]:
-    """The options of a recorder, checked."""
-    check_examples(n_examples)
-    return {
-        "keep_at": epochs_to_keep(keep_at),
-        "mergeable": bool(mergeable),
-        "threshold": threshold,
-    }
-
-
-def reference_losses(reference: Floats | ScoreTable | None) -> npt.NDArray[Any] | None:
-    """Losses of a reference model of examples 0..n − 1, of a table those at its end.
-
-    Rows of a table may be in any order, but have to be of these examples.
-    """
-    if not isinstance(reference, ScoreTable):
-        return None if reference is None else floats(reference)
-    if KEY in reference:
-        raise IdError(
-            f"reference is a table of examples by their own ids (its column {KEY}), and here they are numbered:"
-            " pass its losses as an array in the order of the numbers, NaN where there is none"
-        )
-    losses = floats(reference["loss@end"])
-    if "id" not in reference:
-        return losses
-    ids = whole_ids(reference["id"])
-    order = np.argsort(ids, kind="stable")
-    ascending = ids[order]
-    again = np.concatenate([[False], ascending[1:] == ascending[:-1]])[: len(ids)]
-    wrong = order[again | (ascending < 0) | (ascending >= len(ids))]
-    if len(wrong):
-        row = int(wrong[0])
-        raise IdError(
-            f"the ids of the reference are not 0..{len(ids) - 1}, each once: row {row} has {ids[row]}; pass its"
-            " losses as an array of n_examples, NaN where there is none",
-            row=row,
-            id=int(ids[row]),
-        )
-    placed: npt.NDArray[Any] = losses[order]
-    return placed
-
-
-class TaskRecorder(Recording):
+class TaskRecorder(LossRecording):
     """A recorder of outputs of one task."""
 
     __slots__ = ()
-
-    @property
-    def threshold(self) -> float | None:
-        """The loss down to which an example counts as learned, rounded to 32 bits."""
-        bar: float | None = self._recorder.threshold
-        return bar
 
     def table(self) -> ScoreTable:
         """The scores of this training; NaN where an example was not seen, in that epoch or at all.
@@ -141,10 +85,7 @@ class TaskRecorder(Recording):
             **self._sizes(self._recorder),
             "epochs": self.epochs,
             "epochs with scores": self._recorder.scored_epochs,
-            "pass_": self.pass_,
-            "threshold": self.threshold,
-            "having a reference": self._recorder.has_reference,
-            "values beside the loss": self._recorder.beside,
+            **super()._facts(),
             "whether losses are given": self._recorder.losses_given,
         }
 

@@ -12,8 +12,8 @@ from datadiet import _datadiet
 from datadiet._arrays import BFLOAT16, Floats, Wholes, check_same_rows, floats, wholes
 from datadiet._datadiet import KEY, RECORDED_PASS
 from datadiet._ids import any_ids
-from datadiet._recording import Recording, check_examples, epochs_to_keep
-from datadiet._task_recorder import reference_losses
+from datadiet._loss_recording import LossRecording, options, reference_losses
+from datadiet._recording import check_examples
 from datadiet.exceptions import ShapeError, StateError
 from datadiet.table import ScoreTable
 
@@ -23,7 +23,7 @@ __all__ = ["LossRecorder"]
 _KEYS_STATE = "keys"
 
 
-class LossRecorder(Recording):
+class LossRecorder(LossRecording):
     """Records the loss of each example over one training, whatever the task, and makes a table of scores.
 
     Call `update` with every batch and `end_epoch` after every epoch. Then `table` has, at the last epoch
@@ -126,9 +126,8 @@ class LossRecorder(Recording):
         if n_examples is None:
             if memory is not None and memory < 0:
                 raise ValueError(f"memory is {memory}; pass a number of bytes")
-            keyed = _datadiet.KeyedLossRecorder(
-                epochs_to_keep(keep_at), mergeable, threshold, _by_id(reference), memory
-            )
+            chosen = options(keep_at, mergeable, threshold)
+            keyed = _datadiet.KeyedLossRecorder(chosen, _by_id(reference), memory)
             self._begin(keyed, pass_)
             return
         check_examples(n_examples)
@@ -139,9 +138,8 @@ class LossRecorder(Recording):
                 "reference is a dictionary of losses by id; pass n_examples losses in the order of the ids"
             )
         losses = reference_losses(reference)
-        epochs = epochs_to_keep(keep_at)
-        compiled = _datadiet.LossRecorder(n_examples, epochs, mergeable, threshold, losses)
-        self._begin(compiled, pass_)
+        chosen = options(keep_at, mergeable, threshold)
+        self._begin(_datadiet.LossRecorder(n_examples, chosen, losses), pass_)
 
     def update(
         self,
@@ -201,11 +199,6 @@ class LossRecorder(Recording):
             self._recorder.update(any_ids(ids), whole, names, beside)
         else:
             self._recorder.update(wholes(ids, "ids"), whole, names, beside)
-
-    @property
-    def threshold(self) -> float | None:
-        """The loss down to which an example counts as learned, rounded to 32 bits."""
-        return self._recorder.threshold
 
     def table(self) -> ScoreTable:
         """The scores of this training.
@@ -326,10 +319,7 @@ class LossRecorder(Recording):
             "n_examples": None if keyed else self.n_examples,
             "epochs": self.epochs,
             "epochs with losses": self._recorder.scored_epochs,
-            "pass_": self.pass_,
-            "threshold": self.threshold,
-            "having a reference": self._recorder.has_reference,
-            "values beside the loss": self._recorder.beside,
+            **super()._facts(),
         }
 
     def __repr__(self) -> str:

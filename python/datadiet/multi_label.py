@@ -23,7 +23,9 @@ from datadiet._arrays import (
     wholes,
 )
 from datadiet._datadiet import RECORDED_PASS
-from datadiet._task_recorder import TaskRecorder, options, reference_losses
+from datadiet._loss_recording import options, reference_losses
+from datadiet._recording import check_examples
+from datadiet._task_recorder import TaskRecorder
 from datadiet.exceptions import LabelError, ShapeError, StateError
 from datadiet.table import ScoreTable
 
@@ -176,7 +178,8 @@ class MultiLabelRecorder(TaskRecorder):
         reference: Floats | ScoreTable | None = None,
         pass_: str = RECORDED_PASS,
     ) -> None:
-        chosen = options(n_examples, keep_at, mergeable, threshold)
+        check_examples(n_examples)
+        chosen = options(keep_at, mergeable, threshold)
         if n_labels < 1:
             raise ValueError(f"n_labels is {n_labels}; an example needs at least 1")
         self._names = None if names is None else [str(name) for name in names]

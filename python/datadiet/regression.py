@@ -14,7 +14,9 @@ import numpy.typing as npt
 from datadiet import _datadiet
 from datadiet._arrays import Column, Floats, Wholes, check_same_rows, floats, wholes
 from datadiet._datadiet import RECORDED_PASS
-from datadiet._task_recorder import TaskRecorder, options, reference_losses
+from datadiet._loss_recording import options, reference_losses
+from datadiet._recording import check_examples
+from datadiet._task_recorder import TaskRecorder
 from datadiet.exceptions import ShapeError
 from datadiet.table import ScoreTable
 
@@ -118,7 +120,8 @@ class RegressionRecorder(TaskRecorder):
         reference: Floats | ScoreTable | None = None,
         pass_: str = RECORDED_PASS,
     ) -> None:
-        chosen = options(n_examples, keep_at, mergeable, threshold)
+        check_examples(n_examples)
+        chosen = options(keep_at, mergeable, threshold)
         losses = reference_losses(reference)
         self._begin(_datadiet.RegressionRecorder(n_examples, chosen, losses), pass_)
 

@@ -34,7 +34,9 @@ from datadiet._arrays import (
 )
 from datadiet._datadiet import RECORDED_PASS
 from datadiet._ids import whole_ids
-from datadiet._task_recorder import TaskRecorder, options, reference_losses
+from datadiet._loss_recording import options, reference_losses
+from datadiet._recording import check_examples
+from datadiet._task_recorder import TaskRecorder
 from datadiet.exceptions import DtypeError, IdError, LabelError, ShapeError, StateError
 from datadiet.table import ScoreTable
 
@@ -376,7 +378,8 @@ class TokenRecorder(TaskRecorder):
         reference: Floats | ScoreTable | None = None,
         pass_: str = RECORDED_PASS,
     ) -> None:
-        chosen = options(n_examples, keep_at, mergeable, threshold)
+        check_examples(n_examples)
+        chosen = options(keep_at, mergeable, threshold)
         some = None
         if not isinstance(keep_tokens, bool):
             some = [int(one) for one in whole_ids(keep_tokens)]

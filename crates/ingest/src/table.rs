@@ -60,7 +60,7 @@ impl Ingested {
             let predicted = self.predicted.iter().position(seen);
             let replicas = (0..self.runs.len()).map(|run| self.one_column(run, place, predicted));
             let replicas = replicas.collect::<std::io::Result<Vec<Recorded>>>()?;
-            made.add_recorded(&replicas, self.classes)?;
+            made.add_recorded(&replicas)?;
         }
         let (table, card) = made.finish(Some(pass));
         let runs: Vec<IngestedRun> = self.runs.iter().map(run_on_card).collect();

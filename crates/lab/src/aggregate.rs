@@ -37,7 +37,7 @@ pub fn aggregate(
             runs.iter().map(|run| run.integers("predicted").ok()).collect();
         if let Some(runs) = runs {
             let votes_of = |example: usize| runs.iter().map(move |run| run[example]);
-            made.add_predicted(time, labels.len(), classes.len(), votes_of)?;
+            made.add_predicted(time, labels.len(), votes_of)?;
         }
     }
     let spec = specs.first().ok_or_else(none)?;

@@ -5,19 +5,20 @@
 
 use std::borrow::Cow;
 use std::ptr;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::PoisonError;
 
-use datadiet_core::{ExampleId, LossRecorder as Losses, Measure, ScoreError, StateColumn, Task};
+use datadiet_core::{ExampleId, LossRecorder as Losses, ScoreError, StateColumn, Task};
 use datadiet_table::{KeyError, KeyMap, Recorded, ScoreTable};
-use numpy::{IntoPyArray, PyArray1};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
 use crate::arrays::Floats;
 use crate::errors::{Detail, IntoPython, OrRaise, exception, placed, with_place};
 use crate::given_keys::{GivenKeys, KeySlice, OwnedKey};
-use crate::loss_recorder::{measures, one_each};
-use crate::shared::{MERGING, column, scores, to_arrays};
+use crate::loss_recorder::{Given, measures};
+use crate::shared::{
+    MERGING, Options, Shared, column, names, recorder, scores, to_arrays, with_options,
+};
 use crate::table::Table;
 
 /// Names of the columns of a state that a recorder by numbers has not.
@@ -26,10 +27,7 @@ const MEMORY: &str = "keys.memory";
 const REFERENCE_KEYS: &str = "keys.reference";
 const REFERENCE: &str = "keys.reference.losses";
 
-/// Records the losses of one training by ids of any kind.
-#[pyclass(frozen, module = "datadiet._datadiet")]
-pub struct KeyedLossRecorder(Mutex<Keyed>);
-
+/// A recorder of losses, the numbers of its ids, and the losses of a reference model by id.
 struct Keyed {
     recorder: Losses,
     keys: KeyMap,
@@ -124,6 +122,11 @@ impl IntoPython for Problem {
 }
 
 impl Keyed {
+    /// Ends the epoch.
+    fn end_epoch(&mut self) {
+        self.recorder.end_epoch();
+    }
+
     /// Records a batch; all of it or nothing.
     fn update(
         &mut self,
@@ -179,11 +182,7 @@ impl Keyed {
     }
 
     /// Adds what other ranks recorded, all of them or none; the presentations that more than one had.
-    fn merge_ranks(
-        &mut self,
-        ranks: &[&KeyedLossRecorder],
-        own: &KeyedLossRecorder,
-    ) -> Result<u64, Problem> {
+    fn merge_ranks(&mut self, ranks: &[&Shared<Self>], own: &Shared<Self>) -> Result<u64, Problem> {
         let before = self.keys.len();
         let mut merged = self.recorder.clone();
         let done = ranks.iter().try_fold(0, |repeated, rank| {
@@ -276,164 +275,110 @@ fn check_reference(mine: Option<&Reference>, theirs: Option<&Reference>) -> Resu
     Err(ScoreError::DifferentTraining { what, mine: text(mine), theirs: text(theirs) })
 }
 
-#[pymethods]
-impl KeyedLossRecorder {
-    /// A recorder of no examples yet that keeps the losses of some epochs, and so many bytes of ids in memory.
-    #[new]
-    fn new(
-        keep_at: Vec<u32>,
-        mergeable: bool,
-        threshold: Option<f32>,
-        reference: Option<(Bound<'_, PyAny>, Bound<'_, PyAny>)>,
-        memory: Option<usize>,
-    ) -> PyResult<Self> {
-        let memory = memory.unwrap_or(KeyMap::MEMORY);
-        let mut recorder = Losses::new(0).keep_at(&keep_at);
-        if !mergeable {
-            recorder = recorder.single_rank();
+recorder! {
+    /// Records the losses of one training by ids of any kind.
+    KeyedLossRecorder(Keyed), |keyed| keyed.recorder, {
+        /// A recorder of no examples yet, which holds so many bytes of ids in memory.
+        #[new]
+        fn new(
+            options: Options,
+            reference: Option<(Bound<'_, PyAny>, Bound<'_, PyAny>)>,
+            memory: Option<usize>,
+        ) -> PyResult<Self> {
+            let memory = memory.unwrap_or(KeyMap::MEMORY);
+            let recorder = with_options!(Losses::new(0), options, None);
+            let reference =
+                reference.map(|(ids, losses)| reference_of(&ids, &losses, memory)).transpose()?;
+            Ok(Self(Shared::new(Keyed { recorder, keys: KeyMap::within(memory), reference })))
         }
-        if let Some(threshold) = threshold {
-            recorder = recorder.with_threshold(threshold).or_raise()?;
+
+        /// Records a batch, with values beside its losses and their names; all of it or nothing.
+        fn update(
+            &self,
+            py: Python<'_>,
+            ids: &Bound<'_, PyAny>,
+            losses: &Bound<'_, PyAny>,
+            names: Vec<String>,
+            beside: Vec<Bound<'_, PyAny>>,
+        ) -> PyResult<()> {
+            let ids = GivenKeys::of(ids)?;
+            let ids = ids.slice()?;
+            let given = Given::of(losses, &names, &beside, ids.len())?;
+            let done = given.with(|losses, beside| {
+                self.0.tell(py, |keyed| keyed.update(ids, losses, &names, beside))
+            })?;
+            done.or_raise()
         }
-        let reference =
-            reference.map(|(ids, losses)| reference_of(&ids, &losses, memory)).transpose()?;
-        Ok(Self(Mutex::new(Keyed { recorder, keys: KeyMap::within(memory), reference })))
-    }
 
-    /// Records a batch, with values beside its losses and their names; all of it or nothing.
-    fn update(
-        &self,
-        py: Python<'_>,
-        ids: &Bound<'_, PyAny>,
-        losses: &Bound<'_, PyAny>,
-        names: Vec<String>,
-        beside: Vec<Bound<'_, PyAny>>,
-    ) -> PyResult<()> {
-        let ids = GivenKeys::of(ids)?;
-        let ids = ids.slice()?;
-        let losses = one_each(losses, "losses", ids.len())?;
-        let beside: Vec<Floats<'_>> = names
-            .iter()
-            .zip(&beside)
-            .map(|(name, values)| one_each(values, name, ids.len()))
-            .collect::<PyResult<_>>()?;
-        let losses = losses.slice()?.to_f32();
-        let beside: Vec<Cow<'_, [f32]>> =
-            beside.iter().map(|values| Ok(values.slice()?.to_f32())).collect::<PyResult<_>>()?;
-        let beside: Vec<&[f32]> = beside.iter().map(AsRef::as_ref).collect();
-        py.detach(|| self.lock().update(ids, &losses, &names, &beside)).or_raise()
-    }
+        /// The loss down to which an example counts as learned.
+        #[getter]
+        fn threshold(&self, py: Python<'_>) -> Option<f32> {
+            self.0.read(py, |keyed| keyed.recorder.threshold())
+        }
 
-    /// Ends the epoch.
-    fn end_epoch(&self, py: Python<'_>) {
-        py.detach(|| self.lock().recorder.end_epoch());
-    }
+        /// Whether there are losses of a reference model.
+        #[getter]
+        fn has_reference(&self, py: Python<'_>) -> bool {
+            self.0.read(py, |keyed| keyed.reference.is_some())
+        }
 
-    /// Number of examples so far.
-    #[getter]
-    fn examples(&self, py: Python<'_>) -> usize {
-        py.detach(|| self.lock().keys.len())
-    }
+        /// Names of the values that come beside the losses.
+        #[getter]
+        fn beside(&self, py: Python<'_>) -> Vec<String> {
+            self.0.read(py, |keyed| names(keyed.recorder.beside()))
+        }
 
-    /// Finished epochs.
-    #[getter]
-    fn epochs(&self, py: Python<'_>) -> u32 {
-        py.detach(|| self.lock().recorder.epochs())
-    }
+        /// Bytes of ids that are held in memory at most.
+        #[getter]
+        fn memory(&self, py: Python<'_>) -> usize {
+            self.0.read(py, |keyed| keyed.keys.memory())
+        }
 
-    /// Examples recorded since the last epoch ended.
-    #[getter]
-    fn unfinished(&self, py: Python<'_>) -> usize {
-        py.detach(|| self.lock().recorder.unfinished())
-    }
+        /// Bytes that the ids take in memory, and in files.
+        #[getter]
+        fn bytes(&self, py: Python<'_>) -> (usize, usize) {
+            self.0.read(py, |keyed| keyed.keys.bytes())
+        }
 
-    /// Examples that each finished epoch missed.
-    fn unseen<'py>(&self, py: Python<'py>) -> Bound<'py, PyArray1<u32>> {
-        py.detach(|| self.lock().recorder.unseen().to_vec()).into_pyarray(py)
-    }
+        /// Adds what other ranks of the same training recorded, all of them or, on an error, none; gives
+        /// the presentations that more than one had.
+        fn merge_ranks(&self, py: Python<'_>, ranks: Vec<Bound<'_, Self>>) -> PyResult<u64> {
+            let ranks: Vec<&Shared<Keyed>> = ranks.iter().map(|rank| &rank.get().0).collect();
+            let merged = py.detach(|| {
+                let _alone = MERGING.lock().unwrap_or_else(PoisonError::into_inner);
+                self.0.lock().merge_ranks(&ranks, &self.0)
+            });
+            merged.or_raise()
+        }
 
-    /// Epochs whose losses have columns.
-    #[getter]
-    fn scored_epochs(&self, py: Python<'_>) -> Vec<u32> {
-        py.detach(|| self.lock().recorder.scored_epochs())
-    }
+        /// Everything, as arrays by name.
+        fn state<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+            to_arrays(py, self.0.read(py, Keyed::state))
+        }
 
-    /// The loss down to which an example counts as learned.
-    #[getter]
-    fn threshold(&self, py: Python<'_>) -> Option<f32> {
-        py.detach(|| self.lock().recorder.threshold())
-    }
+        /// The recorder that wrote a state; its ids take the memory given, else as much as then.
+        #[staticmethod]
+        #[pyo3(signature = (state, memory=None))]
+        fn of_state(state: &Bound<'_, PyDict>, memory: Option<usize>) -> PyResult<Self> {
+            let find = |name: &str| column(&state.get_item(name).ok()??);
+            Ok(Self(Shared::new(Keyed::of_state(find, memory).or_raise()?)))
+        }
 
-    /// Whether there are losses of a reference model.
-    #[getter]
-    fn has_reference(&self, py: Python<'_>) -> bool {
-        py.detach(|| self.lock().reference.is_some())
-    }
-
-    /// Names of the values that come beside the losses.
-    #[getter]
-    fn beside(&self, py: Python<'_>) -> Vec<String> {
-        py.detach(|| self.lock().recorder.beside().iter().map(Measure::to_string).collect())
-    }
-
-    /// Bytes of ids that are held in memory at most.
-    #[getter]
-    fn memory(&self, py: Python<'_>) -> usize {
-        py.detach(|| self.lock().keys.memory())
-    }
-
-    /// Bytes that the ids take in memory, and in files.
-    #[getter]
-    fn bytes(&self, py: Python<'_>) -> (usize, usize) {
-        py.detach(|| self.lock().keys.bytes())
-    }
-
-    /// Adds what other ranks of the same training recorded, all of them or, on an error, none; gives
-    /// the presentations that more than one had.
-    fn merge_ranks(&self, py: Python<'_>, ranks: Vec<Bound<'_, Self>>) -> PyResult<u64> {
-        let ranks: Vec<&Self> = ranks.iter().map(Bound::get).collect();
-        let merged = py.detach(|| {
-            let _alone = MERGING.lock().unwrap_or_else(PoisonError::into_inner);
-            self.lock().merge_ranks(&ranks, self)
-        });
-        merged.or_raise()
-    }
-
-    /// Everything, as arrays by name.
-    fn state<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
-        to_arrays(py, py.detach(|| self.lock().state()))
-    }
-
-    /// The recorder that wrote a state; its ids take the memory given, else as much as then.
-    #[staticmethod]
-    #[pyo3(signature = (state, memory=None))]
-    fn of_state(state: &Bound<'_, PyDict>, memory: Option<usize>) -> PyResult<Self> {
-        let find = |name: &str| column(&state.get_item(name).ok()??);
-        Ok(Self(Mutex::new(Keyed::of_state(find, memory).or_raise()?)))
-    }
-
-    /// The table of some replicas: independent trainings, each with its recorder, joined by the ids. `pass_`
-    /// says which pass of the network their losses are of.
-    #[staticmethod]
-    fn table(py: Python<'_>, replicas: Vec<Bound<'_, Self>>, pass_: &str) -> PyResult<Table> {
-        let replicas: Vec<&Self> = replicas.iter().map(Bound::get).collect();
-        let all = py.detach(|| joined(&replicas)).or_raise()?;
-        let (keys, recorded) = all;
-        let made = py.detach(|| ScoreTable::recorded_by_key(Task::Loss, keys, &recorded, pass_));
-        Ok(made.or_raise()?.into())
-    }
-}
-
-impl KeyedLossRecorder {
-    fn lock(&self) -> MutexGuard<'_, Keyed> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        /// The table of some replicas: independent trainings, each with its recorder, joined by the ids. `pass_`
+        /// says which pass of the network their losses are of.
+        #[staticmethod]
+        fn table(py: Python<'_>, replicas: Vec<Bound<'_, Self>>, pass_: &str) -> PyResult<Table> {
+            let replicas: Vec<_> = replicas.iter().map(|replica| &replica.get().0).collect();
+            let all = py.detach(|| joined(&replicas)).or_raise()?;
+            let (keys, recorded) = all;
+            let made = py.detach(|| ScoreTable::recorded_by_key(Task::Loss, keys, &recorded, pass_));
+            Ok(made.or_raise()?.into())
+        }
     }
 }
 
 /// The ids of some replicas in order, and the scores of each in that order.
-fn joined(
-    replicas: &[&KeyedLossRecorder],
-) -> Result<(datadiet_table::Keys, Vec<Recorded>), Problem> {
+fn joined(replicas: &[&Shared<Keyed>]) -> Result<(datadiet_table::Keys, Vec<Recorded>), Problem> {
     let mut all: Option<KeyMap> = None;
     let mut parts = Vec::new();
     for replica in replicas {

@@ -1,178 +1,68 @@
 //! The recorders of tokens, of several labels an example and of regressions.
 //!
-//! What they share is written once, by a macro, since a class of Python has no type parameters.
+//! What they share is written once, by a macro (see `shared.rs`).
 
-use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 use datadiet_core::{
-    KeptTokens, LossRecorder, Measure, MultiLabelRecorder as Labels, NO_LABEL, NOT_PREDICTED,
+    KeptTokens, LossRecorder, MultiLabelRecorder as Labels, NO_LABEL, NOT_PREDICTED,
     RegressionRecorder as Numbers, ScoreKind, Sequences, Task, TokenColumn,
     TokenRecorder as Tokens, Unlabelled,
 };
 use datadiet_table::{
-    Column, KEY, Recorded, ScoreTable, TOKEN, TableBuilder, TableError, TimePoint,
+    Column, KEY, ScoreTable, TOKEN, TableBuilder, TableError, TimePoint, most_voted,
 };
-use numpy::{IntoPyArray, PyArray1, PyReadonlyArray2, PyUntypedArrayMethods};
+use numpy::{IntoPyArray, PyReadonlyArray2, PyUntypedArrayMethods};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
 use crate::arrays::{Floats, Wholes, with_numbers};
 use crate::errors::OrRaise;
 use crate::loss_recorder::one_each;
-use crate::shared::{Shared, check_memory, scores, time};
+use crate::shared::{Options, Shared, check_memory, loss_recorder, time, with_options};
 use crate::table::Table;
 use crate::tasks::with_pair;
 
-/// What every recorder is made with.
-#[derive(FromPyObject)]
-#[pyo3(from_item_all)]
-pub struct Options {
-    keep_at: Vec<u32>,
-    mergeable: bool,
-    threshold: Option<f32>,
-}
+/// A class around a recorder of the core, with what those of all tasks do.
+macro_rules! task_recorder {
+    ($(#[$about:meta])* $name:ident($recorder:ty), { $($methods:tt)* }) => {
+        loss_recorder! {
+            $(#[$about])*
+            $name($recorder), |recorder| recorder.losses(), {
+                $($methods)*
 
-/// A class of Python around a recorder of the core, with what all of them do.
-macro_rules! recorder {
-    ($(#[$about:meta])* $name:ident, $recorder:ty, { $($methods:tt)* }) => {
-        $(#[$about])*
-        #[pyclass(frozen, module = "datadiet._datadiet")]
-        pub struct $name(Shared<$recorder>);
+                /// Whether losses were given with the batches; none before the first.
+                #[getter]
+                fn losses_given(&self, py: Python<'_>) -> Option<bool> {
+                    self.0.read(py, <$recorder>::losses_given)
+                }
+            }
+        }
 
         impl $name {
-            fn of(
-                recorder: $recorder,
-                options: &Options,
-                reference: Option<&Bound<'_, PyAny>>,
-            ) -> PyResult<Self> {
-                let mut recorder = recorder.keep_at(&options.keep_at);
-                if !options.mergeable {
-                    recorder = recorder.single_rank();
-                }
-                if let Some(threshold) = options.threshold {
-                    recorder = recorder.with_threshold(threshold).or_raise()?;
-                }
-                if let Some(reference) = reference {
-                    let losses = Floats::of(reference, "reference", 1)?;
-                    let losses = losses.slice()?.to_f32().into_owned();
-                    recorder = recorder.with_reference(losses).or_raise()?;
-                }
-                Ok(Self(Shared::new(recorder)))
-            }
-
             /// Copies of some recorders, and the table of them.
             fn recorded(
                 py: Python<'_>,
                 replicas: &[Bound<'_, Self>],
                 pass_: &str,
             ) -> PyResult<(Vec<$recorder>, ScoreTable)> {
-                let all: Vec<&Shared<_>> = replicas.iter().map(|replica| &replica.get().0).collect();
-                let replicas = Shared::copies(py, &all);
+                let replicas = Shared::copies(py, &Self::parts(replicas));
                 // An example that one replica missed is known to another: each is held against each.
                 for (place, one) in replicas.iter().enumerate() {
                     for other in &replicas[..place] {
                         other.check_replica(one).or_raise()?;
                     }
                 }
-                let made = py.detach(|| {
-                    let record =
-                        |one: &$recorder| Recorded { scores: scores(one), predicted: Vec::new() };
-                    let all: Vec<Recorded> = replicas.iter().map(record).collect();
-                    ScoreTable::recorded_of(<$recorder>::TASK, &all, None, 0, pass_)
-                });
-                Ok((replicas, made.or_raise()?))
-            }
-        }
-
-        #[pymethods]
-        impl $name {
-            $($methods)*
-
-            /// Ends the epoch.
-            fn end_epoch(&self, py: Python<'_>) {
-                self.0.tell(py, <$recorder>::end_epoch);
-            }
-
-            /// Number of examples.
-            #[getter]
-            fn examples(&self, py: Python<'_>) -> usize {
-                self.0.read(py, |recorder| recorder.losses().examples())
-            }
-
-            /// Finished epochs.
-            #[getter]
-            fn epochs(&self, py: Python<'_>) -> u32 {
-                self.0.read(py, |recorder| recorder.losses().epochs())
-            }
-
-            /// Examples recorded since the last epoch ended.
-            #[getter]
-            fn unfinished(&self, py: Python<'_>) -> usize {
-                self.0.read(py, |recorder| recorder.losses().unfinished())
-            }
-
-            /// Examples that each finished epoch missed.
-            fn unseen<'py>(&self, py: Python<'py>) -> Bound<'py, PyArray1<u32>> {
-                self.0.read(py, |recorder| recorder.losses().unseen().to_vec()).into_pyarray(py)
-            }
-
-            /// Epochs that have values of one forward pass.
-            #[getter]
-            fn scored_epochs(&self, py: Python<'_>) -> Vec<u32> {
-                self.0.read(py, |recorder| recorder.losses().scored_epochs())
-            }
-
-            /// The loss down to which an example counts as learned.
-            #[getter]
-            fn threshold(&self, py: Python<'_>) -> Option<f32> {
-                self.0.read(py, |recorder| recorder.losses().threshold())
-            }
-
-            /// Whether there are losses of a reference model.
-            #[getter]
-            fn has_reference(&self, py: Python<'_>) -> bool {
-                self.0.read(py, |recorder| recorder.losses().reference().is_some())
-            }
-
-            /// Names of the values beside the losses.
-            #[getter]
-            fn beside(&self, py: Python<'_>) -> Vec<String> {
-                self.0.read(py, |recorder| {
-                    recorder.losses().beside().iter().map(Measure::to_string).collect()
-                })
-            }
-
-            /// Whether losses were given with the batches; none before the first.
-            #[getter]
-            fn losses_given(&self, py: Python<'_>) -> Option<bool> {
-                self.0.read(py, <$recorder>::losses_given)
-            }
-
-            /// Adds what other ranks of the same training recorded, all of them or, on an error, none;
-            /// gives the presentations that more than one had.
-            fn merge_ranks(&self, py: Python<'_>, ranks: Vec<Bound<'_, Self>>) -> PyResult<u64> {
-                let ranks: Vec<&Shared<_>> = ranks.iter().map(|rank| &rank.get().0).collect();
-                self.0.merge_ranks(py, &ranks)
-            }
-
-            /// Everything, as arrays by name.
-            fn state<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
-                self.0.state(py)
-            }
-
-            /// The recorder that wrote a state.
-            #[staticmethod]
-            fn of_state(state: &Bound<'_, PyDict>) -> PyResult<Self> {
-                Shared::of_state(state).map(Self)
+                let table = Shared::table_of(py, &replicas, <$recorder>::TASK, pass_)?;
+                Ok((replicas, table))
             }
         }
     };
 }
 
-recorder! {
+task_recorder! {
     /// Records scores of sequences of tokens.
-    TokenRecorder, Tokens, {
+    TokenRecorder(Tokens), {
         /// A recorder of n examples that keeps the tokens of some, of all (True) or of none.
         #[new]
         fn new(
@@ -188,7 +78,7 @@ recorder! {
                 Some(ids) => KeptTokens::Of(ids.into_iter().collect::<BTreeSet<u32>>()),
                 None => KeptTokens::None,
             };
-            Self::of(Tokens::of_tokens(examples, keep), &options, reference)
+            Ok(Self(Shared::new(with_options!(Tokens::of_tokens(examples, keep), options, reference))))
         }
 
         /// Records a batch; all of it or nothing. `rows`: the example among `ids` that each token is of,
@@ -308,9 +198,9 @@ fn token_table(
     Ok(ScoreTable::new(table, card))
 }
 
-recorder! {
+task_recorder! {
     /// Records scores of examples of several labels.
-    MultiLabelRecorder, Labels, {
+    MultiLabelRecorder(Labels), {
         /// A recorder of n examples with K labels that keeps numbers of each label, or not.
         #[new]
         fn new(
@@ -322,7 +212,7 @@ recorder! {
         ) -> PyResult<Self> {
             let less = if by_label { "pass by_label=False, " } else { "" };
             check_memory(examples, Labels::bytes(examples, labels, by_label), less)?;
-            Self::of(Labels::of_labels(examples, labels, by_label), &options, reference)
+            Ok(Self(Shared::new(with_options!(Labels::of_labels(examples, labels, by_label), options, reference))))
         }
 
         /// Records a batch; all of it or nothing.
@@ -337,9 +227,7 @@ recorder! {
             let logits = Floats::of(logits, "logits", 2)?;
             let ids = Wholes::ids(ids)?.to_ids()?;
             let (values, labels) = (logits.slice()?, labels.as_slice()?);
-            let losses = losses.map(|losses| one_each(losses, "losses", ids.len())).transpose()?;
-            let losses = losses.as_ref().map(|losses| Ok::<_, PyErr>(losses.slice()?.to_f32()));
-            let losses: Option<Cow<'_, [f32]>> = losses.transpose()?;
+            let losses = given_losses(losses, ids.len())?;
             let done = self.0.tell(py, |recorder| {
                 with_numbers!(values, |values| {
                     recorder.update(&ids, values, labels, losses.as_deref())
@@ -377,22 +265,23 @@ recorder! {
     }
 }
 
+/// The losses of a batch, where training uses others than the task's own.
+fn given_losses(losses: Option<&Bound<'_, PyAny>>, ids: usize) -> PyResult<Option<Vec<f32>>> {
+    let Some(losses) = losses else { return Ok(None) };
+    Ok(Some(one_each(losses, "losses", ids)?.slice()?.to_f32().into_owned()))
+}
+
 /// Which label has the least margin and AUM, and whether it is given, in the view of most replicas (among
 /// equals the lowest): `least-aum-label@4`, `least-aum-given@4`. Of an example that was missed [`NO_LABEL`], or no
 /// name, which is not given.
 fn least_labels(replicas: &[Labels], names: Option<&[String]>) -> Vec<(String, Column)> {
-    let Some(first) = replicas.first() else { return Vec::new() };
     let all: Vec<_> = replicas.iter().map(Labels::least_labels).collect();
+    let Some(first) = all.first() else { return Vec::new() };
     let mut columns = Vec::new();
-    for (place, (kind, epoch, labels)) in all[0].iter().enumerate() {
-        let mut votes = vec![0_u32; first.labels()];
+    for (place, (kind, epoch, labels)) in first.iter().enumerate() {
         let most = |example: usize| {
-            votes.fill(0);
             let cast = all.iter().filter_map(|one| one.get(place)).map(|one| one.2[example]);
-            cast.filter(|&label| label != NO_LABEL).for_each(|label| votes[label as usize] += 1);
-            let most = votes.iter().max().filter(|&&most| most > 0);
-            let found = most.and_then(|most| votes.iter().position(|count| count == most));
-            found.map_or(NO_LABEL, |label| label as u32)
+            most_voted(cast.filter(|&label| label != NO_LABEL)).unwrap_or(NO_LABEL)
         };
         let labels: Vec<u32> = (0..labels.len()).map(most).collect();
         let given = labels.iter().enumerate().map(|(example, &label)| {
@@ -413,9 +302,9 @@ fn least_labels(replicas: &[Labels], names: Option<&[String]>) -> Vec<(String, C
     columns
 }
 
-recorder! {
+task_recorder! {
     /// Records scores of regressions.
-    RegressionRecorder, Numbers, {
+    RegressionRecorder(Numbers), {
         /// A recorder of n examples.
         #[new]
         fn new(
@@ -425,7 +314,7 @@ recorder! {
         ) -> PyResult<Self> {
             let bytes = examples.saturating_mul(2 * LossRecorder::BYTES + 8);
             check_memory(examples, bytes, "")?;
-            Self::of(Numbers::of_numbers(examples), &options, reference)
+            Ok(Self(Shared::new(with_options!(Numbers::of_numbers(examples), options, reference))))
         }
 
         /// Records a batch; all of it or nothing.
@@ -441,9 +330,7 @@ recorder! {
             let targets = Floats::of(targets, "targets", 2)?;
             let ids = Wholes::ids(ids)?.to_ids()?;
             let size = outputs.shape()[1];
-            let losses = losses.map(|losses| one_each(losses, "losses", ids.len())).transpose()?;
-            let losses = losses.as_ref().map(|losses| Ok::<_, PyErr>(losses.slice()?.to_f32()));
-            let losses: Option<Cow<'_, [f32]>> = losses.transpose()?;
+            let losses = given_losses(losses, ids.len())?;
             let pair = (outputs.slice()?, targets.slice()?);
             let done = self.0.tell(py, |recorder| {
                 with_pair!(pair, |outputs, targets| {

@@ -42,7 +42,7 @@ pub use keys::{Key, KeyError, KeyMap, Keys};
 pub use list::{DATA, FINGERPRINT, ListFile, ListedIds};
 pub use marks::{Act, Before, MarkFile, Marks, RowIndex, Verdict, mark_time};
 pub use ranking::{Ranking, direction_of, hard_end, kind_of, measure_of, time_of};
-pub use replicas::{RECORDED_PASS, Recorded, TableBuilder, column_name};
+pub use replicas::{RECORDED_PASS, Recorded, TableBuilder, column_name, most_voted};
 pub use score_table::{ColumnDescription, Row, ScoreFile, ScoreTable};
 pub use subset::{Subset, SubsetFile};
 pub use suspects::{Extremes, Histogram, MOST_SHOWN_CLASSES, Suspect, TokenPlace};

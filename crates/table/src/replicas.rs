@@ -77,17 +77,9 @@ impl TableBuilder {
         &mut self,
         time: &TimePoint,
         examples: usize,
-        classes: usize,
         votes_of: impl Fn(usize) -> V,
     ) -> Result<(), TableError> {
-        let mut votes = vec![0_u32; classes];
-        let of = |example: usize| {
-            votes.fill(0);
-            votes_of(example).for_each(|class| votes[class as usize] += 1);
-            let most = votes.iter().max().filter(|&&most| most > 0)?;
-            votes.iter().position(|count| count == most).map(|class| class as u32)
-        };
-        match (0..examples).map(of).collect() {
+        match (0..examples).map(|example| most_voted(votes_of(example))).collect() {
             Some(predicted) => {
                 self.table.push(format!("predicted@{}", time.epochs), Column::U32(predicted))
             }
@@ -99,11 +91,7 @@ impl TableBuilder {
     ///
     /// # Errors
     /// When there is no replica, or one recorded other scores, times or examples than the first.
-    pub fn add_recorded(
-        &mut self,
-        replicas: &[Recorded],
-        classes: usize,
-    ) -> Result<(), TableError> {
+    pub fn add_recorded(&mut self, replicas: &[Recorded]) -> Result<(), TableError> {
         let none = || TableError::Column("there is no replica".into());
         let first = replicas.first().ok_or_else(none)?;
         if replicas.iter().any(|replica| !replica.is_like(first)) {
@@ -122,7 +110,7 @@ impl TableBuilder {
             let votes_of = |example: usize| {
                 replicas.iter().filter_map(move |replica| replica.predicted[place].1[example])
             };
-            self.add_predicted(time, seen.len(), classes, votes_of)?;
+            self.add_predicted(time, seen.len(), votes_of)?;
         }
         Ok(())
     }
@@ -144,6 +132,15 @@ impl TableBuilder {
         }
         (self.table, Card { task, times, ..Card::new(columns) })
     }
+}
+
+/// The class that has the most votes, the lowest among equals; none where nobody votes.
+pub fn most_voted(votes: impl Iterator<Item = u32>) -> Option<u32> {
+    let mut votes: Vec<u32> = votes.collect();
+    votes.sort_unstable();
+    // Of equal runs the last is taken, which backwards is that of the lowest class.
+    let most = votes.chunk_by(|a, b| a == b).rev().max_by_key(|run| run.len())?;
+    most.first().copied()
 }
 
 impl Recorded {
@@ -169,10 +166,9 @@ impl ScoreTable {
     pub fn recorded(
         replicas: &[Recorded],
         labels: Option<&[u32]>,
-        classes: usize,
         pass: &str,
     ) -> Result<Self, TableError> {
-        Self::recorded_of(Task::Classification, replicas, labels, classes, pass)
+        Self::recorded_of(Task::Classification, replicas, labels, pass)
     }
 
     /// The same of any task. Labels and predicted classes are those of a classification.
@@ -183,7 +179,6 @@ impl ScoreTable {
         task: Task,
         replicas: &[Recorded],
         labels: Option<&[u32]>,
-        classes: usize,
         pass: &str,
     ) -> Result<Self, TableError> {
         let mut made = TableBuilder::of_task(task);
@@ -193,7 +188,7 @@ impl ScoreTable {
         if let Some(labels) = labels {
             made.push("label", Column::U32(labels.to_vec()))?;
         }
-        made.add_recorded(replicas, classes)?;
+        made.add_recorded(replicas)?;
         let (table, card) = made.finish(Some(pass));
         Ok(Self::new(table, Card { replicas: Some(replicas.len()), ..card }))
     }
@@ -238,7 +233,7 @@ mod tests {
     #[test]
     fn replicas_become_means_with_standard_errors() {
         let replicas = [replica(&[1.0, 0.5], &[0, 1]), replica(&[0.0, 0.5], &[0, 0])];
-        let made = ScoreTable::recorded(&replicas, Some(&[0, 1]), 2, "mine").unwrap();
+        let made = ScoreTable::recorded(&replicas, Some(&[0, 1]), "mine").unwrap();
         let names: Vec<&str> = made.columns().names().collect();
         assert_eq!(names, ["id", "label", "el2n@3", "el2n@3.se", "predicted@3"]);
         assert_eq!(made.columns().floats("el2n@3").unwrap(), [0.5, 0.5]);
@@ -252,7 +247,7 @@ mod tests {
 
     #[test]
     fn one_replica_has_no_standard_error() {
-        let made = ScoreTable::recorded(&[replica(&[1.0], &[0])], None, 2, "").unwrap();
+        let made = ScoreTable::recorded(&[replica(&[1.0], &[0])], None, "").unwrap();
         let names: Vec<&str> = made.columns().names().collect();
         assert_eq!(names, ["id", "el2n@3", "predicted@3"]);
     }
@@ -266,7 +261,7 @@ mod tests {
             (part, time.clone(), vec![0.5]),
         ];
         let recorded = Recorded { scores, predicted: Vec::new() };
-        let made = ScoreTable::recorded_of(Task::Loss, &[recorded], None, 0, "mine").unwrap();
+        let made = ScoreTable::recorded_of(Task::Loss, &[recorded], None, "mine").unwrap();
         let names: Vec<&str> = made.columns().names().collect();
         assert_eq!(names, ["id", "loss@3", "loss:box@3"]);
         let card = made.card().unwrap();
@@ -283,7 +278,7 @@ mod tests {
     #[test]
     fn replicas_of_other_times_are_refused() {
         let recorded =
-            |other: Recorded| ScoreTable::recorded(&[replica(&[1.0], &[0]), other], None, 2, "");
+            |other: Recorded| ScoreTable::recorded(&[replica(&[1.0], &[0]), other], None, "");
         let mut other = replica(&[1.0], &[0]);
         other.scores[0].1.epochs = 4.0;
         assert!(recorded(other).is_err());

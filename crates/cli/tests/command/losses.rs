@@ -23,7 +23,7 @@ fn home() -> Home {
     let scores = recorder.columns().into_iter();
     let scores = scores.map(|(measure, epoch, column)| (measure, time(epoch), column)).collect();
     let recorded = Recorded { scores, predicted: Vec::new() };
-    let table = ScoreTable::recorded_of(Task::Loss, &[recorded], None, 0, "training").unwrap();
+    let table = ScoreTable::recorded_of(Task::Loss, &[recorded], None, "training").unwrap();
     table.write(&home.path().join("losses.parquet")).unwrap();
     home
 }

@@ -19,7 +19,7 @@ fn suspects_of_several_labels_name_the_label() {
     let scores = scores.map(|(measure, _, column)| (measure, time.clone(), column)).collect();
     let recorded = Recorded { scores, predicted: Vec::new() };
     let mut table =
-        ScoreTable::recorded_of(Task::MultiLabel, &[recorded], None, 0, "training").unwrap();
+        ScoreTable::recorded_of(Task::MultiLabel, &[recorded], None, "training").unwrap();
     let mut push = |name: &str, column| table.columns_mut().push(name, column).unwrap();
     let names = ["dog", "dog", "cat"].map(str::to_owned);
     push("least-aum-label@1", Column::Text(names.to_vec()));

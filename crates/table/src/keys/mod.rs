@@ -131,7 +131,7 @@ impl ScoreTable {
         if !keys.are_rows() {
             made.push(KEY, keys.into_column())?;
         }
-        made.add_recorded(replicas, 0)?;
+        made.add_recorded(replicas)?;
         let (table, card) = made.finish(Some(pass));
         Ok(Self::new(table, Card { replicas: Some(replicas.len()), ..card }))
     }
