@@ -100,6 +100,8 @@ pub struct MarkFile {
     path: PathBuf,
     data: Option<DataRef>,
     read_to: u64,
+    /// Whether the file says of which data set it is.
+    names_data: bool,
     /// Lines that are no acts: what a crash cut off, or somebody else wrote.
     pub damaged: usize,
 }
@@ -107,7 +109,13 @@ pub struct MarkFile {
 impl MarkFile {
     /// A file that is there or is going to be, of marks of a data set.
     pub fn new(path: &Path, data: Option<&DataRef>) -> Self {
-        Self { path: path.to_owned(), data: data.cloned(), read_to: 0, damaged: 0 }
+        Self {
+            path: path.to_owned(),
+            data: data.cloned(),
+            read_to: 0,
+            names_data: false,
+            damaged: 0,
+        }
     }
 
     /// Where marks of a table are by default: `marks.jsonl` beside a `scores.parquet`, `NAME.marks.jsonl`
@@ -137,6 +145,18 @@ impl MarkFile {
             )));
         }
         Ok((file, acts))
+    }
+
+    /// That nothing tells whether marks by the numbers of rows are of this table or data set, where the file does
+    /// not say of which data set it is.
+    pub fn assumption(&self, ids: OwnIds<'_>) -> Option<String> {
+        (!self.names_data && !matches!(ids, OwnIds::Texts(_))).then(|| {
+            format!(
+                "{} does not say of which data set its marks are: its numbers are taken for those of these \
+                 examples",
+                self.path.display()
+            )
+        })
     }
 
     /// The path.
@@ -173,7 +193,10 @@ impl MarkFile {
             }
             match serde_json::from_slice(line) {
                 Ok(Line::Act(act)) if millis_of(&act.at).is_some() => acts.push(act),
-                Ok(Line::Head(head)) => self.check(&head)?,
+                Ok(Line::Head(head)) => {
+                    self.check(&head)?;
+                    self.names_data |= head.data.is_some();
+                }
                 _ => self.damaged += 1,
             }
         }
@@ -526,12 +549,25 @@ mod tests {
         };
         let file = MarkFile::new(&path, Some(&data("aaaa")));
         file.append(&[act(1, "ann", None, &[])]).unwrap();
-        assert!(MarkFile::read(&path, Some(&data("aaaa"))).is_ok());
+        let (file, _) = MarkFile::read(&path, Some(&data("aaaa"))).unwrap();
+        assert_eq!(file.assumption(OwnIds::Rows(3)), None);
         let error = MarkFile::read(&path, Some(&data("bbbb"))).unwrap_err().to_string();
         assert!(error.contains("another data set"), "{error}");
         std::fs::write(&path, "{}\nnothing\n").unwrap();
         let error = MarkFile::read(&path, None).unwrap_err().to_string();
         assert!(error.contains("no file of marks"), "{error}");
+    }
+
+    #[test]
+    fn that_marks_by_number_name_no_data_set_is_told() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("marks.jsonl");
+        MarkFile::new(&path, None).append(&[act(1, "ann", None, &["1"])]).unwrap();
+        let (file, _) = MarkFile::read(&path, None).unwrap();
+        let told = file.assumption(OwnIds::Rows(3)).unwrap();
+        assert!(told.contains("does not say of which data set"), "{told}");
+        assert!(file.assumption(OwnIds::Numbers(&[4, 1])).is_some());
+        assert_eq!(file.assumption(OwnIds::Texts(&["a.jpg".into()])), None);
     }
 
     #[test]

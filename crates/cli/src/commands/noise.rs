@@ -133,8 +133,11 @@ fn corrected(file: &Path, dataset: &Dataset) -> Result<Vec<u32>> {
         fingerprint: dataset.fingerprint().into(),
         limit: None,
     };
-    let (_, acts) = MarkFile::read(file, Some(&data))?;
+    let (marked, acts) = MarkFile::read(file, Some(&data))?;
     let ids = OwnIds::Rows(original.len());
+    if let Some(assumption) = marked.assumption(ids) {
+        eprintln!("warning: {assumption}");
+    }
     let index = RowIndex::of(ids)?;
     let mut marks = Marks::default();
     marks.add(acts, |id| index.find(ids, id));

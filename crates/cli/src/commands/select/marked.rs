@@ -56,10 +56,11 @@ impl MarksArgs {
         let ids = table.own_ids()?;
         let index = RowIndex::of(ids)?;
         let data = table.card().and_then(|card| card.data.as_ref());
-        let (mut marks, mut damaged) = (Marks::default(), 0);
+        let (mut marks, mut damaged, mut assumptions) = (Marks::default(), 0, Vec::new());
         for path in &self.marks {
             let (file, acts) = MarkFile::read(path, data)?;
             damaged += file.damaged;
+            assumptions.extend(file.assumption(ids));
             let before = (marks.unknown, marks.version());
             marks.add(acts, |id| index.find(ids, id));
             ensure!(
@@ -76,7 +77,7 @@ impl MarksArgs {
             relabelled: 0,
             left_out: Vec::new(),
             to_keep: Vec::new(),
-            warnings: Vec::new(),
+            warnings: assumptions,
         };
         for (row, act) in marks.marked() {
             match act.mark {
