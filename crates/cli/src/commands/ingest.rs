@@ -15,7 +15,7 @@ use crate::output::{OutputArgs, check_writable, named_folder};
 use crate::progress::ProgressArgs;
 use result::IngestReport;
 
-/// Take scores from files of logits, probabilities, losses.
+/// Take scores from logits, probabilities or losses.
 ///
 /// Whatever training loop wrote them. A run is one training: a folder with one file an epoch, or one
 /// file of all epochs. Several runs are replicas: scores are means over them. Names of files say which
