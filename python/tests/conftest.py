@@ -1,5 +1,6 @@
 import os
 import tempfile
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -7,6 +8,15 @@ import pytest
 # Before anything imports Keras, whose own choice is TensorFlow, and which writes to the user's folder.
 os.environ.setdefault("KERAS_BACKEND", "torch")
 os.environ.setdefault("KERAS_HOME", os.path.join(tempfile.gettempdir(), "datadiet-keras"))
+
+
+def pytest_ignore_collect(collection_path: Path) -> bool | None:
+    """Examples in texts are looked for in the package alone: here it would import programs that tests start.
+
+    Some packages that those import, as Ultralytics does, change how NumPy prints for the whole process.
+    """
+    helper = collection_path.parent == Path(__file__).parent and collection_path.suffix == ".py"
+    return True if helper and not collection_path.name.startswith("test_") else None
 
 
 @pytest.fixture
