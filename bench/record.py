@@ -35,7 +35,9 @@ def arguments() -> tuple[argparse.Namespace, list[str]]:
     flags.add_argument("--threads", type=int, default=os.cpu_count() or 1)
     flags.add_argument("--python", default=sys.executable, help="the Python whose PyTorch is named")
     flags.add_argument(
-        "--section", choices=("record-94", "record-93"), help="section of README.md to write"
+        "--section",
+        choices=("record-94", "record-93", "record-94-avx2", "record-93-avx2"),
+        help="section of README.md to write; -avx2: measured on a machine that has AVX2 alone",
     )
     flags.add_argument("--readme", type=Path, default=readme.README)
     args, passed = flags.parse_known_args()
