@@ -28,6 +28,7 @@ use crate::interrupt::{self, EXIT_INTERRUPTED, STOP};
 use crate::on::OnArgs;
 use crate::output::{OutputArgs, check_writable};
 use crate::progress::{Drawer, ProgressArgs, Work};
+use crate::tracker::{LogArgs, Results};
 use crate::worker::Worker;
 
 /// Options of commands that train.
@@ -47,6 +48,8 @@ pub struct ExecutionArgs {
     only_plan: bool,
     #[command(flatten)]
     on: OnArgs,
+    #[command(flatten)]
+    pub log: LogArgs,
     #[command(flatten)]
     progress: ProgressArgs,
 }
@@ -250,6 +253,8 @@ pub struct Answer<T> {
     pub text: String,
     /// Runs that failed.
     pub failed: Vec<Failure>,
+    /// What `--log` logs.
+    pub results: Results,
 }
 
 /// What all commands that train do, in order: tell what is going to be trained, find out whether
@@ -284,6 +289,11 @@ pub fn carry_out<T: Serialize>(
     }
     if task.plan.is_none() {
         task.out.map_or(Ok(()), check_writable)?;
+        ensure!(
+            !(args.only_plan && args.log.is_given()),
+            "a plan trains nothing that could be logged: give --log to the command that takes the results"
+        );
+        args.log.check()?;
     }
     let prepared = Prepared::new(home, &args, &on, task, resources)?;
     let reporter = &prepared.reporter;
@@ -313,19 +323,19 @@ pub fn carry_out<T: Serialize>(
     if let Place::There(there) = &prepared.place {
         there.clean_up(&prepared.store)?;
     }
-    let Some(Answer { value, text, failed }) = answer? else {
+    let Some(Answer { value, text, failed, results }) = answer? else {
         reporter.note("stopped; run the same command again to go on");
         return Ok(ExitCode::from(EXIT_INTERRUPTED));
     };
     output.answer(&value, || text)?;
+    let is_logged = args.log.log(&results, &value, reporter);
     for failure in &failed {
         reporter.failed(&failure.name, &failure.reason);
     }
-    if failed.is_empty() {
-        return Ok(ExitCode::SUCCESS);
+    if !failed.is_empty() {
+        reporter.note(&format!("error: {} failed; the results are without them", failed.len()));
     }
-    reporter.note(&format!("error: {} failed; the results are without them", failed.len()));
-    Ok(ExitCode::FAILURE)
+    Ok(if failed.is_empty() && is_logged { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 impl Prepared {

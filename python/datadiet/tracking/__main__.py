@@ -1,7 +1,7 @@
 """What the command starts for ``--log``: ``python -m datadiet.tracking check|log KIND[:WHERE] …``.
 
 ``check KIND[:WHERE]`` finds out before anything is trained whether something can be logged there. ``log KIND[:WHERE]
-RESULTS [--name NAME]`` logs results to a run of its own and says on standard output where it is. What is wrong is one
+RESULTS [--report FILE]`` logs results to a run of its own and says on standard output where it is. What is wrong is one
 line on standard error; exit codes: 0 done, 1 not done, 2 not understood.
 """
 
@@ -46,7 +46,7 @@ def main(arguments: list[str]) -> int:
     log = asks.add_parser("log")
     log.add_argument("to", metavar="KIND[:WHERE]")
     log.add_argument("results", type=Path)
-    log.add_argument("--name")
+    log.add_argument("--report", type=Path)
     asked = parser.parse_args(arguments)
     kind, _, where = asked.to.partition(":")
     if kind not in _KINDS:
@@ -60,9 +60,11 @@ def main(arguments: list[str]) -> int:
                 ready(where)
                 return 0
             with tempfile.TemporaryDirectory() as folder:
-                record = collect(asked.results, Path(folder), report=True)
-                record.tags["results"] = str(asked.results.absolute())
-                name = asked.name or asked.results.absolute().stem
+                record = collect(asked.results, Path(folder), asked.report or True)
+                results = Path(os.path.abspath(asked.results))
+                name = results.stem if results.is_file() else results.name
+                if results.is_dir():
+                    record.tags["results"] = str(results)
                 told = _log(record, opened, where, name)
     except (DatadietError, OSError) as error:
         print(_one_line(error), file=sys.stderr)

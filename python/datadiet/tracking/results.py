@@ -22,9 +22,16 @@ _WRITTEN = (_SCORES, "scores.json", _OUTCOME, "gallery.png", "subset.parquet")
 """What the command writes to a folder of results, beside the tables that it names in its JSON."""
 
 
-def collect(what: Any, folder: Path, report: bool) -> Record:
-    """What to log; files that are made for it are in `folder`, which must outlive it."""
+def collect(what: Any, folder: Path, report: bool | Path) -> Record:
+    """What to log; files that are made for it are in `folder`, which must outlive it.
+
+    `report` is a page that was written of it, or whether one is wanted: the one beside it, or where there is none or an
+    older one, one that is made.
+    """
     record = Record()
+    if isinstance(report, Path):
+        record.files.append(report)
+        report = False
     if isinstance(what, ScoreTable):
         add_table(record, what)
         what.write(folder / _SCORES)
@@ -52,7 +59,7 @@ def collect(what: Any, folder: Path, report: bool) -> Record:
 def _path(record: Record, path: Path, folder: Path, report: bool) -> None:
     if path.is_dir():
         _folder(record, path, folder, report)
-    elif path.suffix == ".json" and path.is_file():
+    elif path.is_file() and path.suffix != ".parquet" and path.read_bytes()[:1] == b"{":
         found = _json(path)
         if not {"accuracy", "runs", "spec"} <= set(found):
             raise TableError(f"{path} is no answer of `datadiet train --out`")
