@@ -5,6 +5,7 @@ import os
 import struct
 import subprocess
 import sys
+import time
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -96,6 +97,11 @@ def wandb_records(folder):
 
 def wandb_kept(folder):
     """Config, rows, summary and artifacts of an offline run."""
+    until = time.monotonic() + 20
+    # W&B's own process writes: it may not be done when the run is.
+    while not any(message.HasField("exit") for message in wandb_records(folder)):
+        assert time.monotonic() < until
+        time.sleep(0.05)
     kept = SimpleNamespace(config={}, rows=[], summary={}, artifacts={}, axes={})
     for message in wandb_records(folder):
         for one in message.config.update:

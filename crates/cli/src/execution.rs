@@ -27,8 +27,8 @@ use crate::home::HomeArgs;
 use crate::interrupt::{self, EXIT_INTERRUPTED, STOP};
 use crate::on::OnArgs;
 use crate::output::{OutputArgs, check_writable};
-use crate::progress::{Drawer, ProgressArgs, Work};
-use crate::tracker::{LogArgs, Results};
+use crate::progress::{Drawer, Losses, ProgressArgs, Work};
+use crate::tracker::{Done, LogArgs, Results};
 use crate::worker::Worker;
 
 /// Options of commands that train.
@@ -125,6 +125,8 @@ pub struct Execution<'a> {
 struct Prepared {
     store: Store,
     reporter: Arc<Drawer>,
+    /// The losses that are told, where they are logged.
+    losses: Option<Losses>,
     place: Place,
     /// What each training needs.
     needs: Needs,
@@ -328,7 +330,8 @@ pub fn carry_out<T: Serialize>(
         return Ok(ExitCode::from(EXIT_INTERRUPTED));
     };
     output.answer(&value, || text)?;
-    let is_logged = args.log.log(&results, &value, reporter);
+    let losses = prepared.losses.as_ref().map(Losses::curves).unwrap_or_default();
+    let is_logged = args.log.log(&Done { results, losses }, &value, reporter);
     for failure in &failed {
         reporter.failed(&failure.name, &failure.reason);
     }
@@ -373,6 +376,7 @@ impl Prepared {
         };
         let work = Work { steps: task.steps, batch: task.template.schedule.batch };
         let reporter = Arc::new(args.progress.drawer(Some(work)));
+        let losses = args.log.is_given().then(|| Losses::new(reporter.clone()));
         let outlive = matches!(&place, Place::There(there) if there.outlive_us());
         interrupt::install(reporter.clone(), outlive)?;
         let own = task.template.trainer.as_ref();
@@ -382,7 +386,7 @@ impl Prepared {
             Place::Here { .. } | Place::Nowhere(_) => needs(resources),
         };
         let (retries, retry_failed) = (on.retries(), args.retry_failed);
-        Ok(Self { store, reporter, place, needs, retries, retry_failed })
+        Ok(Self { store, reporter, losses, place, needs, retries, retry_failed })
     }
 
     /// Has `work` done with something that carries out trainings.
@@ -417,9 +421,12 @@ impl Prepared {
 impl Execution<'_> {
     /// A way to carry out runs.
     pub fn sweep(&self) -> Sweep<'_> {
-        let Prepared { needs, retries, retry_failed, place, .. } = self.prepared;
+        let Prepared { needs, retries, retry_failed, place, losses, .. } = self.prepared;
         let progress: &dyn Progress = match place {
-            Place::Here { .. } | Place::There(_) => self.reporter,
+            Place::Here { .. } | Place::There(_) => match losses {
+                Some(losses) => losses,
+                None => self.reporter,
+            },
             // What is only written down neither starts nor ends.
             Place::Nowhere(_) => &Silent,
         };

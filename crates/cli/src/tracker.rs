@@ -1,6 +1,7 @@
 //! `--log`: results to MLflow, Weights & Biases or TensorBoard, by the package's own `datadiet.tracking`, which uses
 //! their clients. What is logged under which name: docs/TRACKERS.md.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::str::FromStr;
@@ -48,6 +49,14 @@ pub enum Results {
     Named(String),
 }
 
+/// What a command that trains has to log.
+pub struct Done {
+    /// What came of it.
+    pub results: Results,
+    /// Losses of the trainings of this process, by name and step.
+    pub losses: BTreeMap<String, Vec<(u64, f64)>>,
+}
+
 impl LogArgs {
     /// Whether something is going to be logged.
     pub fn is_given(&self) -> bool {
@@ -64,62 +73,63 @@ impl LogArgs {
         Ok(())
     }
 
-    /// Logs results and tells where they are; or says what went wrong, and how to log them later. False in that case.
-    pub fn log(&self, results: &Results, value: &impl Serialize, reporter: &Drawer) -> bool {
-        match self.logged(results, value) {
-            Ok(None) => true,
-            Ok(Some(told)) => {
-                reporter.note(&format!("logged: {told}"));
-                true
-            }
+    /// Logs what was done and tells where it is; or says what went wrong, and how to log it later. False in that case.
+    pub fn log(&self, done: &Done, value: &impl Serialize, reporter: &Drawer) -> bool {
+        let Some(tracker) = &self.log else { return true };
+        match tracker.log(done, value).with_context(|| tracker.how_later(&done.results)) {
+            Ok(told) => reporter.note(&format!("logged: {told}")),
             Err(error) => {
                 eprintln!("error: {error:#}");
-                false
+                return false;
             }
         }
+        true
     }
 
-    fn logged(&self, results: &Results, value: &impl Serialize) -> Result<Option<String>> {
-        let Some(Tracker(to)) = &self.log else { return Ok(None) };
-        match results {
-            Results::In(path) => self.results(path, None).with_context(|| {
-                let place = path.to_string_lossy();
-                let again = match path.is_file() {
-                    true => "the same command again logs them, and trains nothing".to_owned(),
-                    false => format!(
-                        "`datadiet report {} --log {}` logs them later",
-                        shlex::try_quote(&place).unwrap_or_default(),
-                        shlex::try_quote(to).unwrap_or_default()
-                    ),
-                };
-                format!("the results are in {place}, but not logged; {again}")
-            }),
-            Results::Named(name) => {
-                let folder = tempfile::tempdir()?;
-                let file = folder.path().join(format!("{name}.json"));
-                write_json(&file, value)?;
-                self.results(&file, None).context(
-                    "the trainings are kept, but not logged; the same command again logs them, and trains nothing",
-                )
-            }
-        }
-    }
-
-    /// Logs a folder or file of results, with the report if it is elsewhere; says where they are.
+    /// Logs a folder of results and its report; says where they are.
     ///
     /// # Errors
     /// When they cannot be logged.
-    pub fn results(&self, results: &Path, report: Option<&Path>) -> Result<Option<String>> {
-        let Some(tracker) = &self.log else { return Ok(None) };
-        let told = tracker.ask("log", |command| {
-            command.arg(results);
-            report.iter().for_each(|report| _ = command.arg("--report").arg(report));
-        })?;
-        Ok(Some(told))
+    pub fn report(&self, results: &Path, report: &Path) -> Result<Option<String>> {
+        let log = |tracker: &Tracker| {
+            tracker.ask("log", |command| _ = command.arg(results).arg("--report").arg(report))
+        };
+        self.log.as_ref().map(log).transpose()
     }
 }
 
 impl Tracker {
+    fn log(&self, done: &Done, value: &impl Serialize) -> Result<String> {
+        let folder = tempfile::tempdir()?;
+        let losses = folder.path().join("losses.json");
+        write_json(&losses, &done.losses)?;
+        let results = match &done.results {
+            Results::In(path) => path.clone(),
+            Results::Named(name) => {
+                let file = folder.path().join(format!("{name}.json"));
+                write_json(&file, value)?;
+                file
+            }
+        };
+        self.ask("log", |command| _ = command.arg(results).arg("--losses").arg(losses))
+    }
+
+    /// What to type once the tracker can be used.
+    fn how_later(&self, results: &Results) -> String {
+        let quoted = |text: &str| shlex::try_quote(text).unwrap_or_default().into_owned();
+        match results {
+            Results::In(folder) if folder.is_dir() => {
+                let place = folder.to_string_lossy();
+                format!(
+                    "the results are in {place}, but not logged; `datadiet report {} --log {}` logs them",
+                    quoted(&place),
+                    quoted(&self.0)
+                )
+            }
+            _ => "the trainings are kept, but not logged; the same command again logs them, and trains nothing".into(),
+        }
+    }
+
     /// What `datadiet.tracking` answers.
     fn ask(&self, what: &str, with: impl FnOnce(&mut Command)) -> Result<String> {
         let Self(to) = self;

@@ -1,7 +1,7 @@
 """What the command starts for ``--log``: ``python -m datadiet.tracking check|log KIND[:WHERE] …``.
 
 ``check KIND[:WHERE]`` finds out before anything is trained whether something can be logged there. ``log KIND[:WHERE]
-RESULTS [--report FILE]`` logs results to a run of its own and says on standard output where it is. What is wrong is one
+RESULTS [--report FILE] [--losses FILE]`` logs results to a run of its own and says on standard output where it is. What is wrong is one
 line on standard error; exit codes: 0 done, 1 not done, 2 not understood.
 """
 
@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import importlib.util
+import json
 import os
 import sys
 import tempfile
@@ -20,7 +21,7 @@ from typing import Any, TypeAlias
 from datadiet.exceptions import DatadietError, TrackerError
 from datadiet.tracking import PREFIX, write
 from datadiet.tracking.backends import Backend, MLflow, TensorBoard, Wandb
-from datadiet.tracking.record import Record
+from datadiet.tracking.record import Record, add_losses
 from datadiet.tracking.results import collect
 
 _EXPERIMENT = "datadiet"
@@ -47,6 +48,7 @@ def main(arguments: list[str]) -> int:
     log.add_argument("to", metavar="KIND[:WHERE]")
     log.add_argument("results", type=Path)
     log.add_argument("--report", type=Path)
+    log.add_argument("--losses", type=Path)
     asked = parser.parse_args(arguments)
     kind, _, where = asked.to.partition(":")
     if kind not in _KINDS:
@@ -61,6 +63,8 @@ def main(arguments: list[str]) -> int:
                 return 0
             with tempfile.TemporaryDirectory() as folder:
                 record = collect(asked.results, Path(folder), asked.report or True)
+                if asked.losses is not None:
+                    add_losses(record, json.loads(asked.losses.read_text(encoding="utf-8")))
                 results = Path(os.path.abspath(asked.results))
                 name = results.stem if results.is_file() else results.name
                 if results.is_dir():

@@ -1,7 +1,7 @@
 """What is told to a tracker, whichever it is: parameters, numbers, curves, distributions, texts and files.
 
-`Record` is that, with names that every tracker takes; `add_table`, `add_trainings` and `add_outcome` fill it with what
-this package and the command answer. Nothing here knows of a tracker.
+`Record` is that, with names that every tracker takes; `add_table`, `add_trainings`, `add_losses` and `add_outcome` fill it with
+what this package and the command answer. Nothing here knows of a tracker.
 """
 
 from __future__ import annotations
@@ -21,7 +21,15 @@ import numpy.typing as npt
 from datadiet._datadiet import __version__
 from datadiet.table import ScoreTable
 
-__all__ = ["Histogram", "Param", "Record", "add_outcome", "add_table", "add_trainings"]
+__all__ = [
+    "Histogram",
+    "Param",
+    "Record",
+    "add_losses",
+    "add_outcome",
+    "add_table",
+    "add_trainings",
+]
 
 Param: TypeAlias = str | int | float | bool
 """A value of a parameter."""
@@ -193,6 +201,13 @@ def add_trainings(record: Record, found: Mapping[str, Any]) -> None:
     record.spread(accuracy, *of)
     for name, value in (found.get("by_class") or {}).items():
         record.number(value, *of, "by_class", name)
+
+
+def add_losses(record: Record, curves: Mapping[str, Sequence[Sequence[float]]]) -> None:
+    """The losses of minibatches of each training, by its steps."""
+    for training, points in curves.items():
+        for step, loss in points:
+            record.point(step, loss, "training", training, "loss")
 
 
 def add_outcome(record: Record, outcome: Mapping[str, Any]) -> None:

@@ -89,7 +89,7 @@ pub fn run(home: &HomeArgs, args: ReportArgs) -> Result<ExitCode> {
         let (report, count) = (written.report.display(), written.figures.len());
         format!("{report}, {count} figures beside it")
     })?;
-    if let Some(told) = log.results(&results, Some(&written.report))? {
+    if let Some(told) = log.report(&results, &written.report)? {
         eprintln!("logged: {told}");
     }
     Ok(ExitCode::SUCCESS)
