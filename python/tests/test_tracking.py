@@ -145,8 +145,8 @@ def means(table, score="el2n"):
     }
 
 
-def without_columns(card):
-    return {key: value for key, value in card.items() if key != "columns"}
+def brief(card):
+    return {key: value for key, value in card.items() if key != "columns" and value is not None}
 
 
 def test_mlflow_has_curves_parameters_card_and_files(mlflow, table, tmp_path):
@@ -162,7 +162,7 @@ def test_mlflow_has_curves_parameters_card_and_files(mlflow, table, tmp_path):
     assert kept.data.metrics["datadiet/el2n/reliability"] == pytest.approx(reliability["el2n@4"])
     assert kept.data.metrics["loss"] == 0.5
     assert kept.data.params["datadiet/examples"] == "200"
-    assert json.loads(kept.data.tags["datadiet.card"]) == without_columns(table.card)
+    assert json.loads(kept.data.tags["datadiet.card"]) == brief(table.card)
     assert kept.data.tags["datadiet.version"] == datadiet.__version__
     files = Path(
         mlflow.artifacts.download_artifacts(run_id=run.info.run_id, artifact_path="datadiet")
@@ -260,7 +260,7 @@ def test_wandb_has_rows_config_histograms_and_an_artifact(wandb, table, tmp_path
     assert kept.axes["datadiet/el2n/mean"] == "datadiet/step"
     last = next(row for row in rows if row["datadiet/step"] == 4)
     assert sum(last["datadiet/el2n/values/values"]) == 200
-    assert kept.config["datadiet/card"] == without_columns(table.card)
+    assert kept.config["datadiet/card"] == brief(table.card)
     assert kept.config["datadiet/examples"] == 200
     ((name, files),) = kept.artifacts.items()
     assert name == f"datadiet-{run.id}"
@@ -301,7 +301,7 @@ def test_tensorboard_has_scalars_histograms_texts_and_files(kind, table, tmp_pat
     assert (found.min, found.max) == (pytest.approx(values.min()), pytest.approx(values.max()))
     assert "| examples | 200 |" in text_of(kept, "datadiet/params")
     card = "\n".join(line[4:] for line in text_of(kept, "datadiet/card").splitlines())
-    assert json.loads(card) == table.card
+    assert json.loads(card) == brief(table.card)
     files = tmp_path / "runs/a/datadiet"
     assert datadiet.ScoreTable.read(files / "scores.parquet").card == table.card
     assert (files / "report.html").is_file()

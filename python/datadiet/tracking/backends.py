@@ -186,7 +186,7 @@ class TensorBoard:
             for step, one in sorted(histograms.items()):
                 self._histogram(key(name), one, step)
         writer.add_text(key("params"), _listed(record.params), 0)
-        card = json.dumps(record.card, ensure_ascii=False, indent=1, default=str)
+        card = json.dumps(_brief(record.card), ensure_ascii=False, indent=1, default=str)
         writer.add_text(key("card"), f"    {card}".replace("\n", "\n    "), 0)
         writer.add_text(key("tags"), _listed(record.tags), 0)
         if record.names:
@@ -212,8 +212,15 @@ class TensorBoard:
 
 
 def _brief(card: dict[str, Any]) -> dict[str, Any]:
-    """A card without what is known of each column, which is in the curves and in card.json."""
-    return {key: value for key, value in card.items() if key != "columns"}
+    """A card without what is known of each column, which is in the curves and in card.json, and without what is null."""
+    brief: dict[str, Any] = _known({key: value for key, value in card.items() if key != "columns"})
+    return brief
+
+
+def _known(value: Any) -> Any:
+    if not isinstance(value, dict):
+        return value
+    return {key: _known(one) for key, one in value.items() if one is not None}
 
 
 def _card_as_tags(card: dict[str, Any]) -> dict[str, str]:
