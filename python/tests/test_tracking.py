@@ -6,6 +6,7 @@ import struct
 import subprocess
 import sys
 import time
+from importlib.machinery import ModuleSpec
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -17,6 +18,7 @@ import datadiet
 from datadiet._command import _find
 from datadiet.exceptions import TableError, TrackerError
 from datadiet.experiments import Curve, Spread, Trained
+from datadiet.tracking.__main__ import main
 from datadiet.tracking.record import Record, add_outcome
 from datadiet.tracking.results import collect
 
@@ -445,13 +447,30 @@ def test_an_older_report_is_not_logged_with_newer_scores(table, tmp_path):
     assert files["report.html"] == page
 
 
-def asked(*arguments, **environment):
-    return subprocess.run(
-        [sys.executable, "-m", "datadiet.tracking", *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        env={**os.environ, "PYTHONSAFEPATH": "1", **environment},
-    )
+@pytest.fixture
+def asked(capsys):
+    """``python -m datadiet.tracking`` in this process: importing the clients takes seconds."""
+    kept = dict(os.environ)
+
+    def ask(*arguments, **environment):
+        for name, value in environment.items():
+            os.environ.pop(name, None) if value is None else os.environ.update({name: value})
+        if "wandb" in sys.modules:
+            # It reads its variables once.
+            sys.modules["wandb"].teardown()
+        capsys.readouterr()
+        try:
+            code = main([str(argument) for argument in arguments])
+        except SystemExit as ended:
+            code = ended.code
+        told = capsys.readouterr()
+        return SimpleNamespace(returncode=code, stdout=told.out, stderr=told.err)
+
+    yield ask
+    os.environ.clear()
+    os.environ.update(kept)
+    if "mlflow" in sys.modules:
+        sys.modules["mlflow"].set_tracking_uri(None)
 
 
 @pytest.mark.parametrize(
@@ -460,11 +479,21 @@ def asked(*arguments, **environment):
         ("mlflow:http://127.0.0.1:9", {}, "MLflow cannot log to http://127.0.0.1:9"),
         ("mlflow", {}, "pip install mlflow"),
         ("wandb:tests", {"WANDB_MODE": "online"}, "W&B has no key"),
+        ("wandb:tests", {"WANDB_MODE": "disabled"}, "nothing would be logged"),
+        (
+            "wandb:tests",
+            {
+                "WANDB_MODE": "online",
+                "WANDB_API_KEY": "0" * 40,
+                "WANDB_BASE_URL": "http://127.0.0.1:9",
+            },
+            "W&B takes no runs: Failed to authenticate with http://127.0.0.1:9",
+        ),
         ("tensorboard:file/runs", {}, "file"),
         ("comet", {}, "no tracker"),
     ],
 )
-def test_what_cannot_be_used_is_told_before(to, environment, expected, tmp_path):
+def test_what_cannot_be_used_is_told_before(asked, to, environment, expected, tmp_path):
     installed(to.split(":")[0]) if "comet" not in to else None
     (tmp_path / "file").write_text("")
     answer = asked("check", to, **environment)
@@ -473,21 +502,38 @@ def test_what_cannot_be_used_is_told_before(to, environment, expected, tmp_path)
     assert not (tmp_path / "mlruns").exists() and not (tmp_path / "wandb").exists()
 
 
-def test_a_missing_package_is_named_with_what_to_type(tmp_path):
-    """Even where W&B has left a folder of its name."""
-    (tmp_path / "wandb").mkdir()
-    program = (
-        "import sys\n"
-        "sys.path = [path for path in sys.path if 'site-packages' not in path or 'numpy' in path]\n"
-        "from importlib import util\n"
-        "found, util.find_spec = util.find_spec, lambda name: None if name == 'wandb' else found(name)\n"
-        "from datadiet.tracking.__main__ import main\n"
-        "sys.exit(main(['check', 'wandb']))"
-    )
-    program = program.replace(program.splitlines()[1] + "\n", "")
-    answer = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+@pytest.mark.parametrize(
+    ("to", "environment"),
+    [
+        ("mlflow:./mlruns", {"MLFLOW_ALLOW_FILE_STORE": None}),
+        ("mlflow:file:mlruns", {}),
+        ("wandb", {"WANDB_MODE": "offline"}),
+        ("tensorboard", {}),
+    ],
+)
+def test_what_can_be_used_is_asked_without_a_run(asked, to, environment, tmp_path):
+    installed(to.split(":")[0])
+    answer = asked("check", to, **environment)
+    assert (answer.returncode, answer.stdout) == (0, ""), answer.stderr
+    assert not list(tmp_path.glob("wandb/*run*")) and not list(tmp_path.glob("mlruns/*/*/metrics"))
+    assert not list(tmp_path.glob("runs/*"))
+
+
+def test_an_experiment_that_was_deleted_is_told_before(asked, mlflow, tmp_path):
+    mlflow.delete_experiment(mlflow.create_experiment("datadiet"))
+    answer = asked("check", "mlflow:./mlruns")
+    assert answer.returncode == 1 and "deleted experiment" in answer.stderr
+
+
+@pytest.mark.parametrize("kind", ["mlflow", "wandb", "tensorboard"])
+def test_a_missing_package_is_named_with_what_to_type(kind, asked, monkeypatch):
+    """Even where there is a folder of its name, as W&B leaves one: that would be a package without files."""
+    nothing = ModuleSpec(kind, None, is_package=True)
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: nothing)
+    answer = asked("check", kind)
+    package = {"mlflow": "mlflow-skinny"}.get(kind, kind)
     assert answer.returncode == 1
-    assert answer.stderr.strip().endswith("-m pip install wandb")
+    assert answer.stderr.strip().endswith(f"{sys.executable} -m pip install {package}")
 
 
 @pytest.fixture
@@ -533,7 +579,7 @@ def test_the_command_logs_to_mlflow_in_a_folder(scored, table, tmp_path, mlflow,
     assert run.data.tags["datadiet.results"] == str(scored)
 
 
-def test_the_command_logs_to_wandb_offline(scored, table, tmp_path):
+def test_results_are_logged_to_wandb_offline(asked, scored, table, tmp_path):
     imported("wandb")
     answer = asked("log", "wandb:tests", scored)
     assert answer.returncode == 0, answer.stderr

@@ -10,6 +10,8 @@ from __future__ import annotations
 import argparse
 import contextlib
 import importlib.util
+import inspect
+import itertools
 import json
 import os
 import sys
@@ -33,6 +35,8 @@ _PIP = {
 }
 _PATIENCE = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1", "MLFLOW_HTTP_REQUEST_TIMEOUT": "10"}
 """For the question alone: MLflow asks a server that is away for minutes."""
+
+_OFFLINE = "; WANDB_MODE=offline keeps runs here, to be synced later"
 
 Opened: TypeAlias = "tuple[Backend, str]"
 """A run, and where it is in words."""
@@ -66,7 +70,7 @@ def main(arguments: list[str]) -> int:
                 if asked.losses is not None:
                     add_losses(record, json.loads(asked.losses.read_text(encoding="utf-8")))
                 results = Path(os.path.abspath(asked.results))
-                name = results.stem if results.is_file() else results.name
+                name = (results.stem if results.is_file() else results.name) or PREFIX
                 if results.is_dir():
                     record.tags["results"] = str(results)
                 told = _log(record, opened, where, name)
@@ -125,10 +129,18 @@ def _mlflow_ready(where: str) -> None:
         os.environ.setdefault(name, value)
     mlflow = _mlflow(where)
     try:
-        mlflow.MlflowClient().search_experiments(max_results=1)
+        _experiment(mlflow)
     except Exception as error:
         uri = mlflow.get_tracking_uri()
         raise TrackerError(f"MLflow cannot log to {uri}: {_one_line(error)}{_hint(uri)}") from error
+
+
+def _experiment(mlflow: Any) -> Any:
+    """The experiment that is named, made where there is none: that shows whether one may write."""
+    number = os.environ.get("MLFLOW_EXPERIMENT_ID")
+    if number:
+        return mlflow.set_experiment(experiment_id=number)
+    return mlflow.set_experiment(os.environ.get("MLFLOW_EXPERIMENT_NAME") or _EXPERIMENT)
 
 
 def _hint(uri: str) -> str:
@@ -140,24 +152,29 @@ def _hint(uri: str) -> str:
 @contextlib.contextmanager
 def _mlflow_run(where: str, name: str) -> Iterator[Opened]:
     mlflow = _mlflow(where)
-    if not (os.environ.get("MLFLOW_EXPERIMENT_NAME") or os.environ.get("MLFLOW_EXPERIMENT_ID")):
-        mlflow.set_experiment(_EXPERIMENT)
+    experiment = _experiment(mlflow).name
     with mlflow.start_run(run_name=name) as run:
-        info = run.info
-        experiment = mlflow.get_experiment(info.experiment_id).name
-        told = f"run {info.run_id} of MLflow's experiment {experiment}, {mlflow.get_tracking_uri()}"
-        yield MLflow(info.run_id, PREFIX), told
+        own, uri = run.info.run_id, mlflow.get_tracking_uri()
+        yield MLflow(own, PREFIX), f"run {own} of MLflow's experiment {experiment}, {uri}"
 
 
 def _wandb_ready(where: str) -> None:
     import wandb
 
-    settings = wandb.Settings()
-    offline = settings.mode in ("offline", "dryrun", "disabled")
-    if not offline and not wandb.api.api_key:
-        raise TrackerError(
-            "W&B has no key: type `wandb login`, or set WANDB_API_KEY, or WANDB_MODE=offline to sync later"
-        )
+    mode = wandb.setup().settings.mode
+    if mode == "disabled":
+        raise TrackerError("W&B is disabled (WANDB_MODE=disabled): nothing would be logged")
+    if mode in ("offline", "dryrun"):
+        return
+    try:
+        # Standard input is empty: versions that do not know `prompt` cannot ask.
+        asks = "prompt" in inspect.signature(wandb.login).parameters
+        how: dict[str, Any] = {"prompt": False} if asks else {}
+        known = wandb.login(verify=True, **how)
+    except wandb.Error as error:
+        raise TrackerError(f"W&B takes no runs: {_one_line(error)}{_OFFLINE}") from error
+    if not known:
+        raise TrackerError(f"W&B has no key: type `wandb login` or set WANDB_API_KEY{_OFFLINE}")
 
 
 @contextlib.contextmanager
@@ -186,14 +203,19 @@ def _tensorboard_ready(where: str) -> None:
 def _tensorboard_run(where: str, name: str) -> Iterator[Opened]:
     from datadiet.tracking.events import Events
 
-    folder = _tensorboard_folder(where) / name
-    number = 1
-    while folder.exists():
-        number += 1
-        folder = folder.with_name(f"{name}-{number}")
-    events = Events(folder)
-    with contextlib.closing(events):
+    folder = _new(_tensorboard_folder(where), name)
+    with contextlib.closing(Events(folder)) as events:
         yield TensorBoard(events, PREFIX), f"{folder}: tensorboard --logdir {folder.parent}"
+
+
+def _new(parent: Path, name: str) -> Path:
+    """A folder that nobody else has: TensorBoard shows all events of one as one run."""
+    for number in itertools.count(1):
+        folder = parent / (name if number == 1 else f"{name}-{number}")
+        with contextlib.suppress(FileExistsError):
+            folder.mkdir(parents=True)
+            return folder
+    raise AssertionError
 
 
 _KINDS: dict[str, tuple[Callable[[str], None], Any]] = {
