@@ -28,7 +28,7 @@ use crate::interrupt::{self, EXIT_INTERRUPTED, STOP};
 use crate::on::OnArgs;
 use crate::output::{OutputArgs, check_writable};
 use crate::progress::{Drawer, Losses, ProgressArgs, Work};
-use crate::tracker::{Done, LogArgs, Results};
+use crate::tracker::{Done, LogArgs, Loggable};
 use crate::worker::Worker;
 
 /// Options of commands that train.
@@ -256,7 +256,7 @@ pub struct Answer<T> {
     /// Runs that failed.
     pub failed: Vec<Failure>,
     /// What `--log` logs.
-    pub results: Results,
+    pub results: Loggable,
 }
 
 /// What all commands that train do, in order: tell what is going to be trained, find out whether

@@ -42,7 +42,7 @@ impl FromStr for Tracker {
 }
 
 /// What is logged.
-pub enum Results {
+pub enum Loggable {
     /// A folder, or a file, which stays.
     In(PathBuf),
     /// The answer alone, by this name: nothing else was written.
@@ -52,7 +52,7 @@ pub enum Results {
 /// What a command that trains has to log.
 pub struct Done {
     /// What came of it.
-    pub results: Results,
+    pub results: Loggable,
     /// Losses of the trainings of this process, by name and step.
     pub losses: BTreeMap<String, Vec<(u64, f64)>>,
 }
@@ -104,8 +104,8 @@ impl Tracker {
         let losses = folder.path().join("losses.json");
         write_json(&losses, &done.losses)?;
         let results = match &done.results {
-            Results::In(path) => path.clone(),
-            Results::Named(name) => {
+            Loggable::In(path) => path.clone(),
+            Loggable::Named(name) => {
                 let file = folder.path().join(format!("{name}.json"));
                 write_json(&file, value)?;
                 file
@@ -115,10 +115,10 @@ impl Tracker {
     }
 
     /// What to type once the tracker can be used.
-    fn how_later(&self, results: &Results) -> String {
+    fn how_later(&self, results: &Loggable) -> String {
         let quoted = |text: &str| shlex::try_quote(text).unwrap_or_default().into_owned();
         match results {
-            Results::In(folder) if folder.is_dir() => {
+            Loggable::In(folder) if folder.is_dir() => {
                 let place = folder.to_string_lossy();
                 format!(
                     "the results are in {place}, but not logged; `datadiet report {} --log {}` logs them",

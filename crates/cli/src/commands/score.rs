@@ -23,7 +23,7 @@ use crate::execution::{Answer, ExecutionArgs, Opened, Task, carry_out, open, tes
 use crate::home::HomeArgs;
 use crate::output::OutputArgs;
 use crate::pictures::Images;
-use crate::tracker::Results;
+use crate::tracker::Loggable;
 pub use result::ScoreReport;
 
 /// Examples of each class at each end of the gallery where no number is given.
@@ -179,7 +179,7 @@ pub fn answer<T: Serialize>(
         let failed = scored.failed;
         write_json(&out.join("scores.json"), &report)?;
         let (text, value) = tell(&out, report)?;
-        Ok(Some(Answer { text, value, failed, results: Results::In(out.clone()) }))
+        Ok(Some(Answer { text, value, failed, results: Loggable::In(out.clone()) }))
     })
 }
 

@@ -21,7 +21,7 @@ use crate::execution::{Answer, Execution, ExecutionArgs, Task, carry_out, open, 
 use crate::home::HomeArgs;
 use crate::output::OutputArgs;
 use crate::scores_file::training_set;
-use crate::tracker::Results;
+use crate::tracker::Loggable;
 
 /// Train on a subset, or on everything, and test.
 ///
@@ -147,9 +147,9 @@ pub fn run(home: &HomeArgs, mut args: TrainArgs) -> Result<ExitCode> {
         let results = match &args.out {
             Some(out) => {
                 write_json(out, &value)?;
-                Results::In(out.clone())
+                Loggable::In(out.clone())
             }
-            None => Results::Named(value.name()),
+            None => Loggable::Named(value.name()),
         };
         Ok(Some(Answer { text: value.text(), failed: value.failed.clone(), value, results }))
     })
