@@ -156,7 +156,7 @@ def test_mlflow_has_curves_parameters_card_and_files(mlflow, table, tmp_path):
         mlflow.log_metric("loss", 0.5, step=3)
         table.log(run)
     assert history(mlflow, run, "datadiet/el2n/mean") == means(table) and len(means(table)) == 2
-    assert history(mlflow, run, "datadiet/epoch") == {2: 2, 4: 4}
+    assert history(mlflow, run, "datadiet/time/epochs") == {2: 2, 4: 4}
     kept = mlflow.get_run(run.info.run_id)
     reliability = {
         c["name"]: c["reliability"]["full"] for c in table.describe() if c["reliability"]
@@ -383,10 +383,10 @@ def test_epochs_within_an_epoch_keep_their_order_and_are_told(tmp_path):
     half = {"el2n@0.5": [1.0, 2.0], "el2n@1": [2.0, 3.0], "el2n@1.5": [np.nan, np.inf]}
     record = collect(datadiet.ScoreTable.from_columns(half), tmp_path, False)
     assert record.curves["el2n/mean"] == {0: 1.5, 1: 2.5}
-    assert record.curves["epoch"] == {0: 0.5, 1: 1, 2: 1.5}
+    assert record.curves["time/epochs"] == {0: 0.5, 1: 1, 2: 1.5}
     own = datadiet.ScoreTable.read(ROOT / "crates/cli/tests/scores/whole")
     found = collect(own, tmp_path, False).curves
-    assert found["epoch"] == {10: 0.5, 20: 1.0}, "optimiser steps, as in the card"
+    assert found["time/epochs"] == {10: 0.5, 20: 1.0}, "optimiser steps, as in the card"
     assert found["el2n/reliability"][20] == pytest.approx(own.describe()[4]["reliability"]["full"])
 
 

@@ -146,6 +146,8 @@ def _experiment(mlflow: Any) -> Any:
 def _hint(uri: str) -> str:
     if uri.startswith("sqlite:") and importlib.util.find_spec("sqlalchemy") is None:
         return "; a database needs all of mlflow (pip install mlflow), mlflow:./mlruns names a folder instead"
+    if uri.startswith("file:") and "MLFLOW_ALLOW_FILE_STORE" not in os.environ:
+        return "; mlflow:./mlruns, which names a folder, says that too"
     return ""
 
 

@@ -93,8 +93,8 @@ class Record:
         raise AssertionError("more names than parts")
 
     def param(self, value: Any, *parts: str) -> None:
-        """Adds a parameter: those of a mapping each, nothing for None."""
-        if value is None:
+        """Adds a parameter: those of a mapping each; nothing for what is not said."""
+        if value is None or value in ("", [], ()):
             return
         if isinstance(value, Mapping):
             for key, one in value.items():
@@ -177,7 +177,7 @@ def add_table(record: Record, table: ScoreTable) -> None:
         record.point(step, reliability, score, "reliability")
         record.histograms.setdefault(record.name(score, "values"), {})[step] = _histogram(finite)
     for step, epoch in sorted(epochs.items()):
-        record.point(step, epoch, "epoch")
+        record.point(step, epoch, "time", "epochs")
     accuracy = card.get("accuracy")
     if accuracy:
         of = (accuracy.get("split", "test"), accuracy.get("metric") or "accuracy")
@@ -195,7 +195,7 @@ def add_trainings(record: Record, found: Mapping[str, Any]) -> None:
     for key in ("examples", "of", "fixed"):
         record.param(found.get(key), key)
     record.param(len(found.get("runs", ())), "replicas")
-    record.number(len(found.get("failed", ())), "failed")
+    record.number(len(found.get("failed", ())), "cost", "failed")
     accuracy = found.get("accuracy")
     of = (found.get("split") or "test", _metric(accuracy))
     record.spread(accuracy, *of)
@@ -217,6 +217,10 @@ def add_outcome(record: Record, outcome: Mapping[str, Any]) -> None:
     told = ("datadiet", "source", "experiment", "template", "failed", "left_out", "cost")
     record.card = record.card or {key: outcome[key] for key in told if key in outcome}
     _provenance(record, {**template, **outcome})
+    # Of a training on everything; that of a replica for the scores is in the card.
+    of_scores = [name for name in record.params if name.startswith("specification/")]
+    for name in of_scores:
+        del record.params[name]
     record.param(template, "specification")
     record.param(asked, "experiment")
     for scene in outcome.get("scenes", ()):
@@ -224,7 +228,7 @@ def add_outcome(record: Record, outcome: Mapping[str, Any]) -> None:
         record.spread(accuracy, "scoring", _scene(scene.get("name")), _metric(accuracy))
     for key, value in (outcome.get("cost") or {}).items():
         record.number(value, "cost", key)
-    record.number(len(outcome.get("failed", ())), "failed")
+    record.number(len(outcome.get("failed", ())), "cost", "failed")
     for study, tell in _STUDIES.items():
         found = outcome.get(study)
         for one in found if isinstance(found, list) else [found] if found else []:
