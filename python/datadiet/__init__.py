@@ -27,6 +27,7 @@ from datadiet.exceptions import (
     StateError,
     StatisticsError,
     TableError,
+    TrackerError,
     TrainerError,
     UndefinedError,
 )
@@ -59,6 +60,7 @@ from datadiet.statistics import (
 )
 from datadiet.table import ScoreTable, read_subset
 from datadiet.tokens import TokenRecorder, TokenScores, token_scores, token_segments
+from datadiet.tracking import log
 from datadiet.training import Job, Trainer, trainer
 from datadiet.trajectories import (
     aum,
@@ -102,6 +104,7 @@ __all__ = [
     "TableError",
     "TokenRecorder",
     "TokenScores",
+    "TrackerError",
     "Trainer",
     "TrainerError",
     "UndefinedError",
@@ -123,6 +126,7 @@ __all__ = [
     "forgetting",
     "forgetting_rank",
     "l1",
+    "log",
     "logit_scores",
     "loss",
     "margin_of_mean",

@@ -117,3 +117,7 @@ class TrainerError(DatadietError, RuntimeError):
 
 class CommandError(DatadietError, RuntimeError):
     """The command ``datadiet`` is not there, or could not do what was asked; its words are the message."""
+
+
+class TrackerError(DatadietError, RuntimeError):
+    """A run of MLflow, W&B or TensorBoard that nothing can be logged to, or none."""

@@ -65,6 +65,8 @@ class Trained:
     by_class: dict[str, float] = field(default_factory=dict)
     """The metric of each class by its name, means over the trainings; empty where the function says none."""
     failed: list[dict[str, Any]] = field(default_factory=list)
+    outcome: dict[str, Any] = field(default_factory=dict)
+    """All of it: what ``datadiet train --json`` answers."""
 
 
 @dataclass(frozen=True)
@@ -251,6 +253,7 @@ def train(
         runs=found["runs"],
         by_class=found.get("by_class", {}),
         failed=found["failed"],
+        outcome=found,
     )
 
 

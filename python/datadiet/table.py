@@ -521,6 +521,23 @@ class ScoreTable:
         self._table.report(path, request, None if images is None else _images(images))
         return path
 
+    def log(self, run: Any = None, *, prefix: str = "datadiet", report: bool = True) -> None:
+        """Log the scores to a run of MLflow, W&B or TensorBoard: `datadiet.log` of this table.
+
+        Parameters
+        ----------
+        run, prefix, report
+            As for `datadiet.log`.
+
+        Raises
+        ------
+        TrackerError, OSError
+            As `datadiet.log`.
+        """
+        from datadiet.tracking import log
+
+        log(self, run, prefix=prefix, report=report)
+
     def __arrow_c_stream__(self, requested_schema: object | None = None) -> object:
         """Arrow's C stream interface: what pyarrow, polars, pandas and DuckDB take a table by.
 

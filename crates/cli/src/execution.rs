@@ -27,7 +27,8 @@ use crate::home::HomeArgs;
 use crate::interrupt::{self, EXIT_INTERRUPTED, STOP};
 use crate::on::OnArgs;
 use crate::output::{OutputArgs, check_writable};
-use crate::progress::{Drawer, ProgressArgs, Work};
+use crate::progress::{Drawer, Losses, ProgressArgs, Work};
+use crate::tracker::{Done, LogArgs, Loggable};
 use crate::worker::Worker;
 
 /// Options of commands that train.
@@ -47,6 +48,8 @@ pub struct ExecutionArgs {
     only_plan: bool,
     #[command(flatten)]
     on: OnArgs,
+    #[command(flatten)]
+    pub log: LogArgs,
     #[command(flatten)]
     progress: ProgressArgs,
 }
@@ -122,6 +125,8 @@ pub struct Execution<'a> {
 struct Prepared {
     store: Store,
     reporter: Arc<Drawer>,
+    /// The losses that are told, where they are logged.
+    losses: Option<Losses>,
     place: Place,
     /// What each training needs.
     needs: Needs,
@@ -250,6 +255,8 @@ pub struct Answer<T> {
     pub text: String,
     /// Runs that failed.
     pub failed: Vec<Failure>,
+    /// What `--log` logs.
+    pub results: Loggable,
 }
 
 /// What all commands that train do, in order: tell what is going to be trained, find out whether
@@ -284,6 +291,11 @@ pub fn carry_out<T: Serialize>(
     }
     if task.plan.is_none() {
         task.out.map_or(Ok(()), check_writable)?;
+        ensure!(
+            !(args.only_plan && args.log.is_given()),
+            "a plan trains nothing that could be logged: give --log to the command that takes the results"
+        );
+        args.log.check()?;
     }
     let prepared = Prepared::new(home, &args, &on, task, resources)?;
     let reporter = &prepared.reporter;
@@ -313,19 +325,20 @@ pub fn carry_out<T: Serialize>(
     if let Place::There(there) = &prepared.place {
         there.clean_up(&prepared.store)?;
     }
-    let Some(Answer { value, text, failed }) = answer? else {
+    let Some(Answer { value, text, failed, results }) = answer? else {
         reporter.note("stopped; run the same command again to go on");
         return Ok(ExitCode::from(EXIT_INTERRUPTED));
     };
     output.answer(&value, || text)?;
+    let losses = prepared.losses.as_ref().map(Losses::curves).unwrap_or_default();
+    let is_logged = args.log.log(&Done { results, losses }, &value, reporter);
     for failure in &failed {
         reporter.failed(&failure.name, &failure.reason);
     }
-    if failed.is_empty() {
-        return Ok(ExitCode::SUCCESS);
+    if !failed.is_empty() {
+        reporter.note(&format!("error: {} failed; the results are without them", failed.len()));
     }
-    reporter.note(&format!("error: {} failed; the results are without them", failed.len()));
-    Ok(ExitCode::FAILURE)
+    Ok(if failed.is_empty() && is_logged { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 impl Prepared {
@@ -363,6 +376,7 @@ impl Prepared {
         };
         let work = Work { steps: task.steps, batch: task.template.schedule.batch };
         let reporter = Arc::new(args.progress.drawer(Some(work)));
+        let losses = args.log.is_given().then(|| Losses::new(reporter.clone()));
         let outlive = matches!(&place, Place::There(there) if there.outlive_us());
         interrupt::install(reporter.clone(), outlive)?;
         let own = task.template.trainer.as_ref();
@@ -372,7 +386,7 @@ impl Prepared {
             Place::Here { .. } | Place::Nowhere(_) => needs(resources),
         };
         let (retries, retry_failed) = (on.retries(), args.retry_failed);
-        Ok(Self { store, reporter, place, needs, retries, retry_failed })
+        Ok(Self { store, reporter, losses, place, needs, retries, retry_failed })
     }
 
     /// Has `work` done with something that carries out trainings.
@@ -407,9 +421,12 @@ impl Prepared {
 impl Execution<'_> {
     /// A way to carry out runs.
     pub fn sweep(&self) -> Sweep<'_> {
-        let Prepared { needs, retries, retry_failed, place, .. } = self.prepared;
+        let Prepared { needs, retries, retry_failed, place, losses, .. } = self.prepared;
         let progress: &dyn Progress = match place {
-            Place::Here { .. } | Place::There(_) => self.reporter,
+            Place::Here { .. } | Place::There(_) => match losses {
+                Some(losses) => losses,
+                None => self.reporter,
+            },
             // What is only written down neither starts nor ends.
             Place::Nowhere(_) => &Silent,
         };

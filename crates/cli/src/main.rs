@@ -16,6 +16,7 @@ mod pictures;
 mod progress;
 mod scores_file;
 mod torch;
+mod tracker;
 mod worker;
 
 use std::process::ExitCode;

@@ -3,6 +3,7 @@
 mod bars;
 mod json;
 mod lines;
+mod losses;
 mod tasks;
 
 use std::io::IsTerminal;
@@ -10,6 +11,8 @@ use std::io::IsTerminal;
 use clap::{Args, ValueEnum};
 use datadiet_core::Progress;
 use datadiet_core::progress::Event;
+
+pub use losses::Losses;
 
 /// How progress is shown.
 #[derive(Args, Clone, Copy)]

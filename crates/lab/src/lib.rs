@@ -21,6 +21,7 @@ pub mod lists;
 mod on;
 pub mod options;
 mod program;
+pub mod python;
 mod refuse;
 mod resources;
 mod results;

@@ -30,7 +30,8 @@ Examples:
   datadiet diet --data mine --model resnet18 --epochs 30 --tolerance 1 --budget 20
   datadiet diet --data cifar10 --recipe speedrun --width 0.25x --fixed epochs
   datadiet diet mine.toml --tolerance 0.5       # of a program of yours: trainer = [\"python\", …]
-  datadiet diet --data cifar10 --keep 0.5,0.7,0.9 --drops 0,0.1 --plan    # what it would cost"
+  datadiet diet --data cifar10 --keep 0.5,0.7,0.9 --drops 0,0.1 --plan    # what it would cost
+  datadiet diet --data cifar10 --log tensorboard:runs    # what came of it, as events for TensorBoard"
 )]
 pub struct DietArgs {
     /// Options of the training from a TOML file; the command line wins.

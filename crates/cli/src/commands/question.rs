@@ -11,6 +11,7 @@ use datadiet_lab::{Experiment, ExperimentOptions};
 use crate::execution::{Answer, ExecutionArgs, Task, carry_out, open, tested};
 use crate::home::HomeArgs;
 use crate::output::{OutputArgs, named_folder};
+use crate::tracker::Loggable;
 
 /// Options of commands that carry out an experiment.
 #[derive(Args)]
@@ -78,7 +79,8 @@ impl QuestionArgs {
             experiment.write(&out, execution.store, opened.data(), &mut done)?;
             crate::commands::report::of_folder(home, &out)?;
             let (text, failed) = (done.outcome.text()?, done.outcome.failed.clone());
-            Ok(Some(Answer { text, failed, value: done.outcome }))
+            let results = Loggable::In(out.clone());
+            Ok(Some(Answer { text, failed, value: done.outcome, results }))
         })
     }
 }

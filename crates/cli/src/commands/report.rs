@@ -18,6 +18,7 @@ use crate::home::HomeArgs;
 use crate::output::OutputArgs;
 use crate::pictures::Images;
 use crate::scores_file::{DataArgs, HardArgs, TURN};
+use crate::tracker::LogArgs;
 
 /// Write a report of scores or experiments, one HTML file.
 ///
@@ -30,7 +31,8 @@ Examples:
   datadiet report scores/demo                      # scores/demo/report.html
   datadiet report results/curve scores/demo --out both.html
   datadiet report mine.parquet --by el2n@4 --gallery 12
-  datadiet report scores/recorded --data mine      # pictures for scores from your own training loop")]
+  datadiet report scores/recorded --data mine      # pictures for scores from your own training loop
+  datadiet report results/curve --log mlflow       # and log the results, see docs/TRACKERS.md")]
 pub struct ReportArgs {
     /// Folders of results (`outcome.json`, `scores.parquet`) or tables of scores.
     #[arg(required = true)]
@@ -58,6 +60,8 @@ pub struct ReportArgs {
     #[arg(long)]
     no_figures: bool,
     #[command(flatten)]
+    log: LogArgs,
+    #[command(flatten)]
     output: OutputArgs,
 }
 
@@ -71,12 +75,23 @@ pub struct Written {
 
 /// Runs the command.
 pub fn run(home: &HomeArgs, args: ReportArgs) -> Result<ExitCode> {
-    let output = args.output;
+    let (output, log) = (args.output, args.log.clone());
+    let results = args.paths[0].clone();
+    if log.is_given() {
+        ensure!(
+            args.paths.len() == 1,
+            "--log logs one folder of results: report on each by itself"
+        );
+        log.check()?;
+    }
     let written = report(home, args)?;
     output.answer(&written, || {
         let (report, count) = (written.report.display(), written.figures.len());
         format!("{report}, {count} figures beside it")
     })?;
+    if let Some(told) = log.report(&results, &written.report)? {
+        eprintln!("logged: {told}");
+    }
     Ok(ExitCode::SUCCESS)
 }
 

@@ -23,7 +23,7 @@ Examples:
   datadiet run experiments/small/curve.toml
   datadiet run experiments/small/curve.toml --plan        # what it would train, and no more
   datadiet run experiments/small/window.toml --set training.limit=5000 --set window.retrainings=2
-  datadiet run mine.toml --out results/mine
+  datadiet run mine.toml --out results/mine --log mlflow:./mlruns
 
 A file has a [training] table (the options of `datadiet train`), a [scoring] table (replicas, at,
 scores, grand-at, until-reliability) and one or more studies:

@@ -23,6 +23,7 @@ use crate::execution::{Answer, ExecutionArgs, Opened, Task, carry_out, open, tes
 use crate::home::HomeArgs;
 use crate::output::OutputArgs;
 use crate::pictures::Images;
+use crate::tracker::Loggable;
 pub use result::ScoreReport;
 
 /// Examples of each class at each end of the gallery where no number is given.
@@ -47,6 +48,7 @@ Examples:
   datadiet score --data mine --replicas 20 --until-reliability 0.95
   datadiet score job.toml --replicas 8          # options from a file; the command line wins
   datadiet score --trainer 'python train.py' --train-examples train.csv --epochs 10 --at 2,5
+  datadiet score --data cifar10 --log mlflow    # or wandb, tensorboard: a run that says it all
 
 A TOML file has the long names of the options as keys:
   data = \"cifar10\"
@@ -128,6 +130,7 @@ pub fn answer<T: Serialize>(
     let start = Instant::now();
     execution.ask_processor(home, &mut asked.training, false)?;
     let opened = open(home, &asked.training)?;
+    let is_logged = execution.log.is_given();
     let question = ExperimentOptions::new("", asked.training.clone(), asked.scoring);
     let experiment = Experiment::new(question, Path::new("."), opened.data())?;
     let scene = experiment.scenes.plain();
@@ -167,13 +170,16 @@ pub fn answer<T: Serialize>(
         }
         let mut scores = scored.scores.clone();
         scores.amend(|card| result::complete(card, opened.data(), &scored));
-        let files = write(&out, asked.gallery.unwrap_or(GALLERY), &opened, &scores)?;
+        let mut files = write(&out, asked.gallery.unwrap_or(GALLERY), &opened, &scores)?;
+        if is_logged {
+            files.push(super::report::of_folder(home, &out)?);
+        }
         let card = scores.card().context("scores have a card")?;
         let report = ScoreReport::new(card, &scored, start.elapsed(), files);
         let failed = scored.failed;
         write_json(&out.join("scores.json"), &report)?;
         let (text, value) = tell(&out, report)?;
-        Ok(Some(Answer { text, value, failed }))
+        Ok(Some(Answer { text, value, failed, results: Loggable::In(out.clone()) }))
     })
 }
 

@@ -154,6 +154,11 @@ pub fn run(home: &HomeArgs, mut args: SuspectsArgs) -> Result<ExitCode> {
         ensure!(png, "{} must end in .png", file.display());
     }
     if let Some(scores) = &args.scores {
+        ensure!(
+            !args.execution.log.is_given(),
+            "--log is for scores that are taken here; those of {} are logged by `datadiet report`",
+            scores.display()
+        );
         let answer = of_scores(home, &args, scores)?;
         args.output.answer(&answer, || answer.text())?;
         return Ok(ExitCode::SUCCESS);

@@ -21,6 +21,7 @@ use crate::execution::{Answer, Execution, ExecutionArgs, Task, carry_out, open, 
 use crate::home::HomeArgs;
 use crate::output::OutputArgs;
 use crate::scores_file::training_set;
+use crate::tracker::Loggable;
 
 /// Train on a subset, or on everything, and test.
 ///
@@ -36,7 +37,8 @@ Examples:
   datadiet train --data cifar10 --subset half.parquet --replicas 4
   datadiet train --data cifar10 --subset ids.npy --epochs 8 --fixed epochs
   datadiet train --data cifar10 --labels noisy.parquet      # everything, with other labels
-  datadiet train mine.toml --subset half.parquet    # by a program of yours: trainer = [\"python\", …]"
+  datadiet train mine.toml --subset half.parquet    # by a program of yours: trainer = [\"python\", …]
+  datadiet train --data cifar10 --subset half.parquet --log wandb:pruning    # to a project of W&B"
 )]
 pub struct TrainArgs {
     /// Options of the training from a TOML file; the command line wins.
@@ -142,10 +144,14 @@ pub fn run(home: &HomeArgs, mut args: TrainArgs) -> Result<ExitCode> {
     };
     carry_out(home, args.execution, args.output, &task, |execution| {
         let Some(value) = plan.train(execution, args.fixed)? else { return Ok(None) };
-        if let Some(out) = &args.out {
-            write_json(out, &value)?;
-        }
-        Ok(Some(Answer { text: value.text(), failed: value.failed.clone(), value }))
+        let results = match &args.out {
+            Some(out) => {
+                write_json(out, &value)?;
+                Loggable::In(out.clone())
+            }
+            None => Loggable::Named(value.name()),
+        };
+        Ok(Some(Answer { text: value.text(), failed: value.failed.clone(), value, results }))
     })
 }
 
@@ -233,6 +239,12 @@ fn subset(
 }
 
 impl Trained {
+    /// For a run of a tracker.
+    fn name(&self) -> String {
+        let id = RunId::of(&self.spec);
+        format!("{}-{}-{}", self.spec.data.name, self.spec.file_name(), &id.as_str()[..8])
+    }
+
     /// The classes that are worst, in a line of their own; empty where nothing is said by class.
     fn worst_classes(&self, of: &Spread) -> String {
         const SHOWN: usize = 5;

@@ -24,6 +24,7 @@ mod slurm;
 mod support;
 mod tasks;
 mod tour;
+mod trackers;
 mod train;
 mod trainer;
 mod versions;
