@@ -229,7 +229,7 @@ def address(text: str) -> tuple[str, str | None, str | None]:
 def _downloaded(repository: str, revision: str | None, file: str | None) -> tuple[Path, str]:
     """The file in the cache, and its name in the repository."""
     hub = needed("huggingface_hub", "hub")
-    errors = hub.errors
+    errors = needed("huggingface_hub.errors", "hub")
     where = f"{repository}@{revision}" if revision else repository
 
     def download(name: str) -> Path:

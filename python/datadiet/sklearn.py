@@ -13,11 +13,8 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import numpy.typing as npt
 from sklearn.base import BaseEstimator, ClassifierMixin, MetaEstimatorMixin, clone
-from sklearn.ensemble import HistGradientBoostingClassifier
-from sklearn.linear_model import LogisticRegression
+from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
 from sklearn.model_selection import StratifiedKFold, check_cv, cross_val_predict
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
 from sklearn.utils import _safe_indexing, check_random_state, get_tags, indexable
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import check_classification_targets
@@ -28,6 +25,7 @@ from datadiet._datasets_files import CARD
 from datadiet.exceptions import DtypeError
 from datadiet.recorder import Recorder
 from datadiet.selection import Quota, Rule, select
+from datadiet.statistics import confident_joint
 from datadiet.table import ScoreTable
 
 if TYPE_CHECKING:
@@ -52,8 +50,8 @@ class DataDiet(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):  # type: ign
     Parameters
     ----------
     estimator
-        The classifier; for ``"cross-fit"`` any with ``predict_proba``, by default a logistic regression on
-        standardised features, for ``"stages"`` a boosted one that `datadiet.boosting.record` takes, by default
+        The classifier; for ``"cross-fit"`` any with ``predict_proba``, by default ``RandomForestClassifier``, for
+        ``"stages"`` a boosted one that `datadiet.boosting.record` takes, by default
         ``HistGradientBoostingClassifier``.
     method
         ``"cross-fit"``: each example is scored by a model that was fitted without it. ``"stages"``: one model is
@@ -68,10 +66,11 @@ class DataDiet(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):  # type: ign
     rule, offset, cut, strata, quota, allow_empty_class
         As for `datadiet.select`.
     drop_suspects
-        Whether what looks mislabelled is left out before anything is chosen. It is among the hardest, so the hardest
-        part would have all of it.
+        Whether `suspects_` are left out before anything is chosen. They are among the hardest, so the hardest part
+        would have all of them.
     suspect_by
-        Column of `scores_` to suspect by; if not given the one of `ScoreTable.wrong_labels`.
+        Column of `scores_` that suspects are listed by; if not given the log margin of ``"cross-fit"``, the AUM (else
+        as `ScoreTable.wrong_labels`) of ``"stages"``.
     hard_is
         Which end of the column `by` is hard; as its name says if not given.
     cv
@@ -81,7 +80,7 @@ class DataDiet(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):  # type: ign
     n_jobs
         Of ``"cross-fit"``: processes that fit folds.
     random_state
-        Of folds, of a random choice, and of the default estimator.
+        Of folds, of a random choice, and of every ``random_state`` of the estimator that is None.
 
     Attributes
     ----------
@@ -92,9 +91,11 @@ class DataDiet(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):  # type: ign
     sample_weight_ : ndarray of n float64
         1 for those, else 0: for what takes weights instead of rows.
     suspects_ : ndarray of int
-        Examples whose labels look wrong, the likeliest first; as many as `wrong_labels_` says.
-    wrong_labels_ : WrongLabels
-        How many that is, or in ``cannot_tell`` why nobody can say; then `suspects_` is empty.
+        Examples whose labels look wrong, the likeliest first; `wrong_fraction_` of all.
+    wrong_fraction_ : float
+        Which fraction of the labels looks wrong: by the confident joint (`datadiet.confident_joint`) of what
+        ``"cross-fit"`` predicts, which counts what the models get wrong with confidence, too; of ``"stages"`` by
+        `ScoreTable.wrong_labels`. NaN where that cannot be told; then `suspects_` is empty.
     estimator_
         The classifier, fitted on the examples that were kept. `predict` and the like are its own.
     classes_, n_features_in_, feature_names_in_
@@ -172,7 +173,8 @@ class DataDiet(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):  # type: ign
         SelectionError, ColumnError
             As `ScoreTable.select`.
         """
-        model = self._model()
+        chance = check_random_state(self.random_state)
+        model = _seeded(self._model(), self.random_state, chance)
         X, y = indexable(X, y)
         if y is None:
             raise ValueError("this estimator requires y to be passed, but the target y is None")
@@ -180,14 +182,20 @@ class DataDiet(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):  # type: ign
         check_classification_targets(y)
         self.classes_, labels = np.unique(y, return_inverse=True)
         self._check_classes(labels)
-        chance = check_random_state(self.random_state)
         if self.method == "stages":
             fitted = clone(model).fit(X, y)
             table = boosting.record(fitted, X, y)
+            found = table.wrong_labels(self.suspect_by)
+            by, wrong = found.by, found.fraction
         else:
-            table = self._cross_fitted(model, X, labels, groups, chance)
+            table, probs = self._cross_fitted(model, X, labels, groups, chance)
+            by = self.suspect_by or "log-margin@end"
+            wrong = confident_joint(probs=probs, labels=labels).wrong
         self.scores_ = _named(table, labels, self.classes_, self.method == "cross-fit")
-        self._suspect()
+        self.wrong_fraction_ = float("nan") if wrong is None else float(wrong)
+        count = 0 if wrong is None else round(wrong * len(labels))
+        by = self.scores_._ranking(by, None)[0]
+        self.suspects_ = self.scores_._table.hardest_first(by, None)[:count].astype(np.intp)
         self._choose(labels, int(chance.randint(2**31)))
         kept = np.flatnonzero(self.support_)
         self.estimator_ = clone(model).fit(_safe_indexing(X, kept), y[kept])
@@ -241,8 +249,8 @@ class DataDiet(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):  # type: ign
         if self.estimator is not None:
             return self.estimator
         if self.method == "stages":
-            return HistGradientBoostingClassifier(random_state=self.random_state)
-        return make_pipeline(StandardScaler(), LogisticRegression(max_iter=1_000))
+            return HistGradientBoostingClassifier()
+        return RandomForestClassifier()
 
     def _check_classes(self, labels: npt.NDArray[np.intp]) -> None:
         counts = np.bincount(labels)
@@ -260,7 +268,8 @@ class DataDiet(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):  # type: ign
 
     def _cross_fitted(
         self, model: Any, X: Any, labels: npt.NDArray[np.intp], groups: Any, chance: Any
-    ) -> ScoreTable:
+    ) -> tuple[ScoreTable, npt.NDArray[np.float64]]:
+        """The table, and the probabilities that it is of: n × classes, means over the repeats."""
         if not hasattr(model, "predict_proba"):
             raise _no_probabilities(model)
         if self.repeats < 1:
@@ -270,7 +279,7 @@ class DataDiet(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):  # type: ign
             raise ValueError(f"cv is {self.cv}; pass at least 2 folds")
         if not number and self.repeats > 1:
             raise ValueError("repeats needs cv as a number of folds: a splitter says itself how it splits")
-        recorders = []
+        recorders, total = [], 0.0
         for _ in range(self.repeats):
             cv = check_cv(self.cv, labels, classifier=True)
             if number:
@@ -287,20 +296,30 @@ class DataDiet(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):  # type: ign
             recorder.update(np.arange(len(labels)), probs=probs, labels=labels)
             recorder.end_epoch()
             recorders.append(recorder)
+            total += probs
         first, *others = recorders
-        return first.merge(*others) if others else first.table()
+        table = first.merge(*others) if others else first.table()
+        return table, np.asarray(total) / self.repeats
 
-    def _suspect(self) -> None:
-        table = self.scores_
-        self.wrong_labels_ = found = table.wrong_labels(self.suspect_by)
-        order = table._table.hardest_first(found.by, None)
-        self.suspects_ = order[: found.suspects or 0].astype(np.intp)
+    def _keep_classes(self, labels: npt.NDArray[np.intp]) -> None:
+        """Suspects of a class that would have nothing else stay, and that is said."""
+        lost = np.setdiff1d(labels, labels[self.support_])
+        if self.allow_empty_class or not len(lost):
+            return
+        self.support_[np.isin(labels, lost)] = True
+        shown = ", ".join(repr(self.classes_[one].item()) for one in lost[:5])
+        warnings.warn(
+            f"all examples of {len(lost)} classes look mislabelled ({shown}), as those of rare classes do; they are"
+            " kept: drop_suspects=False keeps all, allow_empty_class=True none of them",
+            stacklevel=4,
+        )
 
     def _choose(self, labels: npt.NDArray[np.intp], seed: int) -> None:
         n = len(labels)
         self.support_ = np.ones(n, np.bool_)
         if self.drop_suspects:
             self.support_[self.suspects_] = False
+            self._keep_classes(labels)
         if self.keep is not None or self.count is not None:
             _, values, high = self.scores_._ranking(self.by, self.hard_is)
             left = np.flatnonzero(self.support_)
@@ -321,6 +340,19 @@ class DataDiet(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):  # type: ign
             self.support_ = np.zeros(n, np.bool_)
             self.support_[left[chosen]] = True
         self.sample_weight_ = self.support_.astype(np.float64)
+
+
+def _seeded(model: Any, random_state: Any, chance: Any) -> Any:
+    """A clone whose parts have seeds, where one was given for all."""
+    model = clone(model)
+    if random_state is None:
+        return model
+    open_ = [
+        name
+        for name, value in sorted(model.get_params(deep=True).items())
+        if value is None and name.split("__")[-1] == "random_state"
+    ]
+    return model.set_params(**{name: int(chance.randint(2**31)) for name in open_})
 
 
 # What is said over epochs, of which cross-fitting has one: a forgetting of 0 would be none.

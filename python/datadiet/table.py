@@ -522,6 +522,11 @@ class ScoreTable:
         self._table.report(path, request, None if images is None else _images(images))
         return path
 
+    def __reduce__(self) -> Any:
+        """For pickle: columns and metadata."""
+        columns = {name: self[name] for name in self.columns}
+        return ScoreTable.from_columns, (columns, self.metadata)
+
     def push_to_hub(
         self,
         to: str,

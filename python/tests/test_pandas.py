@@ -41,9 +41,10 @@ def test_scores(frame, table):
 def test_select(frame, table):
     with pytest.raises(datadiet.SelectionError):
         frame.datadiet.select(table, 0.5, id="guid", by="el2n@end")
-    kept = frame.datadiet.select(table, 0.4, id="guid", by="el2n@end", drop_unscored=True)
-    assert kept["guid"].tolist() == table.keys(table.select(0.4, by="el2n@end", drop_unscored=True))[::-1]
-    one = frame.datadiet.select(table, count=1, rule="easiest", id="guid", by="aum@4", drop_unscored=True)
+    either = {"drop_unscored": True, "allow_empty_class": True}
+    kept = frame.datadiet.select(table, 0.4, id="guid", by="el2n@end", **either)
+    assert kept["guid"].tolist() == table.keys(table.select(0.4, by="el2n@end", **either))[::-1]
+    one = frame.datadiet.select(table, count=1, rule="easiest", id="guid", by="aum@4", **either)
     assert one["guid"].tolist() == ["d"]
     with pytest.raises(datadiet.SelectionError, match="5 examples and the frame 4 of them"):
         frame[:4].datadiet.select(table, 0.5, id="guid")
@@ -75,7 +76,7 @@ def test_rows_that_cannot_be_told(frame, table):
         more.datadiet.scores(table, id="guid")
     scored = more.datadiet.scores(table, ["el2n@4", "predicted@4", "class"], id="guid", missing="null")
     assert scored.isna().values.tolist() == [[False] * 4, [False, True, True, True]]
-    with pytest.raises(datadiet.ColumnError, match="el2n@4 already"):
+    with pytest.raises(datadiet.ColumnError, match="aum@4 already"):
         frame.datadiet.scores(table, id="guid").datadiet.scores(table, id="guid")
     with pytest.raises(datadiet.IdError, match="missing"):
         pandas.DataFrame({"guid": ["a", None]}).datadiet.scores(table, id="guid")
