@@ -182,7 +182,9 @@ def labels(
     distinct = own if isinstance(own, list) else own.tolist()
     answer = dict(zip(distinct, found, strict=True))
     if len(answer) < len(distinct):
-        raise TableError(f"the column {id_column} has an id more than once; it cannot name examples")
+        raise TableError(
+            f"the column {id_column} has an id more than once; it cannot name examples"
+        )
     return answer
 
 

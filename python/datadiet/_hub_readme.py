@@ -107,7 +107,10 @@ def _origin(card: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     if task := card.get("task"):
         yield "task", str(task)
     if replicas := card.get("replicas"):
-        yield "trainings", f"{replicas}; scores are means over them, `.se` columns their standard errors"
+        yield (
+            "trainings",
+            f"{replicas}; scores are means over them, `.se` columns their standard errors",
+        )
     if accuracy := card.get("accuracy"):
         error = accuracy.get("standard_error")
         about = "" if error is None else f" ± {error:.4f}"

@@ -125,7 +125,9 @@ def to_datalab(
             )
         unknown = set(table[column][rows].tolist()) - set(to_lab)
         if unknown:
-            raise LabelError(f"predicted class {min(unknown)} has no example, so that its name is not known")
+            raise LabelError(
+                f"predicted class {min(unknown)} has no example, so that its name is not known"
+            )
         predicted = [to_lab[int(one)] for one in table[column][rows]]
     _collect(lab, issue, flagged[rows], scores[rows], given, predicted)
     return int(flagged[rows].sum())
@@ -249,7 +251,9 @@ def _collect(
     from cleanlab.datalab.internal.issue_manager_factory import REGISTRY, register
 
     class Manager(IssueManager):  # type: ignore[misc]
-        description = "Examples whose label looks wrong by how a training went, as datadiet scored it."
+        description = (
+            "Examples whose label looks wrong by how a training went, as datadiet scored it."
+        )
         issue_name = issue
 
         def find_issues(self, **_: Any) -> None:

@@ -233,9 +233,7 @@ def _downloaded(repository: str, revision: str | None, file: str | None) -> tupl
     where = f"{repository}@{revision}" if revision else repository
 
     def download(name: str) -> Path:
-        return Path(
-            hub.hf_hub_download(repository, name, repo_type="dataset", revision=revision)
-        )
+        return Path(hub.hf_hub_download(repository, name, repo_type="dataset", revision=revision))
 
     try:
         if file is not None:

@@ -278,7 +278,9 @@ class DataDiet(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):  # type: ign
         if number and self.cv < 2:
             raise ValueError(f"cv is {self.cv}; pass at least 2 folds")
         if not number and self.repeats > 1:
-            raise ValueError("repeats needs cv as a number of folds: a splitter says itself how it splits")
+            raise ValueError(
+                "repeats needs cv as a number of folds: a splitter says itself how it splits"
+            )
         recorders, total = [], 0.0
         for _ in range(self.repeats):
             cv = check_cv(self.cv, labels, classifier=True)
@@ -289,7 +291,13 @@ class DataDiet(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):  # type: ign
                 # Of a class with fewer examples than folds each is in another fold, and all others are known.
                 warnings.filterwarnings("ignore", "The least populated class")
                 probs = cross_val_predict(
-                    model, X, labels, groups=groups, cv=cv, n_jobs=self.n_jobs, method="predict_proba"
+                    model,
+                    X,
+                    labels,
+                    groups=groups,
+                    cv=cv,
+                    n_jobs=self.n_jobs,
+                    method="predict_proba",
                 )
             about = f"predictions of models fitted without the example ({cv.get_n_splits(X, labels, groups)} folds)"
             recorder = Recorder(len(labels), len(self.classes_), pass_=about)

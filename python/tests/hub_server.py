@@ -6,7 +6,7 @@ import json
 import re
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from urllib.parse import unquote, urlsplit
+from urllib.parse import parse_qs, unquote, urlsplit
 
 TOKEN = "hf_" + "a" * 34
 
@@ -17,6 +17,7 @@ class Hub:
     def __init__(self):
         self.repositories = {}
         self.private = set()
+        self.large = {}
         self.asked = []
         hub = self
 
@@ -83,18 +84,26 @@ class _Handler(BaseHTTPRequestHandler):
                 about = {"id": found[1], "sha": commit[0], "siblings": names, "private": False}
                 self.answer(200, {**about, "tags": [], "downloads": 0, "likes": 0})
             return None
-        if found := re.fullmatch(r"/api/datasets/([^/]+/[^/]+)/tree/([^/]+)(?:/.*)?", path):
+        if found := re.fullmatch(r"/api/datasets/([^/]+/[^/]+)/tree/([^/]+)(?:/(.*))?", path):
             commit = self.known(found[1], unquote(found[2]))
             if commit:
-                entries = [
-                    {"type": "file", "path": name, "size": len(data), "oid": _oid(data)}
-                    for name, data in commit[1].items()
-                ]
-                self.answer(200, entries)
+                folder = unquote(found[3] or "")
+                deep = "recursive=true" in urlsplit(self.path).query.lower()
+                entries = _tree(commit[1], folder, deep)
+                if entries or not folder:
+                    self.answer(200, entries)
+                else:
+                    self.error(404, "EntryNotFound")
             return None
         return self.error(404, "NotFound")
 
     do_HEAD = do_GET
+
+    def do_PUT(self):
+        content = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        assert self.path == f"/large/{hashlib.sha256(content).hexdigest()}"
+        self.hub.large[hashlib.sha256(content).hexdigest()] = content
+        self.answer(200)
 
     def do_POST(self):
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
@@ -102,6 +111,13 @@ class _Handler(BaseHTTPRequestHandler):
         self.hub.asked.append(f"POST {path}")
         if path == "/api/validate-yaml":
             return self.answer(200, {"errors": [], "warnings": []})
+        if found := re.fullmatch(r"/api/datasets/([^/]+/[^/]+)/paths-info/([^/]+)", path):
+            commit = self.known(found[1], unquote(found[2]))
+            if commit:
+                asked = parse_qs(body.decode())["paths"]
+                all_ = _tree(commit[1], "", True)
+                self.answer(200, [entry for entry in all_ if entry["path"] in asked])
+            return None
         if self.headers.get("Authorization") != f"Bearer {TOKEN}":
             return self.error(401, "Unauthorized")
         if path == "/api/repos/create":
@@ -117,16 +133,28 @@ class _Handler(BaseHTTPRequestHandler):
         if found := re.fullmatch(r"/api/datasets/([^/]+/[^/]+)/preupload/(.+)", path):
             files = json.loads(body)["files"]
             modes = [
-                {"path": file["path"], "uploadMode": "regular", "shouldIgnore": False}
+                {
+                    "path": file["path"],
+                    "uploadMode": "lfs" if file["path"].endswith(".parquet") else "regular",
+                    "shouldIgnore": False,
+                }
                 for file in files
             ]
             return self.answer(200, {"files": modes})
+        if path.endswith(".git/info/lfs/objects/batch"):
+            objects = [
+                {**one, "actions": {"upload": {"href": f"{self.hub.endpoint}/large/{one['oid']}"}}}
+                for one in json.loads(body)["objects"]
+            ]
+            return self.answer(200, {"transfer": "basic", "objects": objects})
         if found := re.fullmatch(r"/api/datasets/([^/]+/[^/]+)/commit/(.+)", path):
             files = {}
             for line in body.splitlines():
                 one = json.loads(line)
                 if one["key"] == "file":
                     files[one["value"]["path"]] = base64.b64decode(one["value"]["content"])
+                elif one["key"] == "lfsFile":
+                    files[one["value"]["path"]] = self.hub.large[one["value"]["oid"]]
             oid = self.hub.commit(found[1], files)
             url = f"{self.hub.endpoint}/datasets/{found[1]}/commit/{oid}"
             return self.answer(200, {"success": True, "commitOid": oid, "commitUrl": url})
@@ -154,6 +182,21 @@ class _Handler(BaseHTTPRequestHandler):
         content = commit[1][name]
         whole = {**headers, "ETag": f'"{_oid(content)}"', "Accept-Ranges": "none"}
         return self.answer(200, content, whole)
+
+
+def _tree(files, folder, deep):
+    """What is in a folder, as the Hub lists it; if `deep`, in those below it too."""
+    start = f"{folder}/" if folder else ""
+    inside = {name: content for name, content in files.items() if name.startswith(start)}
+    folders = {
+        "/".join(name.split("/")[:depth])
+        for name in inside
+        for depth in range(start.count("/") + 1, name.count("/") + 1)
+    }
+    found = [{"type": "directory", "path": one, "size": 0, "oid": "0" * 40} for one in folders]
+    for name, content in inside.items():
+        found.append({"type": "file", "path": name, "size": len(content), "oid": _oid(content)})
+    return [one for one in found if deep or "/" not in one["path"][len(start) :]]
 
 
 def _oid(content):

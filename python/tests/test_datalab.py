@@ -44,7 +44,12 @@ def test_label_issues(scored, tmp_path):
     count = to_datalab(table, lab, id_column="id")
     assert count == table.wrong_labels().suspects and 25 <= count <= 35
     issues = lab.get_issues("label")
-    assert list(issues.columns) == ["is_label_issue", "label_score", "given_label", "predicted_label"]
+    assert list(issues.columns) == [
+        "is_label_issue",
+        "label_score",
+        "given_label",
+        "predicted_label",
+    ]
     assert issues["is_label_issue"].sum() == count
     wrong = np.array([one < 30 for one in data["id"]])
     assert issues["is_label_issue"][wrong].mean() > 0.9
@@ -59,7 +64,9 @@ def test_label_issues(scored, tmp_path):
         lab.report()
         lab.save(str(tmp_path / "lab"))
     assert f"Number of examples with this issue: {count}" in told.getvalue()
-    assert Datalab.load(str(tmp_path / "lab")).get_issue_summary("label")["num_issues"].tolist() == [count]
+    assert Datalab.load(str(tmp_path / "lab")).get_issue_summary("label")[
+        "num_issues"
+    ].tolist() == [count]
 
 
 def test_there_and_back(scored):
@@ -90,7 +97,9 @@ def test_issues_of_cleanlab(scored, chance):
     with contextlib.redirect_stdout(io.StringIO()):
         lab.find_issues(pred_probs=probs / probs.sum(1, keepdims=True), issue_types={"label": {}})
     table = from_datalab(lab, id_column="id")
-    assert table.top(1)["label_quality"][0] == np.float32(lab.get_issues("label")["label_score"].min())
+    assert table.top(1)["label_quality"][0] == np.float32(
+        lab.get_issues("label")["label_score"].min()
+    )
     assert (table.top(30)["id"] < 30).mean() > 0.9
     predicted = [sorted(NAMES)[one] for one in table["predicted@0"]]
     assert predicted == lab.get_issues("label")["predicted_label"].tolist()
@@ -109,7 +118,9 @@ def test_by_row(scored):
     order = np.argsort(data["id"])
     straight = {name: [values[one] for one in order] for name, values in data.items()}
     assert to_datalab(table, lab_of(straight), by_row=True, count=7) == 7
-    with pytest.raises(datadiet.LabelError, match="labels of the Datalab are not those of the table"):
+    with pytest.raises(
+        datadiet.LabelError, match="labels of the Datalab are not those of the table"
+    ):
         to_datalab(table, lab_of(data), by_row=True, count=7)
 
 
@@ -121,7 +132,7 @@ def test_what_does_not_fit(scored):
         to_datalab(table, lab_of(data), id_column="guid")
     with pytest.raises(datadiet.LabelError, match="which is no label of the Datalab"):
         to_datalab(table, lab_of({**data, "label": ["x", "y", "z"] * 100}), id_column="id")
-    without = datadiet.ScoreTable.from_columns({"id": range(300), "aum@1": np.arange(300)})
+    without = datadiet.ScoreTable.from_columns({"id": range(300), "aum@1": np.arange(300.0)})
     with pytest.raises(datadiet.TableError, match="pass count"):
         to_datalab(without, lab_of(data), id_column="id")
     with pytest.raises(datadiet.ColumnError, match="does not say which class is predicted"):

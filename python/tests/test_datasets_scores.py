@@ -62,7 +62,7 @@ def test_numbers_of_rows_only_where_asked_and_where_they_fit(dataset, scores):
         with_scores(dataset, scores, id_column="guid", by_row=True)
     with pytest.raises(datadiet.IdError, match="ids of its own"):
         with_scores(dataset, scores, by_row=True)
-    whole = datadiet.ScoreTable.from_columns({"label": [1, 1, 0, 0, 1], "aum@1": range(5)})
+    whole = datadiet.ScoreTable.from_columns({"label": [1, 1, 0, 0, 1], "aum@1": np.arange(5.0)})
     assert with_scores(dataset, whole, ["aum@1"], by_row=True)["aum@1"][:] == [0, 1, 2, 3, 4]
     with pytest.raises(datadiet.ShapeError, match="has 4 rows and the table 5"):
         with_scores(dataset.select(range(4)), whole, by_row=True)
@@ -70,7 +70,7 @@ def test_numbers_of_rows_only_where_asked_and_where_they_fit(dataset, scores):
     with pytest.raises(datadiet.LabelError, match="2 of 5 labels .*first in row 1"):
         with_scores(reversed_, whole, by_row=True)
     assert len(with_scores(reversed_, whole, by_row=True, check_labels=False)) == 5
-    part = datadiet.ScoreTable.from_columns({"id": [0, 1, 2, 3, 5], "aum@1": range(5)})
+    part = datadiet.ScoreTable.from_columns({"id": [0, 1, 2, 3, 5], "aum@1": np.arange(5.0)})
     with pytest.raises(datadiet.IdError, match="not 0, 1, 2"):
         with_scores(dataset, part, by_row=True)
 
@@ -82,7 +82,9 @@ def test_rows_that_do_not_fit(dataset, scores):
     other = dataset.select([0, 1]).add_column("id", ["x", "a"])
     with pytest.raises(datadiet.IdError, match="1 of 2 rows have no row .*first of them id x"):
         with_scores(other, scores, id_column="id")
-    empty = with_scores(other, scores, ["el2n@4", "predicted@4", "class"], id_column="id", missing="null")
+    empty = with_scores(
+        other, scores, ["el2n@4", "predicted@4", "class"], id_column="id", missing="null"
+    )
     assert empty["el2n@4"][:] == [None, 0.5] and empty["predicted@4"][:] == [None, 0]
     assert empty["class"][:] == [None, "cat"]
     with pytest.raises(datadiet.IdError, match="no text of the data is an id of the table: .*…"):
@@ -116,7 +118,10 @@ def test_corrected_labels(dataset):
         with pytest.raises(datadiet.LabelError, match="no class of label: cat, dog"):
             relabel(dataset, {"a": wrong}, id_column="guid")
     texts = datasets.Dataset.from_dict({"y": ["no", "yes"]})
-    assert relabel(texts, {1: "no"}, by_row=True, label_column="y")["corrected_label"][:] == ["no", "no"]
+    assert relabel(texts, {1: "no"}, by_row=True, label_column="y")["corrected_label"][:] == [
+        "no",
+        "no",
+    ]
     with pytest.raises(datadiet.LabelError, match="pass labels of that type"):
         relabel(texts, {1: 0}, by_row=True, label_column="y")
     with pytest.raises(datadiet.IdError, match="no row has guid z"):
@@ -132,13 +137,17 @@ def test_corrected_labels(dataset):
 @pytest.mark.parametrize("name", ["kept", "kept.parquet"])
 def test_to_disk_and_back(dataset, scores, tmp_path, name):
     columns = ["el2n@end", "el2n@4.se", "predicted@4"]
-    whole = relabel(with_scores(dataset, scores, columns, id_column="guid"), {"d": "cat"}, id_column="guid")
+    whole = relabel(
+        with_scores(dataset, scores, columns, id_column="guid"), {"d": "cat"}, id_column="guid"
+    )
     kept = datadiet.datasets.select(whole, scores.keys([0, 1, 3]), id_column="guid")
     save(kept, tmp_path / name, scores)
     assert [path.name for path in tmp_path.iterdir()] == [name]
     # As its own library reads it.
     if name.endswith(".parquet"):
-        back = datasets.Dataset.from_parquet(str(tmp_path / name), cache_dir=str(tmp_path / "cache"))
+        back = datasets.Dataset.from_parquet(
+            str(tmp_path / name), cache_dir=str(tmp_path / "cache")
+        )
         card = pyarrow.parquet.read_schema(tmp_path / name).metadata[b"datadiet"].decode()
     else:
         back = datasets.load_from_disk(str(tmp_path / name))
@@ -155,13 +164,18 @@ def test_to_disk_and_back(dataset, scores, tmp_path, name):
     assert ids(tmp_path / name, "guid") == ["a", "b", "d"]
     right = labels(tmp_path / name, "corrected_label", id_column="guid")
     assert right == {"a": "cat", "b": "cat", "d": "cat"}
-    assert labels(relabel(dataset, right, id_column="guid"), "corrected_label", id_column="guid")["d"] == "cat"
+    assert (
+        labels(relabel(dataset, right, id_column="guid"), "corrected_label", id_column="guid")["d"]
+        == "cat"
+    )
     with pytest.raises(FileExistsError, match="is there already"):
         save(kept, tmp_path / name, scores)
 
 
 def test_whole_numbers_as_ids_come_back(tmp_path):
-    dataset = datasets.Dataset.from_dict({"id": [5, 2], "aum@3": [0.5, None], "aum": [1.0, 2.0], "y": [1, 0]})
+    dataset = datasets.Dataset.from_dict(
+        {"id": [5, 2], "aum@3": [0.5, None], "aum": [1.0, 2.0], "y": [1, 0]}
+    )
     table = datadiet.datasets.table(dataset, id_column="id", label_column="y")
     assert table.columns == ["id", "label", "aum@3"] and table["id"].tolist() == [5, 2]
     assert np.isnan(table["aum@3"][1]) and table.card is None
@@ -207,7 +221,9 @@ def test_pictures_are_inside(tmp_path):
     rows = {"image": [str(tmp_path / "a.png")], "el2n@1": [0.5]}
     save(datasets.Dataset.from_dict(rows, features=features), tmp_path / "all.parquet")
     (tmp_path / "a.png").unlink()
-    back = datasets.Dataset.from_parquet(str(tmp_path / "all.parquet"), cache_dir=str(tmp_path / "cache"))
+    back = datasets.Dataset.from_parquet(
+        str(tmp_path / "all.parquet"), cache_dir=str(tmp_path / "cache")
+    )
     assert back[0]["image"].getpixel((0, 0)) == (255, 0, 0)
 
 

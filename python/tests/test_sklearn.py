@@ -29,7 +29,9 @@ ALL_THE_SAME = "all examples are learned, and have the same score: nothing can b
 CHECKED = {
     "all that is no suspect": (DataDiet(RandomForestClassifier(5), cv=2), {}),
     "a part": (
-        DataDiet(RandomForestClassifier(5), cv=2, drop_suspects=False, keep=0.7, quota="proportional"),
+        DataDiet(
+            RandomForestClassifier(5), cv=2, drop_suspects=False, keep=0.7, quota="proportional"
+        ),
         {"check_pipeline_consistency": ALL_THE_SAME, "check_classifiers_classes": ALL_THE_SAME},
     ),
     "stages": (DataDiet(GradientBoostingClassifier(n_estimators=5), method="stages"), {}),
@@ -77,13 +79,17 @@ def test_wrong_labels_are_found(digits):
     np.testing.assert_array_equal(diet.sample_weight_, diet.support_.astype(float))
     assert diet.score(X, true) > 0.95
     assert len(diet.scores_) == len(X) and diet.scores_["label"].tolist() == noisy.tolist()
-    assert "fitted without the example (5 folds)" in diet.scores_.describe()[0]["definition"]["pass"]
+    assert (
+        "fitted without the example (5 folds)" in diet.scores_.describe()[0]["definition"]["pass"]
+    )
 
 
 def test_parts_are_those_of_select(digits):
     X, y, _ = digits
     options = {"rule": "window", "offset": 0.1, "quota": "balanced"}
-    diet = DataDiet(FAST, keep=0.4, by="loss@end", drop_suspects=False, random_state=1, **options).fit(X, y)
+    diet = DataDiet(
+        FAST, keep=0.4, by="loss@end", drop_suspects=False, random_state=1, **options
+    ).fit(X, y)
     expected = diet.scores_.select(0.4, by="loss@end", **options)
     np.testing.assert_array_equal(diet.get_support(indices=True), expected)
     assert diet.get_support().sum() == len(expected) == round(0.4 * len(X))
@@ -100,7 +106,9 @@ def test_cross_fitting_is_what_it_says(digits):
     groups = np.arange(len(y)) // 100
     diet = DataDiet(GaussianNB(), cv=folds).fit(X, y, groups=groups)
     probs = cross_val_predict(GaussianNB(), X, y, cv=folds, groups=groups, method="predict_proba")
-    np.testing.assert_allclose(diet.scores_["el2n@1"], datadiet.el2n(probs=probs, labels=y), atol=1e-6)
+    np.testing.assert_allclose(
+        diet.scores_["el2n@1"], datadiet.el2n(probs=probs, labels=y), atol=1e-6
+    )
     repeated = DataDiet(GaussianNB(), cv=3, repeats=3, random_state=0).fit(X, y)
     assert "el2n@1.se" in repeated.scores_ and repeated.scores_.card["replicas"] == 3
     assert not [name for name in repeated.scores_ if name.startswith("forgetting")]
@@ -121,12 +129,12 @@ def test_boosted_stages(digits):
 def test_names_of_classes():
     X, y = load_digits(n_class=3, return_X_y=True)
     names = np.array(["zero", "one", "two"])[y]
-    diet = DataDiet(cv=3, random_state=0).fit(X, names)
+    diet = DataDiet(FAST, cv=3, random_state=0).fit(X, names)
     assert diet.classes_.tolist() == ["one", "two", "zero"]
     assert diet.scores_["class"] == names.tolist()
     assert set(diet.predict(X)) == set(names)
     frame = pandas.DataFrame(X).add_prefix("pixel")
-    on_frame = DataDiet(cv=3, random_state=0).fit(frame, pandas.Series(names))
+    on_frame = DataDiet(FAST, cv=3, random_state=0).fit(frame, pandas.Series(names))
     assert on_frame.feature_names_in_[0] == "pixel0"
     np.testing.assert_array_equal(on_frame.support_, diet.support_)
 
@@ -134,7 +142,9 @@ def test_names_of_classes():
 def test_at_the_end_of_a_pipeline():
     """Rows cannot be left out in the middle of one; at its end this is the classifier."""
     X, y = load_digits(n_class=4, return_X_y=True)
-    pipeline = make_pipeline(StandardScaler(), DataDiet(KNeighborsClassifier(), keep=0.5, cv=3, random_state=0))
+    pipeline = make_pipeline(
+        StandardScaler(), DataDiet(KNeighborsClassifier(), keep=0.5, cv=3, random_state=0)
+    )
     assert cross_val_score(pipeline, X, y, cv=3).mean() > 0.95
     assert pipeline.fit(X, y)[-1].support_.sum() < len(X)
     search = GridSearchCV(pipeline, {"datadiet__keep": [0.2, 0.9]}, cv=2).fit(X, y)
@@ -166,15 +176,15 @@ def test_what_cannot_be(digits):
         ({"by": "el2n@7", "keep": 0.5}, "el2n@7"),
     ]:
         with pytest.raises(ValueError, match=message):
-            DataDiet(**wrong).fit(X, y)
+            DataDiet(FAST, **wrong).fit(X, y)
     with pytest.raises(datadiet.DtypeError, match="no predict_proba.*CalibratedClassifierCV"):
         DataDiet(LinearSVC()).fit(X, y)
     with pytest.raises(datadiet.DtypeError, match="no boosted classifier"):
         DataDiet(GaussianNB(), method="stages").fit(X, y)
     with pytest.raises(ValueError, match="of one class"):
-        DataDiet().fit(X, np.zeros(60, int))
+        DataDiet(FAST).fit(X, np.zeros(60, int))
     with pytest.raises(ValueError, match="has one example"):
-        DataDiet().fit(X, [1] * 30 + [2] * 29 + [3])
+        DataDiet(FAST).fit(X, [1] * 30 + [2] * 29 + [3])
 
 
 def test_seeds_reach_the_parts_of_the_estimator():
@@ -192,7 +202,12 @@ def test_a_rare_class_that_looks_mislabelled_is_kept_and_that_is_said():
     with pytest.warns(UserWarning, match="1 classes look mislabelled .5.*they are kept"):
         diet = DataDiet(KNeighborsClassifier(), random_state=0).fit(X, y)
     assert set(diet.suspects_) >= {0, 1} and diet.support_[:2].all()
-    assert not DataDiet(KNeighborsClassifier(), random_state=0, allow_empty_class=True).fit(X, y).support_[:2].any()
+    assert (
+        not DataDiet(KNeighborsClassifier(), random_state=0, allow_empty_class=True)
+        .fit(X, y)
+        .support_[:2]
+        .any()
+    )
 
 
 def test_it_is_pickled(digits):
