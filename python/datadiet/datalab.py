@@ -247,7 +247,7 @@ def _collect(
 ) -> None:
     """Gives the issues to the Datalab, by a manager as it has for each kind."""
     import pandas
-    from cleanlab import IssueManager  # type: ignore[attr-defined]
+    from cleanlab import IssueManager
     from cleanlab.datalab.internal.issue_manager_factory import REGISTRY, register
 
     class Manager(IssueManager):  # type: ignore[misc]

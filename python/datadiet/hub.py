@@ -265,7 +265,8 @@ def _only_table(hub: Any, repository: str, revision: str | None) -> str:
     names = hub.HfApi().list_repo_files(repository, repo_type="dataset", revision=revision)
     tables = sorted(name for name in names if name.endswith(".parquet"))
     if len(tables) == 1:
-        return tables[0]
+        only: str = tables[0]
+        return only
     if not tables:
         shown = ", ".join(repr(name) for name in sorted(names)[:10])
         raise TableError(f"{repository} has no table of scores: it has {shown or 'no files'}")

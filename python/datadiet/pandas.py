@@ -119,7 +119,8 @@ class DatadietAccessor:
             )
         kept = np.zeros(len(table), np.bool_)
         kept[table.select(keep, by=by, **options)] = True
-        return self._frame[kept[rows]]
+        part: pandas.DataFrame = self._frame[kept[rows]]
+        return part
 
     def suspects(
         self,
@@ -172,7 +173,8 @@ class DatadietAccessor:
         for column in (*found, name):
             if column in self._frame.columns:
                 raise ColumnError(f"the frame has a column {column} already; rename it first")
-        return self._with({**found, name: table[name]}, rows).iloc[order]
+        listed: pandas.DataFrame = self._with({**found, name: table[name]}, rows).iloc[order]
+        return listed
 
     def _ids(self, id: str) -> Any:
         frame = self._frame
@@ -202,4 +204,5 @@ class DatadietAccessor:
                 whole = pandas.array(picked)
                 whole[absent] = pandas.NA
                 added[name] = whole if absent.any() else picked
-        return self._frame.assign(**added)
+        scored: pandas.DataFrame = self._frame.assign(**added)
+        return scored

@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow.parquet
 import pytest
 from packages import imported
-from test_hub import hub, run, table  # noqa: F401
+from test_hub import hub, run, scored  # noqa: F401
 
 import datadiet
 from datadiet.datasets import ids, labels, relabel, save, with_scores

@@ -23,7 +23,7 @@ def hub():
 
 
 @pytest.fixture
-def table(chance):
+def scored(chance):
     labels = chance.integers(0, 3, 50)
     recorder = datadiet.Recorder(50, n_classes=3, pass_="a | pass\nof <b>two</b> lines")
     for _ in range(2):
@@ -33,9 +33,9 @@ def table(chance):
 
 
 @pytest.fixture
-def run(hub, tmp_path, table):
+def run(hub, tmp_path, scored):
     """A program with the table at hand as `table`, in a folder of its own; what it printed."""
-    table.write(tmp_path / "local.parquet")
+    scored.write(tmp_path / "local.parquet")
 
     def run(program, *, token=hub_server.TOKEN, offline=False, fails=None):
         environment = {
@@ -70,7 +70,7 @@ def run(hub, tmp_path, table):
     return run
 
 
-def test_there_and_back(hub, run, table):
+def test_there_and_back(hub, run, scored):
     out, _ = run('print(table.push_to_hub("hf://ann/scores"))')
     pushed = out.strip()
     assert re.fullmatch(r"hf://ann/scores@[0-9a-f]{40}/scores\.parquet", pushed)
@@ -100,7 +100,7 @@ print(back)
     run('datadiet.load("hf://ann/scores", sha256="00")', fails="TableError: .*it is another file")
 
 
-def test_revisions(hub, run, table):
+def test_revisions(hub, run, scored):
     first, _ = run('print(table.push_to_hub("ann/scores"))')
     second, _ = run('print(table.top(7).push_to_hub("ann/scores"))')
     commit = first.split("@")[1].split("/")[0]
@@ -116,16 +116,16 @@ print(len(datadiet.load("hf://ann/scores")), len(datadiet.load({first.strip()!r}
     assert "fails" not in second
 
 
-def test_readme(hub, run, table):
+def test_readme(hub, run, scored):
     run('table.push_to_hub("ann/scores", private=True)')
     assert hub.private == {"ann/scores"}
     readme = hub.files("ann/scores")["README.md"].decode()
     front, body = readme.removeprefix("---\n").split("\n---\n", 1)
     yaml = imported("yaml").safe_load(front)
     assert yaml["configs"] == [{"config_name": "scores", "data_files": "scores.parquet"}]
-    for column in table.columns:
+    for column in scored.columns:
         assert f"| `{column}` |" in body, column
-    el2n = next(one for one in table.describe() if one["name"] == "el2n@2")
+    el2n = next(one for one in scored.describe() if one["name"] == "el2n@2")
     row = next(line for line in body.splitlines() if line.startswith("| `el2n@2`"))
     assert f"{el2n['mean']:.4g}, {el2n['min']:.4g} to {el2n['max']:.4g} | high |" in row
     assert f"datadiet {datadiet.__version__}" in body
@@ -155,11 +155,11 @@ def test_what_others_wrote_stays(hub, run):
     )
 
 
-def test_what_is_no_table(hub, run, table, tmp_path):
+def test_what_is_no_table(hub, run, scored, tmp_path):
     frame = imported("pandas").DataFrame({"x": [0.5], "text": ["a"]})
     frame.to_parquet(tmp_path / "other.parquet")
     other = (tmp_path / "other.parquet").read_bytes()
-    table.write(tmp_path / "good.parquet")
+    scored.write(tmp_path / "good.parquet")
     good = (tmp_path / "good.parquet").read_bytes()
     hub.commit("ann/text", {"README.md": b"", "data.csv": b"1"})
     hub.commit("ann/broken", {"scores.parquet": good[:-9]})
@@ -248,14 +248,14 @@ def test_addresses():
     assert address("hf://ann/b/") == ("ann/b", None, None)
 
 
-def test_files_of_this_machine(table, tmp_path):
-    table.write(tmp_path / "scores.parquet")
-    assert datadiet.load(tmp_path).columns == table.columns
+def test_files_of_this_machine(scored, tmp_path):
+    scored.write(tmp_path / "scores.parquet")
+    assert datadiet.load(tmp_path).columns == scored.columns
     assert len(datadiet.load(str(tmp_path / "scores.parquet"))) == 50
     with pytest.raises(datadiet.TableError, match="it is another file"):
         datadiet.load(tmp_path, sha256="00")
     with pytest.raises(datadiet.TableError, match="no revision"):
         datadiet.load(tmp_path, revision="main")
     with pytest.raises(ValueError, match="must end in .parquet"):
-        table.push_to_hub("ann/b/c.csv")
+        scored.push_to_hub("ann/b/c.csv")
     assert datadiet.load(tmp_path).push_to_hub.__doc__
