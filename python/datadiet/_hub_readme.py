@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = ["with_table"]
 
-_LIMIT = 300
+_LIMIT = 1_000
 """Characters of a text that somebody else wrote."""
 
 _FRONT = re.compile(r"\A---\r?\n(.*?)\r?\n---\r?\n", re.DOTALL)
@@ -84,13 +84,19 @@ def _part(table: ScoreTable, repository: str, file: str, sha256: str) -> Iterato
         yield "The table has no card: nobody knows where its values come from."
     for name, value in _origin(card):
         yield f"- {name}: {_plain(value)}"
+    yield "- all of it: the card, JSON, is the entry `datadiet` of the file's metadata"
     yield ""
-    yield "| column | mean, range here | hard is | reliability | what it is |"
-    yield "|---|---|---|---|---|"
+    yield "| column | mean, range here | hard is | reliability |"
+    yield "|---|---|---|---|"
     described = {one["name"]: one for one in card.get("columns", [])}
+    others = [name for name in table.columns if _of_another(name, described)]
     for column in table.columns:
-        yield _row(column, described)
+        if column not in others:
+            yield _row(column, described)
     yield ""
+    if others:
+        yield f"Beside them standard errors over the trainings (`.se`) and single trainings (`.r0`, …), {len(others)} columns."
+        yield ""
     definitions = {one["score"]: one["definition"] for one in described.values()}
     for score, definition in definitions.items():
         yield f"- **{_plain(score)}**: {_plain(_definition(definition))}"
@@ -122,32 +128,27 @@ def _origin(card: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         yield "times", ", ".join(f"{one['epochs']:g}" for one in times) + " epochs"
     if made_by := card.get("made_by"):
         yield "made by", f"datadiet {made_by}"
-    yield "all of it", "the card, JSON, is the entry `datadiet` of the file's metadata"
+
+
+def _of_another(column: str, described: Mapping[str, Any]) -> bool:
+    """Whether it is the standard error or a single training of a column that is described."""
+    return re.sub(r"\.(se|r\d+)$", "", column) in described and column not in described
 
 
 def _row(column: str, described: Mapping[str, Any]) -> str:
     about = described.get(column)
     if about is None:
-        return f"| {_code(column)} | | | | {_known(column, described)} |"
+        return f"| {_code(column)} | {_known(column)} | | |"
     values = [about.get(one) for one in ("mean", "min", "max")]
     mean, low, high = ["–" if one is None else f"{one:.4g}" for one in values]
-    hard = "high" if "higher" in str(about.get("direction", "")).lower() else "low"
+    hard = "high" if "higher" in str(about.get("direction", "")) else "low"
     reliability = (about.get("reliability") or {}).get("full")
     shown = "" if reliability is None else f"{reliability:.3f}"
-    definition = about.get("definition", {})
-    return (
-        f"| {_code(column)} | {mean}, {low} to {high} | {hard} | {shown} |"
-        f" {_plain(str(definition.get('formula', '')))} |"
-    )
+    return f"| {_code(column)} | {mean}, {low} to {high} | {hard} | {shown} |"
 
 
-def _known(column: str, described: Mapping[str, Any]) -> str:
-    base, _, rest = column.partition("@")
-    if rest.endswith(".se"):
-        return "standard error over the trainings"
-    if ".r" in rest:
-        return f"of training {_plain(rest.rsplit('.r', 1)[1])} alone"
-    if base == "predicted" and rest:
+def _known(column: str) -> str:
+    if column.startswith("predicted@"):
         return "class that most trainings predict"
     known = {
         "id": "number of the example, or of the row where there is a `key`",
@@ -159,12 +160,8 @@ def _known(column: str, described: Mapping[str, Any]) -> str:
 
 
 def _definition(definition: Mapping[str, Any]) -> str:
-    parts = [
-        f"{name} {definition[name]}"
-        for name in ("formula", "pass", "range", "reference")
-        if definition.get(name)
-    ]
-    return "; ".join(parts) + "."
+    of = {name: str(definition.get(name, "")) for name in ("formula", "range", "pass", "reference")}
+    return f"{of['formula']}. Range {of['range']}. Of {of['pass']}. Source: {of['reference']}."
 
 
 def _plain(text: str) -> str:

@@ -80,7 +80,9 @@ def test_tables_cards_and_checksums_and_nothing_twice(published, tmp_path):
     assert "training" not in told
     assert {f.name: (f.stat().st_mtime_ns, f.read_bytes()) for f in out.iterdir()} == before
     # What is in it.
-    sums = dict(reversed(line.split("  ")) for line in (out / "SHA256SUMS").read_text().splitlines())
+    sums = dict(
+        reversed(line.split("  ")) for line in (out / "SHA256SUMS").read_text().splitlines()
+    )
     assert sorted(sums) == ["one.parquet", "one.toml", "two.parquet", "two.toml"]
     for name, digest in sums.items():
         assert hashlib.sha256((out / name).read_bytes()).hexdigest() == digest
