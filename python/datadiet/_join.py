@@ -11,7 +11,7 @@ import numpy.typing as npt
 from datadiet._arrays import texts_or_wholes
 from datadiet._datadiet import KEY
 from datadiet._ids import places_of
-from datadiet.exceptions import ColumnError, IdError, LabelError, ShapeError, TableError
+from datadiet.exceptions import ColumnError, DtypeError, IdError, LabelError, ShapeError, TableError
 
 if TYPE_CHECKING:
     from datadiet.table import ScoreTable
@@ -44,7 +44,12 @@ def rows_by_id(
     """
     if missing not in ("error", "null"):
         raise ValueError(f'missing is {missing!r}; pass "error" or "null"')
+    check_table(table)
     own = texts_or_wholes(ids)
+    if not isinstance(own, list) and own.ndim != 1:
+        raise DtypeError(
+            f"{name} has several values in a row; ids are one whole number or text each"
+        )
     wanted = own if isinstance(own, list) else own.tolist()
     seen: set[int | str] = set()
     for row, one in enumerate(wanted):
@@ -77,11 +82,12 @@ def rows_by_id(
 
 
 def rows_by_number(
-    table: ScoreTable, n: int, labels: npt.NDArray[Any] | None, how: str
+    table: ScoreTable, n: int, labels: Sequence[Any] | None, how: str
 ) -> npt.NDArray[np.int64]:
     """The numbers of all rows, where everything that can be checked says that row i of both is the same example.
 
-    `labels` are class numbers of the data, to be compared with the table's; `how` says how to name ids instead.
+    `labels` are those of the data, names or numbers of classes, to be compared with the table's; `how` says how to name
+    ids instead.
 
     Raises
     ------
@@ -90,6 +96,7 @@ def rows_by_number(
     ShapeError, LabelError
         Another number of rows; other labels.
     """
+    check_table(table)
     if KEY in table:
         raise IdError(
             f"the table has ids of its own (column {KEY}), and its rows are in the order of those, not of the data;"
@@ -104,16 +111,38 @@ def rows_by_number(
             f"the data has {n} rows and the table {len(table)}: row i of one is not row i of the other; {how}"
         )
     if labels is not None and "label" in table:
-        differ = np.flatnonzero(table["label"] != labels)
-        if len(differ):
-            row = int(differ[0])
-            raise LabelError(
-                f"{len(differ)} of {n} labels of the data are not the table's, the first in row {row}"
-                f" ({labels[row]} and {table['label'][row]}): the rows are in another order, or labels were changed"
-                f" since; {how}, or check_labels=False if they were",
-                row=row,
-            )
+        _check_labels(table, labels, how)
     return np.arange(n)
+
+
+def _check_labels(table: ScoreTable, labels: Sequence[Any], how: str) -> None:
+    """Compares names of classes where both have names, else numbers."""
+    texts = all(isinstance(one, str) for one in labels)
+    known = table["class"] if texts and "class" in table else table["label"].tolist()
+    if texts != isinstance(known[0] if known else "", str) or None in labels:
+        raise LabelError(
+            f"the labels of the data ({_shown(labels)}) cannot be compared with those of the table ({_shown(known)}),"
+            f" which would tell whether the rows are the same; {how}, or check_labels=False if they are"
+        )
+    differ = [
+        row for row, (one, other) in enumerate(zip(labels, known, strict=True)) if one != other
+    ]
+    if differ:
+        row = differ[0]
+        raise LabelError(
+            f"{len(differ)} of {len(labels)} labels of the data are not the table's, the first in row {row}"
+            f" ({labels[row]} and {known[row]}): the rows are in another order, or labels were changed since; {how}, or"
+            " check_labels=False if they were",
+            row=row,
+        )
+
+
+def check_table(table: Any) -> None:
+    """Refuses what is no table, such as a path."""
+    if not hasattr(table, "_table"):
+        raise DtypeError(
+            f"a {type(table).__name__} is no table of scores; pass a ScoreTable, such as datadiet.load(path)"
+        )
 
 
 def whether_by_row(name: str | None, by_row: bool, option: str) -> bool:
@@ -195,4 +224,4 @@ def _time(name: str) -> float | None:
 
 
 def _shown(ids: Sequence[Any]) -> str:
-    return ", ".join(str(one) for one in ids[:3]) + (", …" if len(ids) > 3 else "")
+    return (", ".join(str(one) for one in ids[:3]) or "nothing") + (", …" if len(ids) > 3 else "")

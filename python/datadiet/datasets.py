@@ -98,9 +98,9 @@ def with_scores(
         The column of the data set that holds the ids of the table: what is in its ``key``, else ``id``.
     by_row
         Join row i to row i instead. Refused where the table has ids of its own, the lengths differ, or the
-        labels (the data set's column ``label``, where it is of class numbers) do.
+        labels (the data set's column ``label``, by the names of classes where both have them) do.
     check_labels
-        False joins by row though labels differ, because they were changed since.
+        False joins by row though labels differ, because they were changed since, or cannot be compared.
     missing
         ``"null"`` leaves scores of examples empty that the table lacks, instead of refusing. Rows of the table
         that the data set lacks are left out: it may be a part.
@@ -261,12 +261,13 @@ def _rows(
     if not whether_by_row(id_column, by_row, "id_column"):
         assert id_column is not None
         return rows_by_id(table, _values(dataset, id_column), id_column, missing=missing)
-    numbers = None
+    labels = None
     if check_labels and "label" in dataset.column_names:
-        values = dataset.with_format(None)["label"][:]
-        if all(type(one) is int and one >= 0 for one in values):
-            numbers = np.array(values)
-    return rows_by_number(table, len(dataset), numbers, "name a column of ids (id_column=…)")
+        labels = list(dataset.with_format(None)["label"][:])
+        names = getattr(dataset.features["label"], "names", None)
+        if names is not None and "class" in table:
+            labels = [names[one] if one is not None and one >= 0 else None for one in labels]
+    return rows_by_number(table, len(dataset), labels, "name a column of ids (id_column=…)")
 
 
 def _check_split(dataset: Any) -> None:

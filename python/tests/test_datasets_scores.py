@@ -70,6 +70,21 @@ def test_numbers_of_rows_only_where_asked_and_where_they_fit(dataset, scores):
     with pytest.raises(datadiet.LabelError, match="2 of 5 labels .*first in row 1"):
         with_scores(reversed_, whole, by_row=True)
     assert len(with_scores(reversed_, whole, by_row=True, check_labels=False)) == 5
+    # By their names, where both have names: the numbers of classes may be others.
+    named = datadiet.ScoreTable.from_columns(
+        {
+            "label": [0, 0, 1, 1, 0],
+            "class": ["dog", "dog", "cat", "cat", "dog"],
+            "aum@1": np.arange(5.0),
+        }
+    )
+    assert len(with_scores(dataset, named, by_row=True)) == 5
+    texts = datasets.Dataset.from_dict({"label": named["class"]})
+    assert len(with_scores(texts, named, by_row=True)) == 5
+    unlabelled = datasets.Dataset.from_dict({"label": [None] * 5})
+    for other in (texts, unlabelled):
+        with pytest.raises(datadiet.LabelError, match="cannot be compared .*check_labels=False"):
+            with_scores(other, whole, by_row=True)
     part = datadiet.ScoreTable.from_columns({"id": [0, 1, 2, 3, 5], "aum@1": np.arange(5.0)})
     with pytest.raises(datadiet.IdError, match="not 0, 1, 2"):
         with_scores(dataset, part, by_row=True)
@@ -102,6 +117,11 @@ def test_rows_that_do_not_fit(dataset, scores):
         with_scores(datasets.DatasetDict(train=dataset), scores, id_column="guid")
     with pytest.raises(ValueError, match='"error" or "null"'):
         with_scores(dataset, scores, id_column="guid", missing="nan")
+    lists = datasets.Dataset.from_dict({"guid": [[1], [2]]})
+    with pytest.raises(datadiet.DtypeError, match="guid has several values"):
+        with_scores(lists, scores, id_column="guid")
+    with pytest.raises(datadiet.DtypeError, match="a str is no table of scores"):
+        with_scores(dataset, "scores.parquet", id_column="guid")
     holes = datasets.Dataset.from_dict({"guid": ["a", None]})
     with pytest.raises(datadiet.IdError, match="no id in row 1"):
         with_scores(holes, scores, id_column="guid")
@@ -114,6 +134,10 @@ def test_corrected_labels(dataset):
     assert right.features["corrected_label"] == dataset.features["label"]
     assert relabel(dataset, {0: "cat"}, by_row=True, into="label")["label"][:] == [0, 1, 0, 0, 1]
     assert relabel(dataset, {}, by_row=True)["corrected_label"][:] == dataset["label"][:]
+    # As marks.csv of the explorer has them.
+    numbered = dataset.add_column("n", [7, 8, 9, 10, 11])
+    assert relabel(numbered, {"8": "cat"}, id_column="n")["corrected_label"][1] == 0
+    assert relabel(dataset, {"1": "cat"}, by_row=True)["corrected_label"][1] == 0
     for wrong in ("bird", 2, -1, True, None, 0.5):
         with pytest.raises(datadiet.LabelError, match="no class of label: cat, dog"):
             relabel(dataset, {"a": wrong}, id_column="guid")

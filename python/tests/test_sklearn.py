@@ -183,6 +183,8 @@ def test_what_cannot_be(digits):
         DataDiet(GaussianNB(), method="stages").fit(X, y)
     with pytest.raises(ValueError, match="of one class"):
         DataDiet(FAST).fit(X, np.zeros(60, int))
+    with pytest.raises(ValueError, match="y contains NaN"):
+        DataDiet(FAST).fit(X, np.where(y == 1, np.nan, y))
     with pytest.raises(ValueError, match="has one example"):
         DataDiet(FAST).fit(X, [1] * 30 + [2] * 29 + [3])
 
