@@ -11,7 +11,7 @@ PY_READY := target/python/ready
 LEFT_OUT := $(or $(CARGO_TARGET_DIR),target)/tmp/left-out
 
 .PHONY: help demo build command torch torch-python python wheel dist test test-python test-clusters test-wheel test-avx2 lint ready \
-	bench fuzz smoke results cifar10n wordnet wordnet-minilm clean
+	bench fuzz smoke results published-scores cifar10n wordnet wordnet-minilm clean
 
 help:
 	@echo "make demo    score CIFAR-10, train on half of it, write a report (set-up included)"
@@ -30,6 +30,7 @@ help:
 	@echo "make fuzz    three minutes of fuzzing for each reader of files (rustup's nightly)"
 	@echo "make smoke   the demo on 2,000 images"
 	@echo "make results the reports and figures of results/, from their outcome.json"
+	@echo "make published-scores  tables of scores of CIFAR-10 with README and checksums, to share on the Hub (hours)"
 	@echo "make cifar10n  the human labels of CIFAR-10N, for experiments/small/noise.toml"
 	@echo "make wordnet  texts and their labels, for experiments/text and examples/text_transformer.py"
 	@echo "make wordnet-minilm  the same as vectors of a small pretrained encoder, for examples/text_embeddings.py"
@@ -163,6 +164,11 @@ smoke: build
 # Trains nothing: the outcomes are in git, their reports are not.
 results: build
 	for folder in results/cifar10-*/*/ results/wordnet-*/*/; do $(DATADIET) report "$$folder" || exit 1; done
+
+# Goes on where it was; ONLY=NAME makes one table.
+published-scores: build python
+	$(DATADIET) data fetch cifar10
+	$(PY) scripts/published-scores --datadiet $(DATADIET) $(addprefix --only ,$(ONLY))
 
 cifar10n: torch-python
 	.torch/python scripts/cifar10n-labels

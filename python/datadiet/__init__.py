@@ -2,7 +2,8 @@
 
 Functions on arrays (`el2n`, `forgetting`, `aum`, `select`, `noise_metrics`, …), a `Recorder` to
 feed from a loop of a classification and a `LossRecorder` from any other, and `ScoreTable` for what comes out. `datadiet.torch` is for PyTorch,
-`datadiet.datasets` for Hugging Face's data sets. NumPy is all that is needed.
+`datadiet.datasets` for Hugging Face's data sets, `datadiet.hub` for tables on the Hub, `datadiet.sklearn`,
+`datadiet.pandas` and `datadiet.datalab` for those libraries. NumPy is all that is needed.
 
 A training function of your own becomes a `trainer`, by which `score`, `train`, `diet` and
 `datadiet.experiments` carry out whole studies, with the command ``datadiet``.
@@ -32,6 +33,7 @@ from datadiet.exceptions import (
     UndefinedError,
 )
 from datadiet.experiments import diet, score, train
+from datadiet.hub import load
 from datadiet.loss_recorder import LossRecorder
 from datadiet.multi_label import MultiLabelRecorder, multi_label_scores
 from datadiet.recorder import Recorder
@@ -126,6 +128,7 @@ __all__ = [
     "forgetting",
     "forgetting_rank",
     "l1",
+    "load",
     "log",
     "logit_scores",
     "loss",

@@ -34,16 +34,30 @@ def rows_of(ids: Any, known: Sequence[int] | Sequence[str], name: str, hint: str
     Whole numbers and the texts of them are the same ids: tables keep large numbers as texts.
     """
     wanted = own_ids(ids)
+    places = places_of(wanted, known, name)
+    for place, row in enumerate(places):
+        if row < 0:
+            raise IdError(f"no row has {name} {wanted[place]}{hint}", row=place, id=wanted[place])
+    return places
+
+
+def places_of(
+    wanted: Sequence[int] | Sequence[str], known: Sequence[int] | Sequence[str], name: str
+) -> list[int]:
+    """The place of each id among those that are known, the column `name`; −1 where it is not there.
+
+    Raises
+    ------
+    IdError
+        An id that is wanted twice, or known twice.
+    """
     _check_distinct(wanted)
     if len({isinstance(one, str) for one in (*wanted[:1], *known[:1])}) > 1:
         wanted, known = [str(one) for one in wanted], [str(one) for one in known]
     row_of: dict[int | str, int] = dict(zip(known, range(len(known)), strict=True))
-    for place, one in enumerate(wanted):
-        if one not in row_of:
-            raise IdError(f"no row has {name} {one}{hint}", row=place, id=one)
     if len(row_of) < len(known):
         raise IdError(f"the column {name} has an id more than once; it cannot name examples")
-    return [row_of[one] for one in wanted]
+    return [row_of.get(one, -1) for one in wanted]
 
 
 def whole_ids(ids: Any) -> npt.NDArray[Any]:

@@ -16,6 +16,7 @@ from datadiet import _datadiet
 from datadiet._arrays import Ids, Wholes, column, plain
 from datadiet._datadiet import KEY
 from datadiet._ids import OwnIds, row_numbers, rows_of, whole_ids
+from datadiet._needed import needed as _needed
 from datadiet.exceptions import DtypeError, ShapeError, TableError
 from datadiet.selection import Quota, Rule, select
 from datadiet.statistics import WrongLabels
@@ -538,6 +539,27 @@ class ScoreTable:
 
         log(self, run, prefix=prefix, report=report)
 
+    def __reduce__(self) -> Any:
+        """For pickle: columns and metadata."""
+        columns = {name: self[name] for name in self.columns}
+        return ScoreTable.from_columns, (columns, self.metadata)
+
+    def push_to_hub(
+        self,
+        to: str,
+        *,
+        private: bool | None = None,
+        revision: str | None = None,
+        token: str | None = None,
+        message: str | None = None,
+    ) -> str:
+        """Push the table to the Hugging Face Hub: `datadiet.hub.push_to_hub`, which says all of it."""
+        from datadiet import hub
+
+        return hub.push_to_hub(
+            self, to, private=private, revision=revision, token=token, message=message
+        )
+
     def __arrow_c_stream__(self, requested_schema: object | None = None) -> object:
         """Arrow's C stream interface: what pyarrow, polars, pandas and DuckDB take a table by.
 
@@ -607,14 +629,3 @@ def _images(images: Any) -> npt.NDArray[np.uint8]:
             f"images have the shape {array.shape}; pass n × height × width × channels (1 or 3)"
         )
     return np.ascontiguousarray(array)
-
-
-def _needed(package: str, extra: str) -> Any:
-    import importlib
-
-    try:
-        return importlib.import_module(package)
-    except ImportError as error:
-        raise ImportError(
-            f"this needs {package}, which is not installed: pip install 'datadiet[{extra}]'"
-        ) from error

@@ -1,0 +1,227 @@
+"""Which row of a table of scores is which row of somebody's data: by ids that are named, never silently by position."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from datadiet._arrays import texts_or_wholes
+from datadiet._datadiet import KEY
+from datadiet._ids import places_of
+from datadiet.exceptions import ColumnError, DtypeError, IdError, LabelError, ShapeError, TableError
+
+if TYPE_CHECKING:
+    from datadiet.table import ScoreTable
+
+Missing: TypeAlias = Literal["error", "null"]
+"""What becomes of examples that a table has no row for."""
+
+
+def own_ids(table: ScoreTable) -> list[int] | list[str]:
+    """The id of each row as the owner of the data has it: ``key``, else ``id``, else the number of the row."""
+    for name in (KEY, "id"):
+        if name in table:
+            ids = table[name]
+            if isinstance(ids, list):
+                return ids
+            if ids.dtype.kind == "u":
+                return list(ids.tolist())
+    return list(range(len(table)))
+
+
+def rows_by_id(
+    table: ScoreTable, ids: Any, name: str, *, missing: Missing = "error"
+) -> npt.NDArray[np.int64]:
+    """The row of the table for each of some ids, which are called `name`; −1 where it has none.
+
+    Raises
+    ------
+    IdError
+        An id twice, on either side; an id that the table lacks, unless `missing` is ``"null"``; no id in common.
+    """
+    if missing not in ("error", "null"):
+        raise ValueError(f'missing is {missing!r}; pass "error" or "null"')
+    check_table(table)
+    own = texts_or_wholes(ids)
+    if not isinstance(own, list) and own.ndim != 1:
+        raise DtypeError(
+            f"{name} has several values in a row; ids are one whole number or text each"
+        )
+    wanted = own if isinstance(own, list) else own.tolist()
+    seen: set[int | str] = set()
+    for row, one in enumerate(wanted):
+        if one in seen:
+            raise IdError(
+                f"the data has {name} {one} more than once, last in row {row}; each example has one row",
+                row=row,
+                id=one,
+            )
+        seen.add(one)
+    known = own_ids(table)
+    rows = np.array(places_of(wanted, known, KEY if KEY in table else "id"), np.int64)
+    lost = np.flatnonzero(rows < 0)
+    if len(lost) == len(rows) and len(rows):
+        raise IdError(
+            f"no {name} of the data is an id of the table: the data has {_shown(wanted)}, the table {_shown(known)};"
+            " name the column that holds the ids of the table",
+            row=0,
+            id=wanted[0],
+        )
+    if len(lost) and missing == "error":
+        first = int(lost[0])
+        raise IdError(
+            f"{len(lost)} of {len(rows)} rows have no row in the table, the first of them {name} {wanted[first]};"
+            ' missing="null" leaves their scores empty',
+            row=first,
+            id=wanted[first],
+        )
+    return rows
+
+
+def rows_by_number(
+    table: ScoreTable, n: int, labels: Sequence[Any] | None, how: str
+) -> npt.NDArray[np.int64]:
+    """The numbers of all rows, where everything that can be checked says that row i of both is the same example.
+
+    `labels` are those of the data, names or numbers of classes, to be compared with the table's; `how` says how to name
+    ids instead.
+
+    Raises
+    ------
+    IdError
+        A table whose rows are not in the order of the data, or are only some of it.
+    ShapeError, LabelError
+        Another number of rows; other labels.
+    """
+    check_table(table)
+    if KEY in table:
+        raise IdError(
+            f"the table has ids of its own (column {KEY}), and its rows are in the order of those, not of the data;"
+            f" {how}"
+        )
+    if "id" in table and not np.array_equal(table["id"], np.arange(len(table))):
+        raise IdError(
+            f"the ids of the table are not 0, 1, 2, …: its rows are not those of a whole data set; {how}"
+        )
+    if len(table) != n:
+        raise ShapeError(
+            f"the data has {n} rows and the table {len(table)}: row i of one is not row i of the other; {how}"
+        )
+    if labels is not None and "label" in table:
+        _check_labels(table, labels, how)
+    return np.arange(n)
+
+
+def _check_labels(table: ScoreTable, labels: Sequence[Any], how: str) -> None:
+    """Compares names of classes where both have names, else numbers."""
+    texts = all(isinstance(one, str) for one in labels)
+    known = table["class"] if texts and "class" in table else table["label"].tolist()
+    if texts != isinstance(known[0] if known else "", str) or None in labels:
+        raise LabelError(
+            f"the labels of the data ({_shown(labels)}) cannot be compared with those of the table ({_shown(known)}),"
+            f" which would tell whether the rows are the same; {how}, or check_labels=False if they are"
+        )
+    differ = [
+        row for row, (one, other) in enumerate(zip(labels, known, strict=True)) if one != other
+    ]
+    if differ:
+        row = differ[0]
+        raise LabelError(
+            f"{len(differ)} of {len(labels)} labels of the data are not the table's, the first in row {row}"
+            f" ({labels[row]} and {known[row]}): the rows are in another order, or labels were changed since; {how}, or"
+            " check_labels=False if they were",
+            row=row,
+        )
+
+
+def check_table(table: Any) -> None:
+    """Refuses what is no table, such as a path."""
+    if not hasattr(table, "_table"):
+        raise DtypeError(
+            f"a {type(table).__name__} is no table of scores; pass a ScoreTable, such as datadiet.load(path)"
+        )
+
+
+def whether_by_row(name: str | None, by_row: bool, option: str) -> bool:
+    """Whether rows are joined by their numbers; refuses to guess.
+
+    Raises
+    ------
+    IdError
+        Neither a column of ids nor row numbers were asked for, or both.
+    """
+    if name is None and not by_row:
+        raise IdError(
+            f"which row of the data is which row of the table? Name the column that holds the ids ({option}=…), or pass"
+            " by_row=True if row i of one is row i of the other"
+        )
+    if name is not None and by_row:
+        raise IdError(f"pass {option} or by_row=True, not both")
+    return by_row
+
+
+def score_columns(
+    table: ScoreTable, columns: Sequence[str] | None, by: str | None = None
+) -> list[str]:
+    """Names of the columns to hand over, with ``@end`` in numbers: those asked for, else all scores.
+
+    Raises
+    ------
+    ColumnError
+        There is no such column.
+    TableError
+        A table without scores.
+    """
+    if isinstance(columns, str):
+        columns = [columns]
+    if columns is None:
+        names = list(table.scores) if by is None else [by]
+        if not names:
+            raise TableError("the table has no column of scores; name columns")
+        return names
+    found = []
+    for name in columns:
+        if name not in table and name.endswith("@end"):
+            name = table._table.ranking(name, None)[0]
+        if name not in table:
+            table[name]  # Its error names the nearest.
+        if name in found:
+            raise ColumnError(f"the column {name} is asked for twice")
+        found.append(name)
+    return found
+
+
+def predicted_column(table: ScoreTable, by: str) -> str | None:
+    """The column of predicted classes at the time of a score, else the latest."""
+    at = f"predicted@{by.rsplit('@', 1)[1]}" if "@" in by else ""
+    if at in table:
+        return at
+    times = {name: _time(name) for name in table.columns if name.startswith("predicted@")}
+    known = {name: time for name, time in times.items() if time is not None}
+    return max(known, key=lambda name: known[name]) if known else None
+
+
+def class_names(table: ScoreTable) -> dict[int, str]:
+    """The name of each class that the table has examples of; its number where it has no names."""
+    if "label" not in table:
+        return {}
+    labels = table["label"]
+    values, first = np.unique(labels, return_index=True)
+    names = table["class"] if "class" in table else None
+    if not isinstance(names, list):
+        return {int(value): str(value) for value in values}
+    return {int(value): names[int(row)] for value, row in zip(values, first, strict=True)}
+
+
+def _time(name: str) -> float | None:
+    try:
+        return float(name.split("@", 1)[1])
+    except ValueError:
+        return None
+
+
+def _shown(ids: Sequence[Any]) -> str:
+    return (", ".join(str(one) for one in ids[:3]) or "nothing") + (", …" if len(ids) > 3 else "")
