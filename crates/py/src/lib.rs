@@ -13,6 +13,7 @@ mod keyed_losses;
 mod logit_scores;
 mod loss_recorder;
 mod order;
+mod pictures;
 mod recorder;
 mod report;
 mod selection;
@@ -43,7 +44,11 @@ mod _datadiet {
     #[pymodule_export]
     use crate::recorder::Recorder;
     #[pymodule_export]
-    use crate::selection::select;
+    use crate::pictures::pictures;
+    #[pymodule_export]
+    use crate::report::sections;
+    #[pymodule_export]
+    use crate::selection::{choose, select};
     #[pymodule_export]
     use crate::softmax_outputs::{furthest_sum, sigmoid_rows, softmax_rows};
     #[pymodule_export]

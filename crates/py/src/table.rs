@@ -13,6 +13,7 @@ use pyo3::types::{PyCapsule, PyDict, PyString};
 
 use crate::arrays::{Floats, Wholes};
 use crate::errors::OrRaise;
+use crate::pictures::Images;
 use crate::{capsule, report};
 
 /// Name of a column, its values, whether high ones are hard, and what was assumed about that.
@@ -192,17 +193,45 @@ impl Table {
         subset.write(&path).or_raise()
     }
 
-    /// Writes the HTML report; returns the files of the figures beside it. `request` has the
-    /// keywords of [`report::Request`]; `images` are of all training examples.
+    /// Writes the HTML report, with `figures` its figures beside it; returns their files. `request`
+    /// has the keywords of [`report::Request`]; `images` are of all training examples.
     fn report(
         &self,
         py: Python<'_>,
         path: PathBuf,
+        title: String,
+        figures: bool,
         request: report::Request,
         images: Option<PyReadonlyArray4<'_, u8>>,
     ) -> PyResult<Vec<PathBuf>> {
-        let images = images.as_ref().map(report::Images::of).transpose()?;
-        py.detach(|| report::write(&self.0, &path, &request, images))
+        let images = images.as_ref().map(Images::of).transpose()?;
+        py.detach(|| report::write(&self.0, &path, title, figures, &request, images))
+    }
+
+    /// The likeliest suspects by a column, as `suspects --json` has them.
+    fn suspects(
+        &self,
+        py: Python<'_>,
+        by: &str,
+        hard_is: Option<&str>,
+        n: usize,
+    ) -> PyResult<String> {
+        let hard = direction(hard_is)?;
+        let found = py.detach(|| {
+            let classes = self.0.classes()?;
+            self.0.suspects(&classes, &self.0.ranking(by, hard)?, None, n)
+        });
+        Ok(serde_json::to_string(&found.or_raise()?).expect("suspects are plain data"))
+    }
+
+    /// The column of predictions at the time of a column, else the latest.
+    fn predictions_of(&self, by: &str) -> Option<String> {
+        self.0.predictions_of(by)
+    }
+
+    /// Names of the classes.
+    fn classes(&self) -> PyResult<Vec<String>> {
+        self.0.classes().or_raise()
     }
 }
 
