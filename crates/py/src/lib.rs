@@ -54,7 +54,7 @@ mod _datadiet {
     #[pymodule_export]
     use crate::stats::{detection, forgetting_key, reliability, spearman};
     #[pymodule_export]
-    use crate::table::{Table, read_subset};
+    use crate::table::{Table, marks_beside, read_subset};
     #[pymodule_export]
     use crate::task_recorders::{MultiLabelRecorder, RegressionRecorder, TokenRecorder};
     #[pymodule_export]
@@ -70,6 +70,7 @@ mod _datadiet {
         module.add("__version__", env!("CARGO_PKG_VERSION"))?;
         module.add("KEY", datadiet_table::KEY)?;
         module.add("RECORDED_PASS", datadiet_table::RECORDED_PASS)?;
+        module.add("COLOURS", PyTuple::new(module.py(), datadiet_report::series_colours())?)?;
         module.add("RULES", PyTuple::new(module.py(), Rule::NAMES.map(|(name, _)| name))?)?;
         module.add("QUOTAS", PyTuple::new(module.py(), Quota::ALL.map(Quota::name))?)?;
         module.add("SCORES", crate::errors::catalogue(module.py())?)

@@ -91,16 +91,18 @@ fn imported(table: &ScoreTable) -> Option<OfRows<'static>> {
     Some(OfRows { from: From::Imported(Box::new(dataset)), examples })
 }
 
-/// The pictures of some rows as PNG files, of those that Python gives; None where a row has none.
+/// The pictures of some rows as PNG files, of the images that Python gives, else of the imported data set; None where
+/// a row has none.
 #[pyfunction]
 pub fn pictures(
     table: &Table,
     rows: PyReadonlyArray1<'_, u32>,
-    images: PyReadonlyArray4<'_, u8>,
+    images: Option<PyReadonlyArray4<'_, u8>>,
 ) -> PyResult<Vec<Option<Vec<u8>>>> {
-    let found = Images::of(&images)?.of_rows(&table.0).or_raise()?;
+    let images = images.as_ref().map(Images::of).transpose()?;
+    let found = given_or_imported(&table.0, images).or_raise()?;
     let picture = |&row: &u32| {
-        let (pixels, shape) = found.pixels(Row(row))?;
+        let (pixels, shape) = found.as_ref()?.pixels(Row(row))?;
         png(pixels, shape).ok()
     };
     Ok(rows.as_slice()?.iter().map(picture).collect())

@@ -5,7 +5,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use datadiet_core::Direction;
-use datadiet_table::{self as tables, Column, ListedIds, Row, ScoreTable, Subset, SubsetFile};
+use datadiet_table::{
+    self as tables, Column, ListedIds, MarkFile, Row, ScoreTable, Subset, SubsetFile,
+};
 use numpy::{IntoPyArray, PyArray1, PyReadonlyArray1, PyReadonlyArray4};
 use pyo3::IntoPyObjectExt;
 use pyo3::prelude::*;
@@ -229,6 +231,11 @@ impl Table {
         self.0.predictions_of(by)
     }
 
+    /// The two columns that a map shows where nobody names others; `by` is the column in question.
+    fn map_axes<'a>(&'a self, by: &'a str) -> (&'a str, &'a str) {
+        self.0.map_axes(by)
+    }
+
     /// Names of the classes.
     fn classes(&self) -> PyResult<Vec<String>> {
         self.0.classes().or_raise()
@@ -258,6 +265,12 @@ pub fn read_subset(py: Python<'_>, path: PathBuf) -> PyResult<Bound<'_, PyAny>> 
         ListedIds::Numbers(ids) => ids.into_pyarray(py).into_bound_py_any(py),
         ListedIds::Texts(ids) => ids.into_bound_py_any(py),
     }
+}
+
+/// Where marks of a file of scores are by default.
+#[pyfunction]
+pub fn marks_beside(path: PathBuf) -> PathBuf {
+    MarkFile::beside(&path)
 }
 
 fn column(name: &str, values: &Bound<'_, PyAny>) -> PyResult<Column> {
