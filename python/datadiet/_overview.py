@@ -35,9 +35,11 @@ def html(table: ScoreTable) -> str:
     entries = [entry for all_ in sections["definitions"].of("definitions") for entry in all_]
     hints = _sections.hints_of(entries, table.columns)
     scores = [block for block in sections["scores"].blocks if "figure" not in block]
+    hardest = sections["hardest"]
     content = [
         _sections.blocks(_sections.Part("", "", scores), hints=hints),
-        _sections.blocks(sections["hardest"]),
+        _sections.line(f"<b>{_sections.text(hardest.title)}</b>") if hardest.of("gallery") else "",
+        _sections.examples(hardest),
     ]
     if "columns" in sections:
         every = sections["columns"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import textwrap
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -24,6 +25,8 @@ MOST_POINTS = 20_000
 # Classes that can be told apart: each colour with each of the shapes.
 SHAPES = 3
 MOST_CLASSES = len(COLOURS) * SHAPES
+# That are marked where nobody says how many.
+_SUSPECTS = 20
 FAINT = "#7d8791"
 SUSPECT = "#d1242f"
 _WIDTH = 84
@@ -154,8 +157,8 @@ def cloud(
                 " by a score, or pass dense=False"
             )
     found, suspects_name = _suspects(table, suspects)
-    places = {row: place for place, row in enumerate(shown.tolist())}
-    marked = np.array([places[row] for row in found if row in places], np.int64)
+    marked = np.searchsorted(shown, found).clip(max=max(len(shown) - 1, 0))
+    marked = marked[shown[marked] == found] if len(shown) else marked[:0]
     keys = _keys(table, shown) if not dense else _keys(table, shown[marked])
     left = len(table) - len(shown)
     title = f"{len(shown):,} examples" + (
@@ -205,7 +208,7 @@ def bars(
     title = f"{len(shown):,} examples" + (
         f"; {left:,} without a value are left out" if left else ""
     )
-    of_suspects = values[np.array(marked, np.int64)]
+    of_suspects = values[marked]
     return Bars(
         title,
         axis(table, name),
@@ -381,18 +384,24 @@ def _coloured(
     return groups, None, ""
 
 
-def _suspects(table: ScoreTable, n: int | None) -> tuple[list[int], str]:
+def _suspects(table: ScoreTable, n: int | None) -> tuple[npt.NDArray[np.int64], str]:
     """Rows of the suspects, and what they are called."""
-    n = 20 if n is None else n
-    if n <= 0:
-        return [], ""
+    nobody = np.zeros(0, np.int64), ""
+    if n is not None and n <= 0:
+        return nobody
     try:
         by = table._table.default_suspicion()
-        name, _, _ = table._ranking(by, None)
-        rows = table._table.hardest_first(name, None)[:n].tolist()
+        name, _, _, assumed = table._table.ranking(by, None)
     except DatadietError:
-        return [], ""
-    return rows, f"{len(rows)} likeliest suspects by {name}"
+        return nobody
+    if assumed is not None:
+        # Which end is suspect is not known.
+        if n is not None:
+            warnings.warn(assumed, stacklevel=4)
+        else:
+            return nobody
+    rows = table._table.hardest_first(name, None)[: _SUSPECTS if n is None else n]
+    return rows.astype(np.int64), f"{len(rows)} likeliest suspects by {name}"
 
 
 def _keys(table: ScoreTable, rows: npt.NDArray[np.int64]) -> list[str]:

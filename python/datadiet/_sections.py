@@ -25,6 +25,8 @@ Images: TypeAlias = npt.NDArray[np.uint8]
 
 # Characters of a text that are shown, and of its tooltip; rows of a table.
 _SHOWN, _HINT, _ROWS = 120, 600, 50
+# From more rows on a table scrolls.
+_SCROLLS = 14
 
 _RULE = "1px solid rgba(128,128,128,.35)"
 _FAINT = "opacity:.7"
@@ -152,8 +154,9 @@ def table(
     )
     left = len(rows) - _ROWS
     more = f'<div style="{_FAINT}">… {left:,} more</div>' if left > 0 else ""
+    scrolls = "overflow:auto;max-height:20em" if len(rows) > _SCROLLS else "overflow-x:auto"
     return (
-        f'<div style="overflow-x:auto"><table style="{_TABLE}"><thead><tr>{head}</tr></thead>'
+        f'<div style="{scrolls}"><table style="{_TABLE}"><thead><tr>{head}</tr></thead>'
         f"<tbody>{body}</tbody></table></div>{more}"
     )
 
@@ -204,6 +207,17 @@ def hints_of(entries: Sequence[Mapping[str, str]], columns: Iterable[str]) -> di
 def blocks(part: Part, *, hints: Mapping[str, str] | None = None) -> str:
     """All of a section, in its order."""
     return "".join(_block(block, hints) for block in part.blocks)
+
+
+def examples(part: Part) -> str:
+    """The same of examples: where there are pictures, which say the ids on hover, the table is folded."""
+    pictured = bool(part.of("gallery"))
+    shown = []
+    for block in part.blocks:
+        one = _block(block, None)
+        folds = pictured and "table" in block
+        shown.append(folded("As a table, with ids", one) if folds else one)
+    return "".join(shown)
 
 
 def _block(block: Mapping[str, Any], hints: Mapping[str, str] | None) -> str:

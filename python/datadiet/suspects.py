@@ -106,12 +106,6 @@ class Suspects(Sequence[Suspect]):
         found = _sections.parts(
             of._table, "suspects", of._images, by=self.by, hard_is=self._hard_is, suspects=self._n
         )
-        part = found.sections["suspects"]
-        shown = []
-        for block in part.blocks:
-            one = _sections.blocks(_sections.Part("", "", [block]))
-            # Pictures say the same, and the ids on hover.
-            folds = "table" in block and part.of("gallery")
-            shown.append(_sections.folded("As a table, with ids", one) if folds else one)
         facts = f"{len(self):,} of {len(of):,} examples, likeliest first, by {self.by}"
-        return _sections.root(_sections.heading("Suspects", facts), *shown)
+        shown = _sections.examples(found.sections["suspects"])
+        return _sections.root(_sections.heading("Suspects", facts), shown)

@@ -26,7 +26,12 @@ N = 60
 @pytest.fixture
 def table(chance):
     return datadiet.ScoreTable.from_columns(
-        {"id": np.arange(N), "label": np.arange(N) % 3, "el2n@4": chance.random(N), "aum@4": chance.normal(size=N)}
+        {
+            "id": np.arange(N),
+            "label": np.arange(N) % 3,
+            "el2n@4": chance.random(N),
+            "aum@4": chance.normal(size=N),
+        }
     )
 
 
@@ -97,7 +102,9 @@ def test_marks_of_a_table_without_a_file_have_a_place_of_their_own(table):
     again = {"id": table["id"], "label": table["label"], "el2n@9": table["aum@4"]}
     with datadiet.ScoreTable.from_columns(again).explore() as second:
         assert second.marks == found.marks
-    others = datadiet.ScoreTable.from_columns({"label": (table["label"] + 1) % 3, "el2n@9": table["aum@4"]})
+    others = datadiet.ScoreTable.from_columns(
+        {"label": (table["label"] + 1) % 3, "el2n@9": table["aum@4"]}
+    )
     with others.explore() as third:
         assert third.marks != found.marks
 
@@ -124,9 +131,14 @@ def test_marks_decide_what_is_chosen(table, tmp_path):
 
     def act(number, mark, ids, label=None):
         at = f"2026-01-01T00:00:{number:02}.000Z"
-        return json.dumps({"at": at, "by": "ann", "act": str(number), "mark": mark, "label": label, "ids": ids})
+        return json.dumps(
+            {"at": at, "by": "ann", "act": str(number), "mark": mark, "label": label, "ids": ids}
+        )
 
-    file.write_text("\n".join([act(1, "wrong", ["3"], "1"), act(2, "drop", ["4"]), act(3, "keep", ["5"])]) + "\n")
+    file.write_text(
+        "\n".join([act(1, "wrong", ["3"], "1"), act(2, "drop", ["4"]), act(3, "keep", ["5"])])
+        + "\n"
+    )
     rest = table.select(marks=file)
     assert sorted(set(range(N)) - set(rest.tolist())) == [3, 4] and rest.by is None
     assert "1 wrong and 1 to drop are left out" in rest._repr_html_()
@@ -153,7 +165,9 @@ def test_pictures_and_texts_are_shown(table, chance):
     images = chance.integers(0, 256, (N, 8, 8), dtype=np.uint8)
     for shown in (table.explore(images=images), table.with_images(images).explore()):
         with shown as found:
-            assert sorted(int(file.stem) for file in (found._folder / "images").iterdir()) == list(range(N))
+            assert sorted(int(file.stem) for file in (found._folder / "images").iterdir()) == list(
+                range(N)
+            )
             assert b'"contents":"pictures"' in get(found.url, "api/info")[1]
     with table.explore(text=[f"text {n}\nof two lines" for n in range(N)]) as found:
         assert b"text 7" in get(found.url, "api/example?row=7")[1]
@@ -214,7 +228,9 @@ def test_a_notebook_elsewhere_shows_the_report_and_the_way(table, shown, monkeyp
 
 def test_colab_is_given_the_port(table, shown, monkeypatch):
     calls = []
-    output = types.SimpleNamespace(serve_kernel_port_as_iframe=lambda *args, **more: calls.append((args, more)))
+    output = types.SimpleNamespace(
+        serve_kernel_port_as_iframe=lambda *args, **more: calls.append((args, more))
+    )
     monkeypatch.setitem(sys.modules, "google", types.ModuleType("google"))
     colab = types.ModuleType("google.colab")
     colab.output = output
@@ -228,7 +244,10 @@ def test_front_ends_are_told_apart(monkeypatch):
     assert front_end({}).kind == "terminal"
     monkeypatch.setattr(_front_end, "_is_kernel", lambda: True)
     assert front_end({}) == FrontEnd("jupyter", ("http://localhost:*", "http://127.0.0.1:*"))
-    assert front_end({"VSCODE_PID": "7"}).kind == "vscode" and "vscode-webview:" in front_end({"VSCODE_PID": "7"}).frames
+    assert (
+        front_end({"VSCODE_PID": "7"}).kind == "vscode"
+        and "vscode-webview:" in front_end({"VSCODE_PID": "7"}).frames
+    )
     assert front_end({"SSH_CONNECTION": "1 2 3 4"}).far == "it was started over SSH"
     assert "JupyterHub" in front_end({"JUPYTERHUB_SERVICE_PREFIX": "/user/ann/"}).far
 
@@ -247,12 +266,18 @@ def test_it_ends_with_the_kernel(tmp_path):
     imported("ipykernel")
     notebook = nbformat.v4.new_notebook()
     notebook.cells = [nbformat.v4.new_code_cell(CELLS)]
-    client = nbclient.NotebookClient(notebook, timeout=60, resources={"metadata": {"path": str(tmp_path)}})
-    environment = {name: value for name, value in os.environ.items() if not name.startswith(("SSH_", "VSCODE"))}
+    client = nbclient.NotebookClient(
+        notebook, timeout=60, resources={"metadata": {"path": str(tmp_path)}}
+    )
+    environment = {
+        name: value for name, value in os.environ.items() if not name.startswith(("SSH_", "VSCODE"))
+    }
     with client.setup_kernel(env=environment):
         client.execute_cell(notebook.cells[0], 0)
         outputs = notebook.cells[0].outputs
-        html = next(one["data"]["text/html"] for one in outputs if "text/html" in one.get("data", {}))
+        html = next(
+            one["data"]["text/html"] for one in outputs if "text/html" in one.get("data", {})
+        )
         url = re.search(r'<iframe src="([^"]+)"', html).group(1)
         assert answers(url)
         pid = re.search(r"KERNEL (\d+)", json.dumps(outputs)).group(1)
@@ -266,6 +291,8 @@ def test_it_ends_with_the_kernel(tmp_path):
 def test_it_ends_with_a_script(tmp_path):
     script = CELLS.replace("table.explore()", "print(table.explore().url)")
     script = f"import webbrowser\nwebbrowser.open = lambda url: None\n{script}"
-    run = subprocess.run([sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True)
+    run = subprocess.run(
+        [sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True
+    )
     assert run.returncode == 0, run.stderr
     assert not answers(run.stdout.split()[0])

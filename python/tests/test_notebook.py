@@ -26,8 +26,14 @@ def executed(folder):
     for cell in notebook.cells:
         cell.get("outputs", []).clear()
     # As on one's own machine, whatever the tests run in.
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("SSH_", "VSCODE", "JUPYTERHUB"))}
-    client = nbclient.NotebookClient(notebook, timeout=120, resources={"metadata": {"path": str(folder)}})
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("SSH_", "VSCODE", "JUPYTERHUB"))
+    }
+    client = nbclient.NotebookClient(
+        notebook, timeout=120, resources={"metadata": {"path": str(folder)}}
+    )
     client.execute(env=kept)
     return notebook
 
