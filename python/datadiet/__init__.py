@@ -11,9 +11,10 @@ A training function of your own becomes a `trainer`, by which `score`, `train`, 
 `SCORES` lists every score with its formula, range, direction and source, and when to use it.
 """
 
-from datadiet import datasets, exceptions, experiments
+from datadiet import datasets, exceptions, experiments, plots
 from datadiet._catalogue import SCORES
 from datadiet._datadiet import __version__
+from datadiet.chosen import Selection
 from datadiet.exceptions import (
     ColumnError,
     CommandError,
@@ -33,6 +34,7 @@ from datadiet.exceptions import (
     UndefinedError,
 )
 from datadiet.experiments import diet, score, train
+from datadiet.explorer import Explorer
 from datadiet.hub import load
 from datadiet.loss_recorder import LossRecorder
 from datadiet.multi_label import MultiLabelRecorder, multi_label_scores
@@ -60,6 +62,7 @@ from datadiet.statistics import (
     reliability,
     spearman,
 )
+from datadiet.suspects import Suspect, Suspects
 from datadiet.table import ScoreTable, read_subset
 from datadiet.tokens import TokenRecorder, TokenScores, token_scores, token_segments
 from datadiet.tracking import log
@@ -87,6 +90,7 @@ __all__ = [
     "ConfidentJoint",
     "DatadietError",
     "DtypeError",
+    "Explorer",
     "IdError",
     "Job",
     "LabelError",
@@ -99,10 +103,13 @@ __all__ = [
     "RegressionRecorder",
     "Reliability",
     "ScoreTable",
+    "Selection",
     "SelectionError",
     "ShapeError",
     "StateError",
     "StatisticsError",
+    "Suspect",
+    "Suspects",
     "TableError",
     "TokenRecorder",
     "TokenScores",
@@ -139,6 +146,7 @@ __all__ = [
     "multi_label_scores",
     "never_learned",
     "noise_metrics",
+    "plots",
     "read_subset",
     "regression_scores",
     "reliability",

@@ -5,10 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import shutil
 import subprocess
 import sys
-import sysconfig
 import threading
 import warnings
 from collections import deque
@@ -19,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from datadiet._datadiet import RECORDED_PASS
+from datadiet._program import find
 from datadiet.exceptions import CommandError, TrainerError
 from datadiet.training import Trainer
 
@@ -131,29 +130,10 @@ class Asked:
         # The child finds modules where this process does.
         path = os.pathsep.join(entry or os.getcwd() for entry in sys.path)
         environment = {"DATADIET_PYTHON": sys.executable, **os.environ, "PYTHONPATH": path}
-        command = [_find(), verb, str(file), *arguments, "--json"]
+        command = [find(), verb, str(file), *arguments, "--json"]
         if quiet:
             command.append("--quiet")
         return _run(command, environment)
-
-
-def _find() -> str:
-    named = os.environ.get("DATADIET_COMMAND")
-    if named:
-        if not Path(named).is_file():
-            raise CommandError(f"DATADIET_COMMAND says {named}, but no such file is there")
-        return named
-    program = "datadiet.exe" if os.name == "nt" else "datadiet"
-    for folder in (Path(sys.executable).parent, Path(sysconfig.get_path("scripts"))):
-        if (folder / program).is_file():
-            return str(folder / program)
-    found = shutil.which(program)
-    if found is None:
-        raise CommandError(
-            "trainings are carried out by the command datadiet, which is not beside this Python: install"
-            " the wheel that has it, or name the program in DATADIET_COMMAND"
-        )
-    return found
 
 
 def _run(command: Sequence[str], environment: Mapping[str, str]) -> dict[str, Any]:

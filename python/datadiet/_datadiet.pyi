@@ -1,6 +1,8 @@
 """The compiled part; use the package `datadiet` instead."""
 
+from collections.abc import Sequence
 from os import PathLike
+from pathlib import Path
 from typing import Any, Final, TypedDict, final
 
 import numpy as np
@@ -27,6 +29,7 @@ class _Reliability(TypedDict):
     replicas_for_95: int | None
 
 __all__ = [
+    "COLOURS",
     "KEY",
     "QUOTAS",
     "RECORDED_PASS",
@@ -40,6 +43,7 @@ __all__ = [
     "Table",
     "TokenRecorder",
     "__version__",
+    "choose",
     "confident_joint",
     "detection",
     "forgetting_key",
@@ -47,10 +51,13 @@ __all__ = [
     "furthest_sum",
     "logit_score",
     "logit_scores",
+    "marks_beside",
     "multi_label_scores",
+    "pictures",
     "read_subset",
     "regression_scores",
     "reliability",
+    "sections",
     "select",
     "sigmoid_rows",
     "softmax_rows",
@@ -62,6 +69,7 @@ __all__ = [
 __version__: Final[str]
 KEY: Final[str]
 RECORDED_PASS: Final[str]
+COLOURS: Final[tuple[str, ...]]
 RULES: Final[tuple[str, ...]]
 QUOTAS: Final[tuple[str, ...]]
 SCORES: Final[list[_Score]]
@@ -105,6 +113,25 @@ def forgetting_key(
 def select(
     values: npt.NDArray[Any], labels: npt.NDArray[Any] | None, request: dict[str, Any]
 ) -> npt.NDArray[np.uint32]: ...
+def choose(
+    table: Table,
+    by: str | None,
+    hard_is: str | None,
+    request: dict[str, Any] | None,
+    marks: Sequence[str | PathLike[str]],
+    keep_relabelled: bool,
+    allow_empty_class: bool,
+) -> tuple[npt.NDArray[np.uint32], str]: ...
+def sections(
+    table: Table,
+    what: str,
+    request: dict[str, Any],
+    images: npt.NDArray[np.uint8] | None,
+) -> str: ...
+def pictures(
+    table: Table, rows: npt.NDArray[np.uint32], images: npt.NDArray[np.uint8] | None
+) -> list[bytes | None]: ...
+def marks_beside(path: str | PathLike[str]) -> Path: ...
 def read_subset(path: str | PathLike[str]) -> npt.NDArray[np.uint32] | list[str]: ...
 def spearman(first: npt.NDArray[Any], second: npt.NDArray[Any]) -> float: ...
 def detection(
@@ -406,9 +433,15 @@ class Table:
     def write_subset(
         self, path: str | PathLike[str], rows: npt.NDArray[np.uint32], by: str | None, how: str
     ) -> None: ...
+    def suspects(self, by: str, hard_is: str | None, n: int) -> str: ...
+    def predictions_of(self, by: str) -> str | None: ...
+    def map_axes(self, by: str) -> tuple[str, str]: ...
+    def classes(self) -> list[str]: ...
     def report(
         self,
         path: str | PathLike[str],
+        title: str,
+        figures: bool,
         request: dict[str, Any],
         images: npt.NDArray[np.uint8] | None,
     ) -> list[str]: ...

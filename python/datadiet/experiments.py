@@ -18,6 +18,7 @@ import numpy.typing as npt
 
 from datadiet._arrays import Ids, wholes
 from datadiet._command import Asked
+from datadiet.plots import OutcomePlots
 from datadiet.table import ScoreTable, read_subset
 from datadiet.training import Trainer
 
@@ -84,6 +85,11 @@ class Diet:
     outcome: dict[str, Any]
     """All of it: the content of outcome.json."""
 
+    @property
+    def plot(self) -> OutcomePlots:
+        """Figures: ``plot.curve()``. See `datadiet.plots`."""
+        return OutcomePlots(self.outcome)
+
 
 @dataclass(frozen=True)
 class Curve:
@@ -97,6 +103,11 @@ class Curve:
     """The page that shows it."""
     outcome: dict[str, Any]
     """All of it: the content of outcome.json."""
+
+    @property
+    def plot(self) -> OutcomePlots:
+        """Figures: ``plot.curve()``. See `datadiet.plots`."""
+        return OutcomePlots(self.outcome)
 
 
 @dataclass(frozen=True)

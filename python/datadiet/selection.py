@@ -111,30 +111,62 @@ def select(
     >>> datadiet.select(el2n, count=2, labels=[0, 0, 1, 1, 0], quota="balanced")
     array([2, 4], dtype=uint32)
     """
-    _check_numbers(keep=keep, offset=offset, cut=cut)
-    _check_whole_numbers(count=count, strata=strata, seed=seed)
     check_same_rows(scores=scores, labels=labels)
     check_row_numbers(scores, "scores")
     values = floats(scores) if rule == "ccs" else scores_of(scores)
     if values.size and not values.ndim:
         values = values[np.newaxis]
+    request = request_of(
+        len(values),
+        keep,
+        count=count,
+        rule=rule,
+        higher_is_harder=higher_is_harder,
+        offset=offset,
+        cut=cut,
+        strata=strata,
+        quota=quota,
+        allow_empty_class=allow_empty_class,
+        drop_unscored=drop_unscored,
+        seed=seed,
+    )
+    return _datadiet.select(values, None if labels is None else wholes(labels), request)
+
+
+def request_of(
+    examples: int,
+    keep: float | None = None,
+    *,
+    count: int | None = None,
+    rule: Rule = "hardest",
+    higher_is_harder: bool = True,
+    offset: float | None = None,
+    cut: float | None = None,
+    strata: int | None = None,
+    quota: Quota = "none",
+    allow_empty_class: bool = False,
+    drop_unscored: bool = False,
+    seed: int = 0,
+) -> dict[str, Any]:
+    """The options of a choice among so many examples, checked, as the compiled part takes them."""
+    _check_numbers(keep=keep, offset=offset, cut=cut)
+    _check_whole_numbers(count=count, strata=strata, seed=seed)
     if strata is not None and not 0 <= strata < 2**32:
         raise SelectionError(f"{strata} strata cannot be; use 50, as the authors do")
     if not 0 <= seed < 2**64:
         raise SelectionError(f"seed {seed} is not in 0..2**64; pass a whole number such as 0")
-    request = {
+    return {
         "rule": rule,
         "higher_is_harder": higher_is_harder,
         "quota": quota,
         "allow_empty_class": allow_empty_class,
         "drop_unscored": drop_unscored,
         "seed": seed,
-        **_amount(keep, count, len(values)),
+        **_amount(keep, count, examples),
         "offset": offset,
         "cut": cut,
         "strata": strata,
     }
-    return _datadiet.select(values, None if labels is None else wholes(labels), request)
 
 
 def _check_numbers(**given: Any) -> None:

@@ -5,21 +5,25 @@ from __future__ import annotations
 import json
 import os
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
-from datadiet import _datadiet
+from datadiet import _datadiet, _overview
 from datadiet._arrays import Ids, Wholes, column, plain
 from datadiet._datadiet import KEY
 from datadiet._ids import OwnIds, row_numbers, rows_of, whole_ids
 from datadiet._needed import needed as _needed
+from datadiet.chosen import Selection
 from datadiet.exceptions import DtypeError, ShapeError, TableError
-from datadiet.selection import Quota, Rule, select
+from datadiet.explorer import Explorer, TableFile, explore
+from datadiet.plots import TablePlots
+from datadiet.selection import Quota, Rule, request_of
 from datadiet.statistics import WrongLabels
+from datadiet.suspects import Suspects
 
 if TYPE_CHECKING:
     import pandas
@@ -78,14 +82,17 @@ class ScoreTable:
     array([1], dtype=uint32)
     """
 
-    __slots__ = ("_table",)
+    __slots__ = ("_file", "_images", "_table")
 
     _table: _datadiet.Table
+    # What is shown of it, and where it lies, where that is known.
+    _images: npt.NDArray[np.uint8] | None
+    _file: TableFile | None
 
     def __init__(self, table: _datadiet.Table) -> None:
         if not isinstance(table, _datadiet.Table):
             raise TypeError("use ScoreTable.read, ScoreTable.from_arrow or ScoreTable.from_columns")
-        self._table = table
+        self._table, self._images, self._file = table, None, None
 
     @classmethod
     def read(cls, path: str | os.PathLike[str]) -> ScoreTable:
@@ -101,7 +108,9 @@ class ScoreTable:
         ColumnError
             A whole number outside 0..2³² − 1, or missing.
         """
-        return cls(_datadiet.Table.read(Path(path)))
+        made = cls(_datadiet.Table.read(Path(path)))
+        made._file = TableFile.of(Path(path))
+        return made
 
     @classmethod
     def from_arrow(cls, data: Any) -> ScoreTable:
@@ -222,6 +231,42 @@ class ScoreTable:
         shown = ", ".join(names[:8]) + (f", … {len(names) - 8} more" if len(names) > 8 else "")
         return f"ScoreTable({len(self)} rows: {shown})"
 
+    def _repr_html_(self) -> str:
+        return _overview.html(self)
+
+    def with_images(self, images: Any) -> ScoreTable:
+        """The same table, which shows these images: in a notebook, in reports, in `explore`.
+
+        Of an imported data set that was scored they are found without.
+
+        Parameters
+        ----------
+        images
+            Images of all training examples, 8-bit, as for `report`.
+
+        Raises
+        ------
+        IdError, ShapeError, DtypeError
+            As `report`.
+
+        Examples
+        --------
+        >>> import datadiet, numpy
+        >>> table = datadiet.ScoreTable.from_columns({"el2n@4": [0.1, 0.9]})
+        >>> table = table.with_images(numpy.zeros((2, 8, 8), numpy.uint8))
+        """
+        made = self._with(self._table)
+        made._images, made._file = _images(images), self._file
+        # Whether they are of these examples.
+        _datadiet.pictures(made._table, np.zeros(0, np.uint32), made._images)
+        return made
+
+    def _with(self, table: _datadiet.Table) -> ScoreTable:
+        """Another table of the same examples."""
+        made = ScoreTable(table)
+        made._images = self._images
+        return made
+
     def top(
         self,
         n: int = 10,
@@ -259,7 +304,32 @@ class ScoreTable:
         name, _, _ = self._ranking(by, hard_is)
         rows = self._table.hardest_first(name, hard_is)
         rows = rows[::-1].copy() if easiest else rows
-        return ScoreTable(self._table.take(rows[: max(n, 0)]))
+        return self._with(self._table.take(rows[: max(n, 0)]))
+
+    def suspects(
+        self, n: int = 20, *, by: str | None = None, hard_is: HardEnd | None = None
+    ) -> Suspects:
+        """The examples whose labels fit worst what was learned, likeliest wrong labels first.
+
+        Parameters
+        ----------
+        n
+            How many.
+        by, hard_is
+            Column that they are listed by, as for `wrong_labels`; which end of it is hard.
+
+        Returns
+        -------
+        `Suspects`: a sequence, which a notebook shows with its pictures. The command ``datadiet suspects`` lists
+        the same.
+
+        Raises
+        ------
+        ColumnError
+            There is no such column.
+        """
+        name, _, _ = self._ranking(self._table.default_suspicion() if by is None else by, hard_is)
+        return Suspects(self, n, name, hard_is)
 
     def wrong_labels(self, by: str | None = None, *, hard_is: HardEnd | None = None) -> WrongLabels:
         """An estimate of how many labels are wrong, and how far down the list of suspects they go.
@@ -332,7 +402,9 @@ class ScoreTable:
         drop_unscored: bool = False,
         seed: int = 0,
         hard_is: HardEnd | None = None,
-    ) -> Ids:
+        marks: str | os.PathLike[str] | Sequence[str | os.PathLike[str]] | None = None,
+        keep_relabelled: bool = False,
+    ) -> Selection:
         """Ids of a subset by score: `datadiet.select` with this table's column, labels, direction.
 
         Parameters
@@ -341,18 +413,26 @@ class ScoreTable:
             Column, as for `top`.
         hard_is
             Which end of it is hard, as for `top`. The others as for `datadiet.select`.
+        marks
+            Files of marks of `explore`, of one person or several: what is marked as wrong or to drop is left
+            out, what is marked to keep is kept. Without `keep` and `count` all the rest is kept.
+        keep_relabelled
+            Keep wrong labels whose right class is marked.
 
         Returns
         -------
-        Ascending ids, uint32, as in the column ``id``: the numbers of rows. Of a table with a column
-        ``key`` they are not rows of your data set; give them to `keys` first.
+        `Selection`, an array of ascending ids, uint32, as in the column ``id``: the numbers of rows. Of a table
+        with a column ``key`` they are not rows of your data set; give them to `keys` first. A notebook shows
+        what is kept of each class, with `Selection.cautions`.
 
         Raises
         ------
         TableError
             The rows are not a whole training set in order (ids 0, 1, 2, …).
         SelectionError, ColumnError
-            As `datadiet.select`; there is no such column.
+            As `datadiet.select`; there is no such column; all are marked to be left out.
+        IdError, OSError
+            Marks of another table; no such file of marks.
 
         Examples
         --------
@@ -366,22 +446,33 @@ class ScoreTable:
                 "the ids of the table are not 0, 1, 2, …: it is not the table of a whole training"
                 " set, in order; select from the table that it was made from"
             )
-        _, values, high = self._ranking(by, hard_is)
-        return select(
-            values,
-            keep,
-            count=count,
-            rule=rule,
-            higher_is_harder=high,
-            offset=offset,
-            cut=cut,
-            strata=strata,
-            labels=self["label"] if "label" in self else None,
-            quota=quota,
-            allow_empty_class=allow_empty_class,
-            drop_unscored=drop_unscored,
-            seed=seed,
+        files = [marks] if isinstance(marks, (str, os.PathLike)) else list(marks or [])
+        request, name = None, None
+        if not files or keep is not None or count is not None:
+            name = None if rule == "random" else self._ranking(by, hard_is)[0]
+            request = request_of(
+                len(self),
+                keep,
+                count=count,
+                rule=rule,
+                offset=offset,
+                cut=cut,
+                strata=strata,
+                quota=quota,
+                allow_empty_class=allow_empty_class,
+                drop_unscored=drop_unscored,
+                seed=seed,
+            )
+        ids, how = _datadiet.choose(
+            self._table,
+            name,
+            hard_is,
+            request,
+            [Path(file) for file in files],
+            keep_relabelled,
+            allow_empty_class,
         )
+        return Selection._made(ids, how, self)
 
     def keys(self, ids: Wholes) -> OwnIds:
         """The owner's ids of some examples: what they were called in the files they came from.
@@ -490,7 +581,7 @@ class ScoreTable:
         images
             Images of all training examples for galleries: n × height × width × channels (1 or 3) or
             n × height × width, 8-bit. Rows of the table are found by their ids: numbers of examples,
-            in ``key`` or ``id``.
+            in ``key`` or ``id``. Those of `with_images` if not given.
         gallery
             Examples of each class at each end, where there are images.
         hard_is
@@ -514,12 +605,11 @@ class ScoreTable:
         request = {
             "by": None if by is None else self._ranking(by, hard_is)[0],
             "hard_is": hard_is,
-            "title": title,
             "suspects": suspects,
             "gallery": gallery,
-            "figures": figures,
         }
-        self._table.report(path, request, None if images is None else _images(images))
+        shown = self._images if images is None else _images(images)
+        self._table.report(path, title, figures, request, shown)
         return path
 
     def log(self, run: Any = None, *, prefix: str = "datadiet", report: bool = True) -> None:
@@ -540,9 +630,9 @@ class ScoreTable:
         log(self, run, prefix=prefix, report=report)
 
     def __reduce__(self) -> Any:
-        """For pickle: columns and metadata."""
+        """For pickle: columns, metadata and pictures; of its file nothing, which may be elsewhere."""
         columns = {name: self[name] for name in self.columns}
-        return ScoreTable.from_columns, (columns, self.metadata)
+        return _unpickled, (columns, self.metadata, self._images)
 
     def push_to_hub(
         self,
@@ -559,6 +649,77 @@ class ScoreTable:
         return hub.push_to_hub(
             self, to, private=private, revision=revision, token=token, message=message
         )
+
+    def explore(
+        self,
+        *,
+        images: Any = None,
+        text: Sequence[str] | str | os.PathLike[str] | None = None,
+        data: str | None = None,
+        by: str | None = None,
+        marks: str | os.PathLike[str] | None = None,
+        who: str | None = None,
+        port: int = 0,
+        proxy: str | None = None,
+        height: int = 720,
+    ) -> Explorer:
+        """Open the explorer: in a frame within a notebook, else in the browser. ``datadiet explore``.
+
+        The page is served on this machine alone, by a process that ends with this one. Where a notebook's page
+        cannot reach it (its kernel is on another machine) what the report shows is put in its place, and how
+        to get there.
+
+        Parameters
+        ----------
+        images
+            Images of all training examples, as for `report`; those of `with_images` if not given.
+        text
+            Texts, one of each row in its order, or a file of them, as for the command.
+        data
+            Name of the imported data set whose pictures are shown, where the table does not say it.
+        by
+            Column that the gallery is sorted by at first.
+        marks
+            File of marks. Beside the file of the table if not given; of a table that was not read from a file
+            ``datadiet-marks-….jsonl`` in this folder, which has a name of its own for other examples.
+        who
+            Your name in the marks; that of the account if not given.
+        port
+            Port, such as one that you forward: ``ssh -L 8000:localhost:8000``. A free one if not given.
+        proxy
+            Address before the port where a proxy leads to the ports of the kernel's machine, such as
+            ``https://hub.example.org/user/ann/proxy/`` of jupyter-server-proxy.
+        height
+            Of the frame, in pixels.
+
+        Returns
+        -------
+        `Explorer`, with `url`, `marks` and `stop`; a context, which stops at its end.
+
+        Raises
+        ------
+        CommandError
+            The command is not installed, or says that it cannot.
+        ValueError, ShapeError
+            Two of `images`, `text`, `data`; not a text for each row.
+        """
+        return explore(
+            self,
+            images=images if images is None else _images(images),
+            text=text,
+            data=data,
+            by=by,
+            marks=marks,
+            who=who,
+            port=port,
+            proxy=proxy,
+            height=height,
+        )
+
+    @property
+    def plot(self) -> TablePlots:
+        """Figures: ``plot.map()``, ``plot.hist()``. See `datadiet.plots`."""
+        return TablePlots(self)
 
     def __arrow_c_stream__(self, requested_schema: object | None = None) -> object:
         """Arrow's C stream interface: what pyarrow, polars, pandas and DuckDB take a table by.
@@ -617,6 +778,14 @@ def read_subset(path: str | os.PathLike[str]) -> OwnIds:
         A file of another kind or with mistakes, which are named; no such file.
     """
     return _datadiet.read_subset(Path(path))
+
+
+def _unpickled(
+    columns: Mapping[str, Any], metadata: Mapping[str, str], images: npt.NDArray[np.uint8] | None
+) -> ScoreTable:
+    table = ScoreTable.from_columns(columns, metadata)
+    table._images = images
+    return table
 
 
 def _images(images: Any) -> npt.NDArray[np.uint8]:

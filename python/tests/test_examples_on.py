@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from datadiet import _command
+from datadiet import _program
 
 ON = Path(__file__).parents[2] / "examples/on"
 
@@ -44,7 +44,7 @@ def shell(tmp_path):
 
 def taken(call, sweep):
     """The real command understands it, as far as that the sweep is not there; gives the number of the task."""
-    command = [_command._find(), *call.split()]
+    command = [_program.find(), *call.split()]
     environment = {**os.environ, "DATADIET_PATIENCE": "0"}
     done = subprocess.run(command, env=environment, capture_output=True, text=True)
     assert done.returncode == 2 and f"{sweep}/sweep.json" in done.stderr, done.stderr

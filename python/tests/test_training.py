@@ -16,6 +16,7 @@ import pytest
 
 import datadiet
 from datadiet import _safetensors
+from datadiet._program import find
 from datadiet.exceptions import CommandError
 from datadiet.training import Job
 
@@ -420,7 +421,7 @@ def test_labels_that_a_study_changed_are_to_be_trained_with(home):
     text = options + command._toml(training)
     (home / "noisy/noisy.toml").write_text(text)
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
-    ask = [command._find(), "score", "noisy/noisy.toml", "--out", "out", "--json"]
+    ask = [find(), "score", "noisy/noisy.toml", "--out", "out", "--json"]
     subprocess.run(ask, check=True, env=environment, capture_output=True)
     table = datadiet.ScoreTable.read("out")
     assert list(table["label"]) == list(noisy)

@@ -4,9 +4,8 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result};
 use clap::Args;
-use datadiet_data::DataHome;
+use datadiet_data::{DataHome, user_root};
 use datadiet_store::Store;
-use etcetera::BaseStrategy;
 
 /// Folders shared by all commands.
 #[derive(Args)]
@@ -29,14 +28,12 @@ impl HomeArgs {
         if let Some(home) = &self.home {
             return Ok(std::path::absolute(home)?);
         }
-        let strategy = etcetera::choose_base_strategy()
-            .context("the user has no home folder; give --home DIR or set DATADIET_HOME")?;
-        Ok(strategy.data_dir().join("datadiet"))
+        user_root().context("the user has no home folder; give --home DIR or set DATADIET_HOME")
     }
 
     /// Where data sets are.
     pub fn data(&self) -> Result<DataHome> {
-        Ok(DataHome::new(self.root()?.join("data")))
+        Ok(DataHome::within(&self.root()?))
     }
 
     /// The store of runs, made when it does not exist.

@@ -6,10 +6,17 @@
 use crate::fetch::FETCHABLE;
 use crate::{DataError, Dataset, Result};
 use datadiet_core::nearest;
+use etcetera::BaseStrategy;
 use std::path::{Path, PathBuf};
 
 /// Name of the cache file in a data set's folder.
 const FILE: &str = "dataset.safetensors";
+
+/// The folder of data sets and runs where nobody names another: `datadiet` in the user's data folder; none for a
+/// user without a home.
+pub fn user_root() -> Option<PathBuf> {
+    Some(etcetera::choose_base_strategy().ok()?.data_dir().join("datadiet"))
+}
 
 /// The folder of imported data sets.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -47,6 +54,11 @@ impl DataHome {
     /// A home at `path`, which need not exist yet.
     pub fn new(path: impl Into<PathBuf>) -> Self {
         Self(path.into())
+    }
+
+    /// Data sets in a folder of data sets and runs.
+    pub fn within(root: &Path) -> Self {
+        Self::new(root.join("data"))
     }
 
     /// The folder itself.

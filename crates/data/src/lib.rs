@@ -47,7 +47,7 @@ pub use cache::write_cache;
 pub use dataset::{Dataset, Split};
 pub use error::{DataError, Result};
 pub use fetch::{FETCHABLE, fetch};
-pub use home::{DataHome, DatasetContents, DatasetSummary};
+pub use home::{DataHome, DatasetContents, DatasetSummary, user_root};
 pub use label_noise::{LabelNoise, LabelNoiseError, NoisyLabels};
 pub use notes::{ImportNotes, LeftOut, Overlap};
 pub use options::ImportOptions;

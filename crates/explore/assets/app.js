@@ -2,14 +2,16 @@
 
 import { get, onTrouble, pictureOf, post, words } from "./api.js";
 import { $, MARKS, MARK_NAMES, MARK_SERIES, el, fill, grouped, palette, percent, seriesOf, seriesVariable, shown, user } from "./bits.js";
+import { Chosen } from "./chosen.js";
 import { CostPanel } from "./cost.js";
 import { ExamplePage } from "./example.js";
 import { Facet, FacetList, passing } from "./facets.js";
 import { Gallery } from "./gallery.js";
-import { BARS, Histogram, ScatterMap } from "./map.js";
+import { Histogram, ScatterMap } from "./map.js";
 
 const MANY = 200; // marking more than so many asks first
 const POLL = 2000;
+const SCREENFULS = 500; // examples listed while somebody drags
 const NONE = 0xffffffff;
 
 const info = await get("info");
@@ -28,6 +30,7 @@ function column(name) {
 
 const hash = (() => { try { return JSON.parse(decodeURIComponent(location.hash.slice(1))); } catch { return {}; } })();
 const has = (name) => typeof name === "string" && known.has(name);
+const chosen = new Chosen(n);
 const S = {
   x: has(hash.x) ? hash.x : info.x, y: has(hash.y) ? hash.y : info.y,
   h: has(hash.h) ? hash.h : info.suspicion.includes("+") ? info.by : info.suspicion,
@@ -36,7 +39,7 @@ const S = {
   colour: ["class", "predicted", "right", "suspect", "kept", "mark"].includes(hash.colour) ? hash.colour : info.labelled ? "class" : "mark",
   labels: null, predicted: null, suspects: null, kept: null, sentence: null,
   marks: new Uint8Array(n), right: new Int32Array(n).fill(-1), version: 0, acts: [],
-  pass: new Uint8Array(n).fill(1), sel: new Uint8Array(n).fill(1), passed: 0, passCount: n, selCount: n,
+  pass: chosen.pass, sel: chosen.sel, passed: 0, passCount: n, get selCount() { return chosen.count; },
   codes: new Uint8Array(n), colours: [], values: null, order: null,
 };
 let theme = palette();
@@ -80,50 +83,24 @@ function dirty() {
     choose();
     draw();
     const now = performance.now();
-    if (dragging && now - lastList > 200) { lastList = now; listed(false); }
+    if (dragging && now - lastList > 200) { lastList = now; listed(false, SCREENFULS); }
     frames.push([begin, performance.now()]);
     if (frames.length > 2000) frames.splice(0, 1000);
   });
 }
 
-// What is chosen: what passes the filters and lies in both brushes.
-const shownBars = new Uint32Array(256), chosenBars = new Uint32Array(256);
-let barsOf = null;
 function choose() {
-  const { pass, sel } = S;
-  const { x, y, brush: b } = map;
-  const { values: h, brush: r, bars } = hist;
-  chosenBars.fill(0);
-  let count = 0;
-  if (!b && !r) {
-    for (let i = 0; i < n; i++) { const one = pass[i]; sel[i] = one; if (one) { count++; chosenBars[bars[i]]++; } }
-  } else {
-    const [x0, x1, y0, y1] = b ?? [0, 0, 0, 0];
-    const [h0, h1] = r ?? [0, 0];
-    for (let i = 0; i < n; i++) {
-      let one = pass[i];
-      if (one && b) { const px = x[i], py = y[i]; if (!(px >= x0 && px <= x1 && py >= y0 && py <= y1)) one = 0; }
-      if (one && r) { const ph = h[i]; if (!(ph >= h0 && ph <= h1)) one = 0; }
-      sel[i] = one;
-      if (one) { count++; chosenBars[bars[i]]++; }
-    }
-  }
-  if (barsOf !== S.passed) {
-    barsOf = S.passed;
-    shownBars.fill(0);
-    for (let i = 0; i < n; i++) if (pass[i]) shownBars[bars[i]]++;
-  }
-  S.selCount = count;
+  map.place();
+  chosen.update(map, hist, S.passed);
 }
 
 function draw() {
-  map.place();
   map.cursor = example.isOpen ? example.row : gallery.row;
   map.draw(theme, {
-    pass: S.pass, sel: S.sel, colour: S.codes, colours: S.colours, passed: S.passed, shownCount: S.passCount,
+    pass: S.pass, colour: S.codes, colours: S.colours, passed: S.passed, shownCount: S.passCount,
     all: S.selCount === S.passCount,
   });
-  hist.draw(theme, shownBars, chosenBars);
+  hist.draw(theme, chosen.shownBars, chosen.bars);
   $("hist-note").textContent = hist.words();
   $("count").textContent = S.selCount === n ? "all shown" : `${grouped(S.selCount)} chosen (${percent(S.selCount / n)})`;
   $("zoom").disabled = !map.brush;
@@ -133,14 +110,14 @@ function draw() {
   $("map-note").textContent = notes.join(", ");
 }
 
-// The gallery's list: what is chosen, in the order of the sorted column.
-function listed(stay) {
+// The gallery's list: what is chosen, in the order of the sorted column; its beginning, where `most` says so.
+function listed(stay, most = n) {
   const { order, sel } = S;
   if (!order) return;
-  const list = new Uint32Array(S.selCount);
+  const list = new Uint32Array(Math.min(most, S.selCount));
   let at = 0;
-  if (S.reversed) { for (let i = n - 1; i >= 0; i--) if (sel[order[i]]) list[at++] = order[i]; }
-  else for (let i = 0; i < n; i++) if (sel[order[i]]) list[at++] = order[i];
+  if (S.reversed) { for (let i = n - 1; i >= 0 && at < list.length; i--) if (sel[order[i]] !== 0) list[at++] = order[i]; }
+  else for (let i = 0; i < n && at < list.length; i++) if (sel[order[i]] !== 0) list[at++] = order[i];
   gallery.take(at === list.length ? list : list.slice(0, at), stay);
 }
 
@@ -148,13 +125,13 @@ function settle(quietly = false, stay = false) {
   choose();
   listed(stay || quietly || example.isOpen);
   draw();
-  facets.draw(S.sel, everything);
+  drawFacets();
   ranges();
   const filtered = facets.facets.some((facet) => facet.active);
   $("clear").hidden = !map.brush && !hist.brush && !filtered;
   if (!quietly) remember();
 }
-const everything = new Uint8Array(n).fill(1);
+const drawFacets = () => facets.draw(S.sel, S.selCount === n);
 
 function filtered(stay = false) {
   S.passCount = passing(facets.facets, S.pass);
@@ -216,7 +193,7 @@ gallery.cursorTo = (row) => {
   if (place >= 0) { gallery.cursor = place; gallery.moveTo(place); }
 };
 const example = new ExamplePage($("example"), view);
-const facets = new FacetList($("facets"), (onlyDraw) => onlyDraw ? facets.draw(S.sel, everything) : filtered());
+const facets = new FacetList($("facets"), (onlyDraw) => onlyDraw ? drawFacets() : filtered());
 const cost = new CostPanel($("cost"), {
   by: () => S.sort, scores: () => shellWord(info.scores), marks: () => S.marks.some(Boolean) ? shellWord(info.marks) : null, className, measured: () => info.measured,
   close: () => toggleCost(), coloursKept: () => S.colour === "kept",
@@ -305,11 +282,12 @@ function take(news) {
     S.marks[row] = news.marks[at];
     S.right[row] = news.labels[at] ?? -1;
   });
+  markFacet.totals = null;
   if (S.colour === "mark") colourCodes();
   if (markFacet.active) filtered(true);
   else {
     gallery.mark();
-    facets.draw(S.sel, everything);
+    drawFacets();
     dirty();
   }
 }
@@ -490,7 +468,6 @@ function definitions() {
 function tab(name) {
   document.body.dataset.tab = name;
   for (const button of $("tabs").children) button.setAttribute("aria-pressed", button.dataset.tab === name);
-  map.stale = true;
   dirty();
   gallery.layout();
 }
@@ -506,7 +483,6 @@ async function axes(keep) {
   const [x, y, h] = await Promise.all([column(S.x), column(S.y), column(S.h)]);
   map.take(asFloats(x), asFloats(y), keep);
   hist.take(asFloats(h));
-  barsOf = null;
 }
 
 async function sorted() {
@@ -653,7 +629,7 @@ async function flags(name) {
   const names = most === 1 ? ["no", "yes"] : Array.from({ length: most + 1 }, (_, code) => name.startsWith("predicted") ? className(code) : String(code));
   const facet = new Facet(`column-${name}`, name, values, names);
   facets.facets.push(facet);
-  facets.draw(S.sel, everything);
+  drawFacets();
 }
 
 const range = (brush, length) => Array.isArray(brush) && brush.length === length && brush.every(Number.isFinite) ? brush : null;
@@ -721,8 +697,8 @@ async function suspects() {
   }
 }
 
-const redraw = () => { theme = palette(); colourCodes(); map.stale = true; dirty(); };
+const redraw = () => { theme = palette(); colourCodes(); dirty(); };
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redraw);
-new ResizeObserver(() => { map.stale = true; dirty(); }).observe($("plots"));
+new ResizeObserver(dirty).observe($("plots"));
 window.datadiet = { state: S, map, hist, gallery, facets, frames, info, pictureOf, shown, NONE };
 await begin();

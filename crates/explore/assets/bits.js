@@ -37,6 +37,7 @@ export const MARK_NAMES = ["unmarked", "wrong label", "drop", "keep", "unsure"];
 // Colours of the theme as numbers: red, green, blue.
 export function palette() {
   const style = getComputedStyle(document.documentElement);
+  const texts = {};
   const colour = (name) => {
     const text = style.getPropertyValue(`--${name}`).trim();
     return [1, 3, 5].map((at) => parseInt(text.slice(at, at + 2), 16));
@@ -45,7 +46,7 @@ export function palette() {
   return {
     series, ink: colour("ink"), faint: colour("faint"), rule: colour("rule"), surface: colour("surface"),
     accent: colour("accent"), warning: colour("warning"), missing: colour("missing"),
-    text: (name) => style.getPropertyValue(`--${name}`).trim(),
+    text: (name) => texts[name] ??= style.getPropertyValue(`--${name}`).trim(),
   };
 }
 export const seriesOf = (number) => number % SERIES;

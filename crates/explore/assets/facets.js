@@ -9,6 +9,7 @@ export class Facet {
   constructor(key, title, codes, names, colour = null, note = "") {
     Object.assign(this, { key, title, codes, names, colour, note });
     this.chosen = new Set();
+    this.totals = null; // counted once, until somebody changes codes
     this.sought = "";
     this.open = false;
   }
@@ -21,11 +22,17 @@ export class Facet {
     return allowed;
   }
 
-  counts(sel) {
+  // Of each value, how many of all have it, and how many of what is chosen.
+  counts(sel, isAll) {
+    const { codes } = this;
+    if (!this.totals) {
+      this.totals = new Uint32Array(this.names.length);
+      for (let i = 0; i < codes.length; i++) this.totals[codes[i]]++;
+    }
+    if (isAll) return [this.totals, this.totals];
     const counts = new Uint32Array(this.names.length);
-    const codes = this.codes;
-    for (let i = 0; i < codes.length; i++) if (sel[i]) counts[codes[i]]++;
-    return counts;
+    for (let i = 0; i < codes.length; i++) counts[codes[i]] += sel[i];
+    return [counts, this.totals];
   }
 }
 
@@ -53,13 +60,13 @@ export class FacetList {
     this.note = null; // said below all
   }
 
-  // Draws all, with counts among what is chosen and in all.
-  draw(sel, all) {
+  // Draws all, with counts among what is chosen, which may be everything, and in all.
+  draw(sel, isAll) {
     const focused = document.activeElement?.dataset?.focus;
     const top = this.parent.scrollTop;
     this.parent.replaceChildren(
       ...(this.ranges ? [this.ranges] : []),
-      ...this.facets.map((facet) => this.one(facet, facet.counts(sel), facet.counts(all))),
+      ...this.facets.map((facet) => this.one(facet, ...facet.counts(sel, isAll))),
       ...(this.more ? [this.more] : []),
       ...(this.note ? [el("p", { className: "faint", textContent: this.note })] : []),
     );

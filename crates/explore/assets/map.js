@@ -1,12 +1,13 @@
 // The map and the histogram: drawn from columns of numbers, a part of them chosen by dragging.
 //
 // Every example is one entry of typed arrays. Its place on the map and its bar are worked out when an axis
-// changes; while somebody drags, one pass over the entries finds what is chosen and adds it up by pixel and bar.
+// changes; what is chosen is added up by pixel and bar in chosen.js.
 
 import { shown } from "./bits.js";
+import { Ordered } from "./chosen.js";
 
-const NOWHERE = 0xffffffff;
 export const BARS = 64;
+const NARROW = 1024; // bars by which examples are found while an edge moves
 const MARGIN = { left: 46, right: 10, top: 8, bottom: 22 };
 
 export function ends(values) {
@@ -125,6 +126,7 @@ export class ScatterMap {
     this.canvas = new Canvas(element);
     this.brush = null; // [x from, x to, y from, y to], in values
     this.cells = new Uint32Array(0);
+    this.placed = 0; // how often places were worked out
     let grabbed = null, from = null;
     drag(this.canvas, {
       begin: ([across, up]) => {
@@ -183,19 +185,54 @@ export class ScatterMap {
     const sx = (width - 1) / (this.xs[1] - this.xs[0]), sy = (height - 1) / (this.ys[1] - this.ys[0]);
     const [x0, y0] = [this.xs[0], this.ys[0]];
     let absent = 0, outside = 0;
+    const size = width * height;
+    this.nowhere = size;
     for (let i = 0; i < n; i++) {
       const px = (x[i] - x0) * sx, py = (y[i] - y0) * sy;
       if (px >= 0 && px < width && py >= 0 && py < height) cells[i] = (height - 1 - (py | 0)) * width + (px | 0);
-      else { cells[i] = NOWHERE; if ((x[i] - x[i]) !== 0 || (y[i] - y[i]) !== 0) absent++; else outside++; }
+      else { cells[i] = size; if ((x[i] - x[i]) !== 0 || (y[i] - y[i]) !== 0) absent++; else outside++; }
     }
     this.absent = absent; this.outside = outside;
-    const size = width * height;
-    this.base = new Uint32Array(size);
-    this.counts = new Uint32Array(size);
-    this.last = new Uint8Array(size);
+    this.placed++;
+    this.order = null;
+    // Of each pixel, the last entry being of no pixel: how many pass, how many are chosen, and the last of these.
+    this.base = new Uint32Array(size + 1);
+    this.counts = new Uint32Array(size + 1);
+    this.last = new Uint32Array(size + 1);
     this.image = this.canvas.context.createImageData(width, height);
     this.pixels = new Uint32Array(this.image.data.buffer);
     this.baseOf = null;
+  }
+
+  // The examples in the order of their pixels.
+  get ordered() { return this.order ??= new Ordered(this.cells, this.nowhere); }
+
+  // Where in that order examples stand that may lie in one of two brushes and not in the other: beginnings and ends.
+  between(was, is) {
+    const { width, height } = this;
+    const { starts } = this.ordered;
+    const sx = (width - 1) / (this.xs[1] - this.xs[0]), sy = (height - 1) / (this.ys[1] - this.ys[0]);
+    const column = (x) => Math.max(0, Math.min(width - 1, Math.floor((x - this.xs[0]) * sx)));
+    const line = (y) => height - 1 - Math.max(0, Math.min(height - 1, Math.floor((y - this.ys[0]) * sy)));
+    const ranges = [];
+    const strip = (left, right, above, below) => {
+      for (let y = above; y <= below; y++) {
+        const [from, to] = [starts[y * width + left], starts[y * width + right + 1]];
+        if (to > from) ranges.push(from, to);
+      }
+    };
+    const ends = (at) => [Math.min(was[at], is[at]), Math.max(was[at], is[at])];
+    const [left, right] = [column(ends(0)[0]), column(ends(1)[1])];
+    const [above, below] = [line(ends(3)[1]), line(ends(2)[0])];
+    for (const edge of [0, 1]) {
+      if (was[edge] !== is[edge]) strip(column(ends(edge)[0]), column(ends(edge)[1]), above, below);
+    }
+    for (const edge of [2, 3]) {
+      if (was[edge] !== is[edge]) strip(left, right, line(ends(edge)[1]), line(ends(edge)[0]));
+    }
+    const reaches = ([a, b, c, d]) => a < this.xs[0] || b > this.xs[1] || c < this.ys[0] || d > this.ys[1];
+    if (this.outside > 0 && (reaches(was) || reaches(is))) ranges.push(starts[this.nowhere], starts[this.nowhere + 1]);
+    return ranges;
   }
 
   // How far a dot reaches beyond its pixel, for so many of them.
@@ -207,7 +244,7 @@ export class ScatterMap {
   stamped(counts, reach) {
     if (reach === 0) return counts;
     const out = new Uint32Array(counts.length);
-    for (let at = 0; at < counts.length; at++) {
+    for (let at = 0; at < this.nowhere; at++) {
       const count = counts[at];
       if (count !== 0) this.dot(at, reach, (pixel) => { out[pixel] += count; });
     }
@@ -229,25 +266,17 @@ export class ScatterMap {
     }
   }
 
-  // Draws. `pass` and `sel` say what is shown and chosen; `colour` which of `colours` an example has;
-  // `passed` names the state of `pass`.
-  draw(theme, { pass, sel, colour, colours, passed, shownCount, all }) {
+  // Draws what is chosen over what passes, which `pass` says, whose state `passed` names. `colour` says which of
+  // `colours` an example has; where many lie on one pixel, it has that of the last: a mean of many classes is grey.
+  draw(theme, { pass, colour, colours, passed, shownCount, all }) {
     const { cells, width, height, counts, last, pixels } = this;
     const n = cells.length;
-    if (this.baseOf !== passed) {
+    // Where all are shown as chosen, nothing of those behind them is seen.
+    if (this.baseOf !== passed && !all) {
       this.baseOf = passed;
       const base = this.base.fill(0);
-      for (let i = 0; i < n; i++) if (pass[i] && cells[i] !== NOWHERE) base[cells[i]]++;
+      for (let i = 0; i < n; i++) if (pass[i] !== 0) base[cells[i]]++;
       this.grey = this.stamped(base, this.reach(shownCount));
-    }
-    counts.fill(0);
-    // Where many lie on one pixel, it has the colour of the last: a mean of many classes is grey.
-    for (let i = 0; i < n; i++) {
-      if (!sel[i]) continue;
-      const cell = cells[i];
-      if (cell === NOWHERE) continue;
-      counts[cell]++;
-      last[cell] = colour[i];
     }
     const reach = this.reach(shownCount);
     const dense = reach === 0;
@@ -262,14 +291,14 @@ export class ScatterMap {
     const size = width * height;
     for (let at = 0; at < size; at++) {
       const count = counts[at];
-      if (count !== 0 && dense) { pixels[at] = full[count < 64 ? count : 63] | strong[last[at]]; continue; }
+      if (count !== 0 && dense) { pixels[at] = full[count < 64 ? count : 63] | strong[colour[last[at]]]; continue; }
       const below = all ? 0 : grey[at];
       pixels[at] = below === 0 ? 0 : weak[below < 64 ? below : 63] | faint;
     }
     if (!dense) {
       for (let at = 0; at < size; at++) {
         if (counts[at] === 0) continue;
-        const dot = full[1] | strong[last[at]];
+        const dot = full[1] | strong[colour[last[at]]];
         this.dot(at, reach, (pixel) => { pixels[pixel] = dot; });
       }
     }
@@ -343,6 +372,7 @@ export class Histogram {
     this.canvas = new Canvas(element);
     this.brush = null; // [from, to], in values
     this.bars = new Uint8Array(0);
+    this.taken = 0; // how often values were taken
     let grabbed = null, from = 0;
     drag(this.canvas, {
       begin: ([across]) => {
@@ -375,6 +405,37 @@ export class Histogram {
       const value = values[i];
       this.bars[i] = value - value !== 0 ? 255 : Math.min(BARS - 1, (value - this.domain[0]) * scale);
     }
+    this.taken++;
+    this.order = null;
+  }
+
+  // The narrow bar of a value; those without a value have one of their own.
+  narrow(value) {
+    const at = Math.floor((value - this.domain[0]) * (NARROW / (this.domain[1] - this.domain[0])));
+    return at >= 0 ? Math.min(NARROW - 1, at) : at < 0 ? 0 : NARROW;
+  }
+
+  // The examples in the order of narrow bars.
+  get ordered() {
+    if (!this.order) {
+      const { values } = this;
+      const codes = new Uint16Array(values.length);
+      for (let i = 0; i < codes.length; i++) codes[i] = this.narrow(values[i]);
+      this.order = new Ordered(codes, NARROW);
+    }
+    return this.order;
+  }
+
+  // Where in that order examples stand that may lie in one of two brushes and not in the other: beginnings and ends.
+  between(was, is) {
+    const { starts } = this.ordered;
+    const ranges = [];
+    for (const edge of [0, 1]) {
+      if (was[edge] === is[edge]) continue;
+      const [low, high] = [Math.min(was[edge], is[edge]), Math.max(was[edge], is[edge])];
+      ranges.push(starts[this.narrow(low)], starts[this.narrow(high) + 1]);
+    }
+    return ranges;
   }
 
   draw(theme, shownBars, chosenBars) {

@@ -39,12 +39,10 @@ fn main() {
         .stderr(Stdio::null())
         .spawn()
         .expect("the command starts");
-    let mut lines = BufReader::new(server.stdout.take().expect("a pipe")).lines();
-    let mut text = String::new();
-    while !text.ends_with("}\n") {
-        text += &(lines.next().expect("it says where it is").expect("text") + "\n");
-    }
-    let address: Value = serde_json::from_str(&text).expect("JSON");
+    let mut line = String::new();
+    let mut lines = BufReader::new(server.stdout.take().expect("a pipe"));
+    lines.read_line(&mut line).expect("it says where it is");
+    let address: Value = serde_json::from_str(&line).expect("JSON");
     let address = address["address"].as_str().expect("an address").to_owned();
     let serving = began.elapsed().as_secs_f64();
 

@@ -10,6 +10,8 @@
 
 use std::net::IpAddr;
 
+use crate::ExploreError;
+
 /// What is looked at of a request.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Asked<'a> {
@@ -63,13 +65,52 @@ pub fn token() -> std::io::Result<String> {
     Ok(datadiet_core::hex(&bytes))
 }
 
-/// The policy of the page: its own files, and nothing else; framed by `frames` alone.
-pub fn policy(frames: &[String]) -> String {
-    let frames = if frames.is_empty() { "'none'".to_owned() } else { frames.join(" ") };
+/// The policy of the page: its own files, and nothing else; framed by `frames` alone, of which `None` is everybody.
+pub fn policy(frames: Option<&[String]>) -> String {
+    let ancestors = match frames {
+        None => String::new(),
+        Some([]) => "frame-ancestors 'none'; ".to_owned(),
+        Some(frames) => format!("frame-ancestors {}; ", frames.join(" ")),
+    };
     format!(
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; \
-         base-uri 'none'; form-action 'none'; frame-ancestors {frames}; require-trusted-types-for 'script'"
+         base-uri 'none'; form-action 'none'; {ancestors}require-trusted-types-for 'script'"
     )
+}
+
+/// Schemes of the pages around a notebook of Visual Studio Code: its own frame, and the window around that. A policy
+/// has to name all that are around.
+const EDITOR: [&str; 2] = ["vscode-webview:", "vscode-file:"];
+
+/// Whom the policy lets frame the page, of what was allowed: origins as they are, both schemes of Visual Studio Code
+/// for either of them; `None`, which is everybody, where one is `null`: what has no origin, such as a page that was
+/// opened as a file, cannot be named in a policy. Who frames the page must know its address, token included.
+///
+/// # Errors
+/// When one is no origin.
+pub fn frame_sources(allowed: &[String]) -> Result<Option<Vec<String>>, ExploreError> {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b".-:[]*".contains(&byte);
+    let mut sources: Vec<String> = Vec::new();
+    for frame in allowed {
+        let host = frame.strip_prefix("http://").or_else(|| frame.strip_prefix("https://"));
+        let editor = EDITOR.iter().find_map(|scheme| frame.strip_prefix(scheme));
+        if frame == "null" {
+            return Ok(None);
+        } else if editor.is_some_and(|rest| rest.bytes().all(|byte| is_plain(byte) || byte == b'/'))
+        {
+            sources.extend(EDITOR.map(str::to_owned));
+        } else if host.is_some_and(|host| !host.is_empty() && host.bytes().all(is_plain)) {
+            sources.push(frame.clone());
+        } else {
+            return Err(ExploreError::Option(format!(
+                "{frame} is not the origin of a page: give scheme, host and port, such as http://localhost:8888; \
+                 vscode-webview: for Visual Studio Code; null for a page without an origin, such as a file"
+            )));
+        }
+    }
+    sources.sort_unstable();
+    sources.dedup();
+    Ok(Some(sources))
 }
 
 fn without_port(host: &str) -> Option<&str> {
@@ -128,6 +169,38 @@ mod tests {
             assert!(!is_own_origin(&from(None, Some(site), Some("no-cors")), false));
             assert!(is_own_origin(&from(None, Some(site), Some("navigate")), true));
             assert!(!is_own_origin(&from(None, Some(site), Some("cors")), true));
+        }
+    }
+
+    #[test]
+    fn frames_are_origins_the_editor_or_everybody() {
+        let of = |frames: &[&str]| {
+            frame_sources(&frames.iter().map(|&frame| frame.to_owned()).collect::<Vec<_>>())
+        };
+        let some = |frames: &[&str]| of(frames).unwrap().unwrap();
+        assert!(policy(Some(&some(&[]))).contains("frame-ancestors 'none';"));
+        let both = ["http://localhost:8888", "https://*.vscode-cdn.net"];
+        assert_eq!(some(&both), both);
+        // One webview has an id, and the window around it another scheme.
+        for editor in ["vscode-webview:", "vscode-webview://0a1b", "vscode-file://vscode-app"] {
+            assert_eq!(some(&[editor]), ["vscode-file:", "vscode-webview:"], "{editor}");
+        }
+        assert_eq!(of(&[both[0], "null"]).unwrap(), None);
+        assert!(!policy(None).contains("frame-ancestors"));
+        for wrong in [
+            "*",
+            "*; script-src *",
+            "'self'",
+            "localhost",
+            "http://a b",
+            "http://",
+            "vscode-webview:; script-src *",
+            "vscode-webview",
+            "data:",
+            "",
+        ] {
+            let error = of(&[wrong]).unwrap_err().to_string();
+            assert!(error.contains("http://localhost:8888"), "{wrong}: {error}");
         }
     }
 

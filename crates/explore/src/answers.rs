@@ -72,7 +72,7 @@ pub fn info(explorer: &Explorer) -> Answered {
             name,
         })
     };
-    let (x, y) = axes(&columns, &explorer.by);
+    let (x, y) = header.map_axes(&explorer.by);
     let suspicion = header.default_suspicion()?;
     let warnings: Vec<String> = chance_of_order(header, &explorer.by).into_iter().collect();
     let classes: Vec<String> = scores.classes().iter().map(|name| short(name, NAME)).collect();
@@ -96,32 +96,6 @@ pub fn info(explorer: &Explorer) -> Answered {
         "warnings": warnings,
         "measured": explorer.measured,
     })))
-}
-
-/// The two columns of the map at first: variability and confidence as in dataset cartography, else the sorted
-/// column against its standard error, else against another score.
-fn axes<'a>(columns: &[(&'a str, Kind)], by: &'a str) -> (&'a str, &'a str) {
-    let latest = |kind: ScoreKind| {
-        let all =
-            columns.iter().filter(|(name, of)| *of == Kind::Score && kind_of(name) == Some(kind));
-        let time = |name: &str| time_of(name).unwrap_or_default();
-        all.max_by(|a, b| time(a.0).total_cmp(&time(b.0))).map(|(name, _)| *name)
-    };
-    if let (Some(x), Some(y)) = (latest(ScoreKind::Variability), latest(ScoreKind::Confidence)) {
-        return (x, y);
-    }
-    let error = format!("{by}.se");
-    if let Some((error, _)) = columns.iter().find(|(name, _)| *name == error) {
-        return (by, error);
-    }
-    let is_score = |(_, kind): &&(&str, Kind)| *kind == Kind::Score;
-    let known = columns.iter().find(|(name, _)| *name == by).map(|(name, _)| *name);
-    let first =
-        known.or_else(|| columns.iter().find(is_score).map(|(name, _)| *name)).unwrap_or(by);
-    let other =
-        columns.iter().filter(is_score).rev().find(|(name, _)| kind_of(name) != kind_of(first));
-    let other = other.or_else(|| columns.iter().filter(is_score).find(|(name, _)| *name != first));
-    (first, other.map_or(first, |(name, _)| name))
 }
 
 #[derive(Deserialize)]

@@ -4,7 +4,7 @@ use datadiet_core::{
     Amount, Candidates, Choice, Classes, ExampleId, KeepFraction, Quota, Rule, RuleOptions,
     check_no_class_vanishes, skew,
 };
-use datadiet_table::{Made, Ranking, cautions};
+use datadiet_table::{Made, Ranking, Spelling, cautions};
 use serde::Deserialize;
 use serde_json::json;
 
@@ -73,6 +73,7 @@ pub fn choice(explorer: &Explorer, query: &str) -> Answered {
                 table,
                 shares: &chosen.shares,
                 classes: &classes,
+                spelling: Spelling::Command,
             });
             cautions.extend(
                 check_no_class_vanishes(&chosen.shares).err().map(|error| error.to_string()),

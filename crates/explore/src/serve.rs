@@ -13,7 +13,7 @@ use axum::http::header::{
 use axum::http::{HeaderValue, Method, StatusCode};
 use axum::response::Response;
 
-use crate::access::{Asked, is_own_host, is_own_origin, is_token, policy, token};
+use crate::access::{Asked, frame_sources, is_own_host, is_own_origin, is_token, policy, token};
 use crate::explorer::Answer;
 use crate::{ExploreError, Explorer};
 
@@ -29,7 +29,8 @@ pub struct Place {
     pub port: u16,
     /// Names by which the server may be known, beside numbers and `localhost`.
     pub allowed: Vec<String>,
-    /// Origins whose pages may frame this one, such as `http://localhost:8888`.
+    /// Whose pages may frame this one: origins such as `http://localhost:8888`, `vscode-webview:` for the notebooks
+    /// of Visual Studio Code, `null` for a page that has no origin.
     pub frames: Vec<String>,
 }
 
@@ -60,16 +61,8 @@ impl Explorer {
     /// # Errors
     /// When it is taken, the place is not ours, or an origin is not one.
     pub fn bind(self, place: &Place) -> Result<Server, ExploreError> {
-        for frame in &place.frames {
-            let host = frame.strip_prefix("http://").or_else(|| frame.strip_prefix("https://"));
-            let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b".-:[]*".contains(&byte);
-            if !host.is_some_and(|host| !host.is_empty() && host.bytes().all(is_plain)) {
-                return Err(ExploreError::Option(format!(
-                    "{frame} is not the origin of a page: give scheme, host and port, such as http://localhost:8888"
-                )));
-            }
-        }
-        let policy = HeaderValue::from_str(&policy(&place.frames))
+        let frames = frame_sources(&place.frames)?;
+        let policy = HeaderValue::from_str(&policy(frames.as_deref()))
             .map_err(|error| ExploreError::Option(error.to_string()))?;
         let wanted = SocketAddr::new(place.host, place.port);
         let listener = TcpListener::bind(wanted)
@@ -102,18 +95,37 @@ impl Server {
     /// # Errors
     /// When the system does not let it.
     pub fn run(self) -> Result<(), ExploreError> {
-        let runtime = tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(2)
-            .max_blocking_threads(4)
-            .enable_all()
-            .build()?;
-        runtime.block_on(async move {
-            let listener = tokio::net::TcpListener::from_std(self.listener)?;
-            let router = Router::new().fallback(handle).with_state(self.shared);
-            axum::serve(listener, router).await?;
-            Ok(())
-        })
+        Ok(runtime()?.block_on(self.serve())?)
     }
+
+    /// Serves until `over` returns, which waits for that. What is being answered is finished: a mark is saved, or was
+    /// never taken.
+    ///
+    /// # Errors
+    /// When the system does not let it.
+    pub fn run_until(self, over: impl FnOnce() + Send + 'static) -> Result<(), ExploreError> {
+        let runtime = runtime()?;
+        // Not shut down gracefully: that waits for connections, which browsers keep open.
+        let serving = runtime.spawn(self.serve());
+        let waited = runtime.block_on(runtime.spawn_blocking(over));
+        serving.abort();
+        waited.map_err(|error| std::io::Error::other(error).into())
+    }
+
+    async fn serve(self) -> std::io::Result<()> {
+        let listener = tokio::net::TcpListener::from_std(self.listener)?;
+        let router = Router::new().fallback(handle).with_state(self.shared);
+        axum::serve(listener, router).await
+    }
+}
+
+fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
+    // One of the blocking threads may wait for the end.
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .max_blocking_threads(5)
+        .enable_all()
+        .build()
 }
 
 async fn handle(State(shared): State<Arc<Shared>>, request: Request) -> Response {

@@ -8,7 +8,9 @@ mod scores;
 mod write;
 
 pub use gallery::{extremes_picture, suspects_picture};
-pub use scores::{ScoresView, provenance, scores_sections};
+pub use scores::{
+    ScoresView, brief_sections, provenance, scores_sections, suspects_of, suspects_table,
+};
 pub use write::write;
 
 use datadiet_table::Row;

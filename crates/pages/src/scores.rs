@@ -42,27 +42,53 @@ pub struct ScoresView<'a> {
 /// # Errors
 /// When the column to sort by is unknown or cannot be ordered.
 pub fn scores_sections(view: &ScoresView<'_>) -> Result<Vec<Section>, TableError> {
-    let by = match view.by {
-        Some(by) => by.to_owned(),
-        None => view.table.default_column()?,
-    };
-    let ranking = view.table.ranking(&by, view.hard)?;
+    let ranking = view.ranking(view.table.default_column())?;
     let mut sections = vec![scores_section(view, &ranking)];
     if let Some(pictures) = view.pictures {
         sections.push(gallery_section(view, &ranking, pictures)?);
     }
-    sections.push(suspects_section(view, &ranking)?);
-    let columns = view.table.summaries();
-    if columns.iter().any(|column| !at_time_of(column, &ranking)) {
-        let blocks = vec![Block::Table(columns_table(columns.iter()))];
-        sections.push(Section {
-            id: "columns".into(),
-            title: "Every score and time".into(),
-            blocks,
-        });
-    }
+    sections.push(suspects_section(view, &suspicion(view, &ranking)?)?);
+    sections.extend(columns_section(view, &ranking));
     sections.push(definitions_section(view));
     Ok(sections)
+}
+
+/// What a table says in little room, as in a notebook: how far to trust it, its hardest examples, what its columns
+/// mean. Nothing is fitted for it.
+///
+/// # Errors
+/// When the column to sort by is unknown or cannot be ordered.
+pub fn brief_sections(view: &ScoresView<'_>) -> Result<Vec<Section>, TableError> {
+    let ranking = view.ranking(view.table.default_column())?;
+    let found = view.table.suspects(view.classes, &ranking, None, view.suspects)?;
+    let caption = format!("Hardest by {}", ranking.name);
+    let mut sections = vec![
+        scores_section(view, &ranking),
+        Section {
+            id: "hardest".into(),
+            title: caption.clone(),
+            blocks: examples_blocks(view, &found, &ranking.name, caption),
+        },
+    ];
+    sections.extend(columns_section(view, &ranking));
+    sections.push(definitions_section(view));
+    Ok(sections)
+}
+
+/// The suspects by the column of the view, or by what `datadiet suspects` takes.
+///
+/// # Errors
+/// When the column is unknown or cannot be ordered.
+pub fn suspects_of(view: &ScoresView<'_>) -> Result<Section, TableError> {
+    suspects_section(view, &view.ranking(view.table.default_suspicion())?)
+}
+
+impl<'a> ScoresView<'a> {
+    /// By the column that was asked for, else by another.
+    fn ranking(&self, usual: Result<String, TableError>) -> Result<Ranking<'a>, TableError> {
+        let by = self.by.map_or(usual, |by| Ok(by.to_owned()))?;
+        self.table.ranking(&by, self.hard)
+    }
 }
 
 /// Where a table comes from, as names and texts.
@@ -103,6 +129,16 @@ fn scores_section(view: &ScoresView<'_>, ranking: &Ranking) -> Section {
         blocks.push(Block::Note { kind: NoteKind::Warning, text: text.into() });
     }
     Section { id: "scores".into(), title: "The scores".into(), blocks }
+}
+
+/// The other scores and times, where there are some.
+fn columns_section(view: &ScoresView<'_>, ranking: &Ranking) -> Option<Section> {
+    let columns = view.table.summaries();
+    columns.iter().any(|column| !at_time_of(column, ranking)).then(|| Section {
+        id: "columns".into(),
+        title: "Every score and time".into(),
+        blocks: vec![Block::Table(columns_table(columns.iter()))],
+    })
 }
 
 /// Whether a column was taken when the one was that the page is sorted by.
@@ -192,15 +228,20 @@ fn gallery_section(
     Ok(Section { id: "gallery".into(), title: "Both ends".into(), blocks })
 }
 
-fn suspects_section(view: &ScoresView<'_>, ranking: &Ranking) -> Result<Section, TableError> {
+/// What suspects of a page are listed by; where no column of the table is better than any, what the page is by.
+fn suspicion<'a>(
+    view: &ScoresView<'a>,
+    ranking: &Ranking<'a>,
+) -> Result<Ranking<'a>, TableError> {
     let usual = view.table.default_suspicion()?;
-    // Where no column of the table is better than any, that of the page.
-    let suspicion = if usual == ranking.name || usual == view.table.default_column()? {
-        ranking.clone()
-    } else {
-        view.table.ranking(&usual, None).unwrap_or_else(|_| ranking.clone())
-    };
-    let found = view.table.suspects(view.classes, &suspicion, None, view.suspects)?;
+    if usual == ranking.name || usual == view.table.default_column()? {
+        return Ok(ranking.clone());
+    }
+    Ok(view.table.ranking(&usual, None).unwrap_or_else(|_| ranking.clone()))
+}
+
+fn suspects_section(view: &ScoresView<'_>, suspicion: &Ranking) -> Result<Section, TableError> {
+    let found = view.table.suspects(view.classes, suspicion, None, view.suspects)?;
     let (fit, among) = match view.table.task() {
         Task::Classification => {
             ("whose labels fit worst", "Wrong labels are often among them, hard but right ones too")
@@ -215,15 +256,39 @@ fn suspects_section(view: &ScoresView<'_>, ranking: &Ranking) -> Result<Section,
         "The examples {fit} what the networks learned, by {}. {among}: look before you remove.",
         suspicion.name
     ))];
-    blocks.push(Block::Text(how_many(view.table, &suspicion)?));
-    let of_classes = found.iter().any(|one| one.class.is_some() || one.predicted.is_some());
+    blocks.push(Block::Text(how_many(view.table, suspicion)?));
+    let caption = "Suspects, likeliest first".into();
+    blocks.extend(examples_blocks(view, &found, &suspicion.name, caption));
+    Ok(Section { id: "suspects".into(), title: "Suspects".into(), blocks })
+}
+
+/// Examples as pictures, where there are some, and as a table.
+fn examples_blocks(
+    view: &ScoresView<'_>,
+    found: &[Suspect],
+    by: &str,
+    caption: String,
+) -> Vec<Block> {
+    let mut blocks = Vec::new();
     if let Some(pictures) = view.pictures {
         let tiles = found.iter().filter_map(|suspect| suspect_picture(suspect, pictures));
         let group = PictureGroup { heading: String::new(), tiles: tiles.collect() };
         let rows = vec![PictureRow { name: String::new(), groups: vec![group] }];
-        let title = if of_classes { "Labelled → predicted" } else { "Suspects" }.into();
+        let title = if of_classes(found) { "Labelled → predicted" } else { "Suspects" }.into();
         blocks.push(Block::Gallery(PictureGallery { title, rows }));
     }
+    blocks.push(Block::Table(TableBlock { caption, ..suspects_table(found, by, 4) }));
+    blocks
+}
+
+/// Whether something is known of classes, as it is not of losses.
+fn of_classes(found: &[Suspect]) -> bool {
+    found.iter().any(|one| one.class.is_some() || one.predicted.is_some())
+}
+
+/// Suspects as a table: labelled, predicted and token where they are known, the id, the score.
+pub fn suspects_table(found: &[Suspect], by: &str, decimals: usize) -> TableBlock {
+    let of_classes = of_classes(found);
     let token = |suspect: &Suspect| suspect.token.as_ref()?.text.clone();
     let of_tokens = found.iter().any(|one| token(one).is_some());
     let row = |suspect: &Suspect| {
@@ -231,22 +296,17 @@ fn suspects_section(view: &ScoresView<'_>, ranking: &Ranking) -> Result<Section,
             [&suspect.class, &suspect.predicted].map(|class| class.as_deref().unwrap_or("–"));
         let classes = classes.map(str::to_owned).into_iter().filter(|_| of_classes);
         let text = of_tokens.then(|| token(suspect).unwrap_or_default());
-        let name = [suspect.name()].into_iter().chain(text);
-        classes.chain(name).chain([format!("{:.4}", suspect.score)]).collect()
+        let last = [suspect.name(), format!("{:.decimals$}", suspect.score)];
+        classes.chain(text).chain(last).collect()
     };
-    let classes = ["labelled", "predicted"].into_iter().filter(|_| of_classes);
-    blocks.push(Block::Table(TableBlock {
-        caption: "Suspects, likeliest first".into(),
-        header: classes
-            .chain(["id"])
-            .chain(of_tokens.then_some("token"))
-            .map(String::from)
-            .chain([suspicion.name])
-            .collect(),
+    let texts = ["labelled", "predicted"].into_iter().filter(|_| of_classes);
+    let texts: Vec<&str> = texts.chain(of_tokens.then_some("token")).collect();
+    TableBlock {
+        caption: String::new(),
+        header: texts.iter().copied().chain(["id", by]).map(String::from).collect(),
         rows: found.iter().map(row).collect(),
-        text_columns: if of_classes { 2 } else { 0 },
-    }));
-    Ok(Section { id: "suspects".into(), title: "Suspects".into(), blocks })
+        text_columns: texts.len(),
+    }
 }
 
 /// How many labels look wrong, as a sentence.
@@ -332,7 +392,11 @@ mod tests {
         let sections = scores_sections(&view).unwrap();
         let suspects = sections.iter().find(|section| section.id == "suspects").unwrap();
         let Some(Block::Table(shown)) = suspects.blocks.last() else { panic!("{suspects:?}") };
-        assert_eq!(shown.header, ["id", "token", "mean-loss@2"]);
-        assert_eq!(shown.rows, [["7:1", "Rome", "1.5000"]]);
+        assert_eq!(shown.header, ["token", "id", "mean-loss@2"]);
+        assert_eq!(shown.rows, [["Rome", "7:1", "1.5000"]]);
+        let brief = brief_sections(&view).unwrap();
+        let ids: Vec<_> = brief.iter().map(|section| section.id.as_str()).collect();
+        assert_eq!(ids, ["scores", "hardest", "definitions"]);
+        assert_eq!(suspects_of(&view).unwrap().blocks, suspects.blocks);
     }
 }

@@ -13,6 +13,7 @@ mod keyed_losses;
 mod logit_scores;
 mod loss_recorder;
 mod order;
+mod pictures;
 mod recorder;
 mod report;
 mod selection;
@@ -43,13 +44,17 @@ mod _datadiet {
     #[pymodule_export]
     use crate::recorder::Recorder;
     #[pymodule_export]
-    use crate::selection::select;
+    use crate::pictures::pictures;
+    #[pymodule_export]
+    use crate::report::sections;
+    #[pymodule_export]
+    use crate::selection::{choose, select};
     #[pymodule_export]
     use crate::softmax_outputs::{furthest_sum, sigmoid_rows, softmax_rows};
     #[pymodule_export]
     use crate::stats::{detection, forgetting_key, reliability, spearman};
     #[pymodule_export]
-    use crate::table::{Table, read_subset};
+    use crate::table::{Table, marks_beside, read_subset};
     #[pymodule_export]
     use crate::task_recorders::{MultiLabelRecorder, RegressionRecorder, TokenRecorder};
     #[pymodule_export]
@@ -65,6 +70,7 @@ mod _datadiet {
         module.add("__version__", env!("CARGO_PKG_VERSION"))?;
         module.add("KEY", datadiet_table::KEY)?;
         module.add("RECORDED_PASS", datadiet_table::RECORDED_PASS)?;
+        module.add("COLOURS", PyTuple::new(module.py(), datadiet_report::series_colours())?)?;
         module.add("RULES", PyTuple::new(module.py(), Rule::NAMES.map(|(name, _)| name))?)?;
         module.add("QUOTAS", PyTuple::new(module.py(), Quota::ALL.map(Quota::name))?)?;
         module.add("SCORES", crate::errors::catalogue(module.py())?)

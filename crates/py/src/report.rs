@@ -1,15 +1,20 @@
-//! The HTML report of a table of scores, as `datadiet report` writes it.
+//! What a table of scores says, as the HTML report that `datadiet report` writes and as parts of it for a notebook.
 
 use std::path::{Path, PathBuf};
 
-use datadiet_pages::{Pictures, ScoresView, provenance, scores_sections};
-use datadiet_report::Page;
-use datadiet_table::{Examples, Row, ScoreTable, TrainingSet};
-use numpy::{PyReadonlyArray4, PyUntypedArrayMethods};
+use datadiet_pages::{
+    Pictures, ScoresView, brief_sections, provenance, scores_sections, suspects_of,
+};
+use datadiet_report::{Block, Page, Section};
+use datadiet_table::ScoreTable;
+use numpy::PyReadonlyArray4;
+use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
+use serde_json::json;
 
 use crate::errors::OrRaise;
-use crate::table::{TURN, direction};
+use crate::pictures::{Images, OfRows, given_or_imported};
+use crate::table::{TURN, Table, direction};
 
 /// What is shown, as Python's keywords say it.
 #[derive(FromPyObject)]
@@ -17,68 +22,83 @@ use crate::table::{TURN, direction};
 pub struct Request {
     by: Option<String>,
     hard_is: Option<String>,
-    title: String,
     suspects: usize,
     gallery: usize,
-    figures: bool,
 }
 
-/// Images of all training examples: n × height × width × channels, 8 bits each.
-pub struct Images<'a> {
-    pixels: &'a [u8],
-    shape: [usize; 4],
-}
-
-impl<'a> Images<'a> {
-    /// Those of an array.
-    pub fn of(array: &'a PyReadonlyArray4<'_, u8>) -> PyResult<Self> {
-        let shape = [0, 1, 2, 3].map(|axis| array.shape()[axis]);
-        Ok(Self { pixels: array.as_slice()?, shape })
+impl Request {
+    fn view<'a>(
+        &'a self,
+        table: &'a ScoreTable,
+        classes: &'a [String],
+        pictures: Option<&'a OfRows<'_>>,
+    ) -> PyResult<ScoresView<'a>> {
+        Ok(ScoresView {
+            table,
+            classes,
+            by: self.by.as_deref(),
+            hard: direction(self.hard_is.as_deref())?,
+            pictures: pictures.map(|pictures| pictures as &dyn Pictures),
+            gallery: self.gallery,
+            suspects: self.suspects,
+            turn: TURN,
+        })
     }
 }
 
-/// Images by the rows of a table.
-struct OfRows<'a> {
-    images: Images<'a>,
-    examples: Examples,
-}
-
-impl Pictures for OfRows<'_> {
-    fn pixels(&self, row: Row) -> Option<(&[u8], [usize; 3])> {
-        let [_, height, width, channels] = self.images.shape;
-        let size = height * width * channels;
-        let first = self.examples.of(row).index() * size;
-        Some((self.images.pixels.get(first..first + size)?, [height, width, channels]))
-    }
-}
-
-fn of_rows<'a>(table: &ScoreTable, images: Images<'a>) -> PyResult<OfRows<'a>> {
-    let set = TrainingSet { name: "images", size: images.shape[0], ..TrainingSet::default() };
-    Ok(OfRows { examples: table.examples_in(&set).or_raise()?, images })
-}
-
-/// Writes the page, and its figures beside it; gives the files of the figures.
+/// Writes the page, with `figures` its figures beside it; gives the files of the figures.
 pub fn write(
     table: &ScoreTable,
     path: &Path,
+    title: String,
+    figures: bool,
     request: &Request,
     images: Option<Images<'_>>,
 ) -> Result<Vec<PathBuf>, PyErr> {
-    let images = images.map(|images| of_rows(table, images)).transpose()?;
+    let images = images.map(|images| images.of_rows(table)).transpose().or_raise()?;
     let classes = table.classes().or_raise()?;
-    let sections = scores_sections(&ScoresView {
-        table,
-        classes: &classes,
-        by: request.by.as_deref(),
-        hard: direction(request.hard_is.as_deref())?,
-        pictures: images.as_ref().map(|images| images as &dyn Pictures),
-        gallery: request.gallery,
-        suspects: request.suspects,
-        turn: TURN,
-    });
+    let view = request.view(table, &classes, images.as_ref())?;
+    let sections = scores_sections(&view).or_raise()?;
     let mut provenance = provenance(table);
     provenance.push(("datadiet".into(), env!("CARGO_PKG_VERSION").into()));
-    let title = request.title.clone();
-    let page = Page { title, subtitle: String::new(), sections: sections.or_raise()?, provenance };
-    datadiet_pages::write(&page, path, request.figures).or_raise()
+    let page = Page { title, subtitle: String::new(), sections, provenance };
+    datadiet_pages::write(&page, path, figures).or_raise()
+}
+
+/// Sections about a table, as JSON: `what` is "brief", "suspects" or "report". Figures have their drawing as `svg`.
+#[pyfunction]
+pub fn sections(
+    py: Python<'_>,
+    table: &Table,
+    what: &str,
+    request: Request,
+    images: Option<PyReadonlyArray4<'_, u8>>,
+) -> PyResult<String> {
+    let table = &table.0;
+    let images = images.as_ref().map(Images::of).transpose()?;
+    py.detach(|| {
+        let images = given_or_imported(table, images).or_raise()?;
+        let classes = table.classes().or_raise()?;
+        let view = request.view(table, &classes, images.as_ref())?;
+        let found = match what {
+            "brief" => brief_sections(&view),
+            "suspects" => suspects_of(&view).map(|section| vec![section]),
+            "report" => scores_sections(&view),
+            other => return Err(PyValueError::new_err(format!("{other:?} is no part of a page"))),
+        };
+        let parts: Vec<_> = found.or_raise()?.iter().map(with_drawings).collect();
+        let about = provenance(table);
+        Ok(json!({ "sections": parts, "about": about, "classes": classes.len() }).to_string())
+    })
+}
+
+fn with_drawings(section: &Section) -> serde_json::Value {
+    let block = |block: &Block| match block {
+        Block::Figure(figure) => json!({ "figure": {
+            "title": figure.title, "caption": figure.caption, "svg": figure.to_svg(),
+        } }),
+        other => serde_json::to_value(other).expect("a block is plain data"),
+    };
+    let blocks: Vec<_> = section.blocks.iter().map(block).collect();
+    json!({ "id": section.id, "title": section.title, "blocks": blocks })
 }

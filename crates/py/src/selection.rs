@@ -1,21 +1,25 @@
 //! Subsets of the training set by score.
 
 use std::borrow::Cow;
+use std::path::PathBuf;
 
 use datadiet_core::{
     Amount, Candidates, Choice, Classes, Direction, ExampleId, KeepFraction, Rule, RuleOptions,
     Scores, SelectionError, check_no_class_vanishes,
 };
+use datadiet_table::{AmongMarked, Made, Marked, Ranking, Spelling, cautions};
 use numpy::{IntoPyArray, PyArray1};
 use pyo3::prelude::*;
+use serde_json::json;
 
 use crate::arrays::{FloatSlice, Wholes, class_count, scores};
 use crate::errors::{IntoPython, OrRaise};
+use crate::table::{Table, direction};
 
 /// How a subset is chosen, as Python's keywords say it.
 #[derive(FromPyObject)]
 #[pyo3(from_item_all)]
-struct Request {
+pub struct Request {
     rule: String,
     keep: Option<f64>,
     count: Option<usize>,
@@ -61,6 +65,75 @@ pub fn select<'py>(
         Ok(chosen.ids.into_iter().map(|id| id.0).collect())
     });
     Ok(chosen.or_raise()?.into_pyarray(py))
+}
+
+/// Ids of the rows of a table that are chosen, ascending, and how, as JSON. `by` is None for a choice at random;
+/// `request` is None where nothing but `marks`, files of them, decides.
+#[pyfunction]
+#[expect(clippy::too_many_arguments, reason = "keywords of Python")]
+pub fn choose<'py>(
+    py: Python<'py>,
+    table: &Table,
+    by: Option<&str>,
+    hard_is: Option<&str>,
+    request: Option<Request>,
+    marks: Vec<PathBuf>,
+    keep_relabelled: bool,
+    allow_empty_class: bool,
+) -> PyResult<(Bound<'py, PyArray1<u32>>, String)> {
+    let table = &table.0;
+    let hard = direction(hard_is)?;
+    let ranking = by.map(|by| table.ranking(by, hard)).transpose().or_raise()?;
+    let choice = request.as_ref().map(|request| request.choice(table.rows())).transpose()?;
+    let labels = table.columns().integers("label").ok();
+    let marked = (!marks.is_empty())
+        .then(|| Marked::read(table, &marks, keep_relabelled))
+        .transpose()
+        .or_raise()?;
+    let names = match labels {
+        Some(_) => table.classes().or_raise()?,
+        None => vec!["all".into()],
+    };
+    let classes = labels.map(|labels| Classes { labels, count: names.len() });
+    let (ids, how) = py.detach(|| -> Result<_, SelectionError> {
+        let scored = request.as_ref().zip(ranking.as_ref());
+        let scored = scored.and_then(|(request, ranking)| request.scored(&ranking.values));
+        let among = AmongMarked::new(table.rows(), scored, marked.as_ref())?;
+        let ordered = ranking.as_ref().map(Ranking::scores);
+        let chosen = among.choose(choice.as_ref(), ordered, classes)?;
+        if !allow_empty_class {
+            check_no_class_vanishes(&chosen.shares)?;
+        }
+        let mut warnings = match choice {
+            Some(Choice { rule, .. }) => cautions(&Made {
+                rule,
+                fraction: chosen.ids.len() as f64 / among.candidates().count() as f64,
+                ranking: ranking.as_ref(),
+                table,
+                shares: &chosen.shares,
+                classes: &names,
+                spelling: Spelling::Python,
+            }),
+            None => Vec::new(),
+        };
+        warnings.extend(marked.iter().flat_map(|marked| marked.warnings.iter().cloned()));
+        let shares = chosen.shares.iter().map(|share| {
+            let class = names.get(share.class as usize);
+            json!({ "class": class, "kept": share.kept, "of": share.of })
+        });
+        let of = if marked.is_some() { table.rows() } else { among.candidates().count() };
+        let how = json!({
+            "of": of,
+            "by": ranking.as_ref().map(|ranking| &ranking.name),
+            "rule": choice.map(|choice| choice.rule.to_string()),
+            "marked": marked.as_ref().map(ToString::to_string),
+            "classes": shares.collect::<Vec<_>>(),
+            "cautions": warnings,
+        });
+        Ok((chosen.ids.into_iter().map(|id| id.0).collect::<Vec<u32>>(), how.to_string()))
+    })
+    .or_raise()?;
+    Ok((ids.into_pyarray(py), how))
 }
 
 impl Request {

@@ -5,7 +5,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use datadiet_core::Direction;
-use datadiet_table::{self as tables, Column, ListedIds, Row, ScoreTable, Subset, SubsetFile};
+use datadiet_table::{
+    self as tables, Column, ListedIds, MarkFile, Row, ScoreTable, Subset, SubsetFile,
+};
 use numpy::{IntoPyArray, PyArray1, PyReadonlyArray1, PyReadonlyArray4};
 use pyo3::IntoPyObjectExt;
 use pyo3::prelude::*;
@@ -13,6 +15,7 @@ use pyo3::types::{PyCapsule, PyDict, PyString};
 
 use crate::arrays::{Floats, Wholes};
 use crate::errors::OrRaise;
+use crate::pictures::Images;
 use crate::{capsule, report};
 
 /// Name of a column, its values, whether high ones are hard, and what was assumed about that.
@@ -192,17 +195,50 @@ impl Table {
         subset.write(&path).or_raise()
     }
 
-    /// Writes the HTML report; returns the files of the figures beside it. `request` has the
-    /// keywords of [`report::Request`]; `images` are of all training examples.
+    /// Writes the HTML report, with `figures` its figures beside it; returns their files. `request`
+    /// has the keywords of [`report::Request`]; `images` are of all training examples.
     fn report(
         &self,
         py: Python<'_>,
         path: PathBuf,
+        title: String,
+        figures: bool,
         request: report::Request,
         images: Option<PyReadonlyArray4<'_, u8>>,
     ) -> PyResult<Vec<PathBuf>> {
-        let images = images.as_ref().map(report::Images::of).transpose()?;
-        py.detach(|| report::write(&self.0, &path, &request, images))
+        let images = images.as_ref().map(Images::of).transpose()?;
+        py.detach(|| report::write(&self.0, &path, title, figures, &request, images))
+    }
+
+    /// The likeliest suspects by a column, as `suspects --json` has them.
+    fn suspects(
+        &self,
+        py: Python<'_>,
+        by: &str,
+        hard_is: Option<&str>,
+        n: usize,
+    ) -> PyResult<String> {
+        let hard = direction(hard_is)?;
+        let found = py.detach(|| {
+            let classes = self.0.classes()?;
+            self.0.suspects(&classes, &self.0.ranking(by, hard)?, None, n)
+        });
+        Ok(serde_json::to_string(&found.or_raise()?).expect("suspects are plain data"))
+    }
+
+    /// The column of predictions at the time of a column, else the latest.
+    fn predictions_of(&self, by: &str) -> Option<String> {
+        self.0.predictions_of(by)
+    }
+
+    /// The two columns that a map shows where nobody names others; `by` is the column in question.
+    fn map_axes<'a>(&'a self, by: &'a str) -> (&'a str, &'a str) {
+        self.0.map_axes(by)
+    }
+
+    /// Names of the classes.
+    fn classes(&self) -> PyResult<Vec<String>> {
+        self.0.classes().or_raise()
     }
 }
 
@@ -229,6 +265,12 @@ pub fn read_subset(py: Python<'_>, path: PathBuf) -> PyResult<Bound<'_, PyAny>> 
         ListedIds::Numbers(ids) => ids.into_pyarray(py).into_bound_py_any(py),
         ListedIds::Texts(ids) => ids.into_bound_py_any(py),
     }
+}
+
+/// Where marks of a file of scores are by default.
+#[pyfunction]
+pub fn marks_beside(path: PathBuf) -> PathBuf {
+    MarkFile::beside(&path)
 }
 
 fn column(name: &str, values: &Bound<'_, PyAny>) -> PyResult<Column> {

@@ -29,5 +29,5 @@ pub use error::ReportError;
 pub use figure::{Chart, Figure};
 pub use gallery::{Gallery, GalleryRow, Tile};
 pub use page::{Block, DefinitionEntry, NoteKind, Page, Section, Stat, TableBlock};
-pub use palette::{SERIES, variables as theme_variables};
+pub use palette::{SERIES, series_colours, variables as theme_variables};
 pub use picture::{Picture, PictureGallery, PictureGroup, PictureRow, png};

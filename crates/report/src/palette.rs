@@ -141,6 +141,11 @@ fn contrast(one: Rgb, other: Rgb) -> f64 {
     (one.max(other) + 0.05) / (one.min(other) + 0.05)
 }
 
+/// The colours of series in the light theme, as `#rrggbb`.
+pub fn series_colours() -> [String; SERIES] {
+    LIGHT.series.map(hexadecimal)
+}
+
 /// The variables of both themes, for a page.
 pub fn variables() -> String {
     let list = |theme: &Theme| {

@@ -18,6 +18,24 @@ const LEAST_RELIABILITY: f64 = 0.8;
 /// the variance of the ranks.
 const MOST_OF_LENGTH: f64 = 0.5;
 
+/// How options are written in advice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Spelling {
+    /// As the command takes them: `--rule ccs`.
+    Command,
+    /// As Python's functions take them: `rule="ccs"`.
+    Python,
+}
+
+impl Spelling {
+    fn option(self, name: &str, value: &str) -> String {
+        match self {
+            Self::Command => format!("--{name} {value}"),
+            Self::Python => format!("{name}=\"{value}\""),
+        }
+    }
+}
+
 /// A choice that was made.
 #[derive(Clone, Copy, Debug)]
 pub struct Made<'a> {
@@ -33,6 +51,8 @@ pub struct Made<'a> {
     pub shares: &'a [ClassShare],
     /// Names of the classes.
     pub classes: &'a [String],
+    /// How advice names options.
+    pub spelling: Spelling,
 }
 
 /// What a person should know about a choice.
@@ -105,14 +125,16 @@ fn few_hardest(made: &Made<'_>) -> Option<String> {
     let hardest = made.rule == Rule::Hardest || made.rule == hard_end;
     (hardest && made.fraction < LEAST_HARDEST).then(|| {
         format!(
-            "keeping only the hardest {} % is usually worse than a random choice; try --rule ccs, \
-             a --rule window that leaves out the hardest, or easiest, and train on as many at random \
-             too (of an imported data set `datadiet diet` does)",
+            "keeping only the hardest {} % is usually worse than a random choice; try {}, a {} that \
+             leaves out the hardest, or easiest, and train on as many at random too (of an imported \
+             data set `datadiet diet` does)",
             if made.fraction < 0.01 {
                 format!("{:.2}", made.fraction * 100.0)
             } else {
                 format!("{:.0}", made.fraction * 100.0)
-            }
+            },
+            made.spelling.option("rule", "ccs"),
+            made.spelling.option("rule", "window"),
         )
     })
 }
@@ -143,9 +165,10 @@ fn skewed(made: &Made<'_>) -> Option<String> {
         format!("{:.0} % of {class}{name}", share.share() * 100.0)
     };
     Some(format!(
-        "classes are kept unevenly: {} but {}; --quota proportional or balanced evens that out",
+        "classes are kept unevenly: {} but {}; {} or balanced evens that out",
         text(most),
-        text(least)
+        text(least),
+        made.spelling.option("quota", "proportional")
     ))
 }
 
@@ -165,8 +188,8 @@ mod tests {
             assumed: false,
         };
         let (ranking, table, classes) = (Some(&ranking), &table, &classes[..]);
-        cautions(&Made { rule: Rule::Hardest, fraction, ranking, table, shares, classes })
-            .join("\n")
+        let (rule, spelling) = (Rule::Hardest, Spelling::Python);
+        cautions(&Made { rule, fraction, ranking, table, shares, classes, spelling }).join("\n")
     }
 
     #[test]
@@ -220,7 +243,7 @@ mod tests {
         ];
         let text = said("grand@0", 0.2, 1, &shares);
         for part in
-            ["hardest 20 %", "norm of the input", "one training", "90 % of cat but 10 % of truck"]
+            ["hardest 20 %", "norm of the input", "one training", "90 % of cat but 10 % of truck", "rule=\"ccs\""]
         {
             assert!(text.contains(part), "{part}: {text}");
         }

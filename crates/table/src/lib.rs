@@ -16,6 +16,7 @@ mod error;
 mod identity;
 mod keys;
 mod list;
+mod marked;
 mod marks;
 mod ranking;
 mod replicas;
@@ -34,12 +35,13 @@ pub use card::{
     Accuracy, Card, ColumnSummary, DataRef, FailedReplica, IngestedFile, IngestedFiles,
     IngestedRun, TimePoint,
 };
-pub use cautions::{Made, cautions, chance_of_order, follows_length};
+pub use cautions::{Made, Spelling, cautions, chance_of_order, follows_length};
 pub use detections::ColumnDetection;
 pub use error::{FileError, TableError};
 pub use identity::{Examples, OwnIds, Rows, TrainingSet};
 pub use keys::{Key, KeyError, KeyMap, Keys};
 pub use list::{DATA, FINGERPRINT, ListFile, ListedIds};
+pub use marked::{AmongMarked, Marked};
 pub use marks::{Act, Before, MarkFile, Marks, RowIndex, Verdict, mark_time};
 pub use ranking::{Ranking, direction_of, hard_end, kind_of, measure_of, time_of};
 pub use replicas::{RECORDED_PASS, Recorded, TableBuilder, column_name, most_voted};

@@ -6,7 +6,7 @@ use datadiet_core::{Direction, ScoreKind, Source, Task, average_ranks, forgettin
 use serde::Serialize;
 
 use crate::identity::{OwnIds, id_column};
-use crate::ranking::{SUM, direction_of, measure_of};
+use crate::ranking::{SUM, direction_of, kind_of, measure_of, time_of};
 use crate::{Card, Column, ColumnSummary, Ranking, Table, TableError, TableFile, is_detail};
 
 /// Classes that a table may have: above this a label is taken for a mistake.
@@ -144,6 +144,29 @@ impl ScoreTable {
             floats && !is_detail(name)
         };
         self.columns.names().filter(is_score).collect()
+    }
+
+    /// The two columns that a map of the examples shows where nobody names others: variability and confidence as in
+    /// dataset cartography, else the column `by` against its standard error, else against another score.
+    pub fn map_axes<'a>(&'a self, by: &'a str) -> (&'a str, &'a str) {
+        let scores = self.scores();
+        let latest = |kind: ScoreKind| {
+            let all = scores.iter().filter(|name| kind_of(name) == Some(kind));
+            let time = |name: &str| time_of(name).unwrap_or_default();
+            all.max_by(|a, b| time(a).total_cmp(&time(b))).copied()
+        };
+        if let (Some(x), Some(y)) = (latest(ScoreKind::Variability), latest(ScoreKind::Confidence)) {
+            return (x, y);
+        }
+        let mut names = self.columns.names();
+        if let Some(error) = names.find(|name| name.strip_suffix(".se") == Some(by)) {
+            return (by, error);
+        }
+        let known = self.columns.column(by).is_some();
+        let first = if known { by } else { scores.first().copied().unwrap_or(by) };
+        let other = scores.iter().rev().find(|name| kind_of(name) != kind_of(first));
+        let other = other.or_else(|| scores.iter().find(|name| **name != first));
+        (first, other.copied().unwrap_or(first))
     }
 
     /// What was learned of each example; classification where nobody says.

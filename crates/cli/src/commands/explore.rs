@@ -69,12 +69,16 @@ pub struct ExploreArgs {
     /// A name by which the server is known, beside addresses and localhost.
     #[arg(long, value_name = "NAME")]
     allow_host: Vec<String>,
-    /// A page that may show this one in a frame, such as a notebook at http://localhost:8888.
+    /// A page that may show this one in a frame: a notebook at http://localhost:8888, vscode-webview: for those of
+    /// Visual Studio Code, null for a page without an origin (then any may that knows the address).
     #[arg(long, value_name = "ORIGIN")]
     allow_frame: Vec<String>,
-    /// Do not open a browser.
+    /// Do not open a browser; --json opens none either.
     #[arg(long)]
     no_open: bool,
+    /// End when standard input closes, as it does when the program ends that started this.
+    #[arg(long)]
+    attached: bool,
     #[command(flatten)]
     output: OutputArgs,
 }
@@ -117,17 +121,26 @@ pub fn run(home: &HomeArgs, args: ExploreArgs) -> Result<ExitCode> {
     };
     let server = explorer.bind(&place)?;
     let address = server.url();
-    args.output.answer(&json!({ "address": address, "marks": marks }), || address.clone())?;
-    if !args.output.json {
-        write_out(
-            format!("\nmarks are saved at once to {}; Ctrl-C ends this\n", marks.display())
-                .as_bytes(),
-        )?;
+    // One line either way: who started this reads a line, not up to an end that does not come.
+    if args.output.json {
+        write_out(format!("{}\n", json!({ "address": address, "marks": marks })).as_bytes())?;
+    } else {
+        let ends = if args.attached { "end of input" } else { "Ctrl-C" };
+        let told = format!(
+            "{address}\n\nmarks are saved at once to {}; {ends} ends this\n",
+            marks.display()
+        );
+        write_out(told.as_bytes())?;
         if !args.no_open {
             browser::open(&address);
         }
     }
-    server.run()?;
+    match args.attached {
+        true => server.run_until(|| {
+            let _ = std::io::copy(&mut std::io::stdin(), &mut std::io::sink());
+        })?,
+        false => server.run()?,
+    }
     Ok(ExitCode::SUCCESS)
 }
 

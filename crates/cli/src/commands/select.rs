@@ -10,11 +10,12 @@ use std::process::ExitCode;
 use anyhow::{Result, anyhow, bail, ensure};
 use clap::Args;
 use datadiet_core::{
-    Candidates, Chosen, ClassShare, Classes, ExampleId, Rule, check_no_class_vanishes,
-    class_shares, grouped, skew,
+    Candidates, Chosen, Classes, ExampleId, Rule, check_no_class_vanishes, grouped, skew,
 };
 use datadiet_lab::text::table;
-use datadiet_table::{Made, Ranking, Row, ScoreFile, ScoreTable, Subset, cautions};
+use datadiet_table::{
+    AmongMarked, Made, Marked, Ranking, Row, ScoreFile, ScoreTable, Spelling, Subset, cautions,
+};
 use serde::Serialize;
 use serde_json::json;
 
@@ -23,7 +24,7 @@ use crate::output::OutputArgs;
 use crate::scores_file::HardArgs;
 use choice::ChoiceArgs;
 use export::ExportArgs;
-use marked::{Marked, MarksArgs};
+use marked::MarksArgs;
 
 /// Choose a subset by score, as ids or as a data set.
 ///
@@ -132,30 +133,16 @@ pub fn choose(home: &HomeArgs, args: &SelectArgs) -> Result<Answer> {
     let ranking = by.map(|by| args.hard.ranking(&needed, &by)).transpose()?;
     let marked = args.marks.read(&needed)?;
     let scored = scored(&needed, ranking.as_ref(), args.drop_unscored)?;
-    let scored = match &marked {
-        Some(marked) => Some(marked.left(scored, scores.rows())),
-        None => scored,
-    };
-    let candidates = scored.as_ref().map_or(Candidates::All(scores.rows()), Candidates::from);
-    ensure!(candidates.count() > 0, "everything is marked to be left out: nothing to choose from");
+    let among = AmongMarked::new(scores.rows(), scored, marked.as_ref())?;
+    let candidates = among.candidates();
     let labels = needed.columns().integers("label").ok();
     let classes = match labels {
         Some(labels) => scores.classes(labels)?,
         None => vec!["all".into()],
     };
     let by_class = labels.map(|labels| Classes { labels, count: classes.len() });
-    let mut chosen = match choice {
-        Some(choice) => {
-            choice.among(candidates, ranking.as_ref().map(Ranking::scores), by_class)?
-        }
-        None => Chosen { ids: scored.clone().unwrap_or_default(), shares: Vec::new() },
-    };
-    if let Some(marked) = &marked {
-        marked.add_kept(&mut chosen.ids);
-        let all = ClassShare { class: 0, kept: chosen.ids.len(), of: scores.rows() };
-        chosen.shares =
-            by_class.map_or_else(|| vec![all], |classes| class_shares(&chosen.ids, classes));
-    }
+    let ordered = ranking.as_ref().map(Ranking::scores);
+    let chosen = among.choose(choice.as_ref(), ordered, by_class)?;
     args.check_classes(&chosen)?;
     let mut warnings = match choice {
         Some(choice) => {
@@ -274,6 +261,7 @@ fn warnings(
         table: scores,
         shares: &chosen.shares,
         classes,
+        spelling: Spelling::Command,
     })
 }
 

@@ -10,7 +10,7 @@ use clap::{Args, ValueEnum};
 use datadiet_core::Kept;
 use datadiet_lab::text::table;
 use datadiet_lab::{Recipe, Scene, Training, TrainingOptions};
-use datadiet_pages::suspects_picture;
+use datadiet_pages::{suspects_picture, suspects_table};
 use datadiet_store::Schedule;
 use datadiet_table::{ColumnDetection, ScoreTable, Suspect, Truth, TruthKind, WrongLabelCount};
 use serde::Serialize;
@@ -263,31 +263,15 @@ impl SuspectsArgs {
 impl Answer {
     fn text(&self) -> String {
         let known = self.suspects.iter().any(|suspect| suspect.changed.is_some());
-        // Of losses nothing is known of classes.
-        let of_classes =
-            self.suspects.iter().any(|one| one.class.is_some() || one.predicted.is_some());
-        let token = |suspect: &Suspect| suspect.token.as_ref()?.text.clone();
-        let of_tokens = self.suspects.iter().any(|suspect| token(suspect).is_some());
-        let row = |suspect: &Suspect| {
-            let classes =
-                [&suspect.class, &suspect.predicted].map(|class| class.as_deref().unwrap_or("–"));
-            let mut row: Vec<String> =
-                classes.map(str::to_owned).into_iter().filter(|_| of_classes).collect();
-            row.extend(of_tokens.then(|| token(suspect).unwrap_or_default()));
-            row.extend([suspect.name(), format!("{:.3}", suspect.score)]);
-            if known {
+        let mut shown = suspects_table(&self.suspects, &self.by, 3);
+        if known {
+            shown.header.push("truth".into());
+            for (row, suspect) in shown.rows.iter_mut().zip(&self.suspects) {
                 row.push(if suspect.changed == Some(true) { "wrong" } else { "" }.into());
             }
-            row
-        };
-        let mut header = if of_classes { vec!["labelled", "predicted"] } else { Vec::new() };
-        header.extend(of_tokens.then_some("token"));
-        let texts = header.len();
-        header.extend(["id", self.by.as_str()]);
-        if known {
-            header.push("truth");
         }
-        let mut text = table(&header, self.suspects.iter().map(row).collect(), texts);
+        let header: Vec<&str> = shown.header.iter().map(String::as_str).collect();
+        let mut text = table(&header, shown.rows, shown.text_columns);
         if let Some(detection) = &self.detection {
             text = format!("{}\n\n{text}", detection_text(detection));
         }

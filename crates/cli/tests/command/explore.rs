@@ -23,15 +23,13 @@ impl Serving {
             .env("DATADIET_HOME", home.path())
             .args(["explore", "out", "--json", "--as", "ann"])
             .args(options)
+            .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();
-        let mut text = String::new();
-        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        while !text.ends_with("}\n") {
-            text += &(lines.next().expect("it says where it is").unwrap() + "\n");
-        }
-        let answer: Value = serde_json::from_str(&text).unwrap();
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        let answer: Value = serde_json::from_str(&line).expect("the first line says where it is");
         Self { child, address: answer["address"].as_str().unwrap().to_owned() }
     }
 
@@ -161,6 +159,21 @@ fn marks_survive_a_kill_and_come_out_as_labels_and_subsets() {
     assert_eq!(corrected[..7], labels[..7]);
     assert_eq!(acts[0].label.as_deref(), Some(classes[right as usize].as_str()));
     assert_eq!(acts[0].mark, Some(Verdict::Wrong));
+}
+
+/// As a notebook does it, whose kernel may be killed.
+#[test]
+fn attached_it_ends_with_the_program_that_started_it() {
+    let home = Home::scored();
+    let frame = ["--attached", "--allow-frame", "vscode-webview:"];
+    let mut serving = Serving::start(&home, &frame);
+    serving.json("api/mark", Some(json!({ "rows": [7], "mark": "drop" })));
+    assert!(serving.child.try_wait().unwrap().is_none());
+    drop(serving.child.stdin.take());
+    assert!(serving.child.wait().unwrap().success());
+    let (_, acts) = MarkFile::read(&home.path().join("out/marks.jsonl"), None).unwrap();
+    assert_eq!(acts.len(), 1);
+    assert!(home.fails(&["explore", "out", "--allow-frame", "*"]).contains("null for a page"));
 }
 
 #[test]

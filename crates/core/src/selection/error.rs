@@ -15,6 +15,10 @@ pub enum SelectionError {
     #[error("there are no examples to choose from; pass one score for each training example")]
     Empty,
 
+    /// People marked all of them as wrong or to drop.
+    #[error("everything is marked to be left out: nothing to choose from")]
+    AllLeftOut,
+
     /// More examples than 32-bit ids can name.
     #[error("{found} examples: at most 2^32 - 1 can be told apart; split the training set")]
     TooMany {
