@@ -452,6 +452,21 @@ impl ScoreFile {
         by: Option<&str>,
         classes: bool,
     ) -> Result<ScoreTable, TableError> {
+        let names = self.columns_to_choose(by, classes)?;
+        let table = self.read(&names.iter().map(String::as_str).collect::<Vec<_>>())?;
+        table.check_ids()?;
+        Ok(table)
+    }
+
+    /// Names of the columns that [`Self::read_to_choose`] reads.
+    ///
+    /// # Errors
+    /// When there is no such column; the message names the nearest.
+    pub fn columns_to_choose(
+        &self,
+        by: Option<&str>,
+        classes: bool,
+    ) -> Result<Vec<String>, TableError> {
         let table = self.header.columns();
         let mut names = match by {
             Some(by) => self.header.columns_of(by)?,
@@ -470,10 +485,7 @@ impl ScoreFile {
                 distinct.push(name);
             }
         }
-        let names = distinct;
-        let table = self.read(&names.iter().map(String::as_str).collect::<Vec<_>>())?;
-        table.check_ids()?;
-        Ok(table)
+        Ok(distinct)
     }
 
     /// Checks that the table is of a whole training set: numbers in its column `id`, where it has

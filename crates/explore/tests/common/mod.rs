@@ -164,6 +164,7 @@ impl Folder {
             hard: None,
             marks: None,
             who: "ann".into(),
+            truth: None,
             measured: Vec::new(),
         }
     }
