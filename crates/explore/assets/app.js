@@ -729,5 +729,5 @@ async function suspects() {
 const redraw = () => { theme = palette(); colourCodes(); dirty(); };
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redraw);
 new ResizeObserver(dirty).observe($("plots"));
-window.datadiet = { state: S, map, hist, gallery, facets, frames, info, pictureOf, shown, NONE };
+window.datadiet = { state: S, chosen, map, hist, gallery, facets, frames, info, pictureOf, shown, NONE };
 await begin();

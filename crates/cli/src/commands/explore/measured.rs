@@ -201,3 +201,151 @@ fn of_spread(part: Measured, spread: &Spread) -> Measured {
         ..part
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use datadiet_table::{Card, Column, Table};
+    use serde_json::json;
+
+    use super::*;
+
+    /// An outcome of the repository.
+    fn outcome(name: &str) -> Value {
+        let results = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../results");
+        let text = std::fs::read(results.join(name).join("outcome.json")).unwrap();
+        serde_json::from_slice(&text).unwrap()
+    }
+
+    /// What is measured in an outcome, of a table of the data that its trainings are of.
+    fn read(outcome: &Value) -> Result<Vec<Measured>> {
+        let mut columns = Table::default();
+        columns.push("el2n@8", Column::F32(vec![0.5])).unwrap();
+        let data = serde_json::from_value(json!({ "name": "mine", "limit": null,
+            "fingerprint": outcome["template"]["data"]["fingerprint"] }));
+        let card = Card { data: Some(data.unwrap()), ..Card::new(Vec::new()) };
+        read_for(outcome, &ScoreTable::new(columns, card))
+    }
+
+    fn read_for(outcome: &Value, table: &ScoreTable) -> Result<Vec<Measured>> {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("outcome.json"), outcome.to_string()).unwrap();
+        measured(Path::new("nothing.parquet"), Some(folder.path()), table)
+    }
+
+    fn words(one: &Measured) -> String {
+        let offset = one.offset.map_or(String::new(), |offset| format!(" from {offset}"));
+        let of = format!("{} {} {} {}{offset}", one.by, one.rule, one.quota, one.keep);
+        format!("{of} {}", one.also).trim().to_owned()
+    }
+
+    #[test]
+    fn curves_and_windows_say_how_each_part_was_chosen() {
+        let mut asked = outcome("cifar10-airbench/curve");
+        asked["curve"]["points"][0]["series"] = json!("el2n@4 ccs/balanced");
+        asked["curve"]["points"][1]["series"] = json!("random/proportional");
+        let found = read(&asked).unwrap();
+        let all: Vec<String> = found.iter().map(words).collect();
+        for expected in [
+            "everything   1",
+            "el2n@4 ccs balanced 0.75",
+            "random random proportional 0.5",
+            "random random none 0.75",
+            "el2n@4 window none 0.5 from 0.4",
+        ] {
+            assert!(all.iter().any(|one| one == expected), "{expected}: {all:#?}");
+        }
+        assert_eq!(found[0].trainings, 2);
+        assert!((found[0].mean - 0.8847).abs() < 1e-9 && found[0].metric.is_none());
+        // With changed labels it is of another table.
+        let (plain, all) = (found.len(), asked["window"].as_array().unwrap().len());
+        let mut noisy = asked["window"][0].clone();
+        noisy["scene"] = json!("10 % of labels random");
+        noisy["points"][0]["keep"] = json!(0.123);
+        asked["window"].as_array_mut().unwrap().push(noisy);
+        assert_eq!(asked["window"].as_array().unwrap().len(), all + 1);
+        assert_eq!(read(&asked).unwrap().len(), plain);
+    }
+
+    #[test]
+    fn of_a_search_it_is_what_was_tested_at_the_end() {
+        let mut asked = outcome("cifar10-airbench-64/noise");
+        let spread = |mean: f64| {
+            json!({ "mean": mean, "low": mean, "high": mean, "values": [mean],
+            "metric": { "name": "perplexity", "higher_is_better": false } })
+        };
+        let point = |series: &str, mean: f64| {
+            json!({ "series": series, "keep": 0.5, "size": 5, "skew": null,
+            "steps": 9, "accuracy": spread(mean) })
+        };
+        let arm = json!({ "keep": 0.5, "drop": 0.1, "quota": "none" });
+        asked["tune"] = json!({
+            "plan": { "by": "el2n@end", "arms": [arm], "rungs": [], "validation": 0.1, "tolerance": 0.01,
+                "finals": 1, "seed": 0 },
+            "held_out": 1, "rungs": [{ "steps": 3, "full": spread(9.0), "arms": [[arm, spread(8.0)]] }],
+            "answer": arm, "within_tolerance": true, "advisable": true, "verdict": "",
+            "finals": { "answer": point("answer", 3.5), "random": point("random", 4.5), "full": spread(3.0),
+                "each_epoch": point("random-each-epoch", 3.25), "hardest": point("hardest", 5.0) },
+        });
+        let found = read(&asked).unwrap();
+        let all: Vec<String> =
+            found.iter().map(|one| format!("{}: {}", words(one), one.mean)).collect();
+        assert_eq!(
+            all,
+            [
+                "everything   1: 3",
+                "el2n@8 window none 0.5 from 0.4 without the hardest 10 %: 3.5",
+                "random random none 0.5: 4.5",
+                "random random none 0.5 drawn anew every epoch: 3.25",
+                "el2n@8 hardest none 0.5: 5",
+            ]
+        );
+        assert!(found.iter().all(|one| one.metric.as_deref() == Some("perplexity")));
+        assert!(found.iter().all(|one| one.less_is_better));
+        asked["tune"] = json!({ "plan": 3 });
+        assert!(
+            format!("{:#}", read(&asked).unwrap_err())
+                .contains("the study `tune` was written by another")
+        );
+    }
+
+    #[test]
+    fn what_says_nothing_of_parts_of_these_data_is_refused_by_name() {
+        for name in [
+            "cifar10-airbench-64/noise",
+            "cifar10-airbench/velocity",
+            "cifar10-airbench-64/connectivity",
+        ] {
+            let message = format!("{:#}", read(&outcome(name)).unwrap_err());
+            let study = name.rsplit('/').next().unwrap();
+            assert!(
+                message.contains("outcome.json has no accuracy") && message.contains(study),
+                "{message}"
+            );
+        }
+        let curve = outcome("cifar10-airbench/curve");
+        let mut columns = Table::default();
+        columns.push("el2n@8", Column::F32(vec![0.5])).unwrap();
+        let data = json!({ "name": "other", "fingerprint": "ab", "limit": null });
+        let card = Card { data: serde_json::from_value(data).unwrap(), ..Card::new(Vec::new()) };
+        let other = ScoreTable::new(columns.clone(), card);
+        let message = read_for(&curve, &other).unwrap_err().to_string();
+        assert!(
+            message.contains("is of trainings on cifar10, and the scores are of other"),
+            "{message}"
+        );
+        // Of which data nobody says, that is noted.
+        assert!(!read_for(&curve, &ScoreTable::of(columns).unwrap()).unwrap().is_empty());
+        let message = format!("{:#}", read(&json!({ "template": { "data": {} } })).unwrap_err());
+        assert!(message.contains("is not the outcome of an experiment"), "{message}");
+    }
+
+    #[test]
+    fn results_of_the_repository_are_read() {
+        for name in ["cifar10-airbench-64/window", "cifar10-resnet8/curve", "wordnet-minilm/curve"]
+        {
+            let found = read(&outcome(name)).unwrap();
+            assert!(found.iter().any(|one| one.by == "everything"), "{name}");
+            assert!(found.iter().all(|one| one.mean > 0.0 && one.keep <= 1.0), "{name}");
+        }
+    }
+}
