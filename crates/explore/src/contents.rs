@@ -84,7 +84,7 @@ impl Contents {
     ///
     /// # Errors
     /// When they cannot be read.
-    pub fn of_table(scores: &Scores) -> Result<Self, ExploreError> {
+    pub(crate) fn of_table(scores: &Scores) -> Result<Self, ExploreError> {
         let header = scores.header();
         let texts = |name: &str| match &*scores.column(name)? {
             Column::Text(texts) => Ok(texts.clone()),

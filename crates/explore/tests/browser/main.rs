@@ -9,11 +9,13 @@ mod driver;
 #[allow(dead_code, reason = "the report's tests look at how it is found")]
 mod installed;
 
+use std::io::{Read, Write};
+use std::net::TcpListener;
 use std::path::PathBuf;
 
 use common::{Folder, names, serve, table};
 use datadiet_core::Task;
-use datadiet_explore::{Explorer, Options, Source};
+use datadiet_explore::{Explorer, Options, Place, Source};
 use datadiet_table::{Column, MarkFile, Verdict};
 use driver::{Browser, DESKTOP, Tab, View};
 use serde_json::{Value, json};
@@ -427,6 +429,54 @@ fn tables_of_other_tasks_are_shown() {
         browser.wait(&tab, "datadiet.state.marks.some(Boolean)");
         keep_picture(&mut browser, &tab, &format!("test-task-{task}"));
         check_sound(&mut browser, &tab);
+    }
+}
+
+/// Serves one page on a port of its own, as a notebook does; gives its origin.
+fn notebook(page: String) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let origin = format!("http://{}", listener.local_addr().unwrap());
+    std::thread::spawn(move || {
+        for mut stream in listener.incoming().flatten() {
+            let _ = stream.read(&mut [0; 4096]);
+            let head = "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nConnection: close\r\n\r\n";
+            let _ = stream.write_all(format!("{head}{page}").as_bytes());
+        }
+    });
+    origin
+}
+
+#[test]
+fn a_page_shows_it_in_a_frame_where_that_is_allowed() {
+    let Some(mut browser) = browser() else { return };
+    let folder = Folder::new(table(300, &names(10), None));
+    let framed = |url: &str| format!("<iframe src='{url}' width=1300 height=700></iframe>");
+    for (allowed, by_notebook, is_shown) in [
+        (None, true, false),
+        (Some("http://localhost:1"), true, false),
+        (Some("http://127.0.0.1:*"), true, true),
+        (Some("http://127.0.0.1:*"), false, false),
+        (Some("null"), false, true),
+    ] {
+        let frames = allowed.map(str::to_owned).into_iter().collect();
+        let server = folder.explorer().bind(&Place { frames, ..Place::default() }).unwrap();
+        let page = framed(&server.url());
+        std::thread::spawn(move || server.run().unwrap());
+        let outer = match by_notebook {
+            true => notebook(page),
+            false => format!("data:text/html,{page}"),
+        };
+        browser.complaints.clear();
+        let tab = browser.open(&outer, DESKTOP);
+        browser
+            .wait(&tab, "document.readyState === 'complete' && document.querySelector('iframe')");
+        std::thread::sleep(std::time::Duration::from_millis(500));
+        browser.eval(&tab, "1");
+        let is_refused = browser.complaints.iter().any(|one| one.contains("frame-ancestors"));
+        assert_eq!(is_refused, !is_shown, "{allowed:?} {by_notebook}: {:?}", browser.complaints);
+        if is_shown {
+            keep_picture(&mut browser, &tab, &format!("test-frame-{by_notebook}"));
+        }
     }
 }
 
