@@ -7,7 +7,7 @@ use clap::{Args, ValueEnum};
 use datadiet_core::Direction;
 use datadiet_data::Dataset;
 use datadiet_lab::TrainingData;
-use datadiet_table::{Ranking, ScoreTable, TrainingSet};
+use datadiet_table::{Ranking, ScoreTable, TrainingSet, Truth, TruthKind};
 
 use crate::home::HomeArgs;
 
@@ -59,6 +59,47 @@ impl HardArgs {
         let ranking = table.ranking(by, self.direction())?;
         ranking.assumption(TURN).into_iter().for_each(|note| eprintln!("note: {note}"));
         Ok(ranking)
+    }
+}
+
+/// Which labels are known to be wrong.
+#[derive(Args, Clone, Debug)]
+pub struct TruthArgs {
+    /// Known wrong labels, by row or by id: a file of `datadiet noise`; true labels (a column
+    /// `true_label`) or a mask (`is_error`, …), as .parquet, .csv, .json, .npy or .txt.
+    #[arg(long, value_name = "FILE")]
+    truth: Option<PathBuf>,
+    /// What a bare list of numbers in --truth is.
+    #[arg(long, value_enum, value_name = "KIND", requires = "truth")]
+    truth_is: Option<TruthIs>,
+}
+
+/// What a list of numbers is.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum TruthIs {
+    /// The true label of each example.
+    Labels,
+    /// 1 for each wrong label, else 0.
+    Mask,
+}
+
+impl TruthArgs {
+    /// The file, and what a bare list in it is.
+    pub fn file(&self) -> Option<(PathBuf, Option<TruthKind>)> {
+        let kind = self.truth_is.map(|is| match is {
+            TruthIs::Labels => TruthKind::Labels,
+            TruthIs::Mask => TruthKind::Mask,
+        });
+        self.truth.clone().map(|file| (file, kind))
+    }
+
+    /// What it says of the examples of a table.
+    ///
+    /// # Errors
+    /// When it says nothing of them.
+    pub fn read(&self, scores: &ScoreTable) -> Result<Option<Truth>> {
+        let read = |(file, kind): (PathBuf, _)| Truth::read(&file, scores, kind);
+        Ok(self.file().map(read).transpose()?)
     }
 }
 

@@ -12,6 +12,7 @@ import { Histogram, ScatterMap } from "./map.js";
 const MANY = 200; // marking more than so many asks first
 const POLL = 2000;
 const SCREENFULS = 500; // examples listed while somebody drags
+const MOST_CLASSES = 1 << 20;
 const NONE = 0xffffffff;
 
 const info = await get("info");
@@ -36,14 +37,17 @@ const S = {
   h: has(hash.h) ? hash.h : info.suspicion.includes("+") ? info.by : info.suspicion,
   sort: has(hash.sort) || (typeof hash.sort === "string" && hash.sort.includes("+")) ? hash.sort : info.by,
   reversed: hash.reversed === true,
-  colour: ["class", "predicted", "right", "suspect", "kept", "mark"].includes(hash.colour) ? hash.colour : info.labelled ? "class" : "mark",
-  labels: null, predicted: null, suspects: null, kept: null, sentence: null,
-  marks: new Uint8Array(n), right: new Int32Array(n).fill(-1), version: 0, acts: [],
+  colour: hash.colour,
+  labels: null, predicted: null, suspects: null, kept: null, truth: null, sentence: null,
+  marks: new Uint8Array(n), right: new Int32Array(n).fill(-1), version: 0, acts: [], last: null,
   pass: chosen.pass, sel: chosen.sel, passed: 0, passCount: n, get selCount() { return chosen.count; },
   codes: new Uint8Array(n), colours: [], values: null, order: null,
 };
 let theme = palette();
-const className = (code) => info.classes[code] ?? String(code);
+// Of several labels an example, the one that looks wrong stands in the place of its class.
+const classNames = info.worst ?? info.classes;
+const className = (code) => classNames[code] ?? String(code);
+const hasLabels = info.labelled || info.worst !== null, hasPredicted = info.predicted !== null || info.worst !== null;
 const frames = [];
 
 // ---------------------------------------------------------------- drawing
@@ -129,6 +133,7 @@ function settle(quietly = false, stay = false) {
   ranges();
   const filtered = facets.facets.some((facet) => facet.active);
   $("clear").hidden = !map.brush && !hist.brush && !filtered;
+  cost.again();
   if (!quietly) remember();
 }
 const drawFacets = () => facets.draw(S.sel, S.selCount === n);
@@ -155,6 +160,9 @@ function colourCodes() {
   } else if (by === "suspect") {
     S.colours = [series[5], series[1]];
     for (let i = 0; i < n; i++) codes[i] = S.suspects ? S.suspects[i] : 0;
+  } else if (by === "truth") {
+    S.colours = [series[5], series[1]];
+    if (S.truth) codes.set(S.truth); else codes.fill(0);
   } else if (by === "kept") {
     S.colours = [series[1], series[0]];
     for (let i = 0; i < n; i++) codes[i] = S.kept ? (S.kept[i >> 3] >> (i & 7)) & 1 : 1;
@@ -180,6 +188,7 @@ const view = {
   labelOf, predictedOf,
   rightOf: (row) => S.right[row] >= 0 ? className(S.right[row]) : null,
   markOf: (row) => S.marks[row],
+  isKnownWrong: (row) => S.truth ? S.truth[row] === 1 : false,
   isSuspect: (row) => S.suspects ? S.suspects[row] === 1 : false,
   valueOf: (row) => S.values ? S.values[row] : NaN,
   open: (row) => { example.open(row); dirty(); },
@@ -195,7 +204,9 @@ gallery.cursorTo = (row) => {
 const example = new ExamplePage($("example"), view);
 const facets = new FacetList($("facets"), (onlyDraw) => onlyDraw ? drawFacets() : filtered());
 const cost = new CostPanel($("cost"), {
-  by: () => S.sort, scores: () => shellWord(info.scores), marks: () => S.marks.some(Boolean) ? shellWord(info.marks) : null, className, measured: () => info.measured,
+  by: () => S.sort, kept: () => S.kept,
+  truth: () => S.truth && { name: info.truth.name, codes: S.truth, sel: S.sel, count: S.selCount },
+  scores: () => shellWord(info.scores), marks: () => S.marks.some(Boolean) ? shellWord(info.marks) : null, className, measured: () => info.measured,
   close: () => toggleCost(), coloursKept: () => S.colour === "kept",
   keeps: (bits) => { S.kept = bits; if (S.colour === "kept") recolour(); },
   colour: () => { S.colour = $("colour").value = "kept"; recolour(); cost.ask(); remember(); },
@@ -248,7 +259,7 @@ async function mark(rows, name, label) {
     brief(`Not saved: ${error.message}`);
     return;
   }
-  $("undo").disabled = false;
+  canUndo();
   const what = name === null ? "unmarked" : MARK_NAMES[MARKS.indexOf(name)] + (label === null ? "" : `, right: ${className(label)}`);
   $("count").setAttribute("aria-label", `${grouped(rows.length)} marked: ${what}`);
   if (!single) { gallery.picked.clear(); pickedChanged(); }
@@ -257,27 +268,32 @@ async function mark(rows, name, label) {
   else if (example.isOpen) example.open(gallery.row ?? example.row);
 }
 
+// What this window did last; where it did nothing, as after it was loaded again, what this person did last.
 async function undo() {
-  const last = S.acts.pop();
-  $("undo").disabled = S.acts.length === 0;
+  const own = S.acts.pop();
+  const last = own ?? S.last;
+  canUndo();
   if (!last) return;
   try {
     const found = await post("undo", { since: S.version }, { act: last });
     take(found);
     const { undone, others } = found.more;
-    brief(others ? `${grouped(undone)} undone; ${grouped(others)} were marked otherwise since, and stay` : `${grouped(undone)} undone`);
+    brief(`${grouped(undone)} undone${own ? "" : ", of what you did before"}${others ? `; ${grouped(others)} were marked otherwise since, and stay` : ""}`);
     if (example.isOpen) example.open(example.row);
   } catch (error) {
-    S.acts.push(last);
-    $("undo").disabled = false;
+    if (own) S.acts.push(own);
+    canUndo();
     brief(`Not undone: ${error.message}`);
   }
 }
+function canUndo() { $("undo").disabled = S.acts.length === 0 && !S.last; }
 
 // Takes what is new about marks.
 function take(news) {
   S.version = news.version;
   if (news.rows.length === 0) return;
+  S.last = news.last;
+  canUndo();
   news.rows.forEach((row, at) => {
     S.marks[row] = news.marks[at];
     S.right[row] = news.labels[at] ?? -1;
@@ -519,9 +535,14 @@ $("sort").addEventListener("change", async () => {
 });
 $("reverse").addEventListener("click", async () => { S.reversed = !S.reversed; gallery.cursor = 0; await sorted(); settle(); });
 $("size").addEventListener("input", () => { gallery.size = Number($("size").value); gallery.layout(); });
-const COLOURS = [["class", "class"], ["predicted", "predicted"], ["right", "right or not"], ["suspect", "suspects"], ["kept", "kept or not"], ["mark", "marks"]];
-fill($("colour"), COLOURS.map(([key]) => key).filter((key) => info.labelled || key === "mark" || key === "kept" || key === "suspect")
-  .filter((key) => info.predicted || (key !== "predicted" && key !== "right")), S.colour, (key) => Object.fromEntries(COLOURS)[key]);
+const COLOURS = Object.fromEntries([
+  ...(hasLabels ? [["class", info.worst ? "worst label" : "class"]] : []),
+  ...(hasPredicted ? [["predicted", "predicted"]] : []),
+  ...(hasLabels && hasPredicted ? [["right", "right or not"]] : []),
+  ["suspect", "suspects"], ...(info.truth ? [["truth", "known to be wrong"]] : []), ["kept", "kept or not"], ["mark", "marks"],
+]);
+if (!Object.hasOwn(COLOURS, S.colour)) S.colour = hasLabels ? "class" : "mark";
+fill($("colour"), Object.keys(COLOURS), S.colour, (key) => COLOURS[key]);
 $("colour").addEventListener("change", () => { S.colour = $("colour").value; if (S.colour === "kept" && !S.kept) keptAtFirst(); recolour(); remember(); });
 const keptAtFirst = () => { if ($("cost").hidden) toggleCost(); };
 $("zoom").addEventListener("click", () => { map.zoom(map.brush); map.brush = null; $("unzoom").hidden = false; settle(); });
@@ -638,20 +659,28 @@ async function begin() {
   document.title = `${info.name ?? info.scores} · datadiet`;
   $("name").replaceChildren(user(info.name ?? info.scores));
   $("total").textContent = `${grouped(n)} examples`;
-  const [labels, predicted, marks] = await Promise.all([
-    info.labelled ? column("label") : null, info.predicted ? column(info.predicted) : null,
+  const worst = (predicted) => words("worst", { predicted }).then((buffer) => new Uint32Array(buffer));
+  const [labels, guesses, truth, marks] = await Promise.all([
+    info.worst ? worst(false) : info.labelled ? column("label") : null,
+    info.worst ? worst(true) : info.predicted ? column(info.predicted) : null,
+    info.truth ? words("truth").then((buffer) => new Uint8Array(buffer)) : null,
     get("marks", { since: 0 }), axes(), sorted(),
   ]);
-  S.labels = labels; S.predicted = predicted;
-  const most = [labels, predicted].filter(Boolean).reduce((most, values) => { for (let i = 0; i < n; i++) if (values[i] > most) most = values[i]; return most; }, 0);
-  const names = Array.from({ length: Math.max(info.classes.length, most + 1) }, (_, code) => className(code));
+  const largest = (values) => { let most = 0; for (let i = 0; i < n; i++) if (values[i] > most) most = values[i]; return most; };
+  const most = labels ? largest(labels) : 0, mostGuessed = guesses ? largest(guesses) : 0;
+  // A number such as 4294967295 stands for none: no name is made for each below it.
+  const predicted = mostGuessed < MOST_CLASSES ? guesses : null;
+  if (guesses && !predicted) brief(`${info.predicted} has numbers up to ${grouped(mostGuessed)}, which are no classes; it is left out`);
+  S.labels = labels; S.predicted = predicted; S.truth = truth;
+  const names = Array.from({ length: Math.max(classNames.length, most + 1, predicted ? mostGuessed + 1 : 0) }, (_, code) => className(code));
   facets.facets = [markFacet];
   if (labels && predicted) {
     const same = new Uint8Array(n);
     for (let i = 0; i < n; i++) same[i] = labels[i] === predicted[i] ? 0 : 1;
     facets.facets.push(new Facet("same", "Prediction", same, ["as labelled", "another class"], (code) => seriesVariable(code)));
   }
-  if (labels) facets.facets.push(new Facet("label", "Label", labels, names, seriesVariable));
+  if (truth) facets.facets.push(new Facet("truth", "Known labels", truth, ["right", "wrong"], (code) => seriesVariable(code ? 1 : 5), info.truth.name));
+  if (labels) facets.facets.push(new Facet("label", info.worst ? "Label that looks wrong" : "Label", labels, names, seriesVariable));
   if (predicted) facets.facets.push(new Facet("predicted", "Predicted", predicted, names, seriesVariable));
   const more = info.columns.filter(({ name, kind }) => kind === "whole" && !["id", "label", "key", info.predicted].includes(name));
   if (more.length) {
@@ -700,5 +729,5 @@ async function suspects() {
 const redraw = () => { theme = palette(); colourCodes(); dirty(); };
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redraw);
 new ResizeObserver(dirty).observe($("plots"));
-window.datadiet = { state: S, map, hist, gallery, facets, frames, info, pictureOf, shown, NONE };
+window.datadiet = { state: S, chosen, map, hist, gallery, facets, frames, info, pictureOf, shown, NONE };
 await begin();

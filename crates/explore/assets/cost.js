@@ -1,7 +1,7 @@
 // What it would cost to keep fewer: which rule keeps what of each class, what research says, what was measured.
 
 import { get, words } from "./api.js";
-import { el, grouped, percent, seriesVariable, user } from "./bits.js";
+import { el, grouped, percent, seriesVariable, shown, user } from "./bits.js";
 
 const RULES = [
   ["hardest", "the hardest"], ["window", "a window of the order"], ["ccs", "without the hardest, evenly over the rest"],
@@ -74,16 +74,21 @@ export class CostPanel {
     try {
       const [found, bits] = await Promise.all([get("choice", parameters), words("choice", { ...parameters, bits: true })]);
       if (number !== this.number) return;
-      this.draw(found, parameters);
       this.view.keeps(new Uint8Array(bits));
+      this.draw(found, parameters);
     } catch (error) {
       if (number === this.number) this.out?.replaceChildren(el("p", { className: "caution", textContent: error.message }));
     }
   }
 
+  // Again, where what is chosen in the plots has changed.
+  again() { if (!this.parent.hidden && this.view.truth() && this.drawn) this.draw(...this.drawn); }
+
   draw(found, parameters) {
     if (!this.out) return;
+    this.drawn = [found, parameters];
     const parts = [el("p", {}, el("strong", { textContent: grouped(found.kept) }), ` of ${grouped(found.of)} kept, by `, user(parameters.by), `: ${found.rule}`)];
+    parts.push(...this.known());
     for (const caution of found.cautions) parts.push(el("p", { className: "caution", textContent: caution }));
     parts.push(...this.measured(parameters));
     if (found.shares.length > 1) {
@@ -112,32 +117,66 @@ export class CostPanel {
     this.out.replaceChildren(...parts.filter(Boolean));
   }
 
+  // How many of the labels that are known to be wrong are kept, and how many are in the part that is chosen.
+  known() {
+    const { truth, kept } = this.view;
+    if (!truth()) return [];
+    const { name, codes, sel, count } = truth();
+    let [all, inKept, inChosen] = [0, 0, 0];
+    for (let i = 0; i < codes.length; i++) {
+      if (codes[i] === 0) continue;
+      all++;
+      inKept += kept() ? (kept()[i >> 3] >> (i & 7)) & 1 : 0;
+      inChosen += sel[i];
+    }
+    const line = `${grouped(inKept)} of the ${grouped(all)} labels known to be wrong are kept (${percent(inKept / all)})`;
+    const part = count === codes.length ? "" : `; ${grouped(inChosen)} are among the ${grouped(count)} that are chosen (${percent(inChosen / all)})`;
+    return [el("p", { className: "known", title: name, textContent: line + part })];
+  }
+
   // Trainings on parts of these data, and what is known at about this size.
-  measured({ by, rule, keep, offset }) {
+  measured(parameters) {
     const all = this.view.measured();
     if (all.length === 0) {
       return [el("p", { className: "faint", textContent: "No training on a part of these data was measured here: `datadiet diet` does, " +
         "and so does `datadiet run`; give its folder with --outcome." })];
     }
-    const same = all.filter((one) => (one.by === by && one.rule === rule) || one.by === "random" || one.by === "everything");
-    const near = same.filter((one) => one.by === "everything" || (Math.abs(one.keep - keep) < 0.051 &&
-      (one.offset === null || offset === null || Math.abs(one.offset - offset) < 0.051)));
-    const words = (one) => one.by === "everything" ? "everything"
-      : one.by === "random" ? `${percent(one.keep)} at random` : `${percent(one.keep)}${one.offset === null ? "" : ` from ${percent(one.offset)} on`}`;
+    const { by, rule, keep, offset, quota } = parameters;
+    const beside = (one) => one.by === "everything" || (one.rule === "random" && (one.quota === quota || one.quota === "none"));
+    const isAsked = (one) => one.by === by && one.rule === rule && one.quota === quota && !one.also;
+    const isNear = (one) => Math.abs(one.keep - keep) < 0.051 && (one.offset === null || offset === null || Math.abs(one.offset - offset) < 0.051);
+    const asked = all.filter(isAsked);
+    const near = asked.filter(isNear);
+    const groups = [
+      ["Measured at about this size", near.length ? [...near, ...all.filter((one) => beside(one) && (one.by === "everything" || isNear(one)))] : []],
+      ["Measured, at other sizes", near.length ? [] : asked.length ? [...asked, ...all.filter(beside)] : []],
+      ["Measured, of other choices", asked.length ? [] : all],
+    ].filter(([, rows]) => rows.length);
+    return groups.flatMap(([title, rows]) => [el("h3", { textContent: title }), this.table(rows, asked.length === 0, all)]);
+  }
+
+  table(rows, inFull, all) {
+    const share = ({ by, rule, keep, offset, quota, also }) => {
+      if (by === "everything") return "everything";
+      const from = offset === null ? "" : ` from ${percent(offset)} on`;
+      const chosen = rule === "random" ? " at random" : inFull ? ` ${rule === "window" ? "a window" : rule} by ${by}` : "";
+      return [`${percent(keep)}${from}${chosen}`, quota && quota !== "none" ? quota : "", also].filter(Boolean).join(", ");
+    };
     const line = (one) => {
-      const bar = el("span", { className: "band-bar" });
-      const [low, high] = [Math.min(...all.map((each) => each.low)), Math.max(...all.map((each) => each.high))];
+      const alike = all.filter(({ metric }) => metric === one.metric);
+      const [low, high] = [Math.min(...alike.map((each) => each.low)), Math.max(...alike.map((each) => each.high))];
       const at = (value) => 100 * (value - low) / Math.max(1e-9, high - low);
+      const number = one.metric === null ? (value) => (100 * value).toFixed(1) : shown;
+      const bar = el("span", { className: "band-bar" });
       bar.style.setProperty("--from", `${at(one.low)}%`);
       bar.style.setProperty("--to", `${Math.max(at(one.high), at(one.low) + 1.5)}%`);
-      bar.style.color = one.by === "random" ? "var(--reference)" : one.by === "everything" ? "var(--faint)" : seriesVariable(0);
-      return el("tr", {}, el("th", { scope: "row", textContent: words(one) }), el("td", {}, bar),
-        el("td", { className: "number", textContent: `${(100 * one.mean).toFixed(1)} %` }),
-        el("td", { className: "faint number", textContent: one.trainings > 1 ? `${(100 * one.low).toFixed(1)}–${(100 * one.high).toFixed(1)}` : "1 training" }));
+      bar.style.color = one.rule === "random" ? "var(--reference)" : one.by === "everything" ? "var(--faint)" : seriesVariable(0);
+      const unit = one.metric === null ? " %" : ` ${one.metric}${one.less_is_better ? ", less is better" : ""}`;
+      return el("tr", {}, el("th", { scope: "row" }, user(share(one))), el("td", {}, bar),
+        el("td", { className: "number" }, user(number(one.mean) + unit)),
+        el("td", { className: "faint number", textContent: one.trainings > 1 ? `${number(one.low)}–${number(one.high)}` : "1 training" }));
     };
-    const rows = near.length > 1 ? near : same;
     rows.sort((a, b) => b.keep - a.keep || a.by.localeCompare(b.by));
-    return [el("h3", { textContent: near.length > 1 ? "Measured at about this size" : "Measured, at other sizes" }),
-      el("table", { className: "measured" }, el("tbody", {}, ...rows.slice(0, 16).map(line)))];
+    return el("table", { className: "measured" }, el("tbody", {}, ...rows.slice(0, 16).map(line)));
   }
 }

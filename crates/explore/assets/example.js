@@ -100,6 +100,7 @@ export class ExamplePage {
     fact("marked", mark ? MARK_NAMES[mark] : null);
     fact("right class", right);
     if (view.isSuspect(row)) fact("suspect", "its label looks wrong");
+    if (view.isKnownWrong(row)) fact("known", "its label is wrong");
     parts.push(facts);
     parts.push(el("div", { className: "bar acts", role: "toolbar", "aria-label": "Mark this example" },
       ...[["wrong", "Wrong label…", "W"], ["drop", "Drop", "D"], ["keep", "Keep", "K"], ["unsure", "Unsure", "U"], ["none", "Clear", "C"]]

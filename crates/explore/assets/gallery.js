@@ -139,6 +139,7 @@ export class Gallery {
       if (!known) this.wanted.add(row);
     }
     const caption = el("div", { className: "caption" });
+    if (view.contents === "texts") caption.append(el("span", { className: "id" }, user(this.texts.get(row)?.id ?? "")), " ");
     const words = view.labelOf(row);
     if (words) caption.append(user(words));
     const predicted = view.predictedOf(row);
@@ -195,7 +196,10 @@ export class Gallery {
         for (const [place, tile] of this.tiles) {
           const known = this.texts.get(this.list[place]);
           const text = tile.querySelector(".text");
-          if (known && text && text.textContent === "…") text.replaceChildren(user(known.text ?? known.id));
+          if (known && text && text.textContent === "…") {
+            text.replaceChildren(user(known.text ?? known.id));
+            tile.querySelector(".id")?.replaceChildren(user(known.id));
+          }
         }
       }
     } finally {

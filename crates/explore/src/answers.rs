@@ -1,11 +1,11 @@
-//! Answers to the page: what there is, columns and orders as numbers, examples, marks.
+//! Answers to the page: columns and orders as numbers, examples, suspects, marks.
 
 use axum::extract::Query;
 use axum::http::Uri;
 use datadiet_core::{Direction, ScoreKind};
-use datadiet_table::{Column, Row, Verdict, chance_of_order, direction_of, kind_of, time_of};
+use datadiet_table::{Column, Row, Verdict, kind_of, time_of};
+use serde::Deserialize;
 use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::Explorer;
@@ -13,9 +13,9 @@ use crate::explorer::{Answer, Answered, Board, MOST_ROWS};
 use crate::scores::Kind;
 
 /// Characters of a name that a page is sent; of a text in the gallery; of a text on a page of its own.
-const NAME: usize = 200;
+pub(crate) const NAME: usize = 200;
 const EXCERPT: usize = 400;
-const TEXT: usize = 200_000;
+pub(crate) const TEXT: usize = 200_000;
 /// Neighbours of an example on each side.
 const NEIGHBOURS: usize = 6;
 /// Ids that a search offers.
@@ -31,71 +31,11 @@ pub(crate) fn parsed<T: DeserializeOwned>(query: &str) -> Result<T, Answer> {
 }
 
 /// The beginning of a text, not longer than so many characters.
-fn short(text: &str, most: usize) -> String {
+pub(crate) fn short(text: &str, most: usize) -> String {
     match text.char_indices().nth(most) {
         Some((end, _)) => format!("{}…", &text[..end]),
         None => text.to_owned(),
     }
-}
-
-#[derive(Serialize)]
-struct ColumnInfo<'a> {
-    name: &'a str,
-    kind: &'static str,
-    hard: Option<&'static str>,
-    reliability: Option<f64>,
-    formula: Option<String>,
-    when: Option<String>,
-}
-
-/// What there is.
-pub fn info(explorer: &Explorer) -> Answered {
-    let scores = &explorer.scores;
-    let header = scores.header();
-    let card = header.card();
-    let columns = scores.columns();
-    let of = |(name, kind): (&'_ str, Kind)| -> Value {
-        let definition = kind_of(name).filter(|_| kind == Kind::Score).map(ScoreKind::definition);
-        let direction = scores.hard(name).or_else(|| direction_of(name));
-        json!(ColumnInfo {
-            // Columns are asked for by their names: they are not shortened.
-            kind: match kind {
-                Kind::Score => "score",
-                Kind::Detail => "detail",
-                Kind::Whole => "whole",
-                Kind::Text => "text",
-            },
-            hard: direction.filter(|_| kind == Kind::Score).map(datadiet_table::hard_end),
-            reliability: card.and_then(|card| Some(card.column(name)?.reliability?.full)),
-            formula: definition.as_ref().map(|definition| definition.formula.to_string()),
-            when: definition.map(|definition| definition.when.to_string()),
-            name,
-        })
-    };
-    let (x, y) = header.map_axes(&explorer.by);
-    let suspicion = header.default_suspicion()?;
-    let warnings: Vec<String> = chance_of_order(header, &explorer.by).into_iter().collect();
-    let classes: Vec<String> = scores.classes().iter().map(|name| short(name, NAME)).collect();
-    let board = explorer.board();
-    Ok(Answer::json(&json!({
-        "version": env!("CARGO_PKG_VERSION"),
-        "name": card.and_then(|card| card.data.as_ref()).map(|data| short(&data.name, NAME)),
-        "scores": explorer.path.display().to_string(),
-        "rows": scores.rows(),
-        "replicas": header.replicas(),
-        "source": card.map(|card| short(&card.source, TEXT)),
-        "classes": classes,
-        "columns": columns.iter().copied().map(of).collect::<Vec<_>>(),
-        "x": x, "y": y, "by": explorer.by, "suspicion": suspicion,
-        "predicted": header.predictions_of(&suspicion),
-        "labelled": scores.labels().is_some(),
-        "contents": explorer.contents.kind(),
-        "shape": explorer.contents.shape(),
-        "who": short(&explorer.who, NAME),
-        "marks": board.file.path().display().to_string(),
-        "warnings": warnings,
-        "measured": explorer.measured,
-    })))
 }
 
 #[derive(Deserialize)]
@@ -114,24 +54,22 @@ pub fn column(explorer: &Explorer, query: &str) -> Answered {
     if !known && !name.contains('+') {
         return Ok(Answer::error(404, "there is no such column of numbers"));
     }
-    let answer = match known {
-        true => match &*explorer.scores.column(&name)? {
-            Column::F32(values) => Answer::words(values.iter().map(|value| value.to_le_bytes())),
-            Column::U32(values) => Answer::words(values.iter().map(|value| value.to_le_bytes())),
-            Column::Text(_) => Answer::error(404, "there is no such column of numbers"),
-        },
-        false => explorer.scores.ranked(&name, |_, ranking| {
-            Ok(Answer::words(ranking.values.iter().map(|value| value.to_le_bytes())))
-        })?,
-    };
-    Ok(Answer { constant: answer.status == 200, ..answer })
+    if !known {
+        return Ok(explorer
+            .scores
+            .ranked(&name, |_, ranking| Ok(Answer::words(&ranking.values, f32::to_le_bytes)))?);
+    }
+    Ok(match &*explorer.scores.column(&name)? {
+        Column::F32(values) => Answer::words(values, f32::to_le_bytes),
+        Column::U32(values) => Answer::words(values, u32::to_le_bytes),
+        Column::Text(_) => Answer::error(404, "there is no such column of numbers"),
+    })
 }
 
 /// The rows in the order of a column: see [`crate::scores::Scores::order`].
 pub fn order(explorer: &Explorer, query: &str) -> Answered {
     let Named { name } = parsed(query)?;
-    let order = explorer.scores.order(&name)?;
-    Ok(Answer { constant: true, ..Answer::words(order.iter().map(|row| row.to_le_bytes())) })
+    Ok(Answer::words(&explorer.scores.order(&name)?, u32::to_le_bytes))
 }
 
 #[derive(Deserialize)]
@@ -154,7 +92,7 @@ pub fn rows(explorer: &Explorer, query: &str) -> Answered {
     };
     let ids = explorer.scores.own_ids();
     let of = |&row: &Row| {
-        let text = explorer.contents.text(row).map(|text| short(text, EXCERPT));
+        let text = explorer.contents.text(row).map(|text| short(&text, EXCERPT));
         json!({ "row": row.0, "id": short(&ids.text(row), NAME), "text": text })
     };
     Ok(Answer::json(&rows.iter().map(of).collect::<Vec<_>>()))
@@ -252,7 +190,7 @@ pub fn example(explorer: &Explorer, query: &str) -> Answered {
         "tracks": tracks.into_iter().filter_map(track).collect::<Vec<_>>(),
         "neighbours": scores.neighbours(by, row, NEIGHBOURS)?,
         "by": by,
-        "text": explorer.contents.text(row).map(|text| short(text, TEXT)),
+        "text": explorer.contents.text(row).map(|text| short(&text, TEXT)),
         "history": history,
     })))
 }
@@ -299,6 +237,33 @@ pub fn suspects(explorer: &Explorer) -> Answered {
     Ok(Answer::json(&json!({ "by": found.by, "sentence": found.sentence, "rows": found.rows })))
 }
 
+/// Which labels are known to be wrong: a byte a row, 1 for those.
+pub fn truth(explorer: &Explorer) -> Answered {
+    let Some(known) = &explorer.known else {
+        return Ok(Answer::error(
+            404,
+            "no file says which labels are wrong: give one with --truth",
+        ));
+    };
+    let bytes = known.truth.wrong.iter().map(|&wrong| u8::from(wrong)).collect();
+    Ok(Answer::of("application/octet-stream", bytes))
+}
+
+#[derive(Deserialize)]
+struct WorstAsked {
+    predicted: bool,
+}
+
+/// Which of several labels looks wrong, as it is given, or as it is predicted: a number a row.
+pub fn worst(explorer: &Explorer, query: &str) -> Answered {
+    let WorstAsked { predicted } = parsed(query)?;
+    let Some(worst) = explorer.scores.worst()? else {
+        return Ok(Answer::error(404, "the table is not one of several labels an example"));
+    };
+    let numbers = if predicted { &worst.predicted } else { &worst.given };
+    Ok(Answer::words(numbers, u32::to_le_bytes))
+}
+
 #[derive(Deserialize)]
 struct Since {
     #[serde(default)]
@@ -318,6 +283,9 @@ fn news(explorer: &Explorer, board: &Board, since: usize, more: Value) -> Value 
         let classes = explorer.scores.classes();
         classes.iter().position(|class| class == label)
     };
+    let is_new = since == 0 || !rows.is_empty();
+    let last = || board.marks.last_of(&explorer.who, |id| explorer.scores.find(id));
+    let last = is_new.then(last).flatten();
     let acts: Vec<_> = rows.iter().map(|&row| board.marks.of(row)).collect();
     let marks: Vec<_> = acts.iter().map(|act| act.and_then(|act| act.mark).map(code)).collect();
     let labels: Vec<_> = acts.iter().map(|act| class(act.as_ref()?.label.as_ref()?)).collect();
@@ -326,6 +294,8 @@ fn news(explorer: &Explorer, board: &Board, since: usize, more: Value) -> Value 
         "rows": rows.iter().map(|row| row.0).collect::<Vec<_>>(),
         "marks": marks.iter().map(|mark| mark.unwrap_or(0)).collect::<Vec<_>>(),
         "labels": labels,
+        // What this person can take back, in another window or before the page was loaded again, too.
+        "last": last.map(|act| &act.act),
         "more": more,
     })
 }

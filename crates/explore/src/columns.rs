@@ -8,10 +8,14 @@ use datadiet_table::{Column, ScoreFile, TableError};
 /// Bytes of columns that are kept.
 const ROOM: usize = 256 << 20;
 
-/// The kept ones, the least used first.
+/// What is kept under names, the least used first. Of several who ask for the same at a time one makes it, and the
+/// others wait.
 pub struct Kept<T> {
-    entries: Mutex<VecDeque<(String, Arc<T>, usize)>>,
+    entries: Mutex<VecDeque<(String, Arc<Slot<T>>)>>,
 }
+
+/// A value and its size in bytes; none while it is made, and where that failed.
+struct Slot<T>(Mutex<Option<(Arc<T>, usize)>>);
 
 impl<T> Default for Kept<T> {
     fn default() -> Self {
@@ -26,23 +30,40 @@ impl<T> Kept<T> {
         name: &str,
         make: impl FnOnce() -> Result<(T, usize), E>,
     ) -> Result<Arc<T>, E> {
-        {
-            let mut entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
-            if let Some(place) = entries.iter().position(|(known, ..)| known == name) {
-                let found = entries.remove(place).expect("it was found there");
-                let value = Arc::clone(&found.1);
-                entries.push_back(found);
-                return Ok(value);
-            }
+        let slot = self.slot(name);
+        let mut kept = slot.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((value, _)) = &*kept {
+            return Ok(Arc::clone(value));
         }
         let (value, size) = make()?;
         let value = Arc::new(value);
-        let mut entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
-        entries.push_back((name.to_owned(), Arc::clone(&value), size));
-        while entries.len() > 1 && entries.iter().map(|(.., size)| size).sum::<usize>() > ROOM {
-            entries.pop_front();
-        }
+        *kept = Some((Arc::clone(&value), size));
+        drop(kept);
+        self.make_room();
         Ok(value)
+    }
+
+    fn slot(&self, name: &str) -> Arc<Slot<T>> {
+        let mut entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = entries.iter().position(|(known, _)| known == name);
+        let entry = known.and_then(|place| entries.remove(place));
+        let entry = entry.unwrap_or_else(|| (name.to_owned(), Arc::new(Slot(Mutex::new(None)))));
+        let slot = Arc::clone(&entry.1);
+        entries.push_back(entry);
+        slot
+    }
+
+    fn make_room(&self) {
+        let mut entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
+        // Of what is being made nothing is known yet.
+        let size = |slot: &Slot<T>| {
+            let kept = slot.0.try_lock();
+            kept.ok().and_then(|kept| kept.as_ref().map(|(_, size)| *size)).unwrap_or_default()
+        };
+        let mut total: usize = entries.iter().map(|(_, slot)| size(slot)).sum();
+        while total > ROOM && entries.len() > 1 {
+            total -= entries.pop_front().map_or(0, |(_, slot)| size(&slot));
+        }
     }
 }
 
@@ -60,4 +81,40 @@ pub fn read(file: &ScoreFile, name: &str) -> Result<(Column, usize), TableError>
         numbers => numbers.len() * 4,
     };
     Ok((column, size))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::convert::Infallible;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use super::*;
+
+    #[test]
+    fn what_several_ask_for_at_a_time_is_made_once() {
+        let (kept, made) = (Kept::<u32>::default(), AtomicUsize::new(0));
+        std::thread::scope(|threads| {
+            for _ in 0..8 {
+                threads.spawn(|| {
+                    let value = kept.get("a", || {
+                        made.fetch_add(1, Ordering::Relaxed);
+                        std::thread::sleep(std::time::Duration::from_millis(20));
+                        Ok::<_, Infallible>((7, 4))
+                    });
+                    assert_eq!(*value.unwrap(), 7);
+                });
+            }
+        });
+        assert_eq!(made.load(Ordering::Relaxed), 1);
+    }
+
+    #[test]
+    fn what_failed_is_tried_again_and_the_least_used_goes_first() {
+        let kept = Kept::<u32>::default();
+        assert!(kept.get("a", || Err("no")).is_err());
+        let of =
+            |name: &str, value: u32| *kept.get(name, || Ok::<_, ()>((value, ROOM / 2))).unwrap();
+        assert_eq!((of("a", 1), of("b", 2), of("a", 9)), (1, 2, 1));
+        assert_eq!((of("c", 3), of("a", 9), of("b", 4)), (3, 1, 4));
+    }
 }

@@ -3,6 +3,7 @@
 //! Files are listed when the explorer starts, each with the row that it belongs to; a page asks by row. No other
 //! file is ever opened.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::fs::File;
 use std::io::{BufReader, Cursor, Read};
@@ -10,11 +11,13 @@ use std::path::{Path, PathBuf};
 
 use datadiet_data::Dataset;
 use datadiet_report::png;
-use datadiet_table::{Column, Examples, ListFile, OwnIds, Row, ScoreTable};
+use datadiet_table::{Column, Examples, OwnIds, Row, ScoreTable, TOKEN, TableError};
 use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader, Limits};
 
 use crate::ExploreError;
 use crate::columns::Kept;
+use crate::scores::Scores;
+use crate::texts::{Tokens, texts_of};
 
 /// Longest side of a picture in the gallery that is a file of its own.
 const SMALL: u32 = 256;
@@ -24,10 +27,6 @@ const MOST_BYTES: u64 = 512 << 20;
 const MOST_FILES: usize = 50_000_000;
 /// Folders within folders.
 const DEEPEST: usize = 16;
-
-/// Names of columns of texts, the likeliest first.
-pub const TEXT_NAMES: [&str; 9] =
-    ["text", "sentence", "content", "document", "prompt", "question", "review", "premise", "input"];
 
 /// Where pictures or texts come from.
 pub enum Source {
@@ -51,6 +50,8 @@ pub enum Contents {
     Files(Files),
     /// A text a row.
     Texts(Vec<String>),
+    /// A token a row, of texts that are the tokens of an example in the order of their positions.
+    Tokens(Tokens),
 }
 
 /// A picture file for each row.
@@ -79,12 +80,36 @@ impl Contents {
         })
     }
 
+    /// The texts of the table itself, where it has some: those of its tokens, or a column of a usual name.
+    ///
+    /// # Errors
+    /// When they cannot be read.
+    pub(crate) fn of_table(scores: &Scores) -> Result<Self, ExploreError> {
+        let header = scores.header();
+        let texts = |name: &str| match &*scores.column(name)? {
+            Column::Text(texts) => Ok(texts.clone()),
+            _ => Ok::<_, TableError>(Vec::new()),
+        };
+        let numbers = |name: &str| match &*scores.column(name)? {
+            Column::U32(numbers) => Ok(numbers.clone()),
+            _ => Ok::<_, TableError>(Vec::new()),
+        };
+        if header.has_tokens() {
+            let (example, position) = (numbers("example")?, numbers("position")?);
+            return Ok(Self::Tokens(Tokens::of(texts(TOKEN)?, example, position)));
+        }
+        Ok(match header.texts() {
+            Some((name, _)) => Self::Texts(texts(name)?),
+            None => Self::None,
+        })
+    }
+
     /// The kind, for the page: `pictures`, `texts` or `ids`.
     pub fn kind(&self) -> &'static str {
         match self {
             Self::None => "ids",
             Self::Dataset(..) | Self::Files(_) => "pictures",
-            Self::Texts(_) => "texts",
+            Self::Texts(_) | Self::Tokens(_) => "texts",
         }
     }
 
@@ -104,10 +129,11 @@ impl Contents {
         }
     }
 
-    /// The text of a row.
-    pub fn text(&self, row: Row) -> Option<&str> {
+    /// The text of a row; of a token it and those around it.
+    pub fn text(&self, row: Row) -> Option<Cow<'_, str>> {
         match self {
-            Self::Texts(texts) => texts.get(row.index()).map(String::as_str),
+            Self::Texts(texts) => texts.get(row.index()).map(|text| text.as_str().into()),
+            Self::Tokens(tokens) => Some(tokens.around(row).into()),
             _ => None,
         }
     }
@@ -139,7 +165,7 @@ impl Contents {
                 }
                 _ => Ok(None),
             },
-            Self::None | Self::Texts(_) => Ok(None),
+            Self::None | Self::Texts(_) | Self::Tokens(_) => Ok(None),
         }
     }
 }
@@ -278,112 +304,6 @@ fn list(
     Ok(())
 }
 
-fn texts_of(path: &Path, table: &ScoreTable) -> Result<Vec<String>, ExploreError> {
-    let refused = |why: String| Err(ExploreError::Contents(format!("{}: {why}", path.display())));
-    let ending = path.extension().and_then(|ending| ending.to_str()).unwrap_or_default();
-    let (ids, texts) = match ending.to_lowercase().as_str() {
-        "txt" => {
-            let text = std::fs::read_to_string(path).map_err(|cause| {
-                ExploreError::Contents(format!("cannot read {}: {cause}", path.display()))
-            })?;
-            (None, text.lines().map(str::to_owned).collect())
-        }
-        "jsonl" | "ndjson" => {
-            let text = std::fs::read_to_string(path).map_err(|cause| {
-                ExploreError::Contents(format!("cannot read {}: {cause}", path.display()))
-            })?;
-            json_lines(&text)
-                .map_err(|why| ExploreError::Contents(format!("{}: {why}", path.display())))?
-        }
-        "parquet" => {
-            let table = datadiet_table::Table::read(path).map_err(ExploreError::Table)?;
-            let text = TEXT_NAMES.iter().find_map(|name| table.column(name));
-            let only = || {
-                table
-                    .names()
-                    .find_map(|name| table.column(name).filter(|c| matches!(c, Column::Text(_))))
-            };
-            let Some(Column::Text(texts)) = text.or_else(only) else {
-                return refused(format!(
-                    "it has no column of texts ({}, …)",
-                    TEXT_NAMES[..3].join(", ")
-                ));
-            };
-            let own = OwnIds::of(&table)?;
-            let ids = match own {
-                OwnIds::Rows(_) => None,
-                own => Some((0..own.len() as u32).map(|row| own.text(Row(row))).collect()),
-            };
-            (ids, texts.clone())
-        }
-        _ => {
-            let file = ListFile::read(path, "texts")?;
-            let ids = file.ids_if_any()?.map(|ids| {
-                let own = ids.own();
-                (0..own.len() as u32).map(|row| own.text(Row(row))).collect()
-            });
-            (ids, file.texts(&TEXT_NAMES)?)
-        }
-    };
-    arranged(ids, texts, table).or_else(refused)
-}
-
-/// The texts in the order of the table's rows: by their ids where they have some, else as many as rows.
-fn arranged(
-    ids: Option<Vec<String>>,
-    texts: Vec<String>,
-    table: &ScoreTable,
-) -> Result<Vec<String>, String> {
-    let own = table.own_ids().map_err(|error| error.to_string())?;
-    let Some(ids) = ids else {
-        if texts.len() != own.len() {
-            return Err(format!(
-                "it has {} texts and the table {} rows, and no ids say which is whose",
-                texts.len(),
-                own.len()
-            ));
-        }
-        return Ok(texts);
-    };
-    let mut by_id: HashMap<String, String> = HashMap::with_capacity(ids.len());
-    for (id, text) in ids.into_iter().zip(texts) {
-        if let Some(twice) = by_id.insert(id.clone(), text) {
-            drop(twice);
-            return Err(format!("the id {id:?} is there twice; keep one"));
-        }
-    }
-    (0..own.len() as u32)
-        .map(|row| {
-            let id = own.text(Row(row));
-            by_id
-                .remove(&id)
-                .ok_or_else(|| format!("it has no text for the id {id:?} of the table"))
-        })
-        .collect()
-}
-
-type Listed = (Option<Vec<String>>, Vec<String>);
-
-fn json_lines(text: &str) -> Result<Listed, String> {
-    let (mut ids, mut texts) = (Vec::new(), Vec::new());
-    for (line, value) in (1..).zip(text.lines().filter(|line| !line.trim().is_empty())) {
-        let value: serde_json::Value = serde_json::from_str(value)
-            .map_err(|error| format!("line {line} is not JSON: {error}"))?;
-        let found = TEXT_NAMES.iter().find_map(|name| value.get(name)?.as_str());
-        let Some(text) = found.or_else(|| value.as_str()) else {
-            return Err(format!("line {line} has no text under {}", TEXT_NAMES[..3].join(", ")));
-        };
-        texts.push(text.to_owned());
-        let id = ["key", "id", "guid", "uid"].iter().find_map(|name| value.get(name));
-        ids.extend(id.map(|id| id.as_str().map_or_else(|| id.to_string(), str::to_owned)));
-    }
-    match ids.len() {
-        0 => Ok((None, texts)),
-        some if some == texts.len() => Ok((Some(ids), texts)),
-        some => Err(format!("{some} of {} lines have an id; all must, or none", texts.len())),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -413,25 +333,5 @@ mod tests {
         let none = super::tests::table(&["nothing"]);
         let error = pictures_of(folder.path(), none.own_ids().unwrap()).unwrap_err().to_string();
         assert!(error.contains("data import"), "{error}");
-    }
-
-    #[test]
-    fn texts_go_by_ids_or_by_rows() {
-        let folder = tempfile::tempdir().unwrap();
-        let table = table(&["x", "y"]);
-        let write = |name: &str, text: &str| {
-            let path = folder.path().join(name);
-            std::fs::write(&path, text).unwrap();
-            texts_of(&path, &table)
-        };
-        let both = ["one".to_owned(), "two".to_owned()];
-        assert_eq!(write("a.txt", "one\ntwo\n").unwrap(), both);
-        let lines = "{\"id\":\"y\",\"text\":\"two\"}\n{\"id\":\"x\",\"text\":\"one\"}\n";
-        assert_eq!(write("a.jsonl", lines).unwrap(), both);
-        assert_eq!(write("a.csv", "id,text\ny,two\nx,one\n").unwrap(), both);
-        let error = write("b.txt", "one\n").unwrap_err().to_string();
-        assert!(error.contains("1 texts and the table 2 rows"), "{error}");
-        let error = write("b.jsonl", "{\"id\":\"z\",\"text\":\"\"}\n").unwrap_err().to_string();
-        assert!(error.contains("no text for the id \"x\""), "{error}");
     }
 }

@@ -4,11 +4,11 @@ use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use datadiet_core::{Direction, hex};
-use datadiet_table::{Act, MarkFile, Marks, Row, TableError, Verdict, mark_time};
+use datadiet_table::{Act, MarkFile, Marks, Row, TableError, Truth, TruthKind, Verdict, mark_time};
 use serde::Serialize;
 
 use crate::scores::Scores;
-use crate::{Contents, ExploreError, Source, answers, assets, choice, export};
+use crate::{Contents, ExploreError, Source, answers, assets, choice, export, info};
 
 /// Rows that the page may ask for at a time.
 pub(crate) const MOST_ROWS: usize = 2048;
@@ -29,22 +29,32 @@ pub struct Options {
     pub marks: Option<PathBuf>,
     /// Who marks.
     pub who: String,
+    /// A file that says which labels are known to be wrong, and what a bare list in it is.
+    pub truth: Option<(PathBuf, Option<TruthKind>)>,
     /// What trainings on parts of the data have measured.
     pub measured: Vec<Measured>,
 }
 
-/// The accuracy of trainings on a part of the data.
+/// What trainings on a part of the data reach.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Measured {
     /// What the part was chosen by: a column, `random`, `everything`.
     pub by: String,
-    /// The rule.
+    /// The rule, by its name in [`datadiet_core::Rule::NAMES`].
     pub rule: String,
     /// Fraction kept, in (0, 1].
     pub keep: f64,
     /// Where a window began, in [0, 1).
     pub offset: Option<f64>,
-    /// Mean accuracy, in [0, 1].
+    /// How it was shared out over the classes, by the name of the quota.
+    pub quota: String,
+    /// What else is to be said of the part, such as that it was drawn anew every epoch; empty where nothing is.
+    pub also: String,
+    /// What trainings are judged by; none for the accuracy on the test set.
+    pub metric: Option<String>,
+    /// Whether less of it is better.
+    pub less_is_better: bool,
+    /// The mean, of accuracies in [0, 1].
     pub mean: f64,
     /// The lower end of its band.
     pub low: f64,
@@ -62,7 +72,16 @@ pub struct Explorer {
     pub(crate) who: String,
     pub(crate) path: PathBuf,
     pub(crate) measured: Vec<Measured>,
+    pub(crate) known: Option<Known>,
     marks: Mutex<Board>,
+}
+
+/// Labels that are known to be wrong.
+pub(crate) struct Known {
+    /// Of each row, whether its label is.
+    pub truth: Truth,
+    /// The file that says so.
+    pub path: PathBuf,
 }
 
 /// The marks, and their file.
@@ -95,9 +114,12 @@ impl Answer {
         }
     }
 
-    /// Numbers, little-endian.
-    pub fn words(words: impl Iterator<Item = [u8; 4]>) -> Self {
-        Self::of("application/octet-stream", words.flatten().collect())
+    /// Numbers, little-endian: `bytes` gives those of one.
+    pub fn words<T: Copy>(numbers: &[T], bytes: impl Fn(T) -> [u8; 4]) -> Self {
+        let mut body = vec![0; 4 * numbers.len()];
+        let (places, _) = body.as_chunks_mut();
+        places.iter_mut().zip(numbers).for_each(|(place, &number)| *place = bytes(number));
+        Self::of("application/octet-stream", body)
     }
 
     /// Some content.
@@ -131,7 +153,8 @@ impl Explorer {
     /// # Errors
     /// When one of them cannot be read, or they do not belong together.
     pub fn open(options: Options) -> Result<Self, ExploreError> {
-        let Options { scores: path, source, classes, by, hard, marks, who, measured } = options;
+        let Options { scores: path, source, classes, by, hard, marks, who, truth, measured } =
+            options;
         let named = by.as_deref().zip(hard).map(|(by, hard)| (by.to_owned(), hard));
         let scores = Scores::open(&path, classes, named)?;
         let by = match &by {
@@ -139,8 +162,15 @@ impl Explorer {
             None => scores.header().default_column()?,
         };
         let contents = match Contents::open(source, scores.base())? {
-            Contents::None => own_texts(&scores)?,
+            Contents::None => Contents::of_table(&scores)?,
             contents => contents,
+        };
+        let known = match truth {
+            Some((path, kind)) => {
+                let truth = Truth::read(&path, scores.base(), kind)?;
+                Some(Known { truth, path })
+            }
+            None => None,
         };
         let marks = marks.unwrap_or_else(|| MarkFile::beside(&path));
         let data = scores.header().card().and_then(|card| card.data.as_ref());
@@ -152,7 +182,7 @@ impl Explorer {
                 marks.display()
             )));
         }
-        Ok(Self { scores, contents, by, who, path, measured, marks: Mutex::new(board) })
+        Ok(Self { scores, contents, by, who, path, measured, known, marks: Mutex::new(board) })
     }
 
     /// What a person should know before looking, a line each.
@@ -172,6 +202,9 @@ impl Explorer {
         if self.contents.missing() > 0 {
             notes.push(format!("{} rows have no picture", self.contents.missing()));
         }
+        if let Some(known) = &self.known {
+            notes.extend(known.truth.notes.iter().chain(&known.truth.warning).cloned());
+        }
         notes
     }
 
@@ -183,7 +216,7 @@ impl Explorer {
                 Some((kind, text)) => Answer::of(kind, text.into_bytes()),
                 None => Answer::error(404, "there is no such page"),
             }),
-            (false, "api/info") => answers::info(self),
+            (false, "api/info") => info::info(self),
             (false, "api/column") => answers::column(self, query),
             (false, "api/order") => answers::order(self, query),
             (false, "api/rows") => answers::rows(self, query),
@@ -191,6 +224,8 @@ impl Explorer {
             (false, "api/example") => answers::example(self, query),
             (false, "api/find") => answers::find(self, query),
             (false, "api/suspects") => answers::suspects(self),
+            (false, "api/truth") => answers::truth(self),
+            (false, "api/worst") => answers::worst(self, query),
             (false, "api/choice") => choice::choice(self, query),
             (false, "api/marks") => answers::marks(self, query),
             (false, "api/labels.csv") => export::labels(self),
@@ -246,19 +281,5 @@ impl Board {
     pub(crate) fn save(&mut self, acts: &[Act], scores: &Scores) -> Result<(), TableError> {
         self.file.append(acts)?;
         self.refresh(scores)
-    }
-}
-
-/// The texts of the table itself, where it has a column of some.
-fn own_texts(scores: &Scores) -> Result<Contents, ExploreError> {
-    use datadiet_table::Column;
-    let table = scores.header().columns();
-    let is_text = |name: &&&str| matches!(table.column(name), Some(Column::Text(_)));
-    let Some(name) = crate::contents::TEXT_NAMES.iter().find(is_text) else {
-        return Ok(Contents::None);
-    };
-    match &*scores.column(name)? {
-        Column::Text(texts) => Ok(Contents::Texts(texts.clone())),
-        _ => Ok(Contents::None),
     }
 }

@@ -18,8 +18,10 @@ mod contents;
 mod error;
 mod explorer;
 mod export;
+mod info;
 mod scores;
 mod serve;
+mod texts;
 
 pub use contents::{Contents, Source};
 pub use error::ExploreError;

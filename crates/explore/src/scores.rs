@@ -1,12 +1,12 @@
 //! A table of scores as the page asks for it: columns, orders, ranks, suspects.
 
 use std::path::Path;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, OnceLock};
 
 use datadiet_core::Direction;
 use datadiet_table::{
-    Column, OwnIds, Ranking, Row, RowIndex, ScoreFile, ScoreTable, TableError, WrongLabelCount,
-    is_detail, time_of,
+    Column, OwnIds, Ranking, Row, RowIndex, ScoreFile, ScoreTable, Table, TableError, WorstLabels,
+    WrongLabelCount, is_detail, time_of,
 };
 
 use crate::columns::{Kept, read};
@@ -36,8 +36,7 @@ pub struct Scores {
     tables: Kept<ScoreTable>,
     orders: Kept<Vec<u32>>,
     suspects: OnceLock<Suspects>,
-    /// One reads at a time: two that ask for the same would read it twice.
-    reading: Mutex<()>,
+    worst: OnceLock<Option<WorstLabels>>,
 }
 
 /// The rows whose labels look wrong.
@@ -89,7 +88,7 @@ impl Scores {
             tables: Kept::default(),
             orders: Kept::default(),
             suspects: OnceLock::new(),
-            reading: Mutex::new(()),
+            worst: OnceLock::new(),
         })
     }
 
@@ -137,10 +136,7 @@ impl Scores {
     /// # Errors
     /// When there is none of this name, or the file is damaged.
     pub fn column(&self, name: &str) -> Result<Arc<Column>, TableError> {
-        self.columns.get(name, || {
-            let _alone = self.reading.lock().unwrap_or_else(PoisonError::into_inner);
-            read(&self.file, name)
-        })
+        self.columns.get(name, || read(&self.file, name))
     }
 
     /// Which end of a column is hard, where somebody said so.
@@ -159,13 +155,26 @@ impl Scores {
     ) -> Result<T, TableError> {
         let by = self.file.header.ranking_name(by)?;
         let table = self.tables.get(&by, || {
-            let _alone = self.reading.lock().unwrap_or_else(PoisonError::into_inner);
-            let table = self.file.read_to_choose(Some(&by), false)?;
+            let table = self.table_to_choose(&by)?;
             let size = table.columns().names().count() * table.rows() * 4;
             Ok::<_, TableError>((table, size))
         })?;
         let ranking = table.ranking(&by, self.hard(&by))?;
         then(&table, &ranking)
+    }
+
+    /// What [`ScoreFile::read_to_choose`] reads, but for texts, of columns that are in memory.
+    fn table_to_choose(&self, by: &str) -> Result<ScoreTable, TableError> {
+        let base = self.base.columns();
+        let mut table = Table { metadata: base.metadata.clone(), ..Table::default() };
+        for name in self.file.columns_to_choose(Some(by), false)? {
+            match base.column(&name) {
+                Some(Column::Text(_)) => {}
+                Some(column) => table.push(&name, column.clone())?,
+                None => table.push(&name, Column::clone(&*self.column(&name)?))?,
+            }
+        }
+        ScoreTable::of(table)
     }
 
     /// The rows in the order of a column: of a score hardest first, those without a value last, in the order of
@@ -248,6 +257,23 @@ impl Scores {
         let count = found.estimate.as_ref().map_or(0, |estimate| estimate.suspects);
         let rows = self.order(&by)?.iter().take(count).copied().collect();
         Ok(self.suspects.get_or_init(|| Suspects { by, sentence: found.to_string(), rows }))
+    }
+
+    /// Of each row of a table of several labels the one that looks wrong; none of other tables. Computed once.
+    ///
+    /// # Errors
+    /// When a column cannot be read.
+    pub fn worst(&self) -> Result<Option<&WorstLabels>, TableError> {
+        if let Some(found) = self.worst.get() {
+            return Ok(found.as_ref());
+        }
+        let header = self.header();
+        let by = header.default_suspicion()?;
+        let found = match header.columns_of_one_label(&by) {
+            Some(names) => self.file.read(&names.each_ref().map(String::as_str))?.worst_labels(&by),
+            None => None,
+        };
+        Ok(self.worst.get_or_init(|| found).as_ref())
     }
 
     /// All that an estimate of wrong labels looks at: columns of the time of the suspicion where it has one,

@@ -455,6 +455,9 @@ fn piece() -> impl Strategy<Value = String> {
             "api/undo",
             "api/labels.csv",
             "api/suspects",
+            "api/truth",
+            "api/worst",
+            "predicted",
             "app.js",
             "",
             "name",
@@ -545,10 +548,24 @@ fn no_request_is_more_than_refused() {
         "api/marks",
         "api/mark",
         "api/undo",
+        "api/worst",
     ]);
     let keys = prop::sample::select(vec![
-        "name", "row", "rows", "id", "by", "rule", "keep", "offset", "cut", "quota", "seed",
-        "since", "bits", "large",
+        "name",
+        "row",
+        "rows",
+        "id",
+        "by",
+        "rule",
+        "keep",
+        "offset",
+        "cut",
+        "quota",
+        "seed",
+        "since",
+        "bits",
+        "large",
+        "predicted",
     ]);
     let pairs = prop::collection::vec((keys, pieces()), 0..5);
     let pairs = pairs.prop_map(|pairs| {

@@ -229,10 +229,7 @@ fn gallery_section(
 }
 
 /// What suspects of a page are listed by; where no column of the table is better than any, what the page is by.
-fn suspicion<'a>(
-    view: &ScoresView<'a>,
-    ranking: &Ranking<'a>,
-) -> Result<Ranking<'a>, TableError> {
+fn suspicion<'a>(view: &ScoresView<'a>, ranking: &Ranking<'a>) -> Result<Ranking<'a>, TableError> {
     let usual = view.table.default_suspicion()?;
     if usual == ranking.name || usual == view.table.default_column()? {
         return Ok(ranking.clone());
@@ -286,26 +283,42 @@ fn of_classes(found: &[Suspect]) -> bool {
     found.iter().any(|one| one.class.is_some() || one.predicted.is_some())
 }
 
-/// Suspects as a table: labelled, predicted and token where they are known, the id, the score.
+/// Suspects as a table: labelled, predicted, token and text where they are known, the id, the score.
 pub fn suspects_table(found: &[Suspect], by: &str, decimals: usize) -> TableBlock {
     let of_classes = of_classes(found);
     let token = |suspect: &Suspect| suspect.token.as_ref()?.text.clone();
     let of_tokens = found.iter().any(|one| token(one).is_some());
+    let of_texts = found.iter().any(|one| one.text.is_some());
     let row = |suspect: &Suspect| {
         let classes =
             [&suspect.class, &suspect.predicted].map(|class| class.as_deref().unwrap_or("–"));
         let classes = classes.map(str::to_owned).into_iter().filter(|_| of_classes);
-        let text = of_tokens.then(|| token(suspect).unwrap_or_default());
+        let token = of_tokens.then(|| token(suspect).unwrap_or_default());
+        let text = of_texts.then(|| suspect.text.as_deref().map(excerpt).unwrap_or_default());
         let last = [suspect.name(), format!("{:.decimals$}", suspect.score)];
-        classes.chain(text).chain(last).collect()
+        classes.chain(token).chain(text).chain(last).collect()
     };
     let texts = ["labelled", "predicted"].into_iter().filter(|_| of_classes);
-    let texts: Vec<&str> = texts.chain(of_tokens.then_some("token")).collect();
+    let texts = texts.chain(of_tokens.then_some("token")).chain(of_texts.then_some("text"));
+    let texts: Vec<&str> = texts.collect();
     TableBlock {
         caption: String::new(),
         header: texts.iter().copied().chain(["id", by]).map(String::from).collect(),
         rows: found.iter().map(row).collect(),
         text_columns: texts.len(),
+    }
+}
+
+/// Characters of a text that are shown of it.
+const EXCERPT: usize = 60;
+
+/// The beginning of a text, in one line of characters that a terminal prints as they are.
+fn excerpt(text: &str) -> String {
+    let words = text.split(|c: char| c.is_whitespace() || c.is_control());
+    let line = words.filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ");
+    match line.char_indices().nth(EXCERPT) {
+        Some((end, _)) => format!("{}…", &line[..end]),
+        None => line,
     }
 }
 

@@ -47,7 +47,9 @@ pub use ranking::{Ranking, direction_of, hard_end, kind_of, measure_of, time_of}
 pub use replicas::{RECORDED_PASS, Recorded, TableBuilder, column_name, most_voted};
 pub use score_table::{ColumnDescription, Row, ScoreFile, ScoreTable};
 pub use subset::{Subset, SubsetFile};
-pub use suspects::{Extremes, Histogram, MOST_SHOWN_CLASSES, Suspect, TokenPlace};
+pub use suspects::{
+    Extremes, Histogram, MOST_SHOWN_CLASSES, Suspect, TEXT_NAMES, TokenPlace, WorstLabels,
+};
 pub use table::{Column, KEY, TOKEN, Table, TableFile, TableWriter, is_detail};
 pub use truth::{Truth, TruthKind};
 pub use wrong_labels::{WrongLabelCount, WrongLabelEstimate};

@@ -383,8 +383,37 @@ impl Marks {
         self.latest.as_deref()
     }
 
+    /// The latest act of a person that can still be undone: it undoes none itself, and of one of its rows at least
+    /// nothing else has been said since that was not taken back.
+    pub fn last_of(&self, by: &str, row: impl Fn(&str) -> Option<Row>) -> Option<&Act> {
+        let is_own = |act: &&Arc<Act>| act.by == by && act.undoes.is_none();
+        let mut own: Vec<&Arc<Act>> = self.acts.values().filter(is_own).collect();
+        own.sort_unstable_by(|a, b| (&b.at, &b.act).cmp(&(&a.at, &a.act)));
+        let is_last = |act: &&Arc<Act>| {
+            let mut rows = act.ids.iter().filter_map(|id| row(id));
+            rows.any(|row| self.standing(row, &act.act).is_some())
+        };
+        own.into_iter().find(is_last).map(|act| &**act)
+    }
+
+    /// Where an act is in the history of a row, if all that was said since was taken back.
+    fn standing(&self, row: Row, act: &str) -> Option<usize> {
+        let history = self.history(row);
+        let place = history.iter().rposition(|known| known.act == act)?;
+        let since = &history[place + 1..];
+        let is_there = |wanted: &str| since.iter().any(|act| act.act == wanted);
+        let is_undone =
+            |wanted: &str| since.iter().any(|act| act.undoes.as_deref() == Some(wanted));
+        let cancels = |act: &Arc<Act>| match &act.undoes {
+            Some(undone) => is_there(undone),
+            None => is_undone(&act.act),
+        };
+        since.iter().all(cancels).then_some(place)
+    }
+
     /// What undoes an act: for each mark that its rows had before, those rows; and the number of rows that have
-    /// been marked otherwise since, which stay as they are. None where there is no such act.
+    /// been marked otherwise since, which stay as they are; what was taken back does not count. None where there is
+    /// no such act.
     pub fn undoing(
         &self,
         act: &str,
@@ -395,12 +424,11 @@ impl Marks {
         let mut others = 0;
         for id in &undone.ids {
             let Some(row) = row(id) else { continue };
-            let history = self.history(row);
-            if history.last().is_none_or(|last| last.act != *act) {
+            let Some(place) = self.standing(row, act) else {
                 others += 1;
                 continue;
-            }
-            let before = history.len().checked_sub(2).map(|place| &history[place]);
+            };
+            let before = place.checked_sub(1).map(|place| &self.history(row)[place]);
             let mark = before.and_then(|act| act.mark);
             let label = before.and_then(|act| act.label.clone());
             match groups.iter_mut().find(|group| group.mark == mark && group.label == label) {
@@ -588,6 +616,46 @@ mod tests {
         assert_eq!(marks.since(before), [Row(2)]);
         assert!(marks.of(Row(2)).is_none());
         assert_eq!(marks.marked().iter().map(|(row, _)| row.0).collect::<Vec<_>>(), [1, 3]);
+    }
+
+    #[test]
+    fn the_last_act_of_a_person_is_the_one_that_can_be_undone() {
+        let mut marks = board(vec![
+            act(1, "ann", Some(Verdict::Keep), &["1"]),
+            act(2, "bob", Some(Verdict::Drop), &["2"]),
+            act(3, "ann", Some(Verdict::Drop), &["1", "2"]),
+            act(4, "ann", Some(Verdict::Unsure), &["3"]),
+        ]);
+        let last = |marks: &Marks, by: &str| marks.last_of(by, row).map(|act| act.act.clone());
+        assert_eq!(last(&marks, "ann").as_deref(), Some("ann4"));
+        // All that bob did was marked otherwise since, and eve did nothing.
+        assert_eq!((last(&marks, "bob"), last(&marks, "eve")), (None, None));
+        let undoes = |at: u32, by: &str, undone: &str, ids: &[&str]| Act {
+            undoes: Some(undone.into()),
+            ..act(at, by, None, ids)
+        };
+        marks.add(vec![undoes(5, "ann", "ann4", &["3"])], row);
+        assert_eq!(last(&marks, "ann").as_deref(), Some("ann3"));
+        // Of one of its rows something else was said, not of the other.
+        marks.add(vec![act(6, "bob", None, &["2"])], row);
+        assert_eq!(last(&marks, "ann").as_deref(), Some("ann3"));
+        marks.add(vec![undoes(7, "ann", "ann3", &["1"])], row);
+        assert_eq!(
+            last(&marks, "ann").as_deref(),
+            Some("ann1"),
+            "what was taken back does not count"
+        );
+        let (groups, others) = marks.undoing("ann1", row).unwrap();
+        assert_eq!(
+            (groups, others),
+            (vec![Before { mark: None, label: None, ids: vec!["1".into()] }], 0)
+        );
+        marks.add(vec![undoes(8, "ann", "ann1", &["1"])], row);
+        assert_eq!(last(&marks, "ann"), None);
+        assert_eq!(marks.undoing("ann1", row), Some((vec![], 1)), "it is undone already");
+        // Merged from elsewhere: said between an act and its undoing, which came after it.
+        marks.add(vec![act(2, "eve", Some(Verdict::Keep), &["1"])], row);
+        assert_eq!(last(&marks, "eve"), None);
     }
 
     #[test]

@@ -146,8 +146,8 @@ impl ScoreTable {
         self.columns.names().filter(is_score).collect()
     }
 
-    /// The two columns that a map of the examples shows where nobody names others: variability and confidence as in
-    /// dataset cartography, else the column `by` against its standard error, else against another score.
+    /// The two columns that a map of the examples shows where nobody names others, across and up: those of the task, as
+    /// far as the table has them; else the column `by` against its standard error, else against another score.
     pub fn map_axes<'a>(&'a self, by: &'a str) -> (&'a str, &'a str) {
         let scores = self.scores();
         let latest = |kind: ScoreKind| {
@@ -155,8 +155,9 @@ impl ScoreTable {
             let time = |name: &str| time_of(name).unwrap_or_default();
             all.max_by(|a, b| time(a).total_cmp(&time(b))).copied()
         };
-        if let (Some(x), Some(y)) = (latest(ScoreKind::Variability), latest(ScoreKind::Confidence)) {
-            return (x, y);
+        let mut telling = telling_pairs(self.task()).iter();
+        if let Some(both) = telling.find_map(|&(x, y)| Some((latest(x)?, latest(y)?))) {
+            return both;
         }
         let mut names = self.columns.names();
         if let Some(error) = names.find(|name| name.strip_suffix(".se") == Some(by)) {
@@ -475,6 +476,21 @@ impl ScoreFile {
         by: Option<&str>,
         classes: bool,
     ) -> Result<ScoreTable, TableError> {
+        let names = self.columns_to_choose(by, classes)?;
+        let table = self.read(&names.iter().map(String::as_str).collect::<Vec<_>>())?;
+        table.check_ids()?;
+        Ok(table)
+    }
+
+    /// Names of the columns that [`Self::read_to_choose`] reads.
+    ///
+    /// # Errors
+    /// When there is no such column; the message names the nearest.
+    pub fn columns_to_choose(
+        &self,
+        by: Option<&str>,
+        classes: bool,
+    ) -> Result<Vec<String>, TableError> {
         let table = self.header.columns();
         let mut names = match by {
             Some(by) => self.header.columns_of(by)?,
@@ -493,10 +509,7 @@ impl ScoreFile {
                 distinct.push(name);
             }
         }
-        let names = distinct;
-        let table = self.read(&names.iter().map(String::as_str).collect::<Vec<_>>())?;
-        table.check_ids()?;
-        Ok(table)
+        Ok(distinct)
     }
 
     /// Checks that the table is of a whole training set: numbers in its column `id`, where it has
@@ -581,6 +594,23 @@ fn located(path: &Path) -> Result<PathBuf, TableError> {
     }
     let parquet = file.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("parquet"));
     if parquet { Ok(file) } else { Err(TableError::NotATable(file)) }
+}
+
+/// Which scores tell most about the examples of a task beside each other, the best first: how sure and how steady
+/// (dataset cartography, of losses and errors their mean and spread over the epochs), of texts the loss beside the
+/// length, which explains much of it, of several labels all of them beside the worst.
+fn telling_pairs(task: Task) -> &'static [(ScoreKind, ScoreKind)] {
+    use ScoreKind::{
+        Aum, Confidence, ErrorNorm, ErrorStd, LeastAum, LeastMargin, Length, Loss, LossStd,
+        MeanError, MeanLoss, MeanMargin, Variability,
+    };
+    match task {
+        Task::Classification => &[(Variability, Confidence)],
+        Task::Loss => &[(LossStd, MeanLoss)],
+        Task::Tokens => &[(Length, MeanLoss), (Length, Loss), (Loss, MeanLoss)],
+        Task::MultiLabel => &[(Aum, LeastAum), (MeanMargin, LeastMargin)],
+        Task::Regression => &[(ErrorStd, MeanError), (Loss, ErrorNorm)],
+    }
 }
 
 #[cfg(test)]

@@ -1,5 +1,7 @@
 //! The likeliest mislabelled examples, the extremes of each class, and the spread of a column.
 
+use std::collections::HashMap;
+
 use datadiet_core::{ScoreKind, Task};
 use serde::Serialize;
 
@@ -8,6 +10,10 @@ use crate::{Column, Ranking, Row, ScoreTable, TOKEN, TableError};
 
 /// Classes whose extremes are shown; more would make a picture that nobody can look at.
 pub const MOST_SHOWN_CLASSES: usize = 40;
+
+/// Names of columns of texts, the likeliest first.
+pub const TEXT_NAMES: [&str; 9] =
+    ["text", "sentence", "content", "document", "prompt", "question", "review", "premise", "input"];
 
 /// An example that may be mislabelled.
 #[derive(Clone, Debug, Serialize)]
@@ -34,6 +40,9 @@ pub struct Suspect {
     /// Where the token is, in a table whose rows are tokens.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub token: Option<TokenPlace>,
+    /// Its text, where the table has a column of texts.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub text: Option<String>,
     /// Whether its label is known to be wrong, or right.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub changed: Option<bool>,
@@ -65,6 +74,17 @@ struct OneLabel<'t> {
     given: &'t [u32],
     /// Its margin, below 0 where the opposite is predicted; NaN where the example was not seen.
     margins: &'t [f32],
+}
+
+/// Which of several labels looks wrong, of each row, as numbers of names such as `cat` and `not cat`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WorstLabels {
+    /// The names; of rows that were not seen it is `not seen`.
+    pub names: Vec<String>,
+    /// As it is given.
+    pub given: Vec<u32>,
+    /// As it is predicted: the opposite, or the same where it is predicted as it is given.
+    pub predicted: Vec<u32>,
 }
 
 /// Both ends of a class, or of all examples.
@@ -106,6 +126,7 @@ impl ScoreTable {
         let name =
             |class: u32| classes.get(class as usize).cloned().unwrap_or_else(|| class.to_string());
         let one_label = self.one_label(&ranking.name);
+        let texts = self.texts().map(|(_, texts)| texts);
         let suspect = |row: Row| {
             let at = row.index();
             let label = labels.map(|labels| labels[at]);
@@ -122,6 +143,7 @@ impl ScoreTable {
                 label,
                 predicted,
                 token: self.token(at),
+                text: texts.map(|texts| texts[at].clone()),
                 changed: changed.map(|changed| changed[at]),
             }
         };
@@ -132,11 +154,25 @@ impl ScoreTable {
     /// column of such a table it is the one that looks wrong over the whole training, else at the end.
     fn one_label(&self, column: &str) -> Option<OneLabel<'_>> {
         let table = self.columns();
+        let [labels, given, margins] = self.columns_of_one_label(column)?;
+        Some(OneLabel {
+            labels: table.column(&labels)?,
+            given: table.integers(&given).ok()?,
+            margins: table.floats(&margins).ok()?,
+        })
+    }
+
+    /// The columns that say which of several labels looks wrong, whether it is given, and its margin, by a column of
+    /// scores; none where a table has no such columns.
+    pub fn columns_of_one_label(&self, column: &str) -> Option<[String; 3]> {
+        let table = self.columns();
         let of = |column: &str| {
             let (kind, time) = column.split_once('@')?;
-            let labels = table.column(&format!("{kind}-label@{time}"))?;
-            let given = table.integers(&format!("{kind}-given@{time}")).ok()?;
-            Some(OneLabel { labels, given, margins: table.floats(column).ok()? })
+            let names = [format!("{kind}-label@{time}"), format!("{kind}-given@{time}")];
+            table.column(&names[0])?;
+            table.integers(&names[1]).and(table.floats(column)).ok()?;
+            let [labels, given] = names;
+            Some([labels, given, column.to_owned()])
         };
         let latest = |kind: ScoreKind| of(&self.resolved(&format!("{kind}@end")).ok()?);
         if self.task() != Task::MultiLabel {
@@ -145,6 +181,28 @@ impl ScoreTable {
         of(column)
             .or_else(|| latest(ScoreKind::LeastAum))
             .or_else(|| latest(ScoreKind::LeastMargin))
+    }
+
+    /// Of each row of a table of several labels the one that looks wrong, by a column of scores: as it is given, and
+    /// as it is predicted. None where the table does not say which that is.
+    pub fn worst_labels(&self, column: &str) -> Option<WorstLabels> {
+        let one_label = self.one_label(column)?;
+        let mut worst = WorstLabels { names: Vec::new(), given: Vec::new(), predicted: Vec::new() };
+        let mut numbers: HashMap<String, u32> = HashMap::new();
+        let mut number = |name: String| {
+            let next = worst.names.len() as u32;
+            *numbers.entry(name).or_insert_with_key(|name| {
+                worst.names.push(name.clone());
+                next
+            })
+        };
+        for row in 0..self.rows() {
+            let (given, predicted) = one_label.given_and_predicted(row);
+            let given = number(given.unwrap_or_else(|| "not seen".into()));
+            worst.given.push(given);
+            worst.predicted.push(predicted.map_or(given, &mut number));
+        }
+        Some(worst)
     }
 
     /// Where the token of a row is, in a table whose rows are tokens: one with their texts, or with a card. In a
@@ -161,6 +219,21 @@ impl ScoreTable {
             _ => None,
         };
         Some(TokenPlace { example: example[row], position: position[row], text })
+    }
+
+    /// Whether its rows are tokens whose texts it has.
+    pub fn has_tokens(&self) -> bool {
+        let table = self.columns();
+        matches!(table.column(TOKEN), Some(Column::Text(_)))
+            && table.integers("example").and(table.integers("position")).is_ok()
+    }
+
+    /// The texts of the rows, where there is a column of a usual name, and that name.
+    pub fn texts(&self) -> Option<(&'static str, &[String])> {
+        TEXT_NAMES.into_iter().find_map(|name| match self.columns().column(name)? {
+            Column::Text(texts) => Some((name, texts.as_slice())),
+            _ => None,
+        })
     }
 
     /// The column of predictions at the time of a column, else the latest; none where the table has none.
@@ -340,6 +413,9 @@ mod tests {
         let row = |row, class: &str, predicted: &str| (row, class.to_owned(), predicted.to_owned());
         assert_eq!(table.default_suspicion().unwrap(), "least-aum@2");
         let expected = [row(1, "not dog", "dog"), row(0, "cat", "not cat")];
+        let worst = table.worst_labels("el2n@2").unwrap();
+        assert_eq!(worst.names, ["cat", "not cat", "not dog", "dog", "not seen"]);
+        assert_eq!((worst.given, worst.predicted), (vec![0, 2, 0, 4], vec![1, 3, 0, 4]));
         assert_eq!(listed("least-aum@2"), expected);
         assert_eq!(listed("el2n@2"), expected);
         // Of a label that is predicted as it is given nothing else is, and of an unseen example no label.
@@ -385,6 +461,19 @@ mod tests {
         assert_eq!(place(&ScoreTable::of(without.clone()).unwrap()), None);
         let ours = ScoreTable::new(without, Card::new(Vec::new()));
         assert_eq!(place(&ours), Some(TokenPlace { example: 4, position: 2, text: None }));
+    }
+
+    #[test]
+    fn a_text_stands_beside_an_id() {
+        let mut columns = table().columns().clone();
+        columns.push("note", Column::Text(vec![String::new(); 6])).unwrap();
+        columns
+            .push("sentence", Column::Text((0..6).map(|row| format!("text {row}")).collect()))
+            .unwrap();
+        let table = ScoreTable::of(columns).unwrap();
+        let ranking = table.ranking("el2n@1", None).unwrap();
+        let found = table.suspects(&[], &ranking, None, 1).unwrap();
+        assert_eq!(found[0].text.as_deref(), Some("text 2"));
     }
 
     #[test]

@@ -1,21 +1,23 @@
 //! `datadiet explore`: a local page to look at scored examples, mark them, and see what keeping fewer costs.
 
+mod measured;
+
 use std::net::{IpAddr, Ipv4Addr};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use clap::Args;
 use datadiet_data::Dataset;
-use datadiet_explore::{Explorer, Measured, Options, Place, Source};
-use datadiet_lab::ExperimentOutcome;
+use datadiet_explore::{Explorer, Options, Place, Source};
 use datadiet_table::{MarkFile, ScoreFile, ScoreTable};
-use serde_json::{Value, json};
+use serde_json::json;
 
+use self::measured::measured;
 use crate::browser;
 use crate::home::HomeArgs;
 use crate::output::{OutputArgs, write_out};
-use crate::scores_file::{DataArgs, HardArgs, TURN};
+use crate::scores_file::{DataArgs, HardArgs, TURN, TruthArgs};
 
 /// Look at scored examples in the browser, and mark them.
 ///
@@ -34,6 +36,7 @@ Examples:
   datadiet explore mine.parquet --images ./photos           # files named by the ids of the table
   datadiet explore reviews.parquet --text reviews.jsonl
   datadiet explore scores/demo --outcome results/demo       # with the accuracies that were measured
+  datadiet explore scores/noisy --truth noisy.parquet       # where labels were changed on purpose
   datadiet select scores/demo --marks scores/demo/marks.jsonl --out clean.parquet")]
 pub struct ExploreArgs {
     /// A scores.parquet, or the folder that holds one.
@@ -57,9 +60,12 @@ pub struct ExploreArgs {
     /// Your name in the marks [default: that of the account].
     #[arg(long, value_name = "NAME")]
     r#as: Option<String>,
-    /// Folder of results whose measured accuracies are shown with the cost [default: that of the scores].
+    /// Folder of results of `datadiet run` or `datadiet diet` whose trainings on parts of the data are shown with
+    /// the cost [default: that of the scores].
     #[arg(long, value_name = "DIR")]
     outcome: Option<PathBuf>,
+    #[command(flatten)]
+    truth: TruthArgs,
     /// Port [default: a free one].
     #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true)]
     port: u16,
@@ -104,7 +110,8 @@ pub fn run(home: &HomeArgs, args: ExploreArgs) -> Result<ExitCode> {
         hard: args.hard.direction(),
         marks: Some(marks.clone()),
         who: args.r#as.clone().unwrap_or_else(account),
-        measured: measured(&args)?,
+        truth: args.truth.file(),
+        measured: measured(&args.scores, args.outcome.as_deref(), &scores.header)?,
     })?;
     explorer.notes().iter().for_each(|note| eprintln!("note: {note}"));
     if !args.host.is_loopback() {
@@ -187,76 +194,4 @@ fn pictures(
     let examples = table.examples_in(&args.data.training_set(&dataset))?;
     let classes = dataset.classes().to_vec();
     Ok((Source::Dataset(Box::new(dataset), examples), classes))
-}
-
-/// The accuracies of trainings on parts of the data, of the experiment that is named, else of the one beside the
-/// scores.
-fn measured(args: &ExploreArgs) -> Result<Vec<Measured>> {
-    let folder = match &args.outcome {
-        Some(folder) => folder.clone(),
-        None if args.scores.is_dir() => args.scores.clone(),
-        None => args.scores.parent().unwrap_or(Path::new(".")).to_owned(),
-    };
-    let file = folder.join("outcome.json");
-    if args.outcome.is_none() && !file.exists() {
-        return Ok(Vec::new());
-    }
-    let text = std::fs::read(&file).with_context(|| {
-        format!(
-            "no outcome.json in {}; `datadiet run` and `datadiet diet` write it",
-            folder.display()
-        )
-    })?;
-    match serde_json::from_slice::<ExperimentOutcome>(&text) {
-        Ok(outcome) => Ok(points(&outcome)),
-        Err(error) if args.outcome.is_none() => {
-            eprintln!("note: {} cannot be read ({error}): no accuracies are shown", file.display());
-            Ok(Vec::new())
-        }
-        Err(error) => Err(error)
-            .context("outcome.json was written by another version; run the experiment again"),
-    }
-}
-
-/// The points of the studies that train on parts: curves and windows.
-fn points(outcome: &ExperimentOutcome) -> Vec<Measured> {
-    let mut all: Vec<Measured> = Vec::new();
-    for study in ["curve", "window"] {
-        let results = match outcome.studies.get(study) {
-            Some(Value::Array(all)) => all.clone(),
-            Some(one @ Value::Object(_)) => vec![one.clone()],
-            _ => continue,
-        };
-        let rule = match study {
-            "window" => "window",
-            _ => outcome.experiment[study]["rule"].as_str().unwrap_or("hardest"),
-        };
-        for result in results {
-            let everything =
-                json!({ "series": "everything", "keep": 1.0, "accuracy": result["full"] });
-            let points = result["points"].as_array().into_iter().flatten();
-            for point in std::iter::once(&everything).chain(points) {
-                let found = point_of(point, rule);
-                all.extend(found.filter(|found| !all.contains(found)));
-            }
-        }
-    }
-    all
-}
-
-/// One point; none where it is not of an accuracy, or of another network.
-fn point_of(point: &Value, rule: &str) -> Option<Measured> {
-    let accuracy = &point["accuracy"];
-    let number = |key: &str| accuracy[key].as_f64();
-    (accuracy["metric"].is_null()).then_some(())?;
-    Some(Measured {
-        by: point["series"].as_str()?.to_owned(),
-        rule: rule.to_owned(),
-        keep: point["keep"].as_f64()?,
-        offset: point["offset"].as_f64(),
-        mean: number("mean")?,
-        low: number("low")?,
-        high: number("high")?,
-        trainings: accuracy["values"].as_array().map_or(1, Vec::len),
-    })
 }

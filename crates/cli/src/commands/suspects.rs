@@ -1,18 +1,20 @@
 //! `datadiet suspects`: the likeliest mislabelled examples, how many labels look wrong, and how well scores
 //! find known ones.
 
+use std::borrow::Cow;
 use std::num::NonZero;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Result, ensure};
-use clap::{Args, ValueEnum};
+use clap::Args;
 use datadiet_core::Kept;
+use datadiet_explore::{Contents, Source};
 use datadiet_lab::text::table;
 use datadiet_lab::{Recipe, Scene, Training, TrainingOptions};
 use datadiet_pages::{suspects_picture, suspects_table};
 use datadiet_store::Schedule;
-use datadiet_table::{ColumnDetection, ScoreTable, Suspect, Truth, TruthKind, WrongLabelCount};
+use datadiet_table::{ColumnDetection, ScoreTable, Suspect, WrongLabelCount};
 use serde::Serialize;
 
 use crate::commands::score::{self, ScoreOptions};
@@ -20,7 +22,7 @@ use crate::execution::{ExecutionArgs, open};
 use crate::home::HomeArgs;
 use crate::output::OutputArgs;
 use crate::pictures::Images;
-use crate::scores_file::{DataArgs, HardArgs};
+use crate::scores_file::{DataArgs, HardArgs, TruthArgs};
 
 /// List the likeliest mislabelled examples.
 ///
@@ -44,6 +46,7 @@ Examples:
   datadiet suspects scores/demo
   datadiet suspects scores/demo --by aum@end -n 50 --picture suspects.png
   datadiet suspects scores/noisy --truth noisy.parquet
+  datadiet suspects reviews.parquet --text reviews.jsonl
   datadiet suspects --data cifar10 --width 0.25x          # trains, then lists
   datadiet suspects --data cifar10 --labels noisy.parquet --truth noisy.parquet"
 )]
@@ -59,16 +62,15 @@ pub struct SuspectsArgs {
     /// How many to list.
     #[arg(short, long, value_name = "N", default_value_t = 20)]
     n: usize,
-    /// Known wrong labels, by row or by id: a file of `datadiet noise`; true labels (a column
-    /// `true_label`) or a mask (`is_error`, …), as .parquet, .csv, .json, .npy or .txt.
-    #[arg(long, value_name = "FILE")]
-    truth: Option<PathBuf>,
-    /// What a bare list of numbers in --truth is.
-    #[arg(long, value_enum, value_name = "KIND", requires = "truth")]
-    truth_is: Option<TruthIs>,
+    #[command(flatten)]
+    truth: TruthArgs,
     /// The k of precision at k [default: the number changed, and a tenth of it].
     #[arg(long, value_name = "K", value_delimiter = ',', requires = "truth")]
     at: Vec<usize>,
+    /// Texts that stand beside the ids, by id or one a row: .txt, .jsonl, .json, .csv or .parquet
+    /// [default: a column `text` of the table].
+    #[arg(long, value_name = "FILE")]
+    text: Option<PathBuf>,
     /// Draw the suspects by the class they are labelled as.
     #[arg(long, value_name = "FILE.png")]
     picture: Option<PathBuf>,
@@ -122,24 +124,6 @@ fn parts(schedule: &Schedule) -> u32 {
     schedule.micro_batch.map_or(1, |size| schedule.batch / size)
 }
 
-/// What a list of numbers is.
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum TruthIs {
-    /// The true label of each example.
-    Labels,
-    /// 1 for each wrong label, else 0.
-    Mask,
-}
-
-impl TruthIs {
-    fn kind(self) -> TruthKind {
-        match self {
-            Self::Labels => TruthKind::Labels,
-            Self::Mask => TruthKind::Mask,
-        }
-    }
-}
-
 impl SuspectsArgs {
     /// Whether it is going to train with our own worker.
     pub fn needs_worker(&self) -> bool {
@@ -190,7 +174,7 @@ pub fn run(home: &HomeArgs, mut args: SuspectsArgs) -> Result<ExitCode> {
     let check = |scene: &Scene| {
         let planned = scene.planned()?;
         planned.ranking(&args.column(&planned)?, args.hard.direction())?;
-        args.truth(&scene.unscored()?)?;
+        args.truth.read(&scene.unscored()?)?;
         Ok(())
     };
     score::answer(home, asked, how, check, |folder, _| {
@@ -219,25 +203,24 @@ impl SuspectsArgs {
         Ok(self.by.clone().map_or_else(|| scores.default_suspicion(), Ok)?)
     }
 
-    /// What --truth says of the examples of a table.
-    fn truth(&self, scores: &ScoreTable) -> Result<Option<Truth>> {
-        let kind = self.truth_is.map(TruthIs::kind);
-        let read = |file: &PathBuf| Truth::read(file, scores, kind);
-        Ok(self.truth.as_ref().map(read).transpose()?)
-    }
-
     /// The suspects of a table of scores, and their picture.
     fn answer(&self, home: &HomeArgs, scores: &Path, data: &DataArgs) -> Result<Answer> {
         let scores = ScoreTable::read(scores)?;
         let ranking = self.hard.ranking(&scores, &self.column(&scores)?)?;
-        let truth = self.truth(&scores)?;
+        let truth = self.truth.read(&scores)?;
         let wrong = truth.as_ref().map(|truth| truth.wrong.as_slice());
         truth.iter().flat_map(|truth| &truth.notes).for_each(|note| eprintln!("note: {note}"));
         let warnings = truth.iter().filter_map(|truth| truth.warning.clone());
         let warnings: Vec<String> = warnings.collect();
         warnings.iter().for_each(|warning| eprintln!("warning: {warning}"));
         let classes = scores.classes()?;
-        let suspects = scores.suspects(&classes, &ranking, wrong, self.n)?;
+        let mut suspects = scores.suspects(&classes, &ranking, wrong, self.n)?;
+        if let Some(file) = &self.text {
+            let texts = Contents::open(Source::Texts(file.clone()), &scores)?;
+            for suspect in &mut suspects {
+                suspect.text = texts.text(suspect.row).map(Cow::into_owned);
+            }
+        }
         let wrong_labels = scores.wrong_labels(&ranking)?;
         if let Some(file) = &self.picture {
             let dataset = data.open(home, &scores)?;

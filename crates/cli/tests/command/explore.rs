@@ -215,7 +215,16 @@ fn what_does_not_fit_is_refused_with_the_next_step() {
     std::fs::write(home.path().join("few.txt"), "one\ntwo\n").unwrap();
     assert!(fails(&["--text", "few.txt"]).contains("2 texts and the table 1000 rows"));
     assert!(fails(&["--by", "el3n@1"]).contains("el2n"));
-    assert!(fails(&["--outcome", "photos"]).contains("no outcome.json"));
+    assert!(fails(&["--outcome", "photos"]).contains("photos/outcome.json cannot be read"));
+    std::fs::write(home.path().join("photos/outcome.json"), "{}").unwrap();
+    let message = fails(&["--outcome", "photos"]);
+    assert!(
+        message.contains("photos/outcome.json is not the outcome of an experiment"),
+        "{message}"
+    );
+    std::fs::write(home.path().join("few.json"), "[1, 0]").unwrap();
+    assert!(fails(&["--truth", "few.json"]).contains("belong to different data sets"));
+    assert!(fails(&["--truth-is", "mask"]).contains("--truth"));
     std::fs::write(home.path().join("no.jsonl"), "{}\n").unwrap();
     let message = home.fails(&["select", "out", "--marks", "no.jsonl", "--out", "x.json"]);
     assert!(message.contains("no file of marks"), "{message}");

@@ -60,3 +60,28 @@ fn suspects_of_tokens_name_the_token() {
     assert_eq!((&token["example"], &token["position"]), (&7.into(), &1.into()));
     assert_eq!(token["text"], "Rome");
 }
+
+#[test]
+fn suspects_have_their_texts_beside_them() {
+    let home = Home::empty();
+    let mut columns = Table::default();
+    let mut push = |name: &str, column| columns.push(name, column).unwrap();
+    push("key", Column::Text(vec!["a".into(), "b".into()]));
+    push("mean-loss@2", Column::F32(vec![0.25, 1.5]));
+    push(
+        "text",
+        Column::Text(vec!["fine".into(), format!("all \u{1b}[31m\n wrong {}", "x".repeat(90))]),
+    );
+    let card = Card { task: Task::Loss, ..Card::new(Vec::new()) };
+    ScoreTable::new(columns, card).write(&home.path().join("texts.parquet")).unwrap();
+    let text = home.ok(&["suspects", "texts.parquet", "-n", "1"]);
+    let first = text.lines().nth(1).unwrap();
+    assert!(first.trim().starts_with("all [31m wrong xxx") && first.contains('…'), "{text}");
+    assert!(first.ends_with("b        1.500"), "{text}");
+    let other = "{\"id\":\"b\",\"text\":\"of the file\"}\n{\"id\":\"a\",\"text\":\"\"}\n";
+    std::fs::write(home.path().join("other.jsonl"), other).unwrap();
+    let of_file = ["suspects", "texts.parquet", "-n", "1", "--text", "other.jsonl"];
+    assert_eq!(home.json(&of_file)["suspects"][0]["text"], "of the file");
+    std::fs::write(home.path().join("other.jsonl"), "{\"id\":\"c\",\"text\":\"\"}\n").unwrap();
+    assert!(home.fails(&of_file).contains("no text for the id \"a\""));
+}

@@ -9,11 +9,14 @@ mod driver;
 #[allow(dead_code, reason = "the report's tests look at how it is found")]
 mod installed;
 
+use std::io::{Read, Write};
+use std::net::TcpListener;
 use std::path::PathBuf;
 
 use common::{Folder, names, serve, table};
-use datadiet_explore::{Explorer, Source};
-use datadiet_table::{MarkFile, Verdict};
+use datadiet_core::Task;
+use datadiet_explore::{Explorer, Options, Place, Source};
+use datadiet_table::{Column, MarkFile, Verdict};
 use driver::{Browser, DESKTOP, Tab, View};
 use serde_json::{Value, json};
 
@@ -116,6 +119,52 @@ fn what_is_brushed_in_one_is_seen_in_the_others() {
         browser.eval(&tab, "datadiet.state.selCount"),
         labels.iter().filter(|&&label| label == 3).count()
     );
+    check_sound(&mut browser, &tab);
+}
+
+/// What is chosen is told from what changed since the last frame; it must be what a look at all examples gives.
+#[test]
+fn brushing_chooses_what_a_look_at_all_would() {
+    let Some(mut browser) = browser() else { return };
+    let folder = Folder::new(table(20_000, &names(10), None));
+    let tab = browser.open(&serve(folder.explorer()), DESKTOP);
+    browser.ready(&tab);
+    let check = "(() => {
+        const { state, map, hist } = datadiet;
+        const [b, r] = [map.brush, hist.brush];
+        let count = 0;
+        const counts = new Uint32Array(map.counts.length), bars = new Uint32Array(256);
+        for (let i = 0; i < state.sel.length; i++) {
+            const one = state.pass[i] && (!b || (map.x[i] >= b[0] && map.x[i] <= b[1] && map.y[i] >= b[2] && map.y[i] <= b[3])) &&
+                (!r || (hist.values[i] >= r[0] && hist.values[i] <= r[1])) ? 1 : 0;
+            if (one !== state.sel[i]) return `row ${i}`;
+            if (one) { count++; counts[map.cells[i]]++; bars[hist.bars[i]]++; }
+        }
+        if (count !== state.selCount) return 'count';
+        if (counts.some((one, at) => one !== map.counts[at])) return 'pixels';
+        return bars.some((one, at) => one !== datadiet.chosen.bars[at]) ? 'bars' : count;
+    })()";
+    let mut counts = Vec::new();
+    for (selector, from, to) in [
+        ("#map", [0.2, 0.3], [0.6, 0.7]),
+        // The part is moved, over the edge, then narrowed by the histogram, which is moved too.
+        ("#map", [0.4, 0.5], [0.8, 0.9]),
+        ("#hist", [0.2, 0.5], [0.7, 0.5]),
+        ("#hist", [0.4, 0.5], [0.6, 0.5]),
+        ("#map", [0.3, 0.1], [0.9, 0.95]),
+    ] {
+        browser.drag(&tab, selector, from, to, 40);
+        browser.wait(&tab, "datadiet.gallery.list.length === datadiet.state.selCount");
+        counts.push(browser.eval(&tab, check));
+    }
+    // Zoomed in, with a part that reaches beyond what is seen, under a filter.
+    browser.click(&tab, "#zoom");
+    browser.click(&tab, "[data-focus='label-3']");
+    browser.drag(&tab, "#map", [0.3, 0.3], [0.6, 0.6], 20);
+    browser.drag(&tab, "#map", [0.45, 0.45], [0.99, 0.05], 40);
+    counts.push(browser.eval(&tab, check));
+    assert!(counts.iter().all(Value::is_u64), "{counts:?}");
+    assert!(counts.iter().any(|count| count.as_u64() > Some(100)), "{counts:?}");
     check_sound(&mut browser, &tab);
 }
 
@@ -227,6 +276,17 @@ fn two_windows_and_a_reload_see_the_same_marks() {
         ),
     );
     assert_eq!(MarkFile::read(&folder.marks(), None).unwrap().1.len(), 2);
+    // Loaded again, it undoes what this person did last, wherever that was.
+    browser.wait(&one, "!document.querySelector('#undo').disabled");
+    browser.key(&one, "z");
+    browser.wait(&one, &format!("datadiet.state.marks[{row}] === 2"));
+    browser.wait(
+        &one,
+        "document.querySelector('#banner').textContent.includes('what you did before')",
+    );
+    browser.key(&one, "z");
+    browser.wait(&one, &format!("datadiet.state.marks[{row}] === 0"));
+    browser.wait(&one, "document.querySelector('#undo').disabled");
     check_sound(&mut browser, &one);
 }
 
@@ -253,6 +313,171 @@ fn the_cost_of_keeping_fewer_is_shown() {
     assert_eq!(command, expected);
     keep_picture(&mut browser, &tab, "test-cost");
     check_sound(&mut browser, &tab);
+}
+
+#[test]
+fn known_wrong_labels_are_a_filter_a_colour_and_a_line_of_the_cost() {
+    let Some(mut browser) = browser() else { return };
+    let folder = Folder::new(table(600, &names(10), None));
+    let wrong = folder.table.columns().integers("touched").unwrap().to_vec();
+    let file = folder.path().join("truth.json");
+    std::fs::write(&file, json!({ "is_error": wrong }).to_string()).unwrap();
+    let options = Options { truth: Some((file, None)), ..folder.options(Source::Table) };
+    let tab = browser.open(&serve(Explorer::open(options).unwrap()), DESKTOP);
+    browser.ready(&tab);
+    let all: u32 = wrong.iter().sum();
+    browser.eval(&tab, "(() => { const one = document.querySelector('#colour'); one.value = 'truth'; one.dispatchEvent(new Event('change')); })()");
+    browser.key(&tab, "p");
+    let line = "document.querySelector('#cost .known')?.textContent ?? ''";
+    browser.wait(&tab, line);
+    // The half that EL2N keeps is the harder one.
+    let told = browser.eval(&tab, line);
+    assert_eq!(told, format!("{all} of the {all} labels known to be wrong are kept (100 %)"));
+    browser.drag(&tab, "#map", [0.15, 0.7], [0.97, 0.95], 8);
+    browser.wait(&tab, &format!("({line}).includes('that are chosen')"));
+    let counted = browser.eval(&tab, "[datadiet.state.truth.reduce((sum, one, i) => sum + one * datadiet.state.sel[i], 0), datadiet.state.selCount]");
+    let told = browser.eval(&tab, line);
+    let expected = format!("{} are among the {} that are chosen", counted[0], counted[1]);
+    assert!(told.as_str().unwrap().contains(&expected), "{told} {expected}");
+    keep_picture(&mut browser, &tab, "test-truth");
+    browser.click(&tab, "#clear");
+    browser.click(&tab, "[data-focus='truth-1']");
+    browser.wait(&tab, &format!("datadiet.state.selCount === {all}"));
+    check_sound(&mut browser, &tab);
+}
+
+/// A table of each task: axes, captions, and nothing that breaks without labels.
+#[test]
+fn tables_of_other_tasks_are_shown() {
+    let Some(mut browser) = browser() else { return };
+    let rows = 300;
+    let text = |word: &dyn Fn(usize) -> String| Column::Text((0..rows).map(word).collect());
+    let number = |of: &dyn Fn(usize) -> u32| Column::U32((0..rows).map(of).collect());
+    for (task, scores, more) in [
+        (
+            Task::MultiLabel,
+            &["el2n@2", "aum@2", "least-aum@2"][..],
+            vec![
+                ("least-aum-label@2", text(&|row| ["cat", "dog", "<b>bird</b>"][row % 3].into())),
+                ("least-aum-given@2", number(&|row| (row % 2) as u32)),
+            ],
+        ),
+        (
+            Task::Tokens,
+            &["mean-loss@2", "loss@2", "el2n@2"],
+            vec![
+                ("example", number(&|row| (row / 10) as u32)),
+                ("position", number(&|row| (row % 10) as u32)),
+                ("label", number(&|row| (row % 3) as u32)),
+                ("class", text(&|row| ["O", "PER", "LOC"][row % 3].into())),
+                ("token", text(&|row| format!("word{row}"))),
+                ("predicted@2", number(&|row| (row % 4) as u32)),
+            ],
+        ),
+        // A number that stands for no prediction.
+        (
+            Task::Classification,
+            &["el2n@2", "loss@2"],
+            vec![
+                ("label", number(&|row| (row % 3) as u32)),
+                ("predicted@2", number(&|row| if row == 5 { u32::MAX } else { 0 })),
+            ],
+        ),
+        (Task::Regression, &["error-norm@2", "mean-error@2", "error-std@2"], vec![]),
+        (Task::Loss, &["loss@2", "mean-loss@2", "loss-std@2"], vec![]),
+    ] {
+        let mut found = common::of_task(task, rows, scores);
+        for (name, column) in more {
+            found.columns_mut().push(name, column).unwrap();
+        }
+        let folder = Folder::new(found);
+        let tab = browser.open(&serve(folder.explorer()), DESKTOP);
+        browser.ready(&tab);
+        browser.wait(&tab, "document.querySelector('.tile .text bdi')");
+        if task == Task::MultiLabel {
+            browser.eval(&tab, "(() => { const one = document.querySelector('#sort'); one.value = 'least-aum@2'; one.dispatchEvent(new Event('change')); })()");
+            browser.wait(&tab, "document.querySelector('.tile .to')");
+        }
+        let caption = browser.eval(&tab, "document.querySelector('.tile .caption').textContent");
+        let caption = caption.as_str().unwrap();
+        match task {
+            Task::MultiLabel => {
+                assert!(caption.contains("not ") && caption.contains(" → "), "{caption}");
+                let facet = "[...document.querySelectorAll('.facet h2')].some((one) => one.textContent.startsWith('Label that looks wrong'))";
+                assert_eq!(browser.eval(&tab, facet), true);
+            }
+            Task::Tokens => {
+                let text = browser.eval(&tab, "document.querySelector('.tile .text').textContent");
+                let words = text.as_str().unwrap().split(' ').count();
+                assert!(text.as_str().unwrap().contains("⟦word") && words == 10, "{text}");
+            }
+            Task::Classification => {
+                browser.wait(
+                    &tab,
+                    "document.querySelector('#banner').textContent.includes('no classes')",
+                );
+            }
+            Task::Regression | Task::Loss => assert_eq!(caption, ""),
+        }
+        // An example on its own, and a mark, which has no right class where there are no classes.
+        browser.key(&tab, "Enter");
+        browser.wait(&tab, "document.querySelector('#example table')");
+        browser.key(&tab, "Escape");
+        browser.key(&tab, "w");
+        browser.wait(&tab, "document.querySelector('#picker').open");
+        browser.key(&tab, "Enter");
+        browser.wait(&tab, "datadiet.state.marks.some(Boolean)");
+        keep_picture(&mut browser, &tab, &format!("test-task-{task}"));
+        check_sound(&mut browser, &tab);
+    }
+}
+
+/// Serves one page on a port of its own, as a notebook does; gives its origin.
+fn notebook(page: String) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let origin = format!("http://{}", listener.local_addr().unwrap());
+    std::thread::spawn(move || {
+        for mut stream in listener.incoming().flatten() {
+            let _ = stream.read(&mut [0; 4096]);
+            let head = "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nConnection: close\r\n\r\n";
+            let _ = stream.write_all(format!("{head}{page}").as_bytes());
+        }
+    });
+    origin
+}
+
+#[test]
+fn a_page_shows_it_in_a_frame_where_that_is_allowed() {
+    let Some(mut browser) = browser() else { return };
+    let folder = Folder::new(table(300, &names(10), None));
+    let framed = |url: &str| format!("<iframe src='{url}' width=1300 height=700></iframe>");
+    for (allowed, by_notebook, is_shown) in [
+        (None, true, false),
+        (Some("http://localhost:1"), true, false),
+        (Some("http://127.0.0.1:*"), true, true),
+        (Some("http://127.0.0.1:*"), false, false),
+        (Some("null"), false, true),
+    ] {
+        let frames = allowed.map(str::to_owned).into_iter().collect();
+        let server = folder.explorer().bind(&Place { frames, ..Place::default() }).unwrap();
+        let page = framed(&server.url());
+        std::thread::spawn(move || server.run().unwrap());
+        let outer = match by_notebook {
+            true => notebook(page),
+            false => format!("data:text/html,{page}"),
+        };
+        browser.complaints.clear();
+        let tab = browser.open(&outer, DESKTOP);
+        browser
+            .wait(&tab, "document.readyState === 'complete' && document.querySelector('iframe')");
+        std::thread::sleep(std::time::Duration::from_millis(500));
+        browser.eval(&tab, "1");
+        let is_refused = browser.complaints.iter().any(|one| one.contains("frame-ancestors"));
+        assert_eq!(is_refused, !is_shown, "{allowed:?} {by_notebook}: {:?}", browser.complaints);
+        if is_shown {
+            keep_picture(&mut browser, &tab, &format!("test-frame-{by_notebook}"));
+        }
+    }
 }
 
 #[test]

@@ -6,7 +6,7 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 
-use datadiet_core::{Definition, Direction, ScoreKind};
+use datadiet_core::{Definition, Direction, ScoreKind, Task};
 use datadiet_explore::{Explorer, Options, Place, Server, Source};
 use datadiet_table::{Card, Column, ColumnSummary, DataRef, ScoreTable, Table, TimePoint};
 use tempfile::TempDir;
@@ -95,6 +95,21 @@ pub fn table(rows: usize, classes: &[String], keys: Option<Vec<String>>) -> Scor
     ScoreTable::new(table, card)
 }
 
+/// A table of a task, whose scores go up from row to row, around 0.
+pub fn of_task(task: Task, rows: usize, scores: &[&str]) -> ScoreTable {
+    let mut table = Table::default();
+    table.push("id", Column::U32((0..rows as u32).collect())).unwrap();
+    for (number, name) in scores.iter().enumerate() {
+        let mut chance = chance(number as u64 + 1);
+        // Of three rows −1, 0 and 1.
+        let middle = (rows / 2) as f32;
+        let spread = if rows > 3 { middle } else { 0.0 };
+        let values = (0..rows).map(|row| row as f32 - middle + spread * (chance() - 0.5));
+        table.push(*name, Column::F32(values.collect())).unwrap();
+    }
+    ScoreTable::new(table, Card { task, ..Card::new(Vec::new()) })
+}
+
 pub fn names(count: usize) -> Vec<String> {
     const WORDS: [&str; 10] =
         ["disc", "square", "cross", "ring", "bar", "dot", "wedge", "star", "arc", "grid"];
@@ -164,6 +179,7 @@ impl Folder {
             hard: None,
             marks: None,
             who: "ann".into(),
+            truth: None,
             measured: Vec::new(),
         }
     }
