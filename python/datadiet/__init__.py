@@ -30,6 +30,7 @@ from datadiet.exceptions import (
     TrainerError,
     UndefinedError,
 )
+from datadiet.exchange import MarksRead, read_marks
 from datadiet.experiments import diet, score, train
 from datadiet.loss_recorder import LossRecorder
 from datadiet.multi_label import MultiLabelRecorder, multi_label_scores
@@ -87,6 +88,7 @@ __all__ = [
     "Job",
     "LabelError",
     "LossRecorder",
+    "MarksRead",
     "MultiLabelRecorder",
     "NoiseMetrics",
     "NonFiniteError",
@@ -132,6 +134,7 @@ __all__ = [
     "multi_label_scores",
     "never_learned",
     "noise_metrics",
+    "read_marks",
     "read_subset",
     "regression_scores",
     "reliability",

@@ -1,4 +1,4 @@
-"""The command ``datadiet``, asked for trainings by a function of Python."""
+"""The command ``datadiet``, asked for what this package does not do itself: trainings by a function of Python, exports."""
 
 from __future__ import annotations
 
@@ -135,6 +135,11 @@ class Asked:
         if quiet:
             command.append("--quiet")
         return _run(command, environment)
+
+
+def answer(verb: str, arguments: Sequence[str]) -> dict[str, Any]:
+    """The JSON answer of ``datadiet VERB …``."""
+    return _run([_find(), verb, *arguments, "--json"], os.environ)
 
 
 def _find() -> str:

@@ -18,10 +18,12 @@ mod contents;
 mod error;
 mod explorer;
 mod export;
+mod path_names;
 mod scores;
 mod serve;
 
 pub use contents::{Contents, Source};
 pub use error::ExploreError;
 pub use explorer::{Answer, Explorer, Measured, Options};
+pub use path_names::{Named, PathNames, stem};
 pub use serve::{Place, Server};
