@@ -86,7 +86,7 @@ def marked(file: Path, table: datadiet.ScoreTable, folder: Path) -> list[str]:
     """Ids of the subset that the command makes of marks."""
     scores, subset = folder / "again.parquet", folder / "clean.json"
     table.write(scores)
-    command = ["select", scores, "--marks", file, "--out", subset]
+    command = ["select", scores, "--marks", file, "--out", subset, "--allow-empty-class"]
     subprocess.run([datadiet._command._find(), *command], check=True, capture_output=True)
     ids = datadiet.read_subset(subset)
     assert isinstance(ids, list)

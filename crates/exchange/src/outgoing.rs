@@ -103,7 +103,7 @@ pub struct Example<'a> {
     /// Its place in the list of suspects, from 1; none without a score.
     pub rank: Option<u32>,
     /// The fraction of the scored examples that are no likelier suspects, in (0, 1]: 1 is the likeliest.
-    pub suspicion: Option<f32>,
+    pub suspicion: Option<f64>,
     /// Whether a subset has it; none where there is no subset.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub kept: Option<bool>,
@@ -254,7 +254,7 @@ impl<'t> Outgoing<'t> {
         let listed = rank.checked_sub(1).map(|place| &self.listed[place as usize]);
         let labels = self.table.columns().integers("label").ok();
         let label = || self.classes.get(labels?[row.index()] as usize).map(String::as_str);
-        let of = self.listed.len() as f32;
+        let of = self.listed.len() as f64;
         Example {
             row,
             id: self.ids.text(row),
@@ -262,7 +262,7 @@ impl<'t> Outgoing<'t> {
             predicted: listed.and_then(|one| one.predicted.as_deref()),
             suspect: rank > 0 && rank as usize <= self.suspects,
             rank: (rank > 0).then_some(rank),
-            suspicion: (rank > 0).then(|| 1.0 - (rank - 1) as f32 / of),
+            suspicion: (rank > 0).then(|| 1.0 - f64::from(rank - 1) / of),
             kept: self.kept.as_ref().map(|(_, kept)| kept[row.index()]),
             mark: self.marks.as_ref().and_then(|marks| marks.of(row)),
         }

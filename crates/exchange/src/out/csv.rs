@@ -62,8 +62,8 @@ impl<'a, 't> Sheet<'a, 't> {
     fn names(&self) -> Vec<String> {
         let mut names: Vec<String> = BEFORE.map(str::to_owned).to_vec();
         names.extend(self.out.scores().map(plain_cell));
-        let optional = [
-            (self.out.has_subset(), &["kept"][..]),
+        let optional: [(bool, &[&str]); 5] = [
+            (self.out.has_subset(), &["kept"]),
             (true, &["mark", "right_label"]),
             (self.tokens, &["example", "position", "token"]),
             (self.files, &["picture"]),

@@ -110,7 +110,7 @@ fn sample(out: &Outgoing<'_>, names: &[String], row: Row, file: &str) -> Map<Str
     add("predictions", class("predictions", example.predicted));
     add("given_label", example.label.into());
     add("rank", example.rank.into());
-    add("suspicion", example.suspicion.map_or(Value::Null, number));
+    add("suspicion", example.suspicion.into());
     add("marked_by", example.mark.map(|act| act.by.as_str()).into());
     names.iter().zip(out.values(row)).for_each(|(name, value)| add(name, number(value)));
     sample

@@ -130,7 +130,7 @@ fn task(out: &Outgoing<'_>, names: &[String], row: Row) -> Value {
     data.insert("predicted".into(), example.predicted.into());
     data.insert("suspect".into(), example.suspect.into());
     data.insert("rank".into(), example.rank.into());
-    data.insert("suspicion".into(), example.suspicion.map_or(Value::Null, number));
+    data.insert("suspicion".into(), example.suspicion.into());
     let scores =
         names.iter().zip(out.values(row)).map(|(name, value)| (name.clone(), number(value)));
     data.extend(scores);
@@ -148,7 +148,7 @@ fn task(out: &Outgoing<'_>, names: &[String], row: Row) -> Value {
         .map(|label| {
             json!({
                 "model_version": format!("datadiet {}", out.by()),
-                "score": example.suspicion.map_or(Value::Null, number),
+                "score": example.suspicion,
                 "result": [{
                     "from_name": LABEL, "to_name": "example", "type": "choices",
                     "value": { "choices": [label] },
