@@ -33,6 +33,7 @@ from datadiet.exceptions import (
     TrainerError,
     UndefinedError,
 )
+from datadiet.exchange import MarksRead, read_marks
 from datadiet.experiments import diet, score, train
 from datadiet.explorer import Explorer
 from datadiet.hub import load
@@ -95,6 +96,7 @@ __all__ = [
     "Job",
     "LabelError",
     "LossRecorder",
+    "MarksRead",
     "MultiLabelRecorder",
     "NoiseMetrics",
     "NonFiniteError",
@@ -147,6 +149,7 @@ __all__ = [
     "never_learned",
     "noise_metrics",
     "plots",
+    "read_marks",
     "read_subset",
     "regression_scores",
     "reliability",

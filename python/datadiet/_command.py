@@ -1,4 +1,4 @@
-"""The command ``datadiet``, asked for trainings by a function of Python."""
+"""The command ``datadiet``, asked for what this package does not do itself: trainings by a function of Python, exports."""
 
 from __future__ import annotations
 
@@ -134,6 +134,11 @@ class Asked:
         if quiet:
             command.append("--quiet")
         return _run(command, environment)
+
+
+def answer(verb: str, arguments: Sequence[str]) -> dict[str, Any]:
+    """The JSON answer of ``datadiet VERB …``."""
+    return _run([find(), verb, *arguments, "--json"], os.environ)
 
 
 def _run(command: Sequence[str], environment: Mapping[str, str]) -> dict[str, Any]:

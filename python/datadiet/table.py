@@ -5,14 +5,14 @@ from __future__ import annotations
 import json
 import os
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
-from datadiet import _datadiet, _overview
+from datadiet import _datadiet, _overview, exchange
 from datadiet._arrays import Ids, Wholes, column, plain
 from datadiet._datadiet import KEY
 from datadiet._ids import OwnIds, row_numbers, rows_of, whole_ids
@@ -720,6 +720,89 @@ class ScoreTable:
     def plot(self) -> TablePlots:
         """Figures: ``plot.map()``, ``plot.hist()``. See `datadiet.plots`."""
         return TablePlots(self)
+
+    def export(
+        self,
+        to: exchange.Program,
+        out: str | os.PathLike[str],
+        *,
+        only: exchange.Only | None = None,
+        n: int | None = None,
+        by: str | None = None,
+        hard_is: HardEnd | None = None,
+        scores: str | Iterable[str] | None = None,
+        subset: str | os.PathLike[str] | Wholes | None = None,
+        marks: str | os.PathLike[str] | Iterable[str | os.PathLike[str]] = (),
+        data: str | None = None,
+        images: str | os.PathLike[str] | None = None,
+        text: str | os.PathLike[str] | None = None,
+        source: str | os.PathLike[str] | Iterable[str | os.PathLike[str]] = (),
+        url: str | None = None,
+    ) -> Path:
+        """Write examples and their scores for another program, as the command ``datadiet export`` does.
+
+        Parameters
+        ----------
+        to
+            ``"csv"`` for spreadsheets, ``"fiftyone"``, ``"label-studio"``, ``"coco"``, ``"yolo"`` or
+            ``"webdataset"``: what each holds is in docs/EXCHANGE.md.
+        out
+            File (csv, coco, yolo) or folder (the others) to write. Nothing is written over.
+        only
+            ``"all"``, ``"suspects"``, ``"kept"`` and ``"dropped"`` (of `subset`), ``"marked"`` (by
+            `marks`). Suspects for Label Studio, kept ones for COCO, YOLO and WebDataset, else all,
+            if not given.
+        n
+            How many suspects; as many as look wrong if not given.
+        by, hard_is
+            Column that suspects are listed by and its hard end, as for `wrong_labels`.
+        scores
+            Columns that go along, or ``"all"``; what suspects are listed by if not given.
+        subset
+            A file of a subset, or ids as `select` gives them.
+        marks
+            Files of marks.
+        data, images, text
+            What examples look like: the name of an imported data set, a folder of pictures that are
+            named by ids, or a file of texts.
+        source
+            Your COCO file, or shards of WebDataset (``"shards-{000..009}.tar"``), to filter.
+        url
+            For Label Studio: the address before the path of a picture.
+
+        Returns
+        -------
+        The file or folder.
+
+        Raises
+        ------
+        CommandError
+            Something is there already; a column, an id, a picture or a data set is not known.
+
+        Examples
+        --------
+        >>> import datadiet, tempfile
+        >>> table = datadiet.ScoreTable.from_columns({"key": ["a", "b"], "aum@9": [0.5, -0.9]})
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     file = table.export("csv", f"{folder}/suspects.csv", only="suspects", n=1)
+        ...     file.read_text(encoding="utf-8-sig").splitlines()
+        ['id,label,predicted,suspect,rank,suspicion,aum@9,mark,right_label', 'b,,,1,1,1,-0.9,,']
+        """
+        options = {
+            "only": only,
+            "n": n,
+            "by": by,
+            "hard-is": hard_is,
+            "scores": scores,
+            "subset": subset,
+            "marks": marks,
+            "data": data,
+            "images": images,
+            "text": text,
+            "from": source,
+            "url": url,
+        }
+        return exchange.export(self, to, out, **options)
 
     def __arrow_c_stream__(self, requested_schema: object | None = None) -> object:
         """Arrow's C stream interface: what pyarrow, polars, pandas and DuckDB take a table by.

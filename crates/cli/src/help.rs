@@ -7,18 +7,19 @@ use crate::Cli;
 
 /// What one wants to do, and the commands for it. Every command is in one group, which a test sees to:
 /// a new one goes here too.
-const GROUPS: [(&str, &[&str]); 8] = [
+const GROUPS: [(&str, &[&str]); 9] = [
     ("look", &["tour", "explore", "scores", "suspects", "report"]),
+    ("exchange", &["export", "marks"]),
     ("score", &["score", "ingest"]),
     ("choose", &["select"]),
     ("prove", &["train", "diet", "run"]),
     ("understand", &["ntk", "lmc"]),
     ("data", &["data", "noise"]),
-    ("trainings", &["runs", "plan", "worker"]),
+    ("trainings", &["runs", "plan"]),
     ("set up", &["setup"]),
 ];
-/// What needs no explanation.
-const OTHERS: [&str; 2] = ["completions", "man"];
+/// What needs no explanation here: for shells, and what `plan` prints lines of.
+const OTHERS: [&str; 3] = ["worker", "completions", "man"];
 
 /// The command line, whose help lists the commands by group.
 pub fn command() -> clap::Command {
@@ -27,9 +28,8 @@ pub fn command() -> clap::Command {
     // The tag for the text would give the long one, too.
     let others = OTHERS.join(", ");
     command.help_template(format!(
-        "{about}\n{{usage-heading}} {{usage}}\n{groups}{:12}{others}\n\
-         Options: --home DIR, --store DIR, --version. More: datadiet COMMAND --help",
-        ""
+        "{about}\n{{usage-heading}} {{usage}}\n{groups}\
+         And {others}; --home DIR, --store DIR, --version; COMMAND --help"
     ))
 }
 

@@ -71,6 +71,8 @@ enum Command {
     Ntk(Box<commands::ntk::NtkArgs>),
     Lmc(Box<commands::lmc::LmcArgs>),
     Explore(Box<commands::explore::ExploreArgs>),
+    Export(Box<commands::export::ExportArgs>),
+    Marks(commands::marks::MarksArgs),
     Report(commands::report::ReportArgs),
     Tour(commands::tour::TourArgs),
     /// List, show, watch, stop and clean up trainings.
@@ -129,6 +131,8 @@ fn run(cli: Cli, only_plan: bool) -> anyhow::Result<ExitCode> {
         Command::Ntk(args) => commands::ntk::run(&cli.home, *args),
         Command::Lmc(args) => commands::lmc::run(&cli.home, *args),
         Command::Explore(args) => commands::explore::run(&cli.home, *args),
+        Command::Export(args) => commands::export::run(&cli.home, *args),
+        Command::Marks(args) => commands::marks::run(&cli.home, args),
         Command::Report(args) => commands::report::run(&cli.home, args),
         Command::Tour(args) => commands::tour::run(&args),
         Command::Runs(command) => commands::runs::run(&cli.home, command),

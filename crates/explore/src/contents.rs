@@ -16,6 +16,7 @@ use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader, Limits};
 
 use crate::ExploreError;
 use crate::columns::Kept;
+use crate::path_names::{Named, PathNames};
 use crate::scores::Scores;
 use crate::texts::{Tokens, texts_of};
 
@@ -56,6 +57,7 @@ pub enum Contents {
 
 /// A picture file for each row.
 pub struct Files {
+    folder: PathBuf,
     of_row: Vec<Option<PathBuf>>,
     small: Kept<(&'static str, Vec<u8>)>,
 }
@@ -70,10 +72,13 @@ impl Contents {
     /// When files or texts do not belong to the rows.
     pub fn open(source: Source, table: &ScoreTable) -> Result<Self, ExploreError> {
         Ok(match source {
-            Source::Table => Self::None,
+            Source::Table => {
+                table.texts().map_or(Self::None, |(_, texts)| Self::Texts(texts.to_vec()))
+            }
             Source::Dataset(dataset, examples) => Self::Dataset(dataset, examples),
             Source::Folder(folder) => Self::Files(Files {
                 of_row: pictures_of(&folder, table.own_ids()?)?,
+                folder,
                 small: Kept::default(),
             }),
             Source::Texts(file) => Self::Texts(texts_of(&file, table)?),
@@ -119,6 +124,13 @@ impl Contents {
             Self::Files(files) => files.of_row.iter().filter(|file| file.is_none()).count(),
             _ => 0,
         }
+    }
+
+    /// The picture file of a row and its path below the folder, where pictures are files of a folder.
+    pub fn file(&self, row: Row) -> Option<(&Path, &Path)> {
+        let Self::Files(files) = self else { return None };
+        let path = files.of_row.get(row.index())?.as_deref()?;
+        Some((path, path.strip_prefix(&files.folder).unwrap_or(path)))
     }
 
     /// Height and width of all pictures, where they are of one size.
@@ -243,22 +255,13 @@ fn pictures_of(folder: &Path, ids: OwnIds<'_>) -> Result<Vec<Option<PathBuf>>, E
         );
     }
     files.sort();
+    let names = PathNames::of(files.iter().map(|(name, _)| name.as_str()));
     // A name that several files have is nobody's.
-    let mut by_name: HashMap<&str, Option<usize>> = HashMap::new();
-    let mut exact: HashMap<&str, usize> = HashMap::new();
-    for (place, (name, _)) in files.iter().enumerate() {
-        exact.insert(name, place);
-        let base = name.rsplit('/').next().unwrap_or(name);
-        let mut ways = vec![stem(name), base, stem(base)];
-        ways.sort_unstable();
-        ways.dedup();
-        for way in ways.into_iter().filter(|way| way != name) {
-            by_name.entry(way).and_modify(|found| *found = None).or_insert(Some(place));
-        }
-    }
-    let place = |id: &str| exact.get(id).copied().or_else(|| by_name.get(id).copied().flatten());
     let of_row: Vec<Option<PathBuf>> = (0..ids.len() as u32)
-        .map(|row| place(&ids.text(Row(row))).map(|place| files[place].1.clone()))
+        .map(|row| match names.find(&ids.text(Row(row))) {
+            Named::One(place) => Some(files[place].1.clone()),
+            Named::Several | Named::None => None,
+        })
         .collect();
     if of_row.iter().all(Option::is_none) {
         return refused(format!(
@@ -272,14 +275,6 @@ fn pictures_of(folder: &Path, ids: OwnIds<'_>) -> Result<Vec<Option<PathBuf>>, E
         ));
     }
     Ok(of_row)
-}
-
-fn stem(name: &str) -> &str {
-    let start = name.rfind('/').map_or(0, |place| place + 1);
-    match name[start..].rfind('.') {
-        Some(place) if place > 0 => &name[..start + place],
-        _ => name,
-    }
 }
 
 /// The pictures below a folder, with their names below it.

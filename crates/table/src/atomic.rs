@@ -43,10 +43,10 @@ pub fn write_atomically(
 ///
 /// # Errors
 /// When it cannot be written.
-pub fn make_folder_atomically(
+pub fn make_folder_atomically<E: From<FileError>>(
     path: &Path,
-    fill: impl FnOnce(&Path) -> Result<(), FileError>,
-) -> Result<(), FileError> {
+    fill: impl FnOnce(&Path) -> Result<(), E>,
+) -> Result<(), E> {
     let beside = parent(path);
     make_folder(beside).map_err(FileError::io("create the folder", beside))?;
     let aside = folder_aside(beside).map_err(FileError::io("create a folder in", beside))?;
@@ -54,9 +54,9 @@ pub fn make_folder_atomically(
     match std::fs::rename(aside.path(), path) {
         Ok(()) => drop(aside.keep()),
         Err(_) if path.is_dir() => return Ok(()),
-        Err(cause) => return Err(FileError::io("create the folder", path)(cause)),
+        Err(cause) => return Err(FileError::io("create the folder", path)(cause).into()),
     }
-    sync(beside).map_err(FileError::io("create the folder", path))
+    Ok(sync(beside).map_err(FileError::io("create the folder", path))?)
 }
 
 /// Removes the folder `path` and all that is in it: it is gone whole before its parts are.

@@ -42,7 +42,7 @@ pub use identity::{Examples, OwnIds, Rows, TrainingSet};
 pub use keys::{Key, KeyError, KeyMap, Keys};
 pub use list::{DATA, FINGERPRINT, ListFile, ListedIds};
 pub use marked::{AmongMarked, Marked};
-pub use marks::{Act, Before, MarkFile, Marks, RowIndex, Verdict, mark_time};
+pub use marks::{Act, Before, MarkFile, Marks, RowIndex, Verdict, mark_time, time_text};
 pub use ranking::{Ranking, direction_of, hard_end, kind_of, measure_of, time_of};
 pub use replicas::{RECORDED_PASS, Recorded, TableBuilder, column_name, most_voted};
 pub use score_table::{ColumnDescription, Row, ScoreFile, ScoreTable};

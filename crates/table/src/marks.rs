@@ -25,7 +25,7 @@ use crate::calendar::{seconds_of, utc};
 use serde::{Deserialize, Serialize};
 
 use crate::identity::check_data;
-use crate::{DataRef, FileError, OwnIds, Row, TableError};
+use crate::{DataRef, FileError, OwnIds, Row, ScoreTable, TableError};
 
 /// Layout of the lines.
 const VERSION: u32 = 1;
@@ -261,7 +261,11 @@ impl MarkFile {
 pub fn mark_time(after: Option<&str>) -> String {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let seen = after.and_then(millis_of).map_or(0, |millis| millis + 1);
-    let millis = (now.as_millis() as u64).max(seen);
+    time_text((now.as_millis() as u64).max(seen))
+}
+
+/// A time in milliseconds since 1970, as [`Act::at`] has it.
+pub fn time_text(millis: u64) -> String {
     let [year, month, day, hour, minute, second] = utc(millis / 1000);
     let fraction = millis % 1000;
     format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{fraction:03}Z")
@@ -300,6 +304,52 @@ pub struct Marks {
 }
 
 impl Marks {
+    /// Reads files of marks, of one person or several, for the rows of a table; and what a person should know about
+    /// them.
+    ///
+    /// # Errors
+    /// When a file is none of marks, is of another data set, or marks nothing of the table.
+    pub fn of_table<P: AsRef<Path>>(
+        table: &ScoreTable,
+        paths: &[P],
+    ) -> Result<(Self, Vec<String>), TableError> {
+        let ids = table.own_ids()?;
+        let index = RowIndex::of(ids)?;
+        let data = table.card().and_then(|card| card.data.as_ref());
+        let (mut marks, mut damaged, mut told) = (Self::default(), 0, Vec::new());
+        for path in paths.iter().map(AsRef::as_ref) {
+            let (file, acts) = MarkFile::read(path, data)?;
+            damaged += file.damaged;
+            told.extend(file.assumption(ids));
+            let before = (marks.unknown, marks.version());
+            marks.add(acts, |id| index.find(ids, id));
+            if marks.unknown > before.0 && marks.version() == before.1 {
+                return Err(TableError::List(format!(
+                    "{} marks no example of this table: it is of another",
+                    path.display()
+                )));
+            }
+        }
+        let disputed = marks.disputed().len();
+        if disputed > 0 {
+            told.push(format!(
+                "people say different things of {disputed} examples: the latest mark of each counts"
+            ));
+        }
+        if marks.unknown > 0 {
+            told.push(format!(
+                "{} marked ids are not in this table: they are left aside",
+                marks.unknown
+            ));
+        }
+        if damaged > 0 {
+            told.push(format!(
+                "{damaged} lines are no marks, as a crash may leave one: they are left aside"
+            ));
+        }
+        Ok((marks, told))
+    }
+
     /// Takes acts in; those that are known change nothing. `row` finds the row of an id.
     pub fn add(&mut self, acts: Vec<Act>, row: impl Fn(&str) -> Option<Row>) {
         for act in acts {
@@ -362,6 +412,11 @@ impl Marks {
             self.rows.iter().filter(|(_, acts)| differ(acts)).map(|(&row, _)| Row(row)).collect();
         all.sort_unstable();
         all
+    }
+
+    /// Whether an act was taken in, by its id.
+    pub fn knows(&self, act: &str) -> bool {
+        self.seen.contains(act)
     }
 
     /// A number that grows with everything that is heard.

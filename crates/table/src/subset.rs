@@ -14,8 +14,8 @@ use serde_json::Value;
 use crate::identity::{OwnIds, Rows, TrainingSet, check_data};
 use crate::list::{CHOICE, DATA, FINGERPRINT, LIMIT, ListFile, ListedIds};
 use crate::{
-    Column, DataRef, KEY, Ranking, Row, ScoreTable, TableError, TableWriter, write_atomically,
-    write_json,
+    Column, DataRef, KEY, Ranking, Row, RowIndex, ScoreTable, TableError, TableWriter,
+    write_atomically, write_json,
 };
 
 /// Endings of the files that a subset is written to.
@@ -231,6 +231,47 @@ impl SubsetFile {
         let mut found = rows.examples_in(set)?.all().to_vec();
         found.sort_unstable();
         Ok(found)
+    }
+
+    /// Which rows of a table they are, ascending, by the ids of the table's owner.
+    ///
+    /// # Errors
+    /// When it is of another data set, an id is not in the table or there twice, or there are none.
+    pub fn rows_in(&self, table: &ScoreTable) -> Result<Vec<Row>, TableError> {
+        let name = self.path.display().to_string();
+        if let Some(data) = table.card().and_then(|card| card.data.as_ref()) {
+            check_data(&name, self.data.as_ref(), &data.name, &data.fingerprint)?;
+        }
+        let refused = |why: String| Err(TableError::Ids(format!("{name}: {why}")));
+        let own = table.own_ids()?;
+        let index = RowIndex::of(own)?;
+        let listed = match &self.ids {
+            ListedIds::Numbers(ids) => OwnIds::Numbers(ids),
+            ListedIds::Texts(ids) => OwnIds::Texts(ids),
+        };
+        if listed.is_empty() {
+            return refused("there are no ids in it".into());
+        }
+        let mut rows = Vec::with_capacity(listed.len());
+        for place in (0..listed.len() as u32).map(Row) {
+            let id = listed.text(place);
+            match index.find(own, &id) {
+                Some(row) => rows.push(row),
+                None => {
+                    return refused(format!(
+                        "the table has no example {id:?} (its first is {:?}): the subset is of another table",
+                        own.text(Row(0))
+                    ));
+                }
+            }
+        }
+        rows.sort_unstable();
+        match rows.windows(2).find(|pair| pair[0] == pair[1]) {
+            Some(pair) => {
+                refused(format!("the id {:?} is there more than once; keep one", own.text(pair[0])))
+            }
+            None => Ok(rows),
+        }
     }
 
     fn check_numbers(&self, name: &str, size: usize) -> Result<(), TableError> {

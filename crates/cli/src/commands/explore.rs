@@ -92,7 +92,8 @@ pub struct ExploreArgs {
 /// Runs the command.
 pub fn run(home: &HomeArgs, args: ExploreArgs) -> Result<ExitCode> {
     let scores = ScoreFile::open(&args.scores)?;
-    let (source, classes) = source(home, &args, &scores)?;
+    let (source, classes) =
+        source(home, &args.data, args.images.as_deref(), args.text.as_deref(), &scores)?;
     let marks = args.marks.clone().unwrap_or_else(|| MarkFile::beside(&args.scores));
     let by = match (&args.by, args.hard.direction()) {
         (None, Some(_)) => Some(scores.header.default_column()?),
@@ -152,29 +153,31 @@ pub fn run(home: &HomeArgs, args: ExploreArgs) -> Result<ExitCode> {
 }
 
 /// The name of the account that runs this.
-fn account() -> String {
+pub fn account() -> String {
     let named =
         ["USER", "LOGNAME", "USERNAME"].into_iter().find_map(|name| std::env::var(name).ok());
     named.filter(|name| !name.is_empty()).unwrap_or_else(|| "somebody".into())
 }
 
 /// Where pictures or texts come from, and names of classes that a table from elsewhere lacks.
-fn source(
+pub fn source(
     home: &HomeArgs,
-    args: &ExploreArgs,
+    data: &DataArgs,
+    images: Option<&Path>,
+    text: Option<&Path>,
     scores: &ScoreFile,
 ) -> Result<(Source, Option<Vec<String>>)> {
-    if let Some(folder) = &args.images {
-        return Ok((Source::Folder(folder.clone()), None));
+    if let Some(folder) = images {
+        return Ok((Source::Folder(folder.to_owned()), None));
     }
-    if let Some(file) = &args.text {
-        return Ok((Source::Texts(file.clone()), None));
+    if let Some(file) = text {
+        return Ok((Source::Texts(file.to_owned()), None));
     }
-    let named = args.data.data.is_some();
+    let named = data.data.is_some();
     if !named && scores.header.card().is_none_or(|card| card.data.is_none()) {
         return Ok((Source::Table, None));
     }
-    match pictures(home, args, scores) {
+    match pictures(home, data, scores) {
         Ok((source, classes)) => Ok((source, named.then_some(classes))),
         Err(problem) if !named => {
             eprintln!("note: no pictures: {problem:#}");
@@ -184,14 +187,10 @@ fn source(
     }
 }
 
-fn pictures(
-    home: &HomeArgs,
-    args: &ExploreArgs,
-    scores: &ScoreFile,
-) -> Result<(Source, Vec<String>)> {
-    let dataset: Dataset = args.data.open(home, &scores.header)?;
+fn pictures(home: &HomeArgs, data: &DataArgs, scores: &ScoreFile) -> Result<(Source, Vec<String>)> {
+    let dataset: Dataset = data.open(home, &scores.header)?;
     let table: ScoreTable = scores.read_to_choose(None, true)?;
-    let examples = table.examples_in(&args.data.training_set(&dataset))?;
+    let examples = table.examples_in(&data.training_set(&dataset))?;
     let classes = dataset.classes().to_vec();
     Ok((Source::Dataset(Box::new(dataset), examples), classes))
 }

@@ -22,6 +22,8 @@ fn long_texts_are_shown_with_help_and_short_ones_with_h() {
         ("run", "Run the experiments of a TOML file", "Scores are taken first"),
         ("ntk", "Measure how fast the neural tangent", "Trains replicas, scores"),
         ("lmc", "Measure linear mode connectivity", "Trains a parent"),
+        ("export", "Export examples and their scores", "What is said there comes back as marks"),
+        ("marks", "Take what people said in other programs", "The same file again adds nothing"),
         ("report", "Write a report of scores or experiments", "Figures can be hovered"),
         ("tour", "See it at work on real images", "nothing is downloaded or trained"),
     ] {

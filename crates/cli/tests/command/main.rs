@@ -6,6 +6,7 @@ mod data;
 mod documented;
 mod dynamics;
 mod elsewhere;
+mod exchange;
 mod experiment;
 mod explore;
 mod help;

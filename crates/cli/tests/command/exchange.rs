@@ -1,0 +1,155 @@
+//! `datadiet export` and `datadiet marks` with an imported data set. What other programs make of the files is tested with
+//! these, in python/tests/test_exchange.py.
+
+use datadiet_table::{ScoreTable, Table};
+use serde_json::{Value, json};
+
+use crate::support::{Home, errors};
+
+fn read(home: &Home, file: &str) -> Value {
+    serde_json::from_slice(&std::fs::read(home.path().join(file)).unwrap()).unwrap()
+}
+
+/// The classes of the data set, and what each row is labelled as.
+fn labelled(home: &Home) -> (Vec<String>, Vec<u32>) {
+    let table = ScoreTable::read(&home.path().join("out")).unwrap();
+    (table.classes().unwrap(), table.columns().integers("label").unwrap().to_vec())
+}
+
+#[test]
+fn label_studio_gets_pictures_of_the_data_set_and_gives_labels_back() {
+    let home = Home::scored();
+    let answer = home.json(&["export", "out", "--to", "label-studio", "--out", "tasks", "-n", "5"]);
+    assert_eq!(answer, json!({ "written": "tasks", "examples": 5 }));
+    let mut tasks = read(&home, "tasks/tasks.json");
+    let (classes, labels) = labelled(&home);
+    let config = std::fs::read_to_string(home.path().join("tasks/config.xml")).unwrap();
+    assert!(classes.iter().all(|class| config.contains(&format!("value=\"{class}\""))), "{config}");
+    assert_eq!(read(&home, "tasks/card.json")["card"]["data"]["name"], "sample");
+    let suspects = home.json(&["suspects", "out", "-n", "5"]);
+    for (task, suspect) in
+        tasks.as_array().unwrap().iter().zip(suspects["suspects"].as_array().unwrap())
+    {
+        let data = &task["data"];
+        assert_eq!(data["key"], suspect["id"].to_string());
+        assert_eq!(
+            (&data["label"], &data["predicted"]),
+            (&suspect["class"], &suspect["predicted"])
+        );
+        let picture =
+            data["image"].as_str().unwrap().strip_prefix("/data/local-files/?d=").unwrap();
+        let bytes = std::fs::read(home.path().join("tasks").join(picture)).unwrap();
+        assert_eq!(&bytes[1..4], b"PNG");
+    }
+    // Two people look at the first task, and one at the second.
+    let row: usize = tasks[0]["data"]["key"].as_str().unwrap().parse().unwrap();
+    let right = (labels[row] + 1) % 10;
+    let said = |name: &str, choice: &str, by: &str, second: u32| {
+        json!({
+            "completed_by": { "email": by }, "updated_at": format!("2026-11-01T10:00:0{second}Z"),
+            "result": [{ "from_name": name, "type": "choices", "value": { "choices": [choice] } }],
+        })
+    };
+    let given = &classes[labels[row] as usize];
+    let first = [said("label", given, "bob", 1), said("label", &classes[right as usize], "ann", 2)];
+    tasks[0]["annotations"] = json!(first);
+    tasks[1]["annotations"] = json!([said("mark", "drop", "ann", 3)]);
+    for task in &mut tasks.as_array_mut().unwrap()[2..] {
+        task["annotations"] = json!([]);
+    }
+    std::fs::write(home.path().join("back.json"), tasks.to_string()).unwrap();
+    let marks = ["marks", "back.json", "--from", "label-studio", "--scores", "out"];
+    let output = home.command(&[&marks[..], &["--json"]].concat()).output().unwrap();
+    assert!(errors(&output).contains("different things of 1 examples"), "{}", errors(&output));
+    let answer: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(answer["marks"], "out/marks.jsonl");
+    assert_eq!(
+        (&answer["wrong"], &answer["keep"], &answer["drop"]),
+        (&json!(1), &json!(1), &json!(1))
+    );
+    assert_eq!((&answer["silent"], &answer["disputed"]), (&json!(3), &json!(1)));
+    assert_eq!(home.json(&marks)["known"], 3);
+    // As labels, the later answer.
+    let noise =
+        ["noise", "--data", "sample", "--from", "out/marks.jsonl", "--out", "right.parquet"];
+    assert_eq!(home.json(&noise)["changed"], 1);
+    let corrected = Table::read(&home.path().join("right.parquet")).unwrap();
+    assert_eq!(corrected.integers("label").unwrap()[row], right);
+    assert!(home.fails(&[&marks[..], &["--as", "ann"]].concat()).contains("leave out --as"));
+}
+
+#[test]
+fn a_subset_goes_as_shards_and_as_a_data_set_of_fiftyone() {
+    let home = Home::scored();
+    home.ok(&["select", "out", "--keep", "0.01", "--allow-empty-class", "--out", "few.json"]);
+    let subset = read(&home, "few.json");
+    let ids: Vec<u64> =
+        subset["ids"].as_array().unwrap().iter().map(|id| id.as_u64().unwrap()).collect();
+    let (_, labels) = labelled(&home);
+    home.ok(&[
+        "export",
+        "out",
+        "--to",
+        "webdataset",
+        "--subset",
+        "few.json",
+        "--out",
+        "shards",
+        "-n",
+        "1",
+    ]);
+    let shard = std::fs::File::open(home.path().join("shards/shard-000000.tar")).unwrap();
+    let mut names = Vec::new();
+    for entry in tar::Archive::new(shard).entries().unwrap() {
+        let mut entry = entry.unwrap();
+        let name = entry.path().unwrap().display().to_string();
+        if name.ends_with(".cls") {
+            let mut text = String::new();
+            std::io::Read::read_to_string(&mut entry, &mut text).unwrap();
+            let id: usize = name.strip_suffix(".cls").unwrap().parse().unwrap();
+            assert_eq!(text, labels[id].to_string());
+        }
+        names.push(name);
+    }
+    let expected: Vec<String> = ids
+        .iter()
+        .flat_map(|id| ["png", "cls", "json"].map(|end| format!("{id:06}.{end}")))
+        .collect();
+    assert_eq!(names, expected);
+    // These are shards like those of anybody.
+    let again = [
+        "export",
+        "out",
+        "--to",
+        "webdataset",
+        "--from",
+        "shards/shard-{000000..000000}.tar",
+        "-n",
+        "3",
+    ];
+    let message = home.fails(&[&again[..], &["--only", "all", "--out", "no"]].concat());
+    assert!(message.contains("examples are in none of the shards"), "{message}");
+
+    let options = ["--subset", "few.json", "--out", "fo", "-n", "2", "--only", "dropped"];
+    let answer = home.json(&[&["export", "out", "--to", "fiftyone"][..], &options].concat());
+    assert_eq!(answer["examples"], labels.len() - ids.len());
+    let samples = read(&home, "fo/samples.json");
+    let samples = samples["samples"].as_array().unwrap();
+    assert!(samples.iter().all(|one| one["tags"].as_array().unwrap().contains(&json!("dropped"))));
+    assert!(home.path().join("fo").join(samples[0]["filepath"].as_str().unwrap()).is_file());
+}
+
+#[test]
+fn subsets_of_other_tables_are_refused() {
+    let home = Home::scored();
+    let export = |file: &str, text: &str| {
+        std::fs::write(home.path().join(file), text).unwrap();
+        home.fails(&["export", "out", "--to", "csv", "--out", "x.csv", "-n", "1", "--subset", file])
+    };
+    assert!(export("far.txt", "3\n4000\n").contains("the table has no example \"4000\""));
+    assert!(export("twice.txt", "3\n3\n").contains("\"3\" is there more than once"));
+    assert!(
+        export("other.json", r#"{"fingerprint":"ab","data":"other","ids":[1]}"#)
+            .contains("another data set")
+    );
+}

@@ -1,0 +1,298 @@
+//! What people said in other programs, as marks.
+//!
+//! | said | mark |
+//! |---|---|
+//! | another class than the given one | wrong, with that class as the right one |
+//! | the given class | keep |
+//! | wrong, drop, keep, unsure | that |
+//! | skipped, or sent without an answer | unsure |
+//! | keep and another class, wrong and the given class, two classes | unsure: nobody can tell; it is counted |
+//!
+//! Ids and classes that the table does not have are refused by name. The same file read twice adds nothing the second
+//! time: an act has an id of what it says, when and by whom.
+
+pub mod csv;
+pub mod fiftyone;
+pub mod label_studio;
+mod time;
+
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
+
+use datadiet_core::sha256;
+use datadiet_table::{Act, MarkFile, Marks, OwnIds, Row, RowIndex, ScoreTable, Verdict};
+use serde::Serialize;
+
+use crate::ExchangeError;
+use crate::error::some_of;
+
+pub use time::saved_at;
+
+/// A table that answers are about.
+pub struct About<'t> {
+    table: &'t ScoreTable,
+    ids: OwnIds<'t>,
+    index: RowIndex,
+    classes: Vec<String>,
+    labels: Option<&'t [u32]>,
+}
+
+/// What somebody said of one example.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Said {
+    /// Its row.
+    pub row: Row,
+    /// The mark.
+    pub mark: Verdict,
+    /// The right class of a wrong label.
+    pub label: Option<String>,
+    /// Who.
+    pub by: String,
+    /// When, as [`Act::at`] has it.
+    pub at: String,
+}
+
+/// What was read of a file.
+#[derive(Clone, Debug, Default)]
+pub struct Answers {
+    /// What is said, in the order of the file.
+    pub said: Vec<Said>,
+    /// Examples of which nothing is said.
+    pub silent: usize,
+    /// Ids whose answers nobody can tell.
+    pub unclear: Vec<String>,
+    /// Ids that the table does not have.
+    unknown_ids: Vec<String>,
+    /// Classes that the table does not have.
+    unknown_classes: Vec<String>,
+    /// What a person should know.
+    pub notes: Vec<String>,
+}
+
+/// What became of answers.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct Marked {
+    /// The file of marks.
+    pub marks: PathBuf,
+    /// Examples that were marked as wrong.
+    pub wrong: usize,
+    /// Of these, those with the right class.
+    pub relabelled: usize,
+    /// To be dropped.
+    pub drop: usize,
+    /// To be kept.
+    pub keep: usize,
+    /// Unsure.
+    pub unsure: usize,
+    /// Answers that the file of marks has already.
+    pub known: usize,
+    /// Examples of which nothing is said.
+    pub silent: usize,
+    /// Examples of which people say different things, in the whole file.
+    pub disputed: usize,
+    /// What a person should know.
+    #[serde(skip)]
+    pub notes: Vec<String>,
+}
+
+impl<'t> About<'t> {
+    /// A table; `classes` are names of its classes, where it has none of its own.
+    ///
+    /// # Errors
+    /// When an id is there twice, or two classes have one name.
+    pub fn of(table: &'t ScoreTable, classes: Option<&[String]>) -> Result<Self, ExchangeError> {
+        let ids = table.own_ids()?;
+        Ok(Self {
+            table,
+            ids,
+            index: RowIndex::of(ids)?,
+            classes: crate::outgoing::classes_of(table, classes)?,
+            labels: table.columns().integers("label").ok(),
+        })
+    }
+
+    /// The row of an id; programs that count turn 7 into 7.0.
+    fn row(&self, id: &str) -> Option<Row> {
+        let whole = || id.strip_suffix(".0").filter(|_| !matches!(self.ids, OwnIds::Texts(_)));
+        self.index.find(self.ids, id).or_else(|| self.index.find(self.ids, whole()?))
+    }
+
+    /// A class by its name.
+    fn class(&self, name: &str) -> Option<&str> {
+        let find = |name: &str| self.classes.iter().find(|class| *class == name);
+        find(name).or_else(|| find(name.strip_suffix(".0")?)).map(String::as_str)
+    }
+
+    /// What a row is labelled as.
+    fn given(&self, row: Row) -> Option<&str> {
+        self.classes.get(self.labels?[row.index()] as usize).map(String::as_str)
+    }
+
+    /// Adds an answer: the class that somebody named, and what else was said.
+    fn hear(&self, answers: &mut Answers, heard: Heard<'_>) {
+        let Some(row) = self.row(heard.id) else {
+            answers.unknown_ids.push(heard.id.to_owned());
+            return;
+        };
+        let mut classes = Vec::new();
+        for name in &heard.classes {
+            match self.class(name) {
+                Some(class) => classes.push(class),
+                None => {
+                    answers.unknown_classes.push((*name).to_owned());
+                    return;
+                }
+            }
+        }
+        let given = self.given(row);
+        let is_given = |class: &str| Some(class) == given;
+        let meant = match (&classes[..], &heard.marks[..]) {
+            ([], []) if heard.skipped => Some((Verdict::Unsure, None)),
+            ([], []) => {
+                answers.silent += 1;
+                return;
+            }
+            ([], [mark]) => Some((*mark, None)),
+            ([_], [mark @ (Verdict::Drop | Verdict::Unsure)]) => Some((*mark, None)),
+            ([class], [] | [Verdict::Keep]) if is_given(class) => Some((Verdict::Keep, None)),
+            ([class], [] | [Verdict::Wrong]) if !is_given(class) => {
+                Some((Verdict::Wrong, Some((*class).to_owned())))
+            }
+            _ => None,
+        };
+        let (mark, label) = meant.unwrap_or_else(|| {
+            answers.unclear.push(heard.id.to_owned());
+            (Verdict::Unsure, None)
+        });
+        answers.said.push(Said { row, mark, label, by: heard.by, at: heard.at });
+    }
+}
+
+/// An answer as a program has it.
+struct Heard<'a> {
+    id: &'a str,
+    classes: Vec<&'a str>,
+    marks: Vec<Verdict>,
+    skipped: bool,
+    by: String,
+    at: String,
+}
+
+/// The mark of a word.
+fn verdict(word: &str) -> Option<Verdict> {
+    Verdict::ALL.into_iter().find(|verdict| verdict.name().eq_ignore_ascii_case(word.trim()))
+}
+
+impl Answers {
+    /// Refuses what the table does not know.
+    fn checked(mut self, about: &About<'_>, file: &Path) -> Result<Self, ExchangeError> {
+        let refused = |why: String| ExchangeError::refused(format!("{}: {why}", file.display()));
+        if !self.unknown_ids.is_empty() {
+            return refused(format!(
+                "{} ids are not in the table: {} (its first is {:?}); give the scores that were exported",
+                self.unknown_ids.len(),
+                some_of(&self.unknown_ids),
+                about.ids.text(Row(0))
+            ));
+        }
+        if !self.unknown_classes.is_empty() {
+            self.unknown_classes.sort();
+            self.unknown_classes.dedup();
+            let known = if about.classes.is_empty() {
+                "the table has no labels".into()
+            } else {
+                format!("its classes are {}", some_of(&about.classes))
+            };
+            return refused(format!(
+                "{} are no classes of the table: {known}",
+                some_of(&self.unknown_classes)
+            ));
+        }
+        if !self.unclear.is_empty() {
+            self.notes.push(format!(
+                "{} answers contradict themselves (keep and another class, wrong and the given class, two at once) and \
+                 are taken for unsure: {}",
+                self.unclear.len(),
+                some_of(&self.unclear)
+            ));
+        }
+        Ok(self)
+    }
+}
+
+/// Adds answers to a file of marks, of which only what is new is written. With `own_marks` answers are of a file that
+/// had the marks of its export in it: one that says what is marked already is none.
+///
+/// # Errors
+/// When the file is of another data set or cannot be written.
+pub fn write(
+    about: &About<'_>,
+    answers: Vec<Answers>,
+    own_marks: bool,
+    to: &Path,
+) -> Result<Marked, ExchangeError> {
+    let data = about.table.card().and_then(|card| card.data.as_ref());
+    let mut file = MarkFile::new(to, data);
+    let mut marks = Marks::default();
+    marks.add(file.news()?, |id| about.index.find(about.ids, id));
+    let mut found = Marked { marks: to.to_owned(), ..Marked::default() };
+    let mut said = Vec::new();
+    for answers in answers {
+        found.silent += answers.silent;
+        found.notes.extend(answers.notes);
+        said.extend(answers.said);
+    }
+    let (mut acts, mut added) = (Vec::new(), HashSet::new());
+    for said in said {
+        let marked = marks.of(said.row);
+        let same = marked.is_some_and(|act| act.mark == Some(said.mark) && act.label == said.label);
+        let act = said.act(about);
+        if marks.knows(&act.act) || (own_marks && same) || !added.insert(act.act.clone()) {
+            found.known += 1;
+            continue;
+        }
+        match said.mark {
+            Verdict::Wrong => {
+                found.wrong += 1;
+                found.relabelled += usize::from(said.label.is_some());
+            }
+            Verdict::Drop => found.drop += 1,
+            Verdict::Keep => found.keep += 1,
+            Verdict::Unsure => found.unsure += 1,
+        }
+        acts.push(act);
+    }
+    if !acts.is_empty() {
+        file.append(&acts)?;
+    }
+    marks.add(acts, |id| about.index.find(about.ids, id));
+    found.disputed = marks.disputed().len();
+    if found.disputed > 0 {
+        found.notes.push(format!(
+            "people say different things of {} examples: the latest mark of each counts",
+            found.disputed
+        ));
+    }
+    Ok(found)
+}
+
+impl Said {
+    fn act(&self, about: &About<'_>) -> Act {
+        let id = about.ids.text(self.row);
+        let label = self.label.clone();
+        let digest = sha256(
+            [&id, self.mark.name(), label.as_deref().unwrap_or_default(), &self.by, &self.at]
+                .join("\0")
+                .as_bytes(),
+        );
+        Act {
+            at: self.at.clone(),
+            by: self.by.clone(),
+            act: digest[..16].to_owned(),
+            mark: Some(self.mark),
+            label,
+            ids: vec![id],
+            undoes: None,
+        }
+    }
+}
