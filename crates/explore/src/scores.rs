@@ -166,7 +166,8 @@ impl Scores {
     /// What [`ScoreFile::read_to_choose`] reads, but for texts, of columns that are in memory.
     fn table_to_choose(&self, by: &str) -> Result<ScoreTable, TableError> {
         let base = self.base.columns();
-        let mut table = Table { metadata: base.metadata.clone(), ..Table::default() };
+        let mut table = Table::default();
+        table.metadata.clone_from(&base.metadata);
         for name in self.file.columns_to_choose(Some(by), false)? {
             match base.column(&name) {
                 Some(Column::Text(_)) => {}
