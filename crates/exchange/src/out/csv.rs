@@ -104,7 +104,7 @@ impl<'a, 't> Sheet<'a, 't> {
             cells.push(text(file.as_deref()));
         }
         if self.texts {
-            cells.push(text(self.contents.text(row)));
+            cells.push(text(self.contents.text(row).as_deref()));
         }
         cells
     }

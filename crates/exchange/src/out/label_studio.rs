@@ -92,7 +92,7 @@ pub fn write(
         let rows = out.suspects_first();
         if let Contents::Texts(_) = contents {
             for row in rows {
-                add(row, ("text", contents.text(row).unwrap_or_default().to_owned()))?;
+                add(row, ("text", contents.text(row).unwrap_or_default().into_owned()))?;
             }
         } else {
             let (placed, note) = pictures::placed(out, contents, rows, "Label Studio")?;

@@ -39,7 +39,7 @@ pub fn placed(
                     continue;
                 }
             },
-            Contents::None | Contents::Texts(_) => {
+            Contents::None | Contents::Texts(_) | Contents::Tokens(_) => {
                 return ExchangeError::refused(format!(
                     "{program} wants pictures: give --images DIR with files that are named by the ids of the table, \
                      or --data NAME of an imported data set; --to csv needs none"

@@ -39,7 +39,7 @@ pub fn write(
 /// Shards of pictures or texts.
 fn made(out: &Outgoing<'_>, contents: &Contents, to: &Path) -> Result<Written, ExchangeError> {
     let (members, note) = match contents {
-        Contents::None => {
+        Contents::None | Contents::Tokens(_) => {
             return ExchangeError::refused(
                 "which examples? Give --from 'shards-{000..009}.tar' to filter yours, or --data NAME, --images DIR or \
                  --text FILE to make some",
