@@ -163,9 +163,7 @@ def whether_by_row(name: str | None, by_row: bool, option: str) -> bool:
     return by_row
 
 
-def score_columns(
-    table: ScoreTable, columns: Sequence[str] | None, by: str | None = None
-) -> list[str]:
+def score_columns(table: ScoreTable, columns: Sequence[str] | None) -> list[str]:
     """Names of the columns to hand over, with ``@end`` in numbers: those asked for, else all scores.
 
     Raises
@@ -178,7 +176,7 @@ def score_columns(
     if isinstance(columns, str):
         columns = [columns]
     if columns is None:
-        names = list(table.scores) if by is None else [by]
+        names = list(table.scores)
         if not names:
             raise TableError("the table has no column of scores; name columns")
         return names

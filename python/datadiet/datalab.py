@@ -90,8 +90,9 @@ def to_datalab(
     ...     "aum@4": [2.0, 3.0, -4.0], "predicted@4": [0, 1, 0]})
     >>> datadiet.datalab.to_datalab(table, lab, id_column="id", count=1)
     1
-    >>> lab.get_issues("label")[["is_label_issue", "given_label", "predicted_label"]].iloc[2].tolist()
-    [True, 'dog', 'cat']
+    >>> issues = lab.get_issues("label")
+    >>> issues.loc[issues["is_label_issue"], ["given_label", "predicted_label"]].values.tolist()
+    [['dog', 'cat']]
     """
     needed("cleanlab", "cleanlab")
     if str(lab.task) != "classification" or not lab.has_labels:

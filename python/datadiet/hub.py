@@ -87,12 +87,12 @@ def load(
         raise TableError(f"{text} says {in_address}, and revision says {revision}; pass one")
     path, file = _downloaded(repository, revision or in_address, file)
     digest = _check_hash(path, text, sha256)
-    table = _table(path, f"hf://{repository}/{file}")
+    table = _table(path, f"hf://{repository}/{_printable(file)}")
     if not quiet:
         parts = path.parts
         commit = parts[parts.index("snapshots") + 1] if "snapshots" in parts else "?"
         print(
-            f"datadiet: {len(table)} examples of hf://{repository}@{commit}/{file}, SHA-256 {digest}",
+            f"datadiet: {len(table)} examples of hf://{repository}@{commit}/{_printable(file)}, SHA-256 {digest}",
             file=sys.stderr,
         )
     return table
@@ -148,6 +148,8 @@ def push_to_hub(
     api = _api(token)
     _tell_of_paths(table)
     api.create_repo(repository, repo_type="dataset", private=private, exist_ok=True)
+    # Who pushes at the same time is not written over: the commit is refused then.
+    parent = api.repo_info(repository, repo_type="dataset", revision=revision).sha
     old = _readme(api, repository, revision)
     known = api.file_exists(repository, file, repo_type="dataset", revision=revision)
     with tempfile.TemporaryDirectory() as folder:
@@ -171,6 +173,7 @@ def push_to_hub(
             repo_type="dataset",
             revision=revision,
             commit_message=message or f"Scores of {len(table)} examples by datadiet",
+            parent_commit=parent,
         )
     return f"hf://{repository}@{commit.oid}/{file}"
 
@@ -316,6 +319,11 @@ def _check_hash(path: Path, name: str, wanted: str | None) -> str:
     if wanted is not None and digest != wanted.strip().lower():
         raise TableError(f"{name} has the SHA-256 {digest}, and not {wanted}: it is another file")
     return digest
+
+
+def _printable(text: str) -> str:
+    """A name that somebody else gave, without what a terminal would act on."""
+    return text if text.isprintable() else repr(text)
 
 
 def _sha256(path: Path) -> str:

@@ -18,6 +18,8 @@ class Hub:
         self.repositories = {}
         self.private = set()
         self.large = {}
+        # What somebody else commits while the next files are uploaded: repository, files.
+        self.meanwhile = None
         self.asked = []
         hub = self
 
@@ -34,6 +36,7 @@ class Hub:
         self.server.server_close()
 
     def commit(self, repository, files):
+        """Adds a commit with these files beside those before."""
         commits = self.repositories.setdefault(repository, [])
         before = commits[-1][1] if commits else {}
         content = {**before, **files}
@@ -109,6 +112,9 @@ class _Handler(BaseHTTPRequestHandler):
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         path = urlsplit(self.path).path
         self.hub.asked.append(f"POST {path}")
+        if "/preupload/" in path and self.hub.meanwhile:
+            self.hub.commit(*self.hub.meanwhile)
+            self.hub.meanwhile = None
         if path == "/api/validate-yaml":
             return self.answer(200, {"errors": [], "warnings": []})
         if found := re.fullmatch(r"/api/datasets/([^/]+/[^/]+)/paths-info/([^/]+)", path):
@@ -151,7 +157,11 @@ class _Handler(BaseHTTPRequestHandler):
             files = {}
             for line in body.splitlines():
                 one = json.loads(line)
-                if one["key"] == "file":
+                if one["key"] == "header":
+                    parent = one["value"].get("parentCommit")
+                    if parent not in (None, self.hub.at(found[1], None)[0]):
+                        return self.error(412, "PreconditionFailed")
+                elif one["key"] == "file":
                     files[one["value"]["path"]] = base64.b64decode(one["value"]["content"])
                 elif one["key"] == "lfsFile":
                     files[one["value"]["path"]] = self.hub.large[one["value"]["oid"]]

@@ -155,6 +155,26 @@ def test_what_others_wrote_stays(hub, run):
     )
 
 
+def test_what_others_push_meanwhile_stays(hub, run):
+    run('table.push_to_hub("ann/scores")')
+    hub.meanwhile = ("ann/scores", {"README.md": b"By hand."})
+    run('table.push_to_hub("ann/scores")', fails="412")
+    assert hub.files("ann/scores")["README.md"] == b"By hand."
+
+
+def test_a_missing_package_is_named(monkeypatch):
+    monkeypatch.setitem(sys.modules, "huggingface_hub", None)
+    with pytest.raises(ImportError, match=r"needs huggingface_hub.*pip install 'datadiet\[hub\]'"):
+        datadiet.load("hf://ann/scores")
+
+
+def test_names_of_others_are_printed_as_text(hub, run, scored, tmp_path):
+    scored.write(tmp_path / "good.parquet")
+    hub.commit("ann/one", {"\x1b[31mred.parquet": (tmp_path / "good.parquet").read_bytes()})
+    _, told = run('datadiet.load("hf://ann/one")')
+    assert "\x1b" not in told and "\\x1b[31mred.parquet" in told
+
+
 def test_what_is_no_table(hub, run, scored, tmp_path):
     frame = imported("pandas").DataFrame({"x": [0.5], "text": ["a"]})
     frame.to_parquet(tmp_path / "other.parquet")
