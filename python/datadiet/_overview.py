@@ -35,6 +35,7 @@ def html(table: ScoreTable) -> str:
     entries = [entry for all_ in sections["definitions"].of("definitions") for entry in all_]
     hints = _sections.hints_of(entries, table.columns)
     scores = [block for block in sections["scores"].blocks if "figure" not in block]
+    scores.sort(key=lambda block: "note" not in block)
     hardest = sections["hardest"]
     content = [
         _sections.blocks(_sections.Part("", "", scores), hints=hints),

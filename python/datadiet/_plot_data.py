@@ -122,8 +122,8 @@ def axis(table: ScoreTable, name: str) -> Axis:
         (one["definition"]["formula"] for one in table.describe() if one["name"] == name), ""
     )
     score = name.partition("@")[0].partition(":")[0]
-    if not formula and score in SCORES and not _is_detail(name):
-        formula = SCORES[score]["formula"]
+    if not formula and not _is_detail(name):
+        formula = next((one["formula"] for one in SCORES if one["name"] == score), "")
     hard = "" if _is_detail(name) else _hard_end(table, name)
     if name.endswith(".se"):
         formula = f"standard error over replicas of {name.removesuffix('.se')}"
@@ -145,7 +145,8 @@ def cloud(
     every = [_floats(table, name) for name in names]
     shown = np.flatnonzero(np.isfinite(every[0]) & np.isfinite(every[1]))
     dense = len(shown) > MOST_POINTS if dense is None else dense
-    groups, values, value_name = [], None, ""
+    groups: list[Group] = []
+    values, value_name = None, ""
     if colour is None and not dense and "label" in table:
         colour = "label"
     if colour is not None:
@@ -318,8 +319,11 @@ def _line(
     name: str, colour: str, dashed: bool, points: Sequence[tuple[float, Mapping[str, Any]]]
 ) -> Line:
     ordered = sorted(points, key=lambda one: one[0])
-    of = [np.array([spread[key] for _, spread in ordered]) for key in ("mean", "low", "high")]
-    return Line(name, colour, dashed, np.array([keep for keep, _ in ordered]), *of)
+    keep = np.array([keep for keep, _ in ordered])
+    mean, low, high = (
+        np.array([spread[key] for _, spread in ordered]) for key in ("mean", "low", "high")
+    )
+    return Line(name, colour, dashed, keep, mean, low, high)
 
 
 def _metric(spreads: Sequence[Mapping[str, Any] | None]) -> tuple[str, bool]:

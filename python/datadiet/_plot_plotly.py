@@ -155,7 +155,7 @@ def _dense(figure: Any, data: Cloud) -> None:
             "ticktext": [f"{10**power:,}" for power in range(top + 1)],
         }
         bar = {"title": {"text": "examples in a cell"}, **ticks}
-        scale = [[0, "#dbe7f0"], [0.5, COLOURS[0]], [1, "#0b2239"]]
+        scale: Any = [[0, "#dbe7f0"], [0.5, COLOURS[0]], [1, "#0b2239"]]
         hint = "%{customdata:,} examples<br>%{x:.4g}, %{y:.4g}<extra></extra>"
     else:
         shown, bar = cells, {"title": {"text": f"mean of {_text(data.value_name)}"}}

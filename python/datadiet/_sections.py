@@ -154,7 +154,11 @@ def table(
     )
     left = len(rows) - _ROWS
     more = f'<div style="{_FAINT}">… {left:,} more</div>' if left > 0 else ""
-    scrolls = "overflow:auto;max-height:20em" if len(rows) > _SCROLLS else "overflow-x:auto"
+    scrolls = (
+        "overflow:auto;max-height:20em;width:fit-content;max-width:100%;padding-right:6px"
+        if len(rows) > _SCROLLS
+        else "overflow-x:auto"
+    )
     return (
         f'<div style="{scrolls}"><table style="{_TABLE}"><thead><tr>{head}</tr></thead>'
         f"<tbody>{body}</tbody></table></div>{more}"

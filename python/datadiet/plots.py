@@ -155,11 +155,12 @@ def curve(
         No such file; as for `TablePlots.map`.
     """
     drawing = _backend(backend, ax)
+    content: Any = outcome
     if not isinstance(outcome, Mapping):
         file = Path(outcome)
         file = file / "outcome.json" if file.is_dir() else file
-        outcome = json.loads(file.read_text(encoding="utf-8"))
-    return drawing.lines(_plot_data.lines(outcome, which), ax)
+        content = json.loads(file.read_text(encoding="utf-8"))
+    return drawing.lines(_plot_data.lines(content, which), ax)
 
 
 def _backend(name: Backend | None, ax: Any) -> Any:
