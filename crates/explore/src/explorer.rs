@@ -173,8 +173,8 @@ impl Explorer {
             None => None,
         };
         let marks = marks.unwrap_or_else(|| MarkFile::beside(&path));
-        let data = scores.header().card().and_then(|card| card.data.as_ref());
-        let mut board = Board { marks: Marks::default(), file: MarkFile::new(&marks, data) };
+        let file = MarkFile::of(&marks, scores.header());
+        let mut board = Board { marks: Marks::default(), file };
         board.refresh(&scores)?;
         if board.marks.unknown > 0 && board.marks.version() == 0 {
             return Err(ExploreError::Option(format!(

@@ -85,6 +85,9 @@ struct Head {
     marks: u32,
     #[serde(default)]
     data: Option<DataRef>,
+    /// Whether the labels that people looked at are others than the data set's own.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    relabelled: bool,
 }
 
 #[derive(Deserialize)]
@@ -102,6 +105,7 @@ pub struct MarkFile {
     read_to: u64,
     /// Whether the file says of which data set it is.
     names_data: bool,
+    relabelled: bool,
     /// Lines that are no acts: what a crash cut off, or somebody else wrote.
     pub damaged: usize,
 }
@@ -114,8 +118,16 @@ impl MarkFile {
             data: data.cloned(),
             read_to: 0,
             names_data: false,
+            relabelled: false,
             damaged: 0,
         }
+    }
+
+    /// The same of marks of a table of scores.
+    pub fn of(path: &Path, scores: &ScoreTable) -> Self {
+        let card = scores.card();
+        let relabelled = card.is_some_and(|card| card.relabelled);
+        Self { relabelled, ..Self::new(path, card.and_then(|card| card.data.as_ref())) }
     }
 
     /// Where marks of a table are by default: `marks.jsonl` beside a `scores.parquet`, `NAME.marks.jsonl`
@@ -128,6 +140,20 @@ impl MarkFile {
             Some(stem) if stem != "scores" => scores.with_file_name(format!("{stem}.marks.jsonl")),
             _ => scores.with_file_name("marks.jsonl"),
         }
+    }
+
+    /// The table that [`Self::beside`] gives these marks, whether it is there or not.
+    pub fn scores_beside(marks: &Path) -> Option<PathBuf> {
+        let name = marks.file_name()?.to_str()?;
+        let stem =
+            if name == "marks.jsonl" { "scores" } else { name.strip_suffix(".marks.jsonl")? };
+        Some(marks.with_file_name(format!("{stem}.parquet")))
+    }
+
+    /// Whether the labels that people looked at are others than the data set's own: as the file says, once it is
+    /// read.
+    pub fn is_relabelled(&self) -> bool {
+        self.relabelled
     }
 
     /// All acts of a file that must be there.
@@ -196,6 +222,7 @@ impl MarkFile {
                 Ok(Line::Head(head)) => {
                     self.check(&head)?;
                     self.names_data |= head.data.is_some();
+                    self.relabelled |= head.relabelled;
                 }
                 _ => self.damaged += 1,
             }
@@ -231,10 +258,8 @@ impl MarkFile {
             let mut text = Vec::new();
             let length = file.metadata()?.len();
             if length == 0 {
-                serde_json::to_writer(
-                    &mut text,
-                    &Head { marks: VERSION, data: self.data.clone() },
-                )?;
+                let (data, relabelled) = (self.data.clone(), self.relabelled);
+                serde_json::to_writer(&mut text, &Head { marks: VERSION, data, relabelled })?;
                 text.push(b'\n');
             } else {
                 // A line that a crash cut off is not to take ours with it.

@@ -10,12 +10,14 @@ use datadiet_core::grouped;
 use datadiet_data::{Dataset, LabelNoise, NoisyLabels};
 use datadiet_lab::lists;
 use datadiet_table::{
-    Column, DATA, DataRef, FINGERPRINT, MarkFile, Marks, OwnIds, RowIndex, Table, Verdict,
+    Column, DATA, DataRef, Examples, FINGERPRINT, KEY, MarkFile, Marks, OwnIds, Row, RowIndex,
+    ScoreFile, ScoreTable, Table, TrainingSet, Verdict,
 };
 use serde_json::json;
 
 use crate::home::HomeArgs;
 use crate::output::OutputArgs;
+use crate::scores_file::training_set;
 
 /// Change labels on purpose, or bring other labels.
 ///
@@ -49,10 +51,14 @@ pub struct NoiseArgs {
     /// JSON file of K rows of K probabilities: row a says how likely class a becomes which.
     #[arg(long, value_name = "FILE", group = "kind")]
     confusion: Option<PathBuf>,
-    /// Labels from a file: .npy, .json, .txt or .parquet, one for each training example; or the marks of
-    /// `datadiet explore`, .jsonl: the data set's own, but for those that were marked as wrong with the right one.
+    /// Labels from a file: .npy, .json, .txt, .csv or .parquet, one for each training example; or the marks of
+    /// `datadiet explore`, .jsonl: the labels of the scores that were marked, but for those that were marked as wrong
+    /// with the right one.
     #[arg(long, value_name = "FILE", group = "kind")]
     from: Option<PathBuf>,
+    /// The scores that were marked [default: scores.parquet beside marks.jsonl, if it is there].
+    #[arg(long, value_name = "SCORES", requires = "from")]
+    scores: Option<PathBuf>,
     /// Seed of what is random.
     #[arg(long, default_value_t = 0)]
     seed: u64,
@@ -106,7 +112,9 @@ impl NoiseArgs {
         }
         let file = self.from.as_ref().context("clap asks for one of the kinds")?;
         if file.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("jsonl")) {
-            return Ok(LabelNoise::Given { labels: corrected(file, dataset)? });
+            return Ok(LabelNoise::Given {
+                labels: corrected(file, self.scores.as_deref(), dataset)?,
+            });
         }
         Ok(LabelNoise::Given { labels: lists::labels(file, dataset)? })
     }
@@ -125,16 +133,28 @@ impl NoiseArgs {
     }
 }
 
-/// The labels of a data set, but for the wrong ones whose right class people have marked.
-fn corrected(file: &Path, dataset: &Dataset) -> Result<Vec<u32>> {
-    let original = dataset.train().labels;
+/// The labels that people looked at, but for the wrong ones whose right class they have marked: those of the table of
+/// scores that was marked, which may have been trained on others than the data set's own.
+fn corrected(file: &Path, scores: Option<&Path>, dataset: &Dataset) -> Result<Vec<u32>> {
     let data = DataRef {
         name: dataset.name().into(),
         fingerprint: dataset.fingerprint().into(),
         limit: None,
     };
     let (marked, acts) = MarkFile::read(file, Some(&data))?;
-    let ids = OwnIds::Rows(original.len());
+    let beside = MarkFile::scores_beside(file).filter(|table| table.is_file());
+    let table = scores.map(Path::to_owned).or(beside);
+    ensure!(
+        table.is_some() || !marked.is_relabelled(),
+        "{} marks labels that are not the data set's own: name the table that was marked, whose labels they are, with \
+         --scores",
+        file.display()
+    );
+    let labelled = match &table {
+        Some(path) => Labelled::of_scores(path, dataset)?,
+        None => Labelled::own(dataset),
+    };
+    let ids = labelled.ids()?;
     if let Some(assumption) = marked.assumption(ids) {
         eprintln!("warning: {assumption}");
     }
@@ -143,14 +163,13 @@ fn corrected(file: &Path, dataset: &Dataset) -> Result<Vec<u32>> {
     marks.add(acts, |id| index.find(ids, id));
     ensure!(
         marks.unknown == 0,
-        "{} marks {} ids that are no examples of {}: they belong to a table with ids of its own; `labels.csv` of \
-         `datadiet explore` has its labels",
+        "{} marks {} ids that are no examples of {}: name the table that was marked with --scores",
         file.display(),
         marks.unknown,
-        dataset.name()
+        table.as_deref().map_or_else(|| dataset.name().into(), |path| path.display().to_string())
     );
-    let mut labels = original.to_vec();
-    let mut unsaid = 0;
+    let mut labels = labelled.labels.clone();
+    let (mut unsaid, mut said) = (0, 0);
     for (row, act) in marks.marked().into_iter().filter(|(_, act)| act.mark == Some(Verdict::Wrong))
     {
         let Some(name) = &act.label else {
@@ -162,12 +181,26 @@ fn corrected(file: &Path, dataset: &Dataset) -> Result<Vec<u32>> {
             format!(
                 "{} says that {} is a {name:?}, which is no class of {}",
                 file.display(),
-                row.0,
+                ids.text(row),
                 dataset.name()
             )
         })?;
-        labels[row.index()] = class as u32;
+        labels[labelled.example(row)] = class as u32;
+        said += 1;
     }
+    let whose = match &table {
+        Some(path) => format!("those of {}", path.display()),
+        None => format!("those of {}", dataset.name()),
+    };
+    let other = labelled.labels.iter().zip(dataset.train().labels).filter(|(a, b)| a != b).count();
+    let other = match other {
+        0 => String::new(),
+        other => {
+            let other = grouped(other as u64);
+            format!(", which differ from the data set's own in {other}")
+        }
+    };
+    eprintln!("note: the labels are {whose}{other}; {} of them corrected", grouped(said));
     if unsaid > 0 {
         eprintln!(
             "note: {unsaid} labels are marked as wrong without the right one: they stay; `datadiet select --marks` \
@@ -175,6 +208,49 @@ fn corrected(file: &Path, dataset: &Dataset) -> Result<Vec<u32>> {
         );
     }
     Ok(labels)
+}
+
+/// The labels of all training examples, and which rows people have marked.
+struct Labelled {
+    labels: Vec<u32>,
+    /// The table that was marked and which examples its rows are; none where rows are examples.
+    table: Option<(ScoreTable, Examples)>,
+}
+
+impl Labelled {
+    /// The data set's own.
+    fn own(dataset: &Dataset) -> Self {
+        Self { labels: dataset.train().labels.to_vec(), table: None }
+    }
+
+    /// The data set's own, and those of a table in place of them.
+    fn of_scores(path: &Path, dataset: &Dataset) -> Result<Self> {
+        let file = ScoreFile::open(path)?;
+        let known = file.header.columns().names();
+        let wanted: Vec<&str> = known.filter(|name| ["id", KEY, "label"].contains(name)).collect();
+        let table = file.read(&wanted)?;
+        // Labels that differ are what is asked for.
+        let set = TrainingSet { other_labels: true, ..training_set(dataset) };
+        let examples = table.examples_in(&set)?;
+        let mut labels = dataset.train().labels.to_vec();
+        if let Ok(given) = table.columns().integers("label") {
+            for (example, &label) in examples.all().iter().zip(given) {
+                labels[example.index()] = label;
+            }
+        }
+        Ok(Self { labels, table: Some((table, examples)) })
+    }
+
+    fn ids(&self) -> Result<OwnIds<'_>> {
+        Ok(match &self.table {
+            Some((table, _)) => table.own_ids()?,
+            None => OwnIds::Rows(self.labels.len()),
+        })
+    }
+
+    fn example(&self, row: Row) -> usize {
+        self.table.as_ref().map_or(row.index(), |(_, examples)| examples.of(row).index())
+    }
 }
 
 fn write(path: &Path, args: &NoiseArgs, dataset: &Dataset, noisy: &NoisyLabels) -> Result<()> {

@@ -4,7 +4,7 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::process::{Child, Command, Stdio};
 
-use datadiet_table::{MarkFile, ScoreTable, Table, Verdict};
+use datadiet_table::{Column, MarkFile, ScoreTable, Table, Verdict};
 use serde_json::{Value, json};
 
 use crate::support::Home;
@@ -159,6 +159,48 @@ fn marks_survive_a_kill_and_come_out_as_labels_and_subsets() {
     assert_eq!(corrected[..7], labels[..7]);
     assert_eq!(acts[0].label.as_deref(), Some(classes[right as usize].as_str()));
     assert_eq!(acts[0].mark, Some(Verdict::Wrong));
+}
+
+/// People mark the labels that were scored: only those are corrected, not the data set's own.
+#[test]
+fn marks_correct_the_labels_that_were_scored() {
+    let home = Home::scored();
+    let scored = Table::read(&home.path().join("out/scores.parquet")).unwrap();
+    let own = scored.integers("label").unwrap().to_vec();
+    let classes = 1 + *own.iter().max().unwrap();
+    let others: Vec<u32> =
+        own.iter().zip(0..).map(|(&own, row)| (own + u32::from(row < 5)) % classes).collect();
+    let mut table = Table::default();
+    table.push("id", Column::U32((0..own.len() as u32).collect())).unwrap();
+    table.push("label", Column::U32(others.clone())).unwrap();
+    table.push("aum@1", Column::F32(vec![0.5; own.len()])).unwrap();
+    table.write(&home.path().join("mine.parquet")).unwrap();
+    let name = ScoreTable::read(&home.path().join("out")).unwrap().classes().unwrap()[0].clone();
+    let act = json!({ "at": "2026-01-01T00:00:00.000Z", "by": "ann", "act": "a", "mark": "wrong", "label": name,
+        "ids": ["7"] });
+    let head = json!({ "marks": 1, "relabelled": true });
+    for file in ["mine.marks.jsonl", "elsewhere.jsonl"] {
+        std::fs::write(home.path().join(file), format!("{head}\n{act}\n")).unwrap();
+    }
+    let from = |file: &str, more: &[&str]| {
+        let mut words = vec!["noise", "--data", "sample", "--from", file, "--out", "right.parquet"];
+        words.extend(more);
+        let output = home.command(&words).output().unwrap();
+        (output.status.success(), String::from_utf8(output.stderr).unwrap())
+    };
+    let mut expected = others;
+    expected[7] = 0;
+    for (file, more) in
+        [("mine.marks.jsonl", &[][..]), ("elsewhere.jsonl", &["--scores", "mine.parquet"])]
+    {
+        let (done, told) = from(file, more);
+        assert!(done && told.contains("differ from the data set's own in 5; 1 of them"), "{told}");
+        let written = Table::read(&home.path().join("right.parquet")).unwrap();
+        assert_eq!(written.integers("label").unwrap(), expected);
+        assert_eq!(written.integers("original").unwrap(), own);
+    }
+    let (done, told) = from("elsewhere.jsonl", &[]);
+    assert!(!done && told.contains("--scores"), "{told}");
 }
 
 /// As a notebook does it, whose kernel may be killed.

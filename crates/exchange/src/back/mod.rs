@@ -231,8 +231,7 @@ pub fn write(
     own_marks: bool,
     to: &Path,
 ) -> Result<Marked, ExchangeError> {
-    let data = about.table.card().and_then(|card| card.data.as_ref());
-    let mut file = MarkFile::new(to, data);
+    let mut file = MarkFile::of(to, about.table);
     let mut marks = Marks::default();
     marks.add(file.news()?, |id| about.index.find(about.ids, id));
     let mut found = Marked { marks: to.to_owned(), ..Marked::default() };
