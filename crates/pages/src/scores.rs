@@ -229,10 +229,7 @@ fn gallery_section(
 }
 
 /// What suspects of a page are listed by; where no column of the table is better than any, what the page is by.
-fn suspicion<'a>(
-    view: &ScoresView<'a>,
-    ranking: &Ranking<'a>,
-) -> Result<Ranking<'a>, TableError> {
+fn suspicion<'a>(view: &ScoresView<'a>, ranking: &Ranking<'a>) -> Result<Ranking<'a>, TableError> {
     let usual = view.table.default_suspicion()?;
     if usual == ranking.name || usual == view.table.default_column()? {
         return Ok(ranking.clone());

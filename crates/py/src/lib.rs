@@ -42,9 +42,9 @@ mod _datadiet {
     #[pymodule_export]
     use crate::loss_recorder::LossRecorder;
     #[pymodule_export]
-    use crate::recorder::Recorder;
-    #[pymodule_export]
     use crate::pictures::pictures;
+    #[pymodule_export]
+    use crate::recorder::Recorder;
     #[pymodule_export]
     use crate::report::sections;
     #[pymodule_export]

@@ -95,44 +95,45 @@ pub fn choose<'py>(
         None => vec!["all".into()],
     };
     let classes = labels.map(|labels| Classes { labels, count: names.len() });
-    let (ids, how) = py.detach(|| -> Result<_, SelectionError> {
-        let scored = request.as_ref().zip(ranking.as_ref());
-        let scored = scored.and_then(|(request, ranking)| request.scored(&ranking.values));
-        let among = AmongMarked::new(table.rows(), scored, marked.as_ref())?;
-        let ordered = ranking.as_ref().map(Ranking::scores);
-        let chosen = among.choose(choice.as_ref(), ordered, classes)?;
-        if !allow_empty_class {
-            check_no_class_vanishes(&chosen.shares)?;
-        }
-        let mut warnings = match choice {
-            Some(Choice { rule, .. }) => cautions(&Made {
-                rule,
-                fraction: chosen.ids.len() as f64 / among.candidates().count() as f64,
-                ranking: ranking.as_ref(),
-                table,
-                shares: &chosen.shares,
-                classes: &names,
-                spelling: Spelling::Python,
-            }),
-            None => Vec::new(),
-        };
-        warnings.extend(marked.iter().flat_map(|marked| marked.warnings.iter().cloned()));
-        let shares = chosen.shares.iter().map(|share| {
-            let class = names.get(share.class as usize);
-            json!({ "class": class, "kept": share.kept, "of": share.of })
-        });
-        let of = if marked.is_some() { table.rows() } else { among.candidates().count() };
-        let how = json!({
-            "of": of,
-            "by": ranking.as_ref().map(|ranking| &ranking.name),
-            "rule": choice.map(|choice| choice.rule.to_string()),
-            "marked": marked.as_ref().map(ToString::to_string),
-            "classes": shares.collect::<Vec<_>>(),
-            "cautions": warnings,
-        });
-        Ok((chosen.ids.into_iter().map(|id| id.0).collect::<Vec<u32>>(), how.to_string()))
-    })
-    .or_raise()?;
+    let (ids, how) = py
+        .detach(|| -> Result<_, SelectionError> {
+            let scored = request.as_ref().zip(ranking.as_ref());
+            let scored = scored.and_then(|(request, ranking)| request.scored(&ranking.values));
+            let among = AmongMarked::new(table.rows(), scored, marked.as_ref())?;
+            let ordered = ranking.as_ref().map(Ranking::scores);
+            let chosen = among.choose(choice.as_ref(), ordered, classes)?;
+            if !allow_empty_class {
+                check_no_class_vanishes(&chosen.shares)?;
+            }
+            let mut warnings = match choice {
+                Some(Choice { rule, .. }) => cautions(&Made {
+                    rule,
+                    fraction: chosen.ids.len() as f64 / among.candidates().count() as f64,
+                    ranking: ranking.as_ref(),
+                    table,
+                    shares: &chosen.shares,
+                    classes: &names,
+                    spelling: Spelling::Python,
+                }),
+                None => Vec::new(),
+            };
+            warnings.extend(marked.iter().flat_map(|marked| marked.warnings.iter().cloned()));
+            let shares = chosen.shares.iter().map(|share| {
+                let class = names.get(share.class as usize);
+                json!({ "class": class, "kept": share.kept, "of": share.of })
+            });
+            let of = if marked.is_some() { table.rows() } else { among.candidates().count() };
+            let how = json!({
+                "of": of,
+                "by": ranking.as_ref().map(|ranking| &ranking.name),
+                "rule": choice.map(|choice| choice.rule.to_string()),
+                "marked": marked.as_ref().map(ToString::to_string),
+                "classes": shares.collect::<Vec<_>>(),
+                "cautions": warnings,
+            });
+            Ok((chosen.ids.into_iter().map(|id| id.0).collect::<Vec<u32>>(), how.to_string()))
+        })
+        .or_raise()?;
     Ok((ids.into_pyarray(py), how))
 }
 

@@ -242,9 +242,13 @@ mod tests {
             ClassShare { class: 1, kept: 10, of: 100 },
         ];
         let text = said("grand@0", 0.2, 1, &shares);
-        for part in
-            ["hardest 20 %", "norm of the input", "one training", "90 % of cat but 10 % of truck", "rule=\"ccs\""]
-        {
+        for part in [
+            "hardest 20 %",
+            "norm of the input",
+            "one training",
+            "90 % of cat but 10 % of truck",
+            "rule=\"ccs\"",
+        ] {
             assert!(text.contains(part), "{part}: {text}");
         }
     }

@@ -151,10 +151,7 @@ impl<'a> AmongMarked<'a> {
             Some(choice) => choice.among(self.candidates(), scores, classes)?,
             None => {
                 let all = || (0..self.rows as u32).map(ExampleId).collect();
-                Chosen {
-                    ids: self.candidates.clone().unwrap_or_else(all),
-                    shares: Vec::new(),
-                }
+                Chosen { ids: self.candidates.clone().unwrap_or_else(all), shares: Vec::new() }
             }
         };
         if let Some(marked) = self.marked {

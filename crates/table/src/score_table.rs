@@ -155,7 +155,8 @@ impl ScoreTable {
             let time = |name: &str| time_of(name).unwrap_or_default();
             all.max_by(|a, b| time(a).total_cmp(&time(b))).copied()
         };
-        if let (Some(x), Some(y)) = (latest(ScoreKind::Variability), latest(ScoreKind::Confidence)) {
+        if let (Some(x), Some(y)) = (latest(ScoreKind::Variability), latest(ScoreKind::Confidence))
+        {
             return (x, y);
         }
         let mut names = self.columns.names();
