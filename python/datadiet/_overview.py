@@ -39,7 +39,7 @@ def html(table: ScoreTable) -> str:
     hardest = sections["hardest"]
     content = [
         _sections.blocks(_sections.Part("", "", scores), hints=hints),
-        _sections.line(f"<b>{_sections.text(hardest.title)}</b>") if hardest.of("gallery") else "",
+        _sections.title(hardest.title) if hardest.of("gallery") else "",
         _sections.examples(hardest),
     ]
     if "columns" in sections:

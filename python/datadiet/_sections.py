@@ -110,6 +110,11 @@ def heading(name: str, *facts: str) -> str:
     return f'<div style="margin:2px 0 4px"><b>{_escaped(name)}</b>{rest}</div>'
 
 
+def title(content: str) -> str:
+    """Above a part."""
+    return f'<div style="margin:12px 0 4px"><b>{text(content)}</b></div>'
+
+
 def line(content: str) -> str:
     """A paragraph of HTML."""
     return f'<div style="margin:4px 0;max-width:62em">{content}</div>'

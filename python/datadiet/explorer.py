@@ -157,11 +157,13 @@ def explore(
     folder = Path(tempfile.mkdtemp(prefix="datadiet-explore-"))
     try:
         command = [str(_scores(table, folder)), *_source(table, folder, images, text, data)]
-        file = marks if marks is not None else _marks_beside(table)
+        file = _marks_beside(table) if marks is None else Path(marks).absolute()
         for name, value in (("by", by), ("marks", file), ("as", who), ("port", port or None)):
             command += [] if value is None else [f"--{name}", str(value)]
         command += _allowed(shown, proxy)
         explorer = _started(command, folder)
+        if marks is not None:
+            explorer.marks = Path(marks)
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
         raise
@@ -173,8 +175,9 @@ def _scores(table: ScoreTable, folder: Path) -> Path:
     """The file of the table, where it was read from one that is as it was; else one that is written for this."""
     if table._file is not None and table._file.unchanged():
         return table._file.path
-    file = folder / "scores.parquet"
-    table.write(file)
+    # The page shows the path as it is given: it is that of the folder in which the command is started.
+    file = Path("table.parquet")
+    table.write(folder / file)
     return file
 
 
@@ -204,7 +207,7 @@ def _source(
     if data is not None:
         return ["--data", data]
     if isinstance(text, (str, os.PathLike)):
-        return ["--text", os.fspath(text)]
+        return ["--text", os.path.abspath(text)]
     if text is not None:
         if len(text) != len(table):
             raise ShapeError(
@@ -262,6 +265,7 @@ def _started(arguments: Sequence[str], folder: Path) -> Explorer:
         text=True,
         encoding="utf-8",
         errors="replace",
+        cwd=folder,
         # Ctrl-C, or the button that stops a cell, is for this process.
         start_new_session=True,
     )
@@ -362,7 +366,7 @@ def _static(explorer: Explorer, table: ScoreTable, why: str) -> str:
     """What the report shows, in place of a page that cannot be reached."""
     found = _sections.parts(table._table, "report", table._images)
     parts = [
-        f"<h4 style='margin:14px 0 4px'>{_sections.text(part.title)}</h4>{_sections.blocks(part)}"
+        _sections.title(part.title) + _sections.blocks(part)
         for name, part in found.sections.items()
         if name not in ("columns", "definitions")
     ]

@@ -85,6 +85,7 @@ def test_beside_a_script_it_opens_the_browser_and_ends_with_its_context(table, e
         assert f":{found.port}/" in found.url and repr(found) == f"Explorer({found.url})"
         headers, page = get(found.url)
         assert b"<html" in page and "frame-ancestors 'none'" in headers["content-security-policy"]
+        assert b'"scores":"table.parquet"' in get(found.url, "api/info")[1]
         folder = found._folder
         assert folder.is_dir()
     assert not answers(found.url) and repr(found) == "Explorer(stopped)" and not folder.exists()

@@ -31,9 +31,8 @@ def executed(folder):
         for name, value in os.environ.items()
         if not name.startswith(("SSH_", "VSCODE", "JUPYTERHUB"))
     }
-    client = nbclient.NotebookClient(
-        notebook, timeout=120, resources={"metadata": {"path": str(folder)}}
-    )
+    where = {"metadata": {"path": str(folder)}}
+    client = nbclient.NotebookClient(notebook, timeout=120, resources=where, coalesce_streams=True)
     client.execute(env=kept)
     return notebook
 
