@@ -192,33 +192,13 @@ def score_columns(table: ScoreTable, columns: Sequence[str] | None) -> list[str]
     return found
 
 
-def predicted_column(table: ScoreTable, by: str) -> str | None:
-    """The column of predicted classes at the time of a score, else the latest."""
-    at = f"predicted@{by.rsplit('@', 1)[1]}" if "@" in by else ""
-    if at in table:
-        return at
-    times = {name: _time(name) for name in table.columns if name.startswith("predicted@")}
-    known = {name: time for name, time in times.items() if time is not None}
-    return max(known, key=lambda name: known[name]) if known else None
-
-
 def class_names(table: ScoreTable) -> dict[int, str]:
     """The name of each class that the table has examples of; its number where it has no names."""
     if "label" not in table:
         return {}
-    labels = table["label"]
-    values, first = np.unique(labels, return_index=True)
-    names = table["class"] if "class" in table else None
-    if not isinstance(names, list):
-        return {int(value): str(value) for value in values}
-    return {int(value): names[int(row)] for value, row in zip(values, first, strict=True)}
-
-
-def _time(name: str) -> float | None:
-    try:
-        return float(name.split("@", 1)[1])
-    except ValueError:
-        return None
+    names = table._table.classes()
+    present = np.unique(table["label"]).tolist()
+    return {one: names[one] if one < len(names) else str(one) for one in present}
 
 
 def _shown(ids: Sequence[Any]) -> str:

@@ -14,7 +14,6 @@ import numpy.typing as npt
 
 from datadiet._join import (
     class_names,
-    predicted_column,
     rows_by_id,
     rows_by_number,
     whether_by_row,
@@ -118,7 +117,7 @@ def to_datalab(
     name, flagged, scores = _suspicion(table, by, hard_is, count)
     predicted = None
     if issue == "label":
-        column = predicted_column(table, name)
+        column = table._table.predictions_of(name)
         if column is None or to_lab is None:
             raise ColumnError(
                 "the table does not say which class is predicted (a column predicted@…) of which labels (label), which"

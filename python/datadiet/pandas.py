@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas
 
-from datadiet._join import Missing, class_names, predicted_column, rows_by_id, score_columns
+from datadiet._join import Missing, class_names, rows_by_id, score_columns
 from datadiet.exceptions import ColumnError, SelectionError
 
 if TYPE_CHECKING:
@@ -165,7 +165,7 @@ class DatadietAccessor:
         order = order[order >= 0][: max(n, 0)]
         found = {}
         names = class_names(table)
-        predicted = predicted_column(table, name)
+        predicted = table._table.predictions_of(name)
         if names:
             found["labelled"] = [names[int(one)] for one in table["label"]]
         if names and predicted is not None:
