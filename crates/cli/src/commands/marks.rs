@@ -95,15 +95,19 @@ fn text(marked: &Marked) -> String {
         0 => String::new(),
         number => format!("\n{} {what}", count(number)),
     };
-    format!(
-        "{} wrong ({} with the right class), {} to drop, {} to keep, {} unsure: added to {}{}{}",
-        count(marked.wrong),
-        count(marked.relabelled),
-        count(marked.drop),
-        count(marked.keep),
-        count(marked.unsure),
-        marked.marks.display(),
-        also(marked.known, "answers are in it already"),
-        also(marked.silent, "examples have no answer"),
-    )
+    let new = marked.wrong + marked.drop + marked.keep + marked.unsure;
+    let told = match new {
+        0 => format!("nothing new for {}", marked.marks.display()),
+        _ => format!(
+            "{} wrong ({} with the right class), {} to drop, {} to keep, {} unsure: added to {}",
+            count(marked.wrong),
+            count(marked.relabelled),
+            count(marked.drop),
+            count(marked.keep),
+            count(marked.unsure),
+            marked.marks.display(),
+        ),
+    };
+    let known = also(marked.known, "answers are in it already");
+    format!("{told}{known}{}", also(marked.silent, "examples have no answer"))
 }
