@@ -59,7 +59,7 @@ fn thin(curve: &mut Curve) {
         let mut place = curve.len();
         curve.retain(|_, _| {
             place -= 1;
-            place % 2 == 0
+            place.is_multiple_of(2)
         });
     }
 }
