@@ -3,6 +3,12 @@
 const failed = new EventTarget();
 export const onTrouble = (listener) => failed.addEventListener("trouble", (event) => listener(event.detail));
 
+const GONE = "This page is of an earlier start of datadiet: nothing that is done here is saved any more. Open the address " +
+  "that `datadiet explore` printed when it was started again.";
+// Whether whoever answers here knows this page: another start has another key.
+const isKnown = async () => { try { return (await fetch(new URL("icon.svg", document.baseURI))).ok; } catch { return true; } };
+const tell = (why) => failed.dispatchEvent(new CustomEvent("trouble", { detail: why }));
+
 async function ask(path, parameters, options) {
   const address = new URL(`api/${path}`, document.baseURI);
   for (const [name, value] of Object.entries(parameters ?? {})) {
@@ -14,10 +20,14 @@ async function ask(path, parameters, options) {
   } catch {
     const why = "datadiet does not answer. Is `datadiet explore` still running? Marks up to now are saved; " +
       "start it again and open the address that it prints.";
-    failed.dispatchEvent(new CustomEvent("trouble", { detail: why }));
+    tell(why);
     throw new Error(why);
   }
-  failed.dispatchEvent(new CustomEvent("trouble", { detail: null }));
+  if (answer.status === 404 && !await isKnown()) {
+    tell(GONE);
+    throw new Error(GONE);
+  }
+  tell(null);
   if (!answer.ok) throw new Error(await answer.text());
   return answer;
 }

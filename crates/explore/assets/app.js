@@ -1,12 +1,13 @@
 // The page: what is shown and chosen, and what happens at a key or a click.
 
-import { get, onTrouble, pictureOf, post, words } from "./api.js";
+import { get, onTrouble, pictureOf, words } from "./api.js";
 import { $, MARKS, MARK_NAMES, MARK_SERIES, el, fill, grouped, palette, percent, seriesOf, seriesVariable, shown, user } from "./bits.js";
 import { Chosen } from "./chosen.js";
 import { CostPanel } from "./cost.js";
 import { ExamplePage } from "./example.js";
 import { Facet, FacetList, passing } from "./facets.js";
 import { Gallery } from "./gallery.js";
+import { Marking } from "./marking.js";
 import { Histogram, ScatterMap } from "./map.js";
 
 const MANY = 200; // marking more than so many asks first
@@ -39,7 +40,7 @@ const S = {
   reversed: hash.reversed === true,
   colour: hash.colour,
   labels: null, predicted: null, suspects: null, kept: null, truth: null, sentence: null,
-  marks: new Uint8Array(n), right: new Int32Array(n).fill(-1), version: 0, acts: [], last: null,
+  marks: new Uint8Array(n), right: new Int32Array(n).fill(-1),
   pass: chosen.pass, sel: chosen.sel, passed: 0, passCount: n, get selCount() { return chosen.count; },
   codes: new Uint8Array(n), colours: [], values: null, order: null,
 };
@@ -148,11 +149,11 @@ function filtered(stay = false) {
 
 function colourCodes() {
   const { codes } = S;
-  const { series, faint } = theme;
+  const { series, classes, faint } = theme;
   const by = S.colour;
   if (by === "class" || by === "predicted") {
     const values = by === "class" ? S.labels : S.predicted;
-    S.colours = series;
+    S.colours = classes;
     for (let i = 0; i < n; i++) codes[i] = values ? seriesOf(values[i]) : 0;
   } else if (by === "right") {
     S.colours = [series[0], series[1]];
@@ -216,7 +217,6 @@ const shellWord = (word) => /^[\w./@%+=:,-]+$/.test(word) ? word : `'${word.repl
 function toggleCost() {
   const open = cost.toggle();
   $("open-cost").setAttribute("aria-expanded", open);
-  if (!open) $("open-cost").focus();
 }
 
 function pickedChanged() {
@@ -230,10 +230,13 @@ function said(text) {
   $("banner").hidden = !text;
 }
 let noteTimer = null;
-function brief(text) {
-  said(text);
+// Said over the page, which does not move; what went wrong stays until something else is said.
+function brief(text, isBad = false) {
   clearTimeout(noteTimer);
-  noteTimer = setTimeout(() => { if ($("banner").textContent === text) said(null); }, 6000);
+  $("toast").textContent = text ?? "";
+  $("toast").hidden = !text;
+  $("toast").classList.toggle("bad", isBad);
+  if (text && !isBad) noteTimer = setTimeout(brief, 6000);
 }
 let trouble = null;
 onTrouble((why) => { if (why || trouble) said(why); trouble = why; });
@@ -248,18 +251,43 @@ async function act(name, rows = null) {
   await mark(chosen, name === "none" ? null : name, null);
 }
 
-async function mark(rows, name, label) {
+const marking = new Marking(S.marks, S.right, {
+  changed: () => {
+    $("undo").disabled = !marking.canUndo;
+    markFacet.totals = null;
+    if (S.colour === "mark") colourCodes();
+    if (markFacet.active) filtered(true);
+    else {
+      gallery.mark();
+      drawFacets();
+      dirty();
+    }
+  },
+  saved: (one, more) => {
+    if ($("toast").classList.contains("bad")) brief(null);
+    if (one.isUndo) undone(one, more);
+    if (example.isOpen && one.rows.includes(example.row)) example.open(example.row);
+    cost.soon();
+  },
+  failed: (error, lost) => {
+    const more = lost.length > 1 ? `, nor what came after it (${grouped(lost.length - 1)} more)` : "";
+    brief(`${lost[0].isUndo ? "Not undone" : "Not saved, and taken back"}${more}: ${error.message}`, true);
+    $("undo").disabled = !marking.canUndo;
+    if (lost[0].rows.length) goTo(lost[0].rows[0]);
+  },
+});
+// A page that is left takes along what is not saved.
+window.addEventListener("beforeunload", (event) => { if (marking.waiting.length) event.preventDefault(); });
+
+function goTo(row) {
+  gallery.cursorTo(row);
+  if (example.isOpen) example.open(row);
+}
+
+function mark(rows, name, label, labels = null) {
   const single = rows.length === 1 && !gallery.picked.size;
   const next = single ? gallery.list[gallery.cursor + 1] : undefined;
-  try {
-    const found = await post("mark", { since: S.version }, { rows, mark: name, label });
-    S.acts.push(found.more.act);
-    take(found);
-  } catch (error) {
-    brief(`Not saved: ${error.message}`);
-    return;
-  }
-  canUndo();
+  marking.mark(rows, name, label, labels);
   const what = name === null ? "unmarked" : MARK_NAMES[MARKS.indexOf(name)] + (label === null ? "" : `, right: ${className(label)}`);
   $("count").setAttribute("aria-label", `${grouped(rows.length)} marked: ${what}`);
   if (!single) { gallery.picked.clear(); pickedChanged(); }
@@ -268,53 +296,27 @@ async function mark(rows, name, label) {
   else if (example.isOpen) example.open(gallery.row ?? example.row);
 }
 
-// What this window did last; where it did nothing, as after it was loaded again, what this person did last.
-async function undo() {
-  const own = S.acts.pop();
-  const last = own ?? S.last;
-  canUndo();
-  if (!last) return;
-  try {
-    const found = await post("undo", { since: S.version }, { act: last });
-    take(found);
-    const { undone, others } = found.more;
-    brief(`${grouped(undone)} undone${own ? "" : ", of what you did before"}${others ? `; ${grouped(others)} were marked otherwise since, and stay` : ""}`);
-    if (example.isOpen) example.open(example.row);
-  } catch (error) {
-    if (own) S.acts.push(own);
-    canUndo();
-    brief(`Not undone: ${error.message}`);
-  }
+function undo() {
+  const rows = marking.undo();
+  if (rows.length) goTo(rows[0]);
 }
-function canUndo() { $("undo").disabled = S.acts.length === 0 && !S.last; }
 
-// Takes what is new about marks.
-function take(news) {
-  S.version = news.version;
-  if (news.rows.length === 0) return;
-  S.last = news.last;
-  canUndo();
-  news.rows.forEach((row, at) => {
-    S.marks[row] = news.marks[at];
-    S.right[row] = news.labels[at] ?? -1;
-  });
-  markFacet.totals = null;
-  if (S.colour === "mark") colourCodes();
-  if (markFacet.active) filtered(true);
-  else {
-    gallery.mark();
-    drawFacets();
-    dirty();
-  }
+function undone(one, { undone: count, others, row, id }) {
+  const more = count > 1 ? ` and ${grouped(count - 1)} more` : "";
+  const now = row !== null && count === 1 ? ` is ${S.marks[row] ? `marked “${MARK_NAMES[S.marks[row]]}”` : "unmarked"} again` : "";
+  const what = count ? `Undone${one.undoes ? "" : ", of what you did before"}: example ${id}${more}${now}` : "Nothing undone";
+  brief(`${what}${others ? `; ${grouped(others)} ${others === 1 ? "was" : "were"} marked otherwise since, and ${others === 1 ? "stays" : "stay"}` : ""}`);
+  if (!one.undoes && row !== null) goTo(row);
 }
 
 async function poll() {
   if (document.hidden) return;
   try {
-    const news = await get("marks", { since: S.version });
-    const about = example.isOpen && news.rows.includes(example.row);
-    take(news);
+    const news = await get("marks", { since: marking.version });
+    const about = example.isOpen && news.version > marking.version && news.rows.includes(example.row);
+    marking.take(news);
     if (about) example.open(example.row);
+    if (news.rows.length) cost.soon();
   } catch { /* said by onTrouble */ }
 }
 setInterval(poll, POLL);
@@ -328,11 +330,20 @@ function confirmed(text) {
   return new Promise((done) => dialog.addEventListener("close", () => done(dialog.returnValue === "yes"), { once: true }));
 }
 
-// The right class, by typing; what is predicted comes first.
+// The right class, by typing; what is predicted comes first. Of several nothing is offered first that would make them
+// all one class.
 function pickClass(rows) {
   const dialog = $("picker"), input = $("class-search"), list = $("class-list");
   const first = S.predicted && rows.length === 1 ? S.predicted[rows[0]] : null;
   const current = S.labels && rows.length === 1 ? S.labels[rows[0]] : null;
+  const guess = (row) => {
+    const code = S.predicted && !info.worst ? S.predicted[row] : NONE;
+    return code < info.classes.length && code !== S.labels?.[row] ? code : null;
+  };
+  const guessed = rows.length > 1 ? rows.filter((row) => guess(row) !== null) : [];
+  const stay = rows.length - guessed.length;
+  const each = { name: "each as predicted", code: null, each: true, note: stay ? ` (${grouped(guessed.length)}; ${grouped(stay)} predicted as labelled stay)` : "" };
+  const unknown = { name: "wrong, and I cannot say what is right", code: null };
   let options = [], at = 0;
   const offer = () => {
     const sought = input.value.trim().toLowerCase();
@@ -340,11 +351,13 @@ function pickClass(rows) {
       (!sought || name.toLowerCase().includes(sought) || String(code) === sought));
     const weight = ({ name, code }) => (String(code) === sought ? -4 : 0) + (name.toLowerCase().startsWith(sought) ? -1 : 0) + (code === first ? -2 : 0);
     all.sort((a, b) => weight(a) - weight(b) || a.code - b.code);
-    options = [...all.slice(0, 50), ...(sought ? [] : [{ name: "wrong, and I cannot say what is right", code: null }])];
+    const before = [...(guessed.length && each.name.includes(sought) ? [each] : []), ...(rows.length > 1 && !sought ? [unknown] : [])];
+    options = [...before, ...all.slice(0, 50), ...(sought || rows.length > 1 ? [] : [unknown])];
     at = 0;
-    list.replaceChildren(...options.map(({ name, code }, place) => el("li", {
+    list.replaceChildren(...options.map(({ name, code, note }, place) => el("li", {
       role: "option", id: `class-${place}`, on: { mousedown: (event) => { event.preventDefault(); done(place); } },
-    }, code === null ? name : user(name), code === first && code !== null ? el("span", { className: "faint", textContent: " (predicted)" }) : null)));
+    }, code === null ? name : user(name), code === first && code !== null ? el("span", { className: "faint", textContent: " (predicted)" }) : null,
+    note ? el("span", { className: "faint", textContent: note }) : null)));
     point();
   };
   const point = () => {
@@ -356,7 +369,8 @@ function pickClass(rows) {
     const chosen = options[place];
     if (!chosen) return;
     dialog.close();
-    mark(rows, "wrong", chosen.code);
+    if (chosen.each) mark(guessed, "wrong", null, guessed.map(guess));
+    else mark(rows, "wrong", chosen.code);
   };
   input.value = "";
   input.oninput = offer;
@@ -369,7 +383,7 @@ function pickClass(rows) {
     else return;
     event.preventDefault();
   };
-  dialog.onclose = () => (example.isOpen ? $("example") : $("gallery")).focus({ preventScroll: true });
+  dialog.onclose = () => $("gallery").focus({ preventScroll: true });
   const picture = $("picker-picture");
   picture.hidden = info.contents !== "pictures" || rows.length > 1;
   if (!picture.hidden) { picture.src = pictureOf(rows[0], true); picture.classList.toggle("small", view.small); }
@@ -385,7 +399,7 @@ const HELP = [
   ["← → ↑ ↓", "go through the examples"], ["Enter", "look at one"], ["Esc", "close, or leave what is picked"],
   ["W", "wrong label, then the right class"], ["D", "drop"], ["K", "keep"], ["U", "unsure"], ["C", "clear the mark"],
   ["Z", "undo"], ["X or Space", "pick one more"], ["Shift + arrows", "pick a row of them"], ["A", "pick all that are chosen"],
-  ["/", "find an id"], ["M, H, G, F", "go to map, histogram, examples, filters"], ["arrows on map or histogram", "move the chosen part, with Shift resize it"],
+  ["S", "show all again"], ["/", "find an id"], ["M, H, G, F", "go to map, histogram, examples, filters"], ["arrows on map or histogram", "move the chosen part, with Shift resize it"],
   ["P", "keep fewer: what it would cost"], ["?", "this"],
 ];
 const ACTS = { w: "wrong", d: "drop", k: "keep", u: "unsure", c: "none" };
@@ -394,7 +408,8 @@ document.addEventListener("keydown", (event) => {
   if (document.querySelector("dialog[open]")) return;
   const typing = event.target.matches?.("input:not([type=range]), select, textarea");
   if (event.key === "Escape") {
-    if (typing) event.target.blur();
+    if ($("cost").contains(event.target)) toggleCost();
+    else if (typing) { $("found").hidden = true; $("gallery").focus({ preventScroll: true }); }
     else if (example.isOpen) { example.close(); dirty(); }
     else if (!$("cost").hidden) toggleCost();
     else if (gallery.picked.size) gallery.pickNone();
@@ -412,6 +427,7 @@ document.addEventListener("keydown", (event) => {
   else if (key === "?") help();
   else if (key === "a") gallery.pickAll();
   else if (key === "p") toggleCost();
+  else if (key === "s") showAll();
   else if (key === "m") { tab("map"); $("map").focus(); }
   else if (key === "h") { tab("map"); $("hist").focus(); }
   else if (key === "g") { tab("gallery"); $("gallery").focus(); }
@@ -541,18 +557,19 @@ const COLOURS = Object.fromEntries([
   ...(hasLabels && hasPredicted ? [["right", "right or not"]] : []),
   ["suspect", "suspects"], ...(info.truth ? [["truth", "known to be wrong"]] : []), ["kept", "kept or not"], ["mark", "marks"],
 ]);
-if (!Object.hasOwn(COLOURS, S.colour)) S.colour = hasLabels ? "class" : "mark";
+if (!Object.hasOwn(COLOURS, S.colour)) S.colour = hasLabels && hasPredicted && classNames.length > 8 ? "right" : hasLabels ? "class" : "mark";
 fill($("colour"), Object.keys(COLOURS), S.colour, (key) => COLOURS[key]);
 $("colour").addEventListener("change", () => { S.colour = $("colour").value; if (S.colour === "kept" && !S.kept) keptAtFirst(); recolour(); remember(); });
 const keptAtFirst = () => { if ($("cost").hidden) toggleCost(); };
-$("zoom").addEventListener("click", () => { map.zoom(map.brush); map.brush = null; $("unzoom").hidden = false; settle(); });
+$("zoom").addEventListener("click", () => { map.zoom(map.brush); $("unzoom").hidden = false; settle(); });
 $("unzoom").addEventListener("click", () => { map.zoom(null); $("unzoom").hidden = true; settle(); });
-$("clear").addEventListener("click", () => {
+function showAll() {
   map.brush = null; hist.brush = null;
   for (const facet of facets.facets) facet.chosen.clear();
   filtered();
   $("gallery").focus({ preventScroll: true });
-});
+}
+$("clear").addEventListener("click", showAll);
 $("undo").addEventListener("click", undo);
 $("open-cost").addEventListener("click", toggleCost);
 $("open-help").addEventListener("click", help);
@@ -577,6 +594,7 @@ async function search(open) {
 function show(row) {
   gallery.cursorTo(row);
   example.open(row);
+  $("gallery").focus({ preventScroll: true });
   dirty();
 }
 $("search").addEventListener("input", () => search(false));
@@ -692,7 +710,7 @@ async function begin() {
   map.brush = range(hash.map, 4);
   hist.brush = range(hash.hist, 2);
   colourCodes();
-  take({ ...marks, rows: marks.rows });
+  marking.take(marks);
   S.passCount = passing(facets.facets, S.pass);
   S.passed++;
   settle(true);
@@ -711,7 +729,12 @@ async function suspects() {
     const codes = new Uint8Array(n);
     for (const row of found.rows) codes[row] = 1;
     S.suspects = codes;
-    if (!found.rows.length) facets.note = `Suspects: ${found.sentence}`;
+    if (!found.rows.length) {
+      facets.note = `Suspects: ${found.sentence}`;
+      const option = $("colour").querySelector("[value=suspect]");
+      Object.assign(option, { disabled: true, textContent: "suspects (nothing tells how many)", title: found.sentence });
+      if (S.colour === "suspect") { S.colour = $("colour").value = hasLabels ? "class" : "mark"; recolour(); }
+    }
     if (found.rows.length) {
       const facet = new Facet("suspect", "Suspects", codes, ["the others", "look wrong"], (code) => seriesVariable(code ? 1 : 5), found.sentence);
       facets.facets.splice(1, 0, facet);
@@ -729,5 +752,5 @@ async function suspects() {
 const redraw = () => { theme = palette(); colourCodes(); dirty(); };
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redraw);
 new ResizeObserver(dirty).observe($("plots"));
-window.datadiet = { state: S, chosen, map, hist, gallery, facets, frames, info, pictureOf, shown, NONE };
+window.datadiet = { state: S, marking, chosen, map, hist, gallery, facets, frames, info, pictureOf, shown, NONE };
 await begin();

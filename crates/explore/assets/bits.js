@@ -31,6 +31,8 @@ export function shown(value) {
 export const percent = (share) => `${(100 * share).toFixed(share > 0 && share < 0.1 ? 1 : 0)} %`;
 
 const SERIES = 8;
+// The second eight classes have the colours of the first, mixed with the colour of text: this share is left.
+const SHARE = 0.5;
 export const MARKS = ["", "wrong", "drop", "keep", "unsure"];
 export const MARK_NAMES = ["unmarked", "wrong label", "drop", "keep", "unsure"];
 
@@ -43,14 +45,20 @@ export function palette() {
     return [1, 3, 5].map((at) => parseInt(text.slice(at, at + 2), 16));
   };
   const series = Array.from({ length: SERIES }, (_, index) => colour(`series-${index}`));
+  const ink = colour("ink");
+  const mixed = (series) => series.map((channel, at) => Math.round(SHARE * channel + (1 - SHARE) * ink[at]));
   return {
-    series, ink: colour("ink"), faint: colour("faint"), rule: colour("rule"), surface: colour("surface"),
+    classes: [...series, ...series.map(mixed)],
+    series, ink, faint: colour("faint"), rule: colour("rule"), surface: colour("surface"),
     accent: colour("accent"), warning: colour("warning"), missing: colour("missing"),
     text: (name) => texts[name] ??= style.getPropertyValue(`--${name}`).trim(),
   };
 }
-export const seriesOf = (number) => number % SERIES;
-export const seriesVariable = (number) => `var(--series-${seriesOf(number)})`;
+export const seriesOf = (number) => number % (2 * SERIES);
+export function seriesVariable(number) {
+  const variable = `var(--series-${number % SERIES})`;
+  return seriesOf(number) < SERIES ? variable : `color-mix(in srgb, ${variable} ${100 * SHARE}%, var(--ink))`;
+}
 // Of marks: wrong orange, drop brown, keep green, unsure blue.
 export const MARK_SERIES = [6, 1, 7, 2, 5];
 

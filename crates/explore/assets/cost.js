@@ -20,7 +20,14 @@ export class CostPanel {
   toggle() {
     this.parent.hidden = !this.parent.hidden;
     if (!this.parent.hidden && !this.built) this.build();
-    if (!this.parent.hidden) { this.ask(); this.parent.querySelector("select").focus(); }
+    if (this.parent.hidden) {
+      // Keys go where they went before.
+      (this.before?.isConnected ? this.before : document.getElementById("gallery")).focus({ preventScroll: true });
+    } else {
+      this.before = document.activeElement === document.body ? null : document.activeElement;
+      this.ask();
+      this.parent.querySelector("select").focus();
+    }
     return !this.parent.hidden;
   }
 
@@ -88,6 +95,7 @@ export class CostPanel {
     if (!this.out) return;
     this.drawn = [found, parameters];
     const parts = [el("p", {}, el("strong", { textContent: grouped(found.kept) }), ` of ${grouped(found.of)} kept, by `, user(parameters.by), `: ${found.rule}`)];
+    if (found.marked) parts.push(el("p", { className: "faint", textContent: found.marked }));
     parts.push(...this.known());
     for (const caution of found.cautions) parts.push(el("p", { className: "caution", textContent: caution }));
     parts.push(...this.measured(parameters));

@@ -62,7 +62,7 @@ export class ExamplePage {
     try {
       found = await get("example", { row, by: this.view.sort });
     } catch (error) {
-      if (this.row === row) this.parent.replaceChildren(this.head("?"), el("p", { textContent: error.message }));
+      if (this.row === row) this.parent.replaceChildren(this.head("cannot be shown"), el("p", { className: "caution", textContent: error.message }));
       return;
     }
     if (this.row !== row) return;
@@ -109,7 +109,7 @@ export class ExamplePage {
           button.setAttribute("aria-pressed", MARKS[mark] === act);
           return button;
         })));
-    parts.push(el("h3", { textContent: "Scores" }), el("div", { className: "wide" }, this.scores(found.scores)));
+    parts.push(el("h3", { textContent: "Scores" }), ...this.scores(found.scores));
     const tracks = found.tracks.map(({ score, points }, number) => track(score, points, number)).filter(Boolean);
     if (tracks.length) parts.push(el("h3", { textContent: "Over training" }), el("div", { className: "tracks" }, ...tracks));
     parts.push(el("h3", { textContent: `Beside it by ${found.by}` }), this.neighbours(found.neighbours));
@@ -131,15 +131,35 @@ export class ExamplePage {
     this.parent.scrollTop = scroll;
   }
 
+  // The sorted column, then those of the latest time; those of earlier times folded.
   scores(scores) {
-    const row = ({ name, value, text, se, rank, of, hard, reliability }) => {
-      const share = of > 1 ? (of - rank) / (of - 1) : 1;
+    const isSorted = ({ name }) => name === this.view.sort;
+    const latest = Math.max(...scores.map(({ time }) => time ?? -Infinity));
+    const isNow = (score) => isSorted(score) || score.time === null || score.time === latest;
+    const now = scores.filter(isNow).sort((a, b) => isSorted(b) - isSorted(a));
+    const older = scores.filter((score) => !isNow(score)).sort((a, b) => b.time - a.time);
+    const parts = [el("div", { className: "wide" }, this.table(now))];
+    if (older.length) {
+      const folded = el("details", { open: this.older === true, on: { toggle: () => { this.older = folded.open; } } },
+        el("summary", { textContent: `Earlier (${grouped(older.length)})` }), el("div", { className: "wide" }, this.table(older)));
+      parts.push(folded);
+    }
+    return parts;
+  }
+
+  table(scores) {
+    const row = ({ name, value, text, se, rank, of, ties, hard, reliability }) => {
+      // Of ties, the middle of the ranks that they share.
+      const share = of > 1 ? (of - rank - ties / 2) / (of - 1) : 1;
       const bar = el("span", { className: "rank" });
       bar.style.setProperty("--share", `${100 * share}%`);
+      const place = ties > 0 && ties === of - 1 ? [el("span", { className: "faint", textContent: `all ${grouped(of)} alike` })]
+        : [bar, el("span", { textContent: ` ${grouped(rank)}` }),
+          el("span", { className: "faint", textContent: ` of ${grouped(of)}${ties ? `, tied with ${grouped(ties)}` : ""}` })];
       const spread = se === null ? "" : ` ± ${shown(se)}`;
-      return el("tr", {}, el("th", { scope: "row" }, user(name)),
+      return el("tr", { className: name === this.view.sort ? "sorted" : "" }, el("th", { scope: "row" }, user(name)),
         el("td", { className: "number", title: text, textContent: `${value === null ? text : shown(value)}${spread}` }),
-        el("td", {}, bar, el("span", { textContent: ` ${grouped(rank)}` }), el("span", { className: "faint", textContent: ` of ${grouped(of)}` })),
+        el("td", {}, ...place),
         el("td", { className: "faint", textContent: reliability === null ? "" : reliability.toFixed(2),
           title: `hard is ${hard}` }));
     };

@@ -81,6 +81,9 @@ export class Gallery {
       this.across = Math.max(1, Math.floor(width / (side + 10)));
       this.tileWidth = Math.floor(width / this.across);
       this.tileHeight = side + CAPTION + 10;
+      // Whole rows fill the height, where that makes none much taller.
+      const fit = Math.floor(this.element.clientHeight / this.tileHeight);
+      if (fit >= 3) this.tileHeight = Math.floor(this.element.clientHeight / fit);
     }
     this.rows = Math.ceil(this.list.length / this.across);
     this.full = this.rows * this.tileHeight;

@@ -132,7 +132,9 @@ export class ScatterMap {
       begin: ([across, up]) => {
         const at = [value(this.xs, across), value(this.ys, up)];
         const b = this.brush;
-        const inside = b && at[0] >= b[0] && at[0] <= b[1] && at[1] >= b[2] && at[1] <= b[3];
+        // One that is all there is to see, as after zooming in, is not moved: a drag makes a smaller one.
+        const isAll = b && b[0] <= this.xs[0] && b[1] >= this.xs[1] && b[2] <= this.ys[0] && b[3] >= this.ys[1];
+        const inside = b && !isAll && at[0] >= b[0] && at[0] <= b[1] && at[1] >= b[2] && at[1] <= b[3];
         grabbed = inside ? { at, brush: [...b] } : null;
         from = [within(across), within(up)];
       },

@@ -1,5 +1,7 @@
 //! Answers to the page: columns and orders as numbers, examples, suspects, marks.
 
+use std::collections::{BTreeMap, HashSet};
+
 use axum::extract::Query;
 use axum::http::Uri;
 use datadiet_core::{Direction, ScoreKind};
@@ -140,7 +142,7 @@ pub fn example(explorer: &Explorer, query: &str) -> Answered {
                 let summary = scores.header().card().and_then(|card| card.column(name));
                 shown.push(json!({
                     "name": name, "value": finite(rank.value), "text": rank.value.to_string(),
-                    "se": error, "rank": rank.rank, "of": rank.of,
+                    "se": error, "rank": rank.rank, "of": rank.of, "ties": rank.ties, "time": time_of(name),
                     "hard": match rank.direction {
                         Direction::HigherIsHarder => "high",
                         Direction::LowerIsHarder => "low",
@@ -313,6 +315,9 @@ struct MarkAsked {
     /// Number of the right class.
     #[serde(default)]
     label: Option<usize>,
+    /// Numbers of the right classes, of each row its own: an act for each class.
+    #[serde(default)]
+    labels: Option<Vec<usize>>,
 }
 
 /// Marks rows, and saves it.
@@ -320,56 +325,82 @@ pub fn mark(explorer: &Explorer, query: &str, body: &[u8]) -> Answered {
     let Since { since } = parsed(query)?;
     let asked: MarkAsked =
         serde_json::from_slice(body).map_err(|error| Answer::error(400, error))?;
-    let MarkAsked { mut rows, mark, label } = asked;
-    rows.sort_unstable();
-    rows.dedup();
+    let MarkAsked { rows, mark, label, labels } = asked;
     if rows.is_empty() {
         return Ok(Answer::error(400, "no rows to mark"));
     }
-    let Some(rows) = rows.into_iter().map(|row| explorer.row(row)).collect::<Option<Vec<Row>>>()
-    else {
-        return Ok(Answer::error(404, "there is no such row"));
-    };
-    let label = match label {
-        Some(_) if mark != Some(Verdict::Wrong) => {
-            return Ok(Answer::error(400, "only a wrong label has a right one"));
+    if (label.is_some() || labels.is_some()) && mark != Some(Verdict::Wrong) {
+        return Ok(Answer::error(400, "only a wrong label has a right one"));
+    }
+    let labels: Vec<Option<usize>> = match (label, labels) {
+        (None, Some(labels)) if labels.len() == rows.len() => {
+            labels.into_iter().map(Some).collect()
         }
-        Some(class) => match explorer.scores.classes().get(class) {
-            Some(name) => Some(name.clone()),
-            None => return Ok(Answer::error(404, "there is no such class")),
-        },
-        None => None,
+        (_, Some(_)) => return Ok(Answer::error(400, "one label, or one for each row")),
+        (label, None) => vec![label; rows.len()],
     };
+    let mut by_label = BTreeMap::<Option<usize>, Vec<Row>>::new();
+    let mut seen = HashSet::new();
+    for (row, label) in rows.into_iter().zip(labels) {
+        let Some(row) = explorer.row(row) else {
+            return Ok(Answer::error(404, "there is no such row"));
+        };
+        if label.is_some_and(|class| class >= explorer.scores.classes().len()) {
+            return Ok(Answer::error(404, "there is no such class"));
+        }
+        if seen.insert(row) {
+            by_label.entry(label).or_default().push(row);
+        }
+    }
     let ids = explorer.scores.own_ids();
-    let ids = rows.iter().map(|&row| ids.text(row)).collect();
     let mut board = explorer.fresh_board()?;
-    let act = explorer.act(&board, mark, label, ids, None)?;
-    board.save(std::slice::from_ref(&act), &explorer.scores)?;
-    Ok(Answer::json(&news(explorer, &board, since, json!({ "act": act.act }))))
+    let mut acts = Vec::new();
+    for (label, mut rows) in by_label {
+        rows.sort_unstable();
+        let label = label.map(|class| explorer.scores.classes()[class].clone());
+        let ids = rows.iter().map(|&row| ids.text(row)).collect();
+        acts.push(explorer.act(&board, mark, label, ids, None)?);
+    }
+    board.save(&acts, &explorer.scores)?;
+    let acts: Vec<&str> = acts.iter().map(|act| act.act.as_str()).collect();
+    Ok(Answer::json(&news(explorer, &board, since, json!({ "acts": acts }))))
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct UndoAsked {
-    act: String,
+    acts: Vec<String>,
 }
 
-/// Undoes an act where nobody has said something else since, and saves it.
+/// Undoes acts, of which no two name the same row, where nobody has said something else since, and saves it.
 pub fn undo(explorer: &Explorer, query: &str, body: &[u8]) -> Answered {
     let Since { since } = parsed(query)?;
-    let UndoAsked { act } =
+    let UndoAsked { acts: asked } =
         serde_json::from_slice(body).map_err(|error| Answer::error(400, error))?;
     let mut board = explorer.fresh_board()?;
-    let Some((groups, others)) = board.marks.undoing(&act, |id| explorer.scores.find(id)) else {
-        return Ok(Answer::error(404, "there is no such act"));
-    };
-    let undone: usize = groups.iter().map(|group| group.ids.len()).sum();
-    let mut acts = Vec::new();
-    for group in groups {
-        acts.push(explorer.act(&board, group.mark, group.label, group.ids, Some(act.clone()))?);
+    let (mut acts, mut others) = (Vec::new(), 0);
+    for act in asked {
+        let Some((groups, left)) = board.marks.undoing(&act, |id| explorer.scores.find(id)) else {
+            return Ok(Answer::error(404, "there is no such act"));
+        };
+        others += left;
+        for group in groups {
+            acts.push(explorer.act(
+                &board,
+                group.mark,
+                group.label,
+                group.ids,
+                Some(act.clone()),
+            )?);
+        }
     }
     if !acts.is_empty() {
         board.save(&acts, &explorer.scores)?;
     }
-    Ok(Answer::json(&news(explorer, &board, since, json!({ "undone": undone, "others": others }))))
+    let undone: usize = acts.iter().map(|act| act.ids.len()).sum();
+    let first = acts.first().and_then(|act| act.ids.first());
+    let row = first.and_then(|id| explorer.scores.find(id)).map(|row| row.0);
+    let first = first.map(|id| short(id, NAME));
+    let more = json!({ "undone": undone, "others": others, "row": row, "id": first });
+    Ok(Answer::json(&news(explorer, &board, since, more)))
 }

@@ -1,10 +1,10 @@
 //! What a choice would keep: how many of each class, what research says about it, what was measured.
 
 use datadiet_core::{
-    Amount, Candidates, Choice, Classes, ExampleId, KeepFraction, Quota, Rule, RuleOptions,
+    Amount, Choice, Classes, ExampleId, KeepFraction, Quota, Rule, RuleOptions,
     check_no_class_vanishes, skew,
 };
-use datadiet_table::{Made, Ranking, Spelling, cautions};
+use datadiet_table::{AmongMarked, Made, Marked, Ranking, Spelling, cautions};
 use serde::Deserialize;
 use serde_json::json;
 
@@ -28,7 +28,7 @@ struct Asked {
     bits: bool,
 }
 
-/// What a choice keeps, as `datadiet select` makes it; rows without a score are left out.
+/// What a choice keeps, as `datadiet select` makes it with the marks; rows without a score are left out.
 pub fn choice(explorer: &Explorer, query: &str) -> Answered {
     let asked: Asked = parsed(query)?;
     let bad = |error: &dyn std::fmt::Display| Answer::error(400, error);
@@ -47,18 +47,27 @@ pub fn choice(explorer: &Explorer, query: &str) -> Answered {
         None => vec!["all".to_owned()],
     };
     let by_class = scores.labels().map(|labels| Classes { labels, count: classes.len() });
+    let marked = {
+        let board = explorer.fresh_board()?;
+        let is_marked = !board.marks.marked().is_empty();
+        is_marked.then(|| Marked::of(&board.marks, false))
+    };
     scores
         .ranked(by, |table, ranking| {
             let valued = (0..).zip(ranking.values.iter()).filter(|(_, value)| !value.is_nan());
             let valued: Vec<ExampleId> = valued.map(|(row, _)| ExampleId(row)).collect();
             let left_out = scores.rows() - valued.len();
-            let (candidates, order) = match rule {
-                Rule::Random => (Candidates::All(scores.rows()), None),
-                _ if left_out == 0 => (Candidates::All(scores.rows()), Some(ranking)),
-                _ => (Candidates::from(&valued), Some(ranking)),
+            let (scored, order) = match rule {
+                Rule::Random => (None, None),
+                _ if left_out == 0 => (None, Some(ranking)),
+                _ => (Some(valued), Some(ranking)),
             };
-            let chosen = match choice.among(candidates, order.map(Ranking::scores), by_class) {
-                Ok(chosen) => chosen,
+            let made = AmongMarked::new(scores.rows(), scored, marked.as_ref()).and_then(|among| {
+                let chosen = among.choose(Some(&choice), order.map(Ranking::scores), by_class)?;
+                Ok((chosen, among.candidates().count()))
+            });
+            let (chosen, candidates) = match made {
+                Ok(made) => made,
                 Err(error) => return Ok(Answer::error(400, error)),
             };
             if asked.bits {
@@ -68,7 +77,7 @@ pub fn choice(explorer: &Explorer, query: &str) -> Answered {
             }
             let mut cautions = cautions(&Made {
                 rule,
-                fraction: chosen.ids.len() as f64 / candidates.count() as f64,
+                fraction: chosen.ids.len() as f64 / candidates as f64,
                 ranking: order,
                 table,
                 shares: &chosen.shares,
@@ -94,7 +103,8 @@ pub fn choice(explorer: &Explorer, query: &str) -> Answered {
             }
             Ok(Answer::json(&json!({
                 "kept": chosen.ids.len(),
-                "of": candidates.count(),
+                "of": candidates,
+                "marked": marked.as_ref().map(ToString::to_string),
                 "shares": chosen.shares.iter().map(share).collect::<Vec<_>>(),
                 "skew": Some(skew(&chosen.shares)).filter(|skew| skew.is_finite()),
                 "cautions": cautions,

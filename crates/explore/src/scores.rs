@@ -217,8 +217,10 @@ impl Scores {
     /// # Errors
     /// When there is no such column, or the file is damaged.
     pub fn rank(&self, by: &str, row: Row) -> Result<Option<Rank>, TableError> {
-        self.ranked(by, |_, ranking| {
+        self.ranked(by, |table, ranking| {
             let value = ranking.values[row.index()];
+            // Forgetting is ranked with what was never learned on top, and shown as it was counted.
+            let own = table.columns().floats(&ranking.name).map_or(value, |own| own[row.index()]);
             if value.is_nan() {
                 return Ok(None);
             }
@@ -228,7 +230,8 @@ impl Scores {
             };
             let rank = 1 + ranking.values.iter().filter(|other| harder(other)).count();
             let of = ranking.values.iter().filter(|other| !other.is_nan()).count();
-            Ok(Some(Rank { value, rank, of, direction: ranking.direction }))
+            let ties = ranking.values.iter().filter(|&&other| other == value).count() - 1;
+            Ok(Some(Rank { value: own, rank, of, ties, direction: ranking.direction }))
         })
     }
 
@@ -316,6 +319,8 @@ pub struct Rank {
     pub rank: usize,
     /// Rows with a value.
     pub of: usize,
+    /// Other rows with the same value.
+    pub ties: usize,
     /// Which end is hard.
     pub direction: Direction,
 }

@@ -312,7 +312,7 @@ fn marks_are_saved_at_once_shared_and_undone() {
         (&news["rows"], &news["marks"], &news["labels"]),
         (&json!([3, 5]), &json!([1, 1]), &json!([2, 2]))
     );
-    let act = news["more"]["act"].as_str().unwrap().to_owned();
+    let act = news["more"]["acts"][0].as_str().unwrap().to_owned();
     // On the disk, with who and when.
     let (_, acts) = MarkFile::read(&folder.marks(), None).unwrap();
     assert_eq!(
@@ -325,7 +325,7 @@ fn marks_are_saved_at_once_shared_and_undone() {
     let since = news["version"].as_u64().unwrap();
     let seen = get(&one, &format!("api/marks?since={since}")).json();
     assert_eq!((&seen["rows"], &seen["marks"]), (&json!([5]), &json!([3])));
-    let undone = post(&one, &format!("api/undo?since={since}"), &json!({ "act": act })).json();
+    let undone = post(&one, &format!("api/undo?since={since}"), &json!({ "acts": [act] })).json();
     assert_eq!((&undone["more"]["undone"], &undone["more"]["others"]), (&json!(1), &json!(1)));
     let all = get(&two, &format!("api/marks?since={}", other["version"])).json();
     assert_eq!((&all["rows"], &all["marks"]), (&json!([3]), &json!([0])));
@@ -345,7 +345,50 @@ fn marks_are_saved_at_once_shared_and_undone() {
         let status = post(&one, "api/mark?since=0", &wrong).status;
         assert!((400..500).contains(&status), "{wrong}: {status}");
     }
-    assert_eq!(post(&one, "api/undo", &json!({ "act": "nothing" })).status, 404);
+    assert_eq!(post(&one, "api/undo", &json!({ "acts": ["nothing"] })).status, 404);
+}
+
+#[test]
+fn several_get_a_right_class_each_and_are_undone_together() {
+    let folder = small();
+    let url = serve(folder.explorer());
+    let asked = json!({ "rows": [9, 3, 5], "mark": "wrong", "labels": [4, 2, 4] });
+    let news = post(&url, "api/mark?since=0", &asked).json();
+    assert_eq!((&news["rows"], &news["labels"]), (&json!([3, 5, 9]), &json!([2, 4, 4])));
+    let acts = &news["more"]["acts"];
+    assert_eq!(acts.as_array().unwrap().len(), 2);
+    for wrong in [
+        json!({ "rows": [1, 2], "mark": "wrong", "labels": [1] }),
+        json!({ "rows": [1], "mark": "wrong", "label": 1, "labels": [1] }),
+        json!({ "rows": [1], "mark": "drop", "labels": [1] }),
+        json!({ "rows": [1], "mark": "wrong", "labels": [10] }),
+    ] {
+        let status = post(&url, "api/mark?since=0", &wrong).status;
+        assert!((400..500).contains(&status), "{wrong}: {status}");
+    }
+    let found = post(&url, "api/undo?since=0", &json!({ "acts": acts })).json();
+    assert_eq!((&found["more"]["undone"], &found["marks"]), (&json!(3), &json!([0, 0, 0])));
+    assert_eq!((&found["more"]["row"], &found["more"]["id"]), (&json!(3), &json!("3")));
+}
+
+#[test]
+fn a_choice_counts_the_marks_in() {
+    let folder = small();
+    let explorer = folder.explorer();
+    let mark = |body: Value| explorer.answer(true, "api/mark", "", body.to_string().as_bytes());
+    let query = "by=el2n@4&rule=hardest&keep=0.5";
+    let hardest = told(&ask(&explorer, "api/choice", query));
+    assert_eq!((&hardest["kept"], &hardest["marked"]), (&json!(200), &Value::Null));
+    let order = wholes(&ask(&explorer, "api/order", "name=el2n@4").body);
+    let (wrong, easiest) = (&order[..10], order[399]);
+    assert_eq!(mark(json!({ "rows": wrong, "mark": "wrong" })).status, 200);
+    assert_eq!(mark(json!({ "rows": [easiest], "mark": "keep" })).status, 200);
+    let found = told(&ask(&explorer, "api/choice", query));
+    assert_eq!((&found["kept"], &found["of"]), (&json!(196), &json!(390)));
+    assert!(found["marked"].as_str().unwrap().contains("10 wrong"), "{found}");
+    let bits = ask(&explorer, "api/choice", &format!("{query}&bits=true")).body;
+    let is_kept = |row: u32| bits[row as usize / 8] >> (row % 8) & 1 == 1;
+    assert!(is_kept(easiest) && !wrong.iter().any(|&row| is_kept(row)));
 }
 
 #[test]

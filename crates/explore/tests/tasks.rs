@@ -152,7 +152,7 @@ fn what_somebody_did_last_is_known_after_a_restart() {
     let mark = |explorer: &Explorer, row: u32, mark: &str| {
         let body = json!({ "rows": [row], "mark": mark }).to_string();
         let answer = explorer.answer(true, "api/mark", "since=0", body.as_bytes());
-        serde_json::from_slice::<Value>(&answer.body).unwrap()["more"]["act"].clone()
+        serde_json::from_slice::<Value>(&answer.body).unwrap()["more"]["acts"][0].clone()
     };
     let explorer = folder.explorer();
     assert!(ask(&explorer, "api/marks", "since=0")["last"].is_null());
@@ -166,7 +166,7 @@ fn what_somebody_did_last_is_known_after_a_restart() {
     assert_eq!(ask(&again, "api/marks", "since=0")["last"], second);
     assert_eq!(ask(&bob, "api/marks", "since=0")["last"], of_bob);
     let undo = |act: &Value| {
-        let body = json!({ "act": act }).to_string();
+        let body = json!({ "acts": [act] }).to_string();
         let answer = again.answer(true, "api/undo", "since=0", body.as_bytes());
         serde_json::from_slice::<Value>(&answer.body).unwrap()
     };

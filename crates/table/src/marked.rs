@@ -9,7 +9,7 @@ use datadiet_core::{
 };
 use serde::Serialize;
 
-use crate::{MarkFile, Marks, RowIndex, ScoreTable, TableError, Verdict};
+use crate::{Marks, ScoreTable, TableError, Verdict};
 
 /// The marked rows of a table, as a choice reads them.
 #[derive(Clone, Debug, Default, Serialize)]
@@ -40,24 +40,13 @@ impl Marked {
         paths: &[P],
         keep_relabelled: bool,
     ) -> Result<Self, TableError> {
-        let ids = table.own_ids()?;
-        let index = RowIndex::of(ids)?;
-        let data = table.card().and_then(|card| card.data.as_ref());
-        let (mut marks, mut damaged, mut found) = (Marks::default(), 0, Self::default());
-        for path in paths {
-            let path = path.as_ref();
-            let (file, acts) = MarkFile::read(path, data)?;
-            damaged += file.damaged;
-            found.warnings.extend(file.assumption(ids));
-            let before = (marks.unknown, marks.version());
-            marks.add(acts, |id| index.find(ids, id));
-            if marks.unknown > before.0 && marks.version() == before.1 {
-                return Err(TableError::List(format!(
-                    "{} marks no example of this table: it is of another",
-                    path.display()
-                )));
-            }
-        }
+        let (marks, warnings) = Marks::of_table(table, paths)?;
+        Ok(Self { warnings, ..Self::of(&marks, keep_relabelled) })
+    }
+
+    /// The same of marks that are read.
+    pub fn of(marks: &Marks, keep_relabelled: bool) -> Self {
+        let mut found = Self::default();
         for (row, act) in marks.marked() {
             match act.mark {
                 Some(Verdict::Wrong) if keep_relabelled && act.label.is_some() => {
@@ -79,25 +68,7 @@ impl Marked {
                 None => {}
             }
         }
-        let disputed = marks.disputed().len();
-        let mut warn = |text: String| found.warnings.push(text);
-        if disputed > 0 {
-            warn(format!(
-                "people say different things of {disputed} examples: the latest mark of each counts"
-            ));
-        }
-        if marks.unknown > 0 {
-            warn(format!(
-                "{} marked ids are not in this table: they are left aside",
-                marks.unknown
-            ));
-        }
-        if damaged > 0 {
-            warn(format!(
-                "{damaged} lines are no marks, as a crash may leave one: they are left aside"
-            ));
-        }
-        Ok(found)
+        found
     }
 }
 

@@ -154,9 +154,21 @@ pub fn run(home: &HomeArgs, args: ExploreArgs) -> Result<ExitCode> {
 
 /// The name of the account that runs this.
 pub fn account() -> String {
-    let named =
-        ["USER", "LOGNAME", "USERNAME"].into_iter().find_map(|name| std::env::var(name).ok());
-    named.filter(|name| !name.is_empty()).unwrap_or_else(|| "somebody".into())
+    // A container may have them empty.
+    let named = |name: &str| std::env::var(name).ok().filter(|name| !name.trim().is_empty());
+    let variables = ["USER", "LOGNAME", "USERNAME"].into_iter().find_map(named);
+    variables.or_else(account_of_system).unwrap_or_else(|| "somebody".into())
+}
+
+#[cfg(unix)]
+fn account_of_system() -> Option<String> {
+    use nix::unistd::{User, getuid};
+    User::from_uid(getuid()).ok().flatten().map(|user| user.name)
+}
+
+#[cfg(not(unix))]
+fn account_of_system() -> Option<String> {
+    None
 }
 
 /// Where pictures or texts come from, and names of classes that a table from elsewhere lacks.

@@ -206,6 +206,7 @@ fn suspects_are_found_and_marked_by_keyboard_alone() {
     browser.key(&tab, "z");
     browser.wait(&tab, "datadiet.state.marks.filter(Boolean).length === 4");
 
+    browser.wait(&tab, "datadiet.marking.waiting.length === 0");
     let (_, acts) = MarkFile::read(&folder.marks(), None).unwrap();
     let said: Vec<_> =
         acts.iter().map(|act| (act.mark, act.label.clone(), act.ids[0].clone())).collect();
@@ -229,7 +230,7 @@ fn suspects_are_found_and_marked_by_keyboard_alone() {
         "!document.querySelector('#example').hidden && document.querySelector('#example table')",
     );
     browser.key(&tab, "ArrowRight");
-    browser.wait(&tab, "datadiet.gallery.cursor === 6 && document.querySelector('#example table')");
+    browser.wait(&tab, "datadiet.gallery.cursor === 5 && document.querySelector('#example table')");
     keep_picture(&mut browser, &tab, "test-example");
     browser.key(&tab, "Escape");
     browser.wait(&tab, "document.querySelector('#example').hidden");
@@ -247,6 +248,206 @@ fn suspects_are_found_and_marked_by_keyboard_alone() {
     let before = browser.eval(&tab, "datadiet.map.brush[0]");
     browser.key(&tab, "ArrowRight");
     browser.wait(&tab, &format!("datadiet.map.brush[0] > {before}"));
+    check_sound(&mut browser, &tab);
+}
+
+/// What is sent is held up so long, as by a slow disk.
+const SLOW: &str =
+    "(() => { const real = window.fetch; window.fetch = async (address, options) => {
+    if (options?.method === 'POST') await new Promise((done) => setTimeout(done, 150));
+    return real(address, options); }; })()";
+
+#[test]
+fn keys_in_quick_succession_mark_one_example_each_and_are_saved_in_order() {
+    let Some(mut browser) = browser() else { return };
+    let (folder, url) = with_pictures();
+    let tab = browser.open(&url, DESKTOP);
+    browser.ready(&tab);
+    browser.eval(&tab, SLOW);
+    let ten = browser.eval(&tab, "[...datadiet.gallery.list].slice(0, 10)");
+    for _ in 0..10 {
+        browser.key(&tab, "d");
+    }
+    assert_eq!(browser.eval(&tab, "datadiet.gallery.cursor"), 10, "before the disk has them");
+    assert_eq!(browser.eval(&tab, "datadiet.state.marks.filter((mark) => mark === 2).length"), 10);
+    assert_ne!(browser.eval(&tab, "datadiet.marking.waiting.length"), 0);
+    for key in ["w", "Enter", "w", "Enter", "w", "Enter"] {
+        browser.key(&tab, key);
+    }
+    assert_eq!(browser.eval(&tab, "datadiet.gallery.cursor"), 13);
+    browser.wait(&tab, "datadiet.marking.waiting.length === 0");
+    let (_, acts) = MarkFile::read(&folder.marks(), None).unwrap();
+    let ids: Vec<u32> = acts.iter().map(|act| act.ids[0].parse().unwrap()).collect();
+    assert_eq!(json!(ids[..10]), ten);
+    assert_eq!(json!(ids), browser.eval(&tab, "[...datadiet.gallery.list].slice(0, 13)"));
+    assert!(acts[10..].iter().all(|act| act.mark == Some(Verdict::Wrong) && act.label.is_some()));
+    check_sound(&mut browser, &tab);
+}
+
+#[test]
+fn what_cannot_be_saved_is_taken_back_and_said() {
+    let Some(mut browser) = browser() else { return };
+    let (folder, url) = with_pictures();
+    let tab = browser.open(&url, DESKTOP);
+    browser.ready(&tab);
+    browser.key(&tab, "k");
+    browser.wait(&tab, "datadiet.marking.waiting.length === 0");
+    browser.eval(
+        &tab,
+        "(() => { const real = window.fetch; window.real = real; window.fetch = async (address, options) => {
+        if (options?.method !== 'POST') return real(address, options);
+        await new Promise((done) => setTimeout(done, 300));
+        return new Response('the disk is full', { status: 500 }); }; })()",
+    );
+    browser.key(&tab, "d");
+    browser.key(&tab, "u");
+    browser.key(&tab, "z");
+    browser.wait(&tab, "document.querySelector('#toast').textContent.includes('the disk is full')");
+    assert_eq!(browser.eval(&tab, "datadiet.state.marks.filter(Boolean)"), json!({ "0": 3 }));
+    assert_eq!(browser.eval(&tab, "datadiet.gallery.cursor"), 1, "where the first was not saved");
+    keep_picture(&mut browser, &tab, "test-not-saved");
+    browser.eval(&tab, "window.fetch = window.real");
+    browser.key(&tab, "d");
+    browser.wait(&tab, "datadiet.marking.waiting.length === 0");
+    assert_eq!(browser.eval(&tab, "document.querySelector('#toast').hidden"), true);
+    assert_eq!(MarkFile::read(&folder.marks(), None).unwrap().1.len(), 2);
+}
+
+#[test]
+fn undo_goes_back_through_what_one_example_was_marked_as() {
+    let Some(mut browser) = browser() else { return };
+    let (folder, url) = with_pictures();
+    let tab = browser.open(&url, DESKTOP);
+    browser.ready(&tab);
+    browser.eval(&tab, SLOW);
+    let row = browser.eval(&tab, "datadiet.gallery.row");
+    let height = browser.eval(&tab, "document.querySelector('main').getBoundingClientRect().top");
+    for key in ["k", "ArrowLeft", "d", "ArrowRight", "ArrowRight", "z"] {
+        browser.key(&tab, key);
+    }
+    let mark = format!("datadiet.state.marks[{row}]");
+    assert_eq!(browser.eval(&tab, &mark), 3);
+    assert_eq!(browser.eval(&tab, "datadiet.gallery.row"), row, "the cursor is on what was undone");
+    browser.wait(&tab, "datadiet.marking.waiting.length === 0");
+    assert_eq!(browser.eval(&tab, &mark), 3);
+    let told = browser.eval(&tab, "document.querySelector('#toast').textContent");
+    assert_eq!(told, format!("Undone: example {row} is marked “keep” again"));
+    assert_eq!(
+        browser.eval(&tab, "document.querySelector('main').getBoundingClientRect().top"),
+        height
+    );
+    keep_picture(&mut browser, &tab, "test-undone");
+    browser.key(&tab, "z");
+    browser.wait(&tab, "datadiet.marking.waiting.length === 0");
+    assert_eq!(browser.eval(&tab, &mark), 0);
+    let told = browser.eval(&tab, "document.querySelector('#toast').textContent");
+    assert_eq!(told, format!("Undone: example {row} is unmarked again"));
+    assert_eq!(browser.eval(&tab, "document.querySelector('#undo').disabled"), true);
+    assert_eq!(MarkFile::read(&folder.marks(), None).unwrap().1.len(), 4);
+    check_sound(&mut browser, &tab);
+}
+
+#[test]
+fn several_become_what_is_predicted_of_each_and_many_are_not_marked_by_two_enters() {
+    let Some(mut browser) = browser() else { return };
+    let (folder, url) = with_pictures();
+    let tab = browser.open(&url, DESKTOP);
+    browser.ready(&tab);
+    for key in ["x", "ArrowRight", "x", "ArrowRight", "x", "w"] {
+        browser.key(&tab, key);
+    }
+    browser.wait(&tab, "document.querySelector('#picker').open");
+    let first = browser
+        .eval(&tab, "document.querySelector('#class-list [aria-selected=true]').textContent");
+    assert!(first.as_str().unwrap().starts_with("each as predicted"), "{first}");
+    let predicted = folder.table.columns().integers("predicted@4").unwrap().to_vec();
+    let labels = folder.table.columns().integers("label").unwrap().to_vec();
+    let rows: Vec<usize> =
+        serde_json::from_value(browser.eval(&tab, "[...datadiet.gallery.picked]")).unwrap();
+    keep_picture(&mut browser, &tab, "test-picker-several");
+    browser.key(&tab, "Enter");
+    browser
+        .wait(&tab, "datadiet.marking.waiting.length === 0 && datadiet.state.marks.some(Boolean)");
+    for &row in &rows {
+        let right = browser.eval(&tab, &format!("datadiet.state.right[{row}]"));
+        match predicted[row] == labels[row] {
+            true => assert_eq!(right, -1),
+            false => assert_eq!(right, predicted[row]),
+        }
+    }
+    // One step takes all of them back.
+    browser.key(&tab, "z");
+    browser.wait(&tab, "datadiet.marking.waiting.length === 0");
+    assert_eq!(browser.eval(&tab, "datadiet.state.marks.some(Boolean)"), false);
+    // All of them: what has the focus leaves them.
+    for key in ["a", "w", "Enter", "Enter"] {
+        browser.key(&tab, key);
+    }
+    assert_eq!(browser.eval(&tab, "datadiet.state.marks.some(Boolean)"), false);
+    check_sound(&mut browser, &tab);
+}
+
+#[test]
+fn a_page_of_an_earlier_start_says_so() {
+    let Some(mut browser) = browser() else { return };
+    let folder = Folder::new(table(100, &names(4), None));
+    let server = folder.explorer().bind(&Place::default()).unwrap();
+    let url = server.url();
+    let port = url.split(':').nth(2).unwrap().split('/').next().unwrap().parse().unwrap();
+    let (end, ended) = std::sync::mpsc::channel::<()>();
+    let first = std::thread::spawn(move || server.run_until(move || _ = ended.recv()).unwrap());
+    let tab = browser.open(&url, DESKTOP);
+    browser.ready(&tab);
+    drop(end);
+    first.join().unwrap();
+    let again = folder.explorer().bind(&Place { port, ..Place::default() }).unwrap();
+    std::thread::spawn(move || again.run().unwrap());
+    browser.wait(&tab, "document.querySelector('#banner').textContent.includes('earlier start')");
+    browser.key(&tab, "d");
+    browser.wait(&tab, "document.querySelector('#toast').textContent.includes('taken back')");
+    assert_eq!(browser.eval(&tab, "datadiet.state.marks.some(Boolean)"), false);
+    browser.key(&tab, "Enter");
+    browser.wait(
+        &tab,
+        "document.querySelector('#example h2')?.textContent.includes('cannot be shown')",
+    );
+    std::thread::sleep(std::time::Duration::from_secs(3));
+    assert_eq!(browser.eval(&tab, "document.querySelector('#banner').hidden"), false);
+    keep_picture(&mut browser, &tab, "test-earlier-start");
+}
+
+#[test]
+fn keys_go_back_to_the_examples() {
+    let Some(mut browser) = browser() else { return };
+    let (_folder, url) = with_pictures();
+    let tab = browser.open(&url, DESKTOP);
+    browser.ready(&tab);
+    // After an id was found the keys are the example's.
+    browser.key(&tab, "/");
+    browser.write(&tab, "123");
+    browser.key(&tab, "Enter");
+    browser.wait(&tab, "document.querySelector('#example table')");
+    browser.key(&tab, "d");
+    assert_eq!(browser.eval(&tab, "datadiet.state.marks[123]"), 2);
+    browser.key(&tab, "Escape");
+    // One Esc closes the panel.
+    browser.key(&tab, "p");
+    browser.wait(&tab, "!document.querySelector('#cost').hidden");
+    browser.key(&tab, "Escape");
+    assert_eq!(browser.eval(&tab, "document.querySelector('#cost').hidden"), true);
+    let cursor = browser.eval(&tab, "datadiet.gallery.cursor").as_u64().unwrap();
+    browser.key(&tab, "ArrowRight");
+    assert_eq!(browser.eval(&tab, "datadiet.gallery.cursor"), cursor + 1);
+    // What is chosen stays where the map is zoomed in; S shows all.
+    browser.drag(&tab, "#map", [0.3, 0.3], [0.7, 0.7], 4);
+    browser.wait(&tab, "datadiet.state.selCount < 600");
+    let count = browser.eval(&tab, "datadiet.state.selCount");
+    browser.click(&tab, "#zoom");
+    assert_eq!(browser.eval(&tab, "datadiet.state.selCount"), count);
+    browser.drag(&tab, "#map", [0.4, 0.4], [0.6, 0.6], 4);
+    browser.wait(&tab, &format!("datadiet.state.selCount < {count}"));
+    browser.key(&tab, "s");
+    browser.wait(&tab, "datadiet.state.selCount === 600");
     check_sound(&mut browser, &tab);
 }
 
@@ -270,7 +471,7 @@ fn two_windows_and_a_reload_see_the_same_marks() {
     browser.wait(&two, &format!("datadiet.state.marks[{row}] === 3"));
     browser.eval(&one, "document.querySelector('#undo').click()");
     browser.wait(&one, &format!("datadiet.state.marks[{row}] === 3"));
-    browser.wait(&one, "document.querySelector('#banner').textContent.includes('otherwise since')");
+    browser.wait(&one, "document.querySelector('#toast').textContent.includes('otherwise since')");
     browser.eval(&one, RELOAD);
     browser.wait(
         &one,
@@ -283,10 +484,8 @@ fn two_windows_and_a_reload_see_the_same_marks() {
     browser.wait(&one, "!document.querySelector('#undo').disabled");
     browser.key(&one, "z");
     browser.wait(&one, &format!("datadiet.state.marks[{row}] === 2"));
-    browser.wait(
-        &one,
-        "document.querySelector('#banner').textContent.includes('what you did before')",
-    );
+    browser
+        .wait(&one, "document.querySelector('#toast').textContent.includes('what you did before')");
     browser.key(&one, "z");
     browser.wait(&one, &format!("datadiet.state.marks[{row}] === 0"));
     browser.wait(&one, "document.querySelector('#undo').disabled");
@@ -420,7 +619,7 @@ fn tables_of_other_tasks_are_shown() {
             Task::Classification => {
                 browser.wait(
                     &tab,
-                    "document.querySelector('#banner').textContent.includes('no classes')",
+                    "document.querySelector('#toast').textContent.includes('no classes')",
                 );
             }
             Task::Regression | Task::Loss => assert_eq!(caption, ""),
