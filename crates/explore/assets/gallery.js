@@ -60,11 +60,13 @@ export class Gallery {
     return this.list.indexOf(row);
   }
 
-  // Another size: all is laid out again.
+  // Another size: all is laid out again, from the row on that was the first.
   layout() {
+    const first = this.tileHeight ? Math.round(this.offset / this.tileHeight) * this.across : 0;
     for (const tile of this.tiles.values()) tile.remove();
     this.tiles.clear();
     this.measure();
+    if (this.full <= TALLEST) this.element.scrollTop = Math.floor(first / this.across) * this.tileHeight;
     this.draw();
   }
 
