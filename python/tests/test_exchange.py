@@ -87,7 +87,7 @@ def marked(file: Path, table: datadiet.ScoreTable, folder: Path) -> list[str]:
     scores, subset = folder / "again.parquet", folder / "clean.json"
     table.write(scores)
     command = ["select", scores, "--marks", file, "--out", subset, "--allow-empty-class"]
-    subprocess.run([datadiet._command._find(), *command], check=True, capture_output=True)
+    subprocess.run([datadiet._program.find(), *command], check=True, capture_output=True)
     ids = datadiet.read_subset(subset)
     assert isinstance(ids, list)
     return ids

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import datadiet
-from datadiet._command import _find
+from datadiet._program import find
 
 HERE = Path(__file__).resolve().parent
 SCRIPT = HERE.parents[1] / "scripts/published-scores"
@@ -48,7 +48,7 @@ def published(tmp_path):
     def published(*arguments, fails=None):
         command = [sys.executable, str(SCRIPT), "--settings", "settings", "--out", "out"]
         done = subprocess.run(
-            [*command, "--datadiet", _find(), *arguments],
+            [*command, "--datadiet", find(), *arguments],
             cwd=tmp_path,
             env=environment,
             capture_output=True,

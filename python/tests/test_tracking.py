@@ -15,7 +15,7 @@ import pytest
 from packages import imported, installed
 
 import datadiet
-from datadiet._command import _find
+from datadiet._program import find
 from datadiet.exceptions import TableError, TrackerError
 from datadiet.experiments import Curve, Spread, Trained
 from datadiet.tracking.__main__ import main
@@ -549,7 +549,7 @@ def test_the_command_logs_to_tensorboard_under_a_new_name_each_time(scored, tabl
     imported("tensorboard")
     for _ in range(2):
         answer = subprocess.run(
-            [_find(), "report", str(scored), "--log", "tensorboard:runs"],
+            [find(), "report", str(scored), "--log", "tensorboard:runs"],
             capture_output=True,
             text=True,
             env={**os.environ, "DATADIET_PYTHON": sys.executable},
@@ -565,7 +565,7 @@ def test_the_command_logs_to_mlflow_in_a_folder(scored, table, tmp_path, mlflow,
     """A folder that is named needs no other word of it."""
     monkeypatch.delenv("MLFLOW_ALLOW_FILE_STORE")
     answer = subprocess.run(
-        [_find(), "report", str(scored), "--log", "mlflow:./mlruns"],
+        [find(), "report", str(scored), "--log", "mlflow:./mlruns"],
         capture_output=True,
         text=True,
         env={**os.environ, "DATADIET_PYTHON": sys.executable},
