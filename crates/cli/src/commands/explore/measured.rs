@@ -335,7 +335,8 @@ mod tests {
         );
         // Of which data nobody says, that is noted.
         assert!(!read_for(&curve, &ScoreTable::of(columns).unwrap()).unwrap().is_empty());
-        let message = format!("{:#}", read(&json!({ "template": { "data": {} } })).unwrap_err());
+        let message =
+            format!("{:#}", read_for(&json!({ "template": { "data": {} } }), &other).unwrap_err());
         assert!(message.contains("is not the outcome of an experiment"), "{message}");
     }
 
