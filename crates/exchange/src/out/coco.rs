@@ -47,7 +47,7 @@ pub fn write(
     from: Option<&Path>,
     to: &Path,
 ) -> Result<Written, ExchangeError> {
-    if !to.extension().is_some_and(|ending| ending == "json") {
+    if to.extension().is_none_or(|ending| ending != "json") {
         return ExchangeError::refused(format!("{} must end in .json", to.display()));
     }
     match (from, contents) {

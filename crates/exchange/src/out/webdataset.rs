@@ -138,7 +138,7 @@ fn filtered(out: &Outgoing<'_>, from: &[PathBuf], to: &Path) -> Result<Written, 
     let mut names = HashSet::new();
     for path in from {
         let name = path.file_name().unwrap_or_default();
-        if !path.extension().is_some_and(|ending| ending == "tar") {
+        if path.extension().is_none_or(|ending| ending != "tar") {
             return ExchangeError::refused(format!(
                 "{} is no .tar: unpack shards that are compressed",
                 path.display()

@@ -16,7 +16,7 @@ use crate::{ExchangeError, Outgoing};
 /// # Errors
 /// When pictures are not files, a path cannot be a line, or the list cannot be written.
 pub fn write(out: &Outgoing<'_>, contents: &Contents, to: &Path) -> Result<Written, ExchangeError> {
-    if !to.extension().is_some_and(|ending| ending == "txt") {
+    if to.extension().is_none_or(|ending| ending != "txt") {
         return ExchangeError::refused(format!(
             "{} must end in .txt: Ultralytics takes a path of another name for a folder",
             to.display()
