@@ -20,7 +20,7 @@ const KINDS: [&str; 3] = ["mlflow", "wandb", "tensorboard"];
 /// Where results are logged.
 #[derive(Args, Clone, Default)]
 pub struct LogArgs {
-    /// Log the results: mlflow[:URI], wandb[:PROJECT] or tensorboard[:DIR], see docs/TRACKERS.md.
+    /// Log the results: mlflow, wandb or tensorboard, or mlflow:URI, wandb:PROJECT, tensorboard:DIR.
     #[arg(long, value_name = "TRACKER")]
     log: Option<Tracker>,
 }
