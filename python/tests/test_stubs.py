@@ -19,4 +19,5 @@ def test_the_package_is_typed():
 
 
 def test_the_stub_is_complete():
-    run("mypy.stubtest", "datadiet._datadiet")
+    config = Path(__file__).with_name("stubtest.ini")
+    run("mypy.stubtest", "datadiet._datadiet", "--mypy-config-file", str(config))
