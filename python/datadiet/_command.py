@@ -7,9 +7,7 @@ import json
 import os
 import subprocess
 import sys
-import threading
 import warnings
-from collections import deque
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -17,11 +15,9 @@ from typing import Any
 import numpy as np
 
 from datadiet._datadiet import RECORDED_PASS
-from datadiet._program import find
+from datadiet._program import Running, find
 from datadiet.exceptions import CommandError, TrainerError
 from datadiet.training import Trainer
-
-_TOLD_LINES = 30
 
 
 class Asked:
@@ -143,43 +139,21 @@ def answer(verb: str, arguments: Sequence[str]) -> dict[str, Any]:
 
 def _run(command: Sequence[str], environment: Mapping[str, str]) -> dict[str, Any]:
     """Its answer; what it tells meanwhile goes to standard error."""
-    process = subprocess.Popen(
-        command,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        stdin=subprocess.DEVNULL,
-        text=True,
-        encoding="utf-8",
-        errors="replace",
-        env=environment,
-        # Ctrl-C is for this process, which asks the command once to stop: a second time it would not save.
-        start_new_session=True,
-    )
-    assert process.stdout is not None and process.stderr is not None
-    told: deque[str] = deque(maxlen=_TOLD_LINES)
-    stderr = process.stderr
-
-    def pass_on() -> None:
-        for line in stderr:
-            told.append(line)
-            sys.stderr.write(line)
-            sys.stderr.flush()
-
-    telling = threading.Thread(target=pass_on, daemon=True)
-    telling.start()
+    # A second Ctrl-C would keep it from saving: it is asked once to stop.
+    running = Running(command, lambda line: True, stdin=subprocess.DEVNULL, env=environment)
+    assert running.process.stdout is not None
     try:
-        text = process.stdout.read()
-        code = process.wait()
+        text = running.process.stdout.read()
+        running.wait()
     except KeyboardInterrupt:
-        process.terminate()
-        process.wait()
-        telling.join()
+        running.process.terminate()
+        running.wait()
         raise
-    telling.join()
     answer = _answer(text)
     if answer is None:
-        said = "".join(told).strip() or f"it ended with exit code {code}"
-        raise CommandError(f"datadiet {command[1]} failed: {said.removeprefix('error: ')}")
+        raise CommandError(
+            f"datadiet {command[1]} failed: {running.said().removeprefix('error: ')}"
+        )
     for failed in answer.get("failed", []):
         reason = failed.get("reason") or ""
         warnings.warn(f"{failed['name']} failed: {reason}", stacklevel=4)

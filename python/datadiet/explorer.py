@@ -9,11 +9,8 @@ import os
 import shutil
 import socket
 import subprocess
-import sys
 import tempfile
-import threading
 import webbrowser
-from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,7 +23,7 @@ import numpy.typing as npt
 
 from datadiet import _datadiet, _sections
 from datadiet._front_end import FrontEnd, front_end, show
-from datadiet._program import find
+from datadiet._program import Running, find
 from datadiet.exceptions import CommandError, ShapeError
 
 if TYPE_CHECKING:
@@ -256,39 +253,20 @@ def _allowed(shown: FrontEnd, proxy: str | None) -> list[str]:
 
 def _started(arguments: Sequence[str], folder: Path) -> Explorer:
     command = [find("the explorer is"), "explore", *arguments, "--json", "--no-open", "--attached"]
-    process = subprocess.Popen(
+    # It ends when its standard input closes, which the system does when this process dies. Of one that fails the
+    # exception says why.
+    running = Running(
         command,
-        # It ends when this closes, which the system does when this process dies.
+        lambda line: line.startswith(("note:", "warning:")),
         stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        encoding="utf-8",
-        errors="replace",
         cwd=folder,
-        # Ctrl-C, or the button that stops a cell, is for this process.
-        start_new_session=True,
     )
-    assert process.stdout is not None and process.stderr is not None
-    told: deque[str] = deque(maxlen=30)
-    stderr = process.stderr
-
-    def pass_on() -> None:
-        for line in stderr:
-            told.append(line)
-            # Of one that fails the exception says it.
-            if line.startswith(("note:", "warning:")):
-                sys.stderr.write(line)
-
-    telling = threading.Thread(target=pass_on, daemon=True)
-    telling.start()
+    process = running.process
+    assert process.stdout is not None
     try:
-        line = process.stdout.readline()
-        answer = json.loads(line)
+        answer = json.loads(process.stdout.readline())
     except ValueError:
-        process.wait()
-        telling.join()
-        said = "".join(told).strip() or f"it ended with exit code {process.returncode}"
+        said = running.said()
         said = said[said.find("error: ") + len("error: ") :] if "error: " in said else said
         raise CommandError(f"datadiet explore failed: {said}") from None
     except BaseException:
