@@ -111,7 +111,13 @@ impl NoiseArgs {
             return Ok(LabelNoise::ClassDependent { confusion: lists::matrix(file)? });
         }
         let file = self.from.as_ref().context("clap asks for one of the kinds")?;
-        if file.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("jsonl")) {
+        let is_marks = file.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("jsonl"));
+        ensure!(
+            is_marks || self.scores.is_none(),
+            "--scores says which labels marks (.jsonl) are of; {} holds labels of its own",
+            file.display()
+        );
+        if is_marks {
             return Ok(LabelNoise::Given {
                 labels: corrected(file, self.scores.as_deref(), dataset)?,
             });
@@ -150,9 +156,9 @@ fn corrected(file: &Path, scores: Option<&Path>, dataset: &Dataset) -> Result<Ve
          --scores",
         file.display()
     );
-    let labelled = match &table {
-        Some(path) => Labelled::of_scores(path, dataset)?,
-        None => Labelled::own(dataset),
+    let (labelled, whose) = match &table {
+        Some(path) => (Labelled::of_scores(path, dataset)?, path.display().to_string()),
+        None => (Labelled::own(dataset), dataset.name().to_owned()),
     };
     let ids = labelled.ids()?;
     if let Some(assumption) = marked.assumption(ids) {
@@ -163,10 +169,9 @@ fn corrected(file: &Path, scores: Option<&Path>, dataset: &Dataset) -> Result<Ve
     marks.add(acts, |id| index.find(ids, id));
     ensure!(
         marks.unknown == 0,
-        "{} marks {} ids that are no examples of {}: name the table that was marked with --scores",
+        "{} marks {} ids that are no examples of {whose}: name the table that was marked with --scores",
         file.display(),
-        marks.unknown,
-        table.as_deref().map_or_else(|| dataset.name().into(), |path| path.display().to_string())
+        marks.unknown
     );
     let mut labels = labelled.labels.clone();
     let (mut unsaid, mut said) = (0, 0);
@@ -188,10 +193,6 @@ fn corrected(file: &Path, scores: Option<&Path>, dataset: &Dataset) -> Result<Ve
         labels[labelled.example(row)] = class as u32;
         said += 1;
     }
-    let whose = match &table {
-        Some(path) => format!("those of {}", path.display()),
-        None => format!("those of {}", dataset.name()),
-    };
     let other = labelled.labels.iter().zip(dataset.train().labels).filter(|(a, b)| a != b).count();
     let other = match other {
         0 => String::new(),
@@ -200,7 +201,7 @@ fn corrected(file: &Path, scores: Option<&Path>, dataset: &Dataset) -> Result<Ve
             format!(", which differ from the data set's own in {other}")
         }
     };
-    eprintln!("note: the labels are {whose}{other}; {} of them corrected", grouped(said));
+    eprintln!("note: the labels are those of {whose}{other}; {} of them corrected", grouped(said));
     if unsaid > 0 {
         eprintln!(
             "note: {unsaid} labels are marked as wrong without the right one: they stay; `datadiet select --marks` \

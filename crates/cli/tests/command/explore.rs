@@ -201,6 +201,8 @@ fn marks_correct_the_labels_that_were_scored() {
     }
     let (done, told) = from("elsewhere.jsonl", &[]);
     assert!(!done && told.contains("--scores"), "{told}");
+    let (done, told) = from("mine.parquet", &["--scores", "mine.parquet"]);
+    assert!(!done && told.contains("holds labels of its own"), "{told}");
 }
 
 /// As a notebook does it, whose kernel may be killed.
