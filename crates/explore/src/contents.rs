@@ -301,14 +301,7 @@ fn list(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use datadiet_table::Table;
-
-    fn table(ids: &[&str]) -> ScoreTable {
-        let mut table = Table::default();
-        let ids = ids.iter().map(|id| (*id).to_owned()).collect();
-        table.push("key", Column::Text(ids)).unwrap();
-        ScoreTable::of(table).unwrap()
-    }
+    use crate::texts::tests::table;
 
     #[test]
     fn pictures_go_by_the_ids_of_their_rows() {
@@ -319,12 +312,12 @@ mod tests {
             pixel.save(folder.path().join(name)).unwrap();
         }
         std::fs::write(folder.path().join("secret.txt"), "no").unwrap();
-        let table = table(&["cat/1.png", "1", "a.b", "c", "cat/c", "../secret.txt", "secret.txt"]);
-        let found = pictures_of(folder.path(), table.own_ids().unwrap()).unwrap();
+        let named = table(&["cat/1.png", "1", "a.b", "c", "cat/c", "../secret.txt", "secret.txt"]);
+        let found = pictures_of(folder.path(), named.own_ids().unwrap()).unwrap();
         let there: Vec<bool> = found.iter().map(Option::is_some).collect();
         // Two files are called c.
         assert_eq!(there, [true, true, true, false, true, false, false]);
-        let none = super::tests::table(&["nothing"]);
+        let none = table(&["nothing"]);
         let error = pictures_of(folder.path(), none.own_ids().unwrap()).unwrap_err().to_string();
         assert!(error.contains("data import"), "{error}");
     }

@@ -153,11 +153,12 @@ fn json_lines(text: &str) -> Result<Listed, String> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
     use datadiet_table::Table;
 
-    fn table(ids: &[&str]) -> ScoreTable {
+    /// A table of nothing but ids.
+    pub(crate) fn table(ids: &[&str]) -> ScoreTable {
         let mut table = Table::default();
         let ids = ids.iter().map(|id| (*id).to_owned()).collect();
         table.push("key", Column::Text(ids)).unwrap();
