@@ -7,6 +7,8 @@ import { MARK_NAMES, el, shown, user } from "./bits.js";
 const TALLEST = 8_000_000;
 const TILES = [56, 84, 128, 200];
 const CAPTION = 34;
+// Between tiles, in pixels: as it is wanted, and how far it gives way.
+const GAP = 10, GAP_LEAST = 2, GAP_MOST = 24;
 const ROOM_FOR_TEXTS = 20_000;
 const TEXT_ROW = [59, 77, 113, 167]; // two, three, five, eight lines
 
@@ -80,12 +82,13 @@ export class Gallery {
       if (this.view.contents === "ids") this.tileHeight = 40;
     } else {
       const side = TILES[this.size];
-      this.across = Math.max(1, Math.floor(width / (side + 10)));
+      this.across = Math.max(1, Math.floor(width / (side + GAP)));
       this.tileWidth = Math.floor(width / this.across);
-      this.tileHeight = side + CAPTION + 10;
-      // Whole rows fill the height, where that makes none much taller.
-      const fit = Math.floor(this.element.clientHeight / this.tileHeight);
-      if (fit >= 3) this.tileHeight = Math.floor(this.element.clientHeight / fit);
+      this.tileHeight = side + CAPTION + GAP;
+      // Whole rows fill the height, where that leaves the gaps between them about as they are.
+      const rows = Math.floor(this.element.clientHeight / (side + CAPTION + GAP_LEAST));
+      const high = Math.floor(this.element.clientHeight / rows);
+      if (high <= side + CAPTION + GAP_MOST) this.tileHeight = high;
     }
     this.rows = Math.ceil(this.list.length / this.across);
     this.full = this.rows * this.tileHeight;
