@@ -1,8 +1,10 @@
 """Runs the same scoring job with datadiet and with its PyTorch peers, side by side.
 
 The job: train R replicas of resnet8 on CIFAR-10 for E epochs and score every training image on the
-way; or, with `--network airbench`, of airbench by the recipe `speedrun` of docs/TRAINING.md. The programs run in turn, round after round, so that a machine that grows slower is slow for
-all of them. The table goes to standard output and into README.md beside this file.
+way; or, with `--network airbench`, of airbench by the recipe `speedrun` of docs/TRAINING.md. The
+programs run in turn, round after round, so that a machine that grows slower is slow for all of them.
+They compute in bf16 where the processor has instructions for it, in f32 elsewhere. The table goes to
+standard output and into README.md beside this file.
 
     python score_job.py --datadiet ../target/release/datadiet
     python score_job.py --datadiet ../target/release/datadiet --network airbench --width 16
@@ -41,7 +43,7 @@ PEERS = {
 SLOW = ("expert-f32", "usual")
 OURS = "datadiet"
 OURS_LABEL = "datadiet, bf16"
-# The sections of README.md.
+# The sections of README.md, but for the kind of processor.
 SECTIONS = {
     ("resnet8", 16): "score-job",
     ("airbench", 16): "score-job-airbench-16",
@@ -86,7 +88,8 @@ def arguments() -> argparse.Namespace:
     args = flags.parse_args()
     if args.width is None:
         args.width = WIDTHS[args.network]
-    args.precision = "f32" if args.avx2_alone else "bf16"
+    args.kind = processor_kind(args.avx2_alone)
+    args.precision = "f32" if args.kind else "bf16"
     if (args.network, args.width) not in SECTIONS:
         known = ", ".join(f"{network} {width}" for network, width in SECTIONS)
         flags.error(f"README.md has a section for each of {known}, not for another --width")
@@ -101,6 +104,13 @@ def arguments() -> argparse.Namespace:
     if not args.data:
         flags.error("give --datadiet or --data")
     return args
+
+
+def processor_kind(avx2_alone: bool) -> str:
+    """What a section's name ends in: nothing where there are instructions for bf16."""
+    if avx2_alone or not readme.has("avx512f"):
+        return "-avx2"
+    return "" if readme.has("avx512_bf16") or readme.has("amx_bf16") else "-avx512"
 
 
 def ours_command(args: argparse.Namespace, binary: str, out: str) -> list[str]:
@@ -256,7 +266,7 @@ def main() -> None:
             )
     text = section(args, results)
     print(text)
-    named = SECTIONS[args.network, args.width] + ("-avx2" if args.avx2_alone else "")
+    named = SECTIONS[args.network, args.width] + args.kind
     readme.put(named, text, args.readme)
 
 
