@@ -14,7 +14,7 @@ LEFT_OUT := $(or $(CARGO_TARGET_DIR),target)/tmp/left-out
 	bench fuzz smoke results published-scores cifar10n wordnet wordnet-minilm clean
 
 help:
-	@echo "make demo    score CIFAR-10, train on half of it, write a report (set-up included)"
+	@echo "make demo    score CIFAR-10, find labels changed on purpose, train on a part, write a report (set-up included)"
 	@echo "make build   $(DATADIET) and datadiet-worker, which trains"
 	@echo "make command $(DATADIET) alone: needs no PyTorch, does not train"
 	@echo "make python  the Python package, importable from $(PY)"
@@ -37,16 +37,18 @@ help:
 
 demo: build
 	$(DATADIET) data fetch cifar10
+	$(DATADIET) noise --data cifar10 --symmetric 0.1 --out scores/demo-labels.parquet
 	@# It trains what scores too: the time is of both.
 	@$(DATADIET) run experiments/demo-prune.toml --plan --estimate
 	$(DATADIET) score experiments/demo.toml
+	$(DATADIET) suspects scores/demo --truth scores/demo-labels.parquet -n 10
 	$(DATADIET) run experiments/demo-prune.toml --out results/demo
 	@echo
 	@echo "Spearman's rank correlation of some scores:"
 	@$(DATADIET) scores correlate scores/demo \
-		--columns input-norm@0,grand@0,grand@4,el2n@4,forgetting@8
+		--columns input-norm@0,grand@0,grand@2,el2n@2,forgetting@end,margin-of-mean@end
 	@echo
-	@echo "Open results/demo/report.html in a browser."
+	@echo "Open results/demo/report.html in a browser, or look at the images: $(DATADIET) explore scores/demo"
 
 build: torch
 	cargo build --release --package datadiet --package datadiet-worker
@@ -155,11 +157,11 @@ fuzz:
 
 smoke: build
 	$(DATADIET) data fetch cifar10
-	$(DATADIET) score experiments/demo.toml --limit 2000 --replicas 2 --epochs 2 --at 0,1,2 --grand-at 0,1 --out target/smoke
-	$(DATADIET) scores head target/smoke -n 3
+	$(DATADIET) noise --data cifar10 --symmetric 0.1 --out scores/demo-labels.parquet
+	$(DATADIET) score experiments/demo.toml --limit 2000 --epochs 2 --at 0,1,2 --grand-at 0,1 --out target/smoke
+	$(DATADIET) suspects target/smoke --truth scores/demo-labels.parquet -n 3
 	$(DATADIET) run experiments/demo-prune.toml --out target/smoke-prune --estimate --set training.limit=2000 \
-		--set training.epochs=2 --set scoring.replicas=2 --set scoring.at=[0,1,2] \
-		--set scoring.grand-at=[0,1] --set curve.by=[\"el2n@2\"] --set window.by=el2n@2
+		--set training.epochs=2 --set scoring.at=[0,1,2] --set scoring.grand-at=[0,1] --set window.retrainings=1
 
 # Trains nothing: the outcomes are in git, their reports are not.
 results: build
