@@ -14,7 +14,7 @@ use datadiet_lab::text::table;
 use datadiet_lab::{Recipe, Scene, Training, TrainingOptions};
 use datadiet_pages::{suspects_picture, suspects_table};
 use datadiet_store::Schedule;
-use datadiet_table::{ColumnDetection, ScoreTable, Suspect, WrongLabelCount};
+use datadiet_table::{ColumnDetection, ScoreTable, Suspect, WrongLabelCount, time_of};
 use serde::Serialize;
 
 use crate::commands::score::{self, ScoreOptions};
@@ -256,7 +256,7 @@ impl Answer {
         let header: Vec<&str> = shown.header.iter().map(String::as_str).collect();
         let mut text = table(&header, shown.rows, shown.text_columns);
         if let Some(detection) = &self.detection {
-            text = format!("{}\n\n{text}", detection_text(detection));
+            text = format!("{}\n\n{text}", detection_text(detection, &self.by));
         }
         text += &format!("\n\n{}", self.wrong_labels);
         if let Some(picture) = &self.picture {
@@ -266,8 +266,16 @@ impl Answer {
     }
 }
 
-fn detection_text(detection: &[ColumnDetection]) -> String {
+/// How well each score at the last time finds the wrong labels, and the one that is ranked by; a line for each time
+/// would be long.
+fn detection_text(detection: &[ColumnDetection], by: &str) -> String {
     let Some(first) = detection.first() else { return String::new() };
+    let times = detection.iter().filter_map(|column| time_of(&column.column));
+    let last = times.max_by(f64::total_cmp);
+    let (shown, earlier): (Vec<_>, Vec<_>) = detection.iter().partition(|column| {
+        let time = time_of(&column.column);
+        time.is_none() || time == last || column.column == by
+    });
     let ks: Vec<String> =
         first.found.precision_at.iter().map(|(k, _)| format!("precision at {k}")).collect();
     let mut header = vec!["score", "AUROC", "average precision"];
@@ -279,5 +287,9 @@ fn detection_text(detection: &[ColumnDetection]) -> String {
         row.extend(found.precision_at.iter().map(|(_, value)| format!("{value:.3}")));
         row
     };
-    table(&header, detection.iter().map(row).collect(), 1)
+    let text = table(&header, shown.into_iter().map(row).collect(), 1);
+    match earlier.len() {
+        0 => text,
+        count => format!("{text}\n\n{count} more at earlier times: see --json"),
+    }
 }
