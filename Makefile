@@ -37,7 +37,7 @@ help:
 
 demo: build
 	$(DATADIET) data fetch cifar10
-	$(DATADIET) noise --data cifar10 --symmetric 0.1 --out scores/demo-labels.parquet
+	$(DATADIET) noise --data cifar10 --symmetric 0.2 --out scores/demo-labels.parquet
 	@# It trains what scores too: the time is of both.
 	@$(DATADIET) run experiments/demo-prune.toml --plan --estimate
 	$(DATADIET) score experiments/demo.toml
@@ -157,7 +157,7 @@ fuzz:
 
 smoke: build
 	$(DATADIET) data fetch cifar10
-	$(DATADIET) noise --data cifar10 --symmetric 0.1 --out scores/demo-labels.parquet
+	$(DATADIET) noise --data cifar10 --symmetric 0.2 --out scores/demo-labels.parquet
 	$(DATADIET) score experiments/demo.toml --limit 2000 --epochs 2 --at 0,1,2 --grand-at 0,1 --out target/smoke
 	$(DATADIET) suspects target/smoke --truth scores/demo-labels.parquet -n 3
 	$(DATADIET) run experiments/demo-prune.toml --out target/smoke-prune --estimate --set training.limit=2000 \

@@ -47,9 +47,14 @@ pub(super) fn verdict(points: &PointsOutcome) -> Option<String> {
             let from = place
                 .offset
                 .map_or(String::new(), |offset| format!(" from {:.0} %", offset * 100.0));
+            let better = spread.goodness() - full.goodness() > told(full, &spread);
             format!(
-                "As good as everything, as far as these trainings tell: {:.0} %{from} by {}, {} against {}{}; {} of \
-                 {} examples can go.",
+                "{}: {:.0} %{from} by {}, {} against {}{}; {} of {} examples can go.",
+                if better {
+                    "Better than everything"
+                } else {
+                    "As good as everything, as far as these trainings tell"
+                },
                 place.keep * 100.0,
                 place.series,
                 spread.mean_text(),
@@ -93,7 +98,7 @@ fn count(spread: &Spread) -> f64 {
 }
 
 /// The standard deviation of trainings on one set of examples, pooled, and its degrees of freedom; none of single
-/// trainings.
+/// trainings, nor where one set alone was trained on twice: two trainings may agree by chance.
 fn deviation(points: &PointsOutcome) -> Option<(f64, usize)> {
     let spreads = points.points.iter().filter_map(|point| point.accuracy.as_ref());
     let (mut squares, mut freedom) = (0.0, 0);
@@ -101,7 +106,7 @@ fn deviation(points: &PointsOutcome) -> Option<(f64, usize)> {
         squares += spread.values.iter().map(|value| (value - spread.mean).powi(2)).sum::<f64>();
         freedom += spread.values.len() - 1;
     }
-    (freedom > 0).then(|| ((squares / freedom as f64).sqrt(), freedom))
+    (freedom > 1).then(|| ((squares / freedom as f64).sqrt(), freedom))
 }
 
 /// The 97.5 % quantile of Student's t; beyond the tabulated degrees of freedom the first terms of its expansion, which
@@ -174,6 +179,14 @@ mod tests {
     }
 
     #[test]
+    fn what_wins_is_said_to_win() {
+        let points =
+            vec![point("aum@4", 0.3, &[0.840, 0.842]), point("random", 0.3, &[0.810, 0.812])];
+        let text = verdict(&curve(&[0.830, 0.832], points)).unwrap();
+        assert!(text.starts_with("Better than everything: 30 % by aum@4, 84.1 %"), "{text}");
+    }
+
+    #[test]
     fn what_loses_is_said_to_lose() {
         let points =
             vec![point("el2n@4", 0.5, &[0.900, 0.902]), point("random", 0.5, &[0.920, 0.922])];
@@ -191,6 +204,8 @@ mod tests {
     fn single_trainings_tell_no_difference_and_random_alone_no_score() {
         let text = verdict(&curve(&[0.94], vec![point("el2n@4", 0.5, &[0.94])])).unwrap();
         assert!(text.contains("retrainings = 3"), "{text}");
+        let one_pair = curve(&[0.9400, 0.9401], vec![point("el2n@4", 0.5, &[0.94])]);
+        assert!(verdict(&one_pair).unwrap().contains("retrainings = 3"));
         assert_eq!(verdict(&curve(&[0.94, 0.95], vec![point("random", 0.5, &[0.9])])), None);
     }
 
