@@ -32,7 +32,7 @@ pub(super) fn reference(name: &str, accuracy: Option<&Spread>) -> Option<Referen
 
 /// What a labelling is called in figures.
 pub(super) fn scene_name(scene: &str) -> &str {
-    if scene.is_empty() { "labels as they are" } else { scene }
+    if scene.is_empty() { "labels as given" } else { scene }
 }
 
 /// With a capital at its beginning.

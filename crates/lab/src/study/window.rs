@@ -139,6 +139,8 @@ fn section(windows: &[PointsOutcome]) -> Section {
         let random = points.points.iter().find(|point| point.place.offset.is_none());
         let accuracy = random.and_then(|point| point.accuracy.as_ref());
         references.extend(reference(&format!("{}, random", scene_name(&points.scene)), accuracy));
+        let everything = format!("{}, everything", scene_name(&points.scene));
+        references.extend(reference(&everything, points.full.as_ref()));
     }
     let first = windows.first().and_then(|points| points.points.first());
     let (by, keep) = first.map_or(("", 0.0), |p| (p.place.series.as_str(), p.place.keep));
@@ -167,12 +169,13 @@ fn section(windows: &[PointsOutcome]) -> Section {
         let scene = scene_name(&points.scene);
         verdict(points).map(|text| Block::Text(format!("{}: {text}", sentence(scene))))
     }));
-    blocks.extend([
-        Block::Figure(figure),
-        Block::Table(points::block(
-            &format!("Test {} of every window", metric_name(points::any(windows))),
-            windows,
-        )),
-    ]);
+    // One window is no line; the table has it.
+    if windows.iter().any(|points| points.points.len() > 2) {
+        blocks.push(Block::Figure(figure));
+    }
+    blocks.push(Block::Table(points::block(
+        &format!("Test {} of every window", metric_name(points::any(windows))),
+        windows,
+    )));
     Section { id: "windows".into(), title: "Which part teaches most".into(), blocks }
 }
