@@ -144,6 +144,11 @@ fn whole(text: &str) -> Option<u32> {
     (number.to_string() == text).then_some(number)
 }
 
+/// Whether classes are called by nothing but their numbers.
+pub(crate) fn are_numbers(classes: &[String]) -> bool {
+    classes.iter().enumerate().all(|(class, name)| *name == class.to_string())
+}
+
 /// Checks that what a file says about its data set, if anything, is true of another.
 pub(crate) fn check_data(
     file: &str,
@@ -315,8 +320,7 @@ impl Rows<'_> {
     /// The same examples have the same labels, by the names of the classes where both have some.
     fn check_labels(&self, set: &TrainingSet<'_>, places: &[u32]) -> Result<(), TableError> {
         let (Some(labels), Some(known)) = (self.labels, set.labels) else { return Ok(()) };
-        let named = !self.classes.is_empty()
-            && !self.classes.iter().enumerate().all(|(class, name)| *name == class.to_string())
+        let named = !are_numbers(self.classes)
             && self.classes.iter().all(|name| set.classes.contains(name));
         let class = |name: &String| set.classes.iter().position(|known| known == name);
         let numbers: Vec<Option<usize>> = self.classes.iter().map(class).collect();

@@ -45,7 +45,7 @@ pub use marked::{AmongMarked, Marked};
 pub use marks::{Act, Before, MarkFile, Marks, RowIndex, Verdict, mark_time, time_text};
 pub use ranking::{Ranking, direction_of, hard_end, kind_of, measure_of, time_of};
 pub use replicas::{RECORDED_PASS, Recorded, TableBuilder, column_name, most_voted};
-pub use score_table::{ColumnDescription, Row, ScoreFile, ScoreTable};
+pub use score_table::{ColumnDescription, Row, ScoreFile, ScoreTable, class_names};
 pub use subset::{Subset, SubsetFile};
 pub use suspects::{
     Extremes, Histogram, MOST_SHOWN_CLASSES, Suspect, TEXT_NAMES, TokenPlace, WorstLabels,

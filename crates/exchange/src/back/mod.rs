@@ -20,7 +20,9 @@ use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
 use datadiet_core::sha256;
-use datadiet_table::{Act, MarkFile, Marks, OwnIds, Row, RowIndex, ScoreTable, Verdict};
+use datadiet_table::{
+    Act, MarkFile, Marks, OwnIds, Row, RowIndex, ScoreTable, Verdict, class_names,
+};
 use serde::Serialize;
 
 use crate::ExchangeError;
@@ -96,7 +98,7 @@ pub struct Marked {
 }
 
 impl<'t> About<'t> {
-    /// A table; `classes` are names of its classes, where it has none of its own.
+    /// A table; `classes` are names of the classes in its data set, for one that has none of its own.
     ///
     /// # Errors
     /// When an id is there twice, or two classes have one name.
@@ -106,7 +108,7 @@ impl<'t> About<'t> {
             table,
             ids,
             index: RowIndex::of(ids)?,
-            classes: crate::outgoing::classes_of(table, classes)?,
+            classes: class_names(table.classes()?, classes)?,
             labels: table.columns().integers("label").ok(),
         })
     }
