@@ -36,7 +36,7 @@ pub enum Source {
     Dataset(Box<Dataset>, Examples),
     /// A folder of pictures, named by the ids of the rows.
     Folder(PathBuf),
-    /// A file of texts, one a row: .txt (one a line), .jsonl, .json, .csv or .parquet.
+    /// A file of texts, by id, or one a row where the table has no ids: .txt (one a line), .jsonl, .json, .csv or .parquet.
     Texts(PathBuf),
 }
 

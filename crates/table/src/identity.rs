@@ -12,7 +12,7 @@ use datadiet_core::ExampleId;
 use crate::{Column, DataRef, KEY, Row, ScoreTable, Table, TableError};
 
 /// Names of columns of ids, the likeliest first.
-pub(crate) const ID_NAMES: [&str; 13] = [
+pub const ID_NAMES: [&str; 13] = [
     KEY,
     "id",
     "guid",
@@ -43,18 +43,30 @@ pub enum OwnIds<'t> {
 }
 
 impl<'t> OwnIds<'t> {
-    /// Those of a table: the column `key`, then `id`, then other usual names.
+    /// Those of a table: the column `key`, then `id`, then other usual names. The numbers 0, 1, 2, … are those of the
+    /// rows.
     ///
     /// # Errors
     /// When the column holds numbers with fractions.
     pub fn of(table: &'t Table) -> Result<Self, TableError> {
-        let Some((name, column)) = id_column(table) else { return Ok(Self::Rows(table.rows())) };
-        match column {
-            Column::U32(ids) if ids.iter().zip(0..).all(|(&id, row)| id == row) => {
-                Ok(Self::Rows(ids.len()))
+        Ok(match Self::written(table)? {
+            Some(Self::Numbers(ids)) if ids.iter().zip(0..).all(|(&id, row)| id == row) => {
+                Self::Rows(ids.len())
             }
-            Column::U32(ids) => Ok(Self::Numbers(ids)),
-            Column::Text(ids) => Ok(Self::Texts(ids)),
+            Some(ids) => ids,
+            None => Self::Rows(table.rows()),
+        })
+    }
+
+    /// The same as they are written, 0, 1, 2, … too; none where no column is called like one of ids.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn written(table: &'t Table) -> Result<Option<Self>, TableError> {
+        let Some((name, column)) = id_column(table) else { return Ok(None) };
+        match column {
+            Column::U32(ids) => Ok(Some(Self::Numbers(ids))),
+            Column::Text(ids) => Ok(Some(Self::Texts(ids))),
             Column::F32(_) => Err(TableError::Ids(format!(
                 "the column {name} holds numbers with fractions, which are not ids; write whole \
                  numbers or texts, or leave the column out"
@@ -375,6 +387,13 @@ impl ScoreTable {
     /// When the column holds numbers with fractions.
     pub fn own_ids(&self) -> Result<OwnIds<'_>, TableError> {
         OwnIds::of(self.columns())
+    }
+
+    /// Whether the rows are the first examples of a larger data set, as the card says: then numbers from 0 are those of
+    /// its examples, though it has more.
+    pub fn is_limited(&self) -> bool {
+        let data = self.card().and_then(|card| card.data.as_ref());
+        data.is_some_and(|data| data.limit.is_some())
     }
 
     /// The id by which the owner knows a row, where that is another than the one in the column `id`.

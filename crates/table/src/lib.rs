@@ -38,7 +38,7 @@ pub use card::{
 pub use cautions::{Made, Spelling, cautions, chance_of_order, follows_length};
 pub use detections::ColumnDetection;
 pub use error::{FileError, TableError};
-pub use identity::{Examples, OwnIds, Rows, TrainingSet};
+pub use identity::{Examples, ID_NAMES, OwnIds, Rows, TrainingSet};
 pub use keys::{Key, KeyError, KeyMap, Keys};
 pub use list::{DATA, FINGERPRINT, ListFile, ListedIds};
 pub use marked::{AmongMarked, Marked};
