@@ -51,7 +51,8 @@ def to_datalab(
     lab
         A `cleanlab.Datalab` of a classification, with labels.
     id_column
-        The column of ``lab.data`` that holds the ids of the table: what is in its ``key``, else ``id``.
+        The column of ``lab.data`` that holds the ids of the table: what is in its ``key``, else ``id``, else
+        a column of another usual name (``guid``, ``idx``, the index that pandas writes, …).
     by_row
         Row i of the table is row i of the data instead; lengths and labels must agree.
     by

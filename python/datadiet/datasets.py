@@ -95,7 +95,8 @@ def with_scores(
     columns
         Columns of the table, such as ``["el2n@end", "predicted@4"]``; all scores if not given.
     id_column
-        The column of the data set that holds the ids of the table: what is in its ``key``, else ``id``.
+        The column of the data set that holds the ids of the table: what is in its ``key``, else ``id``, else
+        a column of another usual name (``guid``, ``idx``, the index that pandas writes, …).
     by_row
         Join row i to row i instead. Refused where the table has ids of its own, the lengths differ, or the
         labels (the data set's column ``label``, by the names of classes where both have them) do.

@@ -389,6 +389,11 @@ impl ScoreTable {
         OwnIds::of(self.columns())
     }
 
+    /// The column that has the ids by which the owner knows the rows; none where no column is called like one.
+    pub fn id_name(&self) -> Option<&'static str> {
+        id_column(self.columns()).map(|(name, _)| name)
+    }
+
     /// Whether the rows are the first examples of a larger data set, as the card says: then numbers from 0 are those of
     /// its examples, though it has more.
     pub fn is_limited(&self) -> bool {
