@@ -243,6 +243,16 @@ impl<'t> Outgoing<'t> {
         rows
     }
 
+    /// Whether what people marked goes along.
+    pub fn has_marks(&self) -> bool {
+        self.marks.is_some()
+    }
+
+    /// Whether it is said of some row what it is labelled as.
+    pub fn has_labels(&self) -> bool {
+        self.table.has_labels() || self.listed.iter().any(|one| one.class.is_some())
+    }
+
     /// Whether it is known which rows a subset has.
     pub fn has_subset(&self) -> bool {
         self.kept.is_some()
