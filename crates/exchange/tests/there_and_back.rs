@@ -193,6 +193,24 @@ fn a_file_that_is_saved_again_does_not_say_again_what_it_said() {
 }
 
 #[test]
+fn marks_are_not_added_to_a_file_of_something_else() {
+    let there = There::new(table());
+    let file = there.csv(None);
+    there.fill(&file, "a", "mark", "wrong");
+    let about = About::of(&there.table, None).unwrap();
+    let to = there.path("mine.parquet");
+    there.table.write(&to).unwrap();
+    let before = std::fs::read(&to).unwrap();
+    let answers = || vec![there.read(&file).unwrap()];
+    let refused = back::write(&about, answers(), true, &to).unwrap_err().to_string();
+    assert!(refused.contains("no file of marks"), "{refused}");
+    assert_eq!(std::fs::read(&to).unwrap(), before);
+    std::fs::write(there.marks(), "{\"marks\":1}\nhalf a li\n").unwrap();
+    let notes = back::write(&about, answers(), true, &there.marks()).unwrap().notes;
+    assert!(notes[0].contains("1 lines of"), "{notes:?}");
+}
+
+#[test]
 fn labels_that_were_others_as_they_were_exported_are_refused() {
     let mut there = There::new(table());
     let file = there.csv(None);

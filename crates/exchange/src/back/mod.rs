@@ -260,7 +260,7 @@ impl Answers {
 /// its file or its example was changed last, with all that was said there before.
 ///
 /// # Errors
-/// When the file is of another data set or cannot be written.
+/// When the file holds something else than marks, is of another data set or cannot be written.
 pub fn write(
     about: &About<'_>,
     answers: Vec<Answers>,
@@ -270,7 +270,8 @@ pub fn write(
     let mut file = MarkFile::of(to, about.table);
     let mut marks = Marks::default();
     marks.add(file.news()?, |id| about.index.find(about.ids, id));
-    let mut found = Marked { marks: to.to_owned(), ..Marked::default() };
+    let notes = file.damage().into_iter().collect();
+    let mut found = Marked { marks: to.to_owned(), notes, ..Marked::default() };
     let mut said = Vec::new();
     for answers in answers {
         found.silent += answers.silent;
