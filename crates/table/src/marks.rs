@@ -105,8 +105,8 @@ pub struct MarkFile {
     read_to: u64,
     /// Whether a line of marks was read in it.
     is_known: bool,
-    /// Whether the file says of which data set it is.
-    names_data: bool,
+    /// The data set that the file says it is of.
+    said: Option<DataRef>,
     relabelled: bool,
     /// Lines that are no acts: what a crash cut off, or somebody else wrote.
     pub damaged: usize,
@@ -120,7 +120,7 @@ impl MarkFile {
             data: data.cloned(),
             read_to: 0,
             is_known: false,
-            names_data: false,
+            said: None,
             relabelled: false,
             damaged: 0,
         }
@@ -181,16 +181,20 @@ impl MarkFile {
         })
     }
 
-    /// That nothing tells whether marks by the numbers of rows are of this table or data set, where the file does
-    /// not say of which data set it is.
+    /// That nothing tells whether marks by the numbers of rows are of this table or data set, where the file, or the
+    /// table, does not say of which data set it is.
     pub fn assumption(&self, ids: OwnIds<'_>) -> Option<String> {
-        (!self.names_data && !matches!(ids, OwnIds::Texts(_))).then(|| {
-            format!(
-                "{} does not say of which data set its marks are: its numbers are taken for those of these \
-                 examples",
-                self.path.display()
-            )
-        })
+        let says = match (&self.said, &self.data) {
+            _ if matches!(ids, OwnIds::Texts(_)) => return None,
+            (Some(_), Some(_)) => return None,
+            (None, _) => "does not say of which data set its marks are".into(),
+            (Some(said), None) => format!(
+                "says that its marks are of {}, and the table does not say of which data set it is",
+                said.name
+            ),
+        };
+        let path = self.path.display();
+        Some(format!("{path} {says}: its numbers are taken for those of these examples"))
     }
 
     /// The path.
@@ -236,7 +240,7 @@ impl MarkFile {
                 Ok(Line::Head(head)) => {
                     self.check(&head)?;
                     self.is_known = true;
-                    self.names_data |= head.data.is_some();
+                    self.said = head.data.or(self.said.take());
                     self.relabelled |= head.relabelled;
                 }
                 _ => self.damaged += 1,
@@ -261,7 +265,8 @@ impl MarkFile {
                 head.marks
             )));
         }
-        match &self.data {
+        // Files that were put behind each other are of one data set.
+        match self.data.as_ref().or(self.said.as_ref()) {
             Some(data) => {
                 let name = self.path.display().to_string();
                 check_data(&name, head.data.as_ref(), &data.name, &data.fingerprint)
@@ -734,6 +739,24 @@ mod tests {
         assert!(told.contains("does not say of which data set"), "{told}");
         assert!(file.assumption(OwnIds::Numbers(&[4, 1])).is_some());
         assert_eq!(file.assumption(OwnIds::Texts(&["a.jpg".into()])), None);
+        // Of another data set, for all that a table without one knows.
+        let data =
+            |name: &str| DataRef { name: name.into(), fingerprint: name.into(), limit: None };
+        let path = folder.path().join("named.jsonl");
+        MarkFile::new(&path, Some(&data("cifar10")))
+            .append(&[act(1, "ann", None, &["1"])])
+            .unwrap();
+        let (file, _) = MarkFile::read(&path, None).unwrap();
+        let told = file.assumption(OwnIds::Rows(3)).unwrap();
+        assert!(told.contains("are of cifar10, and the table does not say"), "{told}");
+        assert_eq!(file.assumption(OwnIds::Texts(&["a.jpg".into()])), None);
+        // Two data sets in one file are of no table.
+        let other = folder.path().join("other.jsonl");
+        MarkFile::new(&other, Some(&data("mnist"))).append(&[act(1, "bob", None, &["1"])]).unwrap();
+        let both = [&path, &other].map(|path| std::fs::read(path).unwrap()).concat();
+        std::fs::write(&path, both).unwrap();
+        let refused = MarkFile::read(&path, None).unwrap_err().to_string();
+        assert!(refused.contains("another data set than cifar10"), "{refused}");
     }
 
     #[test]
