@@ -364,6 +364,8 @@ pub struct Marks {
     latest: Option<String>,
     /// Ids of acts that are of no row.
     pub unknown: usize,
+    /// Whether people looked at other labels than the data set's own, as a file says.
+    pub relabelled: bool,
 }
 
 impl Marks {
@@ -376,18 +378,31 @@ impl Marks {
         table: &ScoreTable,
         paths: &[P],
     ) -> Result<(Self, Vec<String>), TableError> {
-        let ids = table.own_ids()?;
-        let index = RowIndex::of(ids)?;
         let data = table.card().and_then(|card| card.data.as_ref());
+        Self::of_rows(table.own_ids()?, data, paths, "this table")
+    }
+
+    /// The same for rows of a data set that are known by some ids; `of` is what they are called.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn of_rows<P: AsRef<Path>>(
+        ids: OwnIds<'_>,
+        data: Option<&DataRef>,
+        paths: &[P],
+        of: &str,
+    ) -> Result<(Self, Vec<String>), TableError> {
+        let index = RowIndex::of(ids)?;
         let (mut marks, mut told) = (Self::default(), Vec::new());
         for path in paths.iter().map(AsRef::as_ref) {
             let (file, acts) = MarkFile::read(path, data)?;
             told.extend(file.assumption(ids).into_iter().chain(file.damage()));
+            marks.relabelled |= file.is_relabelled();
             let before = (marks.unknown, marks.version());
             marks.add(acts, |id| index.find(ids, id));
             if marks.unknown > before.0 && marks.version() == before.1 {
                 return Err(TableError::List(format!(
-                    "{} marks no example of this table: it is of another",
+                    "{} marks no example of {of}: it is of another",
                     path.display()
                 )));
             }
@@ -399,10 +414,7 @@ impl Marks {
             ));
         }
         if marks.unknown > 0 {
-            told.push(format!(
-                "{} marked ids are not in this table: they are left aside",
-                marks.unknown
-            ));
+            told.push(format!("{} marked ids are not in {of}: they are left aside", marks.unknown));
         }
         Ok((marks, told))
     }
