@@ -387,6 +387,15 @@ def test_coco_keeps_the_annotations_of_the_images_that_stay(
     numbered = datadiet.ScoreTable.from_columns({"key": [104, 101], "mean-loss@1": [0.5, 0.7]})
     file = numbered.export("coco", tmp_path / "numbered.json", only="all", source=source)
     assert sorted(coco.COCO(str(file)).getImgIds()) == [101, 104]
+    for field, value, told in [
+        ("file_name", "birds/1.png", '"birds/1.png"'),
+        ("id", 100, "two of its images have the id 100"),
+    ]:
+        twice = instances()
+        twice["images"][8][field] = value
+        source.write_text(json.dumps(twice))
+        with pytest.raises(CommandError, match=told):
+            table.export("coco", tmp_path / "no.json", only="all", n=1, source=source)
     for columns, told in [
         ({"key": ["nobody.png"]}, "no image there"),
         ({"key": ["1"]}, "the name of more than one image"),

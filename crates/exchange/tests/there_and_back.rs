@@ -243,3 +243,23 @@ fn a_corrected_label_that_is_set_back_is_heard() {
     let expected = vec![heard("a", Verdict::Keep, None), heard("b", Verdict::Drop, None)];
     assert_eq!(there.heard(&back), (expected, 2));
 }
+
+#[test]
+fn images_that_share_a_name_or_an_id_are_refused() {
+    let there = There::new(table());
+    let outgoing = Outgoing::new(&there.table, &wanted(None)).unwrap();
+    let image = |id: u32, name: &str| json!({ "id": id, "file_name": name });
+    let coco = |more: Value| {
+        let names = (1..).zip(IDS).map(|(id, name)| image(id, name));
+        let images: Vec<Value> = names.chain([more]).collect();
+        let from = there.path("instances.json");
+        std::fs::write(&from, json!({ "images": images }).to_string()).unwrap();
+        out::coco::write(&outgoing, &Contents::None, Some(&from), &there.path("kept.json"))
+            .map_err(|error| error.to_string())
+    };
+    let refused = coco(image(5, "a")).unwrap_err();
+    assert!(refused.contains("more than one image: \"a\""), "{refused}");
+    let refused = coco(image(1, "e")).unwrap_err();
+    assert!(refused.contains("two of its images have the id 1"), "{refused}");
+    assert_eq!(coco(image(5, "e")).unwrap().examples, 4);
+}
