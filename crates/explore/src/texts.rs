@@ -186,7 +186,7 @@ pub(crate) mod tests {
     }
 
     /// A table of so many rows that nobody gave ids.
-    fn numbered(rows: u32) -> ScoreTable {
+    pub(crate) fn numbered(rows: u32) -> ScoreTable {
         let mut table = Table::default();
         table.push("el2n@1", Column::F32((0..rows).map(|row| row as f32).collect())).unwrap();
         ScoreTable::of(table).unwrap()
