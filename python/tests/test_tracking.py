@@ -222,6 +222,22 @@ def test_names_of_every_kind_are_taken_and_can_be_read_back(mlflow, tmp_path):
     )
 
 
+def test_no_two_names_become_one_curve():
+    """Whichever of them comes first, and whether it had to be renamed."""
+    for parts in (["a_b", "a-b", "a b"], ["a-b", "a_b", "a b"], ["a_b_2", "a-b", "a_b"]):
+        record = Record()
+        for value, part in enumerate(parts):
+            record.point(0, value, part, "mean")
+            record.point(1, value, part, "mean")
+        values = [float(value) for value in range(3)]
+        assert [curve[0] for curve in record.curves.values()] == values
+        logged = [name.split("/")[0] for name in record.curves]
+        assert [record.names.get(name, name) for name in logged] == parts
+    record = Record()
+    assert [record.name(part) for part in ("a_b", "a-b", "a_b")] == ["a_b", "a_b_2", "a_b"]
+    assert record.names == {"a_b_2": "a-b"}
+
+
 def test_many_columns_parameters_and_a_long_card(mlflow):
     record = Record(card={"specification": {"x" * 40: "y" * 9000}, "runs": ["r"], "made_by": "0"})
     record.param({f"p{n}": n for n in range(250)}, "specification")
