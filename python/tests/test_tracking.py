@@ -613,3 +613,24 @@ def test_a_curve_is_logged_from_its_folder(tmp_path):
     record = collect(found, tmp_path, True)
     assert record.curves["curve/random/accuracy/mean"].keys() == {25000, 37500}
     assert record.curves["curve/full/accuracy/mean"] == {50000: pytest.approx(0.8847)}
+
+
+def test_what_is_logged_is_what_was_given_and_not_what_is_there_now(tmp_path, capsys):
+    source = ROOT / "results/cifar10-airbench/curve"
+    outcome = json.loads((source / "outcome.json").read_text())
+    folder = tmp_path / "results"
+    folder.mkdir()
+    (folder / "outcome.json").write_text(json.dumps(outcome))
+    found = Curve(outcome["curve"]["points"], None, folder / "report.html", outcome)
+    record = collect(found, tmp_path, True)
+    assert "report.html is not there and is not logged" in capsys.readouterr().err
+    other = json.loads((source / "outcome.json").read_text())
+    other["curve"]["points"][0]["accuracy"]["mean"] = 0.5
+    (folder / "outcome.json").write_text(json.dumps(other))
+    with pytest.raises(TableError, match="not what came of this any more"):
+        collect(found, tmp_path, False)
+    (folder / "outcome.json").unlink()
+    alone = collect(found, tmp_path, False)
+    assert alone.curves == record.curves and alone.digest == record.digest
+    assert "is gone" in capsys.readouterr().err
+    assert json.loads((tmp_path / "outcome.json").read_text()) == outcome
