@@ -15,7 +15,7 @@ from datadiet._arrays import Wholes
 from datadiet._datasets_files import ids, labels, save, table
 from datadiet._ids import row_numbers, rows_of
 from datadiet._join import Missing, rows_by_id, rows_by_number, score_columns, whether_by_row
-from datadiet.exceptions import ColumnError, DtypeError, IdError, LabelError
+from datadiet.exceptions import ColumnError, DtypeError, IdError, LabelError, TableError
 
 if TYPE_CHECKING:
     import datasets
@@ -221,9 +221,10 @@ def push_to_hub(
     dataset
         One split, with scores or not.
     to
-        ``OWNER/NAME`` or ``hf://OWNER/NAME``.
+        ``OWNER/NAME`` or ``hf://OWNER/NAME``; ``…@REVISION`` names a branch, as the option ``revision`` does.
     table
-        The table that its scores are of; its card is pushed as ``datadiet.json``.
+        The table that its scores are of; its card is pushed as ``datadiet.json``, to the same branch, or the same
+        pull request with ``create_pr=True``.
     options
         Of `datasets.Dataset.push_to_hub`, such as ``private=True``, ``split="train"`` or ``token``.
 
@@ -234,19 +235,32 @@ def push_to_hub(
     Raises
     ------
     TableError
-        `to` is no repository.
+        `to` is no repository, names a file, or another revision than ``revision``.
     OSError, huggingface_hub.errors.HfHubHTTPError
         Nobody is logged in (``hf auth login``); the Hub refuses.
     """
     from datadiet import hub
 
     _check_split(dataset)
-    repository, _, _ = hub.address(to)
-    commit = str(dataset.push_to_hub(repository, **options).oid)
-    if table is not None and table.card is not None:
-        revision, token = options.get("revision"), options.get("token")
-        commit = hub.push_card(table, repository, revision=revision, token=token)
-    return commit
+    repository, in_address, file = hub.address(to)
+    if file is not None:
+        raise TableError(
+            f"{to!r} names a file, and a data set has several: pass hf://{repository}, and data_dir for a folder in it"
+        )
+    revision = hub.one_revision(to, in_address, options.pop("revision", None))
+    if revision is not None:
+        options["revision"] = revision
+    pushed = dataset.push_to_hub(repository, **options)
+    if table is None or table.card is None:
+        return str(pushed.oid)
+    if options.get("create_pr"):
+        revision = pushed.pr_revision
+        if revision is None:
+            raise TableError(
+                f"the data set was pushed to {repository}, but nothing says to which pull request: its card was not;"
+                " datadiet.hub.push_card(table, repository, revision=…) pushes it"
+            )
+    return hub.push_card(table, repository, revision=revision, token=options.get("token"))
 
 
 def _rows(

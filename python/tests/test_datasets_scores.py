@@ -1,5 +1,7 @@
 """Scores and labels in data sets of Hugging Face, to disk and back."""
 
+from types import SimpleNamespace
+
 import datasets
 import hub_server
 import numpy as np
@@ -9,6 +11,7 @@ from packages import imported
 from test_hub import hub, run, scored  # noqa: F401
 
 import datadiet
+import datadiet.hub
 from datadiet.datasets import ids, labels, relabel, save, with_scores
 
 
@@ -268,3 +271,41 @@ assert back[:] == dataset[:]
     assert set(files) == {"README.md", "data/train-00000-of-00001.parquet", "datadiet.json"}
     assert b'"made_by"' in files["datadiet.json"]
     assert hub.private == {"ann/kept"} and hub_server.TOKEN not in str(files)
+
+
+def test_the_card_goes_where_the_data_set_goes(dataset, scores, monkeypatch):
+    pushed = []
+
+    def push(_, repository, **options):
+        pushed.append((repository, options))
+        return SimpleNamespace(oid="a" * 40, pr_revision=pr)
+
+    def push_card(table, repository, *, revision, token):
+        pushed.append((repository, {"revision": revision, "token": token}))
+        return "b" * 40
+
+    monkeypatch.setattr(datasets.Dataset, "push_to_hub", push)
+    monkeypatch.setattr(datadiet.hub, "push_card", push_card)
+    to_hub = datadiet.datasets.push_to_hub
+    for to, options, pr, of_data, of_card in [
+        ("hf://ann/x", {}, None, {}, None),
+        ("hf://ann/x@dev", {}, None, {"revision": "dev"}, "dev"),
+        ("ann/x", {"revision": "dev"}, None, {"revision": "dev"}, "dev"),
+        ("ann/x@dev", {"revision": "dev"}, None, {"revision": "dev"}, "dev"),
+        ("ann/x", {"create_pr": True}, "refs/pr/7", {"create_pr": True}, "refs/pr/7"),
+    ]:
+        pushed.clear()
+        assert to_hub(dataset, to, scores, token="t", **options) == "b" * 40
+        assert pushed == [
+            ("ann/x", {"token": "t", **of_data}),
+            ("ann/x", {"revision": of_card, "token": "t"}),
+        ]
+    pushed.clear()
+    with pytest.raises(datadiet.TableError, match="says dev, and revision says main"):
+        to_hub(dataset, "ann/x@dev", revision="main")
+    with pytest.raises(datadiet.TableError, match="names a file"):
+        to_hub(dataset, "hf://ann/x/data.parquet")
+    assert not pushed
+    pr = None
+    with pytest.raises(datadiet.TableError, match="to which pull request"):
+        to_hub(dataset, "ann/x", scores, create_pr=True)
