@@ -83,19 +83,24 @@ def rows_by_id(
 
 
 def rows_by_number(
-    table: ScoreTable, n: int, labels: Sequence[Any] | None, how: str
+    table: ScoreTable,
+    n: int,
+    labels: Sequence[Any] | None,
+    how: str,
+    *,
+    check_labels: bool = True,
 ) -> npt.NDArray[np.int64]:
     """The numbers of all rows, where everything that can be checked says that row i of both is the same example.
 
-    `labels` are those of the data, names or numbers of classes, to be compared with the table's; `how` says how to name
-    ids instead.
+    `labels` are those of the data, names or numbers of classes, to be compared with the table's, None where it has
+    none; `how` says how to name ids, or labels, instead.
 
     Raises
     ------
     IdError
         A table whose rows are not in the order of the data, or are only some of it.
     ShapeError, LabelError
-        Another number of rows; other labels.
+        Another number of rows; other labels, or none to compare.
     """
     check_table(table)
     column, ids = table._table.own_ids()
@@ -113,7 +118,13 @@ def rows_by_number(
         raise ShapeError(
             f"the data has {n} rows and the table {len(table)}: row i of one is not row i of the other; {how}"
         )
-    if labels is not None and "label" in table:
+    if check_labels:
+        if labels is None or "label" not in table:
+            lacking = "data" if labels is None else "table"
+            raise LabelError(
+                f"the {lacking} has no labels to compare, and nothing else tells whether row i of the table is row i of"
+                f" the data; {how}, or check_labels=False if it is"
+            )
         _check_labels(table, labels, how)
     return np.arange(n)
 

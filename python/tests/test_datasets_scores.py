@@ -88,6 +88,24 @@ def test_numbers_of_rows_only_where_asked_and_where_they_fit(dataset, scores):
     for other in (texts, unlabelled):
         with pytest.raises(datadiet.LabelError, match="cannot be compared .*check_labels=False"):
             with_scores(other, whole, by_row=True)
+    # Labels under another name are compared too; where there are none nothing says that rows are the same.
+    other = dataset.rename_column("label", "fine_label")
+    for turned in (other, other.select([4, 3, 2, 1, 0])):
+        with pytest.raises(
+            datadiet.LabelError, match="data has no labels .*label_column=.*check_labels=False"
+        ):
+            with_scores(turned, whole, by_row=True)
+    assert len(with_scores(other, whole, by_row=True, label_column="fine_label")) == 5
+    with pytest.raises(datadiet.LabelError, match="2 of 5 labels"):
+        with_scores(
+            other.select([4, 3, 2, 1, 0]), whole, by_row=True, label_column="fine_label"
+        )
+    with pytest.raises(datadiet.ColumnError, match="no column y"):
+        with_scores(other, whole, by_row=True, label_column="y")
+    bare = datadiet.ScoreTable.from_columns({"aum@1": np.arange(5.0)})
+    with pytest.raises(datadiet.LabelError, match="table has no labels"):
+        with_scores(dataset, bare, by_row=True)
+    assert len(with_scores(other, bare, by_row=True, check_labels=False)) == 5
     part = datadiet.ScoreTable.from_columns({"id": [0, 1, 2, 3, 5], "aum@1": np.arange(5.0)})
     with pytest.raises(datadiet.IdError, match="not 0, 1, 2"):
         with_scores(dataset, part, by_row=True)
@@ -260,7 +278,7 @@ def test_push_to_hub(hub, run):  # noqa: F811
         """
 import datasets
 dataset = datasets.Dataset.from_dict({"guid": [str(one) for one in range(50)]})
-dataset = datadiet.datasets.with_scores(dataset, table, ["el2n@end"], by_row=True)
+dataset = datadiet.datasets.with_scores(dataset, table, ["el2n@end"], by_row=True, check_labels=False)
 commit = datadiet.datasets.push_to_hub(dataset, "hf://ann/kept", table, private=True)
 assert len(commit) == 40
 back = datasets.load_dataset("ann/kept", split="train")
