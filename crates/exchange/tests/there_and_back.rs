@@ -3,10 +3,11 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use datadiet_core::Task;
 use datadiet_exchange::back::{self, About, Answers, Marked};
 use datadiet_exchange::{ExchangeError, Only, Outgoing, Wanted, out};
 use datadiet_explore::{Contents, Source};
-use datadiet_table::{Act, Column, MarkFile, ScoreTable, Table, Verdict};
+use datadiet_table::{Act, Card, Column, MarkFile, ScoreTable, Table, Verdict};
 use serde_json::{Value, json};
 
 const IDS: [&str; 4] = ["a", "b", "c", "d"];
@@ -242,6 +243,26 @@ fn a_corrected_label_that_is_set_back_is_heard() {
     });
     let expected = vec![heard("a", Verdict::Keep, None), heard("b", Verdict::Drop, None)];
     assert_eq!(there.heard(&back), (expected, 2));
+}
+
+/// The label that looks wrong is a name of no class that the table knows: tags come back, and it says nothing.
+#[test]
+fn several_labels_go_to_fiftyone_and_tags_come_back() {
+    let mut several = Table::default();
+    several.push("key", texts(&IDS)).unwrap();
+    several.push("least-aum@1", Column::F32(vec![-1.0, 2.0, 3.0, 4.0])).unwrap();
+    several.push("least-aum-label@1", texts(&["cat", "dog", "cat", "owl"])).unwrap();
+    several.push("least-aum-given@1", Column::U32(vec![1, 0, 1, 1])).unwrap();
+    let card = Card { task: Task::MultiLabel, ..Card::new(Vec::new()) };
+    let there = There::new(ScoreTable::new(several, card));
+    let back = there.fiftyone(None, |sample| {
+        assert_eq!(sample["ground_truth"], Value::Null);
+        assert!(sample["given_label"].is_string());
+        if sample["key"] == "c" {
+            sample["tags"].as_array_mut().unwrap().push(json!("drop"));
+        }
+    });
+    assert_eq!(there.heard(&back), (vec![heard("c", Verdict::Drop, None)], 3));
 }
 
 #[test]

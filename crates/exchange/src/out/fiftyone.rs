@@ -10,7 +10,7 @@
 //! Fields of a sample: `key` (the id), `ground_truth` and `predictions` (classifications), `rank`, `suspicion`, the
 //! scores by plain names (`aum_10`; the description of a field is its name here), `marked_by`. Tags: `suspect`, `kept`,
 //! `dropped`, and the mark: `wrong`, `drop`, `keep`, `unsure`. `ground_truth` of a wrong label whose right class is
-//! marked is that class, and `given_label` what it was. `exported_label` and `exported_mark` are the class and the mark
+//! marked is that class (of several labels an example there is none), and `given_label` what it was. `exported_label` and `exported_mark` are the class and the mark
 //! that it has as it is written: what differs from them when it comes back is what somebody said.
 
 use std::fs::File;
@@ -101,7 +101,8 @@ fn sample(out: &Outgoing<'_>, names: &[String], row: Row, file: &str) -> Map<Str
         )
     };
     let right = example.mark.and_then(|act| act.label.as_deref());
-    let truth = right.or(example.label);
+    // What an example is labelled as where it has one label: of several the one that looks wrong is not the truth.
+    let truth = right.or(example.label).filter(|_| out.table().has_labels());
     let mut sample = Map::new();
     let mut add = |name: &str, value: Value| drop(sample.insert(name.into(), value));
     add("_id", id("sample"));
