@@ -245,6 +245,23 @@ fn a_corrected_label_that_is_set_back_is_heard() {
     assert_eq!(there.heard(&back), (expected, 2));
 }
 
+/// What appears while an export is written is not taken for it, and not written over.
+#[test]
+fn what_appears_meanwhile_is_left_and_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let to = folder.path().join("out");
+    let made = datadiet_table::make_folder_atomically(&to, |_| {
+        std::fs::create_dir(&to).unwrap();
+        std::fs::write(to.join("theirs"), "").unwrap();
+        Ok::<_, datadiet_table::FileError>(())
+    });
+    assert!(!made.unwrap());
+    let to = folder.path().join("out.csv");
+    let written = datadiet_table::write_new_atomically(&to, |_| std::fs::write(&to, "theirs"));
+    assert!(written.is_err());
+    assert_eq!(std::fs::read_to_string(&to).unwrap(), "theirs");
+}
+
 /// The label that looks wrong is a name of no class that the table knows: tags come back, and it says nothing.
 #[test]
 fn several_labels_go_to_fiftyone_and_tags_come_back() {

@@ -29,6 +29,7 @@ mod wrong_labels;
 
 pub use atomic::{
     ASIDE, make_folder_atomically, remove_folder_atomically, write_atomically, write_json,
+    write_new_atomically, write_new_json,
 };
 pub use calendar::{seconds_of, utc};
 pub use card::{
