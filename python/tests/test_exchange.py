@@ -149,6 +149,9 @@ def test_a_spreadsheet_is_filled_in_and_comes_back(
         ("id,mark\n6.png,perhaps\n", '"perhaps" in the column `mark` are no marks'),
         ("id,mark\n6.png,drop\n6.png,keep\n", '"6.png" is there more than once'),
         ("name,mark\n6.png,drop\n", "no column `id`"),
+        ("id,mark\n6.png,drop\n,keep\n", "line 3 has no id"),
+        ("id,right_label\n ,cat\n", "line 2 has no id"),
+        ("id,label,mark\n,cat,\n", "line 2 has no id"),
         ("id,notes\n6.png,drop\n", "none of the columns `mark`"),
     ],
 )

@@ -194,6 +194,21 @@ fn a_file_that_is_saved_again_does_not_say_again_what_it_said() {
 }
 
 #[test]
+fn rows_that_lost_their_ids_are_refused_where_something_is_filled_in() {
+    let there = There::new(table());
+    let file = there.path("filled.csv");
+    let read = |text: &str| {
+        std::fs::write(&file, format!("id,mark,right_label,label\n{text}")).unwrap();
+        there.read(&file).map(|read| read.said.len()).map_err(|error| error.to_string())
+    };
+    assert_eq!(read("a,drop,,\n,,,\n"), Ok(1));
+    for lost in [",drop,,", " ,,cat,", ",,,cat"] {
+        let refused = read(&format!("a,drop,,\n{lost}\n")).unwrap_err();
+        assert!(refused.contains("line 3 has no id"), "{refused}");
+    }
+}
+
+#[test]
 fn marks_are_not_added_to_a_file_of_something_else() {
     let there = There::new(table());
     let file = there.csv(None);

@@ -54,7 +54,16 @@ pub fn read(about: &About<'_>, path: &Path, by: &str) -> Result<Answers, Exchang
         let cell = |place: Option<usize>| {
             record.get(place?).map(cell_text).filter(|text| !text.trim().is_empty())
         };
-        let Some(id) = cell(Some(id)) else { continue };
+        let Some(id) = cell(Some(id)) else {
+            // A row of nothing is left by a spreadsheet; one in which something is said is somebody's work.
+            if [mark, right, label].into_iter().all(|place| cell(place).is_none()) {
+                continue;
+            }
+            let line = record.position().map_or(0, csv::Position::line);
+            return refused(format!(
+                "line {line} has no id, and something is filled in: nothing says which example it is of"
+            ));
+        };
         let trimmed = if about.row(id).is_some() { id } else { id.trim() };
         let row = about.row(trimmed);
         if row.is_some_and(|row| !seen.insert(row)) {
