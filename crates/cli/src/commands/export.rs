@@ -113,6 +113,7 @@ pub fn run(home: &HomeArgs, args: ExportArgs) -> Result<ExitCode> {
         args.url.is_none() || args.to == Program::LabelStudio,
         "--url belongs to --to label-studio"
     );
+    args.check_contents()?;
     let (source, classes) = args.source(home)?;
     let table = ScoreTable::read(&args.scores)?;
     let contents = Contents::open(source, &table)?;
@@ -132,6 +133,26 @@ pub fn run(home: &HomeArgs, args: ExportArgs) -> Result<ExitCode> {
 }
 
 impl ExportArgs {
+    /// Refuses pictures and texts that the format has no use for.
+    fn check_contents(&self) -> Result<()> {
+        let given = match (&self.images, &self.text) {
+            (Some(_), _) => "--images",
+            (_, Some(_)) => "--text",
+            (None, None) => return Ok(()),
+        };
+        ensure!(
+            self.from.is_empty(),
+            "{given} says what examples look like, and --from takes them as they are: leave one out"
+        );
+        let pictures = matches!(self.to, Program::Fiftyone | Program::Coco | Program::Yolo);
+        ensure!(
+            self.text.is_none() || !pictures,
+            "--to {} is of pictures: --text belongs to --to csv, label-studio and webdataset",
+            self.to.to_possible_value().map_or(String::new(), |value| value.get_name().to_owned())
+        );
+        Ok(())
+    }
+
     /// What examples look like, where the program wants to know.
     fn source(&self, home: &HomeArgs) -> Result<(Source, Option<Vec<String>>)> {
         let shows = self.to != Program::Csv && self.from.is_empty();

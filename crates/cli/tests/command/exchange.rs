@@ -181,6 +181,27 @@ fn classes_are_called_as_the_table_calls_them() {
 }
 
 #[test]
+fn pictures_and_texts_that_nothing_is_made_of_are_refused() {
+    let home = Home::scored();
+    let refused = |to: &str, options: &[&str]| {
+        let export = ["export", "out", "--to", to, "--out", "x.json", "--only", "all", "-n", "1"];
+        let message = home.fails(&[&export[..], options].concat());
+        assert!(!home.path().join("x.json").exists());
+        message
+    };
+    for (to, from) in [("coco", "instances.json"), ("webdataset", "a.tar")] {
+        for given in ["--images", "--text"] {
+            let message = refused(to, &["--from", from, given, "photos"]);
+            assert!(message.contains("leave one out"), "{message}");
+        }
+    }
+    for to in ["coco", "yolo", "fiftyone"] {
+        let message = refused(to, &["--text", "texts.jsonl"]);
+        assert!(message.contains(&format!("--to {to} is of pictures")), "{message}");
+    }
+}
+
+#[test]
 fn subsets_of_other_tables_are_refused() {
     let home = Home::scored();
     let export = |file: &str, text: &str| {
