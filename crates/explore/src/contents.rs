@@ -277,19 +277,11 @@ fn pictures_of(folder: &Path, table: &ScoreTable) -> Result<Vec<Option<PathBuf>>
         ));
     }
     if matches!(ids, OwnIds::Rows(_)) {
-        let of_rows: HashSet<&Path> = of_row.iter().flatten().map(PathBuf::as_path).collect();
-        let is_number = |name: &str| {
-            let name = stem(name).rsplit('/').next().unwrap_or_default();
-            !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_digit())
-        };
-        let is_left = |(name, path): &&(String, PathBuf)| {
-            is_number(name) && !of_rows.contains(path.as_path())
-        };
-        let left = files.iter().find(is_left).filter(|_| !table.is_limited());
+        let left = numbered_and_left(&files, &of_row).filter(|_| !table.is_limited());
         let without = of_row.iter().position(Option::is_none);
         let why = match (without, left) {
             (Some(row), _) => format!("row {row} has no picture of its number"),
-            (None, Some((name, _))) => format!("{name:?} is of no row"),
+            (None, Some(name)) => format!("{name:?} is of no row"),
             (None, None) => return Ok(of_row),
         };
         return refused(format!(
@@ -301,6 +293,20 @@ fn pictures_of(folder: &Path, table: &ScoreTable) -> Result<Vec<Option<PathBuf>>
         ));
     }
     Ok(of_row)
+}
+
+/// A file that is named by a number and is of no row.
+fn numbered_and_left<'f>(
+    files: &'f [(String, PathBuf)],
+    of_row: &[Option<PathBuf>],
+) -> Option<&'f str> {
+    let of_rows: HashSet<&PathBuf> = of_row.iter().flatten().collect();
+    let is_left = |(name, path): &&(String, PathBuf)| {
+        let name = stem(name).rsplit('/').next().unwrap_or_default();
+        let is_number = !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_digit());
+        is_number && !of_rows.contains(path)
+    };
+    files.iter().find(is_left).map(|(name, _)| name.as_str())
 }
 
 /// The pictures below a folder, with their names below it.

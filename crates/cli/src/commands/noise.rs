@@ -252,7 +252,7 @@ impl Labelled {
             Some((table, _)) => !table.names_classes()?,
             None => false,
         };
-        let number = name.parse().ok().filter(|_| has_numbers);
+        let number = name.parse::<usize>().ok().filter(|_| has_numbers);
         ensure!(
             number.is_none() || named.is_none() || number == named,
             "{name:?} is the name of another class of {} than its number {name}, and the scores that were marked have \
