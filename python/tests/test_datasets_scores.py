@@ -97,9 +97,7 @@ def test_numbers_of_rows_only_where_asked_and_where_they_fit(dataset, scores):
             with_scores(turned, whole, by_row=True)
     assert len(with_scores(other, whole, by_row=True, label_column="fine_label")) == 5
     with pytest.raises(datadiet.LabelError, match="2 of 5 labels"):
-        with_scores(
-            other.select([4, 3, 2, 1, 0]), whole, by_row=True, label_column="fine_label"
-        )
+        with_scores(other.select([4, 3, 2, 1, 0]), whole, by_row=True, label_column="fine_label")
     with pytest.raises(datadiet.ColumnError, match="no column y"):
         with_scores(other, whole, by_row=True, label_column="y")
     bare = datadiet.ScoreTable.from_columns({"aum@1": np.arange(5.0)})
@@ -292,11 +290,11 @@ assert back[:] == dataset[:]
 
 
 def test_the_card_goes_where_the_data_set_goes(dataset, scores, monkeypatch):
-    pushed = []
+    pushed, answer = [], SimpleNamespace(oid="a" * 40, pr_revision=None)
 
     def push(_, repository, **options):
         pushed.append((repository, options))
-        return SimpleNamespace(oid="a" * 40, pr_revision=pr)
+        return answer
 
     def push_card(table, repository, *, revision, token):
         pushed.append((repository, {"revision": revision, "token": token}))
@@ -313,6 +311,7 @@ def test_the_card_goes_where_the_data_set_goes(dataset, scores, monkeypatch):
         ("ann/x", {"create_pr": True}, "refs/pr/7", {"create_pr": True}, "refs/pr/7"),
     ]:
         pushed.clear()
+        answer.pr_revision = pr
         assert to_hub(dataset, to, scores, token="t", **options) == "b" * 40
         assert pushed == [
             ("ann/x", {"token": "t", **of_data}),
@@ -324,6 +323,6 @@ def test_the_card_goes_where_the_data_set_goes(dataset, scores, monkeypatch):
     with pytest.raises(datadiet.TableError, match="names a file"):
         to_hub(dataset, "hf://ann/x/data.parquet")
     assert not pushed
-    pr = None
+    answer.pr_revision = None
     with pytest.raises(datadiet.TableError, match="to which pull request"):
         to_hub(dataset, "ann/x", scores, create_pr=True)
