@@ -366,7 +366,7 @@ mod tests {
             assert!(error.contains("record the names of the files as ids"), "{error}");
             error
         };
-        ["1.png", "2.png", "3.png", "cover.png"].map(save);
+        ["1.png", "2.png", "3.png", "cover.png"].into_iter().for_each(save);
         // Counted from 1: each row would have the picture of the next.
         assert!(refused(3).contains("row 0 has no picture"));
         save("0.png");
