@@ -9,7 +9,6 @@ import numpy as np
 import numpy.typing as npt
 
 from datadiet._arrays import texts_or_wholes
-from datadiet._datadiet import KEY
 from datadiet._ids import places_of
 from datadiet.exceptions import ColumnError, DtypeError, IdError, LabelError, ShapeError, TableError
 
@@ -21,15 +20,16 @@ Missing: TypeAlias = Literal["error", "null"]
 
 
 def own_ids(table: ScoreTable) -> list[int] | list[str]:
-    """The id of each row as the owner of the data has it: ``key``, else ``id``, else the number of the row."""
-    for name in (KEY, "id"):
-        if name in table:
-            ids = table[name]
-            if isinstance(ids, list):
-                return ids
-            if ids.dtype.kind == "u":
-                return list(ids.tolist())
-    return list(range(len(table)))
+    """The id of each row as the owner of the data has it, by the column that the command takes for it: ``key``, else
+    ``id``, else one of another usual name, such as ``guid`` or the index that pandas writes; else the number of the row.
+
+    Raises
+    ------
+    IdError
+        The column holds numbers with fractions.
+    """
+    _, ids = table._table.own_ids()
+    return ids if isinstance(ids, list) else list(ids.tolist())
 
 
 def rows_by_id(
@@ -61,7 +61,8 @@ def rows_by_id(
             )
         seen.add(one)
     known = own_ids(table)
-    rows = np.array(places_of(wanted, known, KEY if KEY in table else "id"), np.int64)
+    column, _ = table._table.own_ids()
+    rows = np.array(places_of(wanted, known, column or "id"), np.int64)
     lost = np.flatnonzero(rows < 0)
     if len(lost) == len(rows) and len(rows):
         raise IdError(
@@ -82,35 +83,48 @@ def rows_by_id(
 
 
 def rows_by_number(
-    table: ScoreTable, n: int, labels: Sequence[Any] | None, how: str
+    table: ScoreTable,
+    n: int,
+    labels: Sequence[Any] | None,
+    how: str,
+    *,
+    check_labels: bool = True,
 ) -> npt.NDArray[np.int64]:
     """The numbers of all rows, where everything that can be checked says that row i of both is the same example.
 
-    `labels` are those of the data, names or numbers of classes, to be compared with the table's; `how` says how to name
-    ids instead.
+    `labels` are those of the data, names or numbers of classes, to be compared with the table's, None where it has
+    none; `how` says how to name ids, or labels, instead.
 
     Raises
     ------
     IdError
         A table whose rows are not in the order of the data, or are only some of it.
     ShapeError, LabelError
-        Another number of rows; other labels.
+        Another number of rows; other labels, or none to compare.
     """
     check_table(table)
-    if KEY in table:
+    column, ids = table._table.own_ids()
+    if isinstance(ids, list):
         raise IdError(
-            f"the table has ids of its own (column {KEY}), and its rows are in the order of those, not of the data;"
+            f"the table has ids of its own (column {column}), and its rows are in the order of those, not of the data;"
             f" {how}"
         )
-    if "id" in table and not np.array_equal(table["id"], np.arange(len(table))):
+    if not np.array_equal(ids, np.arange(len(table))):
         raise IdError(
-            f"the ids of the table are not 0, 1, 2, …: its rows are not those of a whole data set; {how}"
+            f"the ids of the table (column {column}) are not 0, 1, 2, …: its rows are not those of a whole data set;"
+            f" {how}"
         )
     if len(table) != n:
         raise ShapeError(
             f"the data has {n} rows and the table {len(table)}: row i of one is not row i of the other; {how}"
         )
-    if labels is not None and "label" in table:
+    if check_labels:
+        if labels is None or "label" not in table:
+            lacking = "data" if labels is None else "table"
+            raise LabelError(
+                f"the {lacking} has no labels to compare, and nothing else tells whether row i of the table is row i of"
+                f" the data; {how}, or check_labels=False if it is"
+            )
         _check_labels(table, labels, how)
     return np.arange(n)
 

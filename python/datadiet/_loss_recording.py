@@ -9,7 +9,6 @@ import numpy as np
 import numpy.typing as npt
 
 from datadiet._arrays import Floats, floats
-from datadiet._datadiet import KEY
 from datadiet._ids import whole_ids
 from datadiet._recording import Recording, epochs_to_keep
 from datadiet.exceptions import IdError
@@ -32,15 +31,14 @@ def reference_losses(reference: Floats | ScoreTable | None) -> npt.NDArray[Any] 
     """
     if not isinstance(reference, ScoreTable):
         return None if reference is None else floats(reference)
-    if KEY in reference:
+    column, own = reference._table.own_ids()
+    if column not in (None, "id"):
         raise IdError(
-            f"reference is a table of examples by their own ids (its column {KEY}), and here they are numbered:"
+            f"reference is a table of examples by their own ids (its column {column}), and here they are numbered:"
             " pass its losses as an array in the order of the numbers, NaN where there is none"
         )
     losses = floats(reference["loss@end"])
-    if "id" not in reference:
-        return losses
-    ids = whole_ids(reference["id"])
+    ids = whole_ids(own)
     order = np.argsort(ids, kind="stable")
     ascending = ids[order]
     again = np.concatenate([[False], ascending[1:] == ascending[:-1]])[: len(ids)]

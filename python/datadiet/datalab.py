@@ -37,6 +37,7 @@ def to_datalab(
     *,
     id_column: str | None = None,
     by_row: bool = False,
+    check_labels: bool = True,
     by: str | None = None,
     hard_is: HardEnd | None = None,
     count: int | None = None,
@@ -51,9 +52,12 @@ def to_datalab(
     lab
         A `cleanlab.Datalab` of a classification, with labels.
     id_column
-        The column of ``lab.data`` that holds the ids of the table: what is in its ``key``, else ``id``.
+        The column of ``lab.data`` that holds the ids of the table: what is in its ``key``, else ``id``, else
+        a column of another usual name (``guid``, ``idx``, the index that pandas writes, …).
     by_row
         Row i of the table is row i of the data instead; lengths and labels must agree.
+    check_labels
+        False joins a table without labels by row, though nothing tells whether its rows are those of the data.
     by
         Column to suspect by; if not given the one of `ScoreTable.wrong_labels`: the latest AUM, else as there.
     hard_is
@@ -104,7 +108,10 @@ def to_datalab(
     given = np.asarray(lab.labels)
     to_lab = _classes_of(table, lab)
     if whether_by_row(id_column, by_row, "id_column"):
-        rows = rows_by_number(table, len(given), None, "name a column of ids (id_column=…)")
+        how = "name a column of ids (id_column=…)"
+        # Labels of the table are compared below, whichever way rows were joined.
+        check = check_labels and to_lab is None
+        rows = rows_by_number(table, len(given), given.tolist(), how, check_labels=check)
     else:
         assert id_column is not None
         if id_column not in lab.data.column_names:

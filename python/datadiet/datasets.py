@@ -15,7 +15,7 @@ from datadiet._arrays import Wholes
 from datadiet._datasets_files import ids, labels, save, table
 from datadiet._ids import row_numbers, rows_of
 from datadiet._join import Missing, rows_by_id, rows_by_number, score_columns, whether_by_row
-from datadiet.exceptions import ColumnError, DtypeError, IdError, LabelError
+from datadiet.exceptions import ColumnError, DtypeError, IdError, LabelError, TableError
 
 if TYPE_CHECKING:
     import datasets
@@ -81,6 +81,7 @@ def with_scores(
     *,
     id_column: str | None = None,
     by_row: bool = False,
+    label_column: str | None = None,
     check_labels: bool = True,
     missing: Missing = "error",
 ) -> datasets.Dataset:
@@ -95,12 +96,16 @@ def with_scores(
     columns
         Columns of the table, such as ``["el2n@end", "predicted@4"]``; all scores if not given.
     id_column
-        The column of the data set that holds the ids of the table: what is in its ``key``, else ``id``.
+        The column of the data set that holds the ids of the table: what is in its ``key``, else ``id``, else
+        a column of another usual name (``guid``, ``idx``, the index that pandas writes, …).
     by_row
         Join row i to row i instead. Refused where the table has ids of its own, the lengths differ, or the
-        labels (the data set's column ``label``, by the names of classes where both have them) do.
+        labels do (by the names of classes where both have them).
+    label_column
+        The column of the data set whose labels are compared; ``label`` if not given.
     check_labels
-        False joins by row though labels differ, because they were changed since, or cannot be compared.
+        False joins by row though labels differ, because they were changed since, or cannot be compared, because one
+        of the two has none.
     missing
         ``"null"`` leaves scores of examples empty that the table lacks, instead of refusing. Rows of the table
         that the data set lacks are left out: it may be a part.
@@ -126,7 +131,12 @@ def with_scores(
     """
     import pyarrow
 
-    rows = _rows(dataset, table, id_column, by_row, check_labels, missing)
+    _check_split(dataset)
+    if whether_by_row(id_column, by_row, "id_column"):
+        rows = _rows_by_number(dataset, table, label_column, check_labels)
+    else:
+        assert id_column is not None
+        rows = rows_by_id(table, _values(dataset, id_column), id_column, missing=missing)
     absent = rows < 0
     for name in score_columns(table, columns):
         if name in dataset.column_names:
@@ -220,9 +230,10 @@ def push_to_hub(
     dataset
         One split, with scores or not.
     to
-        ``OWNER/NAME`` or ``hf://OWNER/NAME``.
+        ``OWNER/NAME`` or ``hf://OWNER/NAME``; ``…@REVISION`` names a branch, as the option ``revision`` does.
     table
-        The table that its scores are of; its card is pushed as ``datadiet.json``.
+        The table that its scores are of; its card is pushed as ``datadiet.json``, to the same branch, or the same
+        pull request with ``create_pr=True``.
     options
         Of `datasets.Dataset.push_to_hub`, such as ``private=True``, ``split="train"`` or ``token``.
 
@@ -233,41 +244,46 @@ def push_to_hub(
     Raises
     ------
     TableError
-        `to` is no repository.
+        `to` is no repository, names a file, or another revision than ``revision``.
     OSError, huggingface_hub.errors.HfHubHTTPError
         Nobody is logged in (``hf auth login``); the Hub refuses.
     """
     from datadiet import hub
 
     _check_split(dataset)
-    repository, _, _ = hub.address(to)
-    commit = str(dataset.push_to_hub(repository, **options).oid)
-    if table is not None and table.card is not None:
-        revision, token = options.get("revision"), options.get("token")
-        commit = hub.push_card(table, repository, revision=revision, token=token)
-    return commit
+    repository, in_address, file = hub.address(to)
+    if file is not None:
+        raise TableError(
+            f"{to!r} names a file, and a data set has several: pass hf://{repository}, and data_dir for a folder in it"
+        )
+    revision = hub.one_revision(to, in_address, options.pop("revision", None))
+    if revision is not None:
+        options["revision"] = revision
+    pushed = dataset.push_to_hub(repository, **options)
+    if table is None or table.card is None:
+        return str(pushed.oid)
+    if options.get("create_pr"):
+        revision = pushed.pr_revision
+        if revision is None:
+            raise TableError(
+                f"the data set was pushed to {repository}, but nothing says to which pull request: its card was not;"
+                " datadiet.hub.push_card(table, repository, revision=…) pushes it"
+            )
+    return hub.push_card(table, repository, revision=revision, token=options.get("token"))
 
 
-def _rows(
-    dataset: datasets.Dataset,
-    table: ScoreTable,
-    id_column: str | None,
-    by_row: bool,
-    check_labels: bool,
-    missing: Missing,
+def _rows_by_number(
+    dataset: datasets.Dataset, table: ScoreTable, label_column: str | None, check_labels: bool
 ) -> Any:
-    """For each row of the data set its row in the table."""
-    _check_split(dataset)
-    if not whether_by_row(id_column, by_row, "id_column"):
-        assert id_column is not None
-        return rows_by_id(table, _values(dataset, id_column), id_column, missing=missing)
-    labels = None
-    if check_labels and "label" in dataset.column_names:
-        labels = list(dataset.with_format(None)["label"][:])
-        names = getattr(dataset.features["label"], "names", None)
+    """The numbers of all rows, once the labels of both sides say the same."""
+    labels, column = None, label_column or "label"
+    if check_labels and (label_column is not None or column in dataset.column_names):
+        names = getattr(_feature(dataset, column), "names", None)
+        labels = list(dataset.with_format(None)[column][:])
         if names is not None and "class" in table:
             labels = [names[one] if one is not None and one >= 0 else None for one in labels]
-    return rows_by_number(table, len(dataset), labels, "name a column of ids (id_column=…)")
+    how = "name a column of ids (id_column=…) or of labels (label_column=…)"
+    return rows_by_number(table, len(dataset), labels, how, check_labels=check_labels)
 
 
 def _check_split(dataset: Any) -> None:

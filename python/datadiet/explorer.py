@@ -23,6 +23,7 @@ import numpy.typing as npt
 
 from datadiet import _datadiet, _sections
 from datadiet._front_end import FrontEnd, front_end, show
+from datadiet._join import own_ids
 from datadiet._program import Running, find
 from datadiet.exceptions import CommandError, ShapeError
 
@@ -211,7 +212,10 @@ def _source(
                 f"{len(text)} texts for {len(table)} rows; pass one of each row, in their order"
             )
         file = folder / "texts.jsonl"
-        lines = (json.dumps({"text": str(one)}, ensure_ascii=False) for one in text)
+        lines = (
+            json.dumps({"id": id, "text": str(one)}, ensure_ascii=False)
+            for id, one in zip(own_ids(table), text, strict=True)
+        )
         file.write_text("\n".join(lines) + "\n", encoding="utf-8")
         return ["--text", str(file)]
     if images is not None:

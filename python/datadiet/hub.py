@@ -83,9 +83,7 @@ def load(
         _check_hash(path / SCORES_FILE if path.is_dir() else path, text, sha256)
         return table
     repository, in_address, file = address(text)
-    if revision is not None and in_address not in (None, revision):
-        raise TableError(f"{text} says {in_address}, and revision says {revision}; pass one")
-    path, file = _downloaded(repository, revision or in_address, file)
+    path, file = _downloaded(repository, one_revision(text, in_address, revision), file)
     digest = _check_hash(path, text, sha256)
     table = _table(path, f"hf://{repository}/{_printable(file)}")
     if not quiet:
@@ -114,8 +112,8 @@ def push_to_hub(
     table
         A table with a card; one without says in its README that nobody knows where it comes from.
     to
-        ``hf://OWNER/NAME`` or ``OWNER/NAME``; ``…/FILE.parquet`` names the file, else it is ``scores.parquet``. The
-        repository is made where there is none. A README that is there keeps all that others wrote: the part of
+        ``hf://OWNER/NAME`` or ``OWNER/NAME``; ``…@REVISION`` names a branch as `revision` does, ``…/FILE.parquet`` the
+        file, else it is ``scores.parquet``. The repository is made where there is none. A README that is there keeps all that others wrote: the part of
         this table is replaced or put at its end.
     private
         Whether a repository that is made is private; as the owner's settings say if not given.
@@ -135,8 +133,8 @@ def push_to_hub(
     PermissionError
         There is no token.
     TableError
-        `to` is no address, its file does not end in .parquet, or a file of that name is there that is not a table
-        which datadiet pushed.
+        `to` is no address, names another revision than `revision`, its file does not end in .parquet, or a file of
+        that name is there that is not a table which datadiet pushed.
     OSError, ImportError
         The Hub refuses or cannot be reached; `huggingface_hub` is not installed.
     """
@@ -144,7 +142,7 @@ def push_to_hub(
     file = file or SCORES_FILE
     if not file.endswith(".parquet"):
         raise TableError(f"a table is pushed as Parquet: {file} must end in .parquet")
-    revision = revision or in_address
+    revision = one_revision(to, in_address, revision)
     api = _api(token)
     _tell_of_paths(table)
     api.create_repo(repository, repo_type="dataset", private=private, exist_ok=True)
@@ -227,6 +225,19 @@ def address(text: str) -> tuple[str, str | None, str | None]:
     if file is not None and any(part in ("", ".", "..") for part in file.split("/")):
         raise TableError(f"{text!r} names no file of the repository")
     return found[1], None if found[2] is None else unquote(found[2]), file
+
+
+def one_revision(text: str, in_address: str | None, revision: str | None) -> str | None:
+    """The revision that an address names, or that is passed beside it.
+
+    Raises
+    ------
+    TableError
+        They are two.
+    """
+    if revision is not None and in_address not in (None, revision):
+        raise TableError(f"{text} says {in_address}, and revision says {revision}; pass one")
+    return revision or in_address
 
 
 def _downloaded(repository: str, revision: str | None, file: str | None) -> tuple[Path, str]:

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from datadiet import _datadiet
 from datadiet._arrays import BFLOAT16, Floats, Wholes, check_same_rows, floats, wholes
-from datadiet._datadiet import KEY, RECORDED_PASS
+from datadiet._datadiet import RECORDED_PASS
 from datadiet._ids import any_ids
 from datadiet._loss_recording import LossRecording, options, reference_losses
 from datadiet._recording import check_examples
@@ -62,8 +62,8 @@ class LossRecorder(LossRecording):
     reference
         Losses of a reference model, n_examples of them, NaN where there is none, for ``excess-loss``; or a
         table with a column ``loss``, whose latest is taken, and ids 0..n_examples − 1 in any order. Without
-        `n_examples` a table, whose ids are those of its column ``key`` (else ``id``), or a dictionary of losses by
-        id; `table` refuses one that has none of the ids recorded.
+        `n_examples` a table, whose ids are those of its column ``key`` (else ``id``, or another usual name), or a dictionary
+        of losses by id; `table` refuses one that has none of the ids recorded.
     memory
         Without `n_examples`, bytes of ids that are held in memory, 1 GiB if not given; beyond them all ids are in
         temporary files, mapped into memory as far as the system has room, which are gone with the process
@@ -332,8 +332,8 @@ def _by_id(reference: Any) -> tuple[npt.NDArray[Any] | list[str], npt.NDArray[An
     if reference is None:
         return None
     if isinstance(reference, ScoreTable):
-        name = KEY if KEY in reference else "id"
-        return any_ids(reference[name]), floats(reference["loss@end"])
+        name, _ = reference._table.own_ids()
+        return any_ids(reference[name or "id"]), floats(reference["loss@end"])
     if isinstance(reference, Mapping):
         return any_ids(list(reference)), floats(list(reference.values()))
     raise TypeError(

@@ -58,7 +58,7 @@ class DatadietAccessor:
             Columns of the table, such as ``["el2n@end", "predicted@4"]``; all scores if not given.
         id
             The column of the frame, or the name of its index, that holds the ids of the table: what is in its
-            ``key``, else ``id``.
+            ``key``, else ``id``, else a column of another usual name (``guid``, ``idx``, …).
         missing
             ``"null"`` leaves scores of rows empty that the table lacks, instead of refusing.
 

@@ -122,6 +122,12 @@ def test_by_row(scored):
         datadiet.LabelError, match="labels of the Datalab are not those of the table"
     ):
         to_datalab(table, lab_of(data), by_row=True, count=7)
+    # Nothing to compare, so that nothing says that rows are the same.
+    without = datadiet.ScoreTable.from_columns({"aum@1": np.arange(300.0)})
+    options = {"by_row": True, "count": 3, "issue": "dynamics"}
+    with pytest.raises(datadiet.LabelError, match="table has no labels .*check_labels=False"):
+        to_datalab(without, lab_of(data), **options)
+    assert to_datalab(without, lab_of(data), **options, check_labels=False) == 3
 
 
 def test_what_does_not_fit(scored):

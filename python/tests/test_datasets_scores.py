@@ -1,5 +1,7 @@
 """Scores and labels in data sets of Hugging Face, to disk and back."""
 
+from types import SimpleNamespace
+
 import datasets
 import hub_server
 import numpy as np
@@ -9,6 +11,7 @@ from packages import imported
 from test_hub import hub, run, scored  # noqa: F401
 
 import datadiet
+import datadiet.hub
 from datadiet.datasets import ids, labels, relabel, save, with_scores
 
 
@@ -85,6 +88,22 @@ def test_numbers_of_rows_only_where_asked_and_where_they_fit(dataset, scores):
     for other in (texts, unlabelled):
         with pytest.raises(datadiet.LabelError, match="cannot be compared .*check_labels=False"):
             with_scores(other, whole, by_row=True)
+    # Labels under another name are compared too; where there are none nothing says that rows are the same.
+    other = dataset.rename_column("label", "fine_label")
+    for turned in (other, other.select([4, 3, 2, 1, 0])):
+        with pytest.raises(
+            datadiet.LabelError, match="data has no labels .*label_column=.*check_labels=False"
+        ):
+            with_scores(turned, whole, by_row=True)
+    assert len(with_scores(other, whole, by_row=True, label_column="fine_label")) == 5
+    with pytest.raises(datadiet.LabelError, match="2 of 5 labels"):
+        with_scores(other.select([4, 3, 2, 1, 0]), whole, by_row=True, label_column="fine_label")
+    with pytest.raises(datadiet.ColumnError, match="no column y"):
+        with_scores(other, whole, by_row=True, label_column="y")
+    bare = datadiet.ScoreTable.from_columns({"aum@1": np.arange(5.0)})
+    with pytest.raises(datadiet.LabelError, match="table has no labels"):
+        with_scores(dataset, bare, by_row=True)
+    assert len(with_scores(other, bare, by_row=True, check_labels=False)) == 5
     part = datadiet.ScoreTable.from_columns({"id": [0, 1, 2, 3, 5], "aum@1": np.arange(5.0)})
     with pytest.raises(datadiet.IdError, match="not 0, 1, 2"):
         with_scores(dataset, part, by_row=True)
@@ -257,7 +276,7 @@ def test_push_to_hub(hub, run):  # noqa: F811
         """
 import datasets
 dataset = datasets.Dataset.from_dict({"guid": [str(one) for one in range(50)]})
-dataset = datadiet.datasets.with_scores(dataset, table, ["el2n@end"], by_row=True)
+dataset = datadiet.datasets.with_scores(dataset, table, ["el2n@end"], by_row=True, check_labels=False)
 commit = datadiet.datasets.push_to_hub(dataset, "hf://ann/kept", table, private=True)
 assert len(commit) == 40
 back = datasets.load_dataset("ann/kept", split="train")
@@ -268,3 +287,42 @@ assert back[:] == dataset[:]
     assert set(files) == {"README.md", "data/train-00000-of-00001.parquet", "datadiet.json"}
     assert b'"made_by"' in files["datadiet.json"]
     assert hub.private == {"ann/kept"} and hub_server.TOKEN not in str(files)
+
+
+def test_the_card_goes_where_the_data_set_goes(dataset, scores, monkeypatch):
+    pushed, answer = [], SimpleNamespace(oid="a" * 40, pr_revision=None)
+
+    def push(_, repository, **options):
+        pushed.append((repository, options))
+        return answer
+
+    def push_card(table, repository, *, revision, token):
+        pushed.append((repository, {"revision": revision, "token": token}))
+        return "b" * 40
+
+    monkeypatch.setattr(datasets.Dataset, "push_to_hub", push)
+    monkeypatch.setattr(datadiet.hub, "push_card", push_card)
+    to_hub = datadiet.datasets.push_to_hub
+    for to, options, pr, of_data, of_card in [
+        ("hf://ann/x", {}, None, {}, None),
+        ("hf://ann/x@dev", {}, None, {"revision": "dev"}, "dev"),
+        ("ann/x", {"revision": "dev"}, None, {"revision": "dev"}, "dev"),
+        ("ann/x@dev", {"revision": "dev"}, None, {"revision": "dev"}, "dev"),
+        ("ann/x", {"create_pr": True}, "refs/pr/7", {"create_pr": True}, "refs/pr/7"),
+    ]:
+        pushed.clear()
+        answer.pr_revision = pr
+        assert to_hub(dataset, to, scores, token="t", **options) == "b" * 40
+        assert pushed == [
+            ("ann/x", {"token": "t", **of_data}),
+            ("ann/x", {"revision": of_card, "token": "t"}),
+        ]
+    pushed.clear()
+    with pytest.raises(datadiet.TableError, match="says dev, and revision says main"):
+        to_hub(dataset, "ann/x@dev", revision="main")
+    with pytest.raises(datadiet.TableError, match="names a file"):
+        to_hub(dataset, "hf://ann/x/data.parquet")
+    assert not pushed
+    answer.pr_revision = None
+    with pytest.raises(datadiet.TableError, match="to which pull request"):
+        to_hub(dataset, "ann/x", scores, create_pr=True)

@@ -134,11 +134,11 @@ def test_a_spreadsheet_is_filled_in_and_comes_back(
         again = datadiet.read_marks(tmp_path / name, "csv", table, out=marks, by="ann")
         assert (again.wrong, again.known) == (0, 6)
     assert marked(marks, table, tmp_path) == ["birds/2.png", "ü 4.png", '5,"x".png', "7.png"]
-    # Marks go out, and say nothing new as they come back.
+    # Marks go out, and say nothing as they come back: bob has not said what ann did.
     out = table.export("csv", tmp_path / "marked.csv", only="marked", marks=marks, n=1)
     assert pandas.read_csv(out)["mark"].notna().sum() == 6
     back = datadiet.read_marks(out, "csv", table, out=marks, by="bob")
-    assert (back.wrong, back.known) == (0, 6)
+    assert (back.wrong, back.known, back.silent) == (0, 0, 6)
 
 
 @pytest.mark.parametrize(
@@ -149,6 +149,9 @@ def test_a_spreadsheet_is_filled_in_and_comes_back(
         ("id,mark\n6.png,perhaps\n", '"perhaps" in the column `mark` are no marks'),
         ("id,mark\n6.png,drop\n6.png,keep\n", '"6.png" is there more than once'),
         ("name,mark\n6.png,drop\n", "no column `id`"),
+        ("id,mark\n6.png,drop\n,keep\n", "line 3 has no id"),
+        ("id,right_label\n ,cat\n", "line 2 has no id"),
+        ("id,label,mark\n,cat,\n", "line 2 has no id"),
         ("id,notes\n6.png,drop\n", "none of the columns `mark`"),
     ],
 )
@@ -191,6 +194,8 @@ def test_fiftyone_imports_edits_and_exports(
                 "+3.png": {"tags": ["keep"]},
                 "7.png": {"label": None},
                 "birds/2.png": {"tags": ["wrong", "something else"]},
+                # A corrected label, set back to the given one.
+                "6.png": {"label": "a & <b>"},
             }
         )
     )
@@ -212,17 +217,17 @@ def test_fiftyone_imports_edits_and_exports(
     assert samples["8.png"]["predictions"] == "=dog"
 
     read = datadiet.read_marks(tmp_path / "back", "fiftyone", table, out=marks, by="bob")
-    assert (read.wrong, read.relabelled, read.drop, read.keep) == (3, 1, 1, 1)
-    assert (read.known, read.silent) == (1, 2)
+    assert (read.wrong, read.relabelled, read.drop, read.keep) == (3, 1, 1, 2)
+    assert (read.known, read.silent) == (0, 2)
     assert acts(marks) == {
-        "6.png": ("wrong", "cat"),
+        "6.png": ("keep", None),
         "8.png": ("wrong", "a & <b>"),
         "birds/1.png": ("drop", None),
         "+3.png": ("keep", None),
         "7.png": ("wrong", None),
         "birds/2.png": ("wrong", None),
     }
-    assert marked(marks, table, tmp_path) == ["+3.png", "ü 4.png", '5,"x".png']
+    assert marked(marks, table, tmp_path) == ["+3.png", "ü 4.png", '5,"x".png', "6.png"]
     other = datadiet.ScoreTable.from_columns({"key": ["x"], "aum@9": [0.0]})
     with pytest.raises(CommandError, match="8 ids are not in the table"):
         datadiet.read_marks(tmp_path / "back", "fiftyone", other, out=marks)
@@ -385,6 +390,15 @@ def test_coco_keeps_the_annotations_of_the_images_that_stay(
     numbered = datadiet.ScoreTable.from_columns({"key": [104, 101], "mean-loss@1": [0.5, 0.7]})
     file = numbered.export("coco", tmp_path / "numbered.json", only="all", source=source)
     assert sorted(coco.COCO(str(file)).getImgIds()) == [101, 104]
+    for field, value, told in [
+        ("file_name", "birds/1.png", '"birds/1.png"'),
+        ("id", 100, "two of its images have the id 100"),
+    ]:
+        twice = instances()
+        twice["images"][8][field] = value
+        source.write_text(json.dumps(twice))
+        with pytest.raises(CommandError, match=told):
+            table.export("coco", tmp_path / "no.json", only="all", n=1, source=source)
     for columns, told in [
         ({"key": ["nobody.png"]}, "no image there"),
         ({"key": ["1"]}, "the name of more than one image"),

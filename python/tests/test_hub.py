@@ -114,6 +114,11 @@ print(len(datadiet.load("hf://ann/scores")), len(datadiet.load({first.strip()!r}
     run('datadiet.load("hf://ann/scores@nothing/scores.parquet")', fails="no revision nothing")
     run('datadiet.load("hf://ann/scores@a", revision="b")', fails="says a, and revision says b")
     assert "fails" not in second
+    run(
+        'table.push_to_hub("ann/scores@dev", revision="main")',
+        fails="says dev, and revision says main",
+    )
+    assert len(hub.repositories["ann/scores"]) == 3
 
 
 def test_readme(hub, run, scored):

@@ -321,6 +321,12 @@ def test_misuse():
         recorder.load_state_dict(datadiet.Recorder(3, 2).state_dict())
 
 
+def test_a_reference_by_ids_of_its_own_is_not_one_by_row():
+    table = datadiet.ScoreTable.from_columns({"guid": ["b", "a"], "loss@1": [1.0, 2.0]})
+    with pytest.raises(datadiet.IdError, match=r"own ids \(its column guid\)"):
+        datadiet.LossRecorder(2, reference=table)
+
+
 def test_a_table_of_a_reference_model_is_a_reference(losses):
     table = recorded(losses[:3]).table()
     recorder = recorded(losses, reference=table)

@@ -38,6 +38,25 @@ def test_scores(frame, table):
     assert named.loc["a"].tolist() == [3, 0.5, "cat"]
 
 
+def test_ids_are_those_that_the_command_takes(frame, tmp_path):
+    """The index that pandas writes beside a table that was shuffled, a guid: not the numbers of the rows."""
+    import pyarrow.parquet
+
+    shuffled = pandas.DataFrame({"el2n@1": [0.0, 1.0, 2.0]}).iloc[[2, 0, 1]]
+    shuffled.to_parquet(tmp_path / "shuffled.parquet")
+    names = pyarrow.parquet.read_schema(tmp_path / "shuffled.parquet").names
+    assert names == ["el2n@1", "__index_level_0__"]
+    table = datadiet.ScoreTable.read(tmp_path / "shuffled.parquet")
+    scored = pandas.DataFrame({"n": [0, 1, 2]}).datadiet.scores(table, id="n")
+    assert scored["el2n@1"].tolist() == [0, 1, 2]
+    table = datadiet.ScoreTable.from_columns({"guid": list("cab"), "el2n@1": [2.0, 0.0, 1.0]})
+    scored = frame[1:4].datadiet.scores(table, id="guid")
+    assert scored["guid"].tolist() == ["c", "b", "a"] and scored["el2n@1"].tolist() == [2, 1, 0]
+    table = datadiet.ScoreTable.from_columns({"id": [0.5, 1.0, 2.0], "el2n@1": [0.0, 1.0, 2.0]})
+    with pytest.raises(datadiet.IdError, match="the column id holds numbers with fractions"):
+        pandas.DataFrame({"n": [0, 1, 2]}).datadiet.scores(table, id="n")
+
+
 def test_select(frame, table):
     with pytest.raises(datadiet.SelectionError):
         frame.datadiet.select(table, 0.5, id="guid", by="el2n@end")

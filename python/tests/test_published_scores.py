@@ -94,6 +94,32 @@ def test_tables_cards_and_checksums_and_nothing_twice(published, tmp_path):
     assert json.dumps(table.card)
 
 
+def test_the_readme_names_the_repository_that_is_said_now(published, tmp_path):
+    published("--only", "one")
+    readme = tmp_path / "out/README.md"
+    readme.write_text(readme.read_text() + "\nBy hand.\n")
+    told = published("--repository", "ann/scores", "--only", "one")
+    assert "one is there" in told
+    text = readme.read_text()
+    assert 'load("hf://ann/scores/one.parquet"' in text and "OWNER/NAME" not in text
+    assert "\n# scores\n" in text and "\n# NAME\n" not in text and "By hand." in text
+
+
+def test_a_table_of_another_version_is_made_again(published, tmp_path):
+    published("--only", "one")
+    table = tmp_path / "out/one.parquet"
+    whole = table.read_bytes()
+    own = datadiet.ScoreTable.read(table)
+    card = {**own.card, "made_by": "0.0.1"}
+    columns = {name: own[name] for name in own.columns}
+    datadiet.ScoreTable.from_columns(columns, {"datadiet": json.dumps(card)}).write(table)
+    sums = tmp_path / "out/SHA256SUMS"
+    old, new = (hashlib.sha256(content).hexdigest() for content in (whole, table.read_bytes()))
+    sums.write_text(sums.read_text().replace(old, new))
+    assert "one: training or going on" in published("--only", "one")
+    assert table.read_bytes() == whole
+
+
 def test_what_is_not_whole_is_made_again(published, tmp_path):
     published("--only", "one")
     table = tmp_path / "out/one.parquet"

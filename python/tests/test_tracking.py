@@ -222,6 +222,22 @@ def test_names_of_every_kind_are_taken_and_can_be_read_back(mlflow, tmp_path):
     )
 
 
+def test_no_two_names_become_one_curve():
+    """Whichever of them comes first, and whether it had to be renamed."""
+    for parts in (["a_b", "a-b", "a b"], ["a-b", "a_b", "a b"], ["a_b_2", "a-b", "a_b"]):
+        record = Record()
+        for value, part in enumerate(parts):
+            record.point(0, value, part, "mean")
+            record.point(1, value, part, "mean")
+        values = [float(value) for value in range(3)]
+        assert [curve[0] for curve in record.curves.values()] == values
+        logged = [name.split("/")[0] for name in record.curves]
+        assert [record.names.get(name, name) for name in logged] == parts
+    record = Record()
+    assert [record.name(part) for part in ("a_b", "a-b", "a_b")] == ["a_b", "a_b_2", "a_b"]
+    assert record.names == {"a_b_2": "a-b"}
+
+
 def test_many_columns_parameters_and_a_long_card(mlflow):
     record = Record(card={"specification": {"x" * 40: "y" * 9000}, "runs": ["r"], "made_by": "0"})
     record.param({f"p{n}": n for n in range(250)}, "specification")
@@ -597,3 +613,24 @@ def test_a_curve_is_logged_from_its_folder(tmp_path):
     record = collect(found, tmp_path, True)
     assert record.curves["curve/random/accuracy/mean"].keys() == {25000, 37500}
     assert record.curves["curve/full/accuracy/mean"] == {50000: pytest.approx(0.8847)}
+
+
+def test_what_is_logged_is_what_was_given_and_not_what_is_there_now(tmp_path, capsys):
+    source = ROOT / "results/cifar10-airbench/curve"
+    outcome = json.loads((source / "outcome.json").read_text())
+    folder = tmp_path / "results"
+    folder.mkdir()
+    (folder / "outcome.json").write_text(json.dumps(outcome))
+    found = Curve(outcome["curve"]["points"], None, folder / "report.html", outcome)
+    record = collect(found, tmp_path, True)
+    assert "report.html is not there and is not logged" in capsys.readouterr().err
+    other = json.loads((source / "outcome.json").read_text())
+    other["curve"]["points"][0]["accuracy"]["mean"] = 0.5
+    (folder / "outcome.json").write_text(json.dumps(other))
+    with pytest.raises(TableError, match="not what came of this any more"):
+        collect(found, tmp_path, False)
+    (folder / "outcome.json").unlink()
+    alone = collect(found, tmp_path, False)
+    assert alone.curves == record.curves and alone.digest == record.digest
+    assert "is gone" in capsys.readouterr().err
+    assert json.loads((tmp_path / "outcome.json").read_text()) == outcome

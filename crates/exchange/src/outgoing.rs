@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use datadiet_core::Direction;
 use datadiet_table::{
     Act, Marks, OwnIds, Ranking, Row, ScoreTable, SubsetFile, Suspect, TableError, TokenPlace,
-    WrongLabelCount,
+    WrongLabelCount, class_names,
 };
 use serde::Serialize;
 use serde_json::{Map, Value, json};
@@ -60,7 +60,7 @@ pub struct Wanted {
     pub subset: Option<PathBuf>,
     /// Files of marks.
     pub marks: Vec<PathBuf>,
-    /// Names of the classes, where the table has none of its own.
+    /// Names of the classes in the data set, for a table that has none of its own.
     pub classes: Option<Vec<String>>,
     /// How a person says which end is suspect, for messages.
     pub turn: &'static str,
@@ -127,7 +127,7 @@ impl<'t> Outgoing<'t> {
     pub fn new(table: &'t ScoreTable, wanted: &Wanted) -> Result<Self, ExchangeError> {
         let ids = table.own_ids()?;
         ids.check_once()?;
-        let classes = classes_of(table, wanted.classes.as_deref())?;
+        let classes = class_names(table.classes()?, wanted.classes.as_deref())?;
         let by = match &wanted.by {
             Some(by) => by.clone(),
             None => table.default_suspicion()?,
@@ -243,6 +243,16 @@ impl<'t> Outgoing<'t> {
         rows
     }
 
+    /// Whether what people marked goes along.
+    pub fn has_marks(&self) -> bool {
+        self.marks.is_some()
+    }
+
+    /// Whether it is said of some row what it is labelled as.
+    pub fn has_labels(&self) -> bool {
+        self.table.has_labels() || self.listed.iter().any(|one| one.class.is_some())
+    }
+
     /// Whether it is known which rows a subset has.
     pub fn has_subset(&self) -> bool {
         self.kept.is_some()
@@ -327,30 +337,6 @@ impl<'t> Outgoing<'t> {
 pub(crate) fn number(value: f32) -> Value {
     // As 32 bits are written shortest, not as the 64 bits nearest to them.
     value.to_string().parse::<f64>().ok().filter(|value| value.is_finite()).into()
-}
-
-/// Names of the classes by label: those of the data set where they are more than the table's own.
-///
-/// # Errors
-/// When two have one name.
-pub(crate) fn classes_of(
-    table: &ScoreTable,
-    named: Option<&[String]>,
-) -> Result<Vec<String>, ExchangeError> {
-    let own = table.classes()?;
-    let classes = match named {
-        Some(named) if named.len() >= own.len() => named.to_vec(),
-        _ => own,
-    };
-    let mut sorted: Vec<&String> = classes.iter().collect();
-    sorted.sort_unstable();
-    match sorted.windows(2).find(|pair| pair[0] == pair[1]) {
-        Some(pair) => ExchangeError::refused(format!(
-            "two classes are called {:?}: elsewhere nobody could tell one from the other; give them different names",
-            pair[0]
-        )),
-        None => Ok(classes),
-    }
 }
 
 /// How many rows, likeliest first, look wrong.

@@ -4,6 +4,7 @@
 //! file is ever opened.
 
 use std::borrow::Cow;
+use std::collections::HashSet;
 use std::fs::File;
 use std::io::{BufReader, Cursor, Read};
 use std::path::{Path, PathBuf};
@@ -15,7 +16,7 @@ use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader, Limits};
 
 use crate::ExploreError;
 use crate::columns::Kept;
-use crate::path_names::{Named, PathNames};
+use crate::path_names::{Named, PathNames, stem};
 use crate::scores::Scores;
 use crate::texts::{Tokens, texts_of};
 
@@ -36,7 +37,7 @@ pub enum Source {
     Dataset(Box<Dataset>, Examples),
     /// A folder of pictures, named by the ids of the rows.
     Folder(PathBuf),
-    /// A file of texts, one a row: .txt (one a line), .jsonl, .json, .csv or .parquet.
+    /// A file of texts, by id, or one a row where the table has no ids: .txt (one a line), .jsonl, .json, .csv or .parquet.
     Texts(PathBuf),
 }
 
@@ -76,7 +77,7 @@ impl Contents {
             }
             Source::Dataset(dataset, examples) => Self::Dataset(dataset, examples),
             Source::Folder(folder) => Self::Files(Files {
-                of_row: pictures_of(&folder, table.own_ids()?)?,
+                of_row: pictures_of(&folder, table)?,
                 folder,
                 small: Kept::default(),
             }),
@@ -241,8 +242,10 @@ fn encoded(picture: &DynamicImage) -> Result<Picture, String> {
 }
 
 /// The picture file of each row, by its id: the path below the folder, with or without its ending, or the name
-/// alone where only one file has it.
-fn pictures_of(folder: &Path, ids: OwnIds<'_>) -> Result<Vec<Option<PathBuf>>, ExploreError> {
+/// alone where only one file has it. Files that are named by numbers are those of rows without ids where there are as
+/// many of both, from 0.
+fn pictures_of(folder: &Path, table: &ScoreTable) -> Result<Vec<Option<PathBuf>>, ExploreError> {
+    let ids = table.own_ids()?;
     let refused = |why: String| Err(ExploreError::Contents(format!("{}: {why}", folder.display())));
     let mut files = Vec::new();
     list(folder, "", 0, &mut files).map_err(|cause| {
@@ -273,7 +276,37 @@ fn pictures_of(folder: &Path, ids: OwnIds<'_>) -> Result<Vec<Option<PathBuf>>, E
             folder.display()
         ));
     }
+    if matches!(ids, OwnIds::Rows(_)) {
+        let left = numbered_and_left(&files, &of_row).filter(|_| !table.is_limited());
+        let without = of_row.iter().position(Option::is_none);
+        let why = match (without, left) {
+            (Some(row), _) => format!("row {row} has no picture of its number"),
+            (None, Some(name)) => format!("{name:?} is of no row"),
+            (None, None) => return Ok(of_row),
+        };
+        return refused(format!(
+            "the table gives its {} rows no ids but their numbers from 0, and {why}: nothing says that pictures are \
+             numbered as the rows are; record the names of the files as ids, or import the folder (`datadiet data \
+             import {} --name NAME`) and give --data NAME",
+            ids.len(),
+            folder.display()
+        ));
+    }
     Ok(of_row)
+}
+
+/// A file that is named by a number and is of no row.
+fn numbered_and_left<'f>(
+    files: &'f [(String, PathBuf)],
+    of_row: &[Option<PathBuf>],
+) -> Option<&'f str> {
+    let of_rows: HashSet<&PathBuf> = of_row.iter().flatten().collect();
+    let is_left = |(name, path): &&(String, PathBuf)| {
+        let name = stem(name).rsplit('/').next().unwrap_or_default();
+        let is_number = !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_digit());
+        is_number && !of_rows.contains(path)
+    };
+    files.iter().find(is_left).map(|(name, _)| name.as_str())
 }
 
 /// The pictures below a folder, with their names below it.
@@ -301,7 +334,7 @@ fn list(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::texts::tests::table;
+    use crate::texts::tests::{numbered, table};
 
     #[test]
     fn pictures_go_by_the_ids_of_their_rows() {
@@ -313,12 +346,34 @@ mod tests {
         }
         std::fs::write(folder.path().join("secret.txt"), "no").unwrap();
         let named = table(&["cat/1.png", "1", "a.b", "c", "cat/c", "../secret.txt", "secret.txt"]);
-        let found = pictures_of(folder.path(), named.own_ids().unwrap()).unwrap();
+        let found = pictures_of(folder.path(), &named).unwrap();
         let there: Vec<bool> = found.iter().map(Option::is_some).collect();
         // Two files are called c.
         assert_eq!(there, [true, true, true, false, true, false, false]);
         let none = table(&["nothing"]);
-        let error = pictures_of(folder.path(), none.own_ids().unwrap()).unwrap_err().to_string();
+        let error = pictures_of(folder.path(), &none).unwrap_err().to_string();
         assert!(error.contains("data import"), "{error}");
+    }
+
+    #[test]
+    fn numbers_of_pictures_are_those_of_rows_where_there_are_as_many_of_both() {
+        let folder = tempfile::tempdir().unwrap();
+        let save = |name: &str| {
+            image::RgbImage::new(1, 1).save(folder.path().join(name)).unwrap();
+        };
+        let refused = |rows: u32| {
+            let error = pictures_of(folder.path(), &numbered(rows)).unwrap_err().to_string();
+            assert!(error.contains("record the names of the files as ids"), "{error}");
+            error
+        };
+        ["1.png", "2.png", "3.png", "cover.png"].into_iter().for_each(save);
+        // Counted from 1: each row would have the picture of the next.
+        assert!(refused(3).contains("row 0 has no picture"));
+        save("0.png");
+        assert!(refused(3).contains("\"3.png\" is of no row"));
+        assert!(refused(5).contains("row 4 has no picture"));
+        assert!(pictures_of(folder.path(), &numbered(4)).unwrap().iter().all(Option::is_some));
+        // Whoever says which pictures they are may name some.
+        assert!(pictures_of(folder.path(), &table(&["3", "1"])).is_ok());
     }
 }

@@ -4,7 +4,8 @@ use std::collections::HashMap;
 
 /// Paths with `/` between folders, to be found by name.
 pub struct PathNames<'n> {
-    exact: HashMap<&'n str, usize>,
+    /// None where a path is there more than once.
+    exact: HashMap<&'n str, Option<usize>>,
     /// None where several paths go by the name.
     by_name: HashMap<&'n str, Option<usize>>,
 }
@@ -25,7 +26,7 @@ impl<'n> PathNames<'n> {
     pub fn of(paths: impl Iterator<Item = &'n str>) -> Self {
         let (mut exact, mut by_name) = (HashMap::new(), HashMap::new());
         for (place, path) in paths.enumerate() {
-            exact.insert(path, place);
+            exact.entry(path).and_modify(|found| *found = None).or_insert(Some(place));
             let base = path.rsplit('/').next().unwrap_or(path);
             let mut ways = vec![stem(path), base, stem(base)];
             ways.sort_unstable();
@@ -39,10 +40,10 @@ impl<'n> PathNames<'n> {
 
     /// What a name stands for: the path that it is, else the only one that goes by it.
     pub fn find(&self, name: &str) -> Named {
-        match (self.exact.get(name), self.by_name.get(name)) {
-            (Some(&place), _) | (None, Some(&Some(place))) => Named::One(place),
-            (None, Some(None)) => Named::Several,
-            (None, None) => Named::None,
+        match self.exact.get(name).or_else(|| self.by_name.get(name)) {
+            Some(&Some(place)) => Named::One(place),
+            Some(None) => Named::Several,
+            None => Named::None,
         }
     }
 }
@@ -53,5 +54,19 @@ pub fn stem(path: &str) -> &str {
     match path[start..].rfind('.') {
         Some(place) if place > 0 => &path[..start + place],
         _ => path,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Named, PathNames};
+
+    #[test]
+    fn a_path_that_is_there_twice_is_of_neither() {
+        let names = PathNames::of(["a/1.png", "b/2.png", "a/1.png", "1.png"].into_iter());
+        assert_eq!(names.find("a/1.png"), Named::Several);
+        assert_eq!(names.find("b/2.png"), Named::One(1));
+        assert_eq!(names.find("1.png"), Named::One(3));
+        assert_eq!(names.find("3.png"), Named::None);
     }
 }

@@ -6,7 +6,7 @@ use std::sync::{Arc, OnceLock};
 use datadiet_core::Direction;
 use datadiet_table::{
     Column, OwnIds, Ranking, Row, RowIndex, ScoreFile, ScoreTable, Table, TableError, WorstLabels,
-    WrongLabelCount, is_detail, time_of,
+    WrongLabelCount, class_names, is_detail, time_of,
 };
 
 use crate::columns::{Kept, read};
@@ -50,11 +50,11 @@ pub struct Suspects {
 }
 
 impl Scores {
-    /// Opens a table. `classes` are names to take instead of its own; `hard` says which end of a column is hard,
-    /// where that is not its name's.
+    /// Opens a table. `classes` are names of the classes in its data set, for a table that has none of its own; `hard`
+    /// says which end of a column is hard, where that is not its name's.
     ///
     /// # Errors
-    /// When there is none, it is damaged, has no rows, or an id is there twice.
+    /// When there is none, it is damaged, has no rows, or an id is there twice; when two classes have one name.
     pub fn open(
         path: &Path,
         classes: Option<Vec<String>>,
@@ -73,10 +73,7 @@ impl Scores {
             Ok(labels) => file.classes(labels)?,
             Err(_) => Vec::new(),
         };
-        let classes = match classes {
-            Some(classes) if classes.len() >= own.len() => classes,
-            _ => own,
-        };
+        let classes = class_names(own, classes.as_deref())?;
         let index = RowIndex::of(base.own_ids()?)?;
         Ok(Self {
             file,

@@ -1,9 +1,9 @@
-//! Texts of examples: from files, by id or one a row, and of tables whose rows are tokens.
+//! Texts of examples: from files, by id, or one a row where the table has no ids, and of tables whose rows are tokens.
 
 use std::collections::HashMap;
 use std::path::Path;
 
-use datadiet_table::{Column, ListFile, OwnIds, Row, ScoreTable, TEXT_NAMES};
+use datadiet_table::{Column, ID_NAMES, ListFile, OwnIds, Row, ScoreTable, TEXT_NAMES};
 
 use crate::ExploreError;
 
@@ -77,33 +77,40 @@ pub fn texts_of(path: &Path, table: &ScoreTable) -> Result<Vec<String>, ExploreE
                     TEXT_NAMES[..3].join(", ")
                 ));
             };
-            let own = OwnIds::of(&table)?;
-            let ids = match own {
-                OwnIds::Rows(_) => None,
-                own => Some((0..own.len() as u32).map(|row| own.text(Row(row))).collect()),
-            };
-            (ids, texts.clone())
+            (OwnIds::written(&table)?.map(written), texts.clone())
         }
         _ => {
             let file = ListFile::read(path, "texts")?;
-            let ids = file.ids_if_any()?.map(|ids| {
-                let own = ids.own();
-                (0..own.len() as u32).map(|row| own.text(Row(row))).collect()
-            });
-            (ids, file.texts(&TEXT_NAMES)?)
+            let ids = file.ids_if_any()?;
+            (ids.as_ref().map(|ids| written(ids.own())), file.texts(&TEXT_NAMES)?)
         }
     };
     arranged(ids, texts, table).or_else(refused)
 }
 
-/// The texts in the order of the table's rows: by their ids where they have some, else as many as rows.
+/// Ids as texts.
+fn written(ids: OwnIds<'_>) -> Vec<String> {
+    (0..ids.len() as u32).map(|row| ids.text(Row(row))).collect()
+}
+
+/// The texts in the order of the table's rows: by their ids where they have some, else, of a table without ids of its
+/// own, as many as rows.
 fn arranged(
     ids: Option<Vec<String>>,
     texts: Vec<String>,
     table: &ScoreTable,
 ) -> Result<Vec<String>, String> {
     let own = table.own_ids().map_err(|error| error.to_string())?;
+    let by_row = matches!(own, OwnIds::Rows(_));
     let Some(ids) = ids else {
+        if !by_row {
+            return Err(format!(
+                "it has no ids, and the table knows its rows by ids (the first is {:?}): nothing says which text is \
+                 whose; write them beside the texts, as `id` of each line of a .jsonl file or as a column of .csv or \
+                 .parquet",
+                own.text(Row(0))
+            ));
+        }
         if texts.len() != own.len() {
             return Err(format!(
                 "it has {} texts and the table {} rows, and no ids say which is whose",
@@ -120,14 +127,19 @@ fn arranged(
             return Err(format!("the id {id:?} is there twice; keep one"));
         }
     }
-    (0..own.len() as u32)
-        .map(|row| {
-            let id = own.text(Row(row));
-            by_id
-                .remove(&id)
-                .ok_or_else(|| format!("it has no text for the id {id:?} of the table"))
-        })
-        .collect()
+    let of_row = |id: String| {
+        by_id.remove(&id).ok_or_else(|| format!("it has no text for the id {id:?} of the table"))
+    };
+    let arranged = written(own).into_iter().map(of_row).collect::<Result<_, _>>()?;
+    if by_row && !by_id.is_empty() && !table.is_limited() {
+        return Err(format!(
+            "the table gives its {} rows no ids but their numbers, and the file has {} texts more: nothing says which \
+             of them the rows are; record the ids of the texts",
+            own.len(),
+            by_id.len()
+        ));
+    }
+    Ok(arranged)
 }
 
 type Listed = (Option<Vec<String>>, Vec<String>);
@@ -142,7 +154,7 @@ fn json_lines(text: &str) -> Result<Listed, String> {
             return Err(format!("line {line} has no text under {}", TEXT_NAMES[..3].join(", ")));
         };
         texts.push(text.to_owned());
-        let id = ["key", "id", "guid", "uid"].iter().find_map(|name| value.get(name));
+        let id = ID_NAMES.iter().find_map(|name| value.get(name));
         ids.extend(id.map(|id| id.as_str().map_or_else(|| id.to_string(), str::to_owned)));
     }
     match ids.len() {
@@ -173,23 +185,54 @@ pub(crate) mod tests {
         assert_eq!(tokens.around(Row(4)), "⟦late⟧");
     }
 
+    /// A table of so many rows that nobody gave ids.
+    pub(crate) fn numbered(rows: u32) -> ScoreTable {
+        let mut table = Table::default();
+        table.push("el2n@1", Column::F32((0..rows).map(|row| row as f32).collect())).unwrap();
+        ScoreTable::of(table).unwrap()
+    }
+
     #[test]
-    fn texts_go_by_ids_or_by_rows() {
+    fn texts_go_by_ids_and_by_rows_where_the_table_has_none() {
         let folder = tempfile::tempdir().unwrap();
-        let table = table(&["x", "y"]);
-        let write = |name: &str, text: &str| {
+        let read = |name: &str, text: &str, table: &ScoreTable| {
             let path = folder.path().join(name);
             std::fs::write(&path, text).unwrap();
-            texts_of(&path, &table)
+            texts_of(&path, table).map_err(|error| error.to_string())
         };
-        let both = ["one".to_owned(), "two".to_owned()];
-        assert_eq!(write("a.txt", "one\ntwo\n").unwrap(), both);
+        let (named, bare) = (table(&["x", "y"]), numbered(2));
+        let both = || Ok(vec!["one".to_owned(), "two".to_owned()]);
+        assert_eq!(read("a.txt", "one\ntwo\n", &bare), both());
         let lines = "{\"id\":\"y\",\"text\":\"two\"}\n{\"id\":\"x\",\"text\":\"one\"}\n";
-        assert_eq!(write("a.jsonl", lines).unwrap(), both);
-        assert_eq!(write("a.csv", "id,text\ny,two\nx,one\n").unwrap(), both);
-        let error = write("b.txt", "one\n").unwrap_err().to_string();
-        assert!(error.contains("1 texts and the table 2 rows"), "{error}");
-        let error = write("b.jsonl", "{\"id\":\"z\",\"text\":\"\"}\n").unwrap_err().to_string();
-        assert!(error.contains("no text for the id \"x\""), "{error}");
+        assert_eq!(read("a.jsonl", lines, &named), both());
+        assert_eq!(read("b.jsonl", &lines.replace("\"id\"", "\"idx\""), &named), both());
+        assert_eq!(read("a.csv", "id,text\ny,two\nx,one\n", &named), both());
+        assert_eq!(read("b.csv", "id,text\n1,two\n0,one\n", &bare), both());
+        let refused = |name: &str, text: &str, table: &ScoreTable, why: &str| {
+            let error = read(name, text, table).unwrap_err();
+            assert!(error.contains(why), "{error}");
+        };
+        refused("b.txt", "one\n", &bare, "1 texts and the table 2 rows");
+        refused("c.jsonl", "{\"id\":\"z\",\"text\":\"\"}\n", &named, "no text for the id \"x\"");
+        // As many as rows, but nothing says that they are in their order.
+        refused("c.txt", "one\ntwo\n", &named, "nothing says which text is whose");
+        refused("d.jsonl", "{\"text\":\"one\"}\n{\"text\":\"two\"}\n", &named, "is whose");
+        // Rows that nobody numbered may be any two of three texts.
+        refused("d.csv", "id,text\n0,one\n1,two\n2,three\n", &bare, "1 texts more");
+    }
+
+    #[test]
+    fn ids_of_a_parquet_file_are_ids_though_they_count_its_rows() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("texts.parquet");
+        let mut texts = Table::default();
+        texts.push("id", Column::U32((0..6).collect())).unwrap();
+        let words = ["a", "b", "c", "d", "e", "f"].map(str::to_owned).to_vec();
+        texts.push("text", Column::Text(words)).unwrap();
+        texts.write(&path).unwrap();
+        assert_eq!(texts_of(&path, &table(&["4", "1"])).unwrap(), ["e", "b"]);
+        let all = table(&["14", "17", "11", "12", "13", "16"]);
+        let error = texts_of(&path, &all).unwrap_err().to_string();
+        assert!(error.contains("no text for the id \"14\""), "{error}");
     }
 }

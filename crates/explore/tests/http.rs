@@ -458,6 +458,22 @@ fn hostile_names_stay_text_and_long_ones_become_short() {
     assert!(std::fs::metadata(&path).unwrap().len() > 100_000);
 }
 
+/// The data set numbers them otherwise: a mark would name another class than the one that is seen.
+#[test]
+fn names_of_a_data_set_are_not_laid_over_those_of_the_table() {
+    let folder = small();
+    let reversed: Vec<String> = names(10).into_iter().rev().collect();
+    let options = || datadiet_explore::Options {
+        classes: Some(reversed.clone()),
+        ..folder.options(Source::Table)
+    };
+    let explorer = Explorer::open(options()).unwrap();
+    assert_eq!(told(&ask(&explorer, "api/info", ""))["classes"], json!(names(10)));
+    let twice = Folder::new(table(40, &[names(1), names(1)].concat(), None));
+    let refused = Explorer::open(twice.options(Source::Table)).err().unwrap().to_string();
+    assert!(refused.contains("two classes are called"), "{refused}");
+}
+
 #[test]
 fn ten_thousand_classes_are_some() {
     let folder = Folder::new(table(30_000, &names(10_000), None));

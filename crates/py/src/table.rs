@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use datadiet_core::Direction;
 use datadiet_table::{
-    self as tables, Column, ListedIds, MarkFile, Row, ScoreTable, Subset, SubsetFile,
+    self as tables, Column, ListedIds, MarkFile, OwnIds, Row, ScoreTable, Subset, SubsetFile,
 };
 use numpy::{IntoPyArray, PyArray1, PyReadonlyArray1, PyReadonlyArray4};
 use pyo3::IntoPyObjectExt;
@@ -234,6 +234,19 @@ impl Table {
     /// The two columns that a map shows where nobody names others; `by` is the column in question.
     fn map_axes<'a>(&'a self, by: &'a str) -> (&'a str, &'a str) {
         self.0.map_axes(by)
+    }
+
+    /// The ids by which the owner knows the rows, an array of whole numbers or a list of texts, and the column that has
+    /// them; none where nobody gave any and they are the numbers of the rows.
+    fn own_ids<'py>(&self, py: Python<'py>) -> PyResult<(Option<&'static str>, Bound<'py, PyAny>)> {
+        let ids = match self.0.own_ids().or_raise()? {
+            OwnIds::Rows(rows) => {
+                PyArray1::from_vec(py, (0..rows as u32).collect()).into_bound_py_any(py)
+            }
+            OwnIds::Numbers(ids) => PyArray1::from_slice(py, ids).into_bound_py_any(py),
+            OwnIds::Texts(ids) => ids.to_vec().into_bound_py_any(py),
+        };
+        Ok((self.0.id_name(), ids?))
     }
 
     /// Names of the classes.

@@ -8,7 +8,7 @@ use std::io::{BufWriter, Write};
 use std::path::Path;
 
 use serde::Serialize;
-use tempfile::{Builder, NamedTempFile, TempDir};
+use tempfile::{Builder, NamedTempFile, PersistError, TempDir};
 
 use crate::FileError;
 
@@ -24,6 +24,25 @@ pub fn write_atomically(
     path: &Path,
     write: impl FnOnce(&mut File) -> std::io::Result<()>,
 ) -> Result<(), FileError> {
+    written(path, write, |file| file.persist(path).map(drop))
+}
+
+/// The same of a file that must not be there: nothing is written over, also nothing that appears meanwhile.
+///
+/// # Errors
+/// When there is something of that name, or the file cannot be written.
+pub fn write_new_atomically(
+    path: &Path,
+    write: impl FnOnce(&mut File) -> std::io::Result<()>,
+) -> Result<(), FileError> {
+    written(path, write, |file| file.persist_noclobber(path).map(drop))
+}
+
+fn written(
+    path: &Path,
+    write: impl FnOnce(&mut File) -> std::io::Result<()>,
+    persist: impl FnOnce(NamedTempFile) -> Result<(), PersistError>,
+) -> Result<(), FileError> {
     let folder = parent(path);
     make_folder(folder).map_err(FileError::io("create the folder", folder))?;
     let result = (|| {
@@ -32,31 +51,32 @@ pub fn write_atomically(
         file.flush()?;
         make_readable(file.as_file())?;
         file.as_file().sync_all()?;
-        file.persist(path).map_err(|error| error.error)?;
+        persist(file).map_err(|error| error.error)?;
         sync(folder)
     })();
     result.map_err(FileError::io("write", path))
 }
 
-/// Makes the folder `path` with what `fill` writes into it: filled under another name beside it,
-/// renamed, and its parent synced. A folder that another process makes meanwhile is left as it is.
+/// Makes the folder `path` with what `fill` writes into it: filled under another name beside it, renamed, and its
+/// parent synced. A folder that another process makes meanwhile is left as it is; whether this one made it.
 ///
 /// # Errors
 /// When it cannot be written.
 pub fn make_folder_atomically<E: From<FileError>>(
     path: &Path,
     fill: impl FnOnce(&Path) -> Result<(), E>,
-) -> Result<(), E> {
+) -> Result<bool, E> {
     let beside = parent(path);
     make_folder(beside).map_err(FileError::io("create the folder", beside))?;
     let aside = folder_aside(beside).map_err(FileError::io("create a folder in", beside))?;
     fill(aside.path())?;
     match std::fs::rename(aside.path(), path) {
         Ok(()) => drop(aside.keep()),
-        Err(_) if path.is_dir() => return Ok(()),
+        Err(_) if path.is_dir() => return Ok(false),
         Err(cause) => return Err(FileError::io("create the folder", path)(cause).into()),
     }
-    Ok(sync(beside).map_err(FileError::io("create the folder", path))?)
+    sync(beside).map_err(FileError::io("create the folder", path))?;
+    Ok(true)
 }
 
 /// Removes the folder `path` and all that is in it: it is gone whole before its parts are.
@@ -78,13 +98,23 @@ pub fn remove_folder_atomically(path: &Path) -> Result<(), FileError> {
 /// # Errors
 /// When the file cannot be written.
 pub fn write_json(path: &Path, value: &impl Serialize) -> Result<(), FileError> {
-    write_atomically(path, |file| {
-        // Each bracket and comma is a write of its own.
-        let mut file = BufWriter::new(file);
-        serde_json::to_writer_pretty(&mut file, value)?;
-        file.write_all(b"\n")?;
-        file.flush()
-    })
+    write_atomically(path, |file| json(file, value))
+}
+
+/// Writes `value` as indented JSON, as [`write_new_atomically`] does.
+///
+/// # Errors
+/// When there is something of that name, or the file cannot be written.
+pub fn write_new_json(path: &Path, value: &impl Serialize) -> Result<(), FileError> {
+    write_new_atomically(path, |file| json(file, value))
+}
+
+fn json(file: &mut File, value: &impl Serialize) -> std::io::Result<()> {
+    // Each bracket and comma is a write of its own.
+    let mut file = BufWriter::new(file);
+    serde_json::to_writer_pretty(&mut file, value)?;
+    file.write_all(b"\n")?;
+    file.flush()
 }
 
 fn parent(path: &Path) -> &Path {

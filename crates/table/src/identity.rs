@@ -12,7 +12,7 @@ use datadiet_core::ExampleId;
 use crate::{Column, DataRef, KEY, Row, ScoreTable, Table, TableError};
 
 /// Names of columns of ids, the likeliest first.
-pub(crate) const ID_NAMES: [&str; 13] = [
+pub const ID_NAMES: [&str; 13] = [
     KEY,
     "id",
     "guid",
@@ -43,18 +43,30 @@ pub enum OwnIds<'t> {
 }
 
 impl<'t> OwnIds<'t> {
-    /// Those of a table: the column `key`, then `id`, then other usual names.
+    /// Those of a table: the column `key`, then `id`, then other usual names. The numbers 0, 1, 2, … are those of the
+    /// rows.
     ///
     /// # Errors
     /// When the column holds numbers with fractions.
     pub fn of(table: &'t Table) -> Result<Self, TableError> {
-        let Some((name, column)) = id_column(table) else { return Ok(Self::Rows(table.rows())) };
-        match column {
-            Column::U32(ids) if ids.iter().zip(0..).all(|(&id, row)| id == row) => {
-                Ok(Self::Rows(ids.len()))
+        Ok(match Self::written(table)? {
+            Some(Self::Numbers(ids)) if ids.iter().zip(0..).all(|(&id, row)| id == row) => {
+                Self::Rows(ids.len())
             }
-            Column::U32(ids) => Ok(Self::Numbers(ids)),
-            Column::Text(ids) => Ok(Self::Texts(ids)),
+            Some(ids) => ids,
+            None => Self::Rows(table.rows()),
+        })
+    }
+
+    /// The same as they are written, 0, 1, 2, … too; none where no column is called like one of ids.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn written(table: &'t Table) -> Result<Option<Self>, TableError> {
+        let Some((name, column)) = id_column(table) else { return Ok(None) };
+        match column {
+            Column::U32(ids) => Ok(Some(Self::Numbers(ids))),
+            Column::Text(ids) => Ok(Some(Self::Texts(ids))),
             Column::F32(_) => Err(TableError::Ids(format!(
                 "the column {name} holds numbers with fractions, which are not ids; write whole \
                  numbers or texts, or leave the column out"
@@ -142,6 +154,28 @@ fn repeated<T: Eq + Hash>(ids: &[T]) -> (Option<usize>, usize) {
 fn whole(text: &str) -> Option<u32> {
     let number: u32 = text.parse().ok()?;
     (number.to_string() == text).then_some(number)
+}
+
+/// Whether classes are called by nothing but their numbers.
+pub(crate) fn are_numbers(classes: &[String]) -> bool {
+    classes.iter().enumerate().all(|(class, name)| *name == class.to_string())
+}
+
+/// The number that each class has among those of a data set, by its name; none of one that is called by its number,
+/// as classes without an example are, where the data set has no class of that name.
+///
+/// # Errors
+/// The first class that the data set does not have; an empty name where all are called by their numbers alone.
+fn numbers_by_name<'c>(own: &'c [String], set: &[String]) -> Result<Vec<Option<u32>>, &'c str> {
+    if are_numbers(own) {
+        return Err("");
+    }
+    let numbers: HashMap<&String, u32> = set.iter().zip(0..).collect();
+    let number = |(class, name): (usize, &'c String)| match numbers.get(name) {
+        None if *name != class.to_string() => Err(name.as_str()),
+        number => Ok(number.copied()),
+    };
+    own.iter().enumerate().map(number).collect()
 }
 
 /// Checks that what a file says about its data set, if anything, is true of another.
@@ -315,14 +349,10 @@ impl Rows<'_> {
     /// The same examples have the same labels, by the names of the classes where both have some.
     fn check_labels(&self, set: &TrainingSet<'_>, places: &[u32]) -> Result<(), TableError> {
         let (Some(labels), Some(known)) = (self.labels, set.labels) else { return Ok(()) };
-        let named = !self.classes.is_empty()
-            && !self.classes.iter().enumerate().all(|(class, name)| *name == class.to_string())
-            && self.classes.iter().all(|name| set.classes.contains(name));
-        let class = |name: &String| set.classes.iter().position(|known| known == name);
-        let numbers: Vec<Option<usize>> = self.classes.iter().map(class).collect();
-        let number = |label: u32| match named {
-            true => numbers[label as usize],
-            false => Some(label as usize),
+        let named = numbers_by_name(self.classes, set.classes).ok();
+        let number = |label: u32| match &named {
+            Some(numbers) => numbers[label as usize].map(|class| class as usize),
+            None => Some(label as usize),
         };
         let pairs = || labels.iter().zip(places).map(|(&a, &b)| (a, known[b as usize]));
         let other = pairs().filter(|&(a, b)| number(a) != Some(b as usize)).count();
@@ -373,6 +403,18 @@ impl ScoreTable {
         OwnIds::of(self.columns())
     }
 
+    /// The column that has the ids by which the owner knows the rows; none where no column is called like one.
+    pub fn id_name(&self) -> Option<&'static str> {
+        id_column(self.columns()).map(|(name, _)| name)
+    }
+
+    /// Whether the rows are the first examples of a larger data set, as the card says: then numbers from 0 are those of
+    /// its examples, though it has more.
+    pub fn is_limited(&self) -> bool {
+        let data = self.card().and_then(|card| card.data.as_ref());
+        data.is_some_and(|data| data.limit.is_some())
+    }
+
     /// The id by which the owner knows a row, where that is another than the one in the column `id`.
     pub fn own_id(&self, row: Row) -> Option<String> {
         let (name, column) = id_column(self.columns())?;
@@ -382,6 +424,38 @@ impl ScoreTable {
             Column::U32(ids) => ids.get(row.index()).map(u32::to_string),
             Column::Text(ids) => ids.get(row.index()).cloned(),
         }
+    }
+
+    /// Whether the table says what its classes are called; else their numbers are all that is known of them.
+    ///
+    /// # Errors
+    /// When a label is too large to be the number of a class.
+    pub fn names_classes(&self) -> Result<bool, TableError> {
+        Ok(!are_numbers(&self.classes()?))
+    }
+
+    /// The labels of the rows as a data set numbers its classes: by their names where the table has some.
+    ///
+    /// # Errors
+    /// When the table has no labels, or a class that the data set does not have.
+    pub fn labels_in(&self, set: &TrainingSet<'_>) -> Result<Vec<u32>, TableError> {
+        let labels = self.columns().integers("label")?;
+        let classes = self.classes()?;
+        let unknown = |name: &str| {
+            TableError::Ids(format!(
+                "the table of scores has a class {name:?}, which is none of {}: they belong to different data sets, \
+                 or call their classes otherwise; name them the same in the column `class` of the table",
+                set.name
+            ))
+        };
+        let numbers = match numbers_by_name(&classes, set.classes) {
+            Ok(numbers) => numbers,
+            Err("") => return Ok(labels.to_vec()),
+            Err(name) => return Err(unknown(name)),
+        };
+        let of =
+            |&label: &u32| numbers[label as usize].ok_or_else(|| unknown(&classes[label as usize]));
+        labels.iter().map(of).collect()
     }
 
     /// Which training examples of a data set the rows are: see [`Rows::examples_in`].
@@ -523,6 +597,12 @@ mod tests {
         assert!(by_name.examples_in(&set(&LABELS, &ours)).is_ok());
         let by_number = rows(OwnIds::Rows(6), &labels);
         assert!(by_number.examples_in(&set(&LABELS, &ours)).is_err());
+        // Also where one of them has no example, and so no name in the table.
+        let gap = names(["cat", "1", "dog"]);
+        let labels: Vec<u32> = LABELS.iter().map(|&label| [0, 2, 2][label as usize]).collect();
+        let data: Vec<u32> = LABELS.iter().map(|&label| [2, 0, 0][label as usize]).collect();
+        let by_name = Rows { classes: &gap, ..rows(OwnIds::Rows(6), &labels) };
+        assert!(by_name.examples_in(&set(&data, &theirs)).is_ok());
         // Numbers are not names.
         let digits = names(["0", "1", "2"]);
         let lexical = names(["0", "2", "1"]);

@@ -29,6 +29,7 @@ mod wrong_labels;
 
 pub use atomic::{
     ASIDE, make_folder_atomically, remove_folder_atomically, write_atomically, write_json,
+    write_new_atomically, write_new_json,
 };
 pub use calendar::{seconds_of, utc};
 pub use card::{
@@ -38,14 +39,14 @@ pub use card::{
 pub use cautions::{Made, Spelling, cautions, chance_of_order, follows_length};
 pub use detections::ColumnDetection;
 pub use error::{FileError, TableError};
-pub use identity::{Examples, OwnIds, Rows, TrainingSet};
+pub use identity::{Examples, ID_NAMES, OwnIds, Rows, TrainingSet};
 pub use keys::{Key, KeyError, KeyMap, Keys};
 pub use list::{DATA, FINGERPRINT, ListFile, ListedIds};
 pub use marked::{AmongMarked, Marked};
 pub use marks::{Act, Before, MarkFile, Marks, RowIndex, Verdict, mark_time, time_text};
 pub use ranking::{Ranking, direction_of, hard_end, kind_of, measure_of, time_of};
 pub use replicas::{RECORDED_PASS, Recorded, TableBuilder, column_name, most_voted};
-pub use score_table::{ColumnDescription, Row, ScoreFile, ScoreTable};
+pub use score_table::{ColumnDescription, Row, ScoreFile, ScoreTable, class_names};
 pub use subset::{Subset, SubsetFile};
 pub use suspects::{
     Extremes, Histogram, MOST_SHOWN_CLASSES, Suspect, TEXT_NAMES, TokenPlace, WorstLabels,

@@ -103,8 +103,10 @@ pub struct MarkFile {
     path: PathBuf,
     data: Option<DataRef>,
     read_to: u64,
-    /// Whether the file says of which data set it is.
-    names_data: bool,
+    /// Whether a line of marks was read in it.
+    is_known: bool,
+    /// The data set that the file says it is of.
+    said: Option<DataRef>,
     relabelled: bool,
     /// Lines that are no acts: what a crash cut off, or somebody else wrote.
     pub damaged: usize,
@@ -117,7 +119,8 @@ impl MarkFile {
             path: path.to_owned(),
             data: data.cloned(),
             read_to: 0,
-            names_data: false,
+            is_known: false,
+            said: None,
             relabelled: false,
             damaged: 0,
         }
@@ -164,25 +167,34 @@ impl MarkFile {
         let mut file = Self::new(path, data);
         std::fs::metadata(path).map_err(FileError::io("read", path))?;
         let acts = file.news()?;
-        if acts.is_empty() && file.damaged > 0 {
-            return Err(TableError::List(format!(
-                "{} is no file of marks: none of its lines is one; `datadiet explore` writes such files",
-                path.display()
-            )));
-        }
         Ok((file, acts))
     }
 
-    /// That nothing tells whether marks by the numbers of rows are of this table or data set, where the file does
-    /// not say of which data set it is.
-    pub fn assumption(&self, ids: OwnIds<'_>) -> Option<String> {
-        (!self.names_data && !matches!(ids, OwnIds::Texts(_))).then(|| {
+    /// That lines of the file are no marks, if some are.
+    pub fn damage(&self) -> Option<String> {
+        (self.damaged > 0).then(|| {
             format!(
-                "{} does not say of which data set its marks are: its numbers are taken for those of these \
-                 examples",
+                "{} lines of {} are no marks, as a crash may leave one: they are left aside",
+                self.damaged,
                 self.path.display()
             )
         })
+    }
+
+    /// That nothing tells whether marks by the numbers of rows are of this table or data set, where the file, or the
+    /// table, does not say of which data set it is.
+    pub fn assumption(&self, ids: OwnIds<'_>) -> Option<String> {
+        let says = match (&self.said, &self.data) {
+            _ if matches!(ids, OwnIds::Texts(_)) => return None,
+            (Some(_), Some(_)) => return None,
+            (None, _) => "does not say of which data set its marks are".into(),
+            (Some(said), None) => format!(
+                "says that its marks are of {}, and the table does not say of which data set it is",
+                said.name
+            ),
+        };
+        let path = self.path.display();
+        Some(format!("{path} {says}: its numbers are taken for those of these examples"))
     }
 
     /// The path.
@@ -194,7 +206,7 @@ impl MarkFile {
     /// still being written is left for the next call.
     ///
     /// # Errors
-    /// When the file cannot be read, or says that it is of another data set.
+    /// When the file cannot be read, holds something else than marks, or says that it is of another data set.
     pub fn news(&mut self) -> Result<Vec<Act>, TableError> {
         let mut file = match File::open(&self.path) {
             Ok(file) => file,
@@ -210,7 +222,10 @@ impl MarkFile {
         file.seek(SeekFrom::Start(self.read_to))
             .and_then(|_| file.read_to_end(&mut bytes))
             .map_err(FileError::io("read", &self.path))?;
-        let whole = bytes.iter().rposition(|&byte| byte == b'\n').map_or(0, |last| last + 1);
+        let ended = bytes.iter().rposition(|&byte| byte == b'\n').map_or(0, |last| last + 1);
+        // A last line may be whole without its end, as editors leave it.
+        let last_is_whole = serde_json::from_slice::<Line>(&bytes[ended..]).is_ok();
+        let whole = if last_is_whole { bytes.len() } else { ended };
         self.read_to += whole as u64;
         let mut acts = Vec::new();
         for line in bytes[..whole].split(|&byte| byte == b'\n') {
@@ -218,14 +233,26 @@ impl MarkFile {
                 continue;
             }
             match serde_json::from_slice(line) {
-                Ok(Line::Act(act)) if millis_of(&act.at).is_some() => acts.push(act),
+                Ok(Line::Act(act)) if millis_of(&act.at).is_some() => {
+                    self.is_known = true;
+                    acts.push(act);
+                }
                 Ok(Line::Head(head)) => {
                     self.check(&head)?;
-                    self.names_data |= head.data.is_some();
+                    self.is_known = true;
+                    self.said = head.data.or(self.said.take());
                     self.relabelled |= head.relabelled;
                 }
                 _ => self.damaged += 1,
             }
+        }
+        if !self.is_known && !may_become_marks(&bytes) {
+            (self.read_to, self.damaged) = (0, 0);
+            return Err(TableError::List(format!(
+                "{} is no file of marks: none of its lines is one; `datadiet explore` and `datadiet marks` write such \
+                 files",
+                self.path.display()
+            )));
         }
         Ok(acts)
     }
@@ -238,7 +265,8 @@ impl MarkFile {
                 head.marks
             )));
         }
-        match &self.data {
+        // Files that were put behind each other are of one data set.
+        match self.data.as_ref().or(self.said.as_ref()) {
             Some(data) => {
                 let name = self.path.display().to_string();
                 check_data(&name, head.data.as_ref(), &data.name, &data.fingerprint)
@@ -250,18 +278,17 @@ impl MarkFile {
     /// Appends an act and syncs it. The act is not taken in: [`Self::news`] reads it with all others.
     ///
     /// # Errors
-    /// When the file cannot be written.
+    /// When the file cannot be written, or is there and holds something else than marks.
     pub fn append(&self, acts: &[Act]) -> Result<(), TableError> {
+        // Another process may have made it since it was not there.
+        let mut now = Self::new(&self.path, self.data.as_ref());
+        let is_known = self.is_known || now.news().map(|_| now.is_known)?;
         let written = || -> std::io::Result<()> {
             let mut file =
                 OpenOptions::new().create(true).append(true).read(true).open(&self.path)?;
             let mut text = Vec::new();
             let length = file.metadata()?.len();
-            if length == 0 {
-                let (data, relabelled) = (self.data.clone(), self.relabelled);
-                serde_json::to_writer(&mut text, &Head { marks: VERSION, data, relabelled })?;
-                text.push(b'\n');
-            } else {
+            if length > 0 {
                 // A line that a crash cut off is not to take ours with it.
                 let mut last = [0];
                 file.seek(SeekFrom::Start(length - 1))?;
@@ -269,6 +296,11 @@ impl MarkFile {
                 if last != [b'\n'] {
                     text.push(b'\n');
                 }
+            }
+            if length == 0 || !is_known {
+                let (data, relabelled) = (self.data.clone(), self.relabelled);
+                serde_json::to_writer(&mut text, &Head { marks: VERSION, data, relabelled })?;
+                text.push(b'\n');
             }
             for act in acts {
                 serde_json::to_writer(&mut text, act)?;
@@ -279,6 +311,12 @@ impl MarkFile {
         };
         written().map_err(|cause| FileError::io("write", &self.path)(cause).into())
     }
+}
+
+/// Whether a file without a line of marks is one all the same: it has nothing in it, or what a crash left of its head.
+fn may_become_marks(bytes: &[u8]) -> bool {
+    const HEAD: &[u8] = b"{\"marks\":";
+    bytes.iter().all(u8::is_ascii_whitespace) || bytes.starts_with(HEAD) || HEAD.starts_with(bytes)
 }
 
 /// The time now, as [`Act::at`] has it, and at least a millisecond after `after`: who has seen an act comes after
@@ -326,6 +364,8 @@ pub struct Marks {
     latest: Option<String>,
     /// Ids of acts that are of no row.
     pub unknown: usize,
+    /// Whether people looked at other labels than the data set's own, as a file says.
+    pub relabelled: bool,
 }
 
 impl Marks {
@@ -338,19 +378,31 @@ impl Marks {
         table: &ScoreTable,
         paths: &[P],
     ) -> Result<(Self, Vec<String>), TableError> {
-        let ids = table.own_ids()?;
-        let index = RowIndex::of(ids)?;
         let data = table.card().and_then(|card| card.data.as_ref());
-        let (mut marks, mut damaged, mut told) = (Self::default(), 0, Vec::new());
+        Self::of_rows(table.own_ids()?, data, paths, "this table")
+    }
+
+    /// The same for rows of a data set that are known by some ids; `of` is what they are called.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn of_rows<P: AsRef<Path>>(
+        ids: OwnIds<'_>,
+        data: Option<&DataRef>,
+        paths: &[P],
+        of: &str,
+    ) -> Result<(Self, Vec<String>), TableError> {
+        let index = RowIndex::of(ids)?;
+        let (mut marks, mut told) = (Self::default(), Vec::new());
         for path in paths.iter().map(AsRef::as_ref) {
             let (file, acts) = MarkFile::read(path, data)?;
-            damaged += file.damaged;
-            told.extend(file.assumption(ids));
+            told.extend(file.assumption(ids).into_iter().chain(file.damage()));
+            marks.relabelled |= file.is_relabelled();
             let before = (marks.unknown, marks.version());
             marks.add(acts, |id| index.find(ids, id));
             if marks.unknown > before.0 && marks.version() == before.1 {
                 return Err(TableError::List(format!(
-                    "{} marks no example of this table: it is of another",
+                    "{} marks no example of {of}: it is of another",
                     path.display()
                 )));
             }
@@ -362,15 +414,7 @@ impl Marks {
             ));
         }
         if marks.unknown > 0 {
-            told.push(format!(
-                "{} marked ids are not in this table: they are left aside",
-                marks.unknown
-            ));
-        }
-        if damaged > 0 {
-            told.push(format!(
-                "{damaged} lines are no marks, as a crash may leave one: they are left aside"
-            ));
+            told.push(format!("{} marked ids are not in {of}: they are left aside", marks.unknown));
         }
         Ok((marks, told))
     }
@@ -647,6 +691,37 @@ mod tests {
     }
 
     #[test]
+    fn nothing_is_appended_to_a_file_of_something_else() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("mine.parquet");
+        let [act, later] = [1, 2].map(|at| act(at, "ann", Some(Verdict::Drop), &["3"]));
+        for other in ["PAR1\n\u{7}\nPAR1", "{\"a\": 1}", "id,label\n1,2\n"] {
+            std::fs::write(&path, other).unwrap();
+            let mut file = MarkFile::new(&path, None);
+            let refused = file.append(std::slice::from_ref(&act)).unwrap_err().to_string();
+            assert!(refused.contains("no file of marks"), "{refused}");
+            assert!(file.news().is_err() && file.news().is_err());
+            assert_eq!(std::fs::read_to_string(&path).unwrap(), other);
+        }
+        // What is empty, or a crash left of a head, gets one.
+        for start in ["", "\n", "{\"ma", "{\"marks\":1,\"da"] {
+            std::fs::write(&path, start).unwrap();
+            let data = DataRef { name: "m".into(), fingerprint: "a".into(), limit: None };
+            MarkFile::new(&path, Some(&data)).append(std::slice::from_ref(&act)).unwrap();
+            let (file, acts) = MarkFile::read(&path, Some(&data)).unwrap();
+            assert_eq!(acts, std::slice::from_ref(&act), "{start}");
+            assert_eq!(file.assumption(OwnIds::Rows(9)), None, "{start}");
+            assert_eq!(file.damage().is_some(), start.starts_with('{'), "{start}");
+        }
+        // A last line without its end is a line.
+        std::fs::write(&path, serde_json::to_string(&act).unwrap()).unwrap();
+        let (file, acts) = MarkFile::read(&path, None).unwrap();
+        assert_eq!((file.damaged, acts.len()), (0, 1));
+        file.append(&[later]).unwrap();
+        assert_eq!(MarkFile::read(&path, None).unwrap().1.len(), 2);
+    }
+
+    #[test]
     fn marks_of_another_data_set_are_refused() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("marks.jsonl");
@@ -676,6 +751,24 @@ mod tests {
         assert!(told.contains("does not say of which data set"), "{told}");
         assert!(file.assumption(OwnIds::Numbers(&[4, 1])).is_some());
         assert_eq!(file.assumption(OwnIds::Texts(&["a.jpg".into()])), None);
+        // Of another data set, for all that a table without one knows.
+        let data =
+            |name: &str| DataRef { name: name.into(), fingerprint: name.into(), limit: None };
+        let path = folder.path().join("named.jsonl");
+        MarkFile::new(&path, Some(&data("cifar10")))
+            .append(&[act(1, "ann", None, &["1"])])
+            .unwrap();
+        let (file, _) = MarkFile::read(&path, None).unwrap();
+        let told = file.assumption(OwnIds::Rows(3)).unwrap();
+        assert!(told.contains("are of cifar10, and the table does not say"), "{told}");
+        assert_eq!(file.assumption(OwnIds::Texts(&["a.jpg".into()])), None);
+        // Two data sets in one file are of no table.
+        let other = folder.path().join("other.jsonl");
+        MarkFile::new(&other, Some(&data("mnist"))).append(&[act(1, "bob", None, &["1"])]).unwrap();
+        let both = [&path, &other].map(|path| std::fs::read(path).unwrap()).concat();
+        std::fs::write(&path, both).unwrap();
+        let refused = MarkFile::read(&path, None).unwrap_err().to_string();
+        assert!(refused.contains("another data set than cifar10"), "{refused}");
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use datadiet_core::{Direction, ScoreKind, Source, Task, average_ranks, forgetting_key};
 use serde::Serialize;
 
-use crate::identity::{OwnIds, id_column};
+use crate::identity::{OwnIds, are_numbers, id_column};
 use crate::ranking::{SUM, direction_of, kind_of, measure_of, time_of};
 use crate::{Card, Column, ColumnSummary, Ranking, Table, TableError, TableFile, is_detail};
 
@@ -548,6 +548,39 @@ fn not_whole() -> TableError {
     )
 }
 
+/// Names of the classes of a table, by label: its own where it names some, else those of the data set that it belongs
+/// to. A data set may number the same classes otherwise, so its names are not those of a table's labels where the
+/// table says what these are called.
+///
+/// # Errors
+/// When the data set has fewer classes than the table, or two classes have one name: marks, labels and other programs
+/// know classes by their names.
+pub fn class_names(own: Vec<String>, given: Option<&[String]>) -> Result<Vec<String>, TableError> {
+    let names = match given {
+        Some(given) if are_numbers(&own) => {
+            if given.len() < own.len() {
+                return Err(TableError::Column(format!(
+                    "the table has labels up to {}, and the data set {} classes: they belong to different data sets",
+                    own.len() - 1,
+                    given.len()
+                )));
+            }
+            given.to_vec()
+        }
+        _ => own,
+    };
+    let mut sorted: Vec<&String> = names.iter().collect();
+    sorted.sort_unstable();
+    match sorted.windows(2).find(|pair| pair[0] == pair[1]) {
+        Some(pair) => Err(TableError::Column(format!(
+            "two classes are called {:?}: where classes go by their names nobody could tell one from the other; give \
+             them different names",
+            pair[0]
+        ))),
+        None => Ok(names),
+    }
+}
+
 /// The class numbers of some labels, as texts.
 fn numbers(labels: &[u32]) -> Result<Vec<String>, TableError> {
     let most = labels.iter().enumerate().max_by_key(|(_, label)| **label);
@@ -655,6 +688,22 @@ mod tests {
             names.push(ScoreTable::of(columns.clone()).unwrap().default_suspicion().unwrap());
         }
         assert_eq!(names, ["loss@1", "el2n@3", "log-margin@3", "margin-of-mean@3", "aum@3"]);
+    }
+
+    #[test]
+    fn classes_are_called_as_the_table_says_and_by_the_data_set_where_it_does_not() {
+        let names =
+            |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
+        let data = names(&["dog", "cat", "owl"]);
+        let own = names(&["cat", "dog"]);
+        assert_eq!(class_names(own.clone(), Some(&data)).unwrap(), own);
+        assert_eq!(class_names(names(&["0", "1"]), Some(&data)).unwrap(), data);
+        assert_eq!(class_names(names(&["0", "1"]), None).unwrap(), ["0", "1"]);
+        let refused = |own: &[&str], given: Option<&[String]>| {
+            class_names(names(own), given).unwrap_err().to_string()
+        };
+        assert!(refused(&["0", "1", "2", "3"], Some(&data)).contains("labels up to 3"));
+        assert!(refused(&["cat", "cat"], None).contains("two classes are called \"cat\""));
     }
 
     #[test]

@@ -51,7 +51,8 @@ def log(
     prefix
         What all names begin with. Two tables in one run need two.
     report
-        Whether the report is among the files. Where none was written it is made for this, without pictures.
+        Whether the report is among the files. Where none was written of a table it is made for this, without
+        pictures; of a study it is told on standard error that it is missing.
 
     Raises
     ------
@@ -59,7 +60,7 @@ def log(
         No run is active, or two are; a run of something else, or one in which this prefix has other values; a prefix
         that is no name; what the tracker says.
     FileNotFoundError, TableError, OSError
-        No such results, or none that can be read.
+        No such results, or none that can be read; of what a study gave, files that are of another since.
     TypeError
         Something that cannot be logged.
 

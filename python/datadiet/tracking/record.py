@@ -72,6 +72,8 @@ class Record:
     """Where it all comes from: the card of a table, or what was asked of an experiment."""
     names: dict[str, str] = field(default_factory=dict)
     """What parts of names were before they were renamed."""
+    _taken: dict[str, str] = field(default_factory=dict)
+    """What each part of a name was, renamed or not."""
     files: list[Path] = field(default_factory=list)
 
     def name(self, *parts: str) -> str:
@@ -84,11 +86,11 @@ class Record:
 
     def _part(self, part: str) -> str:
         base = _ODD.sub("_", part)[:NAME] or "_"
-        if base == part and base not in self.names:
-            return part
-        for number in range(1, len(self.names) + 2):
+        for number in range(1, len(self._taken) + 2):
             renamed = base if number == 1 else f"{base}_{number}"
-            if self.names.setdefault(renamed, part) == part:
+            if self._taken.setdefault(renamed, part) == part:
+                if renamed != part:
+                    self.names[renamed] = part
                 return renamed
         raise AssertionError("more names than parts")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -41,7 +42,7 @@ def collect(what: Any, folder: Path, report: bool | Path) -> Record:
     elif isinstance(what, Trained):
         _trainings(record, what.outcome, folder)
     elif isinstance(what, (Diet, Curve, Connectivity)):
-        _folder(record, what.report.parent, folder, report)
+        _folder(record, what.report.parent, folder, report, what.outcome)
     elif isinstance(what, (str, os.PathLike)):
         _path(record, Path(what), folder, report)
     else:
@@ -72,16 +73,33 @@ def _path(record: Record, path: Path, folder: Path, report: bool) -> None:
             record.files.append(_made(table, folder, path.stem))
 
 
-def _folder(record: Record, results: Path, folder: Path, report: bool) -> None:
+def _folder(
+    record: Record,
+    results: Path,
+    folder: Path,
+    report: bool,
+    answer: dict[str, Any] | None = None,
+) -> None:
+    """What is in a folder of results; where `answer` is what came of it, the files of that and of nothing else."""
     scores, outcome = results / _SCORES, results / _OUTCOME
+    if answer is not None and not outcome.is_file():
+        add_outcome(record, answer)
+        _note(record, folder / _OUTCOME, answer)
+        _tell(f"{outcome} is gone: what came of it is logged without its tables and its report")
+        return
     if not scores.is_file() and not outcome.is_file():
         raise TableError(
             f"{results} holds neither {_OUTCOME} nor {_SCORES}; `datadiet score` and `datadiet run` write them"
         )
     table = ScoreTable.read(scores) if scores.is_file() else None
+    found = _json(outcome) if outcome.is_file() else {}
+    if answer is not None and found != answer:
+        raise TableError(
+            f"{outcome} is not what came of this any more: something else was written there since; log what the newer"
+            f" call gave, or the folder ({str(results)!r}) for what is in it now"
+        )
     if table is not None:
         add_table(record, table)
-    found = _json(outcome) if outcome.is_file() else {}
     if found:
         add_outcome(record, found)
     written = found.get("files") or []
@@ -94,6 +112,13 @@ def _folder(record: Record, results: Path, folder: Path, report: bool) -> None:
         record.files.append(page)
     elif report and table is not None and not found:
         record.files.append(_made(table, folder, results.name))
+    elif report:
+        why = "is older than the results" if page.is_file() else "is not there"
+        _tell(f"{page} {why} and is not logged; `datadiet report {results}` writes it")
+
+
+def _tell(text: str) -> None:
+    print(f"datadiet: {text}", file=sys.stderr)
 
 
 def _files(results: Path, names: Iterable[str]) -> list[Path]:

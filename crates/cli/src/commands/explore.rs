@@ -171,7 +171,8 @@ fn account_of_system() -> Option<String> {
     None
 }
 
-/// Where pictures or texts come from, and names of classes that a table from elsewhere lacks.
+/// Where pictures or texts come from, and the names of classes in the data set that was named, which count where the
+/// table has none of its own.
 pub fn source(
     home: &HomeArgs,
     data: &DataArgs,

@@ -65,7 +65,7 @@ pub struct ExportArgs {
     /// Folder of pictures that are named by the ids of the table, as paths or names, with or without ending.
     #[arg(long, value_name = "DIR", conflicts_with_all = ["data", "text"])]
     images: Option<PathBuf>,
-    /// Texts of the examples, by id or one a row: .txt, .jsonl, .json, .csv or .parquet.
+    /// Texts of the examples, by id, or one a row where the table has no ids: .txt, .jsonl, .json, .csv or .parquet.
     #[arg(long, value_name = "FILE", conflicts_with = "data")]
     text: Option<PathBuf>,
     /// Your COCO file, or shards of WebDataset ('shards-{000..009}.tar'; again for more), to filter.
@@ -113,6 +113,7 @@ pub fn run(home: &HomeArgs, args: ExportArgs) -> Result<ExitCode> {
         args.url.is_none() || args.to == Program::LabelStudio,
         "--url belongs to --to label-studio"
     );
+    args.check_contents()?;
     let (source, classes) = args.source(home)?;
     let table = ScoreTable::read(&args.scores)?;
     let contents = Contents::open(source, &table)?;
@@ -132,6 +133,26 @@ pub fn run(home: &HomeArgs, args: ExportArgs) -> Result<ExitCode> {
 }
 
 impl ExportArgs {
+    /// Refuses pictures and texts that the format has no use for.
+    fn check_contents(&self) -> Result<()> {
+        let given = match (&self.images, &self.text) {
+            (Some(_), _) => "--images",
+            (_, Some(_)) => "--text",
+            (None, None) => return Ok(()),
+        };
+        ensure!(
+            self.from.is_empty(),
+            "{given} says what examples look like, and --from takes them as they are: leave one out"
+        );
+        let pictures = matches!(self.to, Program::Fiftyone | Program::Coco | Program::Yolo);
+        ensure!(
+            self.text.is_none() || !pictures,
+            "--to {} is of pictures: --text belongs to --to csv, label-studio and webdataset",
+            self.to.to_possible_value().map_or(String::new(), |value| value.get_name().to_owned())
+        );
+        Ok(())
+    }
+
     /// What examples look like, where the program wants to know.
     fn source(&self, home: &HomeArgs) -> Result<(Source, Option<Vec<String>>)> {
         let shows = self.to != Program::Csv && self.from.is_empty();

@@ -6,13 +6,13 @@ use std::process::ExitCode;
 use anyhow::{Result, ensure};
 use clap::{Args, ValueEnum};
 use datadiet_core::grouped;
-use datadiet_data::Dataset;
 use datadiet_exchange::back::{self, About, Marked};
 use datadiet_table::{MarkFile, ScoreTable};
 
 use crate::commands::explore::account;
 use crate::home::HomeArgs;
 use crate::output::OutputArgs;
+use crate::scores_file::DataArgs;
 
 /// Take what people said in other programs, as marks.
 ///
@@ -44,9 +44,8 @@ pub struct MarksArgs {
     /// Who said it, where the file does not say [default: the name of the account].
     #[arg(long, value_name = "NAME")]
     r#as: Option<String>,
-    /// Imported data set whose classes were exported, where the scores have no names of classes.
-    #[arg(long, value_name = "NAME")]
-    data: Option<String>,
+    #[command(flatten)]
+    data: DataArgs,
     #[command(flatten)]
     output: OutputArgs,
 }
@@ -69,10 +68,7 @@ pub fn run(home: &HomeArgs, args: MarksArgs) -> Result<ExitCode> {
         "Label Studio says who said what: leave out --as"
     );
     let table = ScoreTable::read(&args.scores)?;
-    let classes = match &args.data {
-        Some(name) => Some(Dataset::open(&home.data()?, name)?.classes().to_vec()),
-        None => None,
-    };
+    let classes = args.classes(home, &table)?;
     let about = About::of(&table, classes.as_deref())?;
     let who = args.r#as.clone().unwrap_or_else(account);
     // All are read before anything is written.
@@ -87,6 +83,18 @@ pub fn run(home: &HomeArgs, args: MarksArgs) -> Result<ExitCode> {
     marked.notes.iter().for_each(|note| eprintln!("note: {note}"));
     args.output.answer(&marked, || text(&marked))?;
     Ok(ExitCode::SUCCESS)
+}
+
+impl MarksArgs {
+    /// Names of the classes in the data set that was named, once it is known to be that of the scores.
+    fn classes(&self, home: &HomeArgs, table: &ScoreTable) -> Result<Option<Vec<String>>> {
+        if self.data.data.is_none() {
+            return Ok(None);
+        }
+        let dataset = self.data.open(home, table)?;
+        table.examples_in(&self.data.training_set(&dataset))?;
+        Ok(Some(dataset.classes().to_vec()))
+    }
 }
 
 fn text(marked: &Marked) -> String {

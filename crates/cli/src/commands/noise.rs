@@ -10,8 +10,8 @@ use datadiet_core::grouped;
 use datadiet_data::{Dataset, LabelNoise, NoisyLabels};
 use datadiet_lab::lists;
 use datadiet_table::{
-    Column, DATA, DataRef, Examples, FINGERPRINT, KEY, MarkFile, Marks, OwnIds, Row, RowIndex,
-    ScoreFile, ScoreTable, Table, TrainingSet, Verdict,
+    Column, DATA, DataRef, Examples, FINGERPRINT, MarkFile, Marks, OwnIds, Row, ScoreFile,
+    ScoreTable, Table, TrainingSet, Verdict,
 };
 use serde_json::json;
 
@@ -147,32 +147,31 @@ fn corrected(file: &Path, scores: Option<&Path>, dataset: &Dataset) -> Result<Ve
         fingerprint: dataset.fingerprint().into(),
         limit: None,
     };
-    let (marked, acts) = MarkFile::read(file, Some(&data))?;
     let beside = MarkFile::scores_beside(file).filter(|table| table.is_file());
     let table = scores.map(Path::to_owned).or(beside);
-    ensure!(
-        table.is_some() || !marked.is_relabelled(),
-        "{} marks labels that are not the data set's own: name the table that was marked, whose labels they are, with \
-         --scores",
-        file.display()
-    );
     let (labelled, whose) = match &table {
         Some(path) => (Labelled::of_scores(path, dataset)?, path.display().to_string()),
         None => (Labelled::own(dataset), dataset.name().to_owned()),
     };
     let ids = labelled.ids()?;
-    if let Some(assumption) = marked.assumption(ids) {
-        eprintln!("warning: {assumption}");
-    }
-    let index = RowIndex::of(ids)?;
-    let mut marks = Marks::default();
-    marks.add(acts, |id| index.find(ids, id));
+    let read = Marks::of_rows(ids, Some(&data), &[file], &whose);
+    let (marks, told) = match &table {
+        Some(_) => read?,
+        None => read.context("which scores were marked? Name them with --scores")?,
+    };
+    ensure!(
+        table.is_some() || !marks.relabelled,
+        "{} marks labels that are not the data set's own: name the table that was marked, whose labels they are, with \
+         --scores",
+        file.display()
+    );
     ensure!(
         marks.unknown == 0,
         "{} marks {} ids that are no examples of {whose}: name the table that was marked with --scores",
         file.display(),
         marks.unknown
     );
+    told.iter().for_each(|told| eprintln!("warning: {told}"));
     let mut labels = labelled.labels.clone();
     let (mut unsaid, mut said) = (0, 0);
     for (row, act) in marks.marked().into_iter().filter(|(_, act)| act.mark == Some(Verdict::Wrong))
@@ -181,8 +180,7 @@ fn corrected(file: &Path, scores: Option<&Path>, dataset: &Dataset) -> Result<Ve
             unsaid += 1;
             continue;
         };
-        let class = dataset.classes().iter().position(|class| class == name);
-        let class = class.with_context(|| {
+        let class = labelled.class(name, dataset)?.with_context(|| {
             format!(
                 "{} says that {} is a {name:?}, which is no class of {}",
                 file.display(),
@@ -226,16 +224,13 @@ impl Labelled {
 
     /// The data set's own, and those of a table in place of them.
     fn of_scores(path: &Path, dataset: &Dataset) -> Result<Self> {
-        let file = ScoreFile::open(path)?;
-        let known = file.header.columns().names();
-        let wanted: Vec<&str> = known.filter(|name| ["id", KEY, "label"].contains(name)).collect();
-        let table = file.read(&wanted)?;
+        let table = ScoreFile::open(path)?.read_to_choose(None, true)?;
         // Labels that differ are what is asked for.
         let set = TrainingSet { other_labels: true, ..training_set(dataset) };
         let examples = table.examples_in(&set)?;
         let mut labels = dataset.train().labels.to_vec();
-        if let Ok(given) = table.columns().integers("label") {
-            for (example, &label) in examples.all().iter().zip(given) {
+        if table.has_labels() {
+            for (example, label) in examples.all().iter().zip(table.labels_in(&set)?) {
                 labels[example.index()] = label;
             }
         }
@@ -247,6 +242,24 @@ impl Labelled {
             Some((table, _)) => table.own_ids()?,
             None => OwnIds::Rows(self.labels.len()),
         })
+    }
+
+    /// The number of a class in the data set. Who marked a table without names of classes had numbers before them, or
+    /// the names that the data set has: one that may be either is refused.
+    fn class(&self, name: &str, dataset: &Dataset) -> Result<Option<usize>> {
+        let named = dataset.classes().iter().position(|class| class == name);
+        let has_numbers = match &self.table {
+            Some((table, _)) => !table.names_classes()?,
+            None => false,
+        };
+        let number = name.parse::<usize>().ok().filter(|_| has_numbers);
+        ensure!(
+            number.is_none() || named.is_none() || number == named,
+            "{name:?} is the name of another class of {} than its number {name}, and the scores that were marked have \
+             only numbers: score with names of classes (a column `class`), and mark again",
+            dataset.name()
+        );
+        Ok(named)
     }
 
     fn example(&self, row: Row) -> usize {

@@ -1,7 +1,7 @@
 //! `datadiet export` and `datadiet marks` with an imported data set. What other programs make of the files is tested with
 //! these, in python/tests/test_exchange.py.
 
-use datadiet_table::{ScoreTable, Table};
+use datadiet_table::{Column, ScoreTable, Table};
 use serde_json::{Value, json};
 
 use crate::support::{Home, errors};
@@ -137,6 +137,68 @@ fn a_subset_goes_as_shards_and_as_a_data_set_of_fiftyone() {
     let samples = samples["samples"].as_array().unwrap();
     assert!(samples.iter().all(|one| one["tags"].as_array().unwrap().contains(&json!("dropped"))));
     assert!(home.path().join("fo").join(samples[0]["filepath"].as_str().unwrap()).is_file());
+}
+
+/// A table whose classes are those of the data set, numbered from the other end.
+fn numbered_otherwise(home: &Home) -> (Vec<String>, Vec<u32>) {
+    let (classes, labels) = labelled(home);
+    let last = classes.len() as u32 - 1;
+    let own: Vec<u32> = labels.iter().map(|&label| last - label).collect();
+    let named = labels.iter().map(|&label| classes[label as usize].clone()).collect();
+    let mut table = Table::default();
+    table.push("label", Column::U32(own.clone())).unwrap();
+    table.push("class", Column::Text(named)).unwrap();
+    table.push("aum@1", Column::F32((0..own.len()).map(|row| row as f32).collect())).unwrap();
+    table.write(&home.path().join("mine.parquet")).unwrap();
+    (classes.into_iter().rev().collect(), own)
+}
+
+/// `--data` says what unnamed classes are called, and no more: the table may number them otherwise.
+#[test]
+fn classes_are_called_as_the_table_calls_them() {
+    let home = Home::scored();
+    let (classes, labels) = numbered_otherwise(&home);
+    let export = ["export", "mine.parquet", "--to", "csv", "--out", "mine.csv", "-n", "1"];
+    home.ok(&[&export[..], &["--data", "sample"]].concat());
+    let mut csv = csv::Reader::from_path(home.path().join("mine.csv")).unwrap();
+    for (row, record) in csv.records().enumerate() {
+        assert_eq!(&record.unwrap()[1], classes[labels[row] as usize]);
+    }
+    for more in [&[][..], &["--data", "sample"]] {
+        let marks = ["marks", "mine.csv", "--from", "csv", "--scores", "mine.parquet"];
+        let answer = home.json(&[&marks[..], more].concat());
+        assert_eq!((&answer["wrong"], &answer["silent"]), (&json!(0), &json!(labels.len())));
+    }
+    // The data set is that of the scores, or nobody knows its classes.
+    let mut table = Table::default();
+    table.push("label", Column::U32(vec![0, 1, 2])).unwrap();
+    table.push("aum@1", Column::F32(vec![0.0, 1.0, 2.0])).unwrap();
+    table.write(&home.path().join("other.parquet")).unwrap();
+    std::fs::write(home.path().join("other.csv"), "id,mark\n1,drop\n").unwrap();
+    let marks = ["marks", "other.csv", "--from", "csv", "--scores", "other.parquet"];
+    let message = home.fails(&[&marks[..], &["--data", "sample"]].concat());
+    assert!(message.contains("different data sets"), "{message}");
+}
+
+#[test]
+fn pictures_and_texts_that_nothing_is_made_of_are_refused() {
+    let home = Home::scored();
+    let refused = |to: &str, options: &[&str]| {
+        let export = ["export", "out", "--to", to, "--out", "x.json", "--only", "all", "-n", "1"];
+        let message = home.fails(&[&export[..], options].concat());
+        assert!(!home.path().join("x.json").exists());
+        message
+    };
+    for (to, from) in [("coco", "instances.json"), ("webdataset", "a.tar")] {
+        for given in ["--images", "--text"] {
+            let message = refused(to, &["--from", from, given, "photos"]);
+            assert!(message.contains("leave one out"), "{message}");
+        }
+    }
+    for to in ["coco", "yolo", "fiftyone"] {
+        let message = refused(to, &["--text", "texts.jsonl"]);
+        assert!(message.contains(&format!("--to {to} is of pictures")), "{message}");
+    }
 }
 
 #[test]

@@ -205,6 +205,45 @@ fn marks_correct_the_labels_that_were_scored() {
     assert!(!done && told.contains("holds labels of its own"), "{told}");
 }
 
+/// A table of its own order that numbers two classes the other way round: labels go by the names of classes, rows by
+/// whatever column has their ids. What is not sure about the marks is told.
+#[test]
+fn marks_correct_labels_by_the_names_of_classes() {
+    let home = Home::scored();
+    let scored = ScoreTable::read(&home.path().join("out")).unwrap();
+    let own = scored.columns().integers("label").unwrap().to_vec();
+    let names = scored.classes().unwrap();
+    let other_way = |label: u32| if label < 2 { 1 - label } else { label };
+    let mut table = Table::default();
+    let backwards = || own.iter().rev();
+    table.push("guid", Column::U32((0..own.len() as u32).rev().collect())).unwrap();
+    table.push("label", Column::U32(backwards().map(|&label| other_way(label)).collect())).unwrap();
+    let classes = backwards().map(|&label| names[label as usize].clone()).collect();
+    table.push("class", Column::Text(classes)).unwrap();
+    table.push("aum@1", Column::F32(vec![0.5; own.len()])).unwrap();
+    table.write(&home.path().join("mine.parquet")).unwrap();
+    let right = (own[7] + 1) % names.len() as u32;
+    let act = |by: &str, mark: &str, label: Option<&String>| {
+        json!({ "at": format!("2026-01-01T00:00:0{}.000Z", by.len() % 10), "by": by, "act": by, "mark": mark,
+            "label": label, "ids": ["7"] })
+    };
+    let acts = [act("bob", "keep", None), act("anna", "wrong", Some(&names[right as usize]))];
+    let text = format!("{{\"marks\":1}}\n{}\nhalf a li\n{}\n", acts[0], acts[1]);
+    std::fs::write(home.path().join("mine.marks.jsonl"), text).unwrap();
+    let noise =
+        ["noise", "--data", "sample", "--from", "mine.marks.jsonl", "--out", "right.parquet"];
+    let output = home.command(&noise).output().unwrap();
+    let told = crate::support::errors(&output);
+    assert!(output.status.success(), "{told}");
+    for word in ["different things of 1 examples", "1 lines of mine.marks.jsonl are no marks"] {
+        assert!(told.contains(word), "{told}");
+    }
+    let mut expected = own.clone();
+    expected[7] = right;
+    let written = Table::read(&home.path().join("right.parquet")).unwrap();
+    assert_eq!(written.integers("label").unwrap(), expected);
+}
+
 /// As a notebook does it, whose kernel may be killed.
 #[test]
 fn attached_it_ends_with_the_program_that_started_it() {

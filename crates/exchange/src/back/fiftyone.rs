@@ -1,5 +1,6 @@
-//! A data set of FiftyOne that was exported from it, `fiftyone.types.FiftyOneDataset`: another label in `ground_truth`,
-//! and the tags wrong, drop, keep and unsure, of samples or of that label.
+//! A data set of FiftyOne that was exported from it, `fiftyone.types.FiftyOneDataset`: another label in `ground_truth`
+//! than it had as it was written for FiftyOne, and the tags wrong, drop, keep and unsure, of samples or of that label,
+//! but for the one that it had then.
 //!
 //! A label that was taken away is a wrong one, where other samples have theirs. A sample says when it was changed last;
 //! FiftyOne does not say by whom.
@@ -28,6 +29,9 @@ struct Sample {
     #[serde(default)]
     tags: Vec<String>,
     ground_truth: Option<Label>,
+    given_label: Option<String>,
+    exported_label: Option<String>,
+    exported_mark: Option<String>,
     last_modified_at: Option<Value>,
 }
 
@@ -66,21 +70,32 @@ pub fn read(about: &About<'_>, path: &Path, by: &str) -> Result<Answers, Exchang
             ));
         };
         let given = about.row(key).and_then(|row| about.given(row));
+        // Of a sample that does not tell what was exported the table says it.
+        let exported = sample.exported_label.as_deref().or(given);
         let label = sample.ground_truth.as_ref().and_then(|truth| truth.label.as_deref());
         let label_tags = sample.ground_truth.iter().flat_map(|truth| &truth.tags);
         let mut marks: Vec<Verdict> =
             sample.tags.iter().chain(label_tags).filter_map(|tag| verdict(tag)).collect();
+        let exported_mark = sample.exported_mark.as_deref().and_then(verdict);
+        let emptied = exported_mark.is_some_and(|mark| !marks.contains(&mark));
+        marks.retain(|mark| Some(*mark) != exported_mark);
         marks.dedup();
-        if has_labels && label.is_none() && given.is_some() && marks.is_empty() {
+        if has_labels && label.is_none() && exported.is_some() && marks.is_empty() {
             marks.push(Verdict::Wrong);
         }
         let at = sample.last_modified_at.as_ref().and_then(date).unwrap_or_else(|| saved.clone());
-        // The label that it came with says nothing.
-        let classes = label.into_iter().filter(|label| Some(*label) != given).collect();
-        about.hear(
-            &mut answers,
-            Heard { id: key, classes, marks, skipped: false, by: by.to_owned(), at },
-        );
+        let classes = label.into_iter().filter(|label| Some(*label) != exported).collect();
+        let heard = Heard {
+            id: key,
+            labelled: sample.given_label.as_deref(),
+            classes,
+            marks,
+            skipped: false,
+            emptied,
+            by: by.to_owned(),
+            at,
+        };
+        about.hear(&mut answers, heard);
     }
     if !has_labels && about.labels.is_some() {
         answers.notes.push("no sample has a `ground_truth`: only tags are read".into());

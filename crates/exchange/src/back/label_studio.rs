@@ -105,9 +105,11 @@ pub fn read(about: &About<'_>, path: &Path) -> Result<Answers, ExchangeError> {
             let at = annotation.updated_at.as_deref().or(annotation.created_at.as_deref());
             let heard = Heard {
                 id: &id,
+                labelled: data.get("label").and_then(Value::as_str),
                 classes,
                 marks,
                 skipped: is_skipped,
+                emptied: false,
                 by: who(&annotation.completed_by),
                 at: at.and_then(time::of_text).unwrap_or_else(|| saved.clone()),
             };

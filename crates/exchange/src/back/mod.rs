@@ -7,9 +7,13 @@
 //! | wrong, drop, keep, unsure | that |
 //! | skipped, or sent without an answer | unsure |
 //! | keep and another class, wrong and the given class, two classes | unsure: nobody can tell; it is counted |
+//! | what stood there as it was exported | nothing |
+//! | what the same person said in such a file before | nothing new |
 //!
-//! Ids and classes that the table does not have are refused by name. The same file read twice adds nothing the second
-//! time: an act has an id of what it says, when and by whom.
+//! Ids and classes that the table does not have are refused by name, and so is a file whose labels were others as they
+//! were exported. The same file read twice adds nothing the second time: an act has an id of what it says, when and by
+//! whom. A file that is saved again has another time, though most of it is as old as before: of what somebody said in
+//! such a file the last is known by that id, and is not new because it is still there.
 
 pub mod csv;
 pub mod fiftyone;
@@ -20,7 +24,9 @@ use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
 use datadiet_core::sha256;
-use datadiet_table::{Act, MarkFile, Marks, OwnIds, Row, RowIndex, ScoreTable, Verdict};
+use datadiet_table::{
+    Act, MarkFile, Marks, OwnIds, Row, RowIndex, ScoreTable, Verdict, class_names,
+};
 use serde::Serialize;
 
 use crate::ExchangeError;
@@ -65,6 +71,10 @@ pub struct Answers {
     unknown_ids: Vec<String>,
     /// Classes that the table does not have.
     unknown_classes: Vec<String>,
+    /// Ids of examples that were labelled otherwise when they were exported.
+    relabelled: Vec<String>,
+    /// Marks that were exported, and are gone without another word.
+    emptied: usize,
     /// What a person should know.
     pub notes: Vec<String>,
 }
@@ -96,7 +106,7 @@ pub struct Marked {
 }
 
 impl<'t> About<'t> {
-    /// A table; `classes` are names of its classes, where it has none of its own.
+    /// A table; `classes` are names of the classes in its data set, for one that has none of its own.
     ///
     /// # Errors
     /// When an id is there twice, or two classes have one name.
@@ -106,7 +116,7 @@ impl<'t> About<'t> {
             table,
             ids,
             index: RowIndex::of(ids)?,
-            classes: crate::outgoing::classes_of(table, classes)?,
+            classes: class_names(table.classes()?, classes)?,
             labels: table.columns().integers("label").ok(),
         })
     }
@@ -145,11 +155,17 @@ impl<'t> About<'t> {
             }
         }
         let given = self.given(row);
+        let exported = heard.labelled.map(|name| self.class(name));
+        if exported.is_some_and(|exported| given.is_some() && exported != given) {
+            answers.relabelled.push(heard.id.to_owned());
+            return;
+        }
         let is_given = |class: &str| Some(class) == given;
         let meant = match (&classes[..], &heard.marks[..]) {
             ([], []) if heard.skipped => Some((Verdict::Unsure, None)),
             ([], []) => {
                 answers.silent += 1;
+                answers.emptied += usize::from(heard.emptied);
                 return;
             }
             ([], [mark]) => Some((*mark, None)),
@@ -168,12 +184,16 @@ impl<'t> About<'t> {
     }
 }
 
-/// An answer as a program has it.
+/// An answer as a program has it: what is said in it, without what stood there as it was exported.
 struct Heard<'a> {
     id: &'a str,
+    /// What the example was labelled as when it was exported; none where that is not told.
+    labelled: Option<&'a str>,
     classes: Vec<&'a str>,
     marks: Vec<Verdict>,
     skipped: bool,
+    /// Whether a mark that was exported is gone.
+    emptied: bool,
     by: String,
     at: String,
 }
@@ -208,6 +228,22 @@ impl Answers {
                 some_of(&self.unknown_classes)
             ));
         }
+        if !self.relabelled.is_empty() {
+            return refused(format!(
+                "{} examples were labelled otherwise when they were exported ({}): the labels of the table, or the \
+                 names of its classes, are others now; give the scores that were exported, with --data if they were \
+                 exported with it",
+                self.relabelled.len(),
+                some_of(&self.relabelled)
+            ));
+        }
+        if self.emptied > 0 {
+            self.notes.push(format!(
+                "{} marks that were exported are not there any more, and nothing in their place: that says nothing; \
+                 say keep or unsure instead",
+                self.emptied
+            ));
+        }
         if !self.unclear.is_empty() {
             self.notes.push(format!(
                 "{} answers contradict themselves (keep and another class, wrong and the given class, two at once) and \
@@ -220,21 +256,22 @@ impl Answers {
     }
 }
 
-/// Adds answers to a file of marks, of which only what is new is written. With `own_marks` answers are of a file that
-/// had the marks of its export in it: one that says what is marked already is none.
+/// Adds answers to a file of marks, of which only what is new is written. With `saved` an answer has the time at which
+/// its file or its example was changed last, with all that was said there before.
 ///
 /// # Errors
-/// When the file is of another data set or cannot be written.
+/// When the file holds something else than marks, is of another data set or cannot be written.
 pub fn write(
     about: &About<'_>,
     answers: Vec<Answers>,
-    own_marks: bool,
+    saved: bool,
     to: &Path,
 ) -> Result<Marked, ExchangeError> {
     let mut file = MarkFile::of(to, about.table);
     let mut marks = Marks::default();
     marks.add(file.news()?, |id| about.index.find(about.ids, id));
-    let mut found = Marked { marks: to.to_owned(), ..Marked::default() };
+    let notes = file.damage().into_iter().collect();
+    let mut found = Marked { marks: to.to_owned(), notes, ..Marked::default() };
     let mut said = Vec::new();
     for answers in answers {
         found.silent += answers.silent;
@@ -243,10 +280,9 @@ pub fn write(
     }
     let (mut acts, mut added) = (Vec::new(), HashSet::new());
     for said in said {
-        let marked = marks.of(said.row);
-        let same = marked.is_some_and(|act| act.mark == Some(said.mark) && act.label == said.label);
         let act = said.act(about);
-        if marks.knows(&act.act) || (own_marks && same) || !added.insert(act.act.clone()) {
+        let again = || said.last_heard(about, &marks).is_some_and(|last| said.says_as(last));
+        if marks.knows(&act.act) || (saved && again()) || !added.insert(act.act.clone()) {
             found.known += 1;
             continue;
         }
@@ -276,6 +312,21 @@ pub fn write(
 }
 
 impl Said {
+    fn says_as(&self, act: &Act) -> bool {
+        act.mark == Some(self.mark) && act.label == self.label
+    }
+
+    /// What the same person said last of the example in a file that was read before.
+    fn last_heard<'m>(&self, about: &About<'_>, marks: &'m Marks) -> Option<&'m Act> {
+        let is_heard = |act: &&Act| {
+            let Some(mark) = act.mark else { return false };
+            let (label, by, at) = (act.label.clone(), act.by.clone(), act.at.clone());
+            act.by == self.by
+                && Self { row: self.row, mark, label, by, at }.act(about).act == act.act
+        };
+        marks.history(self.row).iter().rev().map(|act| &**act).find(is_heard)
+    }
+
     fn act(&self, about: &About<'_>) -> Act {
         let id = about.ids.text(self.row);
         let label = self.label.clone();

@@ -5,7 +5,7 @@
 //! image gets an object `datadiet` with all that is said of it. Images are joined by number where the table has numbers
 //! for ids, else by `file_name`, as a path or a name, with or without ending.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::io::{BufWriter, Write};
 use std::path::Path;
 
@@ -81,6 +81,11 @@ fn filtered(out: &Outgoing<'_>, from: &Path, to: &Path) -> Result<Written, Excha
             "its images have a {OURS:?} already: give the one it was made from"
         )));
     }
+    // Annotations name images by these.
+    let mut ids = HashSet::new();
+    if let Some(twice) = images.iter().find(|image| !ids.insert(image.id.to_string())) {
+        return Err(not_coco(format!("two of its images have the id {}", twice.id)));
+    }
     let row_of = join(out, &images, from)?;
     let annotations = match parts.contains_key("annotations") {
         true => list("annotations")?,
@@ -88,9 +93,6 @@ fn filtered(out: &Outgoing<'_>, from: &Path, to: &Path) -> Result<Written, Excha
     };
     let kept: HashMap<String, Row> =
         row_of.iter().map(|(&place, &row)| (images[place].id.to_string(), row)).collect();
-    if kept.len() != row_of.len() {
-        return Err(not_coco("two of its images have the same id".into()));
-    }
     let mut kept_annotations = Vec::new();
     for raw in &annotations {
         let annotation: Annotation = serde_json::from_str(raw.get()).map_err(broken)?;
@@ -184,7 +186,7 @@ fn join(
     }
     if !several.is_empty() {
         return refused(format!(
-            "{} ids are the name of more than one image: {}; record paths as they are in file_name",
+            "{} ids are the name of more than one image: {}; record paths as they are in file_name, each of one image",
             several.len(),
             some_of(&several)
         ));

@@ -1,5 +1,8 @@
 //! A file for spreadsheets, with two columns to fill in: `mark` and `right_label`.
 //!
+//! What is in these and in `label` as the file is written is in columns of its own too, the last: what differs from
+//! that when the file comes back is what somebody said.
+//!
 //! It begins with a byte-order mark, without which Excel takes UTF-8 for something else. A text that begins like a
 //! formula has an apostrophe before it ([`crate::back::csv`] takes it away again); numbers are written as they are.
 
@@ -13,8 +16,17 @@ use super::Written;
 use crate::text::plain_cell;
 use crate::{ExchangeError, Outgoing};
 
+/// Columns that somebody may fill in or change.
+pub(crate) const MARK: &str = "mark";
+pub(crate) const RIGHT: &str = "right_label";
+pub(crate) const LABEL: &str = "label";
+/// What was in them as the file was written.
+pub(crate) const EXPORTED_MARK: &str = "exported_mark";
+pub(crate) const EXPORTED_RIGHT: &str = "exported_right_label";
+pub(crate) const EXPORTED_LABEL: &str = "exported_label";
+
 /// Names of the columns before the scores.
-const BEFORE: [&str; 6] = ["id", "label", "predicted", "suspect", "rank", "suspicion"];
+const BEFORE: [&str; 6] = ["id", LABEL, "predicted", "suspect", "rank", "suspicion"];
 
 /// Writes a row an example, the likeliest suspects first.
 ///
@@ -62,12 +74,14 @@ impl<'a, 't> Sheet<'a, 't> {
     fn names(&self) -> Vec<String> {
         let mut names: Vec<String> = BEFORE.map(str::to_owned).to_vec();
         names.extend(self.out.scores().map(plain_cell));
-        let optional: [(bool, &[&str]); 5] = [
+        let optional: [(bool, &[&str]); 7] = [
             (self.out.has_subset(), &["kept"]),
-            (true, &["mark", "right_label"]),
+            (true, &[MARK, RIGHT]),
             (self.tokens, &["example", "position", "token"]),
             (self.files, &["picture"]),
             (self.texts, &["text"]),
+            (self.out.has_marks(), &[EXPORTED_MARK, EXPORTED_RIGHT]),
+            (self.out.has_labels(), &[EXPORTED_LABEL]),
         ];
         let there = optional.into_iter().filter(|(there, _)| *there);
         names.extend(there.flat_map(|(_, names)| names.iter().map(|&name| name.to_owned())));
@@ -90,8 +104,8 @@ impl<'a, 't> Sheet<'a, 't> {
         cells.extend(self.out.values(row).map(number));
         cells.extend(example.kept.map(flag));
         let mark = example.mark.and_then(|act| act.mark).map_or("", |mark| mark.name());
-        cells.push(mark.to_owned());
-        cells.push(text(example.mark.and_then(|act| act.label.as_deref())));
+        let marked = [mark.to_owned(), text(example.mark.and_then(|act| act.label.as_deref()))];
+        cells.extend(marked.clone());
         if self.tokens {
             let place = self.out.token(row);
             let number = |number: Option<u32>| number.map(|n| n.to_string()).unwrap_or_default();
@@ -105,6 +119,12 @@ impl<'a, 't> Sheet<'a, 't> {
         }
         if self.texts {
             cells.push(text(self.contents.text(row).as_deref()));
+        }
+        if self.out.has_marks() {
+            cells.extend(marked);
+        }
+        if self.out.has_labels() {
+            cells.push(text(example.label));
         }
         cells
     }

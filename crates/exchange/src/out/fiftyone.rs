@@ -10,7 +10,8 @@
 //! Fields of a sample: `key` (the id), `ground_truth` and `predictions` (classifications), `rank`, `suspicion`, the
 //! scores by plain names (`aum_10`; the description of a field is its name here), `marked_by`. Tags: `suspect`, `kept`,
 //! `dropped`, and the mark: `wrong`, `drop`, `keep`, `unsure`. `ground_truth` of a wrong label whose right class is
-//! marked is that class, and `given_label` what it was.
+//! marked is that class (of several labels an example there is none), and `given_label` what it was. `exported_label` and `exported_mark` are the class and the mark
+//! that it has as it is written: what differs from them when it comes back is what somebody said.
 
 use std::fs::File;
 use std::io::{BufWriter, Write};
@@ -30,7 +31,7 @@ const VERSION: &str = "1.0.0";
 /// The folder of pictures.
 const DATA: &str = "data";
 /// Names of fields that are FiftyOne's or ours.
-const TAKEN: [&str; 17] = [
+const TAKEN: [&str; 19] = [
     "id",
     "filepath",
     "tags",
@@ -44,6 +45,8 @@ const TAKEN: [&str; 17] = [
     "ground_truth",
     "predictions",
     "given_label",
+    "exported_label",
+    "exported_mark",
     "rank",
     "suspicion",
     "marked_by",
@@ -98,6 +101,8 @@ fn sample(out: &Outgoing<'_>, names: &[String], row: Row, file: &str) -> Map<Str
         )
     };
     let right = example.mark.and_then(|act| act.label.as_deref());
+    // What an example is labelled as where it has one label: of several the one that looks wrong is not the truth.
+    let truth = right.or(example.label).filter(|_| out.table().has_labels());
     let mut sample = Map::new();
     let mut add = |name: &str, value: Value| drop(sample.insert(name.into(), value));
     add("_id", id("sample"));
@@ -106,9 +111,11 @@ fn sample(out: &Outgoing<'_>, names: &[String], row: Row, file: &str) -> Map<Str
     add("_media_type", "image".into());
     add("_rand", random(&example.id).into());
     add("key", example.id.clone().into());
-    add("ground_truth", class("ground_truth", right.or(example.label)));
+    add("ground_truth", class("ground_truth", truth));
     add("predictions", class("predictions", example.predicted));
     add("given_label", example.label.into());
+    add("exported_label", truth.into());
+    add("exported_mark", mark.map(Verdict::name).into());
     add("rank", example.rank.into());
     add("suspicion", example.suspicion.into());
     add("marked_by", example.mark.map(|act| act.by.as_str()).into());
@@ -146,6 +153,8 @@ fn metadata(out: &Outgoing<'_>, names: &[String]) -> Value {
         classification("ground_truth"),
         classification("predictions"),
         field("given_label", "given_label", "StringField", Some("the label that was trained on")),
+        field("exported_label", "exported_label", "StringField", Some("ground_truth as exported")),
+        field("exported_mark", "exported_mark", "StringField", Some("the mark as exported")),
         field("rank", "rank", "IntField", Some("place among the suspects: 1 is the likeliest")),
         field("suspicion", "suspicion", "FloatField", Some("1 is the likeliest suspect")),
         field("marked_by", "marked_by", "StringField", Some("who marked it last")),

@@ -11,7 +11,9 @@ pub mod yolo;
 
 use std::path::{Path, PathBuf};
 
-use datadiet_table::{FileError, write_json};
+use datadiet_table::{
+    FileError, make_folder_atomically, write_json, write_new_atomically, write_new_json,
+};
 use serde::Serialize;
 
 use crate::{ExchangeError, Outgoing};
@@ -59,8 +61,8 @@ fn file(
     let card = card_beside(to);
     refuse_existing(to)?;
     refuse_existing(&card)?;
-    datadiet_table::write_atomically(to, write)?;
-    Ok(write_json(&card, &out.card())?)
+    write_new_atomically(to, write)?;
+    Ok(write_new_json(&card, &out.card())?)
 }
 
 /// Writes a folder with the card in it.
@@ -70,10 +72,12 @@ fn folder(
     fill: impl FnOnce(&Path) -> Result<(), ExchangeError>,
 ) -> Result<(), ExchangeError> {
     refuse_existing(to)?;
-    datadiet_table::make_folder_atomically(to, |folder| {
+    let is_ours = make_folder_atomically(to, |folder| {
         write_json(&folder.join(CARD), &out.card())?;
         fill(folder)
-    })
+    })?;
+    // Somebody else's, which appeared meanwhile, is not what was asked for.
+    if is_ours { Ok(()) } else { refuse_existing(to) }
 }
 
 /// A failure to write below a folder that is not there yet under its own name.
