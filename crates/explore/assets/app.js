@@ -42,7 +42,8 @@ const S = {
   labels: null, predicted: null, suspects: null, kept: null, truth: null, sentence: null,
   marks: new Uint8Array(n), right: new Int32Array(n).fill(-1),
   pass: chosen.pass, sel: chosen.sel, passed: 0, passCount: n, get selCount() { return chosen.count; },
-  codes: new Uint8Array(n), colours: [], values: null, order: null,
+  codes: new Uint8Array(n), colours: [], order: null,
+  values: null, // of the sorted column
 };
 let theme = palette();
 // Of several labels an example, the one that looks wrong stands in the place of its class.
@@ -64,6 +65,7 @@ $("map").addEventListener("pointermove", (event) => {
   const box = $("hover");
   box.hidden = row === null;
   if (row === null) return;
+  // Made anew for another example, and for other axes.
   if (box.row !== row) {
     box.row = row;
     const picture = info.contents === "pictures" ? el("img", { alt: "", src: pictureOf(row), className: view.small ? "small" : "" }) : null;
@@ -514,18 +516,25 @@ async function axes(keep) {
   const asFloats = (values) => values instanceof Float32Array ? values : Float32Array.from(values);
   const [x, y, h] = await Promise.all([column(S.x), column(S.y), column(S.h)]);
   map.take(asFloats(x), asFloats(y), keep);
+  $("hover").row = null;
   hist.take(asFloats(h));
 }
 
+// Sorts by what the control says; whether that is still what it says, and shown.
 async function sorted() {
-  const name = S.sort;
+  const name = $("sort").value;
   const [order, values] = await Promise.all([
     words("order", { name }).then((buffer) => new Uint32Array(buffer)),
     known.get(name)?.kind === "text" ? null : column(name),
   ]);
-  if (name !== S.sort) return;
-  S.order = order;
-  S.values = values;
+  if (name !== $("sort").value) return false;
+  Object.assign(S, { sort: name, order, values });
+  turned();
+  return true;
+}
+
+function turned() {
+  const name = S.sort;
   const hard = known.get(name)?.kind === "whole" || known.get(name)?.kind === "text" ? ["Lowest first", "Highest first"] : ["Hardest first", "Easiest first"];
   $("reverse").textContent = hard[S.reversed ? 1 : 0];
   $("reverse").setAttribute("aria-pressed", S.reversed);
@@ -542,14 +551,12 @@ for (const name of ["x", "y", "h"]) {
 }
 fill($("sort"), [...new Set([info.by, info.suspicion, S.sort, ...means, ...others, ...info.columns.filter(({ kind }) => kind === "text").map(({ name }) => name)])], S.sort);
 $("sort").addEventListener("change", async () => {
-  S.sort = $("sort").value;
-  gallery.cursor = 0;
-  gallery.element.scrollTop = 0;
-  await sorted();
+  if (!await sorted()) return;
   settle();
+  if (example.isOpen) example.open(example.row);
   cost.ask();
 });
-$("reverse").addEventListener("click", async () => { S.reversed = !S.reversed; gallery.cursor = 0; await sorted(); settle(); });
+$("reverse").addEventListener("click", () => { S.reversed = !S.reversed; turned(); settle(); });
 $("size").addEventListener("input", () => { gallery.size = Number($("size").value); gallery.layout(); });
 const COLOURS = Object.fromEntries([
   ...(hasLabels ? [["class", info.worst ? "worst label" : "class"]] : []),

@@ -34,6 +34,18 @@ fn with_pictures() -> (Folder, String) {
     (folder, url)
 }
 
+/// Chooses in a list of the page, as somebody does.
+fn choose(browser: &mut Browser, tab: &Tab, selector: &str, value: &str) {
+    browser.eval(
+        tab,
+        &format!(
+            "(() => {{ const one = document.querySelector({}); one.value = {}; one.dispatchEvent(new Event('change')); }})()",
+            json!(selector),
+            json!(value)
+        ),
+    );
+}
+
 fn keep_picture(browser: &mut Browser, tab: &Tab, name: &str) {
     if let Some(folder) = std::env::var_os("DATADIET_SCREENSHOTS") {
         std::fs::create_dir_all(&folder).unwrap();
@@ -122,6 +134,47 @@ fn what_is_brushed_in_one_is_seen_in_the_others() {
         browser.eval(&tab, "datadiet.state.selCount"),
         labels.iter().filter(|&&label| label == 3).count()
     );
+    check_sound(&mut browser, &tab);
+}
+
+/// Two columns that order 40 examples alike, the second twice the first.
+fn of_one_order() -> Folder {
+    let mut found = common::of_task(Task::Loss, 40, &[]);
+    for (name, step) in [("loss@1", 0.01), ("loss@2", 0.02)] {
+        let values = (0..40).map(|row| row as f32 * step).collect();
+        found.columns_mut().push(name, Column::F32(values)).unwrap();
+    }
+    Folder::new(found)
+}
+
+/// A tile whose example stays where it is, and the box at the pointer, are not left as they were.
+#[test]
+fn numbers_are_of_the_column_that_is_named() {
+    let Some(mut browser) = browser() else { return };
+    let folder = of_one_order();
+    let tab = browser.open(&serve(folder.explorer()), DESKTOP);
+    browser.ready(&tab);
+    let tile = "(() => { const one = document.querySelector('#tile-0'); return one && [one.row, one.querySelector('.score').textContent, one.getAttribute('aria-label')]; })()";
+    for (column, value) in [("loss@1", "0.390"), ("loss@2", "0.780"), ("loss@1", "0.390")] {
+        choose(&mut browser, &tab, "#sort", column);
+        browser.wait(&tab, &format!("datadiet.state.sort === '{column}'"));
+        assert_eq!(browser.eval(&tab, tile), json!([39, value, format!("{column} {value}")]));
+    }
+    browser.eval(&tab, "datadiet.map.nearest = () => 7");
+    let box_of = "(() => { document.querySelector('#map').dispatchEvent(new PointerEvent('pointermove', { clientX: 300, clientY: 300 }));
+        return document.querySelector('#hover').textContent; })()";
+    for (column, value) in [("loss@1", "0.070"), ("loss@2", "0.140")] {
+        for axis in ["#x", "#y"] {
+            choose(&mut browser, &tab, axis, column);
+        }
+        browser.wait(
+            &tab,
+            &format!(
+                "[datadiet.map.x, datadiet.map.y].every((of) => Math.abs(of[7] - {value}) < 1e-6)"
+            ),
+        );
+        assert_eq!(browser.eval(&tab, box_of), format!("{value}, {value}"));
+    }
     check_sound(&mut browser, &tab);
 }
 
@@ -528,7 +581,7 @@ fn known_wrong_labels_are_a_filter_a_colour_and_a_line_of_the_cost() {
     let tab = browser.open(&serve(Explorer::open(options).unwrap()), DESKTOP);
     browser.ready(&tab);
     let all: u32 = wrong.iter().sum();
-    browser.eval(&tab, "(() => { const one = document.querySelector('#colour'); one.value = 'truth'; one.dispatchEvent(new Event('change')); })()");
+    choose(&mut browser, &tab, "#colour", "truth");
     browser.key(&tab, "p");
     let line = "document.querySelector('#cost .known')?.textContent ?? ''";
     browser.wait(&tab, line);
@@ -600,7 +653,7 @@ fn tables_of_other_tasks_are_shown() {
         browser.ready(&tab);
         browser.wait(&tab, "document.querySelector('.tile .text bdi')");
         if task == Task::MultiLabel {
-            browser.eval(&tab, "(() => { const one = document.querySelector('#sort'); one.value = 'least-aum@2'; one.dispatchEvent(new Event('change')); })()");
+            choose(&mut browser, &tab, "#sort", "least-aum@2");
             browser.wait(&tab, "document.querySelector('.tile .to')");
         }
         let caption = browser.eval(&tab, "document.querySelector('.tile .caption').textContent");
