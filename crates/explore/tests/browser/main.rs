@@ -178,6 +178,55 @@ fn numbers_are_of_the_column_that_is_named() {
     check_sound(&mut browser, &tab);
 }
 
+/// What comes late is not drawn under the name of what was asked for since; what does not come is asked for again.
+#[test]
+fn axes_are_those_that_the_controls_name() {
+    let Some(mut browser) = browser() else { return };
+    let folder = of_one_order();
+    let tab = browser.open(&serve(folder.explorer()), DESKTOP);
+    browser.ready(&tab);
+    let shown =
+        "[datadiet.state.x, document.querySelector('#x').value, datadiet.map.x[10].toFixed(2)]";
+    let of_second = json!(["loss@2", "loss@2", "0.20"]);
+    assert_eq!(browser.eval(&tab, shown), of_second);
+    browser.eval(
+        &tab,
+        "(() => { const real = window.fetch; window.fetch = async (address, options) => {
+        if (!String(address).includes('column?name=loss%401')) return real(address, options);
+        await new Promise((done) => { window.go = done; });
+        return window.broken ? new Response('the disk is gone', { status: 500 }) : real(address, options); }; })()",
+    );
+    let settled = "new Promise((done) => { window.go(); setTimeout(done, 300); })";
+    choose(&mut browser, &tab, "#x", "loss@1");
+    assert_eq!(browser.eval(&tab, "datadiet.state.x"), "loss@2", "it is not there yet");
+    choose(&mut browser, &tab, "#x", "loss@2");
+    browser.eval(&tab, settled);
+    assert_eq!(browser.eval(&tab, shown), of_second);
+    // That of the histogram comes once the first attempt has failed.
+    browser.eval(&tab, RELOAD);
+    browser.wait(&tab, "window.datadiet && document.body.dataset.suspects === 'yes'");
+    browser.eval(
+        &tab,
+        "(() => { const real = window.fetch; window.broken = true; window.fetch = async (address, options) =>
+        window.broken && String(address).includes('column?name=loss%401') ? new Response('the disk is gone', { status: 500 }) : real(address, options); })()",
+    );
+    for control in ["#x", "#sort"] {
+        choose(&mut browser, &tab, control, "loss@1");
+        browser.wait(
+            &tab,
+            "document.querySelector('#toast').textContent.includes('the disk is gone')",
+        );
+        assert_eq!(browser.eval(&tab, shown), of_second);
+        browser.eval(&tab, "document.querySelector('#toast').textContent = ''");
+    }
+    assert_eq!(browser.eval(&tab, "document.querySelector('#sort').value"), "loss@2");
+    browser.eval(&tab, "window.broken = false");
+    choose(&mut browser, &tab, "#x", "loss@1");
+    browser.wait(&tab, "datadiet.state.x === 'loss@1'");
+    assert_eq!(browser.eval(&tab, shown), json!(["loss@1", "loss@1", "0.10"]));
+    check_sound(&mut browser, &tab);
+}
+
 /// What is chosen is told from what changed since the last frame; it must be what a look at all examples gives.
 #[test]
 fn brushing_chooses_what_a_look_at_all_would() {
