@@ -200,7 +200,8 @@ impl Explorer {
             ));
         }
         let marked = board.marks.marked();
-        if let Some((_, last)) = marked.iter().max_by_key(|(_, act)| &act.at) {
+        let acts = marked.iter().map(|(_, act)| act);
+        if let Some(last) = acts.max_by(|one, other| one.at.cmp(&other.at)) {
             let examples = match marked.len() {
                 1 => "1 example is".to_owned(),
                 several => format!("{several} examples are"),

@@ -49,8 +49,8 @@ pub fn marks(explorer: &Explorer) -> Answered {
     for (row, act) in board.marks.marked() {
         let mark = act.mark.map_or("", |mark| mark.name());
         let label = act.label.as_deref().unwrap_or_default();
-        let cells = [&ids.text(row), mark, label, &act.by, &act.at];
-        lines.push(cells.map(plain_cell));
+        let id = ids.text(row);
+        lines.push([id.as_str(), mark, label, &act.by, &act.at].map(plain_cell));
     }
     Ok(answer("marks.csv", &lines))
 }

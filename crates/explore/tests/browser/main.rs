@@ -185,10 +185,10 @@ fn filters_are_the_same_after_a_reload() {
     check_sound(&mut browser, &tab);
 }
 
-/// Two columns that order 40 examples alike, the second twice the first.
+/// Three columns that order 40 examples alike: the map begins with the last and the first.
 fn of_one_order() -> Folder {
     let mut found = common::of_task(Task::Loss, 40, &[]);
-    for (name, step) in [("loss@1", 0.01), ("loss@2", 0.02)] {
+    for (name, step) in [("loss@1", 0.01), ("loss@2", 0.02), ("loss@3", 0.03)] {
         let values = (0..40).map(|row| row as f32 * step).collect();
         found.columns_mut().push(name, Column::F32(values)).unwrap();
     }
@@ -235,43 +235,43 @@ fn axes_are_those_that_the_controls_name() {
     browser.ready(&tab);
     let shown =
         "[datadiet.state.x, document.querySelector('#x').value, datadiet.map.x[10].toFixed(2)]";
-    let of_second = json!(["loss@2", "loss@2", "0.20"]);
-    assert_eq!(browser.eval(&tab, shown), of_second);
+    let of_last = json!(["loss@3", "loss@3", "0.30"]);
+    assert_eq!(browser.eval(&tab, shown), of_last);
     browser.eval(
         &tab,
         "(() => { const real = window.fetch; window.fetch = async (address, options) => {
-        if (!String(address).includes('column?name=loss%401')) return real(address, options);
+        if (!String(address).includes('column?name=loss%402')) return real(address, options);
         await new Promise((done) => { window.go = done; });
         return window.broken ? new Response('the disk is gone', { status: 500 }) : real(address, options); }; })()",
     );
     let settled = "new Promise((done) => { window.go(); setTimeout(done, 300); })";
-    choose(&mut browser, &tab, "#x", "loss@1");
-    assert_eq!(browser.eval(&tab, "datadiet.state.x"), "loss@2", "it is not there yet");
     choose(&mut browser, &tab, "#x", "loss@2");
+    assert_eq!(browser.eval(&tab, "datadiet.state.x"), "loss@3", "it is not there yet");
+    choose(&mut browser, &tab, "#x", "loss@3");
     browser.eval(&tab, settled);
-    assert_eq!(browser.eval(&tab, shown), of_second);
+    assert_eq!(browser.eval(&tab, shown), of_last);
     // That of the histogram comes once the first attempt has failed.
     browser.eval(&tab, RELOAD);
     browser.wait(&tab, "window.datadiet && document.body.dataset.suspects === 'yes'");
     browser.eval(
         &tab,
         "(() => { const real = window.fetch; window.broken = true; window.fetch = async (address, options) =>
-        window.broken && String(address).includes('column?name=loss%401') ? new Response('the disk is gone', { status: 500 }) : real(address, options); })()",
+        window.broken && String(address).includes('column?name=loss%402') ? new Response('the disk is gone', { status: 500 }) : real(address, options); })()",
     );
     for control in ["#x", "#sort"] {
-        choose(&mut browser, &tab, control, "loss@1");
+        choose(&mut browser, &tab, control, "loss@2");
         browser.wait(
             &tab,
             "document.querySelector('#toast').textContent.includes('the disk is gone')",
         );
-        assert_eq!(browser.eval(&tab, shown), of_second);
+        assert_eq!(browser.eval(&tab, shown), of_last);
         browser.eval(&tab, "document.querySelector('#toast').textContent = ''");
     }
-    assert_eq!(browser.eval(&tab, "document.querySelector('#sort').value"), "loss@2");
+    assert_eq!(browser.eval(&tab, "document.querySelector('#sort').value"), "loss@3");
     browser.eval(&tab, "window.broken = false");
-    choose(&mut browser, &tab, "#x", "loss@1");
-    browser.wait(&tab, "datadiet.state.x === 'loss@1'");
-    assert_eq!(browser.eval(&tab, shown), json!(["loss@1", "loss@1", "0.10"]));
+    choose(&mut browser, &tab, "#x", "loss@2");
+    browser.wait(&tab, "datadiet.state.x === 'loss@2'");
+    assert_eq!(browser.eval(&tab, shown), json!(["loss@2", "loss@2", "0.20"]));
     check_sound(&mut browser, &tab);
 }
 
