@@ -250,7 +250,7 @@ fn axes_are_those_that_the_controls_name() {
     choose(&mut browser, &tab, "#x", "loss@3");
     browser.eval(&tab, settled);
     assert_eq!(browser.eval(&tab, shown), of_last);
-    // That of the histogram comes once the first attempt has failed.
+    // What failed once is asked for again.
     browser.eval(&tab, RELOAD);
     browser.wait(&tab, "window.datadiet && document.body.dataset.suspects === 'yes'");
     browser.eval(
