@@ -412,14 +412,20 @@ mod tests {
         for (shown, from) in [(4, "confidence@1"), (6, "loss@2"), (7, "aum@2"), (2, "")] {
             let some: Vec<_> = floats[..shown].to_vec();
             let table = labelled(&some, if shown == 6 { &whole[..2] } else { &whole[..] });
-            let expected = count(&table, "margin-of-mean@4");
+            let expected = table.telling("margin-of-mean@4");
             let names = table.columns_of_wrong_labels("margin-of-mean@4").unwrap();
             let mut fewer = Table::default();
             for name in &names {
                 fewer.push(name, table.columns().column(name).unwrap().clone()).unwrap();
             }
-            assert_eq!(count(&ScoreTable::of(fewer).unwrap(), "margin-of-mean@4"), expected);
-            assert_eq!(expected.column.as_deref().unwrap_or_default(), from, "{names:?}");
+            let fewer = ScoreTable::of(fewer).unwrap();
+            assert_eq!(fewer.telling("margin-of-mean@4"), expected);
+            assert_eq!(expected.as_ref().map_or("", |(column, _)| column), from, "{names:?}");
+            if let Some((column, score)) = &expected {
+                let rows: Vec<usize> = (0..1000).collect();
+                let said = |table: &ScoreTable| table.mispredicted(column, *score, &rows);
+                assert_eq!(said(&fewer), said(&table));
+            }
             assert!(!names.iter().any(|name| name == "el2n@4"), "{names:?}");
         }
         let table = labelled(&floats, &whole);
