@@ -85,9 +85,8 @@ pub fn choice(explorer: &Explorer, query: &str) -> Answered {
                 classes: &classes,
                 spelling: Spelling::Command,
             });
-            cautions.extend(
-                check_no_class_vanishes(&chosen.shares).err().map(|error| error.to_string()),
-            );
+            let vanishing = check_no_class_vanishes(&chosen.shares).err();
+            cautions.extend(vanishing.as_ref().map(ToString::to_string));
             if left_out > 0 && order.is_some() {
                 cautions
                     .push(format!("{left_out} examples have no score in {by}: they are left out"));
@@ -123,6 +122,10 @@ pub fn choice(explorer: &Explorer, query: &str) -> Answered {
             add("out", "kept.parquet".into());
             if left_out > 0 && order.is_some() {
                 command.push("--drop-unscored".into());
+            }
+            // The caution is there to be read; without this the command keeps nothing.
+            if vanishing.is_some() {
+                command.push("--allow-empty-class".into());
             }
             Ok(Answer::json(&json!({
                 "kept": chosen.ids.len(),
