@@ -292,7 +292,7 @@ class ScoreTable:
 
         Returns
         -------
-        A table of those rows, with all columns. Which end is hard follows the name of the score: the
+        A table of those rows, with all columns; of a table without ids their numbers there are the column ``id``. Which end is hard follows the name of the score: the
         low one of AUM, confidence, correctness, cleanlab's ``label_quality`` and kin, the high one of
         other known scores. For a name that is not known a warning says which end was taken.
 
@@ -657,6 +657,7 @@ class ScoreTable:
         text: Sequence[str] | str | os.PathLike[str] | None = None,
         data: str | None = None,
         by: str | None = None,
+        hard_is: HardEnd | None = None,
         marks: str | os.PathLike[str] | None = None,
         who: str | None = None,
         port: int = 0,
@@ -679,9 +680,13 @@ class ScoreTable:
             Name of the imported data set whose pictures are shown, where the table does not say it.
         by
             Column that the gallery is sorted by at first.
+        hard_is
+            Which end of it is hard, as for `top`.
         marks
             File of marks. Beside the file of the table if not given; of a table that was not read from a file
-            ``datadiet-marks-….jsonl`` in this folder, which has a name of its own for other examples.
+            ``datadiet-marks-….jsonl`` in this folder, which has a name of its own for other examples: by their ids,
+            labels and texts, else by the pictures or texts that are shown. Where nothing tells them from others
+            it is of these very scores, and a warning says so.
         who
             Your name in the marks; that of the account if not given.
         port
@@ -709,6 +714,7 @@ class ScoreTable:
             text=text,
             data=data,
             by=by,
+            hard_is=hard_is,
             marks=marks,
             who=who,
             port=port,

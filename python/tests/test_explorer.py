@@ -17,7 +17,7 @@ import pytest
 from packages import imported
 
 import datadiet
-from datadiet import _front_end, explorer
+from datadiet import _front_end, _program, explorer
 from datadiet._front_end import FrontEnd, front_end
 
 N = 60
@@ -85,11 +85,27 @@ def test_beside_a_script_it_opens_the_browser_and_ends_with_its_context(table, e
         assert f":{found.port}/" in found.url and repr(found) == f"Explorer({found.url})"
         headers, page = get(found.url)
         assert b"<html" in page and "frame-ancestors 'none'" in headers["content-security-policy"]
-        assert b'"scores":"table.parquet"' in get(found.url, "api/info")[1]
         folder = found._folder
         assert folder.is_dir()
     assert not answers(found.url) and repr(found) == "Explorer(stopped)" and not folder.exists()
     found.stop()
+
+
+def test_the_command_that_the_page_offers_runs_from_anywhere(table, tmp_path, monkeypatch):
+    # Neither the program nor the folder of data is looked for elsewhere than this process would.
+    monkeypatch.setenv("DATADIET_COMMAND", os.path.relpath(_program.find()))
+    monkeypatch.setenv("DATADIET_HOME", "home")
+    with table.explore() as found:
+        post(found.url, "api/mark?since=0", {"rows": [7], "mark": "drop", "label": None})
+        choice = json.loads(get(found.url, "api/choice?by=el2n@4&rule=hardest&keep=0.5")[1])
+        words = [_program.find(), *choice["command"][1:]]
+        words[0] = os.path.abspath(words[0])
+        (tmp_path / "elsewhere").mkdir()
+        monkeypatch.chdir(tmp_path / "elsewhere")
+        subprocess.run(words, check=True, capture_output=True)
+        kept = datadiet.read_subset("kept.parquet")
+        expected = table.select(0.5, by="el2n@4", marks=found.marks)
+        assert kept.tolist() == expected.tolist() and len(kept) == choice["kept"]
 
 
 def test_marks_of_a_table_without_a_file_have_a_place_of_their_own(table):
@@ -108,6 +124,41 @@ def test_marks_of_a_table_without_a_file_have_a_place_of_their_own(table):
     )
     with others.explore() as third:
         assert third.marks != found.marks
+
+
+def test_marks_of_losses_by_row_number_are_not_those_of_other_examples(chance, monkeypatch, capfd):
+    def losses(seed):
+        values = np.random.default_rng(seed).random(N)
+        return datadiet.ScoreTable.from_columns({"id": np.arange(N), "mean-loss@2": values})
+
+    def marks(table, **shown):
+        with table.explore(**shown) as found:
+            return found.marks
+
+    reviews, mails = [f"review {n}" for n in range(N)], [f"mail {n}" for n in range(N)]
+    images = chance.integers(0, 256, (2, N, 8, 8), dtype=np.uint8)
+    Path("reviews.txt").write_text("\n".join(reviews))
+    Path("mails.txt").write_text("\n".join(mails))
+    for one, other in (
+        ({"text": reviews}, {"text": mails}),
+        ({"text": "reviews.txt"}, {"text": "mails.txt"}),
+        ({"images": images[0]}, {"images": images[1]}),
+    ):
+        first = marks(losses(0), **one)
+        assert marks(losses(0), **other) != first
+        # The same examples, scored anew.
+        assert marks(losses(1), **one) == first
+    with pytest.warns(UserWarning, match="pass marks="):
+        bare = marks(losses(0))
+    with pytest.warns(UserWarning, match="pass marks="):
+        assert marks(losses(1)) != bare and marks(losses(0)) == bare
+    # What is marked already is said.
+    with losses(0).explore(text=reviews, who="ann") as found:
+        assert "marked" not in capfd.readouterr().err
+        post(found.url, "api/mark?since=0", {"rows": [7], "mark": "drop", "label": None})
+    with losses(1).explore(text=reviews) as found:
+        told = f"1 example is marked already in {found.marks}, the last by ann at 20"
+        assert told in capfd.readouterr().err
 
 
 def test_marks_of_a_file_are_beside_it(table, tmp_path):
@@ -172,6 +223,16 @@ def test_pictures_and_texts_are_shown(table, chance):
             assert b'"contents":"pictures"' in get(found.url, "api/info")[1]
     with table.explore(text=[f"text {n}\nof two lines" for n in range(N)]) as found:
         assert b"text 7" in get(found.url, "api/example?row=7")[1]
+
+
+def test_the_hard_end_is_the_one_that_is_named(table):
+    for hard_is, sign in (("high", -1), ("low", 1)):
+        with table.explore(by="el2n@end", hard_is=hard_is) as found:
+            order = np.frombuffer(get(found.url, "api/order?name=el2n@4")[1], np.uint32)
+            expected = np.argsort(sign * table["el2n@4"], kind="stable")
+            assert order.tolist() == expected.tolist()
+    with pytest.raises(datadiet.CommandError, match="hard-is"):
+        table.explore(hard_is="up")
 
 
 def test_what_cannot_be_shown_is_refused(table, chance, tmp_path):

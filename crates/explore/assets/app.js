@@ -1,7 +1,7 @@
 // The page: what is shown and chosen, and what happens at a key or a click.
 
 import { get, onTrouble, pictureOf, words } from "./api.js";
-import { $, MARKS, MARK_NAMES, MARK_SERIES, el, fill, grouped, palette, percent, seriesOf, seriesVariable, shown, user } from "./bits.js";
+import { $, MARKS, MARK_NAMES, MARK_SERIES, el, fill, grouped, palette, percent, seriesOf, seriesVariable, shell, shown, user } from "./bits.js";
 import { Chosen } from "./chosen.js";
 import { CostPanel } from "./cost.js";
 import { ExamplePage } from "./example.js";
@@ -15,6 +15,7 @@ const POLL = 2000;
 const SCREENFULS = 500; // examples listed while somebody drags
 const MOST_CLASSES = 1 << 20;
 const NONE = 0xffffffff;
+const COLUMN = "column-"; // keys of filters by a column
 
 const info = await get("info");
 const n = info.rows;
@@ -25,7 +26,10 @@ const columns = new Map();
 function column(name) {
   if (!columns.has(name)) {
     const type = known.get(name)?.kind === "whole" ? Uint32Array : Float32Array;
-    columns.set(name, words("column", { name }).then((buffer) => new type(buffer)));
+    const values = words("column", { name }).then((buffer) => new type(buffer));
+    // What failed is asked for anew the next time.
+    values.catch(() => columns.delete(name));
+    columns.set(name, values);
   }
   return columns.get(name);
 }
@@ -42,7 +46,8 @@ const S = {
   labels: null, predicted: null, suspects: null, kept: null, truth: null, sentence: null,
   marks: new Uint8Array(n), right: new Int32Array(n).fill(-1),
   pass: chosen.pass, sel: chosen.sel, passed: 0, passCount: n, get selCount() { return chosen.count; },
-  codes: new Uint8Array(n), colours: [], values: null, order: null,
+  codes: new Uint8Array(n), colours: [], order: null,
+  values: null, // of the sorted column
 };
 let theme = palette();
 // Of several labels an example, the one that looks wrong stands in the place of its class.
@@ -55,7 +60,7 @@ const frames = [];
 
 const brushed = () => { dragging = true; dirty(); };
 const released = () => { dragging = false; settle(); };
-const map = new ScatterMap($("map"), brushed, released, (row) => { gallery.cursorTo(row); example.open(row); });
+const map = new ScatterMap($("map"), brushed, released, (row) => look(row));
 map.shown = () => S.sel;
 // What lies under the pointer, where there are not too many to look through.
 $("map").addEventListener("pointermove", (event) => {
@@ -64,6 +69,7 @@ $("map").addEventListener("pointermove", (event) => {
   const box = $("hover");
   box.hidden = row === null;
   if (row === null) return;
+  // Made anew for another example, and for other axes.
   if (box.row !== row) {
     box.row = row;
     const picture = info.contents === "pictures" ? el("img", { alt: "", src: pictureOf(row), className: view.small ? "small" : "" }) : null;
@@ -165,8 +171,9 @@ function colourCodes() {
     S.colours = [series[5], series[1]];
     if (S.truth) codes.set(S.truth); else codes.fill(0);
   } else if (by === "kept") {
-    S.colours = [series[1], series[0]];
-    for (let i = 0; i < n; i++) codes[i] = S.kept ? (S.kept[i >> 3] >> (i & 7)) & 1 : 1;
+    // Of no choice nothing is said.
+    S.colours = S.kept ? [series[1], series[0]] : [faint];
+    for (let i = 0; i < n; i++) codes[i] = S.kept ? (S.kept[i >> 3] >> (i & 7)) & 1 : 0;
   } else {
     S.colours = MARK_SERIES.map((number, mark) => mark === 0 ? faint : series[number]);
     codes.set(S.marks);
@@ -192,7 +199,7 @@ const view = {
   isKnownWrong: (row) => S.truth ? S.truth[row] === 1 : false,
   isSuspect: (row) => S.suspects ? S.suspects[row] === 1 : false,
   valueOf: (row) => S.values ? S.values[row] : NaN,
-  open: (row) => { example.open(row); dirty(); },
+  open: (row) => look(row),
   moved: (row) => { if (example.isOpen && row !== null) example.open(row); dirty(); },
   pickedChanged,
   act, step: (by) => { gallery.moveTo(gallery.cursor + by); },
@@ -203,16 +210,22 @@ gallery.cursorTo = (row) => {
   if (place >= 0) { gallery.cursor = place; gallery.moveTo(place); }
 };
 const example = new ExamplePage($("example"), view);
+// An example on its own, with the cursor on it where it is listed: `moved` opens it again then.
+function look(row) {
+  gallery.cursorTo(row);
+  if (!example.isOpen || gallery.row !== row) example.open(row);
+  dirty();
+}
 const facets = new FacetList($("facets"), (onlyDraw) => onlyDraw ? drawFacets() : filtered());
 const cost = new CostPanel($("cost"), {
   by: () => S.sort, kept: () => S.kept,
   truth: () => S.truth && { name: info.truth.name, codes: S.truth, sel: S.sel, count: S.selCount },
-  scores: () => shellWord(info.scores), marks: () => S.marks.some(Boolean) ? shellWord(info.marks) : null, className, measured: () => info.measured,
+  className, measured: () => info.measured,
   close: () => toggleCost(), coloursKept: () => S.colour === "kept",
   keeps: (bits) => { S.kept = bits; if (S.colour === "kept") recolour(); },
+  failed: (error) => { if (S.colour === "kept") brief(`What is kept is not known: ${error.message}`, true); },
   colour: () => { S.colour = $("colour").value = "kept"; recolour(); cost.ask(); remember(); },
 });
-const shellWord = (word) => /^[\w./@%+=:,-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
 
 function toggleCost() {
   const open = cost.toggle();
@@ -280,20 +293,21 @@ const marking = new Marking(S.marks, S.right, {
 window.addEventListener("beforeunload", (event) => { if (marking.waiting.length) event.preventDefault(); });
 
 function goTo(row) {
-  gallery.cursorTo(row);
-  if (example.isOpen) example.open(row);
+  if (example.isOpen) look(row); else gallery.cursorTo(row);
 }
 
 function mark(rows, name, label, labels = null) {
   const single = rows.length === 1 && !gallery.picked.size;
   const next = single ? gallery.list[gallery.cursor + 1] : undefined;
+  // One that is not listed, or was reached otherwise, stays open.
+  const follows = example.isOpen && example.row === gallery.row;
   marking.mark(rows, name, label, labels);
   const what = name === null ? "unmarked" : MARK_NAMES[MARKS.indexOf(name)] + (label === null ? "" : `, right: ${className(label)}`);
   $("count").setAttribute("aria-label", `${grouped(rows.length)} marked: ${what}`);
   if (!single) { gallery.picked.clear(); pickedChanged(); }
   // On to the next, as somebody does who looks through a list.
   if (single && name !== null && gallery.row === rows[0] && next !== undefined) gallery.moveTo(gallery.cursor + 1);
-  else if (example.isOpen) example.open(gallery.row ?? example.row);
+  else if (example.isOpen) example.open(follows ? gallery.row ?? example.row : example.row);
 }
 
 function undo() {
@@ -331,13 +345,14 @@ function confirmed(text) {
 }
 
 // The right class, by typing; what is predicted comes first. Of several nothing is offered first that would make them
-// all one class.
+// all one class, until somebody types one.
 function pickClass(rows) {
   const dialog = $("picker"), input = $("class-search"), list = $("class-list");
-  const first = S.predicted && rows.length === 1 ? S.predicted[rows[0]] : null;
-  const current = S.labels && rows.length === 1 ? S.labels[rows[0]] : null;
+  // The label of several that looks wrong has a number of its own, which is none of a class.
+  const classOf = (values, row) => values && !info.worst ? values[row] : NONE;
+  const [first, current] = rows.length === 1 ? [classOf(S.predicted, rows[0]), classOf(S.labels, rows[0])] : [NONE, NONE];
   const guess = (row) => {
-    const code = S.predicted && !info.worst ? S.predicted[row] : NONE;
+    const code = classOf(S.predicted, row);
     return code < info.classes.length && code !== S.labels?.[row] ? code : null;
   };
   const guessed = rows.length > 1 ? rows.filter((row) => guess(row) !== null) : [];
@@ -351,8 +366,11 @@ function pickClass(rows) {
       (!sought || name.toLowerCase().includes(sought) || String(code) === sought));
     const weight = ({ name, code }) => (String(code) === sought ? -4 : 0) + (name.toLowerCase().startsWith(sought) ? -1 : 0) + (code === first ? -2 : 0);
     all.sort((a, b) => weight(a) - weight(b) || a.code - b.code);
-    const before = [...(guessed.length && each.name.includes(sought) ? [each] : []), ...(rows.length > 1 && !sought ? [unknown] : [])];
-    options = [...before, ...all.slice(0, 50), ...(sought || rows.length > 1 ? [] : [unknown])];
+    const ofEach = guessed.length && each.name.includes(sought) ? [each] : [];
+    const unknownOf = sought ? [] : [unknown];
+    // What is typed is looked for among the classes first.
+    const [before, after] = sought || rows.length === 1 ? [[], [...ofEach, ...unknownOf]] : [[...ofEach, ...unknownOf], []];
+    options = [...before, ...all.slice(0, 50), ...after];
     at = 0;
     list.replaceChildren(...options.map(({ name, code, note }, place) => el("li", {
       role: "option", id: `class-${place}`, on: { mousedown: (event) => { event.preventDefault(); done(place); } },
@@ -468,14 +486,28 @@ brushByKeys($("hist"), () => [hist.domain], () => hist.brush, (brush) => { hist.
 
 function help() {
   const dialog = $("help");
-  const link = (path, text) => el("a", { href: `api/${path}`, textContent: text, download: "" });
+  const link = (path) => {
+    const why = el("span", { className: "caution", role: "alert" });
+    const made = el("a", { href: `api/${path}`, textContent: path, download: "", on: { click: async (event) => {
+      if (made.dataset.checked) { delete made.dataset.checked; return; }
+      // A download that fails does not say why: it begins where there is something.
+      event.preventDefault();
+      try {
+        await words(path);
+        why.textContent = "";
+        made.dataset.checked = "yes";
+        made.click();
+      } catch (error) { why.textContent = ` (${error.message})`; }
+    } } });
+    return [made, why];
+  };
   dialog.replaceChildren(el("form", { method: "dialog" },
     el("div", { className: "bar head" }, el("h2", { textContent: "Keys" }), el("span", { className: "grow" }), el("button", { textContent: "×", "aria-label": "Close", autofocus: true })),
     el("dl", {}, ...HELP.flatMap(([key, what]) => [el("dt", {}, el("kbd", { textContent: key })), el("dd", { textContent: what })])),
     el("h2", { textContent: "Marks" }), el("p", {}, "Saved at once to ", el("code", {}, user(info.marks)), ", as ", user(info.who), ". Take them along:"),
-    el("p", {}, el("code", { textContent: `datadiet select ${shellWord(info.scores)} --marks ${shellWord(info.marks)} --out kept.parquet` })),
-    info.name ? el("p", {}, el("code", { textContent: `datadiet noise --data ${shellWord(info.name)} --from ${shellWord(info.marks)} --out labels.parquet` })) : null,
-    el("p", {}, "or as a table: ", ...(info.labelled ? [link("labels.csv", "labels.csv"), ", "] : []), link("marks.csv", "marks.csv")),
+    el("p", {}, el("code", { textContent: shell(["datadiet", "select", info.scores, "--marks", info.marks, "--out", "kept.parquet"]) })),
+    info.name ? el("p", {}, el("code", { textContent: shell(["datadiet", "noise", "--data", info.name, "--from", info.marks, "--out", "labels.parquet"]) })) : null,
+    el("p", {}, "or as a table: ", ...(info.labelled ? [...link("labels.csv"), ", "] : []), ...link("marks.csv")),
     el("h2", { textContent: "These scores" }), el("p", {}, user(info.scores)), info.source ? el("p", { className: "faint" }, user(info.source)) : null,
     ...info.warnings.map((text) => el("p", { className: "caution", textContent: text })),
     S.sentence ? el("p", { textContent: S.sentence }) : null,
@@ -510,22 +542,49 @@ const means = numbers.filter(({ kind }) => kind !== "detail").map(({ name }) => 
 const others = numbers.filter(({ kind }) => kind === "detail").map(({ name }) => name);
 const choices = (extra) => [...new Set([...extra, ...means, ...others])];
 
-async function axes(keep) {
-  const asFloats = (values) => values instanceof Float32Array ? values : Float32Array.from(values);
-  const [x, y, h] = await Promise.all([column(S.x), column(S.y), column(S.h)]);
-  map.take(asFloats(x), asFloats(y), keep);
-  hist.take(asFloats(h));
+// Controls say what was asked for, `S` what is shown. What was asked for may come after what was asked for since, or not at
+// all: then it is not taken, and the controls go back to what is shown. Whether it was taken.
+async function change(controls, load, take) {
+  const wanted = controls.map((name) => $(name).value);
+  const isWanted = () => controls.every((name, at) => $(name).value === wanted[at]);
+  let found;
+  try {
+    found = await load(...wanted);
+  } catch (error) {
+    if (!document.body.dataset.ready) throw error;
+    if (isWanted()) {
+      for (const name of controls) $(name).value = S[name];
+      brief(`Not shown: ${error.message}`, true);
+    }
+    return false;
+  }
+  if (!isWanted()) return false;
+  const before = controls.map((name) => S[name]);
+  controls.forEach((name, at) => { S[name] = wanted[at]; });
+  take(found, before);
+  return true;
 }
 
-async function sorted() {
+const axes = () => change(["x", "y", "h"], (...names) => Promise.all(names.map(column)), ([x, y, h], before) => {
+  const asFloats = (values) => values instanceof Float32Array ? values : Float32Array.from(values);
+  const isKept = map.x && S.x === before[0] && S.y === before[1];
+  if (!isKept) { map.brush = null; $("unzoom").hidden = true; }
+  map.take(asFloats(x), asFloats(y), isKept);
+  if (S.h !== before[2]) hist.brush = null;
+  hist.take(asFloats(h));
+  $("hover").row = null;
+});
+
+const sorted = () => change(["sort"], (name) => Promise.all([
+  words("order", { name }).then((buffer) => new Uint32Array(buffer)),
+  known.get(name)?.kind === "text" ? null : column(name),
+]), ([order, values]) => {
+  Object.assign(S, { order, values });
+  turned();
+});
+
+function turned() {
   const name = S.sort;
-  const [order, values] = await Promise.all([
-    words("order", { name }).then((buffer) => new Uint32Array(buffer)),
-    known.get(name)?.kind === "text" ? null : column(name),
-  ]);
-  if (name !== S.sort) return;
-  S.order = order;
-  S.values = values;
   const hard = known.get(name)?.kind === "whole" || known.get(name)?.kind === "text" ? ["Lowest first", "Highest first"] : ["Hardest first", "Easiest first"];
   $("reverse").textContent = hard[S.reversed ? 1 : 0];
   $("reverse").setAttribute("aria-pressed", S.reversed);
@@ -533,23 +592,16 @@ async function sorted() {
 
 for (const name of ["x", "y", "h"]) {
   fill($(name), choices([S[name]]), S[name]);
-  $(name).addEventListener("change", async () => {
-    S[name] = $(name).value;
-    if (name === "h") hist.brush = null; else { map.brush = null; $("unzoom").hidden = true; }
-    await axes(name === "h");
-    settle();
-  });
+  $(name).addEventListener("change", async () => { if (await axes()) settle(); });
 }
 fill($("sort"), [...new Set([info.by, info.suspicion, S.sort, ...means, ...others, ...info.columns.filter(({ kind }) => kind === "text").map(({ name }) => name)])], S.sort);
 $("sort").addEventListener("change", async () => {
-  S.sort = $("sort").value;
-  gallery.cursor = 0;
-  gallery.element.scrollTop = 0;
-  await sorted();
+  if (!await sorted()) return;
   settle();
+  if (example.isOpen) look(example.row);
   cost.ask();
 });
-$("reverse").addEventListener("click", async () => { S.reversed = !S.reversed; gallery.cursor = 0; await sorted(); settle(); });
+$("reverse").addEventListener("click", () => { S.reversed = !S.reversed; turned(); settle(); });
 $("size").addEventListener("input", () => { gallery.size = Number($("size").value); gallery.layout(); });
 const COLOURS = Object.fromEntries([
   ...(hasLabels ? [["class", info.worst ? "worst label" : "class"]] : []),
@@ -592,10 +644,8 @@ async function search(open) {
   list.hidden = false;
 }
 function show(row) {
-  gallery.cursorTo(row);
-  example.open(row);
+  look(row);
   $("gallery").focus({ preventScroll: true });
-  dirty();
 }
 $("search").addEventListener("input", () => search(false));
 $("search").addEventListener("keydown", (event) => { if (event.key === "Enter") search(true); });
@@ -647,7 +697,7 @@ function ranges() {
 
 function remember() {
   const state = { x: S.x, y: S.y, h: S.h, sort: S.sort, reversed: S.reversed, colour: S.colour, map: map.brush, hist: hist.brush,
-    facets: Object.fromEntries(facets.facets.filter((facet) => facet.active).map((facet) => [facet.key, [...facet.chosen].slice(0, 200)])) };
+    facets: Object.fromEntries(facets.facets.filter((facet) => facet.active).map((facet) => [facet.key, [...facet.chosen]])) };
   history.replaceState(null, "", `#${encodeURIComponent(JSON.stringify(state))}`);
 }
 
@@ -655,34 +705,51 @@ function remember() {
 
 const markFacet = new Facet("mark", "Marks", S.marks, MARK_NAMES, (code) => code ? seriesVariable(MARK_SERIES[code]) : "var(--missing)");
 
+// Filters of the address that nothing was found for yet: a part must not be taken for what was filtered.
+const unfit = new Map(Object.entries(hash.facets ?? {}));
+
 function restore(facet) {
-  const codes = hash.facets?.[facet.key];
-  if (Array.isArray(codes)) for (const code of codes) if (Number.isInteger(code) && code >= 0 && code < facet.names.length) facet.chosen.add(code);
+  const codes = unfit.get(facet.key);
+  if (!Array.isArray(codes) || !codes.every((code) => Number.isInteger(code) && code >= 0 && code < facet.names.length)) return;
+  for (const code of codes) facet.chosen.add(code);
+  unfit.delete(facet.key);
 }
 
+function tellUnfit() {
+  if (unfit.size) brief(`Not filtered by ${[...unfit.keys()].join(", ")} any more: these scores do not have what was chosen there`, true);
+}
+
+// A filter by a column of whole numbers.
 async function flags(name) {
+  const key = `${COLUMN}${name}`;
+  if (facets.facets.some((facet) => facet.key === key)) return;
   const values = await column(name);
   let most = 0;
   for (let i = 0; i < n; i++) if (values[i] > most) most = values[i];
   if (most > 9999) { brief(`${name} has too many values for a filter; take it as an axis`); return; }
-  const names = most === 1 ? ["no", "yes"] : Array.from({ length: most + 1 }, (_, code) => name.startsWith("predicted") ? className(code) : String(code));
-  const facet = new Facet(`column-${name}`, name, values, names);
+  const isClass = name.startsWith("predicted");
+  const names = most === 1 && !isClass ? ["no", "yes"] : Array.from({ length: most + 1 }, (_, code) => (isClass ? info.classes[code] : null) ?? String(code));
+  const facet = new Facet(key, name, values, names);
   facets.facets.push(facet);
-  drawFacets();
+  restore(facet);
 }
 
 const range = (brush, length) => Array.isArray(brush) && brush.length === length && brush.every(Number.isFinite) ? brush : null;
 
 async function begin() {
-  document.title = `${info.name ?? info.scores} · datadiet`;
-  $("name").replaceChildren(user(info.name ?? info.scores));
+  // Of a long path what tells it from others; all of it is in the help.
+  const name = info.name ?? info.scores.split(/[\\/]/).slice(-2).join("/");
+  document.title = `${name} · datadiet`;
+  $("name").replaceChildren(user(name));
   $("total").textContent = `${grouped(n)} examples`;
+  // Somebody may choose something else meanwhile.
+  const first = async (load) => { while (!await load()); };
   const worst = (predicted) => words("worst", { predicted }).then((buffer) => new Uint32Array(buffer));
   const [labels, guesses, truth, marks] = await Promise.all([
     info.worst ? worst(false) : info.labelled ? column("label") : null,
     info.worst ? worst(true) : info.predicted ? column(info.predicted) : null,
     info.truth ? words("truth").then((buffer) => new Uint8Array(buffer)) : null,
-    get("marks", { since: 0 }), axes(), sorted(),
+    get("marks", { since: 0 }), first(axes), first(sorted),
   ]);
   const largest = (values) => { let most = 0; for (let i = 0; i < n; i++) if (values[i] > most) most = values[i]; return most; };
   const most = labels ? largest(labels) : 0, mostGuessed = guesses ? largest(guesses) : 0;
@@ -702,11 +769,19 @@ async function begin() {
   if (predicted) facets.facets.push(new Facet("predicted", "Predicted", predicted, names, seriesVariable));
   const more = info.columns.filter(({ name, kind }) => kind === "whole" && !["id", "label", "key", info.predicted].includes(name));
   if (more.length) {
-    const select = el("select", { "aria-label": "Filter by another column", data: { focus: "more" }, on: { change: () => { const name = select.value; select.value = ""; if (name) flags(name); } } },
+    const select = el("select", { "aria-label": "Filter by another column", data: { focus: "more" }, on: { change: async () => {
+        const name = select.value;
+        select.value = "";
+        if (!name) return;
+        try { await flags(name); } catch (error) { brief(`No filter by ${name}: ${error.message}`, true); }
+        drawFacets();
+      } } },
       el("option", { value: "", textContent: "Filter by another column…" }), ...more.map(({ name }) => el("option", { value: name, textContent: name })));
     facets.more = el("section", { className: "facet" }, select);
   }
   facets.facets.forEach(restore);
+  const columnsOf = [...unfit.keys()].filter((key) => key.startsWith(COLUMN)).map((key) => key.slice(COLUMN.length));
+  for (const name of columnsOf) if (more.some((one) => one.name === name)) await flags(name);
   map.brush = range(hash.map, 4);
   hist.brush = range(hash.hist, 2);
   colourCodes();
@@ -714,6 +789,7 @@ async function begin() {
   S.passCount = passing(facets.facets, S.pass);
   S.passed++;
   settle(true);
+  if (S.colour === "kept") keptAtFirst();
   tab("map");
   $("gallery").focus({ preventScroll: true });
   document.body.dataset.ready = "yes";
@@ -743,6 +819,7 @@ async function suspects() {
     if (S.colour === "suspect") colourCodes();
     gallery.mark();
     if (facets.facets.some((facet) => facet.key === "suspect" && facet.active)) filtered(); else settle(true);
+    tellUnfit();
     document.body.dataset.suspects = "yes";
   } catch (error) {
     brief(`Suspects cannot be told: ${error.message}`);

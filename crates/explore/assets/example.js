@@ -65,7 +65,8 @@ export class ExamplePage {
       if (this.row === row) this.parent.replaceChildren(this.head("cannot be shown"), el("p", { className: "caution", textContent: error.message }));
       return;
     }
-    if (this.row !== row) return;
+    // Where another column is sorted by meanwhile, whoever did that opens it again.
+    if (this.row !== row || found.by !== this.view.sort) return;
     this.found = found;
     this.draw();
   }

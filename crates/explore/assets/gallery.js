@@ -29,7 +29,7 @@ export class Gallery {
       if (place === null) return;
       if (event.shiftKey) this.pickTo(place);
       else if (event.ctrlKey || event.metaKey) this.pick(place);
-      else { this.moveTo(place); this.view.open(this.list[place]); }
+      else this.view.open(this.list[place]);
     });
     element.addEventListener("keydown", (event) => this.key(event));
   }
@@ -154,19 +154,20 @@ export class Gallery {
     if (predicted !== null && predicted !== words) {
       caption.append(el("span", { className: "to" }, " → ", user(predicted)));
     }
-    tile.append(caption, el("div", { className: "score", textContent: shown(view.valueOf(row)) }));
+    tile.append(caption, el("div", { className: "score" }));
     tile.append(el("span", { className: "badge" }));
     return tile;
   }
 
-  // Cursor, what is picked, marks: what changes without another tile.
+  // Cursor, what is picked, marks, the value in the sorted column: what changes without another tile.
   mark() {
     const { view } = this;
     for (const [place, tile] of this.tiles) {
       const row = this.list[place];
       const mark = view.markOf(row);
       const right = view.rightOf(row);
-      const key = `${mark}/${right}`;
+      const value = `${view.sort} ${shown(view.valueOf(row))}`;
+      const key = `${mark}/${right}/${value}`;
       tile.classList.toggle("cursor", place === this.cursor);
       tile.classList.toggle("picked", this.picked.has(row));
       tile.classList.toggle("suspect", view.isSuspect(row));
@@ -174,6 +175,7 @@ export class Gallery {
       if (tile.dataset.mark === key) continue;
       tile.dataset.mark = key;
       tile.dataset.verdict = mark;
+      tile.querySelector(".score").textContent = shown(view.valueOf(row));
       const badge = tile.querySelector(".badge");
       badge.textContent = mark ? MARK_NAMES[mark] : "";
       const old = tile.querySelector(".right");
@@ -184,7 +186,7 @@ export class Gallery {
       if (to) to.hidden = right !== null;
       const predicted = view.predictedOf(row);
       tile.setAttribute("aria-label", [view.labelOf(row), predicted === null ? null : `predicted ${predicted}`,
-        `${view.sort} ${shown(view.valueOf(row))}`, mark ? MARK_NAMES[mark] : null, right === null ? null : `right: ${right}`]
+        value, mark ? MARK_NAMES[mark] : null, right === null ? null : `right: ${right}`]
         .filter(Boolean).join(", "));
     }
     if (this.list.length) this.element.setAttribute("aria-activedescendant", `tile-${this.cursor}`);

@@ -6,7 +6,7 @@ use std::sync::{Arc, OnceLock};
 use datadiet_core::Direction;
 use datadiet_table::{
     Column, OwnIds, Ranking, Row, RowIndex, ScoreFile, ScoreTable, Table, TableError, WorstLabels,
-    WrongLabelCount, class_names, is_detail, time_of,
+    WrongLabelCount, class_names, is_detail,
 };
 
 use crate::columns::{Kept, read};
@@ -67,6 +67,10 @@ impl Scores {
             ));
         }
         file.header.default_column()?;
+        // By the name that every question about it comes to: `el2n@end` is a column with its time in numbers.
+        let resolved =
+            |(by, end): (String, _)| Ok::<_, TableError>((file.header.ranking_name(&by)?, end));
+        let hard = hard.map(resolved).transpose()?;
         let base = file.read_to_choose(None, false)?;
         let labels = base.columns().integers("label");
         let own = match labels {
@@ -252,7 +256,8 @@ impl Scores {
             return Ok(found);
         }
         let by = self.file.header.default_suspicion()?;
-        let table = self.file.read(&self.telling_columns(&by))?;
+        let names = self.header().columns_of_wrong_labels(&by)?;
+        let table = self.file.read(&names.iter().map(String::as_str).collect::<Vec<_>>())?;
         let ranking = table.ranking(&by, self.hard(&by))?;
         let found: WrongLabelCount = table.wrong_labels(&ranking)?;
         let count = found.estimate.as_ref().map_or(0, |estimate| estimate.suspects);
@@ -275,19 +280,6 @@ impl Scores {
             None => None,
         };
         Ok(self.worst.get_or_init(|| found).as_ref())
-    }
-
-    /// All that an estimate of wrong labels looks at: columns of the time of the suspicion where it has one,
-    /// else all; no details, no texts.
-    fn telling_columns(&self, by: &str) -> Vec<&str> {
-        let time = time_of(by);
-        let wanted = |name: &str| time.is_none() || time_of(name).is_none_or(|at| Some(at) == time);
-        let columns = self.columns().into_iter();
-        let columns = columns.filter(|(name, kind)| match kind {
-            Kind::Score | Kind::Whole => wanted(name),
-            Kind::Detail | Kind::Text => false,
-        });
-        columns.map(|(name, _)| name).collect()
     }
 
     /// The ids by which the owner knows the rows.

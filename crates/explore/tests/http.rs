@@ -3,9 +3,9 @@
 mod common;
 
 use common::{Folder, floats, get, names, parts, post, send, serve, table, wholes};
-use datadiet_core::{Amount, Candidates, Choice, Classes, KeepFraction, Quota, Rule};
-use datadiet_explore::{Answer, Explorer, Place, Source};
-use datadiet_table::MarkFile;
+use datadiet_core::{Amount, Candidates, Choice, Classes, Direction, KeepFraction, Quota, Rule};
+use datadiet_explore::{Answer, Explorer, Options, Place, Source};
+use datadiet_table::{MarkFile, ScoreTable, Table};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -204,6 +204,27 @@ fn columns_and_orders_are_those_of_the_table() {
 }
 
 #[test]
+fn the_hard_end_that_is_named_holds_for_the_latest_time_too() {
+    let folder = small();
+    for by in ["el2n@4", "el2n@end"] {
+        let options = Options {
+            by: Some(by.into()),
+            hard: Some(Direction::LowerIsHarder),
+            ..folder.options(Source::Table)
+        };
+        let explorer = Explorer::open(options).unwrap();
+        let info = told(&ask(&explorer, "api/info", ""));
+        let columns = info["columns"].as_array().unwrap();
+        let column = columns.iter().find(|column| column["name"] == "el2n@4").unwrap();
+        assert_eq!((&info["by"], &column["hard"]), (&json!("el2n@4"), &json!("low")), "{by}");
+        let ranking = folder.table.ranking("el2n@4", Some(Direction::LowerIsHarder)).unwrap();
+        let expected = ranking.hardest_first(&folder.table.ids()).unwrap();
+        let order = wholes(&ask(&explorer, "api/order", "name=el2n@4").body);
+        assert_eq!(order, expected.iter().map(|row| row.0).collect::<Vec<_>>(), "{by}");
+    }
+}
+
+#[test]
 fn an_example_knows_its_rank_its_neighbours_and_its_past() {
     let folder = small();
     let explorer = folder.explorer();
@@ -254,24 +275,47 @@ fn suspects_are_those_of_the_command() {
     assert_eq!(rows, expected[..suspects].iter().map(|row| row.0).collect::<Vec<_>>());
 }
 
+/// Where nothing tells at the time of the list, a column of another time does.
 #[test]
-fn a_choice_keeps_what_select_keeps() {
+fn suspects_are_those_of_the_command_whatever_time_tells() {
+    let full = table(1000, &names(10), None);
+    let mut some = Table::default();
+    for (name, of) in [
+        ("id", "id"),
+        ("label", "label"),
+        ("margin-of-mean@4", "aum@4"),
+        ("confidence@1", "confidence@1"),
+        ("predicted@1", "predicted@1"),
+    ] {
+        some.push(name, full.columns().column(of).unwrap().clone()).unwrap();
+    }
+    let folder = Folder::new(ScoreTable::of(some).unwrap());
+    let count = folder.table.wrong_labels(&folder.table.ranking("margin-of-mean@4", None).unwrap());
+    let count = count.unwrap();
+    assert_eq!(count.column.as_deref(), Some("confidence@1"));
+    let found = told(&ask(&folder.explorer(), "api/suspects", ""));
+    let suspects = count.estimate.as_ref().map_or(0, |estimate| estimate.suspects);
+    assert_eq!(found["sentence"], count.to_string());
+    assert_eq!(found["rows"].as_array().unwrap().len(), suspects);
+}
+
+/// The command that goes with it is run in the tests of the command.
+#[test]
+fn a_choice_keeps_what_its_rule_says() {
     let folder = small();
     let explorer = folder.explorer();
     let table = &folder.table;
     let labels = table.columns().integers("label").unwrap();
-    for (query, rule, quota) in [
-        ("rule=hardest&keep=0.2", Rule::Hardest, Quota::None),
-        ("rule=window&keep=0.5&offset=0.25", Rule::Window { offset: 0.25 }, Quota::None),
-        ("rule=random&keep=0.5&quota=balanced", Rule::Random, Quota::Balanced),
-        ("rule=ccs&keep=0.3&cut=0.1", Rule::Ccs { cut: 0.1, strata: Rule::STRATA }, Quota::None),
+    for (query, keep, rule, quota) in [
+        ("rule=hardest", 0.2, Rule::Hardest, Quota::None),
+        ("rule=window&offset=0.25", 0.5, Rule::Window { offset: 0.25 }, Quota::None),
+        ("rule=random&quota=balanced", 0.5, Rule::Random, Quota::Balanced),
+        ("rule=ccs&cut=0.1", 0.3, Rule::Ccs { cut: 0.1, strata: Rule::STRATA }, Quota::None),
     ] {
-        let query = format!("by=el2n@4&{query}");
+        let query = format!("by=el2n@4&keep={keep}&{query}");
         let found = told(&ask(&explorer, "api/choice", &query));
         let bits = ask(&explorer, "api/choice", &format!("{query}&bits=true")).body;
         let ranking = table.ranking("el2n@4", None).unwrap();
-        let keep = found["command"].as_str().unwrap().split("--keep ").nth(1).unwrap();
-        let keep: f64 = keep.split(' ').next().unwrap().parse().unwrap();
         let amount = Amount::Fraction(KeepFraction::try_from(keep).unwrap());
         let choice = Choice { rule, amount, quota, seed: 0 };
         let classes = Some(Classes { labels, count: 10 });
@@ -349,6 +393,37 @@ fn marks_are_saved_at_once_shared_and_undone() {
 }
 
 #[test]
+fn marks_are_those_of_the_file_that_is_there() {
+    let folder = small();
+    let explorer = folder.explorer();
+    let mark = |body: Value| explorer.answer(true, "api/mark", "", body.to_string().as_bytes());
+    assert_eq!(mark(json!({ "rows": [3], "mark": "drop" })).status, 200);
+    let since = |version: &Value| told(&ask(&explorer, "api/marks", &format!("since={version}")));
+    let first = since(&json!(0));
+    // Merged elsewhere, without ours, and put in its place.
+    let line = |row: u32, mark: &str| {
+        let act = json!({ "at": "2026-01-01T00:00:00.000Z", "by": "bob", "act": row.to_string(), "mark": mark,
+            "ids": [row.to_string()] });
+        format!("{act}\n")
+    };
+    let merged = folder.path().join("merged");
+    std::fs::write(&merged, (5..9).map(|row| line(row, "keep")).collect::<String>()).unwrap();
+    std::fs::rename(&merged, folder.marks()).unwrap();
+    let second = since(&first["version"]);
+    assert_eq!(
+        (&second["rows"], &second["marks"]),
+        (&json!([3, 5, 6, 7, 8]), &json!([0, 3, 3, 3, 3]))
+    );
+    std::fs::remove_file(folder.marks()).unwrap();
+    let third = since(&second["version"]);
+    assert_eq!((&third["rows"], &third["marks"]), (&json!([5, 6, 7, 8]), &json!([0, 0, 0, 0])));
+    // What is marked then is in a new file, which says of which data set it is.
+    assert_eq!(mark(json!({ "rows": [4], "mark": "drop" })).status, 200);
+    let (file, acts) = MarkFile::read(&folder.marks(), None).unwrap();
+    assert_eq!((acts.len(), file.assumption(folder.table.own_ids().unwrap())), (1, None));
+}
+
+#[test]
 fn several_get_a_right_class_each_and_are_undone_together() {
     let folder = small();
     let url = serve(folder.explorer());
@@ -414,6 +489,22 @@ fn marks_come_out_as_labels() {
     assert!(csv.lines().nth(1).unwrap().starts_with("1,wrong,star,ann,20"), "{csv}");
 }
 
+#[test]
+fn a_right_class_that_the_table_does_not_have_is_no_label() {
+    let folder = small();
+    let act = json!({ "at": "2026-01-01T00:00:00.000Z", "by": "=ann", "act": "1", "mark": "wrong", "label": "-owl",
+        "ids": ["1"] });
+    std::fs::write(folder.marks(), format!("{act}\n")).unwrap();
+    let explorer = folder.explorer();
+    let answer = ask(&explorer, "api/labels.csv", "");
+    let told = String::from_utf8(answer.body).unwrap();
+    assert_eq!(answer.status, 400, "{told}");
+    assert!(told.contains("right class of 1 is said to be -owl"), "{told}");
+    // What was said is told as it was, and no spreadsheet takes it for a formula.
+    let csv = String::from_utf8(ask(&explorer, "api/marks.csv", "").body).unwrap();
+    assert_eq!(csv.lines().nth(1), Some("1,wrong,'-owl,'=ann,2026-01-01T00:00:00.000Z"));
+}
+
 /// Markup, scripts, other directions of writing, length, line breaks.
 fn hostile() -> Vec<String> {
     vec![
@@ -456,6 +547,10 @@ fn hostile_names_stay_text_and_long_ones_become_short() {
     let path = folder.path().join("labels.csv");
     std::fs::write(&path, csv).unwrap();
     assert!(std::fs::metadata(&path).unwrap().len() > 100_000);
+    let mut csv = csv::Reader::from_path(&path).unwrap();
+    let rows: Vec<_> = csv.records().map(Result::unwrap).collect();
+    assert_eq!(rows.len(), 400);
+    assert_eq!(rows[6][0], format!("'{}", keys[6]), "a formula is none");
 }
 
 /// The data set numbers them otherwise: a mark would name another class than the one that is seen.

@@ -117,12 +117,16 @@ impl Table {
         }
     }
 
-    /// Some rows, in the order given.
+    /// Some rows, in the order given. Where their places in the table are all that they are known by, these become ids:
+    /// pictures and marks still find them.
     fn take(&self, rows: PyReadonlyArray1<'_, u32>) -> PyResult<Self> {
         let rows = rows.as_slice()?;
         let all = self.0.columns();
         let mut taken = tables::Table::default();
         taken.metadata.clone_from(&all.metadata);
+        if matches!(self.0.own_ids(), Ok(OwnIds::Rows(_))) && all.column("id").is_none() {
+            taken.push("id", Column::U32(rows.to_vec())).or_raise()?;
+        }
         for name in all.names() {
             let values = match all.column(name) {
                 Some(Column::F32(values)) => Column::F32(picked(values, rows)?),

@@ -14,7 +14,7 @@ use std::net::TcpListener;
 use std::path::PathBuf;
 
 use common::{Folder, names, serve, table};
-use datadiet_core::Task;
+use datadiet_core::{Direction, Task};
 use datadiet_explore::{Explorer, Options, Place, Source};
 use datadiet_table::{Column, MarkFile, Verdict};
 use driver::{Browser, DESKTOP, Tab, View};
@@ -32,6 +32,18 @@ fn with_pictures() -> (Folder, String) {
     let source = Source::Folder(folder.pictures());
     let url = serve(Explorer::open(folder.options(source)).unwrap());
     (folder, url)
+}
+
+/// Chooses in a list of the page, as somebody does.
+fn choose(browser: &mut Browser, tab: &Tab, selector: &str, value: &str) {
+    browser.eval(
+        tab,
+        &format!(
+            "(() => {{ const one = document.querySelector({}); one.value = {}; one.dispatchEvent(new Event('change')); }})()",
+            json!(selector),
+            json!(value)
+        ),
+    );
 }
 
 fn keep_picture(browser: &mut Browser, tab: &Tab, name: &str) {
@@ -122,6 +134,144 @@ fn what_is_brushed_in_one_is_seen_in_the_others() {
         browser.eval(&tab, "datadiet.state.selCount"),
         labels.iter().filter(|&&label| label == 3).count()
     );
+    check_sound(&mut browser, &tab);
+}
+
+/// Filters by any column, of many values, and of classes by their names: after a reload they are as they were.
+#[test]
+fn filters_are_the_same_after_a_reload() {
+    let Some(mut browser) = browser() else { return };
+    let mut found = table(600, &names(2), None);
+    found
+        .columns_mut()
+        .push("group", Column::U32((0..600).map(|row| row % 300).collect()))
+        .unwrap();
+    let folder = Folder::new(found);
+    let tab = browser.open(&serve(folder.explorer()), DESKTOP);
+    browser.ready(&tab);
+    for column in ["group", "predicted@1"] {
+        choose(&mut browser, &tab, "[data-focus=more]", column);
+        browser
+            .wait(&tab, &format!("document.querySelector('[data-focus=\"column-{column}-1\"]')"));
+    }
+    let class = "document.querySelector('[data-focus=\"column-predicted@1-1\"] .name').textContent";
+    assert_eq!(browser.eval(&tab, class), "square");
+    browser.click(&tab, "[data-focus='column-predicted@1-1']");
+    browser.eval(
+        &tab,
+        "(() => { const { facets } = datadiet; const group = facets.facets.find(({ key }) => key === 'column-group');
+        for (let code = 0; code < 249; code++) group.chosen.add(code);
+        facets.toggle(group, 249); })()",
+    );
+    let predicted = folder.table.columns().integers("predicted@1").unwrap();
+    let expected = (0..600).filter(|row| row % 300 < 250 && predicted[*row] == 1).count();
+    assert_eq!(browser.eval(&tab, "datadiet.state.selCount"), expected);
+    browser.eval(&tab, RELOAD);
+    browser.wait(&tab, "window.datadiet && document.body.dataset.suspects === 'yes'");
+    assert_eq!(browser.eval(&tab, "datadiet.state.selCount"), expected);
+    assert_eq!(browser.eval(&tab, "document.querySelector('#toast').hidden"), true);
+    // What the scores do not have any more is told, not left out in part.
+    browser.eval(
+        &tab,
+        "(() => { const state = JSON.parse(decodeURIComponent(location.hash.slice(1)));
+        state.facets = { 'column-group': [0, 999], 'column-gone': [1] };
+        history.replaceState(null, '', '#' + encodeURIComponent(JSON.stringify(state))); })()",
+    );
+    browser.eval(&tab, RELOAD);
+    browser.wait(&tab, "window.datadiet && document.body.dataset.suspects === 'yes'");
+    assert_eq!(browser.eval(&tab, "datadiet.state.selCount"), 600);
+    let told = browser.eval(&tab, "document.querySelector('#toast').textContent");
+    assert!(told.as_str().unwrap().contains("column-group, column-gone"), "{told}");
+    check_sound(&mut browser, &tab);
+}
+
+/// Three columns that order 40 examples alike: the map begins with the last and the first.
+fn of_one_order() -> Folder {
+    let mut found = common::of_task(Task::Loss, 40, &[]);
+    for (name, step) in [("loss@1", 0.01), ("loss@2", 0.02), ("loss@3", 0.03)] {
+        let values = (0..40).map(|row| row as f32 * step).collect();
+        found.columns_mut().push(name, Column::F32(values)).unwrap();
+    }
+    Folder::new(found)
+}
+
+/// A tile whose example stays where it is, and the box at the pointer, are not left as they were.
+#[test]
+fn numbers_are_of_the_column_that_is_named() {
+    let Some(mut browser) = browser() else { return };
+    let folder = of_one_order();
+    let tab = browser.open(&serve(folder.explorer()), DESKTOP);
+    browser.ready(&tab);
+    let tile = "(() => { const one = document.querySelector('#tile-0'); return one && [one.row, one.querySelector('.score').textContent, one.getAttribute('aria-label')]; })()";
+    for (column, value) in [("loss@1", "0.390"), ("loss@2", "0.780"), ("loss@1", "0.390")] {
+        choose(&mut browser, &tab, "#sort", column);
+        browser.wait(&tab, &format!("datadiet.state.sort === '{column}'"));
+        assert_eq!(browser.eval(&tab, tile), json!([39, value, format!("{column} {value}")]));
+    }
+    browser.eval(&tab, "datadiet.map.nearest = () => 7");
+    let box_of = "(() => { document.querySelector('#map').dispatchEvent(new PointerEvent('pointermove', { clientX: 300, clientY: 300 }));
+        return document.querySelector('#hover').textContent; })()";
+    for (column, value) in [("loss@1", "0.070"), ("loss@2", "0.140")] {
+        for axis in ["#x", "#y"] {
+            choose(&mut browser, &tab, axis, column);
+        }
+        browser.wait(
+            &tab,
+            &format!(
+                "[datadiet.map.x, datadiet.map.y].every((of) => Math.abs(of[7] - {value}) < 1e-6)"
+            ),
+        );
+        assert_eq!(browser.eval(&tab, box_of), format!("{value}, {value}"));
+    }
+    check_sound(&mut browser, &tab);
+}
+
+/// What comes late is not drawn under the name of what was asked for since; what does not come is asked for again.
+#[test]
+fn axes_are_those_that_the_controls_name() {
+    let Some(mut browser) = browser() else { return };
+    let folder = of_one_order();
+    let tab = browser.open(&serve(folder.explorer()), DESKTOP);
+    browser.ready(&tab);
+    let shown =
+        "[datadiet.state.x, document.querySelector('#x').value, datadiet.map.x[10].toFixed(2)]";
+    let of_last = json!(["loss@3", "loss@3", "0.30"]);
+    assert_eq!(browser.eval(&tab, shown), of_last);
+    browser.eval(
+        &tab,
+        "(() => { const real = window.fetch; window.fetch = async (address, options) => {
+        if (!String(address).includes('column?name=loss%402')) return real(address, options);
+        await new Promise((done) => { window.go = done; });
+        return window.broken ? new Response('the disk is gone', { status: 500 }) : real(address, options); }; })()",
+    );
+    let settled = "new Promise((done) => { window.go(); setTimeout(done, 300); })";
+    choose(&mut browser, &tab, "#x", "loss@2");
+    assert_eq!(browser.eval(&tab, "datadiet.state.x"), "loss@3", "it is not there yet");
+    choose(&mut browser, &tab, "#x", "loss@3");
+    browser.eval(&tab, settled);
+    assert_eq!(browser.eval(&tab, shown), of_last);
+    // What failed once is asked for again.
+    browser.eval(&tab, RELOAD);
+    browser.wait(&tab, "window.datadiet && document.body.dataset.suspects === 'yes'");
+    browser.eval(
+        &tab,
+        "(() => { const real = window.fetch; window.broken = true; window.fetch = async (address, options) =>
+        window.broken && String(address).includes('column?name=loss%402') ? new Response('the disk is gone', { status: 500 }) : real(address, options); })()",
+    );
+    for control in ["#x", "#sort"] {
+        choose(&mut browser, &tab, control, "loss@2");
+        browser.wait(
+            &tab,
+            "document.querySelector('#toast').textContent.includes('the disk is gone')",
+        );
+        assert_eq!(browser.eval(&tab, shown), of_last);
+        browser.eval(&tab, "document.querySelector('#toast').textContent = ''");
+    }
+    assert_eq!(browser.eval(&tab, "document.querySelector('#sort').value"), "loss@3");
+    browser.eval(&tab, "window.broken = false");
+    choose(&mut browser, &tab, "#x", "loss@2");
+    browser.wait(&tab, "datadiet.state.x === 'loss@2'");
+    assert_eq!(browser.eval(&tab, shown), json!(["loss@2", "loss@2", "0.20"]));
     check_sound(&mut browser, &tab);
 }
 
@@ -251,6 +401,57 @@ fn suspects_are_found_and_marked_by_keyboard_alone() {
     check_sound(&mut browser, &tab);
 }
 
+/// Keys act on the example that is open, wherever it was reached from, and it stays until somebody goes on.
+#[test]
+fn the_example_that_is_open_is_the_one_that_is_marked() {
+    let Some(mut browser) = browser() else { return };
+    let (folder, url) = with_pictures();
+    let tab = browser.open(&url, DESKTOP);
+    browser.ready(&tab);
+    browser.key(&tab, "Enter");
+    // A neighbour: the cursor goes along.
+    let neighbour = "#example .neighbours button:nth-child(4)";
+    browser.wait(&tab, &format!("document.querySelector('{neighbour}')"));
+    let fourth = browser.eval(&tab, "datadiet.gallery.list[3]");
+    browser.eval(&tab, &format!("document.querySelector('{neighbour}').click()"));
+    let heading = |row: &Value| {
+        format!("document.querySelector('#example h2')?.textContent === 'Example {row}'")
+    };
+    browser.wait(&tab, &heading(&fourth));
+    assert_eq!(browser.eval(&tab, "datadiet.gallery.cursor"), 3);
+    let fifth = browser.eval(&tab, "datadiet.gallery.list[4]");
+    browser.key(&tab, "d");
+    browser.wait(&tab, &heading(&fifth));
+    browser.key(&tab, "k");
+    let marks = "Object.entries(datadiet.state.marks).filter(([, mark]) => mark)";
+    let expected = |mut marks: Vec<(u64, u32)>| {
+        marks.sort_unstable();
+        json!(marks.iter().map(|(row, mark)| json!([row.to_string(), mark])).collect::<Vec<_>>())
+    };
+    let mut said = vec![(fourth.as_u64().unwrap(), 2), (fifth.as_u64().unwrap(), 3)];
+    assert_eq!(browser.eval(&tab, marks), expected(said.clone()));
+    // One that the filter leaves out, found by its id: it stays open, and is the one that is marked.
+    browser.key(&tab, "Escape");
+    browser.click(&tab, "[data-focus='label-3']");
+    browser.wait(&tab, "datadiet.state.selCount < 600");
+    let labels = folder.table.columns().integers("label").unwrap();
+    let hidden =
+        (0..600_u64).find(|&row| labels[row as usize] != 3 && said.iter().all(|one| one.0 != row));
+    let hidden = hidden.unwrap();
+    browser.key(&tab, "/");
+    browser.write(&tab, &hidden.to_string());
+    browser.key(&tab, "Enter");
+    browser.wait(&tab, &heading(&json!(hidden)));
+    for key in ["d", "k"] {
+        browser.key(&tab, key);
+        browser.wait(&tab, "datadiet.marking.waiting.length === 0");
+        browser.wait(&tab, &heading(&json!(hidden)));
+    }
+    said.push((hidden, 3));
+    assert_eq!(browser.eval(&tab, marks), expected(said));
+    check_sound(&mut browser, &tab);
+}
+
 /// What is sent is held up so long, as by a slow disk.
 const SLOW: &str =
     "(() => { const real = window.fetch; window.fetch = async (address, options) => {
@@ -360,6 +561,13 @@ fn several_become_what_is_predicted_of_each_and_many_are_not_marked_by_two_enter
     let first = browser
         .eval(&tab, "document.querySelector('#class-list [aria-selected=true]').textContent");
     assert!(first.as_str().unwrap().starts_with("each as predicted"), "{first}");
+    // A class that is typed goes before that, whatever letters the offer has in it.
+    let offered = "[...document.querySelectorAll('#class-list li')].map((one) => one.textContent)";
+    browser.write(&tab, "a");
+    let options: Vec<String> = serde_json::from_value(browser.eval(&tab, offered)).unwrap();
+    assert_eq!(options[0], "arc", "{options:?}");
+    assert!(options.last().unwrap().starts_with("each as predicted"), "{options:?}");
+    browser.eval(&tab, "(() => { const one = document.querySelector('#class-search'); one.value = ''; one.dispatchEvent(new Event('input')); })()");
     let predicted = folder.table.columns().integers("predicted@4").unwrap().to_vec();
     let labels = folder.table.columns().integers("label").unwrap().to_vec();
     let rows: Vec<usize> =
@@ -517,6 +725,70 @@ fn the_cost_of_keeping_fewer_is_shown() {
     check_sound(&mut browser, &tab);
 }
 
+/// Nothing is coloured as kept by a choice that failed, or by none.
+#[test]
+fn what_is_kept_is_not_coloured_where_nobody_knows() {
+    let Some(mut browser) = browser() else { return };
+    let (_folder, url) = with_pictures();
+    let tab = browser.open(&url, DESKTOP);
+    browser.ready(&tab);
+    let coloured =
+        "[datadiet.state.colours.length, datadiet.state.codes.filter((code) => code === 1).length]";
+    choose(&mut browser, &tab, "#colour", "kept");
+    browser.wait(&tab, "datadiet.state.kept !== null");
+    assert_eq!(browser.eval(&tab, coloured), json!([2, 300]));
+    browser.eval(
+        &tab,
+        "(() => { const real = window.fetch; window.fetch = async (address, options) =>
+        String(address).includes('api/choice') ? new Response('the disk is gone', { status: 500 }) : real(address, options);
+        const one = document.querySelector('#cost [data-of=keep] input'); one.value = 0.2; one.dispatchEvent(new Event('input')); })()",
+    );
+    browser.wait(&tab, "document.querySelector('#toast').textContent.includes('the disk is gone')");
+    assert_eq!(browser.eval(&tab, coloured), json!([1, 0]));
+    assert!(
+        browser
+            .eval(&tab, "document.querySelector('#cost').textContent")
+            .as_str()
+            .unwrap()
+            .contains("the disk is gone")
+    );
+    // Loaded again, it shows the choice that it colours by.
+    browser.eval(&tab, RELOAD);
+    browser.wait(&tab, "window.datadiet && datadiet.state.kept !== null");
+    browser.wait(&tab, "document.querySelector('#cost strong')?.textContent === '300'");
+    assert_eq!(browser.eval(&tab, coloured), json!([2, 300]));
+    check_sound(&mut browser, &tab);
+}
+
+/// Whatever a column is called, a shell gives the command the words that are meant.
+#[test]
+fn the_command_of_a_choice_is_one_line_for_a_shell() {
+    let Some(mut browser) = browser() else { return };
+    let name = "it's; echo hurt > ~/*";
+    let mut found = common::of_task(Task::Classification, 40, &["el2n@2"]);
+    let values = (0..40).map(|row| if row == 3 { f32::NAN } else { row as f32 });
+    found.columns_mut().push(name, Column::F32(values.collect())).unwrap();
+    let folder = Folder::new(found);
+    let options = Options {
+        by: Some(name.into()),
+        hard: Some(Direction::LowerIsHarder),
+        ..folder.options(Source::Table)
+    };
+    let tab = browser.open(&serve(Explorer::open(options).unwrap()), DESKTOP);
+    browser.ready(&tab);
+    browser.key(&tab, "p");
+    browser.wait(&tab, "document.querySelector('#cost code')");
+    let line = browser.eval(&tab, "document.querySelector('#cost code').textContent");
+    let script = format!("datadiet() {{ printf '%s\\n' \"$@\"; }}; {}", line.as_str().unwrap());
+    let output = std::process::Command::new("sh").args(["-c", &script]).output().unwrap();
+    let path = folder.path().display().to_string();
+    let words = ["select", &path, "--by", name, "--hard-is", "low", "--rule", "hardest", "--keep"];
+    let rest = ["0.5", "--out", "kept.parquet", "--drop-unscored"];
+    let expected: String = words.iter().chain(&rest).map(|word| format!("{word}\n")).collect();
+    assert_eq!(String::from_utf8(output.stdout).unwrap(), expected);
+    check_sound(&mut browser, &tab);
+}
+
 #[test]
 fn known_wrong_labels_are_a_filter_a_colour_and_a_line_of_the_cost() {
     let Some(mut browser) = browser() else { return };
@@ -528,7 +800,7 @@ fn known_wrong_labels_are_a_filter_a_colour_and_a_line_of_the_cost() {
     let tab = browser.open(&serve(Explorer::open(options).unwrap()), DESKTOP);
     browser.ready(&tab);
     let all: u32 = wrong.iter().sum();
-    browser.eval(&tab, "(() => { const one = document.querySelector('#colour'); one.value = 'truth'; one.dispatchEvent(new Event('change')); })()");
+    choose(&mut browser, &tab, "#colour", "truth");
     browser.key(&tab, "p");
     let line = "document.querySelector('#cost .known')?.textContent ?? ''";
     browser.wait(&tab, line);
@@ -600,7 +872,7 @@ fn tables_of_other_tasks_are_shown() {
         browser.ready(&tab);
         browser.wait(&tab, "document.querySelector('.tile .text bdi')");
         if task == Task::MultiLabel {
-            browser.eval(&tab, "(() => { const one = document.querySelector('#sort'); one.value = 'least-aum@2'; one.dispatchEvent(new Event('change')); })()");
+            choose(&mut browser, &tab, "#sort", "least-aum@2");
             browser.wait(&tab, "document.querySelector('.tile .to')");
         }
         let caption = browser.eval(&tab, "document.querySelector('.tile .caption').textContent");
@@ -631,7 +903,11 @@ fn tables_of_other_tasks_are_shown() {
         browser.key(&tab, "w");
         browser.wait(&tab, "document.querySelector('#picker').open");
         browser.key(&tab, "Enter");
-        browser.wait(&tab, "datadiet.state.marks.some(Boolean)");
+        // Saved too: the folder goes with the table.
+        browser.wait(
+            &tab,
+            "datadiet.state.marks.some(Boolean) && datadiet.marking.waiting.length === 0",
+        );
         keep_picture(&mut browser, &tab, &format!("test-task-{task}"));
         check_sound(&mut browser, &tab);
     }
