@@ -25,7 +25,10 @@ const columns = new Map();
 function column(name) {
   if (!columns.has(name)) {
     const type = known.get(name)?.kind === "whole" ? Uint32Array : Float32Array;
-    columns.set(name, words("column", { name }).then((buffer) => new type(buffer)));
+    const values = words("column", { name }).then((buffer) => new type(buffer));
+    // What failed is asked for anew the next time.
+    values.catch(() => columns.delete(name));
+    columns.set(name, values);
   }
   return columns.get(name);
 }
@@ -512,26 +515,46 @@ const means = numbers.filter(({ kind }) => kind !== "detail").map(({ name }) => 
 const others = numbers.filter(({ kind }) => kind === "detail").map(({ name }) => name);
 const choices = (extra) => [...new Set([...extra, ...means, ...others])];
 
-async function axes(keep) {
-  const asFloats = (values) => values instanceof Float32Array ? values : Float32Array.from(values);
-  const [x, y, h] = await Promise.all([column(S.x), column(S.y), column(S.h)]);
-  map.take(asFloats(x), asFloats(y), keep);
-  $("hover").row = null;
-  hist.take(asFloats(h));
-}
-
-// Sorts by what the control says; whether that is still what it says, and shown.
-async function sorted() {
-  const name = $("sort").value;
-  const [order, values] = await Promise.all([
-    words("order", { name }).then((buffer) => new Uint32Array(buffer)),
-    known.get(name)?.kind === "text" ? null : column(name),
-  ]);
-  if (name !== $("sort").value) return false;
-  Object.assign(S, { sort: name, order, values });
-  turned();
+// Controls say what was asked for, `S` what is shown. What was asked for may come after what was asked for since, or not at
+// all: then it is not taken, and the controls go back to what is shown. Whether it was taken.
+async function change(controls, load, take) {
+  const wanted = controls.map((name) => $(name).value);
+  const isWanted = () => controls.every((name, at) => $(name).value === wanted[at]);
+  let found;
+  try {
+    found = await load(...wanted);
+  } catch (error) {
+    if (!document.body.dataset.ready) throw error;
+    if (isWanted()) {
+      for (const name of controls) $(name).value = S[name];
+      brief(`Not shown: ${error.message}`, true);
+    }
+    return false;
+  }
+  if (!isWanted()) return false;
+  const before = controls.map((name) => S[name]);
+  controls.forEach((name, at) => { S[name] = wanted[at]; });
+  take(found, before);
   return true;
 }
+
+const axes = () => change(["x", "y", "h"], (...names) => Promise.all(names.map(column)), ([x, y, h], before) => {
+  const asFloats = (values) => values instanceof Float32Array ? values : Float32Array.from(values);
+  const isKept = map.x && S.x === before[0] && S.y === before[1];
+  if (!isKept) { map.brush = null; $("unzoom").hidden = true; }
+  map.take(asFloats(x), asFloats(y), isKept);
+  if (S.h !== before[2]) hist.brush = null;
+  hist.take(asFloats(h));
+  $("hover").row = null;
+});
+
+const sorted = () => change(["sort"], (name) => Promise.all([
+  words("order", { name }).then((buffer) => new Uint32Array(buffer)),
+  known.get(name)?.kind === "text" ? null : column(name),
+]), ([order, values]) => {
+  Object.assign(S, { order, values });
+  turned();
+});
 
 function turned() {
   const name = S.sort;
@@ -542,12 +565,7 @@ function turned() {
 
 for (const name of ["x", "y", "h"]) {
   fill($(name), choices([S[name]]), S[name]);
-  $(name).addEventListener("change", async () => {
-    S[name] = $(name).value;
-    if (name === "h") hist.brush = null; else { map.brush = null; $("unzoom").hidden = true; }
-    await axes(name === "h");
-    settle();
-  });
+  $(name).addEventListener("change", async () => { if (await axes()) settle(); });
 }
 fill($("sort"), [...new Set([info.by, info.suspicion, S.sort, ...means, ...others, ...info.columns.filter(({ kind }) => kind === "text").map(({ name }) => name)])], S.sort);
 $("sort").addEventListener("change", async () => {
@@ -684,12 +702,14 @@ async function begin() {
   document.title = `${info.name ?? info.scores} · datadiet`;
   $("name").replaceChildren(user(info.name ?? info.scores));
   $("total").textContent = `${grouped(n)} examples`;
+  // Somebody may choose something else meanwhile.
+  const first = async (load) => { while (!await load()); };
   const worst = (predicted) => words("worst", { predicted }).then((buffer) => new Uint32Array(buffer));
   const [labels, guesses, truth, marks] = await Promise.all([
     info.worst ? worst(false) : info.labelled ? column("label") : null,
     info.worst ? worst(true) : info.predicted ? column(info.predicted) : null,
     info.truth ? words("truth").then((buffer) => new Uint8Array(buffer)) : null,
-    get("marks", { since: 0 }), axes(), sorted(),
+    get("marks", { since: 0 }), first(axes), first(sorted),
   ]);
   const largest = (values) => { let most = 0; for (let i = 0; i < n; i++) if (values[i] > most) most = values[i]; return most; };
   const most = labels ? largest(labels) : 0, mostGuessed = guesses ? largest(guesses) : 0;
