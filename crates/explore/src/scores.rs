@@ -67,6 +67,10 @@ impl Scores {
             ));
         }
         file.header.default_column()?;
+        // By the name that every question about it comes to: `el2n@end` is a column with its time in numbers.
+        let resolved =
+            |(by, end): (String, _)| Ok::<_, TableError>((file.header.ranking_name(&by)?, end));
+        let hard = hard.map(resolved).transpose()?;
         let base = file.read_to_choose(None, false)?;
         let labels = base.columns().integers("label");
         let own = match labels {

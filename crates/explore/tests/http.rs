@@ -3,8 +3,8 @@
 mod common;
 
 use common::{Folder, floats, get, names, parts, post, send, serve, table, wholes};
-use datadiet_core::{Amount, Candidates, Choice, Classes, KeepFraction, Quota, Rule};
-use datadiet_explore::{Answer, Explorer, Place, Source};
+use datadiet_core::{Amount, Candidates, Choice, Classes, Direction, KeepFraction, Quota, Rule};
+use datadiet_explore::{Answer, Explorer, Options, Place, Source};
 use datadiet_table::MarkFile;
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -200,6 +200,27 @@ fn columns_and_orders_are_those_of_the_table() {
     for missing in ["api/column", "api/order"] {
         let answer = ask(&explorer, missing, "name=nothing");
         assert!((400..500).contains(&answer.status), "{missing}");
+    }
+}
+
+#[test]
+fn the_hard_end_that_is_named_holds_for_the_latest_time_too() {
+    let folder = small();
+    for by in ["el2n@4", "el2n@end"] {
+        let options = Options {
+            by: Some(by.into()),
+            hard: Some(Direction::LowerIsHarder),
+            ..folder.options(Source::Table)
+        };
+        let explorer = Explorer::open(options).unwrap();
+        let info = told(&ask(&explorer, "api/info", ""));
+        let columns = info["columns"].as_array().unwrap();
+        let column = columns.iter().find(|column| column["name"] == "el2n@4").unwrap();
+        assert_eq!((&info["by"], &column["hard"]), (&json!("el2n@4"), &json!("low")), "{by}");
+        let ranking = folder.table.ranking("el2n@4", Some(Direction::LowerIsHarder)).unwrap();
+        let expected = ranking.hardest_first(&folder.table.ids()).unwrap();
+        let order = wholes(&ask(&explorer, "api/order", "name=el2n@4").body);
+        assert_eq!(order, expected.iter().map(|row| row.0).collect::<Vec<_>>(), "{by}");
     }
 }
 
