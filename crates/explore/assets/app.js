@@ -1,7 +1,7 @@
 // The page: what is shown and chosen, and what happens at a key or a click.
 
 import { get, onTrouble, pictureOf, words } from "./api.js";
-import { $, MARKS, MARK_NAMES, MARK_SERIES, el, fill, grouped, palette, percent, seriesOf, seriesVariable, shown, user } from "./bits.js";
+import { $, MARKS, MARK_NAMES, MARK_SERIES, el, fill, grouped, palette, percent, seriesOf, seriesVariable, shell, shown, user } from "./bits.js";
 import { Chosen } from "./chosen.js";
 import { CostPanel } from "./cost.js";
 import { ExamplePage } from "./example.js";
@@ -212,12 +212,11 @@ const facets = new FacetList($("facets"), (onlyDraw) => onlyDraw ? drawFacets() 
 const cost = new CostPanel($("cost"), {
   by: () => S.sort, kept: () => S.kept,
   truth: () => S.truth && { name: info.truth.name, codes: S.truth, sel: S.sel, count: S.selCount },
-  scores: () => shellWord(info.scores), marks: () => S.marks.some(Boolean) ? shellWord(info.marks) : null, className, measured: () => info.measured,
+  className, measured: () => info.measured,
   close: () => toggleCost(), coloursKept: () => S.colour === "kept",
   keeps: (bits) => { S.kept = bits; if (S.colour === "kept") recolour(); },
   colour: () => { S.colour = $("colour").value = "kept"; recolour(); cost.ask(); remember(); },
 });
-const shellWord = (word) => /^[\w./@%+=:,-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
 
 function toggleCost() {
   const open = cost.toggle();
@@ -478,8 +477,8 @@ function help() {
     el("div", { className: "bar head" }, el("h2", { textContent: "Keys" }), el("span", { className: "grow" }), el("button", { textContent: "×", "aria-label": "Close", autofocus: true })),
     el("dl", {}, ...HELP.flatMap(([key, what]) => [el("dt", {}, el("kbd", { textContent: key })), el("dd", { textContent: what })])),
     el("h2", { textContent: "Marks" }), el("p", {}, "Saved at once to ", el("code", {}, user(info.marks)), ", as ", user(info.who), ". Take them along:"),
-    el("p", {}, el("code", { textContent: `datadiet select ${shellWord(info.scores)} --marks ${shellWord(info.marks)} --out kept.parquet` })),
-    info.name ? el("p", {}, el("code", { textContent: `datadiet noise --data ${shellWord(info.name)} --from ${shellWord(info.marks)} --out labels.parquet` })) : null,
+    el("p", {}, el("code", { textContent: shell(["datadiet", "select", info.scores, "--marks", info.marks, "--out", "kept.parquet"]) })),
+    info.name ? el("p", {}, el("code", { textContent: shell(["datadiet", "noise", "--data", info.name, "--from", info.marks, "--out", "labels.parquet"]) })) : null,
     el("p", {}, "or as a table: ", ...(info.labelled ? [link("labels.csv", "labels.csv"), ", "] : []), link("marks.csv", "marks.csv")),
     el("h2", { textContent: "These scores" }), el("p", {}, user(info.scores)), info.source ? el("p", { className: "faint" }, user(info.source)) : null,
     ...info.warnings.map((text) => el("p", { className: "caution", textContent: text })),

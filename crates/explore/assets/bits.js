@@ -28,6 +28,9 @@ export function shown(value) {
   return text.replace("-", "−");
 }
 
+// Words as a line for a shell.
+export const shell = (words) => words.map((word) => /^[\w./@%+=:,-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`).join(" ");
+
 export const percent = (share) => `${(100 * share).toFixed(share > 0 && share < 0.1 ? 1 : 0)} %`;
 
 const SERIES = 8;

@@ -1,7 +1,7 @@
 // What it would cost to keep fewer: which rule keeps what of each class, what research says, what was measured.
 
 import { get, words } from "./api.js";
-import { el, grouped, percent, seriesVariable, shown, user } from "./bits.js";
+import { el, grouped, percent, seriesVariable, shell, shown, user } from "./bits.js";
 
 const RULES = [
   ["hardest", "the hardest"], ["window", "a window of the order"], ["ccs", "without the hardest, evenly over the rest"],
@@ -114,8 +114,7 @@ export class CostPanel {
       })));
       if (many > SHOWN_CLASSES) parts.push(el("p", { className: "faint", textContent: `the ${SHOWN_CLASSES / 2} that lose most and least, of ${grouped(many)}` }));
     }
-    const marks = this.view.marks();
-    const command = `datadiet select ${this.view.scores()} ${found.command}${marks ? ` --marks ${marks}` : ""} --out kept.parquet`;
+    const command = shell(found.command);
     const code = el("code", { textContent: command });
     const copy = el("button", { textContent: "Copy", on: { click: async () => {
       try { await navigator.clipboard.writeText(command); copy.textContent = "Copied"; } catch { getSelection().selectAllChildren(code); }

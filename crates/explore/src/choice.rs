@@ -4,7 +4,7 @@ use datadiet_core::{
     Amount, Choice, Classes, ExampleId, KeepFraction, Quota, Rule, RuleOptions,
     check_no_class_vanishes, skew,
 };
-use datadiet_table::{AmongMarked, Made, Marked, Ranking, Spelling, cautions};
+use datadiet_table::{AmongMarked, Made, Marked, Ranking, Spelling, cautions, hard_end};
 use serde::Deserialize;
 use serde_json::json;
 
@@ -47,10 +47,11 @@ pub fn choice(explorer: &Explorer, query: &str) -> Answered {
         None => vec!["all".to_owned()],
     };
     let by_class = scores.labels().map(|labels| Classes { labels, count: classes.len() });
-    let marked = {
+    let (marked, marks) = {
         let board = explorer.fresh_board()?;
         let is_marked = !board.marks.marked().is_empty();
-        is_marked.then(|| Marked::of(&board.marks, false))
+        let marked = is_marked.then(|| Marked::of(&board.marks, false));
+        (marked, board.file.path().display().to_string())
     };
     scores
         .ranked(by, |table, ranking| {
@@ -84,22 +85,47 @@ pub fn choice(explorer: &Explorer, query: &str) -> Answered {
                 classes: &classes,
                 spelling: Spelling::Command,
             });
-            cautions.extend(
-                check_no_class_vanishes(&chosen.shares).err().map(|error| error.to_string()),
-            );
+            let vanishing = check_no_class_vanishes(&chosen.shares).err();
+            cautions.extend(vanishing.as_ref().map(ToString::to_string));
             if left_out > 0 && order.is_some() {
                 cautions
                     .push(format!("{left_out} examples have no score in {by}: they are left out"));
             }
             let share =
                 |share: &datadiet_core::ClassShare| json!([share.class, share.kept, share.of]);
-            let mut command =
-                format!("--by {} --rule {} --keep {}", ranking.name, rule.name(), asked.keep);
+            // Word by word, all that makes it keep the same: the page quotes words as a shell needs it.
+            let table = explorer.path.display().to_string();
+            let mut command = vec!["datadiet".to_owned(), "select".into(), table];
+            let mut add = |name: &str, value: String| command.extend([format!("--{name}"), value]);
+            if let Some(ranking) = order {
+                add("by", ranking.name.clone());
+                if let Some(hard) = scores.hard(&ranking.name) {
+                    add("hard-is", hard_end(hard).into());
+                }
+            }
+            add("rule", rule.name().into());
+            add("keep", asked.keep.to_string());
             for (name, value) in [("offset", asked.offset), ("cut", asked.cut)] {
-                command.extend(value.map(|value| format!(" --{name} {value}")));
+                if let Some(value) = value {
+                    add(name, value.to_string());
+                }
             }
             if quota != Quota::None {
-                command += &format!(" --quota {}", quota.name());
+                add("quota", quota.name().into());
+            }
+            if asked.seed != 0 {
+                add("seed", asked.seed.to_string());
+            }
+            if marked.is_some() {
+                add("marks", marks);
+            }
+            add("out", "kept.parquet".into());
+            if left_out > 0 && order.is_some() {
+                command.push("--drop-unscored".into());
+            }
+            // The caution is there to be read; without this the command keeps nothing.
+            if vanishing.is_some() {
+                command.push("--allow-empty-class".into());
             }
             Ok(Answer::json(&json!({
                 "kept": chosen.ids.len(),

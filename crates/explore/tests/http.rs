@@ -291,8 +291,9 @@ fn a_choice_keeps_what_select_keeps() {
         let found = told(&ask(&explorer, "api/choice", &query));
         let bits = ask(&explorer, "api/choice", &format!("{query}&bits=true")).body;
         let ranking = table.ranking("el2n@4", None).unwrap();
-        let keep = found["command"].as_str().unwrap().split("--keep ").nth(1).unwrap();
-        let keep: f64 = keep.split(' ').next().unwrap().parse().unwrap();
+        let words = found["command"].as_array().unwrap();
+        let place = words.iter().position(|word| word == "--keep").unwrap();
+        let keep: f64 = words[place + 1].as_str().unwrap().parse().unwrap();
         let amount = Amount::Fraction(KeepFraction::try_from(keep).unwrap());
         let choice = Choice { rule, amount, quota, seed: 0 };
         let classes = Some(Classes { labels, count: 10 });

@@ -17,11 +17,15 @@ struct Serving {
 
 impl Serving {
     fn start(home: &Home, options: &[&str]) -> Self {
+        Self::of(home, "out", options)
+    }
+
+    fn of(home: &Home, scores: &str, options: &[&str]) -> Self {
         let program = env!("CARGO_BIN_EXE_datadiet");
         let mut child = Command::new(program)
             .current_dir(home.path())
             .env("DATADIET_HOME", home.path())
-            .args(["explore", "out", "--json", "--as", "ann"])
+            .args(["explore", scores, "--json", "--as", "ann"])
             .args(options)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -159,6 +163,53 @@ fn marks_survive_a_kill_and_come_out_as_labels_and_subsets() {
     assert_eq!(corrected[..7], labels[..7]);
     assert_eq!(acts[0].label.as_deref(), Some(classes[right as usize].as_str()));
     assert_eq!(acts[0].mark, Some(Verdict::Wrong));
+}
+
+/// The command that the page offers, run as it stands, keeps the rows that the page shows as kept.
+#[test]
+fn the_command_of_a_choice_keeps_what_the_page_shows() {
+    let home = Home::scored();
+    // A column whose hard end is the other than its name would say, with examples that have no value.
+    let mut table = Table::read(&home.path().join("out/scores.parquet")).unwrap();
+    let mut values = table.floats("el2n@1").unwrap().to_vec();
+    values.iter_mut().step_by(7).for_each(|value| *value = f32::NAN);
+    let name = "my score; it's";
+    table.push(name, Column::F32(values)).unwrap();
+    table.write(&home.path().join("my table.parquet")).unwrap();
+    let options = ["--by", name, "--hard-is", "low", "--marks", "my marks.jsonl"];
+    let serving = Serving::of(&home, "my table.parquet", &options);
+    let by = "by=my%20score;%20it%27s";
+    for (step, query) in [
+        format!("{by}&rule=hardest&keep=0.3"),
+        format!("{by}&rule=window&keep=0.5&offset=0.25&quota=proportional"),
+        format!("{by}&rule=ccs&keep=0.3&cut=0.1"),
+        format!("{by}&rule=random&keep=0.5&quota=balanced&seed=3"),
+        "by=el2n@1&rule=easiest&keep=0.4".to_owned(),
+    ]
+    .iter()
+    .enumerate()
+    {
+        let found = serving.json(&format!("api/choice?{query}"), None);
+        let bits = serving.ask(&format!("api/choice?{query}&bits=true"), None);
+        let words: Vec<&str> = found["command"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|word| word.as_str().unwrap())
+            .collect();
+        assert_eq!(words[0], "datadiet");
+        home.ok(&words[1..]);
+        let kept = Table::read(&home.path().join("kept.parquet")).unwrap();
+        let expected: Vec<u32> =
+            (0..1000).filter(|row| bits[*row as usize / 8] >> (row % 8) & 1 == 1).collect();
+        assert_eq!(kept.integers("id").unwrap(), expected, "{words:?}");
+        assert_eq!(found["kept"], expected.len());
+        assert_eq!(words.contains(&"--marks"), step > 0, "{words:?}");
+        // From the second on with marks.
+        let rows: Vec<u32> = (0..20).map(|row| row + 20 * step as u32).collect();
+        let mark = ["drop", "keep", "wrong"][step % 3];
+        serving.json("api/mark", Some(json!({ "rows": rows, "mark": mark })));
+    }
 }
 
 /// People mark the labels that were scored: only those are corrected, not the data set's own.

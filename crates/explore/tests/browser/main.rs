@@ -14,7 +14,7 @@ use std::net::TcpListener;
 use std::path::PathBuf;
 
 use common::{Folder, names, serve, table};
-use datadiet_core::Task;
+use datadiet_core::{Direction, Task};
 use datadiet_explore::{Explorer, Options, Place, Source};
 use datadiet_table::{Column, MarkFile, Verdict};
 use driver::{Browser, DESKTOP, Tab, View};
@@ -616,6 +616,35 @@ fn the_cost_of_keeping_fewer_is_shown() {
     );
     assert_eq!(command, expected);
     keep_picture(&mut browser, &tab, "test-cost");
+    check_sound(&mut browser, &tab);
+}
+
+/// Whatever a column is called, a shell gives the command the words that are meant.
+#[test]
+fn the_command_of_a_choice_is_one_line_for_a_shell() {
+    let Some(mut browser) = browser() else { return };
+    let name = "it's; echo hurt > ~/*";
+    let mut found = common::of_task(Task::Classification, 40, &["el2n@2"]);
+    let values = (0..40).map(|row| if row == 3 { f32::NAN } else { row as f32 });
+    found.columns_mut().push(name, Column::F32(values.collect())).unwrap();
+    let folder = Folder::new(found);
+    let options = Options {
+        by: Some(name.into()),
+        hard: Some(Direction::LowerIsHarder),
+        ..folder.options(Source::Table)
+    };
+    let tab = browser.open(&serve(Explorer::open(options).unwrap()), DESKTOP);
+    browser.ready(&tab);
+    browser.key(&tab, "p");
+    browser.wait(&tab, "document.querySelector('#cost code')");
+    let line = browser.eval(&tab, "document.querySelector('#cost code').textContent");
+    let script = format!("datadiet() {{ printf '%s\\n' \"$@\"; }}; {}", line.as_str().unwrap());
+    let output = std::process::Command::new("sh").args(["-c", &script]).output().unwrap();
+    let path = folder.path().display().to_string();
+    let words = ["select", &path, "--by", name, "--hard-is", "low", "--rule", "hardest", "--keep"];
+    let rest = ["0.5", "--out", "kept.parquet", "--drop-unscored"];
+    let expected: String = words.iter().chain(&rest).map(|word| format!("{word}\n")).collect();
+    assert_eq!(String::from_utf8(output.stdout).unwrap(), expected);
     check_sound(&mut browser, &tab);
 }
 
