@@ -2,7 +2,7 @@
 //!
 //! Curves and windows have points of their own; of a search (`[tune]`, `datadiet diet`) it is what was retrained at its
 //! end and tested. What a search measures on its way is of shorter trainings, on examples that are held out, and is not
-//! shown. Of windows with changed labels only those with the labels of the data are: the others are of other tables.
+//! shown. Only trainings with the labels that the scores were taken with are: the others are of other tables.
 
 use std::path::Path;
 
@@ -13,7 +13,9 @@ use datadiet_lab::study::baseline::Baseline;
 use datadiet_lab::study::points::{PointOutcome, PointsOutcome};
 use datadiet_lab::study::search::SearchOutcome;
 use datadiet_lab::{ExperimentOutcome, Spread};
-use datadiet_table::ScoreTable;
+use datadiet_store::Labels;
+use datadiet_table::{Card, ScoreTable};
+use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
@@ -50,16 +52,30 @@ fn of_file(file: &Path, table: &ScoreTable) -> Result<Vec<Measured>> {
         format!("{name} is not the outcome of an experiment of this version; run it again")
     })?;
     let data = &outcome.template.data;
-    match table.card().and_then(|card| card.data.as_ref()) {
-        Some(own) => ensure!(
-            (&own.fingerprint, own.limit) == (&data.fingerprint, data.limit),
-            "{name} is of trainings on {}, and the scores are of {}, of another version or of another part of it; \
-             give the results of these data",
-            data.name,
-            own.name
-        ),
+    match table.card().and_then(|card| Some((card, card.data.as_ref()?))) {
+        Some((card, own)) => {
+            ensure!(
+                (&own.fingerprint, own.limit) == (&data.fingerprint, data.limit),
+                "{name} is of trainings on {}, and the scores are of {}, of another version or of another part of it; \
+                 give the results of these data",
+                data.name,
+                own.name
+            );
+            let labels = &outcome.template.labels;
+            ensure!(
+                labels_of(card).as_ref() == Some(labels),
+                "{name} is of trainings with {}, and the scores were taken with {}; give the results of trainings \
+                 with the labels of these scores",
+                match labels {
+                    Labels::Original => "the labels of the data set",
+                    Labels::Listed(_) => "changed labels",
+                },
+                if card.relabelled { "others" } else { "those of the data set" }
+            );
+        }
         None => eprintln!(
-            "note: the table does not say of which data set it is: {name} is taken for trainings on the same data, {}",
+            "note: the table does not say of which data set it is: {name} is taken for trainings on the same data \
+             with the same labels, {}",
             data.name
         ),
     }
@@ -101,6 +117,12 @@ fn of_file(file: &Path, table: &ScoreTable) -> Result<Vec<Measured>> {
         }
     }
     Ok(distinct)
+}
+
+/// The labels that scores were taken with; none where they are others than the data set's and nothing says which.
+fn labels_of(card: &Card) -> Option<Labels> {
+    let trained = Labels::deserialize(&card.specification["labels"]).ok();
+    trained.or_else(|| (!card.relabelled).then_some(Labels::Original))
 }
 
 fn typed<T: DeserializeOwned>(file: &Path, study: &str, value: &Value) -> Result<T> {
@@ -220,10 +242,14 @@ mod tests {
     fn read(outcome: &Value) -> Result<Vec<Measured>> {
         let mut columns = Table::default();
         columns.push("el2n@8", Column::F32(vec![0.5])).unwrap();
+        read_for(outcome, &ScoreTable::new(columns, card(outcome)))
+    }
+
+    /// The card of a table of those data.
+    fn card(outcome: &Value) -> Card {
         let data = serde_json::from_value(json!({ "name": "mine", "limit": null,
             "fingerprint": outcome["template"]["data"]["fingerprint"] }));
-        let card = Card { data: Some(data.unwrap()), ..Card::new(Vec::new()) };
-        read_for(outcome, &ScoreTable::new(columns, card))
+        Card { data: Some(data.unwrap()), ..Card::new(Vec::new()) }
     }
 
     fn read_for(outcome: &Value, table: &ScoreTable) -> Result<Vec<Measured>> {
@@ -264,6 +290,54 @@ mod tests {
         asked["window"].as_array_mut().unwrap().push(noisy);
         assert_eq!(asked["window"].as_array().unwrap().len(), all + 1);
         assert_eq!(read(&asked).unwrap().len(), plain);
+    }
+
+    #[test]
+    fn trainings_with_other_labels_than_the_scores_are_refused() {
+        let clean = outcome("cifar10-airbench/curve");
+        let listed = |sha: &str| json!({ "kind": "listed", "sha256": sha, "length": 3 });
+        let mut noisy = clean.clone();
+        noisy["template"]["labels"] = listed("ab");
+        let table = |labels: Value, relabelled: bool| {
+            let mut columns = Table::default();
+            columns.push("el2n@8", Column::F32(vec![0.5])).unwrap();
+            let specification = json!({ "labels": labels });
+            ScoreTable::new(columns, Card { specification, relabelled, ..card(&clean) })
+        };
+        let original = json!({ "kind": "original" });
+        // A table that was recorded elsewhere says but whether labels were changed.
+        for (outcome, labels, relabelled, refused) in [
+            (&clean, original.clone(), false, None),
+            (&clean, Value::Null, false, None),
+            (&noisy, listed("ab"), true, None),
+            (
+                &clean,
+                listed("ab"),
+                true,
+                Some("with the labels of the data set, and the scores were taken with others"),
+            ),
+            (&clean, Value::Null, true, Some("taken with others")),
+            (
+                &noisy,
+                original,
+                false,
+                Some("with changed labels, and the scores were taken with those of the data set"),
+            ),
+            (
+                &noisy,
+                listed("cd"),
+                true,
+                Some("with changed labels, and the scores were taken with others"),
+            ),
+            (&noisy, Value::Null, true, Some("taken with others")),
+        ] {
+            let found = read_for(outcome, &table(labels.clone(), relabelled));
+            match (found, refused) {
+                (Ok(found), None) => assert!(!found.is_empty(), "{labels}"),
+                (Err(error), Some(why)) => assert!(error.to_string().contains(why), "{error}"),
+                (found, _) => panic!("{labels} {relabelled}: {found:?}"),
+            }
+        }
     }
 
     #[test]
