@@ -27,6 +27,8 @@ SHAPES = 3
 MOST_CLASSES = len(COLOURS) * SHAPES
 # That are marked where nobody says how many.
 _SUSPECTS = 20
+# How a quota shares out what is kept, in the words of the command.
+_QUOTAS = {"none": "", "proportional": ", classes in proportion", "balanced": ", classes balanced"}
 FAINT = "#7d8791"
 SUSPECT = "#d1242f"
 _WIDTH = 84
@@ -287,10 +289,19 @@ def _of_diet(found: Mapping[str, Any]) -> Lines:
     drawn = []
     if rungs:
         arms = [(arm, spread) for arm, spread in rungs[-1]["arms"] if spread]
-        drops = sorted({arm["drop"] for arm, _ in arms})
-        for drop, colour in zip(drops, [*COLOURS[1:]] * len(drops), strict=False):
-            of = [(arm["keep"], spread) for arm, spread in arms if arm["drop"] == drop]
+        # An arm is what is left out and how classes share what is kept: a line is of one of both.
+        kinds = sorted(
+            {(arm["drop"], arm["quota"]) for arm, _ in arms},
+            key=lambda kind: (kind[0], kind[1] != "none", kind[1]),
+        )
+        for (drop, quota), colour in zip(kinds, [*COLOURS[1:]] * len(kinds), strict=False):
+            of = [
+                (arm["keep"], spread)
+                for arm, spread in arms
+                if (arm["drop"], arm["quota"]) == (drop, quota)
+            ]
             what = "the hardest" if drop == 0 else f"without the hardest {drop:.0%}"
+            what += _QUOTAS[quota]
             drawn.append(_line(f"held out, last round: {what}", colour, True, of))
     for name, one in final:
         colour = {"answer": COLOURS[0], "random": FAINT, "hardest": COLOURS[3]}[name]

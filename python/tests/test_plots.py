@@ -9,7 +9,7 @@ import pytest
 from packages import imported
 
 import datadiet
-from datadiet import plots
+from datadiet import _plot_data, plots
 
 RESULTS = Path(__file__).resolve().parents[2] / "results"
 N = 400
@@ -173,8 +173,8 @@ def spread(mean, metric=None):
 
 
 def test_a_search_is_drawn_with_what_it_found():
-    def arm(keep, drop, mean):
-        return [{"keep": keep, "drop": drop, "quota": "none"}, spread(mean)]
+    def arm(keep, drop, mean, quota="none"):
+        return [{"keep": keep, "drop": drop, "quota": quota}, spread(mean)]
 
     def final(series, mean):
         return {
@@ -192,7 +192,14 @@ def test_a_search_is_drawn_with_what_it_found():
         "hardest": None,
         "full": spread(0.82),
     }
-    rungs = [{"steps": 9, "full": None, "arms": [arm(0.5, 0.0, 0.7), arm(0.7, 0.1, 0.75)]}]
+    arms = [
+        arm(0.5, 0.0, 0.7),
+        arm(0.5, 0.0, 0.6, "balanced"),
+        arm(0.7, 0.1, 0.75),
+        arm(0.7, 0.0, 0.72),
+        arm(0.7, 0.0, 0.65, "balanced"),
+    ]
+    rungs = [{"steps": 9, "full": None, "arms": arms}]
     axes = datadiet.experiments.Diet(
         "", True, None, Path(), {"tune": {"rungs": rungs, "finals": finals}}
     ).plot.curve()
@@ -200,11 +207,15 @@ def test_a_search_is_drawn_with_what_it_found():
     assert entries(axes) == [
         "everything",
         held + "the hardest",
+        held + "the hardest, classes balanced",
         held + "without the hardest 10%",
         "test: the answer",
         "test: as many at random",
     ]
     assert "do not compare" in axes.get_xlabel().replace("\n", " ")
+    # Each quota is a line of its own.
+    lines = _plot_data.lines({"tune": {"rungs": rungs, "finals": finals}}, 0).lines
+    assert [line.mean.tolist() for line in lines[:3]] == [[0.7, 0.72], [0.6, 0.65], [0.75]]
 
 
 def test_another_metric_says_which_end_is_good():
