@@ -59,7 +59,7 @@ const frames = [];
 
 const brushed = () => { dragging = true; dirty(); };
 const released = () => { dragging = false; settle(); };
-const map = new ScatterMap($("map"), brushed, released, (row) => { gallery.cursorTo(row); example.open(row); });
+const map = new ScatterMap($("map"), brushed, released, (row) => look(row));
 map.shown = () => S.sel;
 // What lies under the pointer, where there are not too many to look through.
 $("map").addEventListener("pointermove", (event) => {
@@ -197,7 +197,7 @@ const view = {
   isKnownWrong: (row) => S.truth ? S.truth[row] === 1 : false,
   isSuspect: (row) => S.suspects ? S.suspects[row] === 1 : false,
   valueOf: (row) => S.values ? S.values[row] : NaN,
-  open: (row) => { example.open(row); dirty(); },
+  open: (row) => look(row),
   moved: (row) => { if (example.isOpen && row !== null) example.open(row); dirty(); },
   pickedChanged,
   act, step: (by) => { gallery.moveTo(gallery.cursor + by); },
@@ -208,6 +208,12 @@ gallery.cursorTo = (row) => {
   if (place >= 0) { gallery.cursor = place; gallery.moveTo(place); }
 };
 const example = new ExamplePage($("example"), view);
+// An example on its own, with the cursor on it where it is listed: `moved` opens it again then.
+function look(row) {
+  gallery.cursorTo(row);
+  if (!example.isOpen || gallery.row !== row) example.open(row);
+  dirty();
+}
 const facets = new FacetList($("facets"), (onlyDraw) => onlyDraw ? drawFacets() : filtered());
 const cost = new CostPanel($("cost"), {
   by: () => S.sort, kept: () => S.kept,
@@ -284,20 +290,21 @@ const marking = new Marking(S.marks, S.right, {
 window.addEventListener("beforeunload", (event) => { if (marking.waiting.length) event.preventDefault(); });
 
 function goTo(row) {
-  gallery.cursorTo(row);
-  if (example.isOpen) example.open(row);
+  if (example.isOpen) look(row); else gallery.cursorTo(row);
 }
 
 function mark(rows, name, label, labels = null) {
   const single = rows.length === 1 && !gallery.picked.size;
   const next = single ? gallery.list[gallery.cursor + 1] : undefined;
+  // One that is not listed, or was reached otherwise, stays open.
+  const follows = example.isOpen && example.row === gallery.row;
   marking.mark(rows, name, label, labels);
   const what = name === null ? "unmarked" : MARK_NAMES[MARKS.indexOf(name)] + (label === null ? "" : `, right: ${className(label)}`);
   $("count").setAttribute("aria-label", `${grouped(rows.length)} marked: ${what}`);
   if (!single) { gallery.picked.clear(); pickedChanged(); }
   // On to the next, as somebody does who looks through a list.
   if (single && name !== null && gallery.row === rows[0] && next !== undefined) gallery.moveTo(gallery.cursor + 1);
-  else if (example.isOpen) example.open(gallery.row ?? example.row);
+  else if (example.isOpen) example.open(follows ? gallery.row ?? example.row : example.row);
 }
 
 function undo() {
@@ -570,7 +577,7 @@ fill($("sort"), [...new Set([info.by, info.suspicion, S.sort, ...means, ...other
 $("sort").addEventListener("change", async () => {
   if (!await sorted()) return;
   settle();
-  if (example.isOpen) example.open(example.row);
+  if (example.isOpen) look(example.row);
   cost.ask();
 });
 $("reverse").addEventListener("click", () => { S.reversed = !S.reversed; turned(); settle(); });
@@ -616,10 +623,8 @@ async function search(open) {
   list.hidden = false;
 }
 function show(row) {
-  gallery.cursorTo(row);
-  example.open(row);
+  look(row);
   $("gallery").focus({ preventScroll: true });
-  dirty();
 }
 $("search").addEventListener("input", () => search(false));
 $("search").addEventListener("keydown", (event) => { if (event.key === "Enter") search(true); });

@@ -29,7 +29,7 @@ export class Gallery {
       if (place === null) return;
       if (event.shiftKey) this.pickTo(place);
       else if (event.ctrlKey || event.metaKey) this.pick(place);
-      else { this.moveTo(place); this.view.open(this.list[place]); }
+      else this.view.open(this.list[place]);
     });
     element.addEventListener("keydown", (event) => this.key(event));
   }

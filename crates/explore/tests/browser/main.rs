@@ -353,6 +353,57 @@ fn suspects_are_found_and_marked_by_keyboard_alone() {
     check_sound(&mut browser, &tab);
 }
 
+/// Keys act on the example that is open, wherever it was reached from, and it stays until somebody goes on.
+#[test]
+fn the_example_that_is_open_is_the_one_that_is_marked() {
+    let Some(mut browser) = browser() else { return };
+    let (folder, url) = with_pictures();
+    let tab = browser.open(&url, DESKTOP);
+    browser.ready(&tab);
+    browser.key(&tab, "Enter");
+    // A neighbour: the cursor goes along.
+    let neighbour = "#example .neighbours button:nth-child(4)";
+    browser.wait(&tab, &format!("document.querySelector('{neighbour}')"));
+    let fourth = browser.eval(&tab, "datadiet.gallery.list[3]");
+    browser.eval(&tab, &format!("document.querySelector('{neighbour}').click()"));
+    let heading = |row: &Value| {
+        format!("document.querySelector('#example h2')?.textContent === 'Example {row}'")
+    };
+    browser.wait(&tab, &heading(&fourth));
+    assert_eq!(browser.eval(&tab, "datadiet.gallery.cursor"), 3);
+    let fifth = browser.eval(&tab, "datadiet.gallery.list[4]");
+    browser.key(&tab, "d");
+    browser.wait(&tab, &heading(&fifth));
+    browser.key(&tab, "k");
+    let marks = "Object.entries(datadiet.state.marks).filter(([, mark]) => mark)";
+    let expected = |mut marks: Vec<(u64, u32)>| {
+        marks.sort_unstable();
+        json!(marks.iter().map(|(row, mark)| json!([row.to_string(), mark])).collect::<Vec<_>>())
+    };
+    let mut said = vec![(fourth.as_u64().unwrap(), 2), (fifth.as_u64().unwrap(), 3)];
+    assert_eq!(browser.eval(&tab, marks), expected(said.clone()));
+    // One that the filter leaves out, found by its id: it stays open, and is the one that is marked.
+    browser.key(&tab, "Escape");
+    browser.click(&tab, "[data-focus='label-3']");
+    browser.wait(&tab, "datadiet.state.selCount < 600");
+    let labels = folder.table.columns().integers("label").unwrap();
+    let hidden =
+        (0..600_u64).find(|&row| labels[row as usize] != 3 && said.iter().all(|one| one.0 != row));
+    let hidden = hidden.unwrap();
+    browser.key(&tab, "/");
+    browser.write(&tab, &hidden.to_string());
+    browser.key(&tab, "Enter");
+    browser.wait(&tab, &heading(&json!(hidden)));
+    for key in ["d", "k"] {
+        browser.key(&tab, key);
+        browser.wait(&tab, "datadiet.marking.waiting.length === 0");
+        browser.wait(&tab, &heading(&json!(hidden)));
+    }
+    said.push((hidden, 3));
+    assert_eq!(browser.eval(&tab, marks), expected(said));
+    check_sound(&mut browser, &tab);
+}
+
 /// What is sent is held up so long, as by a slow disk.
 const SLOW: &str =
     "(() => { const real = window.fetch; window.fetch = async (address, options) => {
