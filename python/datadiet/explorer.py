@@ -10,8 +10,9 @@ import shutil
 import socket
 import subprocess
 import tempfile
+import warnings
 import webbrowser
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -154,7 +155,9 @@ def explore(
     folder = Path(tempfile.mkdtemp(prefix="datadiet-explore-"))
     try:
         command = [str(_scores(table, folder)), *_source(table, folder, images, text, data)]
-        file = _marks_beside(table) if marks is None else Path(marks).absolute()
+        file = (
+            _marks_beside(table, images, text, data) if marks is None else Path(marks).absolute()
+        )
         for name, value in (("by", by), ("marks", file), ("as", who), ("port", port or None)):
             command += [] if value is None else [f"--{name}", str(value)]
         command += _allowed(shown, proxy)
@@ -178,19 +181,58 @@ def _scores(table: ScoreTable, folder: Path) -> Path:
     return file
 
 
-def _marks_beside(table: ScoreTable) -> Path | None:
+def _marks_beside(
+    table: ScoreTable,
+    images: npt.NDArray[np.uint8] | None,
+    text: Sequence[str] | str | os.PathLike[str] | None,
+    data: str | None,
+) -> Path:
     """Where marks of a table without a file go: a name that is that of its examples, in this folder."""
     if table._file is not None:
         # As the command has it; where that would be beside a copy too.
         return Path(_datadiet.marks_beside(table._file.path)).absolute()
+    told = _columns(table, ("id", "key", "label", "text"))
+    # Numbers of rows are those of any table.
+    rows = np.arange(len(table), dtype=np.uint32)
+    if not told or ([*told] == ["id"] and told["id"] == rows.tobytes()):
+        told = _content(images, text, data)
+    if not told:
+        warnings.warn(
+            "nothing tells these examples from those of another table (no ids, labels, pictures or texts of their"
+            " own): the marks are of these very scores; pass marks= a file to find them again with others",
+            stacklevel=4,
+        )
+        told = _columns(table, table.columns)
     digest = hashlib.sha256()
-    for name in ("id", "key", "label"):
-        if name in table:
-            column = table[name]
-            text = json.dumps(column).encode() if isinstance(column, list) else column.tobytes()
-            digest.update(name.encode() + b"\0" + text)
+    for name, content in told.items():
+        digest.update(name.encode() + b"\0" + content)
     digest.update(str(len(table)).encode())
     return Path(f"datadiet-marks-{digest.hexdigest()[:8]}.jsonl").absolute()
+
+
+def _columns(table: ScoreTable, names: Iterable[str]) -> dict[str, bytes]:
+    """What is in those of these columns that the table has."""
+    found = {name: table[name] for name in names if name in table}
+    return {
+        name: json.dumps(column).encode() if isinstance(column, list) else column.tobytes()
+        for name, column in found.items()
+    }
+
+
+def _content(
+    images: npt.NDArray[np.uint8] | None,
+    text: Sequence[str] | str | os.PathLike[str] | None,
+    data: str | None,
+) -> dict[str, bytes]:
+    """What is shown of the examples, which tells them too."""
+    if data is not None:
+        return {"data": data.encode()}
+    if images is not None:
+        return {"images": str(images.shape).encode() + images.tobytes()}
+    if isinstance(text, (str, os.PathLike)):
+        # Of one that is not there the command says so.
+        return {"texts": Path(text).read_bytes()} if Path(text).is_file() else {}
+    return {} if text is None else {"texts": json.dumps([str(one) for one in text]).encode()}
 
 
 def _source(

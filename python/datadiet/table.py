@@ -681,7 +681,9 @@ class ScoreTable:
             Column that the gallery is sorted by at first.
         marks
             File of marks. Beside the file of the table if not given; of a table that was not read from a file
-            ``datadiet-marks-….jsonl`` in this folder, which has a name of its own for other examples.
+            ``datadiet-marks-….jsonl`` in this folder, which has a name of its own for other examples: by their ids,
+            labels and texts, else by the pictures or texts that are shown. Where nothing tells them from others
+            it is of these very scores, and a warning says so.
         who
             Your name in the marks; that of the account if not given.
         port

@@ -110,6 +110,41 @@ def test_marks_of_a_table_without_a_file_have_a_place_of_their_own(table):
         assert third.marks != found.marks
 
 
+def test_marks_of_losses_by_row_number_are_not_those_of_other_examples(chance, monkeypatch, capfd):
+    def losses(seed):
+        values = np.random.default_rng(seed).random(N)
+        return datadiet.ScoreTable.from_columns({"id": np.arange(N), "mean-loss@2": values})
+
+    def marks(table, **shown):
+        with table.explore(**shown) as found:
+            return found.marks
+
+    reviews, mails = [f"review {n}" for n in range(N)], [f"mail {n}" for n in range(N)]
+    images = chance.integers(0, 256, (2, N, 8, 8), dtype=np.uint8)
+    Path("reviews.txt").write_text("\n".join(reviews))
+    Path("mails.txt").write_text("\n".join(mails))
+    for one, other in (
+        ({"text": reviews}, {"text": mails}),
+        ({"text": "reviews.txt"}, {"text": "mails.txt"}),
+        ({"images": images[0]}, {"images": images[1]}),
+    ):
+        first = marks(losses(0), **one)
+        assert marks(losses(0), **other) != first
+        # The same examples, scored anew.
+        assert marks(losses(1), **one) == first
+    with pytest.warns(UserWarning, match="pass marks="):
+        bare = marks(losses(0))
+    with pytest.warns(UserWarning, match="pass marks="):
+        assert marks(losses(1)) != bare and marks(losses(0)) == bare
+    # What is marked already is said.
+    with losses(0).explore(text=reviews, who="ann") as found:
+        assert "marked" not in capfd.readouterr().err
+        post(found.url, "api/mark?since=0", {"rows": [7], "mark": "drop", "label": None})
+    with losses(1).explore(text=reviews) as found:
+        told = f"1 example is marked already in {found.marks}, the last by ann at 20"
+        assert told in capfd.readouterr().err
+
+
 def test_marks_of_a_file_are_beside_it(table, tmp_path):
     (tmp_path / "scores").mkdir()
     for path, given in (("scores/scores.parquet", "scores"), ("mine.parquet", "mine.parquet")):

@@ -196,6 +196,18 @@ impl Explorer {
                 board.file.damaged
             ));
         }
+        let marked = board.marks.marked();
+        let acts = marked.iter().map(|(_, act)| act);
+        if let Some(last) = acts.max_by(|one, other| one.at.cmp(&other.at)) {
+            let examples = match marked.len() {
+                1 => "1 example is".to_owned(),
+                several => format!("{several} examples are"),
+            };
+            notes.push(format!(
+                "{examples} marked already in {path}, the last by {} at {}",
+                last.by, last.at
+            ));
+        }
         if board.marks.unknown > 0 {
             notes.push(format!("{} ids in {path} are not in this table", board.marks.unknown));
         }

@@ -161,6 +161,11 @@ fn what_somebody_did_last_is_known_after_a_restart() {
     let options = folder.options(Source::Table);
     let bob = Explorer::open(datadiet_explore::Options { who: "bob".into(), ..options }).unwrap();
     let of_bob = mark(&bob, 9, "unsure");
+    let told = format!(
+        "2 examples are marked already in {}, the last by bob at 20",
+        folder.marks().display()
+    );
+    assert!(folder.explorer().notes().iter().any(|note| note.starts_with(&told)));
     // As a page that is loaded again, of a server that was started again, asks.
     let again = folder.explorer();
     assert_eq!(ask(&again, "api/marks", "since=0")["last"], second);
