@@ -10,6 +10,7 @@ import pyarrow.parquet
 import pytest
 
 import datadiet
+from datadiet import _datadiet
 
 
 @pytest.fixture
@@ -172,6 +173,18 @@ def test_select(table):
         table.select(0.5)
     balanced = table.select(count=9, quota="balanced", drop_unscored=True)
     assert np.bincount(table["label"][balanced]).tolist() == [3, 3, 3]
+
+
+def test_rows_that_are_taken_keep_their_pictures(chance):
+    images = chance.integers(0, 256, (4, 8, 8), dtype=np.uint8)
+    table = datadiet.ScoreTable.from_columns({"el2n@1": [0.1, 0.9, 0.3, 0.5]}).with_images(images)
+    top = table.top(2)
+    assert top["id"].tolist() == [1, 3] and top.top(1, easiest=True)["id"].tolist() == [3]
+
+    def pictures(of, rows):
+        return _datadiet.pictures(of._table, np.array(rows, np.uint32), of._images)
+
+    assert pictures(top, [0, 1]) == pictures(table, [1, 3]) != pictures(table, [0, 1])
 
 
 def test_keys_are_the_ids_of_the_owner():

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use datadiet_core::Direction;
 use datadiet_table::{
-    self as tables, Column, ListedIds, MarkFile, Row, ScoreTable, Subset, SubsetFile,
+    self as tables, Column, ListedIds, MarkFile, OwnIds, Row, ScoreTable, Subset, SubsetFile,
 };
 use numpy::{IntoPyArray, PyArray1, PyReadonlyArray1, PyReadonlyArray4};
 use pyo3::IntoPyObjectExt;
@@ -117,12 +117,16 @@ impl Table {
         }
     }
 
-    /// Some rows, in the order given.
+    /// Some rows, in the order given. Where their places in the table are all that they are known by, these become ids:
+    /// pictures and marks still find them.
     fn take(&self, rows: PyReadonlyArray1<'_, u32>) -> PyResult<Self> {
         let rows = rows.as_slice()?;
         let all = self.0.columns();
         let mut taken = tables::Table::default();
         taken.metadata.clone_from(&all.metadata);
+        if matches!(self.0.own_ids(), Ok(OwnIds::Rows(_))) && all.column("id").is_none() {
+            taken.push("id", Column::U32(rows.to_vec())).or_raise()?;
+        }
         for name in all.names() {
             let values = match all.column(name) {
                 Some(Column::F32(values)) => Column::F32(picked(values, rows)?),
