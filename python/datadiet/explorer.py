@@ -175,9 +175,9 @@ def _scores(table: ScoreTable, folder: Path) -> Path:
     """The file of the table, where it was read from one that is as it was; else one that is written for this."""
     if table._file is not None and table._file.unchanged():
         return table._file.path
-    # The page shows the path as it is given: it is that of the folder in which the command is started.
-    file = Path("table.parquet")
-    table.write(folder / file)
+    # The page shows the path as it is given, in commands that are run from anywhere.
+    file = folder / "table.parquet"
+    table.write(file)
     return file
 
 
@@ -301,7 +301,6 @@ def _started(arguments: Sequence[str], folder: Path) -> Explorer:
         command,
         lambda line: line.startswith(("note:", "warning:")),
         stdin=subprocess.PIPE,
-        cwd=folder,
     )
     process = running.process
     assert process.stdout is not None

@@ -17,7 +17,7 @@ import pytest
 from packages import imported
 
 import datadiet
-from datadiet import _front_end, explorer
+from datadiet import _front_end, _program, explorer
 from datadiet._front_end import FrontEnd, front_end
 
 N = 60
@@ -85,11 +85,27 @@ def test_beside_a_script_it_opens_the_browser_and_ends_with_its_context(table, e
         assert f":{found.port}/" in found.url and repr(found) == f"Explorer({found.url})"
         headers, page = get(found.url)
         assert b"<html" in page and "frame-ancestors 'none'" in headers["content-security-policy"]
-        assert b'"scores":"table.parquet"' in get(found.url, "api/info")[1]
         folder = found._folder
         assert folder.is_dir()
     assert not answers(found.url) and repr(found) == "Explorer(stopped)" and not folder.exists()
     found.stop()
+
+
+def test_the_command_that_the_page_offers_runs_from_anywhere(table, tmp_path, monkeypatch):
+    # Neither the program nor the folder of data is looked for elsewhere than this process would.
+    monkeypatch.setenv("DATADIET_COMMAND", os.path.relpath(_program.find()))
+    monkeypatch.setenv("DATADIET_HOME", "home")
+    with table.explore() as found:
+        post(found.url, "api/mark?since=0", {"rows": [7], "mark": "drop", "label": None})
+        choice = json.loads(get(found.url, "api/choice?by=el2n@4&rule=hardest&keep=0.5")[1])
+        words = [_program.find(), *choice["command"][1:]]
+        words[0] = os.path.abspath(words[0])
+        (tmp_path / "elsewhere").mkdir()
+        monkeypatch.chdir(tmp_path / "elsewhere")
+        subprocess.run(words, check=True, capture_output=True)
+        kept = datadiet.read_subset("kept.parquet")
+        expected = table.select(0.5, by="el2n@4", marks=found.marks)
+        assert kept.tolist() == expected.tolist() and len(kept) == choice["kept"]
 
 
 def test_marks_of_a_table_without_a_file_have_a_place_of_their_own(table):

@@ -703,8 +703,10 @@ async function flags(name) {
 const range = (brush, length) => Array.isArray(brush) && brush.length === length && brush.every(Number.isFinite) ? brush : null;
 
 async function begin() {
-  document.title = `${info.name ?? info.scores} · datadiet`;
-  $("name").replaceChildren(user(info.name ?? info.scores));
+  // Of a long path what tells it from others; all of it is in the help.
+  const name = info.name ?? info.scores.split(/[\\/]/).slice(-2).join("/");
+  document.title = `${name} · datadiet`;
+  $("name").replaceChildren(user(name));
   $("total").textContent = `${grouped(n)} examples`;
   // Somebody may choose something else meanwhile.
   const first = async (load) => { while (!await load()); };
