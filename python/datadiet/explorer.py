@@ -136,6 +136,7 @@ def explore(
     text: Sequence[str] | str | os.PathLike[str] | None,
     data: str | None,
     by: str | None,
+    hard_is: str | None,
     marks: str | os.PathLike[str] | None,
     who: str | None,
     port: int,
@@ -155,10 +156,9 @@ def explore(
     folder = Path(tempfile.mkdtemp(prefix="datadiet-explore-"))
     try:
         command = [str(_scores(table, folder)), *_source(table, folder, images, text, data)]
-        file = (
-            _marks_beside(table, images, text, data) if marks is None else Path(marks).absolute()
-        )
-        for name, value in (("by", by), ("marks", file), ("as", who), ("port", port or None)):
+        file = _marks_beside(table, images, text, data) if marks is None else Path(marks).absolute()
+        options = {"by": by, "hard-is": hard_is, "marks": file, "as": who, "port": port or None}
+        for name, value in options.items():
             command += [] if value is None else [f"--{name}", str(value)]
         command += _allowed(shown, proxy)
         explorer = _started(command, folder)

@@ -657,6 +657,7 @@ class ScoreTable:
         text: Sequence[str] | str | os.PathLike[str] | None = None,
         data: str | None = None,
         by: str | None = None,
+        hard_is: HardEnd | None = None,
         marks: str | os.PathLike[str] | None = None,
         who: str | None = None,
         port: int = 0,
@@ -679,6 +680,8 @@ class ScoreTable:
             Name of the imported data set whose pictures are shown, where the table does not say it.
         by
             Column that the gallery is sorted by at first.
+        hard_is
+            Which end of it is hard, as for `top`.
         marks
             File of marks. Beside the file of the table if not given; of a table that was not read from a file
             ``datadiet-marks-….jsonl`` in this folder, which has a name of its own for other examples: by their ids,
@@ -711,6 +714,7 @@ class ScoreTable:
             text=text,
             data=data,
             by=by,
+            hard_is=hard_is,
             marks=marks,
             who=who,
             port=port,

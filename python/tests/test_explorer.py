@@ -225,6 +225,16 @@ def test_pictures_and_texts_are_shown(table, chance):
         assert b"text 7" in get(found.url, "api/example?row=7")[1]
 
 
+def test_the_hard_end_is_the_one_that_is_named(table):
+    for hard_is, sign in (("high", -1), ("low", 1)):
+        with table.explore(by="el2n@end", hard_is=hard_is) as found:
+            order = np.frombuffer(get(found.url, "api/order?name=el2n@4")[1], np.uint32)
+            expected = np.argsort(sign * table["el2n@4"], kind="stable")
+            assert order.tolist() == expected.tolist()
+    with pytest.raises(datadiet.CommandError, match="hard-is"):
+        table.explore(hard_is="up")
+
+
 def test_what_cannot_be_shown_is_refused(table, chance, tmp_path):
     images = chance.integers(0, 256, (N, 8, 8), dtype=np.uint8)
     with pytest.raises(ValueError, match="images and text are given"):
