@@ -2,22 +2,6 @@
 
 use std::fmt::Write;
 
-/// What a spreadsheet takes for the beginning of a formula, and our own sign that it is none.
-const FORMULA: [char; 7] = ['=', '+', '-', '@', '\t', '\r', '\''];
-
-/// A text that no spreadsheet takes for a formula: an apostrophe goes before one that begins like one.
-pub fn plain_cell(text: &str) -> String {
-    if text.starts_with(FORMULA) { format!("'{text}") } else { text.to_owned() }
-}
-
-/// The text that [`plain_cell`] was given.
-pub fn cell_text(cell: &str) -> &str {
-    match cell.strip_prefix('\'') {
-        Some(text) if text.starts_with(FORMULA) => text,
-        _ => cell,
-    }
-}
-
 /// A text between the quotes of an attribute of XML; none where XML cannot hold it.
 pub fn attribute(text: &str) -> Option<String> {
     let mut safe = String::with_capacity(text.len());
@@ -54,28 +38,11 @@ pub fn percent(path: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use proptest::prelude::*;
-
-    #[test]
-    fn nothing_is_a_formula() {
-        for text in ["=1+1", "+1", "-1", "@SUM(A1)", "'", "\t=1", "'=1"] {
-            assert!(plain_cell(text).starts_with('\''), "{text}");
-        }
-        assert_eq!((cell_text("'s-Hertogenbosch"), cell_text("'-5")), ("'s-Hertogenbosch", "-5"));
-    }
 
     #[test]
     fn attributes_hold_markup_as_text() {
         assert_eq!(attribute("a<b>&\"\n").as_deref(), Some("a&lt;b&gt;&amp;&quot;&#10;"));
         assert_eq!(attribute("bell \u{7}"), None);
         assert_eq!(percent("a b/ü.png"), "a%20b/%C3%BC.png");
-    }
-
-    proptest! {
-        #[test]
-        fn cells_come_back(text in "['=+@\\-\t]{0,3}.{0,5}") {
-            let cell = plain_cell(&text);
-            prop_assert_eq!(cell_text(&cell), text.as_str());
-        }
     }
 }

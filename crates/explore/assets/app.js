@@ -479,14 +479,28 @@ brushByKeys($("hist"), () => [hist.domain], () => hist.brush, (brush) => { hist.
 
 function help() {
   const dialog = $("help");
-  const link = (path, text) => el("a", { href: `api/${path}`, textContent: text, download: "" });
+  const link = (path) => {
+    const why = el("span", { className: "caution", role: "alert" });
+    const made = el("a", { href: `api/${path}`, textContent: path, download: "", on: { click: async (event) => {
+      if (made.dataset.checked) { delete made.dataset.checked; return; }
+      // A download that fails does not say why: it begins where there is something.
+      event.preventDefault();
+      try {
+        await words(path);
+        why.textContent = "";
+        made.dataset.checked = "yes";
+        made.click();
+      } catch (error) { why.textContent = ` (${error.message})`; }
+    } } });
+    return [made, why];
+  };
   dialog.replaceChildren(el("form", { method: "dialog" },
     el("div", { className: "bar head" }, el("h2", { textContent: "Keys" }), el("span", { className: "grow" }), el("button", { textContent: "×", "aria-label": "Close", autofocus: true })),
     el("dl", {}, ...HELP.flatMap(([key, what]) => [el("dt", {}, el("kbd", { textContent: key })), el("dd", { textContent: what })])),
     el("h2", { textContent: "Marks" }), el("p", {}, "Saved at once to ", el("code", {}, user(info.marks)), ", as ", user(info.who), ". Take them along:"),
     el("p", {}, el("code", { textContent: shell(["datadiet", "select", info.scores, "--marks", info.marks, "--out", "kept.parquet"]) })),
     info.name ? el("p", {}, el("code", { textContent: shell(["datadiet", "noise", "--data", info.name, "--from", info.marks, "--out", "labels.parquet"]) })) : null,
-    el("p", {}, "or as a table: ", ...(info.labelled ? [link("labels.csv", "labels.csv"), ", "] : []), link("marks.csv", "marks.csv")),
+    el("p", {}, "or as a table: ", ...(info.labelled ? [...link("labels.csv"), ", "] : []), ...link("marks.csv")),
     el("h2", { textContent: "These scores" }), el("p", {}, user(info.scores)), info.source ? el("p", { className: "faint" }, user(info.source)) : null,
     ...info.warnings.map((text) => el("p", { className: "caution", textContent: text })),
     S.sentence ? el("p", { textContent: S.sentence }) : null,

@@ -436,6 +436,22 @@ fn marks_come_out_as_labels() {
     assert!(csv.lines().nth(1).unwrap().starts_with("1,wrong,star,ann,20"), "{csv}");
 }
 
+#[test]
+fn a_right_class_that_the_table_does_not_have_is_no_label() {
+    let folder = small();
+    let act = json!({ "at": "2026-01-01T00:00:00.000Z", "by": "=ann", "act": "1", "mark": "wrong", "label": "-owl",
+        "ids": ["1"] });
+    std::fs::write(folder.marks(), format!("{act}\n")).unwrap();
+    let explorer = folder.explorer();
+    let answer = ask(&explorer, "api/labels.csv", "");
+    let told = String::from_utf8(answer.body).unwrap();
+    assert_eq!(answer.status, 400, "{told}");
+    assert!(told.contains("right class of 1 is said to be -owl"), "{told}");
+    // What was said is told as it was, and no spreadsheet takes it for a formula.
+    let csv = String::from_utf8(ask(&explorer, "api/marks.csv", "").body).unwrap();
+    assert_eq!(csv.lines().nth(1), Some("1,wrong,'-owl,'=ann,2026-01-01T00:00:00.000Z"));
+}
+
 /// Markup, scripts, other directions of writing, length, line breaks.
 fn hostile() -> Vec<String> {
     vec![
@@ -478,6 +494,10 @@ fn hostile_names_stay_text_and_long_ones_become_short() {
     let path = folder.path().join("labels.csv");
     std::fs::write(&path, csv).unwrap();
     assert!(std::fs::metadata(&path).unwrap().len() > 100_000);
+    let mut csv = csv::Reader::from_path(&path).unwrap();
+    let rows: Vec<_> = csv.records().map(Result::unwrap).collect();
+    assert_eq!(rows.len(), 400);
+    assert_eq!(rows[6][0], format!("'{}", keys[6]), "a formula is none");
 }
 
 #[test]

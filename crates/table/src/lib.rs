@@ -21,6 +21,7 @@ mod marks;
 mod ranking;
 mod replicas;
 mod score_table;
+mod sheet;
 mod subset;
 mod suspects;
 mod table;
@@ -46,6 +47,7 @@ pub use marks::{Act, Before, MarkFile, Marks, RowIndex, Verdict, mark_time, time
 pub use ranking::{Ranking, direction_of, hard_end, kind_of, measure_of, time_of};
 pub use replicas::{RECORDED_PASS, Recorded, TableBuilder, column_name, most_voted};
 pub use score_table::{ColumnDescription, Row, ScoreFile, ScoreTable};
+pub use sheet::{cell_text, plain_cell, sheet_writer};
 pub use subset::{Subset, SubsetFile};
 pub use suspects::{
     Extremes, Histogram, MOST_SHOWN_CLASSES, Suspect, TEXT_NAMES, TokenPlace, WorstLabels,

@@ -7,12 +7,11 @@
 use std::collections::HashSet;
 use std::path::Path;
 
-use datadiet_table::FileError;
+use datadiet_table::{FileError, cell_text};
 
 use super::{About, Answers, Heard, saved_at, verdict};
 use crate::ExchangeError;
 use crate::error::some_of;
-use crate::text::cell_text;
 
 /// Reads what somebody, `by`, filled in. It was said when the file was saved.
 ///

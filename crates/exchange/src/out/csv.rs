@@ -7,10 +7,9 @@ use std::io::{BufWriter, Write};
 use std::path::Path;
 
 use datadiet_explore::Contents;
-use datadiet_table::Row;
+use datadiet_table::{Row, plain_cell, sheet_writer};
 
 use super::Written;
-use crate::text::plain_cell;
 use crate::{ExchangeError, Outgoing};
 
 /// Names of the columns before the scores.
@@ -26,8 +25,7 @@ pub fn write(out: &Outgoing<'_>, contents: &Contents, to: &Path) -> Result<Writt
     super::file(out, to, |file| {
         let mut file = BufWriter::new(file);
         file.write_all("\u{feff}".as_bytes())?;
-        let mut writer =
-            csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(&mut file);
+        let mut writer = sheet_writer(&mut file);
         writer.write_record(sheet.names())?;
         for &row in &rows {
             writer.write_record(sheet.cells(row))?;
