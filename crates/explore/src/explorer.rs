@@ -10,6 +10,9 @@ use serde::Serialize;
 use crate::scores::Scores;
 use crate::{Contents, ExploreError, Source, answers, assets, choice, export, info};
 
+/// How often acts are written that do not come back from the file.
+const ATTEMPTS: usize = 3;
+
 /// Rows that the page may ask for at a time.
 pub(crate) const MOST_ROWS: usize = 2048;
 
@@ -285,13 +288,60 @@ impl Board {
     /// Reads what is new in the file.
     pub(crate) fn refresh(&mut self, scores: &Scores) -> Result<(), TableError> {
         let news = self.file.news()?;
+        if self.file.anew {
+            // What is shown is what the file has.
+            self.marks.forget();
+        }
         self.marks.add(news, |id| scores.find(id));
         Ok(())
     }
 
-    /// Saves acts, and takes them in.
+    /// Saves acts, and takes them in: they are saved when they came back.
     pub(crate) fn save(&mut self, acts: &[Act], scores: &Scores) -> Result<(), TableError> {
-        self.file.append(acts)?;
-        self.refresh(scores)
+        let mut lost = acts.to_vec();
+        // Where somebody puts another file in the place of the one that was just written to, the next has them.
+        for _ in 0..ATTEMPTS {
+            self.file.append(&lost)?;
+            self.refresh(scores)?;
+            lost.retain(|act| !self.marks.knows(&act.act));
+            if lost.is_empty() {
+                return Ok(());
+            }
+        }
+        Err(TableError::List(format!(
+            "what was written to {} is not in it: something else writes this file; name another with --marks",
+            self.file.path().display()
+        )))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use datadiet_table::{Column, ScoreTable, Table};
+
+    use super::*;
+
+    #[test]
+    fn what_does_not_come_back_from_the_file_is_not_saved() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut table = Table::default();
+        table.push("el2n@1", Column::F32(vec![0.5, 0.7])).unwrap();
+        ScoreTable::of(table).unwrap().write(&folder.path().join("scores.parquet")).unwrap();
+        let scores = Scores::open(folder.path(), None, None).unwrap();
+        let file = MarkFile::new(&folder.path().join("marks.jsonl"), None);
+        let mut board = Board { marks: Marks::default(), file };
+        let act = |act: &str, at: &str| Act {
+            at: at.into(),
+            by: "ann".into(),
+            act: act.into(),
+            mark: Some(Verdict::Drop),
+            label: None,
+            ids: vec!["1".into()],
+            undoes: None,
+        };
+        board.save(&[act("1", "2026-01-01T00:00:00.000Z")], &scores).unwrap();
+        // A line that is read as none stands for one that is lost.
+        let error = board.save(&[act("2", "never")], &scores).unwrap_err().to_string();
+        assert!(error.contains("is not in it"), "{error}");
     }
 }

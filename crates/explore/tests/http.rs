@@ -371,6 +371,37 @@ fn marks_are_saved_at_once_shared_and_undone() {
 }
 
 #[test]
+fn marks_are_those_of_the_file_that_is_there() {
+    let folder = small();
+    let explorer = folder.explorer();
+    let mark = |body: Value| explorer.answer(true, "api/mark", "", body.to_string().as_bytes());
+    assert_eq!(mark(json!({ "rows": [3], "mark": "drop" })).status, 200);
+    let since = |version: &Value| told(&ask(&explorer, "api/marks", &format!("since={version}")));
+    let first = since(&json!(0));
+    // Merged elsewhere, without ours, and put in its place.
+    let line = |row: u32, mark: &str| {
+        let act = json!({ "at": "2026-01-01T00:00:00.000Z", "by": "bob", "act": row.to_string(), "mark": mark,
+            "ids": [row.to_string()] });
+        format!("{act}\n")
+    };
+    let merged = folder.path().join("merged");
+    std::fs::write(&merged, (5..9).map(|row| line(row, "keep")).collect::<String>()).unwrap();
+    std::fs::rename(&merged, folder.marks()).unwrap();
+    let second = since(&first["version"]);
+    assert_eq!(
+        (&second["rows"], &second["marks"]),
+        (&json!([3, 5, 6, 7, 8]), &json!([0, 3, 3, 3, 3]))
+    );
+    std::fs::remove_file(folder.marks()).unwrap();
+    let third = since(&second["version"]);
+    assert_eq!((&third["rows"], &third["marks"]), (&json!([5, 6, 7, 8]), &json!([0, 0, 0, 0])));
+    // What is marked then is in a new file, which says of which data set it is.
+    assert_eq!(mark(json!({ "rows": [4], "mark": "drop" })).status, 200);
+    let (file, acts) = MarkFile::read(&folder.marks(), None).unwrap();
+    assert_eq!((acts.len(), file.assumption(folder.table.own_ids().unwrap())), (1, None));
+}
+
+#[test]
 fn several_get_a_right_class_each_and_are_undone_together() {
     let folder = small();
     let url = serve(folder.explorer());

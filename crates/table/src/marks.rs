@@ -30,6 +30,9 @@ use crate::{DataRef, FileError, OwnIds, Row, ScoreTable, TableError};
 /// Layout of the lines.
 const VERSION: u32 = 1;
 
+/// Bytes before the place up to which a file was read, by which one that was replaced is told: ids of acts are in them.
+const TAIL: usize = 256;
+
 /// What is said about an example.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -103,6 +106,11 @@ pub struct MarkFile {
     path: PathBuf,
     data: Option<DataRef>,
     read_to: u64,
+    /// The last bytes before that.
+    tail: Vec<u8>,
+    /// Whether the last call of [`Self::news`] found another file than the one before, or none any more: what it gave
+    /// is all that there is now.
+    pub anew: bool,
     /// Whether the file says of which data set it is.
     names_data: bool,
     relabelled: bool,
@@ -117,6 +125,8 @@ impl MarkFile {
             path: path.to_owned(),
             data: data.cloned(),
             read_to: 0,
+            tail: Vec::new(),
+            anew: false,
             names_data: false,
             relabelled: false,
             damaged: 0,
@@ -190,29 +200,16 @@ impl MarkFile {
         &self.path
     }
 
-    /// The acts that were written since the last call, by this process or another; all at first. A line that is
-    /// still being written is left for the next call.
+    /// The acts that were written since the last call, by this process or another; all at first, and where the file is
+    /// another than before ([`Self::anew`]). A line that is still being written is left for the next call.
     ///
     /// # Errors
-    /// When the file cannot be read, or says that it is of another data set.
+    /// When the file cannot be read, or says that it is of another data set; the next call begins where this one did.
     pub fn news(&mut self) -> Result<Vec<Act>, TableError> {
-        let mut file = match File::open(&self.path) {
-            Ok(file) => file,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
-            Err(error) => return Err(FileError::io("read", &self.path)(error).into()),
-        };
-        let mut bytes = Vec::new();
-        let length = file.metadata().map_err(FileError::io("read", &self.path))?.len();
-        if length < self.read_to {
-            // Somebody replaced it: what was known stays, its own lines are read again.
-            self.read_to = 0;
-        }
-        file.seek(SeekFrom::Start(self.read_to))
-            .and_then(|_| file.read_to_end(&mut bytes))
-            .map_err(FileError::io("read", &self.path))?;
+        let (anew, bytes) = self.unread().map_err(FileError::io("read", &self.path))?;
         let whole = bytes.iter().rposition(|&byte| byte == b'\n').map_or(0, |last| last + 1);
-        self.read_to += whole as u64;
-        let mut acts = Vec::new();
+        let (mut acts, mut damaged) = (Vec::new(), 0);
+        let (mut names_data, mut relabelled) = (false, false);
         for line in bytes[..whole].split(|&byte| byte == b'\n') {
             if line.iter().all(u8::is_ascii_whitespace) {
                 continue;
@@ -221,13 +218,48 @@ impl MarkFile {
                 Ok(Line::Act(act)) if millis_of(&act.at).is_some() => acts.push(act),
                 Ok(Line::Head(head)) => {
                     self.check(&head)?;
-                    self.names_data |= head.data.is_some();
-                    self.relabelled |= head.relabelled;
+                    names_data |= head.data.is_some();
+                    relabelled |= head.relabelled;
                 }
-                _ => self.damaged += 1,
+                _ => damaged += 1,
             }
         }
+        self.anew = anew;
+        if anew {
+            self.read_to = 0;
+            self.tail.clear();
+            (self.damaged, self.names_data) = (0, false);
+        }
+        self.read_to += whole as u64;
+        self.tail.extend_from_slice(&bytes[..whole]);
+        self.tail.drain(..self.tail.len().saturating_sub(TAIL));
+        self.damaged += damaged;
+        self.names_data |= names_data;
+        self.relabelled |= relabelled;
         Ok(acts)
+    }
+
+    /// What was not read yet; all of it, and that it is another file, where the bytes before it are not as they were.
+    fn unread(&self) -> std::io::Result<(bool, Vec<u8>)> {
+        let mut file = match File::open(&self.path) {
+            Ok(file) => file,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                return Ok((self.read_to > 0, Vec::new()));
+            }
+            Err(error) => return Err(error),
+        };
+        let mut from = |place: u64| {
+            let mut bytes = Vec::new();
+            file.seek(SeekFrom::Start(place))?;
+            file.read_to_end(&mut bytes)?;
+            std::io::Result::Ok(bytes)
+        };
+        let mut bytes = from(self.read_to - self.tail.len() as u64)?;
+        if bytes.starts_with(&self.tail) {
+            bytes.drain(..self.tail.len());
+            return Ok((false, bytes));
+        }
+        Ok((true, from(0)?))
     }
 
     fn check(&self, head: &Head) -> Result<(), TableError> {
@@ -402,6 +434,17 @@ impl Marks {
             }
             self.acts.insert(act.act.clone(), act);
         }
+    }
+
+    /// Forgets all acts, as where their file is gone; of every row of which something was said that is news. The time
+    /// of the latest stays: what is said now comes after it.
+    pub fn forget(&mut self) {
+        let mut rows: Vec<u32> = std::mem::take(&mut self.rows).into_keys().collect();
+        rows.sort_unstable();
+        self.changes.extend(rows);
+        self.seen.clear();
+        self.acts.clear();
+        self.unknown = 0;
     }
 
     /// What a row is marked as: the latest act on it, where that is a mark.
@@ -644,6 +687,54 @@ mod tests {
             let (known, all) = MarkFile::read(&path, None).unwrap();
             assert_eq!((all.len(), known.damaged), (2, 1));
         }
+    }
+
+    #[test]
+    fn a_file_that_is_replaced_or_gone_is_noticed() {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, other) = (folder.path().join("marks.jsonl"), folder.path().join("other"));
+        let acts: Vec<Act> =
+            (1..6).map(|at| act(at, "ann", Some(Verdict::Drop), &[&at.to_string()])).collect();
+        let write = |path: &Path, acts: &[Act]| {
+            let line = |act: &Act| serde_json::to_string(act).unwrap() + "\n";
+            std::fs::write(path, acts.iter().map(line).collect::<String>()).unwrap();
+        };
+        write(&path, &acts[..2]);
+        let mut file = MarkFile::new(&path, None);
+        assert_eq!((file.news().unwrap(), file.anew), (acts[..2].to_vec(), false));
+        // In its place by another name, as long and longer; over itself.
+        for (now, length) in [(&acts[2..4], 2), (&acts[1..5], 4)] {
+            write(&other, now);
+            std::fs::rename(&other, &path).unwrap();
+            let found = file.news().unwrap();
+            assert_eq!((found.len(), file.anew, &found[..]), (length, true, now));
+            assert_eq!((file.news().unwrap(), file.anew), (Vec::new(), false));
+        }
+        write(&path, &acts);
+        assert_eq!((file.news().unwrap(), file.anew), (acts.clone(), true));
+        // With more at its end it is the same.
+        let more = act(7, "bob", None, &["1"]);
+        file.append(std::slice::from_ref(&more)).unwrap();
+        assert_eq!((file.news().unwrap(), file.anew), (vec![more], false));
+        std::fs::remove_file(&path).unwrap();
+        assert_eq!((file.news().unwrap(), file.anew), (Vec::new(), true));
+        assert_eq!((file.news().unwrap(), file.anew), (Vec::new(), false));
+        write(&path, &acts[..1]);
+        assert_eq!(file.news().unwrap(), acts[..1]);
+        // One of other data is refused as often as it is asked.
+        let data = DataRef { name: "mine".into(), fingerprint: "aa".into(), limit: None };
+        let mut file = MarkFile::new(&path, Some(&data));
+        assert_eq!(file.news().unwrap().len(), 1);
+        let other_data = DataRef { fingerprint: "bb".into(), ..data };
+        MarkFile::new(&other, Some(&other_data)).append(&acts).unwrap();
+        std::fs::rename(&other, &path).unwrap();
+        assert!(file.news().is_err() && file.news().is_err());
+        let mut marks = board(acts[..2].to_vec());
+        let version = marks.version();
+        marks.forget();
+        marks.add(acts[1..3].to_vec(), row);
+        assert_eq!(marks.since(version), [Row(1), Row(2), Row(3)]);
+        assert!(marks.of(Row(1)).is_none() && marks.of(Row(2)).is_some());
     }
 
     #[test]
