@@ -15,6 +15,7 @@ const POLL = 2000;
 const SCREENFULS = 500; // examples listed while somebody drags
 const MOST_CLASSES = 1 << 20;
 const NONE = 0xffffffff;
+const COLUMN = "column-"; // keys of filters by a column
 
 const info = await get("info");
 const n = info.rows;
@@ -690,7 +691,7 @@ function ranges() {
 
 function remember() {
   const state = { x: S.x, y: S.y, h: S.h, sort: S.sort, reversed: S.reversed, colour: S.colour, map: map.brush, hist: hist.brush,
-    facets: Object.fromEntries(facets.facets.filter((facet) => facet.active).map((facet) => [facet.key, [...facet.chosen].slice(0, 200)])) };
+    facets: Object.fromEntries(facets.facets.filter((facet) => facet.active).map((facet) => [facet.key, [...facet.chosen]])) };
   history.replaceState(null, "", `#${encodeURIComponent(JSON.stringify(state))}`);
 }
 
@@ -698,20 +699,33 @@ function remember() {
 
 const markFacet = new Facet("mark", "Marks", S.marks, MARK_NAMES, (code) => code ? seriesVariable(MARK_SERIES[code]) : "var(--missing)");
 
+// Filters of the address that nothing was found for yet: a part must not be taken for what was filtered.
+const unfit = new Map(Object.entries(hash.facets ?? {}));
+
 function restore(facet) {
-  const codes = hash.facets?.[facet.key];
-  if (Array.isArray(codes)) for (const code of codes) if (Number.isInteger(code) && code >= 0 && code < facet.names.length) facet.chosen.add(code);
+  const codes = unfit.get(facet.key);
+  if (!Array.isArray(codes) || !codes.every((code) => Number.isInteger(code) && code >= 0 && code < facet.names.length)) return;
+  for (const code of codes) facet.chosen.add(code);
+  unfit.delete(facet.key);
 }
 
+function tellUnfit() {
+  if (unfit.size) brief(`Not filtered by ${[...unfit.keys()].join(", ")} any more: these scores do not have what was chosen there`, true);
+}
+
+// A filter by a column of whole numbers.
 async function flags(name) {
+  const key = `${COLUMN}${name}`;
+  if (facets.facets.some((facet) => facet.key === key)) return;
   const values = await column(name);
   let most = 0;
   for (let i = 0; i < n; i++) if (values[i] > most) most = values[i];
   if (most > 9999) { brief(`${name} has too many values for a filter; take it as an axis`); return; }
-  const names = most === 1 ? ["no", "yes"] : Array.from({ length: most + 1 }, (_, code) => name.startsWith("predicted") ? className(code) : String(code));
-  const facet = new Facet(`column-${name}`, name, values, names);
+  const isClass = name.startsWith("predicted");
+  const names = most === 1 && !isClass ? ["no", "yes"] : Array.from({ length: most + 1 }, (_, code) => (isClass ? info.classes[code] : null) ?? String(code));
+  const facet = new Facet(key, name, values, names);
   facets.facets.push(facet);
-  drawFacets();
+  restore(facet);
 }
 
 const range = (brush, length) => Array.isArray(brush) && brush.length === length && brush.every(Number.isFinite) ? brush : null;
@@ -749,11 +763,19 @@ async function begin() {
   if (predicted) facets.facets.push(new Facet("predicted", "Predicted", predicted, names, seriesVariable));
   const more = info.columns.filter(({ name, kind }) => kind === "whole" && !["id", "label", "key", info.predicted].includes(name));
   if (more.length) {
-    const select = el("select", { "aria-label": "Filter by another column", data: { focus: "more" }, on: { change: () => { const name = select.value; select.value = ""; if (name) flags(name); } } },
+    const select = el("select", { "aria-label": "Filter by another column", data: { focus: "more" }, on: { change: async () => {
+        const name = select.value;
+        select.value = "";
+        if (!name) return;
+        try { await flags(name); } catch (error) { brief(`No filter by ${name}: ${error.message}`, true); }
+        drawFacets();
+      } } },
       el("option", { value: "", textContent: "Filter by another column…" }), ...more.map(({ name }) => el("option", { value: name, textContent: name })));
     facets.more = el("section", { className: "facet" }, select);
   }
   facets.facets.forEach(restore);
+  const columnsOf = [...unfit.keys()].filter((key) => key.startsWith(COLUMN)).map((key) => key.slice(COLUMN.length));
+  for (const name of columnsOf) if (more.some((one) => one.name === name)) await flags(name);
   map.brush = range(hash.map, 4);
   hist.brush = range(hash.hist, 2);
   colourCodes();
@@ -790,6 +812,7 @@ async function suspects() {
     if (S.colour === "suspect") colourCodes();
     gallery.mark();
     if (facets.facets.some((facet) => facet.key === "suspect" && facet.active)) filtered(); else settle(true);
+    tellUnfit();
     document.body.dataset.suspects = "yes";
   } catch (error) {
     brief(`Suspects cannot be told: ${error.message}`);

@@ -137,6 +137,54 @@ fn what_is_brushed_in_one_is_seen_in_the_others() {
     check_sound(&mut browser, &tab);
 }
 
+/// Filters by any column, of many values, and of classes by their names: after a reload they are as they were.
+#[test]
+fn filters_are_the_same_after_a_reload() {
+    let Some(mut browser) = browser() else { return };
+    let mut found = table(600, &names(2), None);
+    found
+        .columns_mut()
+        .push("group", Column::U32((0..600).map(|row| row % 300).collect()))
+        .unwrap();
+    let folder = Folder::new(found);
+    let tab = browser.open(&serve(folder.explorer()), DESKTOP);
+    browser.ready(&tab);
+    for column in ["group", "predicted@1"] {
+        choose(&mut browser, &tab, "[data-focus=more]", column);
+        browser
+            .wait(&tab, &format!("document.querySelector('[data-focus=\"column-{column}-1\"]')"));
+    }
+    let class = "document.querySelector('[data-focus=\"column-predicted@1-1\"] .name').textContent";
+    assert_eq!(browser.eval(&tab, class), "square");
+    browser.click(&tab, "[data-focus='column-predicted@1-1']");
+    browser.eval(
+        &tab,
+        "(() => { const { facets } = datadiet; const group = facets.facets.find(({ key }) => key === 'column-group');
+        for (let code = 0; code < 249; code++) group.chosen.add(code);
+        facets.toggle(group, 249); })()",
+    );
+    let predicted = folder.table.columns().integers("predicted@1").unwrap();
+    let expected = (0..600).filter(|row| row % 300 < 250 && predicted[*row] == 1).count();
+    assert_eq!(browser.eval(&tab, "datadiet.state.selCount"), expected);
+    browser.eval(&tab, RELOAD);
+    browser.wait(&tab, "window.datadiet && document.body.dataset.suspects === 'yes'");
+    assert_eq!(browser.eval(&tab, "datadiet.state.selCount"), expected);
+    assert_eq!(browser.eval(&tab, "document.querySelector('#toast').hidden"), true);
+    // What the scores do not have any more is told, not left out in part.
+    browser.eval(
+        &tab,
+        "(() => { const state = JSON.parse(decodeURIComponent(location.hash.slice(1)));
+        state.facets = { 'column-group': [0, 999], 'column-gone': [1] };
+        history.replaceState(null, '', '#' + encodeURIComponent(JSON.stringify(state))); })()",
+    );
+    browser.eval(&tab, RELOAD);
+    browser.wait(&tab, "window.datadiet && document.body.dataset.suspects === 'yes'");
+    assert_eq!(browser.eval(&tab, "datadiet.state.selCount"), 600);
+    let told = browser.eval(&tab, "document.querySelector('#toast').textContent");
+    assert!(told.as_str().unwrap().contains("column-group, column-gone"), "{told}");
+    check_sound(&mut browser, &tab);
+}
+
 /// Three columns that order 40 examples alike: the map begins with the last and the first.
 fn of_one_order() -> Folder {
     let mut found = common::of_task(Task::Loss, 40, &[]);
