@@ -343,13 +343,14 @@ function confirmed(text) {
 }
 
 // The right class, by typing; what is predicted comes first. Of several nothing is offered first that would make them
-// all one class.
+// all one class, until somebody types one.
 function pickClass(rows) {
   const dialog = $("picker"), input = $("class-search"), list = $("class-list");
-  const first = S.predicted && rows.length === 1 ? S.predicted[rows[0]] : null;
-  const current = S.labels && rows.length === 1 ? S.labels[rows[0]] : null;
+  // The label of several that looks wrong has a number of its own, which is none of a class.
+  const classOf = (values, row) => values && !info.worst ? values[row] : NONE;
+  const [first, current] = rows.length === 1 ? [classOf(S.predicted, rows[0]), classOf(S.labels, rows[0])] : [NONE, NONE];
   const guess = (row) => {
-    const code = S.predicted && !info.worst ? S.predicted[row] : NONE;
+    const code = classOf(S.predicted, row);
     return code < info.classes.length && code !== S.labels?.[row] ? code : null;
   };
   const guessed = rows.length > 1 ? rows.filter((row) => guess(row) !== null) : [];
@@ -363,8 +364,11 @@ function pickClass(rows) {
       (!sought || name.toLowerCase().includes(sought) || String(code) === sought));
     const weight = ({ name, code }) => (String(code) === sought ? -4 : 0) + (name.toLowerCase().startsWith(sought) ? -1 : 0) + (code === first ? -2 : 0);
     all.sort((a, b) => weight(a) - weight(b) || a.code - b.code);
-    const before = [...(guessed.length && each.name.includes(sought) ? [each] : []), ...(rows.length > 1 && !sought ? [unknown] : [])];
-    options = [...before, ...all.slice(0, 50), ...(sought || rows.length > 1 ? [] : [unknown])];
+    const ofEach = guessed.length && each.name.includes(sought) ? [each] : [];
+    const unknownOf = sought ? [] : [unknown];
+    // What is typed is looked for among the classes first.
+    const [before, after] = sought || rows.length === 1 ? [[], [...ofEach, ...unknownOf]] : [[...ofEach, ...unknownOf], []];
+    options = [...before, ...all.slice(0, 50), ...after];
     at = 0;
     list.replaceChildren(...options.map(({ name, code, note }, place) => el("li", {
       role: "option", id: `class-${place}`, on: { mousedown: (event) => { event.preventDefault(); done(place); } },

@@ -561,6 +561,13 @@ fn several_become_what_is_predicted_of_each_and_many_are_not_marked_by_two_enter
     let first = browser
         .eval(&tab, "document.querySelector('#class-list [aria-selected=true]').textContent");
     assert!(first.as_str().unwrap().starts_with("each as predicted"), "{first}");
+    // A class that is typed goes before that, whatever letters the offer has in it.
+    let offered = "[...document.querySelectorAll('#class-list li')].map((one) => one.textContent)";
+    browser.write(&tab, "a");
+    let options: Vec<String> = serde_json::from_value(browser.eval(&tab, offered)).unwrap();
+    assert_eq!(options[0], "arc", "{options:?}");
+    assert!(options.last().unwrap().starts_with("each as predicted"), "{options:?}");
+    browser.eval(&tab, "(() => { const one = document.querySelector('#class-search'); one.value = ''; one.dispatchEvent(new Event('input')); })()");
     let predicted = folder.table.columns().integers("predicted@4").unwrap().to_vec();
     let labels = folder.table.columns().integers("label").unwrap().to_vec();
     let rows: Vec<usize> =
