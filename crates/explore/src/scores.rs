@@ -6,7 +6,7 @@ use std::sync::{Arc, OnceLock};
 use datadiet_core::Direction;
 use datadiet_table::{
     Column, OwnIds, Ranking, Row, RowIndex, ScoreFile, ScoreTable, Table, TableError, WorstLabels,
-    WrongLabelCount, is_detail, time_of,
+    WrongLabelCount, is_detail,
 };
 
 use crate::columns::{Kept, read};
@@ -259,7 +259,8 @@ impl Scores {
             return Ok(found);
         }
         let by = self.file.header.default_suspicion()?;
-        let table = self.file.read(&self.telling_columns(&by))?;
+        let names = self.header().columns_of_wrong_labels(&by)?;
+        let table = self.file.read(&names.iter().map(String::as_str).collect::<Vec<_>>())?;
         let ranking = table.ranking(&by, self.hard(&by))?;
         let found: WrongLabelCount = table.wrong_labels(&ranking)?;
         let count = found.estimate.as_ref().map_or(0, |estimate| estimate.suspects);
@@ -282,19 +283,6 @@ impl Scores {
             None => None,
         };
         Ok(self.worst.get_or_init(|| found).as_ref())
-    }
-
-    /// All that an estimate of wrong labels looks at: columns of the time of the suspicion where it has one,
-    /// else all; no details, no texts.
-    fn telling_columns(&self, by: &str) -> Vec<&str> {
-        let time = time_of(by);
-        let wanted = |name: &str| time.is_none() || time_of(name).is_none_or(|at| Some(at) == time);
-        let columns = self.columns().into_iter();
-        let columns = columns.filter(|(name, kind)| match kind {
-            Kind::Score | Kind::Whole => wanted(name),
-            Kind::Detail | Kind::Text => false,
-        });
-        columns.map(|(name, _)| name).collect()
     }
 
     /// The ids by which the owner knows the rows.

@@ -5,7 +5,7 @@ mod common;
 use common::{Folder, floats, get, names, parts, post, send, serve, table, wholes};
 use datadiet_core::{Amount, Candidates, Choice, Classes, Direction, KeepFraction, Quota, Rule};
 use datadiet_explore::{Answer, Explorer, Options, Place, Source};
-use datadiet_table::MarkFile;
+use datadiet_table::{MarkFile, ScoreTable, Table};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -273,6 +273,30 @@ fn suspects_are_those_of_the_command() {
         found["rows"].as_array().unwrap().iter().map(|row| row.as_u64().unwrap() as u32).collect();
     let expected = ranking.hardest_first(&folder.table.ids()).unwrap();
     assert_eq!(rows, expected[..suspects].iter().map(|row| row.0).collect::<Vec<_>>());
+}
+
+/// Where nothing tells at the time of the list, a column of another time does.
+#[test]
+fn suspects_are_those_of_the_command_whatever_time_tells() {
+    let full = table(1000, &names(10), None);
+    let mut some = Table::default();
+    for (name, of) in [
+        ("id", "id"),
+        ("label", "label"),
+        ("margin-of-mean@4", "aum@4"),
+        ("confidence@1", "confidence@1"),
+        ("predicted@1", "predicted@1"),
+    ] {
+        some.push(name, full.columns().column(of).unwrap().clone()).unwrap();
+    }
+    let folder = Folder::new(ScoreTable::of(some).unwrap());
+    let count = folder.table.wrong_labels(&folder.table.ranking("margin-of-mean@4", None).unwrap());
+    let count = count.unwrap();
+    assert_eq!(count.column.as_deref(), Some("confidence@1"));
+    let found = told(&ask(&folder.explorer(), "api/suspects", ""));
+    let suspects = count.estimate.as_ref().map_or(0, |estimate| estimate.suspects);
+    assert_eq!(found["sentence"], count.to_string());
+    assert_eq!(found["rows"].as_array().unwrap().len(), suspects);
 }
 
 #[test]

@@ -13,6 +13,7 @@
 //! no place down to which it is worth a look.
 
 use std::cmp::Reverse;
+use std::collections::HashSet;
 
 use datadiet_core::{
     CannotTell, Direction, Interval, LabelScore, Mispredicted, ScoreKind, Task, group_digits,
@@ -39,6 +40,11 @@ const SAME_AS: [(&str, LabelScore); 10] = [
     ("target_prob", LabelScore::Probability),
     ("nll", LabelScore::Loss),
 ];
+
+/// Columns that say what is predicted of an example: over the training, at the time of the column, as a class.
+const PREDICTIONS: [&str; 3] =
+    [ScoreKind::Correctness.name(), ScoreKind::Correct.name(), PREDICTED];
+const PREDICTED: &str = "predicted";
 
 /// Columns of other tools that do not depend on the label.
 const WITHOUT_LABEL: [&str; 1] = ["max_prob"];
@@ -92,7 +98,7 @@ impl ScoreTable {
         if let Some(why) = not_of_classes(self.task()) {
             return nothing(why.into());
         }
-        let Some((column, score)) = self.telling(ranking) else {
+        let Some((column, score)) = self.telling(&ranking.name) else {
             return nothing(format!(
                 "{} does not tell it, and there is no AUM, log margin, confidence or loss in the table",
                 ranking.name
@@ -147,11 +153,40 @@ impl ScoreTable {
         Ok(WrongLabelCount { column: Some(column), estimate: Some(estimate), cannot_tell: None })
     }
 
+    /// Names of the columns that [`Self::wrong_labels`] looks at for a list by `by`, as far as the table has them; of a
+    /// table of which no rows are read, too.
+    ///
+    /// # Errors
+    /// When there is no column `by`; the message names the nearest.
+    pub fn columns_of_wrong_labels(&self, by: &str) -> Result<Vec<String>, TableError> {
+        let mut names = self.columns_of(by)?;
+        names.extend(["id", "label"].map(str::to_owned));
+        for (column, score) in self.that_tell(&self.ranking_name(by)?) {
+            names.push(column.to_owned());
+            // It says itself what is predicted, so that none behind it is taken.
+            if score == LabelScore::Margin {
+                break;
+            }
+            names.extend(PREDICTIONS.map(|name| of_the_time(column, name)));
+        }
+        let mut seen = HashSet::new();
+        names.retain(|name| self.columns().column(name).is_some() && seen.insert(name.clone()));
+        Ok(names)
+    }
+
     /// The column that tells how many labels are wrong, and what its values are: one whose predictions are
     /// known goes before one where they are not.
-    fn telling(&self, ranking: &Ranking<'_>) -> Option<(String, LabelScore)> {
+    fn telling(&self, by: &str) -> Option<(String, LabelScore)> {
+        let all = self.that_tell(by);
+        let known = all.iter().find(|(name, score)| self.tells_predictions(name, *score));
+        known.or(all.first()).map(|(name, score)| ((*name).to_owned(), *score))
+    }
+
+    /// The columns that may tell how many labels are wrong in a list by `by`, and what their values are: those that
+    /// are rather taken first.
+    fn that_tell(&self, by: &str) -> Vec<(&str, LabelScore)> {
         let order = [LabelScore::Margin, LabelScore::Probability, LabelScore::Loss, LabelScore::L1];
-        let time = time_of(&ranking.name);
+        let time = time_of(by);
         let known = self.scores().into_iter().filter_map(|name| Some((name, score_of(name)?)));
         let rank = |(name, score): &(&str, LabelScore)| {
             let latest = time_of(name).unwrap_or_default();
@@ -160,11 +195,11 @@ impl ScoreTable {
                 plain_name(name).is_some_and(|(_, kind)| kind == Some(ScoreKind::LogMargin));
             let other_time = time.is_some() && time_of(name) != time;
             // Times are at least 0, and of such the bits are in order.
-            let rank =
-                (*name != ranking.name, other_time, place, one_sight, Reverse(latest.to_bits()));
-            (!self.tells_predictions(name, *score), rank)
+            (*name != by, other_time, place, one_sight, Reverse(latest.to_bits()))
         };
-        known.min_by_key(rank).map(|(name, score)| (name.to_owned(), score))
+        let mut all: Vec<_> = known.collect();
+        all.sort_by_key(rank);
+        all
     }
 
     /// Whether it is known which examples are taken for another class, by a column of a score.
@@ -183,12 +218,8 @@ impl ScoreTable {
     /// Which of some rows most predictions take for another class, by the column nearest to that of a
     /// score; none where the table does not say it of all of them. A margin says it itself.
     fn mispredicted(&self, column: &str, score: LabelScore, rows: &[usize]) -> Option<Vec<bool>> {
-        let named = |name: &str| match column.split_once('@') {
-            Some((_, time)) => format!("{name}@{time}"),
-            None => name.to_owned(),
-        };
         let fractions = |name: &str| {
-            let right = self.columns().floats(&named(name)).ok()?;
+            let right = self.columns().floats(&of_the_time(column, name)).ok()?;
             // Of cartography's authors correctness is a count.
             let is_fraction =
                 right.iter().all(|right| right.is_nan() || (0.0..=1.0).contains(right));
@@ -196,12 +227,11 @@ impl ScoreTable {
             whole.then(|| rows.iter().map(|&row| right[row] < 0.5).collect())
         };
         let predicted = || {
-            let predicted = self.columns().integers(&named("predicted")).ok()?;
+            let predicted = self.columns().integers(&of_the_time(column, PREDICTED)).ok()?;
             let labels = self.columns().integers("label").ok()?;
             Some(rows.iter().map(|&row| predicted[row] != labels[row]).collect())
         };
-        let (over_training, at_the_time) =
-            (ScoreKind::Correctness.name(), ScoreKind::Correct.name());
+        let [over_training, at_the_time, _] = PREDICTIONS;
         match score {
             LabelScore::Margin => None,
             LabelScore::Probability => {
@@ -211,6 +241,14 @@ impl ScoreTable {
                 fractions(at_the_time).or_else(predicted).or_else(|| fractions(over_training))
             }
         }
+    }
+}
+
+/// The column of a name at the time of another.
+fn of_the_time(column: &str, name: &str) -> String {
+    match column.split_once('@') {
+        Some((_, time)) => format!("{name}@{time}"),
+        None => name.to_owned(),
     }
 }
 
@@ -345,6 +383,53 @@ mod tests {
 
     fn count(table: &ScoreTable, by: &str) -> WrongLabelCount {
         table.wrong_labels(&table.ranking(by, None).unwrap()).unwrap()
+    }
+
+    /// Who reads columns as they are needed comes to the same.
+    #[test]
+    fn the_columns_that_are_named_are_all_that_it_looks_at() {
+        let el2n: Vec<f32> = (0..1000).map(|i| i as f32 / 1000.0).collect();
+        let right: Vec<f32> =
+            confidence().into_iter().map(|p| f32::from(u8::from(p > 0.5))).collect();
+        let label: Vec<u32> = (0..1000).map(|i| i % 5).collect();
+        let predicted: Vec<u32> = label
+            .iter()
+            .zip(&right)
+            .map(|(label, right)| (label + u32::from(*right == 0.0)) % 5)
+            .collect();
+        let whole =
+            [("id", (0..1000).rev().collect()), ("label", label), ("predicted@1", predicted)];
+        let floats = [
+            ("margin-of-mean@4", el2n.clone()),
+            ("el2n@4", el2n),
+            ("confidence@4", confidence()),
+            ("confidence@1", confidence()),
+            ("correct@2", right),
+            ("loss@2", confidence().into_iter().map(|p| -p.ln()).collect()),
+            ("aum@2", aum()),
+        ];
+        // Of a list at 4: what tells there, but for predictions; at an earlier time with them; a margin.
+        for (shown, from) in [(4, "confidence@1"), (6, "loss@2"), (7, "aum@2"), (2, "")] {
+            let some: Vec<_> = floats[..shown].to_vec();
+            let table = labelled(&some, if shown == 6 { &whole[..2] } else { &whole[..] });
+            let expected = table.telling("margin-of-mean@4");
+            let names = table.columns_of_wrong_labels("margin-of-mean@4").unwrap();
+            let mut fewer = Table::default();
+            for name in &names {
+                fewer.push(name, table.columns().column(name).unwrap().clone()).unwrap();
+            }
+            let fewer = ScoreTable::of(fewer).unwrap();
+            assert_eq!(fewer.telling("margin-of-mean@4"), expected);
+            assert_eq!(expected.as_ref().map_or("", |(column, _)| column), from, "{names:?}");
+            if let Some((column, score)) = &expected {
+                let rows: Vec<usize> = (0..1000).collect();
+                let said = |table: &ScoreTable| table.mispredicted(column, *score, &rows);
+                assert_eq!(said(&fewer), said(&table));
+            }
+            assert!(!names.iter().any(|name| name == "el2n@4"), "{names:?}");
+        }
+        let table = labelled(&floats, &whole);
+        assert_eq!(table.columns_of_wrong_labels("aum@2").unwrap(), ["aum@2", "id", "label"]);
     }
 
     #[test]
