@@ -171,8 +171,9 @@ function colourCodes() {
     S.colours = [series[5], series[1]];
     if (S.truth) codes.set(S.truth); else codes.fill(0);
   } else if (by === "kept") {
-    S.colours = [series[1], series[0]];
-    for (let i = 0; i < n; i++) codes[i] = S.kept ? (S.kept[i >> 3] >> (i & 7)) & 1 : 1;
+    // Of no choice nothing is said.
+    S.colours = S.kept ? [series[1], series[0]] : [faint];
+    for (let i = 0; i < n; i++) codes[i] = S.kept ? (S.kept[i >> 3] >> (i & 7)) & 1 : 0;
   } else {
     S.colours = MARK_SERIES.map((number, mark) => mark === 0 ? faint : series[number]);
     codes.set(S.marks);
@@ -222,6 +223,7 @@ const cost = new CostPanel($("cost"), {
   className, measured: () => info.measured,
   close: () => toggleCost(), coloursKept: () => S.colour === "kept",
   keeps: (bits) => { S.kept = bits; if (S.colour === "kept") recolour(); },
+  failed: (error) => { if (S.colour === "kept") brief(`What is kept is not known: ${error.message}`, true); },
   colour: () => { S.colour = $("colour").value = "kept"; recolour(); cost.ask(); remember(); },
 });
 
@@ -787,6 +789,7 @@ async function begin() {
   S.passCount = passing(facets.facets, S.pass);
   S.passed++;
   settle(true);
+  if (S.colour === "kept") keptAtFirst();
   tab("map");
   $("gallery").focus({ preventScroll: true });
   document.body.dataset.ready = "yes";

@@ -84,7 +84,12 @@ export class CostPanel {
       this.view.keeps(new Uint8Array(bits));
       this.draw(found, parameters);
     } catch (error) {
-      if (number === this.number) this.out?.replaceChildren(el("p", { className: "caution", textContent: error.message }));
+      if (number !== this.number) return;
+      // What was kept before is of another choice.
+      this.drawn = null;
+      this.view.keeps(null);
+      this.view.failed(error);
+      this.out?.replaceChildren(el("p", { className: "caution", textContent: error.message }));
     }
   }
 

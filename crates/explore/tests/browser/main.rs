@@ -725,6 +725,41 @@ fn the_cost_of_keeping_fewer_is_shown() {
     check_sound(&mut browser, &tab);
 }
 
+/// Nothing is coloured as kept by a choice that failed, or by none.
+#[test]
+fn what_is_kept_is_not_coloured_where_nobody_knows() {
+    let Some(mut browser) = browser() else { return };
+    let (_folder, url) = with_pictures();
+    let tab = browser.open(&url, DESKTOP);
+    browser.ready(&tab);
+    let coloured =
+        "[datadiet.state.colours.length, datadiet.state.codes.filter((code) => code === 1).length]";
+    choose(&mut browser, &tab, "#colour", "kept");
+    browser.wait(&tab, "datadiet.state.kept !== null");
+    assert_eq!(browser.eval(&tab, coloured), json!([2, 300]));
+    browser.eval(
+        &tab,
+        "(() => { const real = window.fetch; window.fetch = async (address, options) =>
+        String(address).includes('api/choice') ? new Response('the disk is gone', { status: 500 }) : real(address, options);
+        const one = document.querySelector('#cost [data-of=keep] input'); one.value = 0.2; one.dispatchEvent(new Event('input')); })()",
+    );
+    browser.wait(&tab, "document.querySelector('#toast').textContent.includes('the disk is gone')");
+    assert_eq!(browser.eval(&tab, coloured), json!([1, 0]));
+    assert!(
+        browser
+            .eval(&tab, "document.querySelector('#cost').textContent")
+            .as_str()
+            .unwrap()
+            .contains("the disk is gone")
+    );
+    // Loaded again, it shows the choice that it colours by.
+    browser.eval(&tab, RELOAD);
+    browser.wait(&tab, "window.datadiet && datadiet.state.kept !== null");
+    browser.wait(&tab, "document.querySelector('#cost strong')?.textContent === '300'");
+    assert_eq!(browser.eval(&tab, coloured), json!([2, 300]));
+    check_sound(&mut browser, &tab);
+}
+
 /// Whatever a column is called, a shell gives the command the words that are meant.
 #[test]
 fn the_command_of_a_choice_is_one_line_for_a_shell() {
