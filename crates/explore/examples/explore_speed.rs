@@ -83,7 +83,8 @@ fn main() {
     browser.wait(&tab, "datadiet.gallery.tiles.size > 0");
     let began = Instant::now();
     browser.key(&tab, "d");
-    browser.wait(&tab, "datadiet.state.marks.some(Boolean)");
+    browser
+        .wait(&tab, "datadiet.state.marks.some(Boolean) && datadiet.marking.waiting.length === 0");
     let marked = began.elapsed().as_secs_f64();
 
     let memory = |pid: &str, field: &str| {
