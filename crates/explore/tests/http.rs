@@ -299,25 +299,23 @@ fn suspects_are_those_of_the_command_whatever_time_tells() {
     assert_eq!(found["rows"].as_array().unwrap().len(), suspects);
 }
 
+/// The command that goes with it is run in the tests of the command.
 #[test]
-fn a_choice_keeps_what_select_keeps() {
+fn a_choice_keeps_what_its_rule_says() {
     let folder = small();
     let explorer = folder.explorer();
     let table = &folder.table;
     let labels = table.columns().integers("label").unwrap();
-    for (query, rule, quota) in [
-        ("rule=hardest&keep=0.2", Rule::Hardest, Quota::None),
-        ("rule=window&keep=0.5&offset=0.25", Rule::Window { offset: 0.25 }, Quota::None),
-        ("rule=random&keep=0.5&quota=balanced", Rule::Random, Quota::Balanced),
-        ("rule=ccs&keep=0.3&cut=0.1", Rule::Ccs { cut: 0.1, strata: Rule::STRATA }, Quota::None),
+    for (query, keep, rule, quota) in [
+        ("rule=hardest", 0.2, Rule::Hardest, Quota::None),
+        ("rule=window&offset=0.25", 0.5, Rule::Window { offset: 0.25 }, Quota::None),
+        ("rule=random&quota=balanced", 0.5, Rule::Random, Quota::Balanced),
+        ("rule=ccs&cut=0.1", 0.3, Rule::Ccs { cut: 0.1, strata: Rule::STRATA }, Quota::None),
     ] {
-        let query = format!("by=el2n@4&{query}");
+        let query = format!("by=el2n@4&keep={keep}&{query}");
         let found = told(&ask(&explorer, "api/choice", &query));
         let bits = ask(&explorer, "api/choice", &format!("{query}&bits=true")).body;
         let ranking = table.ranking("el2n@4", None).unwrap();
-        let words = found["command"].as_array().unwrap();
-        let place = words.iter().position(|word| word == "--keep").unwrap();
-        let keep: f64 = words[place + 1].as_str().unwrap().parse().unwrap();
         let amount = Amount::Fraction(KeepFraction::try_from(keep).unwrap());
         let choice = Choice { rule, amount, quota, seed: 0 };
         let classes = Some(Classes { labels, count: 10 });
