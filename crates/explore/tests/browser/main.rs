@@ -903,7 +903,11 @@ fn tables_of_other_tasks_are_shown() {
         browser.key(&tab, "w");
         browser.wait(&tab, "document.querySelector('#picker').open");
         browser.key(&tab, "Enter");
-        browser.wait(&tab, "datadiet.state.marks.some(Boolean)");
+        // Saved too: the folder goes with the table.
+        browser.wait(
+            &tab,
+            "datadiet.state.marks.some(Boolean) && datadiet.marking.waiting.length === 0",
+        );
         keep_picture(&mut browser, &tab, &format!("test-task-{task}"));
         check_sound(&mut browser, &tab);
     }
