@@ -551,6 +551,7 @@ fn hostile_names_stay_text_and_long_ones_become_short() {
     let rows: Vec<_> = csv.records().map(Result::unwrap).collect();
     assert_eq!(rows.len(), 400);
     assert_eq!(rows[6][0], format!("'{}", keys[6]), "a formula is none");
+<<<<<<< HEAD
 }
 
 /// The data set numbers them otherwise: a mark would name another class than the one that is seen.
@@ -567,6 +568,8 @@ fn names_of_a_data_set_are_not_laid_over_those_of_the_table() {
     let twice = Folder::new(table(40, &[names(1), names(1)].concat(), None));
     let refused = Explorer::open(twice.options(Source::Table)).err().unwrap().to_string();
     assert!(refused.contains("two classes are called"), "{refused}");
+=======
+>>>>>>> mend-b
 }
 
 #[test]
