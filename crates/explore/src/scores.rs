@@ -6,11 +6,7 @@ use std::sync::{Arc, OnceLock};
 use datadiet_core::Direction;
 use datadiet_table::{
     Column, OwnIds, Ranking, Row, RowIndex, ScoreFile, ScoreTable, Table, TableError, WorstLabels,
-<<<<<<< HEAD
     WrongLabelCount, class_names, is_detail,
-=======
-    WrongLabelCount, is_detail,
->>>>>>> mend-b
 };
 
 use crate::columns::{Kept, read};

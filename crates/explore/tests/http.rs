@@ -419,7 +419,8 @@ fn marks_are_those_of_the_file_that_is_there() {
     assert_eq!((&third["rows"], &third["marks"]), (&json!([5, 6, 7, 8]), &json!([0, 0, 0, 0])));
     // What is marked then is in a new file, which says of which data set it is.
     assert_eq!(mark(json!({ "rows": [4], "mark": "drop" })).status, 200);
-    let (file, acts) = MarkFile::read(&folder.marks(), None).unwrap();
+    let data = folder.table.card().and_then(|card| card.data.as_ref());
+    let (file, acts) = MarkFile::read(&folder.marks(), data).unwrap();
     assert_eq!((acts.len(), file.assumption(folder.table.own_ids().unwrap())), (1, None));
 }
 
@@ -551,7 +552,6 @@ fn hostile_names_stay_text_and_long_ones_become_short() {
     let rows: Vec<_> = csv.records().map(Result::unwrap).collect();
     assert_eq!(rows.len(), 400);
     assert_eq!(rows[6][0], format!("'{}", keys[6]), "a formula is none");
-<<<<<<< HEAD
 }
 
 /// The data set numbers them otherwise: a mark would name another class than the one that is seen.
@@ -568,8 +568,6 @@ fn names_of_a_data_set_are_not_laid_over_those_of_the_table() {
     let twice = Folder::new(table(40, &[names(1), names(1)].concat(), None));
     let refused = Explorer::open(twice.options(Source::Table)).err().unwrap().to_string();
     assert!(refused.contains("two classes are called"), "{refused}");
-=======
->>>>>>> mend-b
 }
 
 #[test]

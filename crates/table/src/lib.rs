@@ -47,11 +47,7 @@ pub use marked::{AmongMarked, Marked};
 pub use marks::{Act, Before, MarkFile, Marks, RowIndex, Verdict, mark_time, time_text};
 pub use ranking::{Ranking, direction_of, hard_end, kind_of, measure_of, time_of};
 pub use replicas::{RECORDED_PASS, Recorded, TableBuilder, column_name, most_voted};
-<<<<<<< HEAD
 pub use score_table::{ColumnDescription, Row, ScoreFile, ScoreTable, class_names};
-=======
-pub use score_table::{ColumnDescription, Row, ScoreFile, ScoreTable};
->>>>>>> mend-b
 pub use sheet::{cell_text, plain_cell, sheet_writer};
 pub use subset::{Subset, SubsetFile};
 pub use suspects::{

@@ -101,7 +101,7 @@ enum Line {
 }
 
 /// A file of marks, and how far it was read.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct MarkFile {
     path: PathBuf,
     data: Option<DataRef>,
@@ -111,15 +111,10 @@ pub struct MarkFile {
     /// Whether the last call of [`Self::news`] found another file than the one before, or none any more: what it gave
     /// is all that there is now.
     pub anew: bool,
-<<<<<<< HEAD
     /// Whether a line of marks was read in it.
     is_known: bool,
     /// The data set that the file says it is of.
     said: Option<DataRef>,
-=======
-    /// Whether the file says of which data set it is.
-    names_data: bool,
->>>>>>> mend-b
     relabelled: bool,
     /// Lines that are no acts: what a crash cut off, or somebody else wrote.
     pub damaged: usize,
@@ -134,12 +129,8 @@ impl MarkFile {
             read_to: 0,
             tail: Vec::new(),
             anew: false,
-<<<<<<< HEAD
             is_known: false,
             said: None,
-=======
-            names_data: false,
->>>>>>> mend-b
             relabelled: false,
             damaged: 0,
         }
@@ -225,83 +216,19 @@ impl MarkFile {
     /// another than before ([`Self::anew`]). A line that is still being written is left for the next call.
     ///
     /// # Errors
-<<<<<<< HEAD
     /// When the file cannot be read, holds something else than marks, or says that it is of another data set; the next
     /// call begins where this one did.
     pub fn news(&mut self) -> Result<Vec<Act>, TableError> {
         let (anew, bytes) = self.unread().map_err(FileError::io("read", &self.path))?;
-        let ended = bytes.iter().rposition(|&byte| byte == b'\n').map_or(0, |last| last + 1);
-        // A last line may be whole without its end, as editors leave it.
-        let last_is_whole = serde_json::from_slice::<Line>(&bytes[ended..]).is_ok();
-        let whole = if last_is_whole { bytes.len() } else { ended };
-        let (mut acts, mut damaged, mut relabelled) = (Vec::new(), 0, false);
-        let (mut is_known, mut said) =
-            if anew { (false, None) } else { (self.is_known, self.said.clone()) };
-=======
-    /// When the file cannot be read, or says that it is of another data set; the next call begins where this one did.
-    pub fn news(&mut self) -> Result<Vec<Act>, TableError> {
-        let (anew, bytes) = self.unread().map_err(FileError::io("read", &self.path))?;
-        let whole = bytes.iter().rposition(|&byte| byte == b'\n').map_or(0, |last| last + 1);
-        let (mut acts, mut damaged) = (Vec::new(), 0);
-        let (mut names_data, mut relabelled) = (false, false);
->>>>>>> mend-b
-        for line in bytes[..whole].split(|&byte| byte == b'\n') {
-            if line.iter().all(u8::is_ascii_whitespace) {
-                continue;
+        let mut read = match anew {
+            true => {
+                Self { relabelled: self.relabelled, ..Self::new(&self.path, self.data.as_ref()) }
             }
-            match serde_json::from_slice(line) {
-<<<<<<< HEAD
-                Ok(Line::Act(act)) if millis_of(&act.at).is_some() => {
-                    is_known = true;
-                    acts.push(act);
-                }
-                Ok(Line::Head(head)) => {
-                    self.check(&head, said.as_ref())?;
-                    is_known = true;
-                    said = head.data.or(said);
-                    relabelled |= head.relabelled;
-                }
-                _ => damaged += 1,
-            }
-        }
-        if !is_known && !may_become_marks(&bytes) {
-            return Err(TableError::List(format!(
-                "{} is no file of marks: none of its lines is one; `datadiet explore` and `datadiet marks` write such \
-                 files",
-                self.path.display()
-            )));
-        }
-        self.anew = anew;
-        if anew {
-            (self.read_to, self.damaged) = (0, 0);
-            self.tail.clear();
-=======
-                Ok(Line::Act(act)) if millis_of(&act.at).is_some() => acts.push(act),
-                Ok(Line::Head(head)) => {
-                    self.check(&head)?;
-                    names_data |= head.data.is_some();
-                    relabelled |= head.relabelled;
-                }
-                _ => damaged += 1,
-            }
-        }
-        self.anew = anew;
-        if anew {
-            self.read_to = 0;
-            self.tail.clear();
-            (self.damaged, self.names_data) = (0, false);
->>>>>>> mend-b
-        }
-        self.read_to += whole as u64;
-        self.tail.extend_from_slice(&bytes[..whole]);
-        self.tail.drain(..self.tail.len().saturating_sub(TAIL));
-        self.damaged += damaged;
-<<<<<<< HEAD
-        (self.is_known, self.said) = (is_known, said);
-=======
-        self.names_data |= names_data;
->>>>>>> mend-b
-        self.relabelled |= relabelled;
+            false => self.clone(),
+        };
+        read.anew = anew;
+        let acts = read.take(&bytes)?;
+        *self = read;
         Ok(acts)
     }
 
@@ -328,11 +255,45 @@ impl MarkFile {
         Ok((true, from(0)?))
     }
 
-<<<<<<< HEAD
-    fn check(&self, head: &Head, said: Option<&DataRef>) -> Result<(), TableError> {
-=======
+    /// Takes in what comes behind what was read.
+    fn take(&mut self, bytes: &[u8]) -> Result<Vec<Act>, TableError> {
+        let ended = bytes.iter().rposition(|&byte| byte == b'\n').map_or(0, |last| last + 1);
+        // A last line may be whole without its end, as editors leave it.
+        let last_is_whole = serde_json::from_slice::<Line>(&bytes[ended..]).is_ok();
+        let whole = if last_is_whole { bytes.len() } else { ended };
+        self.read_to += whole as u64;
+        self.tail.extend_from_slice(&bytes[..whole]);
+        self.tail.drain(..self.tail.len().saturating_sub(TAIL));
+        let mut acts = Vec::new();
+        for line in bytes[..whole].split(|&byte| byte == b'\n') {
+            if line.iter().all(u8::is_ascii_whitespace) {
+                continue;
+            }
+            match serde_json::from_slice(line) {
+                Ok(Line::Act(act)) if millis_of(&act.at).is_some() => {
+                    self.is_known = true;
+                    acts.push(act);
+                }
+                Ok(Line::Head(head)) => {
+                    self.check(&head)?;
+                    self.is_known = true;
+                    self.said = head.data.or(self.said.take());
+                    self.relabelled |= head.relabelled;
+                }
+                _ => self.damaged += 1,
+            }
+        }
+        if !self.is_known && !may_become_marks(bytes) {
+            return Err(TableError::List(format!(
+                "{} is no file of marks: none of its lines is one; `datadiet explore` and `datadiet marks` write such \
+                 files",
+                self.path.display()
+            )));
+        }
+        Ok(acts)
+    }
+
     fn check(&self, head: &Head) -> Result<(), TableError> {
->>>>>>> mend-b
         if head.marks > VERSION {
             return Err(TableError::List(format!(
                 "{} was written by a newer datadiet (marks of version {}, this one reads up to {VERSION}); use that one",
@@ -341,7 +302,7 @@ impl MarkFile {
             )));
         }
         // Files that were put behind each other are of one data set.
-        match self.data.as_ref().or(said) {
+        match self.data.as_ref().or(self.said.as_ref()) {
             Some(data) => {
                 let name = self.path.display().to_string();
                 check_data(&name, head.data.as_ref(), &data.name, &data.fingerprint)
@@ -777,7 +738,6 @@ mod tests {
     }
 
     #[test]
-<<<<<<< HEAD
     fn nothing_is_appended_to_a_file_of_something_else() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("mine.parquet");
@@ -809,8 +769,6 @@ mod tests {
     }
 
     #[test]
-=======
->>>>>>> mend-b
     fn a_file_that_is_replaced_or_gone_is_noticed() {
         let folder = tempfile::tempdir().unwrap();
         let (path, other) = (folder.path().join("marks.jsonl"), folder.path().join("other"));

@@ -12,10 +12,7 @@ use datadiet_table::{FileError, cell_text};
 use super::{About, Answers, Heard, saved_at, verdict};
 use crate::ExchangeError;
 use crate::error::some_of;
-<<<<<<< HEAD
 use crate::out::csv::{EXPORTED_LABEL, EXPORTED_MARK, EXPORTED_RIGHT, LABEL, MARK, RIGHT};
-=======
->>>>>>> mend-b
 
 /// Reads what somebody, `by`, filled in. It was said when the file was saved.
 ///
