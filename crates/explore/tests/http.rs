@@ -419,7 +419,8 @@ fn marks_are_those_of_the_file_that_is_there() {
     assert_eq!((&third["rows"], &third["marks"]), (&json!([5, 6, 7, 8]), &json!([0, 0, 0, 0])));
     // What is marked then is in a new file, which says of which data set it is.
     assert_eq!(mark(json!({ "rows": [4], "mark": "drop" })).status, 200);
-    let (file, acts) = MarkFile::read(&folder.marks(), None).unwrap();
+    let data = folder.table.card().and_then(|card| card.data.as_ref());
+    let (file, acts) = MarkFile::read(&folder.marks(), data).unwrap();
     assert_eq!((acts.len(), file.assumption(folder.table.own_ids().unwrap())), (1, None));
 }
 
