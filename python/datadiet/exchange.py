@@ -58,6 +58,7 @@ def read_marks(
     out: PathLike | None = None,
     by: str | None = None,
     data: str | None = None,
+    other_labels: bool = False,
 ) -> MarksRead:
     """Take what people said in another program, as the command ``datadiet marks`` does.
 
@@ -76,6 +77,8 @@ def read_marks(
         Who said it, where the files do not say; the name of the account if not given.
     data
         Imported data set whose classes were exported, where the table has no names of classes.
+    other_labels
+        Whether labels of the table may differ from those of `data`.
 
     Returns
     -------
@@ -96,6 +99,7 @@ def read_marks(
         options = _options({"out": out, "as": by, "data": data})
         arguments = [os.fspath(one) for one in listed]
         arguments += ["--from", source, "--scores", os.fspath(file), *options]
+        arguments += ["--other-labels"] if other_labels else []
         answer = _command.answer("marks", arguments)
     return MarksRead(**{**answer, "marks": Path(answer["marks"])})
 
@@ -107,10 +111,19 @@ def export(table: ScoreTable, to: str, out: PathLike, **options: Any) -> Path:
         if subset is not None and not isinstance(subset, (str, os.PathLike)):
             options["subset"] = Path(file).with_name("subset.parquet")
             table.write_subset(options["subset"], subset)
+        others = ["--other-labels"] if options.pop("other_labels") else []
         columns = options.pop("scores")
         if columns is not None:
             options["scores"] = columns if isinstance(columns, str) else ",".join(columns)
-        arguments = [os.fspath(file), "--to", to, "--out", os.fspath(out), *_options(options)]
+        arguments = [
+            os.fspath(file),
+            "--to",
+            to,
+            "--out",
+            os.fspath(out),
+            *others,
+            *_options(options),
+        ]
         return Path(_command.answer("export", arguments)["written"])
 
 

@@ -157,9 +157,7 @@ def explore(
     folder = Path(tempfile.mkdtemp(prefix="datadiet-explore-"))
     try:
         command = [str(_scores(table, folder)), *_source(table, folder, images, text, data)]
-        file = (
-            _marks_beside(table, images, text, data) if marks is None else Path(marks).absolute()
-        )
+        file = _marks_beside(table, images, text, data) if marks is None else Path(marks).absolute()
         options = {"by": by, "hard-is": hard_is, "marks": file, "as": who, "port": port or None}
         for name, value in options.items():
             command += [] if value is None else [f"--{name}", str(value)]

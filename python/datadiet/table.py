@@ -740,6 +740,7 @@ class ScoreTable:
         subset: str | os.PathLike[str] | Wholes | None = None,
         marks: str | os.PathLike[str] | Iterable[str | os.PathLike[str]] = (),
         data: str | None = None,
+        other_labels: bool = False,
         images: str | os.PathLike[str] | None = None,
         text: str | os.PathLike[str] | None = None,
         source: str | os.PathLike[str] | Iterable[str | os.PathLike[str]] = (),
@@ -771,6 +772,8 @@ class ScoreTable:
         data, images, text
             What examples look like: the name of an imported data set, a folder of pictures that are
             named by ids, or a file of texts.
+        other_labels
+            Whether labels of the table may differ from those of `data`.
         source
             Your COCO file, or shards of WebDataset (``"shards-{000..009}.tar"``), to filter.
         url
@@ -803,6 +806,7 @@ class ScoreTable:
             "subset": subset,
             "marks": marks,
             "data": data,
+            "other_labels": other_labels,
             "images": images,
             "text": text,
             "from": source,

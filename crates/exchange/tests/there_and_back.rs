@@ -194,6 +194,30 @@ fn a_file_that_is_saved_again_does_not_say_again_what_it_said() {
 }
 
 #[test]
+fn what_is_said_again_to_a_later_mark_is_new() {
+    let there = There::new(table());
+    let file = there.csv(None);
+    there.fill(&file, "a", "mark", "drop");
+    assert_eq!(there.back(&file).drop, 1);
+    let keep = |file: &Path| {
+        let later = datadiet_table::mark_time(Some(&back::saved_at(file).unwrap()));
+        there.mark("ann", &later, Verdict::Keep, None, "a");
+    };
+    keep(&file);
+    // Exported with that mark, and dropped as before it.
+    std::fs::remove_file(&file).unwrap();
+    let file = there.csv(Some(there.marks()));
+    there.fill(&file, "a", "mark", "drop");
+    let read = there.back(&file);
+    assert_eq!((read.drop, read.known), (1, 0));
+    // Kept again, the same file is saved for another row: it says of this one what it said.
+    keep(&file);
+    there.fill(&file, "c", "mark", "drop");
+    let read = there.back(&file);
+    assert_eq!((read.drop, read.known), (1, 1));
+}
+
+#[test]
 fn rows_that_lost_their_ids_are_refused_where_something_is_filled_in() {
     let there = There::new(table());
     let file = there.path("filled.csv");

@@ -4,7 +4,7 @@
 //! leaves it behind, and no reader takes it for anything.
 
 use std::fs::File;
-use std::io::{BufWriter, Write};
+use std::io::{BufWriter, ErrorKind, Write};
 use std::path::Path;
 
 use serde::Serialize;
@@ -35,7 +35,16 @@ pub fn write_new_atomically(
     path: &Path,
     write: impl FnOnce(&mut File) -> std::io::Result<()>,
 ) -> Result<(), FileError> {
-    written(path, write, |file| file.persist_noclobber(path).map(drop))
+    written(path, write, |file| match file.persist_noclobber(path) {
+        // Mounts of cloud storage have neither links nor renames that replace nothing.
+        Err(PersistError { error, file }) if error.kind() != ErrorKind::AlreadyExists => {
+            if path.exists() {
+                return Err(PersistError { error: ErrorKind::AlreadyExists.into(), file });
+            }
+            file.persist(path).map(drop)
+        }
+        persisted => persisted.map(drop),
+    })
 }
 
 fn written(

@@ -161,6 +161,26 @@ pub(crate) fn are_numbers(classes: &[String]) -> bool {
     classes.iter().enumerate().all(|(class, name)| *name == class.to_string())
 }
 
+/// What the classes of a table are called, by label: one that no row names by its number, and where another class has
+/// that name, as star ratings do, by its number and that it has no example.
+pub(crate) fn called(names: Vec<Option<String>>) -> Vec<String> {
+    let call = |(class, name): (usize, &Option<String>)| match name {
+        Some(name) => name.clone(),
+        None if names.contains(&Some(class.to_string())) => without_example(class),
+        None => class.to_string(),
+    };
+    names.iter().enumerate().map(call).collect()
+}
+
+/// Whether a class is called as [`called`] calls those that no row names.
+pub(crate) fn is_unnamed(class: usize, name: &str) -> bool {
+    name == class.to_string() || name == without_example(class)
+}
+
+fn without_example(class: usize) -> String {
+    format!("{class}, without an example")
+}
+
 /// The number that each class has among those of a data set, by its name; none of one that is called by its number,
 /// as classes without an example are, where the data set has no class of that name.
 ///
@@ -172,7 +192,7 @@ fn numbers_by_name<'c>(own: &'c [String], set: &[String]) -> Result<Vec<Option<u
     }
     let numbers: HashMap<&String, u32> = set.iter().zip(0..).collect();
     let number = |(class, name): (usize, &'c String)| match numbers.get(name) {
-        None if *name != class.to_string() => Err(name.as_str()),
+        None if !is_unnamed(class, name) => Err(name.as_str()),
         number => Ok(number.copied()),
     };
     own.iter().enumerate().map(number).collect()

@@ -17,7 +17,7 @@ use datadiet_arrays::{ArrayError, ArrayFile, Class, Npy};
 use serde_json::Value;
 
 use crate::identity::{ID_NAMES, OwnIds, check_data};
-use crate::{Card, Column, DataRef, FileError, Table, TableError};
+use crate::{Card, Column, DataRef, FileError, Table, TableError, cell_text};
 
 /// Key of the fingerprint of the data set in the metadata of a file.
 pub const FINGERPRINT: &str = "fingerprint";
@@ -523,7 +523,7 @@ impl ListFile {
             };
             let line = record.position().map_or(0, |at| at.line() as usize);
             for (values, cell) in columns.iter_mut().zip(&record) {
-                values.cells.push((line, Cell::Text(cell.trim().to_owned())));
+                values.cells.push((line, Cell::Text(cell_text(cell.trim()).to_owned())));
             }
         }
         self.columns = columns;

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use datadiet_core::{Direction, ScoreKind, Source, Task, average_ranks, forgetting_key};
 use serde::Serialize;
 
-use crate::identity::{OwnIds, are_numbers, id_column};
+use crate::identity::{OwnIds, are_numbers, called, id_column, is_unnamed};
 use crate::ranking::{SUM, direction_of, kind_of, measure_of, time_of};
 use crate::{Card, Column, ColumnSummary, Ranking, Table, TableError, TableFile, is_detail};
 
@@ -415,15 +415,16 @@ impl ScoreTable {
     /// When a label is too large to be the number of a class.
     pub fn classes(&self) -> Result<Vec<String>, TableError> {
         let Ok(labels) = self.columns.integers("label") else { return Ok(Vec::new()) };
-        let mut names = numbers(labels)?;
+        let mut names = unnamed(labels)?;
         if let Some(Column::Text(classes)) = self.columns.column("class") {
             for (&label, class) in labels.iter().zip(classes) {
-                if names[label as usize] != *class {
-                    names[label as usize].clone_from(class);
+                let name = &mut names[label as usize];
+                if name.as_ref() != Some(class) {
+                    *name = Some(class.clone());
                 }
             }
         }
-        Ok(names)
+        Ok(called(names))
     }
 
     /// Numbers of the examples in the table: the column `id`, or the numbers of the rows.
@@ -530,13 +531,13 @@ impl ScoreFile {
     /// # Errors
     /// When a label is too large to be one, or the file is damaged.
     pub fn classes(&self, labels: &[u32]) -> Result<Vec<String>, TableError> {
-        let mut names = numbers(labels)?;
+        let mut names = unnamed(labels)?;
         if matches!(self.header.columns.column("class"), Some(Column::Text(_))) {
             for (label, name) in self.file.texts_by("label", "class")? {
-                names[label as usize] = name;
+                names[label as usize] = Some(name);
             }
         }
-        Ok(names)
+        Ok(called(names))
     }
 }
 
@@ -548,9 +549,9 @@ fn not_whole() -> TableError {
     )
 }
 
-/// Names of the classes of a table, by label: its own where it names some, else those of the data set that it belongs
-/// to. A data set may number the same classes otherwise, so its names are not those of a table's labels where the
-/// table says what these are called.
+/// Names of the classes of a table, by label: those of the data set that it belongs to where the table names none, or
+/// names all that it names alike, for a part of a table names few; else its own. A data set may number the same classes
+/// otherwise, so its names are not those of a table's labels where the table calls these otherwise.
 ///
 /// # Errors
 /// When the data set has fewer classes than the table, or two classes have one name: marks, labels and other programs
@@ -567,6 +568,7 @@ pub fn class_names(own: Vec<String>, given: Option<&[String]>) -> Result<Vec<Str
             }
             given.to_vec()
         }
+        Some(given) if agree(&own, given) => given.to_vec(),
         _ => own,
     };
     let mut sorted: Vec<&String> = names.iter().collect();
@@ -581,14 +583,22 @@ pub fn class_names(own: Vec<String>, given: Option<&[String]>) -> Result<Vec<Str
     }
 }
 
-/// The class numbers of some labels, as texts.
-fn numbers(labels: &[u32]) -> Result<Vec<String>, TableError> {
+/// Whether a data set has all classes of a table under their numbers.
+fn agree(own: &[String], given: &[String]) -> bool {
+    let alike = |(class, name): (usize, &String)| {
+        given.get(class).is_some_and(|given| given == name || is_unnamed(class, name))
+    };
+    own.iter().enumerate().all(alike)
+}
+
+/// No name yet for each class of some labels.
+fn unnamed(labels: &[u32]) -> Result<Vec<Option<String>>, TableError> {
     let most = labels.iter().enumerate().max_by_key(|(_, label)| **label);
     match most {
         Some((row, &label)) if label as usize >= MOST_CLASSES => {
             Err(TableError::Label { row, label, most: MOST_CLASSES })
         }
-        most => Ok((0..most.map_or(0, |(_, &label)| label + 1)).map(|c| c.to_string()).collect()),
+        most => Ok(vec![None; most.map_or(0, |(_, &label)| label as usize + 1)]),
     }
 }
 
@@ -699,11 +709,27 @@ mod tests {
         assert_eq!(class_names(own.clone(), Some(&data)).unwrap(), own);
         assert_eq!(class_names(names(&["0", "1"]), Some(&data)).unwrap(), data);
         assert_eq!(class_names(names(&["0", "1"]), None).unwrap(), ["0", "1"]);
+        // A part of the table has no dog: what there is agrees, or does not.
+        assert_eq!(class_names(names(&["0", "cat"]), Some(&data)).unwrap(), data);
+        let turned = names(&["0", "dog"]);
+        assert_eq!(class_names(turned.clone(), Some(&data)).unwrap(), turned);
         let refused = |own: &[&str], given: Option<&[String]>| {
             class_names(names(own), given).unwrap_err().to_string()
         };
         assert!(refused(&["0", "1", "2", "3"], Some(&data)).contains("labels up to 3"));
         assert!(refused(&["cat", "cat"], None).contains("two classes are called \"cat\""));
+    }
+
+    #[test]
+    fn star_ratings_without_an_example_of_one_are_told_apart() {
+        let mut columns = Table::default();
+        columns.push("label", Column::U32(vec![0, 2])).unwrap();
+        columns.push("class", Column::Text(["1", "3"].map(str::to_owned).into())).unwrap();
+        let own = ScoreTable::of(columns).unwrap().classes().unwrap();
+        assert_eq!(own, ["1", "1, without an example", "3"]);
+        let stars = ["1", "2", "3", "4", "5"].map(str::to_owned);
+        assert_eq!(class_names(own.clone(), Some(&stars)).unwrap(), stars);
+        assert_eq!(class_names(own.clone(), None).unwrap(), own);
     }
 
     #[test]

@@ -46,7 +46,7 @@ pub struct ExploreArgs {
     /// Folder of pictures that are named by the ids of the table, as paths or names, with or without ending.
     #[arg(long, value_name = "DIR", conflicts_with_all = ["data", "text"])]
     images: Option<PathBuf>,
-    /// Texts of the examples, by id or one a row: .txt, .jsonl, .json, .csv or .parquet.
+    /// Texts of the examples, by id, or one a row where the table has no ids: .txt, .jsonl, .json, .csv or .parquet.
     #[arg(long, value_name = "FILE", conflicts_with = "data")]
     text: Option<PathBuf>,
     /// Column that the gallery is sorted by at first [default: the latest EL2N].

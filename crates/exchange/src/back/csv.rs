@@ -95,6 +95,7 @@ pub fn read(about: &About<'_>, path: &Path, by: &str) -> Result<Answers, Exchang
             classes,
             marks,
             skipped: false,
+            exported: cell(exported_mark).and_then(verdict),
             emptied: [(mark, exported_mark), (right, exported_right)].into_iter().any(gone),
             by: by.to_owned(),
             at: at.clone(),

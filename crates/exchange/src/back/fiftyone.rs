@@ -91,6 +91,7 @@ pub fn read(about: &About<'_>, path: &Path, by: &str) -> Result<Answers, Exchang
             classes,
             marks,
             skipped: false,
+            exported: exported_mark,
             emptied,
             by: by.to_owned(),
             at,

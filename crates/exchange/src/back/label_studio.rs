@@ -109,6 +109,7 @@ pub fn read(about: &About<'_>, path: &Path) -> Result<Answers, ExchangeError> {
                 classes,
                 marks,
                 skipped: is_skipped,
+                exported: None,
                 emptied: false,
                 by: who(&annotation.completed_by),
                 at: at.and_then(time::of_text).unwrap_or_else(|| saved.clone()),

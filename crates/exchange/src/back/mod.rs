@@ -22,6 +22,7 @@ mod time;
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use datadiet_core::sha256;
 use datadiet_table::{
@@ -56,6 +57,8 @@ pub struct Said {
     pub by: String,
     /// When, as [`Act::at`] has it.
     pub at: String,
+    /// The mark that stood there as it was exported.
+    pub exported: Option<Verdict>,
 }
 
 /// What was read of a file.
@@ -180,7 +183,8 @@ impl<'t> About<'t> {
             answers.unclear.push(heard.id.to_owned());
             (Verdict::Unsure, None)
         });
-        answers.said.push(Said { row, mark, label, by: heard.by, at: heard.at });
+        let Heard { by, at, exported, .. } = heard;
+        answers.said.push(Said { row, mark, label, by, at, exported });
     }
 }
 
@@ -192,6 +196,8 @@ struct Heard<'a> {
     classes: Vec<&'a str>,
     marks: Vec<Verdict>,
     skipped: bool,
+    /// The mark that stood there as it was exported.
+    exported: Option<Verdict>,
     /// Whether a mark that was exported is gone.
     emptied: bool,
     by: String,
@@ -281,7 +287,7 @@ pub fn write(
     let (mut acts, mut added) = (Vec::new(), HashSet::new());
     for said in said {
         let act = said.act(about);
-        let again = || said.last_heard(about, &marks).is_some_and(|last| said.says_as(last));
+        let again = || said.was_heard(about, &marks);
         if marks.knows(&act.act) || (saved && again()) || !added.insert(act.act.clone()) {
             found.known += 1;
             continue;
@@ -312,19 +318,20 @@ pub fn write(
 }
 
 impl Said {
-    fn says_as(&self, act: &Act) -> bool {
-        act.mark == Some(self.mark) && act.label == self.label
-    }
-
-    /// What the same person said last of the example in a file that was read before.
-    fn last_heard<'m>(&self, about: &About<'_>, marks: &'m Marks) -> Option<&'m Act> {
-        let is_heard = |act: &&Act| {
+    /// Whether the same person said last the same of the example in a file that was read before, and after the mark
+    /// that this answer takes the place of: before it, the answer is a new one to what was marked meanwhile.
+    fn was_heard(&self, about: &About<'_>, marks: &Marks) -> bool {
+        let history = marks.history(self.row);
+        let is_heard = |act: &Arc<Act>| {
             let Some(mark) = act.mark else { return false };
             let (label, by, at) = (act.label.clone(), act.by.clone(), act.at.clone());
             act.by == self.by
-                && Self { row: self.row, mark, label, by, at }.act(about).act == act.act
+                && Self { mark, label, by, at, ..self.clone() }.act(about).act == act.act
         };
-        marks.history(self.row).iter().rev().map(|act| &**act).find(is_heard)
+        let Some(last) = history.iter().rposition(is_heard) else { return false };
+        let says_as = history[last].mark == Some(self.mark) && history[last].label == self.label;
+        let stood_before = |mark| history[..last].iter().any(|act| act.mark == Some(mark));
+        says_as && self.exported.is_none_or(|mark| mark == self.mark || stood_before(mark))
     }
 
     fn act(&self, about: &About<'_>) -> Act {
