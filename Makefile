@@ -99,8 +99,9 @@ dist: $(PY_READY)
 test-wheel: dist
 	scripts/test-wheel target/dist
 
+# A file of tests stays in one process: what it sets up is its own.
 test-python: python
-	$(PY) -m pytest --quiet
+	$(PY) -m pytest --quiet --numprocesses auto --maxprocesses 4 --dist loadfile
 
 test-clusters: build python
 	scripts/test-clusters $(PY)

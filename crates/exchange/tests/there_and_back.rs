@@ -206,6 +206,7 @@ fn what_is_said_again_to_a_later_mark_is_new() {
     keep(&file);
     // Exported with that mark, and dropped as before it.
     std::fs::remove_file(&file).unwrap();
+    std::fs::remove_file(there.path("out.card.json")).unwrap();
     let file = there.csv(Some(there.marks()));
     there.fill(&file, "a", "mark", "drop");
     let read = there.back(&file);

@@ -975,10 +975,13 @@ fn hostile_names_ids_and_texts_do_nothing() {
     classes[2] = "x".repeat(50_000);
     classes[3] = "שלום".into();
     let keys: Vec<String> = (0..200).map(|row| format!("{evil}{row}")).collect();
+    let line = |(row, key): (usize, &String)| {
+        let text = format!("{evil} مرحبا {row} {}", "long ".repeat(row * 20));
+        format!("{}\n", json!({ "id": key, "text": text }))
+    };
+    let texts: String = keys.iter().enumerate().map(line).collect();
     let folder = Folder::new(table(200, &classes, Some(keys)));
-    let texts: String =
-        (0..200).map(|row| format!("{evil} مرحبا {row} {}\n", "long ".repeat(row * 20))).collect();
-    let file = folder.path().join("texts.txt");
+    let file = folder.path().join("texts.jsonl");
     std::fs::write(&file, texts).unwrap();
     let url = serve(Explorer::open(folder.options(Source::Texts(file))).unwrap());
     let tab = browser.open(&url, DESKTOP);
