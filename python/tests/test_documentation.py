@@ -115,7 +115,7 @@ def folder(tmp_path, chance):
     """What examples take for given: the scores that `make demo` writes."""
     labels = chance.integers(0, 10, 400)
     recorder = datadiet.Recorder(400, n_classes=10)
-    for epoch in range(8):
+    for epoch in range(4):
         logits = chance.normal(size=(400, 10))
         logits[np.arange(400), labels] += epoch / 2
         recorder.update(np.arange(400), logits, labels)

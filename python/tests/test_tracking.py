@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import struct
 import subprocess
 import sys
@@ -358,7 +359,7 @@ def test_outcomes_of_every_study_are_logged(file, tmp_path):
         assert [name for name in names if name.startswith(f"datadiet/{study}/")], study
     if outcome.get("curve"):
         point = outcome["curve"]["points"][0]
-        series = point["series"].replace("@", "_").replace("-", "_")
+        series = re.sub(r"\W", "_", point["series"])
         found = scalars(kept, f"datadiet/curve/{series}/accuracy/mean")
         assert found[point["size"]] == pytest.approx(point["accuracy"]["mean"])
         tables = (file.parent / "points.csv").read_text().splitlines()

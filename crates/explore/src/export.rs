@@ -58,12 +58,14 @@ pub fn marks(explorer: &Explorer) -> Answered {
 fn answer(name: &'static str, lines: &[[String; 5]]) -> Answer {
     let mut writer = sheet_writer(Vec::new());
     let written = lines.iter().try_for_each(|line| writer.write_record(line));
-    match written.map(|()| writer.into_inner()) {
-        Ok(Ok(bytes)) => {
+    if let Err(error) = written {
+        return Answer::error(500, error);
+    }
+    match writer.into_inner() {
+        Ok(bytes) => {
             let answer = Answer::of("text/csv; charset=utf-8", bytes);
             Answer { save_as: Some(name), ..answer }
         }
-        Ok(Err(error)) => Answer::error(500, error),
         Err(error) => Answer::error(500, error),
     }
 }
