@@ -101,7 +101,7 @@ test-wheel: dist
 
 # A file of tests stays in one process: what it sets up is its own.
 test-python: python
-	$(PY) -m pytest --quiet --numprocesses auto --maxprocesses 4 --dist loadfile
+	$(PY) -m pytest --quiet --numprocesses logical --maxprocesses 4 --dist loadfile
 
 test-clusters: build python
 	scripts/test-clusters $(PY)
