@@ -1,6 +1,7 @@
 """GraNd of a PyTorch model by one of three programs; examples a second.
 
     python torch_grand.py --model resnet18 --program ours --batch 32 --batches 2
+    python torch_grand.py --model decoder-160m --program ours --batch 8 --batches 5 --device cuda
 
 Programs: `ours`, datadiet.torch.grand; `vmap`, torch.func.vmap(grad); `step`, a training step, for
 comparison. 32-bit floats, random examples: the time does not depend on them. A first batch, in which
@@ -22,7 +23,12 @@ from torch.nn import functional as F
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tests" / "reference"))
 import networks
 
-MODELS = ("resnet8", "resnet18", "transformer", "decoder")
+# The decoders' words, width, heads, groups, middle and layers.
+DECODERS = {
+    "decoder": (10_000, 256, 4, 2, 688, 4),
+    "decoder-160m": (50_257, 768, 12, 12, 2048, 12),
+}
+MODELS = ("resnet8", "resnet18", "transformer", *DECODERS)
 
 
 class Layer(nn.Module):
@@ -91,7 +97,7 @@ class DecoderLayer(nn.Module):
 
 class Decoder(nn.Module):
     def __init__(
-        self, fused: bool, words=10_000, width=256, heads=4, groups=2, middle=688, layers=4
+        self, fused: bool, words: int, width: int, heads: int, groups: int, middle: int, layers: int
     ) -> None:
         super().__init__()
         self.words = nn.Embedding(words, width)
@@ -118,9 +124,9 @@ def cross_entropy(outputs, labels):
 
 
 def build(name: str, examples: int, program: str):
-    if name == "decoder":
-        tokens = torch.randint(10_000, (examples, 256))
-        return Decoder(fused=program != "vmap"), tokens, tokens
+    if name in DECODERS:
+        tokens = torch.randint(DECODERS[name][0], (examples, 256))
+        return Decoder(program != "vmap", *DECODERS[name]), tokens, tokens
     labels = torch.randint(10, (examples,))
     if name == "transformer":
         return Transformer(), torch.randint(10_000, (examples, 64)), labels
@@ -144,12 +150,19 @@ def step(model, optimiser, inputs, labels):
     optimiser.step()
 
 
+def now() -> tuple[float, float]:
+    """Wall and processor seconds, once the GPU has done what it was asked."""
+    if torch.get_default_device().type == "cuda":
+        torch.cuda.synchronize()
+    return time.perf_counter(), time.process_time()
+
+
 def timed_batches(count: int, batch, marks: list[tuple[float, float]]):
     """The batch over and over; notes when it is asked for."""
     for _ in range(count):
-        marks.append((time.perf_counter(), time.process_time()))
+        marks.append(now())
         yield batch
-    marks.append((time.perf_counter(), time.process_time()))
+    marks.append(now())
 
 
 def run(program: str, model, inputs, labels, count: int) -> list[tuple[float, float]]:
@@ -179,16 +192,19 @@ def main() -> None:
     flags.add_argument("--batch", type=int, default=32)
     flags.add_argument("--batches", type=int, default=2)
     flags.add_argument("--threads", type=int, default=2)
+    flags.add_argument("--device", default="cpu")
     args = flags.parse_args()
     torch.set_num_threads(args.threads)
+    torch.set_default_device(args.device)
     torch.manual_seed(0)
     model, inputs, labels = build(args.model, args.batch, args.program)
     marks = run(args.program, model, inputs, labels, args.batches)
     wall, processor = (end - began for began, end in zip(marks[1], marks[-1], strict=True))
     examples = args.batches * args.batch
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    on_gpu = torch.device(args.device).type == "cuda"
+    peak = torch.cuda.max_memory_allocated() if on_gpu else resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     # The rate by processor seconds is what a busy machine still measures, with one thread.
-    result = {"rate": examples / wall, "processor_rate": examples / processor, "peak_mib": peak}
+    result = {"rate": examples / wall, "processor_rate": examples / processor, "peak_mib": peak / 1024**2}
     print(json.dumps(result))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import warnings
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,8 @@ from datadiet.torch import (  # noqa: E402
     FrozenParametersWarning,
     LossError,
     ModelError,
+    check,
+    grad,
     grand,
 )
 
@@ -823,6 +826,34 @@ def test_unused_parameters_add_nothing() -> None:
         warnings.simplefilter("error")
         found = grand(model, batches(x, y))
     np.testing.assert_allclose(found, reference(model.used, x, y), rtol=1e-4)
+
+
+class ScaledByRms(nn.Module):
+    """An RMS norm of somebody's own, which its rule is tried on."""
+
+    def __init__(self, size: int) -> None:
+        super().__init__()
+        self.weight, self.eps = nn.Parameter(torch.ones(size)), 1e-6
+
+    def forward(self, x: Any) -> Any:
+        return self.weight * x * torch.rsqrt(x.square().mean(-1, keepdim=True) + self.eps)
+
+
+@pytest.mark.parametrize("fallback", [None, "vmap"])
+def test_the_default_device_is_no_matter(fallback: Any, tmp_path: Path) -> None:
+    """As where `torch.set_default_device("cuda")` was called: what is ours never lies there by chance."""
+    model = nn.Sequential(
+        nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.Flatten(), nn.Linear(64, 8), ScaledByRms(8)
+    )
+    loader = batches(torch.randn(6, 3, 6, 6), torch.randint(CLASSES, (6,)))
+    expected = grand(model, loader, fallback=fallback)
+    dependence = str(check(model, loader[0]))
+    grad(model, loader, tmp_path / "one", projection=(16, 0), fallback=fallback)
+    with torch.device("meta"):
+        np.testing.assert_array_equal(grand(model, loader, fallback=fallback), expected)
+        assert str(check(model, loader[0])) == dependence
+        grad(model, loader, tmp_path / "other", projection=(16, 0), fallback=fallback)
+    assert (tmp_path / "one").read_bytes() == (tmp_path / "other").read_bytes()
 
 
 def test_arguments_that_do_not_exist() -> None:

@@ -73,7 +73,7 @@ def _laid_out(ids: list[Any], examples: list[Any], batch: Any) -> torch.Tensor:
         raise BatchError("an example has another number of ids than of tokens")
     if len(tokens) == 1 and len(each) > 1:
         each = [torch.cat(each)]
-    laid = torch.full(tuple(tokens.shape), NO_EXAMPLE, dtype=torch.int64)
+    laid = torch.full_like(tokens, NO_EXAMPLE, dtype=torch.int64)
     if len(each) != len(tokens) or any(len(one) > tokens.shape[1] for one in each):
         raise BatchError(
             f"the collator makes {tuple(tokens.shape)} tokens of examples of {lengths}; it must append"
@@ -82,7 +82,9 @@ def _laid_out(ids: list[Any], examples: list[Any], batch: Any) -> torch.Tensor:
     for row, one in zip(laid, each, strict=True):
         row[: len(one)] = one
     # It padded on the left, or changed the tokens' order?
-    given = torch.cat([torch.as_tensor(example[_TOKENS]) for example in examples])
+    given = torch.cat(
+        [torch.as_tensor(example[_TOKENS], device=tokens.device) for example in examples]
+    )
     if not torch.equal(tokens[laid != NO_EXAMPLE].to(given.dtype), given):
         raise BatchError(
             "the collator has moved or changed tokens, so that their examples cannot be told; one that"

@@ -259,7 +259,7 @@ class Tape(Hooks):
         self.layouts, self.rows, self.measure = layouts, rows, measure
         self.spread = None if packing is None else Spread(packing)
         self.examples = rows if packing is None else packing.examples
-        self.anchor = torch.zeros((), requires_grad=True)
+        self.anchor = torch.zeros((), requires_grad=True, device="cpu")
         self.uses: dict[nn.Parameter, list[Contribution]] = {}
         self.expected: Counter[nn.Parameter] = Counter()
         self.again = False

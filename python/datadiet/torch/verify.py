@@ -53,7 +53,7 @@ def wrong_parameters(
         if not parameters:
             continue
         norms = [0.0 if g is None else float(wide(g).square().sum().double()) for g in gradients]
-        expected = torch.tensor(norms, dtype=torch.float64).sqrt()
+        expected = torch.tensor(norms, dtype=torch.float64, device="cpu").sqrt()
         found = torch.stack([squares[p][row].cpu().double() for p in parameters]).sqrt()
         # What is small beside the whole norm may be rounding.
         allowed = tolerance * (expected + 0.1 * expected.square().sum().sqrt())

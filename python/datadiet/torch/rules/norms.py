@@ -122,10 +122,10 @@ def computes_rms_norm(module: nn.Module) -> bool:
     alone = not module._modules and not module._buffers and len(own) == 1
     if weight is None or not alone or weight.dim() != 1 or _eps(module) is None:
         return False
-    draw = torch.Generator().manual_seed(0)
+    draw = torch.Generator("cpu").manual_seed(0)
     size = len(weight)
-    x = 3 * torch.randn(4, 2, size, generator=draw).to(weight.device)
-    scale = 0.5 + torch.rand(size, generator=draw).to(weight.device)
+    x = 3 * torch.randn(4, 2, size, generator=draw, device="cpu").to(weight.device)
+    scale = 0.5 + torch.rand(size, generator=draw, device="cpu").to(weight.device)
     try:
         with torch.no_grad(), torch.autocast(weight.device.type, enabled=False):
             found = functional_call(module, {"weight": scale}, (x,))
