@@ -110,13 +110,14 @@ impl Rehearsal {
         self.runs.into_inner().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 
-    /// Every kind of score in an order of its own, so that no two choose the same subset.
+    /// Every kind of score in an order of its own, so that no two choose the same subset. From 0 to 1, which counts,
+    /// fractions and norms all may be.
     fn scores(&self, spec: &RunSpec) -> Result<Table, TableError> {
         let mut table = Table::default();
         for (kind, column) in spec.record.scores.iter().zip(1_u64..) {
             let stand_in = |id: u64| {
                 let mixed = (id + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15 ^ (column << 20));
-                (mixed >> 40) as f32
+                (mixed >> 40) as f32 / (1 << 24) as f32
             };
             let values = (0..self.examples as u64).map(stand_in).collect();
             table.push(kind.name(), Column::F32(values))?;

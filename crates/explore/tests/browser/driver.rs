@@ -118,13 +118,26 @@ impl Browser {
     }
 
     fn call(&mut self, tab: Option<&Tab>, method: &str, parameters: Value) -> Value {
+        let answer = self.answer(tab, method, parameters);
+        answer.unwrap_or_else(|error| panic!("{method}: {error}"))
+    }
+
+    /// What the browser says to a call, or what is wrong with it.
+    fn answer(
+        &mut self,
+        tab: Option<&Tab>,
+        method: &str,
+        parameters: Value,
+    ) -> Result<Value, Value> {
         let id = self.send(tab, method, parameters);
         let begin = Instant::now();
         loop {
             match self.from.recv_timeout(PATIENCE.saturating_sub(begin.elapsed())) {
                 Ok(message) if message["id"] == id => {
-                    assert!(message["error"].is_null(), "{method}: {}", message["error"]);
-                    return message["result"].clone();
+                    return match &message["error"] {
+                        Value::Null => Ok(message["result"].clone()),
+                        error => Err(error.clone()),
+                    };
                 }
                 Ok(message) => self.note(&message),
                 Err(RecvTimeoutError::Timeout) => panic!("{method}: no answer"),
@@ -162,17 +175,23 @@ impl Browser {
 
     /// What an expression is; promises are waited for.
     pub fn eval(&mut self, tab: &Tab, expression: &str) -> Value {
-        let asked =
-            json!({ "expression": expression, "returnByValue": true, "awaitPromise": true });
-        let found = self.call(Some(tab), "Runtime.evaluate", asked);
-        assert!(found["exceptionDetails"].is_null(), "{expression}: {}", found["exceptionDetails"]);
-        found["result"]["value"].clone()
+        let found = self.evaluated(tab, expression);
+        found.unwrap_or_else(|error| panic!("{expression}: {error}"))
     }
 
-    /// Waits until an expression is true.
+    fn evaluated(&mut self, tab: &Tab, expression: &str) -> Result<Value, Value> {
+        let asked =
+            json!({ "expression": expression, "returnByValue": true, "awaitPromise": true });
+        let found = self.answer(Some(tab), "Runtime.evaluate", asked)?;
+        assert!(found["exceptionDetails"].is_null(), "{expression}: {}", found["exceptionDetails"]);
+        Ok(found["result"]["value"].clone())
+    }
+
+    /// Waits until an expression is true. While a page is loaded again there is none to ask, which is an error of the
+    /// browser and not yet of the page.
     pub fn wait(&mut self, tab: &Tab, expression: &str) {
         let begin = Instant::now();
-        while self.eval(tab, &format!("!!({expression})")) != true {
+        while self.evaluated(tab, &format!("!!({expression})")) != Ok(Value::Bool(true)) {
             if begin.elapsed() > PATIENCE {
                 let text =
                     self.eval(tab, "document.body ? document.body.innerText.slice(0, 2000) : ''");

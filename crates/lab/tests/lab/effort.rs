@@ -4,8 +4,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::sleep;
 use std::time::Duration;
 
-use datadiet_core::Progress;
 use datadiet_core::progress::Event;
+use datadiet_core::{Progress, ScoreKind};
 use datadiet_lab::{Experiment, Speed, Trainer, TrainerError};
 use datadiet_store::{RunFolder, Subset};
 
@@ -55,6 +55,32 @@ fn time_is_that_of_the_workers_rounds_and_of_what_is_not_in_the_store() {
     let (time, partly_done) = seconds(&bench, &experiment, 2);
     // Random subsets are known to be there, the three others are not.
     assert!((time - 2.0 * training).abs() < 1e-9 && partly_done, "{time}");
+}
+
+#[test]
+fn what_stands_in_for_a_score_may_be_any_score() {
+    let bench = Bench::new();
+    for kind in ScoreKind::OF_CLASSIFICATION {
+        let name = kind.name();
+        let columns = format!("['{name}@end', 'el2n@1']");
+        let experiment = format!(
+            "[training]
+            data = 'sample'
+            batch = 100
+            epochs = 1
+            [scoring]
+            at = [0, 1]
+            scores = ['all', 'grand', 'grand-last-layer']
+            [correlations]
+            columns = {columns}
+            [curve]
+            by = {columns}
+            keep = [0.5]"
+        );
+        let effort =
+            bench.experiment(&experiment).and_then(|asked| asked.effort(&bench.store, 300));
+        effort.unwrap_or_else(|error| panic!("{name}: {error}"));
+    }
 }
 
 /// Takes so long for each step, until it is stopped.
