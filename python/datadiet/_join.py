@@ -19,17 +19,18 @@ Missing: TypeAlias = Literal["error", "null"]
 """What becomes of examples that a table has no row for."""
 
 
-def own_ids(table: ScoreTable) -> list[int] | list[str]:
-    """The id of each row as the owner of the data has it, by the column that the command takes for it: ``key``, else
-    ``id``, else one of another usual name, such as ``guid`` or the index that pandas writes; else the number of the row.
+def ids_of(table: ScoreTable) -> tuple[str | None, list[int] | list[str]]:
+    """The column by which the owner of the data knows the rows, and the id of each: what the command takes for it, ``key``,
+    else ``id``, else one of another usual name, such as ``guid`` or the index that pandas writes; without such a column
+    none, and the numbers of the rows.
 
     Raises
     ------
     IdError
         The column holds numbers with fractions.
     """
-    _, ids = table._table.own_ids()
-    return ids if isinstance(ids, list) else list(ids.tolist())
+    column, ids = table._table.own_ids()
+    return column, ids if isinstance(ids, list) else list(ids.tolist())
 
 
 def rows_by_id(
@@ -60,8 +61,7 @@ def rows_by_id(
                 id=one,
             )
         seen.add(one)
-    known = own_ids(table)
-    column, _ = table._table.own_ids()
+    column, known = ids_of(table)
     rows = np.array(places_of(wanted, known, column or "id"), np.int64)
     lost = np.flatnonzero(rows < 0)
     if len(lost) == len(rows) and len(rows):

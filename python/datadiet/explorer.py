@@ -24,7 +24,7 @@ import numpy.typing as npt
 
 from datadiet import _datadiet, _sections
 from datadiet._front_end import FrontEnd, front_end, show
-from datadiet._join import own_ids
+from datadiet._join import ids_of
 from datadiet._program import Running, find
 from datadiet.exceptions import CommandError, ShapeError
 
@@ -256,7 +256,7 @@ def _source(
         file = folder / "texts.jsonl"
         lines = (
             json.dumps({"id": id, "text": str(one)}, ensure_ascii=False)
-            for id, one in zip(own_ids(table), text, strict=True)
+            for id, one in zip(ids_of(table)[1], text, strict=True)
         )
         file.write_text("\n".join(lines) + "\n", encoding="utf-8")
         return ["--text", str(file)]

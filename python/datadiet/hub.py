@@ -113,8 +113,8 @@ def push_to_hub(
         A table with a card; one without says in its README that nobody knows where it comes from.
     to
         ``hf://OWNER/NAME`` or ``OWNER/NAME``; ``…@REVISION`` names a branch as `revision` does, ``…/FILE.parquet`` the
-        file, else it is ``scores.parquet``. The repository is made where there is none. A README that is there keeps all that others wrote: the part of
-        this table is replaced or put at its end.
+        file, else it is ``scores.parquet``. The repository is made where there is none. A README that is there keeps
+        all that others wrote: the part of this table is replaced or put at its end.
     private
         Whether a repository that is made is private; as the owner's settings say if not given.
     revision

@@ -62,8 +62,8 @@ class LossRecorder(LossRecording):
     reference
         Losses of a reference model, n_examples of them, NaN where there is none, for ``excess-loss``; or a
         table with a column ``loss``, whose latest is taken, and ids 0..n_examples − 1 in any order. Without
-        `n_examples` a table, whose ids are those of its column ``key`` (else ``id``, or another usual name), or a dictionary
-        of losses by id; `table` refuses one that has none of the ids recorded.
+        `n_examples` a table, whose ids are those of its column ``key`` (else ``id``, or another usual name), or a
+        dictionary of losses by id; `table` refuses one that has none of the ids recorded.
     memory
         Without `n_examples`, bytes of ids that are held in memory, 1 GiB if not given; beyond them all ids are in
         temporary files, mapped into memory as far as the system has room, which are gone with the process

@@ -292,9 +292,10 @@ class ScoreTable:
 
         Returns
         -------
-        A table of those rows, with all columns; of a table without ids their numbers there are the column ``id``. Which end is hard follows the name of the score: the
-        low one of AUM, confidence, correctness, cleanlab's ``label_quality`` and kin, the high one of
-        other known scores. For a name that is not known a warning says which end was taken.
+        A table of those rows, with all columns; of a table without ids their numbers there are the column
+        ``id``. Which end is hard follows the name of the score: the low one of AUM, confidence, correctness,
+        cleanlab's ``label_quality`` and kin, the high one of other known scores. For a name that is not known a
+        warning says which end was taken.
 
         Raises
         ------

@@ -190,16 +190,14 @@ impl Explorer {
 
     /// What a person should know before looking, a line each.
     pub fn notes(&self) -> Vec<String> {
-        let mut notes = Vec::new();
         let board = self.board();
         let path = board.file.path().display();
-        if board.file.damaged > 0 {
-            notes.push(format!(
-                "{} lines of {path} are no marks, as a crash may leave one; they are left out",
-                board.file.damaged
-            ));
-        }
+        let mut notes: Vec<String> = board.file.damage().into_iter().collect();
         let marked = board.marks.marked();
+        // Where neither says it, the marks are beside a table of somebody's own as a rule.
+        if !marked.is_empty() && board.file.is_one_sided() {
+            notes.extend(board.file.assumption(self.scores.own_ids()));
+        }
         let acts = marked.iter().map(|(_, act)| act);
         if let Some(last) = acts.max_by(|one, other| one.at.cmp(&other.at)) {
             let examples = match marked.len() {

@@ -4,7 +4,7 @@ mod common;
 
 use common::{Folder, names, table, wholes};
 use datadiet_core::Task;
-use datadiet_explore::{Answer, Explorer, Source};
+use datadiet_explore::{Answer, Explorer, Options, Source};
 use datadiet_table::{Column, TruthKind};
 use serde_json::{Value, json};
 
@@ -159,13 +159,25 @@ fn what_somebody_did_last_is_known_after_a_restart() {
     let first = mark(&explorer, 3, "keep");
     let second = mark(&explorer, 3, "drop");
     let options = folder.options(Source::Table);
-    let bob = Explorer::open(datadiet_explore::Options { who: "bob".into(), ..options }).unwrap();
+    let bob = Explorer::open(Options { who: "bob".into(), ..options }).unwrap();
     let of_bob = mark(&bob, 9, "unsure");
     let told = format!(
         "2 examples are marked already in {}, the last by bob at 20",
         folder.marks().display()
     );
     assert!(folder.explorer().notes().iter().any(|note| note.starts_with(&told)));
+    // Who marked another data set, by its numbers, marked other examples for all that this table tells.
+    let of_others = folder.marks().with_file_name("others.jsonl");
+    let data = json!({ "name": "theirs", "fingerprint": "ab", "limit": null });
+    let act = std::fs::read_to_string(folder.marks()).unwrap();
+    let act = act.lines().last().unwrap();
+    std::fs::write(&of_others, format!("{}\n{act}\n", json!({ "marks": 1, "data": data })))
+        .unwrap();
+    let options = Options { marks: Some(of_others), ..folder.options(Source::Table) };
+    let notes = Explorer::open(options).unwrap().notes();
+    let told = "are of theirs, and the table does not say";
+    assert!(notes.iter().any(|note| note.contains(told)), "{notes:?}");
+    assert!(!folder.explorer().notes().iter().any(|note| note.contains("of which data set")));
     // As a page that is loaded again, of a server that was started again, asks.
     let again = folder.explorer();
     assert_eq!(ask(&again, "api/marks", "since=0")["last"], second);

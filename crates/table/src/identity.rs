@@ -164,9 +164,10 @@ pub(crate) fn are_numbers(classes: &[String]) -> bool {
 /// What the classes of a table are called, by label: one that no row names by its number, and where another class has
 /// that name, as star ratings do, by its number and that it has no example.
 pub(crate) fn called(names: Vec<Option<String>>) -> Vec<String> {
+    let named: HashSet<&String> = names.iter().flatten().collect();
     let call = |(class, name): (usize, &Option<String>)| match name {
         Some(name) => name.clone(),
-        None if names.contains(&Some(class.to_string())) => without_example(class),
+        None if named.contains(&class.to_string()) => without_example(class),
         None => class.to_string(),
     };
     names.iter().enumerate().map(call).collect()
@@ -185,11 +186,8 @@ fn without_example(class: usize) -> String {
 /// as classes without an example are, where the data set has no class of that name.
 ///
 /// # Errors
-/// The first class that the data set does not have; an empty name where all are called by their numbers alone.
+/// The first class that the data set does not have.
 fn numbers_by_name<'c>(own: &'c [String], set: &[String]) -> Result<Vec<Option<u32>>, &'c str> {
-    if are_numbers(own) {
-        return Err("");
-    }
     let numbers: HashMap<&String, u32> = set.iter().zip(0..).collect();
     let number = |(class, name): (usize, &'c String)| match numbers.get(name) {
         None if !is_unnamed(class, name) => Err(name.as_str()),
@@ -369,7 +367,8 @@ impl Rows<'_> {
     /// The same examples have the same labels, by the names of the classes where both have some.
     fn check_labels(&self, set: &TrainingSet<'_>, places: &[u32]) -> Result<(), TableError> {
         let (Some(labels), Some(known)) = (self.labels, set.labels) else { return Ok(()) };
-        let named = numbers_by_name(self.classes, set.classes).ok();
+        let by_name = || numbers_by_name(self.classes, set.classes).ok();
+        let named = if are_numbers(self.classes) { None } else { by_name() };
         let number = |label: u32| match &named {
             Some(numbers) => numbers[label as usize].map(|class| class as usize),
             None => Some(label as usize),
@@ -468,11 +467,10 @@ impl ScoreTable {
                 set.name
             ))
         };
-        let numbers = match numbers_by_name(&classes, set.classes) {
-            Ok(numbers) => numbers,
-            Err("") => return Ok(labels.to_vec()),
-            Err(name) => return Err(unknown(name)),
-        };
+        if are_numbers(&classes) {
+            return Ok(labels.to_vec());
+        }
+        let numbers = numbers_by_name(&classes, set.classes).map_err(unknown)?;
         let of =
             |&label: &u32| numbers[label as usize].ok_or_else(|| unknown(&classes[label as usize]));
         labels.iter().map(of).collect()
@@ -623,6 +621,13 @@ mod tests {
         let data: Vec<u32> = LABELS.iter().map(|&label| [2, 0, 0][label as usize]).collect();
         let by_name = Rows { classes: &gap, ..rows(OwnIds::Rows(6), &labels) };
         assert!(by_name.examples_in(&set(&data, &theirs)).is_ok());
+        // A class without a name of letters is one that the data set does not have, not one by its number.
+        let mut columns = Table::default();
+        columns.push("label", Column::U32(vec![1, 0])).unwrap();
+        columns.push("class", Column::Text(["", "dog"].map(str::to_owned).into())).unwrap();
+        let table = ScoreTable::of(columns).unwrap();
+        let refused = table.labels_in(&set(&LABELS, &ours)).unwrap_err().to_string();
+        assert!(refused.contains("a class \"\", which is none of"), "{refused}");
         // Numbers are not names.
         let digits = names(["0", "1", "2"]);
         let lexical = names(["0", "2", "1"]);

@@ -207,6 +207,11 @@ impl MarkFile {
         Some(format!("{path} {says}: its numbers are taken for those of these examples"))
     }
 
+    /// Whether one of the file and the table says of which data set it is, and the other does not.
+    pub fn is_one_sided(&self) -> bool {
+        self.said.is_some() != self.data.is_some()
+    }
+
     /// The path.
     pub fn path(&self) -> &Path {
         &self.path

@@ -558,17 +558,15 @@ fn not_whole() -> TableError {
 /// know classes by their names.
 pub fn class_names(own: Vec<String>, given: Option<&[String]>) -> Result<Vec<String>, TableError> {
     let names = match given {
-        Some(given) if are_numbers(&own) => {
-            if given.len() < own.len() {
-                return Err(TableError::Column(format!(
-                    "the table has labels up to {}, and the data set {} classes: they belong to different data sets",
-                    own.len() - 1,
-                    given.len()
-                )));
-            }
-            given.to_vec()
-        }
         Some(given) if agree(&own, given) => given.to_vec(),
+        // Numbers alone disagree where the data set has fewer.
+        Some(given) if are_numbers(&own) => {
+            return Err(TableError::Column(format!(
+                "the table has labels up to {}, and the data set {} classes: they belong to different data sets",
+                own.len() - 1,
+                given.len()
+            )));
+        }
         _ => own,
     };
     let mut sorted: Vec<&String> = names.iter().collect();

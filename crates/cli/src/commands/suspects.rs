@@ -67,8 +67,8 @@ pub struct SuspectsArgs {
     /// The k of precision at k [default: the number changed, and a tenth of it].
     #[arg(long, value_name = "K", value_delimiter = ',', requires = "truth")]
     at: Vec<usize>,
-    /// Texts that stand beside the ids, by id, or one a row where the table has no ids: .txt, .jsonl, .json, .csv or .parquet
-    /// [default: a column `text` of the table].
+    /// Texts that stand beside the ids, by id, or one a row where the table has no ids: .txt, .jsonl, .json, .csv or
+    /// .parquet [default: a column `text` of the table].
     #[arg(long, value_name = "FILE")]
     text: Option<PathBuf>,
     /// Draw the suspects by the class they are labelled as.

@@ -10,8 +10,9 @@
 //! Fields of a sample: `key` (the id), `ground_truth` and `predictions` (classifications), `rank`, `suspicion`, the
 //! scores by plain names (`aum_10`; the description of a field is its name here), `marked_by`. Tags: `suspect`, `kept`,
 //! `dropped`, and the mark: `wrong`, `drop`, `keep`, `unsure`. `ground_truth` of a wrong label whose right class is
-//! marked is that class (of several labels an example there is none), and `given_label` what it was. `exported_label` and `exported_mark` are the class and the mark
-//! that it has as it is written: what differs from them when it comes back is what somebody said.
+//! marked is that class (of several labels an example there is none), and `given_label` what it was. `exported_label`
+//! and `exported_mark` are the class and the mark that it has as it is written: what differs from them when it comes
+//! back is what somebody said.
 
 use std::fs::File;
 use std::io::{BufWriter, Write};
