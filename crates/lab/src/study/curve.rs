@@ -262,7 +262,9 @@ fn section(all: &[PointsOutcome; 1]) -> Section {
     ))];
     blocks.extend(verdict(curve).map(Block::Text));
     if fractions(curve).len() > 1 {
-        blocks.push(Block::Figure(against_fraction(curve)));
+        blocks.push(Block::Figure(against_fraction(curve, None)));
+        blocks
+            .extend(close_up(curve).map(|from| Block::Figure(against_fraction(curve, Some(from)))));
     }
     for keep in fractions(curve) {
         blocks.extend(against_time(curve, keep).map(Block::Figure));
@@ -291,16 +293,43 @@ fn series(by_name: BTreeMap<&str, Vec<FigurePoint>>) -> Vec<Series> {
     series.collect()
 }
 
-fn against_fraction(curve: &PointsOutcome) -> Figure {
+/// From which fraction on a second figure is drawn, without the smaller ones, beside which nothing else could be told apart:
+/// they take two thirds of the height or more. At least three fractions are left; none where all can stay.
+fn close_up(curve: &PointsOutcome) -> Option<f64> {
+    let range = |from: f64| {
+        let points = curve.points.iter().filter(|point| point.place.keep >= from);
+        let reached = points.filter_map(|point| point.accuracy.as_ref()).chain(&curve.full);
+        let (low, high) = reached
+            .map(|spread| spread.mean)
+            .fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), mean| {
+                (low.min(mean), high.max(mean))
+            });
+        high - low
+    };
+    let fractions = fractions(curve);
+    let larger = fractions.windows(3).skip(1).map(|three| three[0]);
+    larger.into_iter().find(|&from| 3.0 * range(from) <= range(0.0))
+}
+
+/// Of all fractions, or of those from one on.
+fn against_fraction(curve: &PointsOutcome, from: Option<f64>) -> Figure {
     let mut by_name: BTreeMap<&str, Vec<FigurePoint>> = BTreeMap::new();
-    for outcome in &curve.points {
+    let shown = curve.points.iter().filter(|point| point.place.keep >= from.unwrap_or_default());
+    for outcome in shown {
         let note = format!("{} examples", outcome.size);
         let point = outcome.at(percent(outcome.place.keep), note);
         by_name.entry(&outcome.place.series).or_default().extend(point);
     }
     Figure {
-        id: "accuracy-by-fraction".into(),
-        title: format!("{} against the fraction kept", sentence(metric_name(curve.any()))),
+        id: match from {
+            None => "accuracy-by-fraction".into(),
+            Some(_) => "accuracy-by-fraction-close-up".into(),
+        },
+        title: format!(
+            "{} against the fraction kept{}",
+            sentence(metric_name(curve.any())),
+            from.map(|from| format!(", from {} % on", percent(from))).unwrap_or_default()
+        ),
         caption: BAND.into(),
         chart: Chart::Lines(LineChart {
             x: Axis::new("kept, % of the training examples"),
@@ -340,4 +369,32 @@ fn against_time(curve: &PointsOutcome, keep: f64) -> Option<Figure> {
             references: references.iter().filter_map(|(n, a)| reference(n, *a)).collect(),
         }),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_close_up_leaves_out_what_hides_the_rest() {
+        let curve = |reached: &[(f64, f64)]| -> PointsOutcome {
+            let spread = |mean: f64| serde_json::json!({ "mean": mean, "low": mean, "high": mean, "values": [mean] });
+            let point = |&(keep, mean): &(f64, f64)| serde_json::json!({ "series": "aum@8", "keep": keep, "size": 1, "steps": 1, "accuracy": spread(mean) });
+            let points: Vec<Value> = reached.iter().map(point).collect();
+            let curve = serde_json::json!({
+                "scene": "", "how": "", "points": points, "full": spread(0.941), "steps": 1, "examples": 10,
+            });
+            serde_json::from_value(curve).unwrap()
+        };
+        // Airbench at its full width: half a point is to be seen beside 50 of them.
+        let steep = [(0.9, 0.941), (0.75, 0.943), (0.5, 0.941), (0.3, 0.913), (0.1, 0.338)];
+        assert_eq!(close_up(&curve(&steep)), Some(0.3));
+        let figure = against_fraction(&curve(&steep), Some(0.3));
+        let Chart::Lines(chart) = &figure.chart else { panic!("{figure:?}") };
+        assert_eq!(chart.series[0].points.len(), 4);
+        assert!(figure.title.ends_with("from 30 % on"), "{}", figure.title);
+        // Where they can be told apart, and where two would be left.
+        assert_eq!(close_up(&curve(&[(0.9, 0.94), (0.7, 0.92), (0.5, 0.9), (0.3, 0.87)])), None);
+        assert_eq!(close_up(&curve(&[(0.75, 0.94), (0.5, 0.93), (0.1, 0.3)])), None);
+    }
 }
