@@ -157,9 +157,7 @@ class Passes:
                 parts = self._first(batch)
             if parts is None or not isinstance(self.measure, Squares):
                 parts = self._ruled(batch, self.measure)[0]
-            total = torch.zeros(
-                len(batch), *self.measure.width, dtype=torch.float64, device="cpu"
-            )
+            total = torch.zeros(len(batch), *self.measure.width, dtype=torch.float64, device="cpu")
             for part in (*parts.values(), *self._others(batch)):
                 total += part.cpu().double()
         return total
