@@ -27,7 +27,7 @@ use crate::home::HomeArgs;
 use crate::interrupt::{self, EXIT_INTERRUPTED, STOP};
 use crate::on::OnArgs;
 use crate::output::{OutputArgs, check_writable};
-use crate::progress::{Drawer, Losses, ProgressArgs, Work};
+use crate::progress::{Drawer, Losses, ProgressArgs};
 use crate::tracker::{Done, LogArgs, Loggable};
 use crate::worker::Worker;
 
@@ -374,8 +374,7 @@ impl Prepared {
                 Place::Here { trainer, workers: resources.workers }
             }
         };
-        let work = Work { steps: task.steps, batch: task.template.schedule.batch };
-        let reporter = Arc::new(args.progress.drawer(Some(work)));
+        let reporter = Arc::new(args.progress.drawer(Some(task.steps)));
         let losses = args.log.is_given().then(|| Losses::new(reporter.clone()));
         let outlive = matches!(&place, Place::There(there) if there.outlive_us());
         interrupt::install(reporter.clone(), outlive)?;

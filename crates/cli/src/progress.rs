@@ -36,15 +36,6 @@ enum ProgressKind {
     Json,
 }
 
-/// What there is to train.
-#[derive(Clone, Copy, Debug)]
-pub struct Work {
-    /// Steps of all runs together.
-    pub steps: u64,
-    /// Examples in a step.
-    pub batch: u32,
-}
-
 /// Shows progress.
 pub enum Drawer {
     /// Tells nothing but what failed.
@@ -58,15 +49,14 @@ pub enum Drawer {
 }
 
 impl ProgressArgs {
-    /// What shows the progress of work; `work` is what there is to train, if anything.
-    pub fn drawer(self, work: Option<Work>) -> Drawer {
+    /// What shows the progress of work; `steps` are those of all trainings together, where there are some.
+    pub fn drawer(self, steps: Option<u64>) -> Drawer {
         let terminal = std::io::stderr().is_terminal();
-        let batch = work.map(|work| work.batch);
         match self.progress {
             _ if self.quiet => Drawer::Quiet,
-            ProgressKind::Json => Drawer::Json(json::Json::new(batch)),
-            ProgressKind::Auto if terminal => Drawer::Bars(bars::Bars::new(work)),
-            ProgressKind::Auto | ProgressKind::Plain => Drawer::Lines(lines::Lines::new(batch)),
+            ProgressKind::Json => Drawer::Json(json::Json::default()),
+            ProgressKind::Auto if terminal => Drawer::Bars(bars::Bars::new(steps)),
+            ProgressKind::Auto | ProgressKind::Plain => Drawer::Lines(lines::Lines::default()),
         }
     }
 }

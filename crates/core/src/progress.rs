@@ -23,6 +23,9 @@ pub enum Event<'a> {
         /// Which of several workers does it, counted from 0; none for work of this process.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         worker: Option<usize>,
+        /// Examples in a step, of a training.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        batch: Option<u32>,
     },
     /// A task of this size was done before.
     Reused {
@@ -67,8 +70,8 @@ impl Event<'_> {
     pub fn into_owned(self) -> OwnedEvent {
         let owned = |text: Cow<'_, str>| Cow::Owned(text.into_owned());
         match self {
-            Self::Started { task, total, worker } => {
-                Event::Started { task: owned(task), total, worker }
+            Self::Started { task, total, worker, batch } => {
+                Event::Started { task: owned(task), total, worker, batch }
             }
             Self::Reused { task, total } => Event::Reused { task: owned(task), total },
             Self::At { task, done, loss, doing } => {
@@ -112,7 +115,7 @@ impl<'a> Count<'a> {
     /// Begins; `total` is the size of the task in its own unit, where known.
     pub fn start(progress: &'a dyn Progress, task: impl Into<String>, total: Option<u64>) -> Self {
         let task = task.into();
-        progress.tell(&Event::Started { task: (&task).into(), total, worker: None });
+        progress.tell(&Event::Started { task: (&task).into(), total, worker: None, batch: None });
         Self { progress, task, done: AtomicU64::new(0) }
     }
 

@@ -166,18 +166,16 @@ fn what_somebody_did_last_is_known_after_a_restart() {
         folder.marks().display()
     );
     assert!(folder.explorer().notes().iter().any(|note| note.starts_with(&told)));
-    // Who marked another data set, by its numbers, marked other examples for all that this table tells.
-    let of_others = folder.marks().with_file_name("others.jsonl");
-    let data = json!({ "name": "theirs", "fingerprint": "ab", "limit": null });
-    let act = std::fs::read_to_string(folder.marks()).unwrap();
-    let act = act.lines().last().unwrap();
-    std::fs::write(&of_others, format!("{}\n{act}\n", json!({ "marks": 1, "data": data })))
-        .unwrap();
-    let options = Options { marks: Some(of_others), ..folder.options(Source::Table) };
+    // A file that does not say of which data set its marks are may be of another one, by its numbers.
+    let unsaid = folder.marks().with_file_name("unsaid.jsonl");
+    let acts = std::fs::read_to_string(folder.marks()).unwrap();
+    let act = acts.lines().last().unwrap();
+    std::fs::write(&unsaid, format!("{}\n{act}\n", json!({ "marks": 1 }))).unwrap();
+    let options = Options { marks: Some(unsaid), ..folder.options(Source::Table) };
     let notes = Explorer::open(options).unwrap().notes();
-    let told = "are of theirs, and the table does not say";
+    let told = "does not say of which data set its marks are";
     assert!(notes.iter().any(|note| note.contains(told)), "{notes:?}");
-    assert!(!folder.explorer().notes().iter().any(|note| note.contains("of which data set")));
+    assert!(!folder.explorer().notes().iter().any(|note| note.contains(told)));
     // As a page that is loaded again, of a server that was started again, asks.
     let again = folder.explorer();
     assert_eq!(ask(&again, "api/marks", "since=0")["last"], second);

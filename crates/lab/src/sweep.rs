@@ -276,7 +276,8 @@ impl Piece for Job {
 
     fn tell_started(&self, sweep: &Sweep<'_>, slot: usize) {
         let (task, total, worker) = ((&self.name).into(), Some(self.spec.stop_after), Some(slot));
-        sweep.progress.tell(&Event::Started { task, total, worker });
+        let batch = Some(self.spec.schedule.batch);
+        sweep.progress.tell(&Event::Started { task, total, worker, batch });
     }
 
     fn tell(&self, sweep: &Sweep<'_>, event: &Event<'_>) {

@@ -367,8 +367,8 @@ impl Piece {
             }
             if !std::mem::replace(&mut started, true) {
                 told.log.line("begins, or goes on");
-                let task = Clone::clone(&task);
-                progress.tell(&Event::Started { task, total, worker: Some(0) });
+                let (task, batch) = (Clone::clone(&task), Some(spec.schedule.batch));
+                progress.tell(&Event::Started { task, total, worker: Some(0), batch });
             }
             let ended = trainer.train(&folder, 0, &STOP, &told);
             match (ended, folder.status()?) {

@@ -8,12 +8,10 @@ use datadiet_core::progress::Event;
 use datadiet_core::{Progress, grouped};
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
-use super::Work;
 use super::tasks::{Task, Tasks};
 
 /// Draws bars.
 pub struct Bars {
-    work: Option<Work>,
     all: MultiProgress,
     /// All steps of all trainings.
     overall: Option<ProgressBar>,
@@ -22,16 +20,16 @@ pub struct Bars {
 }
 
 impl Bars {
-    /// Nothing done; with a bar for all where it is known what there is to train.
-    pub fn new(work: Option<Work>) -> Self {
+    /// Nothing done; with a bar for all where it is known how many steps all trainings have.
+    pub fn new(steps: Option<u64>) -> Self {
         let all = MultiProgress::new();
-        let overall = work.map(|work| {
-            let bar = all.add(ProgressBar::new(work.steps));
+        let overall = steps.map(|steps| {
+            let bar = all.add(ProgressBar::new(steps));
             bar.set_style(style("all        {bar:30} {percent:>3} %  {elapsed} gone, {eta} left"));
             bar.enable_steady_tick(Duration::from_millis(500));
             bar
         });
-        Self { work, all, overall, tasks: Tasks::default(), bars: Mutex::default() }
+        Self { all, overall, tasks: Tasks::default(), bars: Mutex::default() }
     }
 
     /// Takes all bars off the screen.
@@ -51,8 +49,8 @@ impl Bars {
         }
     }
 
-    fn start(&self, name: &str, total: Option<u64>, trains: bool) {
-        self.tasks.start(name, total, trains);
+    fn start(&self, name: &str, total: Option<u64>, trains: bool, batch: Option<u32>) {
+        self.tasks.start(name, total, trains, batch);
         let (bar, template) = match total {
             Some(total) => (ProgressBar::new(total), "{prefix:10} {bar:30} {percent:>3} %  {msg}"),
             None => (ProgressBar::no_length(), "{prefix} {spinner} {msg}"),
@@ -86,20 +84,7 @@ impl Bars {
             overall.inc(done.saturating_sub(from));
         }
         bar.set_position(done);
-        bar.set_message(self.message(&task, done, loss, doing));
-    }
-
-    fn message(&self, task: &Task, done: u64, loss: Option<f64>, doing: Option<&str>) -> String {
-        let of = task.total.map_or(String::new(), |total| format!("/{}", grouped(total)));
-        match (doing, loss) {
-            (Some(doing), _) => doing.to_owned(),
-            (None, None) => format!("{}{of}", grouped(done)),
-            (None, Some(loss)) => {
-                let batch = self.work.map_or(0.0, |work| f64::from(work.batch));
-                let rate = grouped((task.rate(done).unwrap_or_default() * batch) as u64);
-                format!("step {}{of}  loss {loss:.3}  {rate} images/s", grouped(done))
-            }
-        }
+        bar.set_message(message(&task, done, loss, doing));
     }
 
     fn end(&self, name: &str, problem: Option<&str>) {
@@ -116,6 +101,19 @@ impl Bars {
     }
 }
 
+fn message(task: &Task, done: u64, loss: Option<f64>, doing: Option<&str>) -> String {
+    let of = task.total.map_or(String::new(), |total| format!("/{}", grouped(total)));
+    match (doing, loss) {
+        (Some(doing), _) => doing.to_owned(),
+        (None, None) => format!("{}{of}", grouped(done)),
+        (None, Some(loss)) => {
+            let images = task.images(done).map(|images| grouped(images as u64));
+            let rate = images.map_or(String::new(), |images| format!("  {images} images/s"));
+            format!("step {}{of}  loss {loss:.3}{rate}", grouped(done))
+        }
+    }
+}
+
 fn style(template: &str) -> ProgressStyle {
     ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())
 }
@@ -127,7 +125,9 @@ impl Progress for Bars {
                 self.less(*total);
                 self.note(&format!("{task}: already in the store"));
             }
-            Event::Started { task, total, worker } => self.start(task, *total, worker.is_some()),
+            Event::Started { task, total, worker, batch } => {
+                self.start(task, *total, worker.is_some(), *batch);
+            }
             Event::At { task, done, loss, doing } => self.at(task, *done, *loss, doing.as_deref()),
             Event::Ended { task, problem } => self.end(task, problem.as_deref()),
             Event::Note { text } => drop(self.all.println(text)),

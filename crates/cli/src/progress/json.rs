@@ -12,17 +12,12 @@ use super::tasks::Tasks;
 const PAUSE: Duration = Duration::from_millis(250);
 
 /// Writes one JSON object an event.
+#[derive(Default)]
 pub struct Json {
-    batch: Option<u32>,
     tasks: Tasks,
 }
 
 impl Json {
-    /// Nothing heard yet; a step of a training is of `batch` examples.
-    pub fn new(batch: Option<u32>) -> Self {
-        Self { batch, tasks: Tasks::default() }
-    }
-
     /// How fast a task goes, if it is time to tell.
     fn pace(&self, task: &str, done: u64, doing: Option<&str>) -> Option<Value> {
         let pace = self.tasks.with(task, |task| {
@@ -31,8 +26,7 @@ impl Json {
                 return None;
             }
             task.told = Instant::now();
-            let batch = self.batch.filter(|_| task.trains).map(f64::from);
-            let rate = task.rate(done).and_then(|rate| Some(rate * batch?));
+            let rate = task.images(done);
             let left = task.left(done).map(|left| left.as_secs_f64());
             Some(json!({ "total": task.total, "images_per_second": rate, "seconds_left": left }))
         });
@@ -44,8 +38,8 @@ impl Progress for Json {
     fn tell(&self, event: &Event<'_>) {
         let mut told = serde_json::to_value(event).unwrap_or_default();
         match event {
-            Event::Started { task, total, worker } => {
-                self.tasks.start(task, *total, worker.is_some());
+            Event::Started { task, total, worker, batch } => {
+                self.tasks.start(task, *total, worker.is_some(), *batch);
             }
             Event::At { task, done, doing, .. } => {
                 let Some(Value::Object(pace)) = self.pace(task, *done, doing.as_deref()) else {

@@ -12,17 +12,12 @@ use super::tasks::{Task, Tasks};
 const PAUSE: Duration = Duration::from_secs(10);
 
 /// Writes a line when something happens, and now and then while work goes on.
+#[derive(Default)]
 pub struct Lines {
-    batch: Option<u32>,
     tasks: Tasks,
 }
 
 impl Lines {
-    /// Nothing heard yet; a step of a training is of `batch` examples.
-    pub fn new(batch: Option<u32>) -> Self {
-        Self { batch, tasks: Tasks::default() }
-    }
-
     fn at(&self, name: &str, done: u64, loss: Option<f64>, doing: Option<&str>) {
         let line = self.tasks.with(name, |task| {
             if task.reached(done, doing) && task.trains && done > 1 {
@@ -35,30 +30,30 @@ impl Lines {
                 return None;
             }
             task.told = Instant::now();
-            Some(format!("{name}: {}", self.describe(task, done, loss, doing)))
+            Some(format!("{name}: {}", describe(task, done, loss, doing)))
         });
         if let Some(line) = line.flatten() {
             eprintln!("{line}");
         }
     }
+}
 
-    fn describe(&self, task: &Task, done: u64, loss: Option<f64>, doing: Option<&str>) -> String {
-        let of = task.total.map_or(String::new(), |total| format!(" of {}", grouped(total)));
-        let step = if loss.is_some() { "step " } else { "" };
-        let mut text = format!("{step}{}{of}", grouped(done));
-        if let Some(loss) = loss {
-            text += &format!(", loss {loss:.3}");
-        }
-        if let (Some(rate), Some(batch), true) = (task.rate(done), self.batch, task.trains) {
-            text += &format!(", {} images/s", grouped((rate * f64::from(batch)) as u64));
-        }
-        if let Some(doing) = doing {
-            text += &format!(", {doing}");
-        }
-        match task.left(done) {
-            Some(left) => format!("{text}, {} left", HumanDuration(left)),
-            None => text,
-        }
+fn describe(task: &Task, done: u64, loss: Option<f64>, doing: Option<&str>) -> String {
+    let of = task.total.map_or(String::new(), |total| format!(" of {}", grouped(total)));
+    let step = if loss.is_some() { "step " } else { "" };
+    let mut text = format!("{step}{}{of}", grouped(done));
+    if let Some(loss) = loss {
+        text += &format!(", loss {loss:.3}");
+    }
+    if let Some(images) = task.images(done) {
+        text += &format!(", {} images/s", grouped(images as u64));
+    }
+    if let Some(doing) = doing {
+        text += &format!(", {doing}");
+    }
+    match task.left(done) {
+        Some(left) => format!("{text}, {} left", HumanDuration(left)),
+        None => text,
     }
 }
 
@@ -66,9 +61,9 @@ impl Progress for Lines {
     fn tell(&self, event: &Event<'_>) {
         match event {
             Event::Reused { task, .. } => eprintln!("{task}: already in the store"),
-            Event::Started { task, total, worker } => {
+            Event::Started { task, total, worker, batch } => {
                 eprintln!("{task}{}", if worker.is_some() { ": starts" } else { "" });
-                self.tasks.start(task, *total, worker.is_some());
+                self.tasks.start(task, *total, worker.is_some(), *batch);
             }
             Event::At { task, done, loss, doing } => self.at(task, *done, *loss, doing.as_deref()),
             Event::Ended { task, problem } => {

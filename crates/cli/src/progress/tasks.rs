@@ -11,6 +11,8 @@ pub struct Task {
     pub total: Option<u64>,
     /// Whether a worker does it: it is a training.
     pub trains: bool,
+    /// Examples in a step of it, where that is known.
+    batch: Option<u32>,
     /// When something was told of it last.
     pub told: Instant,
     /// Whether something was heard of it since it started.
@@ -31,10 +33,15 @@ impl Task {
     }
 
     /// Units a second until `done`, once there is something to go by.
-    pub fn rate(&self, done: u64) -> Option<f64> {
+    fn rate(&self, done: u64) -> Option<f64> {
         let (since, from) = self.since?;
         let seconds = since.elapsed().as_secs_f64();
         (done > from && seconds > 0.5).then(|| (done - from) as f64 / seconds)
+    }
+
+    /// Images a second until `done`, of a training, once there is something to go by.
+    pub fn images(&self, done: u64) -> Option<f64> {
+        Some(self.rate(done)? * f64::from(self.batch?))
     }
 
     /// Time to go from `done` to the end.
@@ -49,9 +56,9 @@ impl Task {
 pub struct Tasks(Mutex<HashMap<String, Task>>);
 
 impl Tasks {
-    /// A task begins.
-    pub fn start(&self, name: &str, total: Option<u64>, trains: bool) {
-        let task = Task { total, trains, told: Instant::now(), heard: false, since: None };
+    /// A task begins; of a training, `batch` examples are a step.
+    pub fn start(&self, name: &str, total: Option<u64>, trains: bool, batch: Option<u32>) {
+        let task = Task { total, trains, batch, told: Instant::now(), heard: false, since: None };
         self.lock().insert(name.to_owned(), task);
     }
 
@@ -75,7 +82,8 @@ mod tests {
     use super::*;
 
     fn task(trains: bool) -> Task {
-        Task { total: Some(200), trains, told: Instant::now(), heard: false, since: None }
+        let batch = trains.then_some(50);
+        Task { total: Some(200), trains, batch, told: Instant::now(), heard: false, since: None }
     }
 
     #[test]
@@ -91,6 +99,8 @@ mod tests {
         training.reached(100, Some("scoring after step 100"));
         let rate = training.rate(101).unwrap();
         assert!((9.0..=10.0).contains(&rate), "{rate} steps a second");
+        let images = training.images(101).unwrap();
+        assert!((450.0..=500.0).contains(&images), "{images} images a second");
         let left = training.left(101).unwrap().as_secs_f64();
         assert!((9.9..11.1).contains(&left), "{left} s for 99 steps");
     }

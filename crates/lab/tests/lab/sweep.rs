@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use datadiet_core::progress::Event;
 use datadiet_core::{Progress, Silent};
-use datadiet_lab::executor::{End, Executor, Happened, Plan, Task};
+use datadiet_lab::executor::{End, Executor, Happened, Plan, Task, local};
 use datadiet_lab::{LabError, Results, Scored, Sweep, Trainer};
 use datadiet_store::{Lease, RunFailure, RunFolder, RunStatus, SweepFolder, SweepPlan, Trains};
 
@@ -152,6 +152,36 @@ fn prepared(bench: &Bench) -> Vec<PathBuf> {
     let fails = |_: &RunFolder, _| End::Failed("not yet".into());
     score(bench, &Scripted::new(bench, &fails), &Notes::default());
     bench.store.run_folders().unwrap()
+}
+
+/// Hears of how many examples the steps of trainings are.
+#[derive(Default)]
+struct Batches(Mutex<Vec<(String, Option<u32>)>>);
+
+impl Progress for Batches {
+    fn tell(&self, event: &Event<'_>) {
+        if let Event::Started { task, batch, .. } = event {
+            self.0.lock().unwrap().push((task.clone().into_owned(), *batch));
+        }
+    }
+}
+
+/// Images a second are of these: another network beside the experiment's own has another batch.
+#[test]
+fn a_training_begins_with_the_batch_of_its_own_network() {
+    let bench = Bench::new();
+    let text = "[training]\nrecipe = 'speedrun'\n[scoring]\nat = [1]\nreplicas = 1\n\
+                [correlations]\ncolumns = ['el2n@1']\nnetworks = [{ model = 'resnet8', width = 4 }]";
+    let experiment = bench.experiment(text).unwrap();
+    let batches = Batches::default();
+    local::with(&Fake::default(), &bench.store, 2, |executor| {
+        let sweep = Sweep::new(&bench.store, executor, &bench.stop, &batches);
+        experiment.run(&sweep).unwrap().expect("it was not stopped");
+    });
+    let mut begun = batches.0.into_inner().unwrap();
+    begun.sort();
+    let trainings: Vec<_> = begun.iter().map(|(name, batch)| (name.as_str(), *batch)).collect();
+    assert_eq!(trainings, [("replica 0", Some(40)), ("resnet8 width 4: replica 0", Some(128))]);
 }
 
 #[test]

@@ -76,10 +76,12 @@ fn a_diet_says_a_verdict_and_writes_the_subset() {
     let home = Home::with_sample();
     // With so many wrong labels, leaving out the hardest examples gains much.
     home.ok(&["noise", "--data", "sample", "--symmetric", "0.4", "--out", "noisy.parquet"]);
-    // Three trainings each: which of two single ones is better differs from one kind of processor to another.
-    let options = ["--labels", "noisy.parquet", "--tolerance", "20", "--out", "diet"];
+    // Three trainings each, in 32-bit floats: which of two single ones, or in bf16, is better differs from one kind of
+    // processor to another.
+    let training = ["--labels", "noisy.parquet", "--precision", "f32"];
     let (same, retrainings) = DIET.split_at(DIET.len() - 4);
-    let diet = [same, &["--retrainings", "3"], &retrainings[2..], &options].concat();
+    let options = ["--tolerance", "20", "--out", "diet"];
+    let diet = [same, &["--retrainings", "3"], &retrainings[2..], &training, &options].concat();
     let outcome = home.json(&diet);
     let found = &outcome["tune"];
     let verdict = found["verdict"].as_str().unwrap();
@@ -102,7 +104,7 @@ fn a_diet_says_a_verdict_and_writes_the_subset() {
         &["--subset", "diet/subset.parquet", "--seed", "2", "--replicas", "3"],
     ]
     .concat();
-    let trained = home.json(&[&job[..], &["--labels", "noisy.parquet"]].concat());
+    let trained = home.json(&[&job[..], &training].concat());
     assert_eq!(trained["examples"], 500);
     assert_eq!(trained["accuracy"]["values"], found["finals"]["answer"]["accuracy"]["values"]);
     assert_eq!(completed(&home), runs);

@@ -58,7 +58,8 @@ pub fn run(store: &Store, args: &WatchArgs) -> Result<ExitCode> {
             let Some(holder) = Holder::of(&path)? else { continue };
             let Ok((folder, spec)) = RunFolder::open(&path) else { continue };
             let (task, total) = ((&id).into(), Some(spec.stop_after));
-            drawer.tell(&Event::Started { task, total, worker: Some(watched.len()) });
+            let (worker, batch) = (Some(watched.len()), Some(spec.schedule.batch));
+            drawer.tell(&Event::Started { task, total, worker, batch });
             drawer.note(&format!("{id}: {} replica {}, {holder}", spec.data.name, spec.replica));
             let lease = LeaseWatch::new(&path);
             watched.insert(id, Watched { folder, lease, told: None });
