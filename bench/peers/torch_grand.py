@@ -4,7 +4,8 @@
     python torch_grand.py --model decoder-160m --program ours --batch 8 --batches 5 --device cuda
 
 Programs: `ours`, datadiet.torch.grand; `vmap`, torch.func.vmap(grad); `step`, a training step, for
-comparison. 32-bit floats, random examples: the time does not depend on them. A first batch, in which
+comparison. 32-bit floats (on a GPU with convolutions in TF32, as PyTorch has them), random examples: the
+time does not depend on them. A first batch, in which
 `ours` finds out how and checks itself, is not counted.
 """
 
@@ -150,11 +151,22 @@ def step(model, optimiser, inputs, labels):
     optimiser.step()
 
 
+def on_gpu() -> bool:
+    return torch.get_default_device().type == "cuda"
+
+
 def now() -> tuple[float, float]:
     """Wall and processor seconds, once the GPU has done what it was asked."""
-    if torch.get_default_device().type == "cuda":
+    if on_gpu():
         torch.cuda.synchronize()
     return time.perf_counter(), time.process_time()
+
+
+def peak_mib() -> float:
+    """The most memory that was taken: of the GPU where that computes, else of this process."""
+    if on_gpu():
+        return torch.cuda.max_memory_allocated() / 1024**2
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
 def timed_batches(count: int, batch, marks: list[tuple[float, float]]):
@@ -201,11 +213,9 @@ def main() -> None:
     marks = run(args.program, model, inputs, labels, args.batches)
     wall, processor = (end - began for began, end in zip(marks[1], marks[-1], strict=True))
     examples = args.batches * args.batch
-    on_gpu = torch.device(args.device).type == "cuda"
-    peak = torch.cuda.max_memory_allocated() if on_gpu else resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     # The rate by processor seconds is what a busy machine still measures, with one thread.
-    result = {"rate": examples / wall, "processor_rate": examples / processor, "peak_mib": peak / 1024**2}
-    print(json.dumps(result))
+    rates = {"rate": examples / wall, "processor_rate": examples / processor}
+    print(json.dumps(rates | {"peak_mib": peak_mib()}))
 
 
 if __name__ == "__main__":

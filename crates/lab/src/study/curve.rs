@@ -299,16 +299,14 @@ fn close_up(curve: &PointsOutcome) -> Option<f64> {
     let range = |from: f64| {
         let points = curve.points.iter().filter(|point| point.place.keep >= from);
         let reached = points.filter_map(|point| point.accuracy.as_ref()).chain(&curve.full);
-        let (low, high) = reached
-            .map(|spread| spread.mean)
-            .fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), mean| {
-                (low.min(mean), high.max(mean))
-            });
-        high - low
+        let means: Vec<f64> = reached.map(|spread| spread.mean).collect();
+        let highest = means.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+        highest - means.iter().copied().fold(f64::INFINITY, f64::min)
     };
-    let fractions = fractions(curve);
-    let larger = fractions.windows(3).skip(1).map(|three| three[0]);
-    larger.into_iter().find(|&from| 3.0 * range(from) <= range(0.0))
+    let all = range(0.0);
+    // Where nothing is reached from a fraction on, there is no range, and nothing to see.
+    let is_close = |&from: &f64| (0.0..=all / 3.0).contains(&range(from));
+    fractions(curve).windows(3).skip(1).map(|three| three[0]).find(is_close)
 }
 
 /// Of all fractions, or of those from one on.
@@ -320,16 +318,13 @@ fn against_fraction(curve: &PointsOutcome, from: Option<f64>) -> Figure {
         let point = outcome.at(percent(outcome.place.keep), note);
         by_name.entry(&outcome.place.series).or_default().extend(point);
     }
+    let (id, on) = match from {
+        None => ("accuracy-by-fraction", String::new()),
+        Some(from) => ("accuracy-by-fraction-close-up", format!(", from {} % on", percent(from))),
+    };
     Figure {
-        id: match from {
-            None => "accuracy-by-fraction".into(),
-            Some(_) => "accuracy-by-fraction-close-up".into(),
-        },
-        title: format!(
-            "{} against the fraction kept{}",
-            sentence(metric_name(curve.any())),
-            from.map(|from| format!(", from {} % on", percent(from))).unwrap_or_default()
-        ),
+        id: id.into(),
+        title: format!("{} against the fraction kept{on}", sentence(metric_name(curve.any()))),
         caption: BAND.into(),
         chart: Chart::Lines(LineChart {
             x: Axis::new("kept, % of the training examples"),
@@ -373,18 +368,31 @@ fn against_time(curve: &PointsOutcome, keep: f64) -> Option<Figure> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::points::PointOutcome;
     use super::*;
+    use crate::ByClass;
 
     #[test]
     fn a_close_up_leaves_out_what_hides_the_rest() {
-        let curve = |reached: &[(f64, f64)]| -> PointsOutcome {
-            let spread = |mean: f64| serde_json::json!({ "mean": mean, "low": mean, "high": mean, "values": [mean] });
-            let point = |&(keep, mean): &(f64, f64)| serde_json::json!({ "series": "aum@8", "keep": keep, "size": 1, "steps": 1, "accuracy": spread(mean) });
-            let points: Vec<Value> = reached.iter().map(point).collect();
-            let curve = serde_json::json!({
-                "scene": "", "how": "", "points": points, "full": spread(0.941), "steps": 1, "examples": 10,
-            });
-            serde_json::from_value(curve).unwrap()
+        let curve = |reached: &[(f64, f64)]| {
+            let point = |&(keep, mean): &(f64, f64)| PointOutcome {
+                place: Place { series: "aum@8".into(), keep, ..Place::default() },
+                size: 1,
+                skew: None,
+                steps: 1,
+                accuracy: Spread::of(vec![mean]),
+                by_class: ByClass::default(),
+            };
+            PointsOutcome {
+                scene: String::new(),
+                how: String::new(),
+                points: reached.iter().map(point).collect(),
+                full: Spread::of(vec![0.941]),
+                steps: 1,
+                examples: 10,
+                full_by_class: ByClass::default(),
+                classes: Vec::new(),
+            }
         };
         // Airbench at its full width: half a point is to be seen beside 50 of them.
         let steep = [(0.9, 0.941), (0.75, 0.943), (0.5, 0.941), (0.3, 0.913), (0.1, 0.338)];
@@ -396,5 +404,10 @@ mod tests {
         // Where they can be told apart, and where two would be left.
         assert_eq!(close_up(&curve(&[(0.9, 0.94), (0.7, 0.92), (0.5, 0.9), (0.3, 0.87)])), None);
         assert_eq!(close_up(&curve(&[(0.75, 0.94), (0.5, 0.93), (0.1, 0.3)])), None);
+        // Where all of the larger ones have failed.
+        let mut failed = curve(&steep);
+        failed.points[..4].iter_mut().for_each(|point| point.accuracy = None);
+        failed.full = None;
+        assert_eq!(close_up(&failed), None);
     }
 }
